@@ -1,0 +1,47 @@
+# Everything starts from a fresh clone with Python >= 3.11 and make. The first target that needs it sets up .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/ready
+MNIST  ?= ../shared/datasets/mnist
+
+# So that the tools that build the package are the pinned ones too.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test check lint types samples samples-check clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[test,lint]'
+	touch $@
+
+demo: $(READY) ## prune the sample, and compare it with what it was
+	rm -rf demo && mkdir demo
+	cp sample_checkpoints/lenet-300-100-mnist.safetensors demo/
+	cd demo && ../$(BIN)/topoimp prune lenet-300-100-mnist.safetensors --rounds 10
+	cd demo && ../$(BIN)/topoimp compare lenet-300-100-mnist.safetensors lenet-300-100-mnist.pruned.safetensors
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest -n 2
+
+check: lint types test ## all that must hold before a commit
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+samples: $(READY) ## train sample_checkpoints/ anew; MNIST=folder of its four .gz files
+	$(BIN)/python sample_checkpoints/make_samples.py make --mnist $(MNIST)
+
+samples-check: $(READY) ## train the digits sample anew and compare it with the one that is kept
+	$(BIN)/python sample_checkpoints/make_samples.py check
+
+clean: ## remove what make made
+	rm -rf $(VENV) demo build

@@ -1,0 +1,83 @@
+"""The program ``topoimp``: its commands, and what becomes of errors.
+
+Exit status: 0 done; 1 a file or tensor cannot be used; 2 wrong command or option values; 3 a gate did not hold; 4 what
+was written failed its verification; 70 a bug of ours; 130 interrupted.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from topoimp.errors import GateError, OptionError, TopoimpError, VerificationError
+
+from .barcode import barcode
+from .bound import bound
+from .compare import compare
+from .output import ReaderGoneError, error_line, write
+from .prune import prune
+from .train import train
+
+app = typer.Typer(
+    name="topoimp",
+    help="Zeroth-order persistent homology of neural-network checkpoints: look at it, bound it, prune and keep it.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train, barcode, bound, prune, compare):
+    app.command(name=command.name, epilog=command.epilog)(command.function)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        write(f"topoimp {version('topoimp')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def topoimp(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Zeroth-order persistent homology of neural-network checkpoints: look at it, bound it, prune and keep it."""
+
+
+EXIT_STATUS: tuple[tuple[type[TopoimpError], int], ...] = (
+    (OptionError, 2),
+    (GateError, 3),
+    (VerificationError, 4),
+    (TopoimpError, 1),
+)
+"""The first that fits counts."""
+BUG = 70
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and give its exit status; whatever goes wrong on purpose is one line on stderr."""
+    try:
+        status = app(list(arguments), prog_name="topoimp", standalone_mode=False)
+    except typer.TyperException as error:  # wrong usage, found by typer
+        error_line(error.format_message())
+        return 2
+    except TopoimpError as error:
+        error_line(str(error))
+        return next(status for kind, status in EXIT_STATUS if isinstance(error, kind))
+    except ReaderGoneError:
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        error_line("this is a defect of topoimp; the lines above say where")
+        return BUG
+    return status if isinstance(status, int) else 0
+
+
+def run() -> None:
+    """Run the program with the arguments of the process."""
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,60 @@
+"""``topoimp barcode``."""
+
+from typing import Annotated
+
+import typer
+
+from topoimp.report import Report
+
+from .options import CheckpointPath, Command, Convention, Exclude, Format, FormatOption, Include, ScaleOption
+from .output import named_network, show, show_table
+
+
+def _barcode(
+    checkpoint: CheckpointPath,
+    include: Include = None,
+    exclude: Exclude = None,
+    scale: ScaleOption = None,
+    np: Convention = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List every tensor: the layers, and why the others are none.")
+    ] = False,
+    format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
+) -> None:
+    """Print the zeroth-order topology of each layer of CHECKPOINT: components, deaths, neural persistence."""
+    from topoimp.commands.barcode import barcode_report, tensor_list
+    from topoimp.layers import LayerPatterns
+
+    patterns = LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=True)
+    if list_:
+        show(tensor_list(checkpoint, patterns=patterns), format, _show_list)
+    else:
+        show(barcode_report(checkpoint, patterns=patterns, scale=scale, convention=np), format, _show_barcodes)
+
+
+barcode = Command("barcode", _barcode, "Example: topoimp barcode lenet-300-100-mnist.safetensors --np balwani")
+
+
+def _show_barcodes(report: Report) -> None:
+    convention, scale = report.settings["np"], report.settings["scale"]
+    columns = {
+        "layer": "layer",
+        "rows": "rows",
+        "columns": "columns",
+        "dtype": "type",
+        "density": "density",
+        "beta0": "beta0",
+        "beta1": "beta1",
+        "floor": "finite bars",
+        "median_death": "median death",
+        "last_death": "last death",
+    }
+    if scale != "none":
+        columns[f"np_{str(convention).replace('-', '_')}"] = f"neural persistence ({convention})"
+    unit = "strengths as stored" if scale == "none" else f"deaths divided by the largest strength of the {scale}"
+    show_table(f"{report.inputs['checkpoint']}: {unit}", columns, named_network(report.rows))
+
+
+def _show_list(report: Report) -> None:
+    columns = {"layer": "tensor", "dtype": "type", "shape": "shape", "selected": "layer", "reason": "why not"}
+    show_table(str(report.inputs["checkpoint"]), columns, report.rows)

@@ -1,0 +1,93 @@
+"""``topoimp bound``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from topoimp.report import Report
+
+from .options import Command, Embeddings, Exclude, Format, FormatOption, Include, Quiet, Rate
+from .output import named_network, note, note_left_out, show, show_table
+
+
+def _bound(
+    checkpoint: Annotated[
+        Path | None, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file.", show_default=False)
+    ] = None,
+    arch: Annotated[
+        str | None,
+        typer.Option("--arch", metavar="MODEL", help="Shapes alone: lenet-300-100, lenet-5 or mlp:784-300-100-10."),
+    ] = None,
+    rate: Rate = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    embeddings: Embeddings = False,
+    format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
+    quiet: Quiet = False,
+) -> None:
+    """Print how far each layer of CHECKPOINT can be pruned with its barcode kept, by any method and by magnitude."""
+    from topoimp.commands.bound import architecture_bound_report, bound_report
+    from topoimp.errors import OptionError
+    from topoimp.layers import LayerPatterns
+    from topoimp.schedule import DEFAULT_RATE
+
+    rate = DEFAULT_RATE if rate is None else rate
+    if (checkpoint is None) == (arch is None):
+        raise OptionError("bound takes either a CHECKPOINT or --arch MODEL, and one of them is needed")
+    if checkpoint is None:
+        if include or exclude or embeddings:
+            raise OptionError("--include, --exclude and --embeddings choose layers of a CHECKPOINT; --arch has none")
+        show(architecture_bound_report(str(arch), rate=rate), format, _show_floors)
+        return
+    patterns = LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=embeddings)
+    report = bound_report(checkpoint, patterns=patterns, rate=rate)
+    show(report, format, _show_bounds)
+    note_left_out(report, quiet=quiet)
+    if format is Format.TABLE:
+        note(_global_line(report), quiet=quiet)
+
+
+bound = Command("bound", _bound, "Example: topoimp bound lenet-300-100-mnist.safetensors")
+
+_FLOORS = {
+    "layer": "layer",
+    "rows": "rows",
+    "columns": "columns",
+    "n_edges": "edges",
+    "beta0": "beta0",
+    "floor": "floor",
+    "critical_density": "critical density",
+    "critical_compression": "critical compression",
+    "rounds_to_floor": "rounds above floor",
+}
+_SAFETY = {
+    "tau": "tau",
+    "safe_count": "safe count",
+    "safe_sparsity": "safe sparsity",
+    "safe_rounds": "safe rounds",
+    "binding_vertex": "binding vertex",
+}
+
+
+def _show_floors(report: Report) -> None:
+    title = f"{report.settings['arch']}, all weights non-zero; rounds at rate {report.settings['rate']}"
+    show_table(title, _FLOORS, named_network(report.rows))
+
+
+def _show_bounds(report: Report) -> None:
+    title = (
+        f"{report.inputs['checkpoint']}: floor of any method, safe for magnitude; rounds at {report.settings['rate']}"
+    )
+    show_table(title, {**_FLOORS, **_SAFETY}, named_network(report.rows))
+
+
+def _global_line(report: Report) -> str:
+    network = report.network
+    if network.get("safe_count_global") is None:
+        return "no layer has an edge"
+    return (
+        "pruned by magnitude with one global order, all barcodes are kept down to "
+        f"{network['safe_count_global']:,} weights "
+        f"(sparsity {network['safe_sparsity_global']:.4%}); {network['binding_layer']} binds"
+    )

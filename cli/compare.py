@@ -1,0 +1,58 @@
+"""``topoimp compare``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from topoimp.report import Report
+
+from .options import Command, Convention, Embeddings, Exclude, Format, FormatOption, Include, Quiet
+from .output import named_network, note_left_out, show, show_table
+
+
+def _compare(
+    reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="A .safetensors file.", show_default=False)],
+    other: Annotated[
+        Path,
+        typer.Argument(metavar="OTHER", help="A .safetensors file with the same layers.", show_default=False),
+    ],
+    include: Include = None,
+    exclude: Exclude = None,
+    embeddings: Embeddings = False,
+    np: Convention = None,
+    format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
+    quiet: Quiet = False,
+) -> None:
+    """Print what OTHER has of the topology of REFERENCE, layer by layer."""
+    from topoimp.choices import NeuralPersistence
+    from topoimp.commands.compare import comparison_report
+    from topoimp.layers import LayerPatterns
+
+    patterns = LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=embeddings)
+    report = comparison_report(reference, other, patterns=patterns)
+    show(report, format, lambda report: _show_comparison(report, np or NeuralPersistence.RIECK))
+    note_left_out(report, quiet=quiet)
+
+
+compare = Command(
+    "compare", _compare, "Example: topoimp compare lenet-300-100-mnist-init.safetensors lenet-300-100-mnist.safetensors"
+)
+
+
+def _show_comparison(report: Report, convention: str) -> None:
+    persistence = f"np_{convention.replace('-', '_')}"
+    columns = {
+        "layer": "layer",
+        "n_kept": "kept",
+        "density": "density",
+        "beta0_reference": "beta0 before",
+        "beta0": "after",
+        "beta0_kept": "beta0 kept",
+        "barcode_kept": "barcode kept",
+        "retention": "retention",
+        f"{persistence}_reference": f"np {convention} before",
+        persistence: "after",
+    }
+    title = f"{report.inputs['other']} against {report.inputs['reference']}"
+    show_table(title, columns, named_network(report.rows))

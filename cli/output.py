@@ -1,0 +1,148 @@
+"""What a person or a program sees: tables, CSV and JSON on stdout; notes, progress and errors on stderr."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from topoimp.report import Cell, Report, Row
+
+from .options import Format
+
+
+def error_line(message: str) -> None:
+    """Print an error as one line, whatever the message holds."""
+    line = " ".join(message.split())
+    print(f"error: {line}", file=sys.stderr)  # noqa: T201  # errors go to stderr
+
+
+def note(message: str, *, quiet: bool) -> None:
+    """Print a remark for people."""
+    if not quiet:
+        print(message, file=sys.stderr)  # noqa: T201  # notes go to stderr
+
+
+class ReaderGoneError(Exception):
+    """Nobody reads stdout any more; not an error."""
+
+
+def write(text: str) -> None:
+    """Write to stdout, at once.
+
+    Raises:
+        ReaderGoneError: if the pipe is closed.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        # Python flushes stdout once more at its end, and would complain about what is left in it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ReaderGoneError from error
+
+
+def show(report: Report, format: Format, show_tables: Callable[[Report], None]) -> None:  # noqa: A002  # the option's word
+    """Print a report in the format asked for."""
+    if format is Format.JSON:
+        write(report.to_json())
+    elif format is Format.CSV:
+        write(report.to_csv())
+    else:
+        show_tables(report)
+
+
+def show_table(title: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+    """Print a table for people: in a terminal as narrow as whole words allow, into a pipe as wide as it needs to be.
+
+    Args:
+        title: stands above it.
+        columns: by column of the report, what the table's column is called.
+        rows: a network row is set off from the layers above it.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    cells = [[_cell(column, row.get(column)) for column in columns] for row in rows]
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    narrow = wide = 0
+    for place, (column, header) in enumerate(columns.items()):
+        is_text = any(isinstance(row.get(column), str) for row in rows)
+        longest_word = max(map(len, (*header.split(), *(line[place] for line in cells))))
+        table.add_column(header, justify="left" if is_text else "right", min_width=longest_word)
+        narrow += longest_word + _GAP
+        wide += max(longest_word, len(header)) + _GAP
+    for place, line in enumerate(cells):
+        is_last_layer = place + 1 < len(rows) and rows[place]["level"] == "layer" != rows[place + 1]["level"]
+        table.add_row(*line, end_section=is_last_layer)
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.width = max(min(console.width, wide), narrow) if console.is_terminal else wide
+    with console.capture() as captured:
+        console.print(table)
+    lines = [title, *(line.rstrip() for line in captured.get().splitlines())]
+    write("\n".join(lines) + "\n\n")
+
+
+_GAP = 2
+
+
+def named_network(rows: Sequence[Row]) -> list[Row]:
+    """Give the rows with "network" in the network row's layer column, where a table needs a name."""
+    return [{**row, "layer": "network"} if row["level"] == "network" else row for row in rows]
+
+
+def note_left_out(report: Report, *, quiet: bool) -> None:
+    """Say which layers were left out by default."""
+    names = list(report.left_out)
+    if names:
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        note(f"left out {len(names)} embeddings or heads: {shown} (--embeddings adds them)", quiet=quiet)
+
+
+@contextmanager
+def progress(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on stderr, on a terminal only, while something runs; gives a function of (done, in all)."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+_SHARES = {
+    "density",
+    "sparsity",
+    "safe_sparsity",
+    "safe_sparsity_global",
+    "critical_density",
+    "retention",
+    "test_accuracy",
+    "rate",
+}
+
+
+def _cell(column: str, value: Cell) -> str:
+    """Give a value as a person reads it: counts with separators, shares in percent, other numbers to four digits."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}" if column not in ("round", "epoch") else str(value)
+    if isinstance(value, float):
+        return _percent(value) if column in _SHARES else f"{value:#.4g}".rstrip(".")
+    return value
+
+
+def _percent(share: float) -> str:
+    """Give a share in percent; only all of it reads 100 %, and only nothing 0 %."""
+    text = f"{100 * share:.2f}"
+    if text == "100.00" and share < 1:
+        text = ">99.99"
+    if text == "0.00" and share > 0:
+        text = f"{100 * share:.1g}"
+    return f"{text}%"

@@ -1,0 +1,137 @@
+"""``topoimp prune``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from topoimp.choices import Method, Scope
+from topoimp.report import Report
+
+from .options import (
+    CheckpointPath,
+    Command,
+    Embeddings,
+    Exclude,
+    Force,
+    Format,
+    FormatOption,
+    Include,
+    Quiet,
+    Rate,
+    Verbose,
+)
+from .output import named_network, note, note_left_out, show, show_table
+
+if TYPE_CHECKING:
+    from topoimp.commands.prune import Pruning
+
+
+def _prune(
+    checkpoint: CheckpointPath,
+    rounds: Annotated[int | None, typer.Option("--rounds", metavar="N", help="Number of rounds, at least 1.")] = None,
+    sparsity: Annotated[
+        float | None,
+        typer.Option("--sparsity", metavar="S", help="Share of the selected weights to be zero in the end, in (0, 1)."),
+    ] = None,
+    rate: Rate = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="OUT", help="The pruned checkpoint. [default: STEM.pruned.safetensors]"),
+    ] = None,
+    method: Annotated[
+        Method, typer.Option("--method", help="What decides which weights are kept.")
+    ] = Method.TOPOLOGICAL,
+    scope: Annotated[
+        Scope, typer.Option("--scope", help="A target for each layer, or one for all together.")
+    ] = Scope.LAYER,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the permutations of the method random.")] = 0,
+    include: Include = None,
+    exclude: Exclude = None,
+    embeddings: Embeddings = False,
+    mask_out: Annotated[
+        Path | None,
+        typer.Option("--mask-out", metavar="FILE", help="The mask. [default: beside OUT, as STEM.mask.safetensors]"),
+    ] = None,
+    emit_rounds: Annotated[
+        str | None,
+        typer.Option("--emit-rounds", metavar="K,...", help="Write checkpoints of these rounds too, as in 3,7."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Write nothing and exit with 3 if a target is below a floor.")
+    ] = False,
+    force: Force = False,
+    format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Prune CHECKPOINT in rounds, keep every layer's barcode, and prove it; writes a checkpoint, its mask and a CSV."""
+    from topoimp.commands.prune import prune_checkpoint
+    from topoimp.layers import LayerPatterns
+
+    pruning = prune_checkpoint(
+        checkpoint,
+        n_rounds=rounds,
+        sparsity=sparsity,
+        rate=rate,
+        output=output,
+        method=method,
+        scope=scope,
+        seed=seed,
+        patterns=LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=embeddings),
+        mask_output=mask_out,
+        emit_rounds=_numbers(emit_rounds),
+        strict=strict,
+        force=force,
+    )
+    show(pruning.report, format, _show_pruning)
+    _note_pruning(pruning, quiet=quiet, verbose=verbose)
+
+
+prune = Command("prune", _prune, "Example: topoimp prune lenet-300-100-mnist.safetensors --rounds 10")
+
+
+def _numbers(text: str | None) -> list[int]:
+    from topoimp.errors import OptionError
+
+    parts = [] if text is None else text.split(",")
+    if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
+        raise OptionError(f"--emit-rounds is {text!r}; it must be round numbers with commas, as in 3,7")
+    return [int(part) for part in parts]
+
+
+_FACTS = {
+    "n_kept": "kept",
+    "density": "density",
+    "compression_ratio": "compression",
+    "beta0": "beta0",
+    "barcode_kept": "barcode kept",
+    "retention": "retention",
+    "floor": "floor",
+    "floor_binds": "floor binds",
+}
+
+
+def _show_pruning(report: Report) -> None:
+    settings = report.settings
+    title = f"{report.inputs['checkpoint']}: method {settings['method']}, scope {settings['scope']}"
+    show_table(title, {"round": "round", "target": "target", **_FACTS}, report.rounds)
+    last = report.network["round"]
+    layers = [row for row in report.rows if row["round"] == last]
+    show_table(f"after round {last}", {"layer": "layer", "target": "target", **_FACTS}, named_network(layers))
+
+
+def _note_pruning(pruning: "Pruning", *, quiet: bool, verbose: bool) -> None:
+    report, outputs = pruning.report, pruning.outputs
+    note_left_out(report, quiet=quiet)
+    if verbose:
+        for name, reason in report.left_out.items():
+            note(f"left out {name}: {reason}", quiet=quiet)
+    if pruning.held_at_floor:
+        names = ", ".join(pruning.held_at_floor)
+        note(f"held at the floor, as their target is below it: {names}", quiet=quiet)
+    note("no training between rounds: they equal one shot at the last target", quiet=quiet)
+    if pruning.recipe:
+        note(f"the recipe of these weights is {pruning.recipe}", quiet=quiet)
+    for path in (*outputs.rounds.values(), outputs.checkpoint, outputs.mask, outputs.table):
+        note(f"wrote {path}", quiet=quiet)

@@ -1,0 +1,133 @@
+"""What holds for every command: help, examples, exit status, one line on stderr, quiet pipes."""
+
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import SAMPLES
+
+COMMANDS = ("train", "barcode", "bound", "prune", "compare")
+PROGRAM = [sys.executable, "-c", "from topoimp_cli.app import run; run()"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_file_and_a_test_of_its_name(command):
+    from conftest import REPOSITORY
+
+    assert (REPOSITORY / f"cli/{command}.py").is_file()
+    assert (REPOSITORY / f"tests/cli/test_{command}.py").is_file()
+    assert (REPOSITORY / f"topoimp/commands/{command}.py").is_file()
+
+
+def test_help_lists_the_commands(topoimp):
+    outcome = topoimp("--help")
+
+    assert outcome.status == 0
+    assert all(re.search(rf"\b{command}\b", outcome.out) for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_example_that_ends_the_help_runs(topoimp, tmp_path, monkeypatch, command):
+    for path in SAMPLES.glob("*.safetensors"):
+        shutil.copy(path, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    example = " ".join(topoimp(command, "--help").out.split()).partition("Example: topoimp ")[2]
+
+    outcome = topoimp(*shlex.split(example))
+
+    assert outcome.status == 0
+    assert outcome.out
+
+
+def test_the_version_is_printed(topoimp):
+    from importlib.metadata import version
+
+    assert topoimp("--version").out == f"topoimp {version('topoimp')}\n"
+
+
+def test_without_arguments_help_is_shown(topoimp):
+    outcome = topoimp()
+
+    assert "Usage: topoimp" in outcome.out + outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["frobnicate"], "error: No such command 'frobnicate'."),
+        (["barcode"], "error: Missing argument 'CHECKPOINT'."),
+        (["barcode", "x", "--colour"], "error: No such option: --colour"),
+        (["prune", "x", "--rounds", "many"], "error: Invalid value for '--rounds': "),
+        (["prune", "x", "--method", "magic"], "error: Invalid value for '--method': "),
+        (["barcode", "x", "--format", "xml"], "error: Invalid value for '--format': "),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(topoimp, arguments, message):
+    outcome = topoimp(*arguments)
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.startswith(message)
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_bug_of_ours_shows_its_traceback_and_exits_with_70(topoimp, monkeypatch, lenet):
+    def broken(*_arguments, **_options):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("topoimp.commands.barcode.barcode_report", broken)
+
+    outcome = topoimp("barcode", lenet)
+
+    assert outcome.status == 70
+    assert "ZeroDivisionError: a bug" in outcome.err
+    assert outcome.err.endswith("error: this is a defect of topoimp; the lines above say where\n")
+
+
+def test_failed_verification_exits_with_4(topoimp, monkeypatch, lenet):
+    monkeypatch.setattr("topoimp.commands.prune._pruned_codes", lambda _layers, _masks: {})
+
+    outcome = topoimp("prune", lenet, "--rounds", 1)
+
+    assert (outcome.status, outcome.out) == (4, "")
+    assert outcome.err.startswith("error: ")
+
+
+def test_a_closed_pipe_is_quiet(lenet):
+    command = f"{shlex.join(PROGRAM)} barcode {lenet} --format json | true; echo ${{PIPESTATUS[0]}}"
+
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_ctrl_c_exits_with_130_and_leaves_nothing_half_written(tmp_path):
+    from topoimp.checkpoint import write_arrays
+
+    weight = np.random.default_rng(0).normal(size=(1500, 1500)).astype(np.float32)
+    write_arrays(tmp_path / "model.safetensors", {f"w{k}": weight for k in range(4)}, {})
+    process = subprocess.Popen(
+        [*PROGRAM, "prune", tmp_path / "model.safetensors", "--rounds", "40"], stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.iterdir())) == 1 and time.monotonic() < deadline:  # until the temporary files are there
+        time.sleep(0.01)
+
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_nothing_on_stdout_is_coloured_or_cut_when_piped(topoimp, write):
+    name = "a.very.long.name.of.a.layer" * 8
+    outcome = topoimp("barcode", write({name: np.eye(3)}))
+
+    assert name in outcome.out
+    assert "\x1b" not in outcome.out

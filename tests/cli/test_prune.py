@@ -1,0 +1,88 @@
+import csv
+import io
+import json
+
+import numpy as np
+
+
+def test_rounds_then_layers_then_what_was_written(topoimp, lenet):
+    outcome = topoimp("prune", lenet, "--rounds", 10)
+
+    assert outcome.status == 0
+    assert "method topological, scope layer" in outcome.out
+    assert "after round 10" in outcome.out
+    assert "held at the floor, as their target is below it: fc3.weight" in outcome.err
+    assert "no training between rounds: they equal one shot at the last target" in outcome.err
+    assert [line.rpartition("/")[2] for line in outcome.err.splitlines()[-3:]] == [
+        "lenet-300-100-mnist.pruned.safetensors",
+        "lenet-300-100-mnist.pruned.mask.safetensors",
+        "lenet-300-100-mnist.pruned.csv",
+    ]
+
+
+def test_csv_on_stdout_is_the_file_that_was_written(topoimp, lenet):
+    outcome = topoimp("prune", lenet, "--rounds", 2, "--format", "csv", "-q")
+
+    assert outcome.out == lenet.with_name("lenet-300-100-mnist.pruned.csv").read_text()
+    assert outcome.err == ""
+    assert [line["round"] for line in csv.DictReader(io.StringIO(outcome.out))] == ["1"] * 4 + ["2"] * 4
+
+
+def test_json_lists_the_rounds(topoimp, lenet):
+    content = json.loads(topoimp("prune", lenet, "--sparsity", "0.75", "--rounds", 3, "--format", "json").out)
+
+    assert [row["round"] for row in content["rounds"]] == [1, 2, 3]
+    assert content["network"]["sparsity"] == 0.75
+    assert content["settings"]["rounds"] == 3
+
+
+def test_every_option_reaches_the_library(topoimp, lenet, tmp_path):
+    options = ["--method", "random", "--scope", "global", "--seed", 7, "--include", "fc*", "--exclude", "fc3*"]
+    outputs = ["-o", tmp_path / "o.safetensors", "--mask-out", tmp_path / "m.safetensors", "--emit-rounds", "1, 2"]
+
+    outcome = topoimp("prune", lenet, "--rounds", 2, "--rate", "0.3", *options, *outputs, "--format", "json")
+
+    settings = json.loads(outcome.out)["settings"]
+    assert settings == {
+        "method": "random",
+        "scope": "global",
+        "rounds": 2,
+        "rate": 0.3,
+        "sparsity": None,
+        "seed": 7,
+        "include": ["fc*"],
+        "exclude": ["fc3*"],
+        "embeddings": False,
+    }
+    for name in ("o.safetensors", "m.safetensors", "o.csv", "o.round-01.safetensors", "o.round-02.safetensors"):
+        assert (tmp_path / name).is_file()
+
+
+def test_strict_exits_with_3_and_writes_nothing(topoimp, lenet):
+    outcome = topoimp("prune", lenet, "--rounds", 10, "--strict")
+
+    assert (outcome.status, outcome.out) == (3, "")
+    assert (
+        outcome.err == "error: round 10 asks fc3.weight for 107 weights, below its floor of 109; nothing was written\n"
+    )
+    assert [path.name for path in lenet.parent.iterdir()] == [lenet.name]
+
+
+def test_force_replaces_outputs(topoimp, lenet):
+    topoimp("prune", lenet, "--rounds", 1)
+
+    assert topoimp("prune", lenet, "--rounds", 1).status == 1
+    assert topoimp("prune", lenet, "--rounds", 1, "--force").status == 0
+
+
+def test_embeddings_that_were_left_out_are_named(topoimp, write):
+    path = write({"embed": np.eye(3), "fc": np.eye(3)})
+
+    outcome = topoimp("prune", path, "--rounds", 1)
+
+    assert "left out 1 embeddings or heads: embed (--embeddings adds them)" in outcome.err
+    assert "left out" not in topoimp("prune", path, "--rounds", 1, "--embeddings", "--force").err
+
+
+def test_quiet_says_nothing_on_stderr(topoimp, lenet):
+    assert topoimp("prune", lenet, "--rounds", 10, "-q").err == ""

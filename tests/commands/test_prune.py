@@ -1,0 +1,259 @@
+import json
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from topoimp.checkpoint import open_checkpoint
+from topoimp.choices import Method, Scope
+from topoimp.commands.barcode import barcode_report
+from topoimp.commands.compare import comparison_report
+from topoimp.commands.prune import prune_checkpoint
+from topoimp.errors import CheckpointError, GateError, OptionError, OutputError, VerificationError
+from topoimp.layers import LayerPatterns
+from topoimp.mask import read_masks
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_outputs_lie_beside_the_input(lenet):
+    prune_checkpoint(lenet, n_rounds=2)
+
+    stem = "lenet-300-100-mnist"
+    assert names_in(lenet.parent) == [
+        f"{stem}.pruned.csv",
+        f"{stem}.pruned.mask.safetensors",
+        f"{stem}.pruned.safetensors",
+        f"{stem}.safetensors",
+    ]
+
+
+def test_names_follow_the_output(lenet, tmp_path):
+    outputs = prune_checkpoint(lenet, n_rounds=3, output=tmp_path / "out.v2.safetensors", emit_rounds=[1, 3]).outputs
+
+    assert [path.name for path in outputs.in_order] == [
+        "out.v2.mask.safetensors",
+        "out.v2.csv",
+        "out.v2.round-01.safetensors",
+        "out.v2.round-03.safetensors",
+        "out.v2.safetensors",
+    ]
+    assert all(path.is_file() for path in outputs.in_order)
+
+
+def test_the_topological_method_keeps_every_barcode_at_every_round_and_magnitude_does_not(lenet, tmp_path):
+    topological = prune_checkpoint(lenet, n_rounds=10, emit_rounds=range(1, 10)).outputs
+    magnitude = prune_checkpoint(lenet, n_rounds=10, output=tmp_path / "m.safetensors", method=Method.MAGNITUDE).outputs
+
+    for path in (*topological.rounds.values(), topological.checkpoint):
+        assert all(row["barcode_kept"] for row in comparison_report(lenet, path).rows)
+    assert not any(row["barcode_kept"] for row in comparison_report(lenet, magnitude.checkpoint).rows)
+
+
+@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("scope", Scope)
+@pytest.mark.parametrize("name", ["lenet-300-100-mnist.safetensors", "lenet-5-mnist.safetensors"])
+def test_compare_finds_what_prune_reported(sample, method, scope, name):
+    path = sample(name)
+
+    pruning = prune_checkpoint(path, n_rounds=8, method=method, scope=scope)
+
+    compared = comparison_report(path, pruning.outputs.checkpoint)
+    reported = [row for row in pruning.report.rows if row["round"] == 8]
+    for column in (
+        "n_kept",
+        "density",
+        "sparsity",
+        "beta0",
+        "beta1",
+        "barcode_kept",
+        "beta0_kept",
+        "retention",
+        "floor",
+    ):
+        assert [row[column] for row in compared.rows] == [row[column] for row in reported]
+
+
+@pytest.mark.parametrize("method", Method)
+def test_the_number_of_zeros_is_exactly_the_number_asked_for(lenet, method):
+    pruned = prune_checkpoint(lenet, sparsity=0.75, method=method, scope=Scope.GLOBAL).outputs.checkpoint
+
+    weights = [array for name, array in load_file(pruned).items() if name.endswith("weight")]
+    assert sum(np.count_nonzero(array == 0) for array in weights) == 266_200 * 3 // 4
+
+
+def test_survivors_are_untouched_and_pruned_weights_are_plus_zero(write):
+    weight = np.array([[3.0, -0.0], [2.0, 0.5]], np.float32)
+    pruned = prune_checkpoint(write({"fc": weight, "bias": np.array([-0.0, 1.0])}), n_rounds=1, rate=0.9).outputs
+
+    written = open_checkpoint(pruned.checkpoint)
+
+    assert_array_equal(written.read_codes("fc"), np.array([[3.0, 0.0], [2.0, 0.5]], np.float32).view(np.uint32))
+    assert_array_equal(written.read_codes("bias"), np.array([-0.0, 1.0]).view(np.uint64))
+
+
+def test_metadata_are_kept_and_the_settings_added(write):
+    path = write({"fc": np.random.default_rng(0).normal(size=(8, 8))}, metadata={"format": "pt", "mine": "x"})
+
+    pruned = prune_checkpoint(path, n_rounds=2, method=Method.RANDOM, seed=5).outputs.checkpoint
+
+    metadata = open_checkpoint(pruned).metadata
+    assert (metadata["format"], metadata["mine"]) == ("pt", "x")
+    assert (metadata["topoimp.method"], metadata["topoimp.round"]) == ("random", "2")
+    settings = json.loads(metadata["topoimp.settings"])
+    assert settings == {"method": "random", "scope": "layer", "rounds": 2, "rate": 0.2, "seed": 5}
+
+
+def test_the_mask_says_what_was_kept(lenet):
+    outputs = prune_checkpoint(lenet, n_rounds=4).outputs
+
+    masks, pruned = read_masks(outputs.mask), load_file(outputs.checkpoint)
+    assert set(masks) == {"fc1.weight", "fc2.weight", "fc3.weight"}
+    for name, mask in masks.items():
+        assert_array_equal(mask.kept(), pruned[name] != 0)
+
+
+def test_the_table_beside_the_output_is_the_report(lenet):
+    pruning = prune_checkpoint(lenet, n_rounds=2)
+
+    assert pruning.outputs.table.read_text(encoding="utf-8") == pruning.report.to_csv()
+    assert [row["round"] for row in pruning.report.rows] == [1, 1, 1, 1, 2, 2, 2, 2]
+
+
+def test_pruning_twice_gives_the_same_bytes(lenet, tmp_path):
+    one = prune_checkpoint(lenet, n_rounds=3, method=Method.RANDOM, output=tmp_path / "1.safetensors").outputs
+    two = prune_checkpoint(lenet, n_rounds=3, method=Method.RANDOM, output=tmp_path / "2.safetensors").outputs
+
+    assert one.checkpoint.read_bytes() == two.checkpoint.read_bytes()
+    assert one.mask.read_bytes() == two.mask.read_bytes()
+
+
+def test_embeddings_biases_and_other_types_are_left_alone(tmp_path):
+    rng = np.random.default_rng(0)
+    tensors = {
+        "embeddings.word.weight": rng.normal(size=(20, 6)).astype(np.float32),
+        "layer.weight": rng.normal(size=(6, 6)).astype(np.float16),
+        "layer.bias": rng.normal(size=6).astype(np.float32),
+        "position_ids": np.arange(6)[None],
+    }
+    save_file(tensors, tmp_path / "model.safetensors", {"format": "pt"})
+
+    pruned = prune_checkpoint(tmp_path / "model.safetensors", n_rounds=3).outputs.checkpoint
+
+    loaded = load_file(pruned)
+    assert {name for name in tensors if not np.array_equal(loaded[name], tensors[name])} == {"layer.weight"}
+    with safe_open(pruned, "np") as file, safe_open(tmp_path / "model.safetensors", "np") as original:
+        assert file.keys() == original.keys()
+
+
+def test_a_recipe_is_named_if_the_file_lies_in_a_run_folder(lenet):
+    folder = lenet.parent / "run/seed-0"
+    folder.mkdir(parents=True)
+    lenet.rename(folder / "model.safetensors")
+    (lenet.parent / "run/recipe.toml").touch()
+
+    assert prune_checkpoint(folder / "model.safetensors", n_rounds=1).recipe == lenet.parent / "run/recipe.toml"
+
+
+def test_strict_writes_nothing_if_a_target_is_below_a_floor(lenet):
+    with pytest.raises(
+        GateError, match=r"round 10 asks fc3.weight for 107 weights, below its floor of 109; nothing was written"
+    ):
+        prune_checkpoint(lenet, n_rounds=10, strict=True)
+
+    assert names_in(lenet.parent) == [lenet.name]
+
+
+def test_strict_does_not_mind_targets_that_are_met(lenet):
+    assert prune_checkpoint(lenet, n_rounds=9, strict=True).held_at_floor == []
+
+
+def test_layers_held_at_their_floor_are_named(lenet):
+    assert prune_checkpoint(lenet, n_rounds=10).held_at_floor == ["fc3.weight"]
+
+
+def test_an_existing_output_is_refused_and_nothing_is_written(lenet):
+    (lenet.parent / "lenet-300-100-mnist.pruned.csv").write_text("mine")
+
+    with pytest.raises(OutputError, match=r"pruned.csv: exists already; --force replaces it"):
+        prune_checkpoint(lenet, n_rounds=1)
+
+    assert names_in(lenet.parent) == ["lenet-300-100-mnist.pruned.csv", lenet.name]
+
+
+def test_force_replaces_outputs(lenet):
+    prune_checkpoint(lenet, n_rounds=1)
+
+    prune_checkpoint(lenet, n_rounds=2, force=True)
+
+    assert barcode_report(lenet.with_name("lenet-300-100-mnist.pruned.safetensors")).network[
+        "density"
+    ] == pytest.approx(0.64)
+
+
+def test_words_do_as_well_as_members(lenet, tmp_path):
+    words, members = tmp_path / "words.safetensors", tmp_path / "members.safetensors"
+
+    prune_checkpoint(lenet, n_rounds=9, output=words, method="topological", scope="global")
+    prune_checkpoint(lenet, n_rounds=9, output=members, method=Method.TOPOLOGICAL, scope=Scope.GLOBAL)
+
+    assert words.read_bytes() == members.read_bytes()
+
+
+def test_a_method_that_does_not_exist_is_refused(lenet):
+    with pytest.raises(OptionError, match=r"there is no method 'magic'; known are topological, magnitude, random"):
+        prune_checkpoint(lenet, n_rounds=1, method="magic")
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_the_input_is_never_an_output(lenet, force):
+    before = lenet.read_bytes()
+    (lenet.parent / "link.safetensors").symlink_to(lenet)
+
+    for options in ({"output": lenet}, {"output": lenet.parent / "link.safetensors"}, {"mask_output": lenet}):
+        with pytest.raises(OptionError, match=r"is the input; an output needs another name"):
+            prune_checkpoint(lenet, n_rounds=1, force=force, **options)
+
+    assert lenet.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"output": "out.bin"}, "the output is named out.bin; the name of a checkpoint ends in .safetensors"),
+        ({"emit_rounds": [0]}, "round 0 is to be written; there are rounds 1 to 2"),
+        ({"emit_rounds": [3]}, "round 3 is to be written; there are rounds 1 to 2"),
+    ],
+)
+def test_outputs_that_make_no_sense_are_refused(lenet, options, message):
+    with pytest.raises(OptionError, match=message):
+        prune_checkpoint(lenet, n_rounds=2, **options)
+
+
+def test_what_was_written_wrongly_is_not_left_behind(lenet, monkeypatch):
+    monkeypatch.setattr("topoimp.commands.prune._pruned_codes", lambda _layers, _masks: {})
+
+    with pytest.raises(VerificationError, match=r"a pruned weight of 'fc1.weight' is not zero"):
+        prune_checkpoint(lenet, n_rounds=1)
+
+    assert names_in(lenet.parent) == [lenet.name]
+
+
+def test_a_missing_input_leaves_nothing_behind(tmp_path):
+    with pytest.raises(CheckpointError, match=r"none.safetensors: no such file"):
+        prune_checkpoint(tmp_path / "none.safetensors", n_rounds=1)
+
+    assert names_in(tmp_path) == []
+
+
+def test_a_layer_of_zeros_stays_one(write):
+    path = write({"dead": np.zeros((3, 3)), "live": np.eye(3)})
+
+    pruning = prune_checkpoint(path, n_rounds=2, patterns=LayerPatterns())
+
+    dead = pruning.report.layers[0]
+    assert (dead["n_kept"], dead["beta0"], dead["retention"], dead["barcode_kept"]) == (0, 6, None, True)

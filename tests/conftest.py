@@ -1,0 +1,69 @@
+"""What many tests need: the command line in this process, the sample checkpoints, and small files to work on."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+from topoimp.checkpoint import write_arrays
+
+# Cases are drawn anew each time; a failure prints the blob that finds it again. Slow machines may be slow.
+hypothesis.settings.register_profile("topoimp", deadline=None, print_blob=True, max_examples=100)
+hypothesis.settings.load_profile("topoimp")
+
+REPOSITORY = Path(__file__).parent.parent
+SAMPLES = REPOSITORY / "sample_checkpoints"
+SHARED = REPOSITORY.parent / "shared"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def topoimp(capsys):
+    """Run a command in this process."""
+    from topoimp_cli.app import main
+
+    def run(*arguments):
+        capsys.readouterr()
+        status = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Outcome(status, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def sample(tmp_path):
+    """A copy of a sample checkpoint in a folder of its own."""
+
+    def copy(name):
+        return Path(shutil.copy(SAMPLES / name, tmp_path / name))
+
+    return copy
+
+
+@pytest.fixture
+def lenet(sample):
+    """A copy of the trained LeNet-300-100."""
+    return sample("lenet-300-100-mnist.safetensors")
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write arrays as a checkpoint in a fresh folder and give its path."""
+
+    def write_file(arrays, name="model.safetensors", metadata=None):
+        write_arrays(tmp_path / name, {key: np.asarray(array) for key, array in arrays.items()}, metadata or {})
+        return tmp_path / name
+
+    return write_file

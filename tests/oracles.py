@@ -1,0 +1,76 @@
+"""Slow twins: what the library computes, written again in the plainest way, or by another library."""
+
+import hashlib
+from fractions import Fraction
+
+import gudhi
+import numpy as np
+
+
+def slow_forest(weight):
+    """Kruskal's rule on sorted Python tuples: flat indices in the order (strength descending, index ascending)."""
+    n_rows, n_columns = weight.shape
+    edges = [(-abs(w), index) for index, w in enumerate(weight.ravel().tolist()) if w != 0]
+    component = list(range(n_rows + n_columns))
+    forest = []
+    for _, index in sorted(edges):
+        row, column = divmod(index, n_columns)
+        a, b = component[row], component[n_rows + column]
+        if a != b:
+            component = [b if c == a else c for c in component]
+            forest.append(index)
+    return forest
+
+
+def gudhi_bars(weight, scale):
+    """GUDHI's finite H0 bars (birth, death), sorted, and its number of essential bars; sublevel convention."""
+    n_rows, n_columns = weight.shape
+    rows, columns = np.nonzero(weight)
+    complex_ = gudhi.SimplexTree()
+    vertices = np.arange(n_rows + n_columns)
+    complex_.insert_batch(vertices[None, :], np.full(len(vertices), -1.0))
+    if len(rows):
+        strengths = np.abs(weight[rows, columns].astype(np.float64))
+        complex_.insert_batch(np.stack([rows, n_rows + columns]), -strengths / scale)
+    # Bars of length zero are dropped unless the least persistence is below 0; H0 of a graph counts as "the top
+    # dimension" for a complex without edges.
+    complex_.compute_persistence(min_persistence=-1, persistence_dim_max=True)
+    bars = complex_.persistence_intervals_in_dimension(0).reshape(-1, 2)
+    is_finite = np.isfinite(bars[:, 1])
+    return np.sort(bars[is_finite, 1]), int(np.count_nonzero(~is_finite)), bars[:, 0]
+
+
+def slow_order(weight):
+    """All edges as flat indices in the order (strength descending, index ascending)."""
+    flat = np.abs(weight.astype(np.float64)).ravel().tolist()
+    return sorted((index for index, strength in enumerate(flat) if strength), key=lambda index: (-flat[index], index))
+
+
+def slow_components(present):
+    """The number of components of the bipartite graph with these edges, by repainting."""
+    n_rows, n_columns = present.shape
+    colour = list(range(n_rows + n_columns))
+    for row, column in np.argwhere(present):
+        a, b = colour[row], colour[n_rows + column]
+        colour = [b if c == a else c for c in colour]
+    return len(set(colour))
+
+
+def slow_rounds_above(n_edges, n_needed, rate):
+    """Count rounds one by one with fractions."""
+    left, rounds = Fraction(n_edges), 0
+    while (left * (1 - Fraction(rate)) + Fraction(1, 2)).__floor__() >= n_needed:
+        left, rounds = left * (1 - Fraction(rate)), rounds + 1
+    return rounds
+
+
+def slow_permutation_keys(n, text):
+    """splitmix64 over a counter, in Python integers."""
+    state = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+    keys = []
+    for _ in range(n):
+        state = (state + 0x9E3779B97F4A7C15) % 2**64
+        key = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        key = (key ^ (key >> 27)) * 0x94D049BB133111EB % 2**64
+        keys.append(key ^ (key >> 31))
+    return keys

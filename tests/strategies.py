@@ -1,0 +1,37 @@
+"""Weight matrices as hypothesis draws them: with ties, zeros, dead rows, single rows, constants, every float type."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+SIZES = st.integers(min_value=1, max_value=12)
+SEEDS = st.integers(min_value=0, max_value=2**32 - 1)
+KINDS = ("normal", "ties", "sparse", "constant", "blocks", "dead rows", "zero", "tiny")
+
+
+def make_weight(seed, n_rows, n_columns, kind, dtype=np.float64):
+    """One matrix of a kind, the same for the same arguments."""
+    rng = np.random.default_rng(seed)
+    weight = rng.normal(size=(n_rows, n_columns))
+    if kind == "ties":
+        weight = rng.integers(-3, 4, size=(n_rows, n_columns)) / 4
+    elif kind == "sparse":
+        weight *= rng.random((n_rows, n_columns)) < 2 / max(n_rows, n_columns)
+    elif kind == "constant":
+        weight = np.full((n_rows, n_columns), -0.25)
+    elif kind == "blocks":
+        weight *= (np.arange(n_rows) % 3)[:, None] == (np.arange(n_columns) % 3)
+    elif kind == "dead rows":
+        weight[rng.random(n_rows) < 0.4] = 0
+        weight[:, rng.random(n_columns) < 0.4] = -0.0
+    elif kind == "zero":
+        weight *= 0
+    elif kind == "tiny":
+        weight *= float(np.finfo(dtype).smallest_subnormal) * 8
+    return weight.astype(dtype)
+
+
+@st.composite
+def weights(draw, rows=SIZES, columns=SIZES, dtypes=(np.float64, np.float32, np.float16), kinds=KINDS):
+    """A matrix of any kind."""
+    arguments = draw(SEEDS), draw(rows), draw(columns), draw(st.sampled_from(kinds)), draw(st.sampled_from(dtypes))
+    return make_weight(*arguments)

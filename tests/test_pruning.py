@@ -1,0 +1,121 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from oracles import slow_forest, slow_order, slow_permutation_keys
+from strategies import weights
+
+from topoimp.checkpoint import open_checkpoint, write_arrays
+from topoimp.choices import Method
+from topoimp.forest import spanning_forest
+from topoimp.layers import LayerPatterns, as_layer, select_layers
+from topoimp.pruning import Ranking, keep_by_layer, keep_globally, permutation_keys, ranking_for
+
+METHODS = st.sampled_from(list(Method))
+
+
+def mask_of(weight, target, method, seed=0):
+    layer = as_layer(weight)
+    ranking = Ranking(method, seed, 64)
+    return keep_by_layer(layer, spanning_forest(layer), target, ranking).mask(layer)
+
+
+@given(weights(), st.integers(0, 150))
+def test_magnitude_keeps_the_strongest_and_of_equals_the_first(weight, target):
+    kept = np.flatnonzero(mask_of(weight, target, Method.MAGNITUDE))
+
+    assert kept.tolist() == sorted(slow_order(weight)[:target])
+
+
+@given(weights(), st.integers(0, 150))
+def test_topological_keeps_the_forest_and_fills_up_with_the_strongest(weight, target):
+    forest = slow_forest(weight)
+    others = [index for index in slow_order(weight) if index not in forest]
+
+    kept = np.flatnonzero(mask_of(weight, target, Method.TOPOLOGICAL))
+
+    assert kept.tolist() == sorted(forest + others[: max(target - len(forest), 0)])
+
+
+@given(weights(), METHODS, st.integers(0, 150), st.integers(0, 150))
+def test_masks_are_nested_and_never_hold_a_stored_zero(weight, method, one, other):
+    less, more = mask_of(weight, min(one, other), method), mask_of(weight, max(one, other), method)
+
+    assert not np.any(less & ~more)
+    assert not np.any(more & (weight == 0))
+
+
+@given(weights(), METHODS, st.integers(0, 150))
+def test_as_many_are_kept_as_asked_for_floors_aside(weight, method, target):
+    n_edges = np.count_nonzero(weight)
+    floor = len(slow_forest(weight)) if method is Method.TOPOLOGICAL else 0
+
+    kept = np.count_nonzero(mask_of(weight, target, method))
+
+    assert kept == max(min(target, n_edges), floor)
+
+
+@given(
+    st.lists(weights(rows=st.integers(2, 6), columns=st.integers(2, 6)), min_size=1, max_size=3),
+    METHODS,
+    st.integers(0, 99),
+)
+def test_one_target_for_all_layers_is_met_exactly_floors_aside(tmp_path_factory, arrays, method, target):
+    path = tmp_path_factory.mktemp("global") / "model.safetensors"
+    write_arrays(path, {f"layer{k}": array for k, array in enumerate(arrays)}, {})
+    layers = select_layers(open_checkpoint(path), LayerPatterns())
+    forests = {layer.name: spanning_forest(layer) for layer in layers}
+
+    keeps = keep_globally(layers, forests, target, ranking_for(layers, method, seed=0))
+
+    masks = {layer.name: keeps[layer.name].mask(layer) for layer in layers}
+    n_edges = sum(np.count_nonzero(array) for array in arrays)
+    floor = sum(map(len, (forest.indices for forest in forests.values()))) if method is Method.TOPOLOGICAL else 0
+    assert sum(np.count_nonzero(mask) for mask in masks.values()) == max(min(target, n_edges), floor)
+    if method is Method.MAGNITUDE:
+        kept = [abs(float(w)) for k, array in enumerate(arrays) for w in array[masks[f"layer{k}"]]]
+        dropped = [abs(float(w)) for k, array in enumerate(arrays) for w in array[~masks[f"layer{k}"]]]
+        assert min(kept, default=np.inf) >= max(dropped, default=0)
+
+
+def test_layers_of_mixed_types_are_compared_by_exact_values(write):
+    path = write({"a": np.array([[1.0, 2.0], [3.0, 4.0]], np.float16), "b": np.array([[1.5, 2.5], [3.5, 4.5]])})
+    layers = select_layers(open_checkpoint(path), LayerPatterns())
+    forests = {layer.name: spanning_forest(layer) for layer in layers}
+
+    keeps = keep_globally(layers, forests, 5, ranking_for(layers, Method.MAGNITUDE, seed=0))
+
+    masks = {layer.name: keeps[layer.name].mask(layer).tolist() for layer in layers}
+    assert masks == {"a": [[False, False], [True, True]], "b": [[False, True], [True, True]]}
+
+
+def test_random_masks_depend_on_the_seed_and_on_the_name_of_the_layer():
+    weight = np.ones((20, 20))
+    ranking = Ranking(Method.RANDOM, 0, 32)
+
+    def ranks(name, seed):
+        return Ranking(Method.RANDOM, seed, 32).of(as_layer(weight, name=name), protected=np.empty(0, np.int64))
+
+    assert_array_equal(ranks("a", 0), ranking.of(as_layer(weight, name="a"), protected=np.empty(0, np.int64)))
+    assert not np.array_equal(ranks("a", 0), ranks("a", 1))
+    assert not np.array_equal(ranks("a", 0), ranks("b", 0))
+
+
+def test_permutation_keys_are_distinct_and_spread_evenly():
+    keys = permutation_keys(100_000, "seed")
+
+    assert len(np.unique(keys)) == 100_000
+    shares = np.bincount((keys >> np.uint64(60)).astype(int), minlength=16) / 100_000
+    assert_array_equal(np.abs(shares - 1 / 16) < 0.004, np.ones(16, bool))
+
+
+def test_permutation_keys_are_those_of_the_slow_twin():
+    assert permutation_keys(50, "3:fc1.weight").tolist() == slow_permutation_keys(50, "3:fc1.weight")
+
+
+def test_by_hand():
+    weight = np.arange(1.0, 13.0).reshape(3, 4)
+
+    assert np.flatnonzero(mask_of(weight, 7, Method.MAGNITUDE)).tolist() == [5, 6, 7, 8, 9, 10, 11]
+    assert np.flatnonzero(mask_of(weight, 7, Method.TOPOLOGICAL)).tolist() == [3, 6, 7, 8, 9, 10, 11]
+    assert np.flatnonzero(mask_of(weight, 1, Method.TOPOLOGICAL)).tolist() == [3, 7, 8, 9, 10, 11]

@@ -1,0 +1,88 @@
+"""The public names, pinned: adding or removing one is a decision."""
+
+import subprocess
+import sys
+
+import pytest
+
+import topoimp
+
+NAMES = [
+    "COLUMNS",
+    "Barcode",
+    "CheckpointError",
+    "Data",
+    "DataError",
+    "Forest",
+    "GateError",
+    "Layer",
+    "LayerBound",
+    "LayerError",
+    "LayerPatterns",
+    "Method",
+    "NeuralPersistence",
+    "OptionError",
+    "OutputError",
+    "PackedMask",
+    "Pruning",
+    "Report",
+    "Scale",
+    "Scope",
+    "TopoimpError",
+    "Training",
+    "VerificationError",
+    "architecture_bound_report",
+    "as_layer",
+    "barcode_of",
+    "barcode_report",
+    "bound_report",
+    "comparison_report",
+    "layer_bound",
+    "neural_persistence",
+    "prune_checkpoint",
+    "read_masks",
+    "spanning_forest",
+    "tensor_list",
+    "train_run",
+]
+
+
+def test_the_public_names_are_these():
+    assert dir(topoimp) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_can_be_used_and_says_what_it_is(name):
+    value = getattr(topoimp, name)
+
+    assert name == "COLUMNS" or value.__doc__
+
+
+def test_another_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'topoimp' has no attribute 'bar_code'"):
+        _ = topoimp.bar_code
+
+
+def test_everything_can_be_imported_at_once():
+    names = {}
+    exec("from topoimp import *", names)  # noqa: S102  # the only way to import * into a scope of its own
+
+    assert set(NAMES) <= set(names)
+
+
+def modules_after(code):
+    script = f"import sys; {code}; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
+def test_importing_topoimp_imports_nothing_heavy():
+    assert modules_after("import topoimp") & {"numpy", "numba", "torch", "pandas"} == set()
+
+
+def test_help_and_completion_import_nothing_heavy():
+    assert modules_after("import topoimp_cli.app") & {"numpy", "numba", "torch", "pandas", "sklearn"} == set()
+
+
+def test_only_training_needs_torch():
+    assert modules_after("from topoimp import *") & {"torch", "pandas", "sklearn", "gudhi"} == set()

@@ -1,0 +1,69 @@
+"""The README's commands and its Python run, and print what it says they print."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY, SAMPLES
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def sessions(text):
+    """Each command of the console blocks with the lines that follow it."""
+    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
+        for part in block.split("$ ")[1:]:
+            command, _, output = part.partition("\n")
+            yield command, output
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A fresh folder with the samples."""
+    for path in SAMPLES.glob("*.safetensors"):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def squeezed(text):
+    """The text without trailing white space, as documents are kept."""
+    return [line.rstrip() for line in text.strip().splitlines()]
+
+
+def test_every_command_prints_what_the_readme_shows(folder):
+    program = Path(sys.executable).with_name("topoimp")
+    shown = list(sessions(README))
+
+    assert [command.split()[:2] for command, _ in shown] == [
+        ["topoimp", "prune"],
+        ["topoimp", "compare"],
+        ["topoimp", "prune"],
+        ["topoimp", "compare"],
+    ]
+    for command, output in shown:
+        line = command.replace("topoimp", str(program), 1)
+        done = subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, check=True)  # noqa: S602  # ours
+        assert squeezed(done.stdout + done.stderr) == squeezed(output)
+
+
+def test_the_python_prints_what_the_readme_shows(folder):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (output,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+
+    assert squeezed(done.stdout) == squeezed(output)
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
+
+
+def test_every_file_that_the_readme_points_to_is_there():
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+
+    assert links
+    assert [link for link in links if not (REPOSITORY / link).exists()] == []

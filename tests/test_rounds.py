@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import slow_components, slow_forest
+from strategies import weights
+
+from topoimp.checkpoint import open_checkpoint, write_arrays
+from topoimp.choices import Method, Scope
+from topoimp.errors import VerificationError
+from topoimp.layers import LayerPatterns, select_layers
+from topoimp.rounds import sweep
+from topoimp.schedule import plan_schedule
+
+
+def layers_of(path):
+    return select_layers(open_checkpoint(path), LayerPatterns())
+
+
+def schedule_of(n_rounds=5, **options):
+    return plan_schedule(n_rounds=n_rounds, sparsity=options.get("sparsity"), rate=options.get("rate"))
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    return tmp_path_factory.mktemp("rounds") / "model.safetensors"
+
+
+ARRAYS = st.lists(weights(rows=st.integers(2, 7), columns=st.integers(2, 7)), min_size=1, max_size=3)
+METHODS, SCOPES = st.sampled_from(list(Method)), st.sampled_from(list(Scope))
+
+
+@settings(max_examples=60)
+@given(ARRAYS, METHODS, SCOPES)
+def test_every_round_reports_what_its_masks_are(scratch, arrays, method, scope):
+    write_arrays(scratch, {f"layer{k}": array for k, array in enumerate(arrays)}, {})
+    layers = layers_of(scratch)
+
+    rounds = sweep(layers, schedule_of(), method=method, scope=scope, seed=1)
+
+    assert [now.number for now in rounds] == [1, 2, 3, 4, 5]
+    for now in rounds:
+        for layer, weight in zip(layers, arrays, strict=True):
+            mask = now.keeps[layer.name].mask(layer)
+            left = now.layers[layer.name].left
+            assert left.n_kept == np.count_nonzero(mask)
+            assert left.n_forest_kept == sum(mask.flat[index] for index in slow_forest(weight))
+            assert left.beta0 == slow_components(mask)
+            assert left.beta0_kept == (slow_components(mask) == slow_components(weight != 0))
+            kept_strengths = np.abs(np.where(mask, weight, 0)).flat[slow_forest(np.where(mask, weight, 0))]
+            same = sorted(kept_strengths) == sorted(np.abs(weight).flat[slow_forest(weight)])
+            assert left.barcode_kept == same
+
+
+@settings(max_examples=60)
+@given(ARRAYS, SCOPES)
+def test_the_topological_method_keeps_every_barcode_in_every_round(scratch, arrays, scope):
+    write_arrays(scratch, {f"layer{k}": array for k, array in enumerate(arrays)}, {})
+
+    rounds = sweep(layers_of(scratch), schedule_of(rate=0.5), method=Method.TOPOLOGICAL, scope=scope)
+
+    assert all(now.left.barcode_kept and now.left.beta0_kept for now in rounds)
+    assert all(now.left.n_kept == max(now.target, now.left.floor) for now in rounds if scope is Scope.GLOBAL)
+
+
+@settings(max_examples=40)
+@given(ARRAYS, METHODS, SCOPES)
+def test_rounds_equal_one_shot_at_the_last_target(scratch, arrays, method, scope):
+    write_arrays(scratch, {f"layer{k}": array for k, array in enumerate(arrays)}, {})
+    layers = layers_of(scratch)
+
+    last = sweep(layers, schedule_of(4, sparsity=0.6), method=method, scope=scope)[-1]
+    once = sweep(layers, schedule_of(1, sparsity=0.6), method=method, scope=scope)[-1]
+
+    for layer in layers:
+        assert np.array_equal(last.keeps[layer.name].mask(layer), once.keeps[layer.name].mask(layer))
+
+
+def test_a_layer_whose_target_is_below_its_floor_is_held_there_and_named(write):
+    rng = np.random.default_rng(0)
+    path = write({"small": rng.normal(size=(4, 4)), "large": rng.normal(size=(30, 30))})
+
+    rounds = sweep(layers_of(path), schedule_of(4, rate=0.5), method=Method.TOPOLOGICAL, scope=Scope.LAYER)
+
+    assert [now.missed for now in rounds] == [[], ["small"], ["small"], ["large", "small"]] or [
+        now.missed for now in rounds
+    ] == [[], ["small"], ["small"], ["small", "large"]]
+    assert rounds[1].layers["small"].left.n_kept == 7
+
+
+def test_magnitude_pruning_knows_no_floor(write):
+    path = write({"small": np.random.default_rng(0).normal(size=(4, 4))})
+
+    rounds = sweep(layers_of(path), schedule_of(4, rate=0.5), method=Method.MAGNITUDE, scope=Scope.LAYER)
+
+    assert [now.missed for now in rounds] == [[]] * 4
+    assert rounds[-1].left.n_kept == 1
+
+
+def test_a_shared_target_below_all_floors_is_said_of_all_layers(write):
+    path = write({"a": np.random.default_rng(0).normal(size=(4, 4)), "b": np.random.default_rng(1).normal(size=(4, 4))})
+
+    rounds = sweep(layers_of(path), schedule_of(2, rate=0.5), method=Method.TOPOLOGICAL, scope=Scope.GLOBAL)
+
+    assert [now.missed for now in rounds] == [[], ["all layers together"]]
+    assert rounds[1].left.n_kept == 14
+
+
+def test_a_round_that_keeps_another_number_than_it_was_to_is_noticed(write, monkeypatch):
+    path = write({"a": np.random.default_rng(0).normal(size=(4, 4))})
+    monkeypatch.setattr("topoimp.pruning.cuts_keeping", lambda ranks, k: _cuts_off_by_one(ranks, k))
+
+    with pytest.raises(VerificationError, match="layer 'a': 7 weights are kept in round 1; 8 were to be"):
+        sweep(layers_of(path), schedule_of(1, rate=0.5), method=Method.MAGNITUDE, scope=Scope.LAYER)
+
+
+def _cuts_off_by_one(ranks, k):
+    from topoimp.selection import cuts_keeping
+
+    return cuts_keeping(ranks, k - 1)
+
+
+def test_a_weight_that_comes_back_is_noticed(write, monkeypatch):
+    path = write({"a": np.random.default_rng(0).normal(size=(4, 4))})
+    schedule = schedule_of(2, rate=0.5)
+    monkeypatch.setattr(type(schedule), "targets", lambda _schedule, **_counts: [4, 8])
+
+    with pytest.raises(VerificationError, match="layer 'a': a weight that was pruned came back"):
+        sweep(layers_of(path), schedule, method=Method.MAGNITUDE, scope=Scope.LAYER)
+
+
+def test_a_forest_that_was_lost_is_noticed(write, monkeypatch):
+    path = write({"a": np.random.default_rng(0).normal(size=(6, 6))})
+    monkeypatch.setattr("topoimp.pruning.Keep.mask", lambda _keep, layer: np.eye(6, dtype=bool) & layer.edges())
+
+    with pytest.raises(VerificationError, match="layer 'a': its barcode changed in round 1"):
+        sweep(layers_of(path), schedule_of(1, rate=0.5), method=Method.TOPOLOGICAL, scope=Scope.LAYER)

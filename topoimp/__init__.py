@@ -1,0 +1,28 @@
+"""topoimp: zeroth-order persistent homology of neural-network checkpoints.
+
+The five commands as functions, each giving a ``Report`` or something that holds one:
+``train_run``, ``barcode_report`` (and ``tensor_list``), ``bound_report`` (and ``architecture_bound_report``),
+``prune_checkpoint``, ``comparison_report``.
+
+What they are made of: ``as_layer`` reads an array as a layer, ``spanning_forest`` and ``barcode_of`` give its topology,
+``neural_persistence`` sums it up, ``layer_bound`` bounds it; ``read_masks`` reads the mask that a pruning wrote.
+
+The names are loaded when the first of them is used: ``import topoimp`` itself costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from topoimp.public import *  # noqa: F403  # for editors and type checkers: the same names, listed there
+
+
+def __getattr__(name: str) -> object:
+    public = import_module("topoimp.public")
+    if name == "__all__" or name in public.__all__:
+        return getattr(public, name)
+    raise AttributeError(f"module 'topoimp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(import_module("topoimp.public").__all__)

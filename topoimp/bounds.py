@@ -1,0 +1,202 @@
+"""How far a layer can be pruned with its barcode preserved, by any method and by magnitude.
+
+If surviving weights are unchanged, a mask preserves the barcode exactly if and only if it contains a maximum spanning
+forest. The forest has V - c edges (V vertices, c components): the *floor*. Magnitude pruning keeps the barcode exactly
+while it keeps the forest's last edge; the number of weights up to it in the order is the *magnitude-safe* count.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import log
+
+import numpy as np
+
+from topoimp.arrays import CodeArray
+from topoimp.errors import OptionError
+from topoimp.forest import Forest
+from topoimp.layers import Layer, Layers
+from topoimp.number_format import F64
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """A row or a column of a layer."""
+
+    side: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.index}"
+
+
+def critical_density(floor: int, n_edges: int) -> float | None:
+    """Give the smallest share of the edges with which a barcode can be kept; None without edges."""
+    return floor / n_edges if n_edges else None
+
+
+def critical_compression(floor: int, n_edges: int) -> float | None:
+    """Give the largest factor by which the edges can be thinned with the barcode kept; None without edges.
+
+    >>> round(critical_compression(300 + 784 - 1 + 100 + 300 - 1 + 10 + 100 - 1, 266_200), 1)  # LeNet-300-100
+    167.3
+    """
+    return n_edges / floor if n_edges else None
+
+
+def round_half_up(value: Fraction) -> int:
+    """Round to the nearest integer, halves up, exactly."""
+    return (2 * value.numerator + value.denominator) // (2 * value.denominator)
+
+
+def exact_rate(rate: float | Fraction) -> Fraction:
+    """Give a rate as the decimal fraction that it is written as: 0.2 is a fifth.
+
+    Raises:
+        OptionError: if it is not above 0 and below 1.
+    """
+    if not 0 < rate < 1:
+        raise OptionError(f"the rate is {rate}; it must be above 0 and below 1")
+    return Fraction(str(rate))
+
+
+def rounds_above(n_edges: int, n_needed: int, rate: float | Fraction) -> int | None:
+    """Give how many rounds at a rate leave at least the weights needed.
+
+    Args:
+        n_edges: edges at round 0.
+        n_needed: the floor, or the magnitude-safe count; at most ``n_edges``.
+        rate: share of the remaining weights that one round removes, above 0 and below 1.
+
+    Returns:
+        the largest k with round(n_edges * (1 - rate)^k) >= n_needed, halves rounded up, computed with integers; None if
+        nothing is needed, as then every number of rounds will do.
+    """
+    if n_needed == 0:
+        return None
+    kept = 1 - exact_rate(rate)
+    # The estimate by logarithms is off by at most a round or two; the integers decide.
+    k = max(0, round(log(n_needed / n_edges) / log(kept)) - 2)
+    while k > 0 and round_half_up(n_edges * kept**k) < n_needed:
+        k -= 1
+    while round_half_up(n_edges * kept ** (k + 1)) >= n_needed:
+        k += 1
+    return k
+
+
+@dataclass(frozen=True)
+class LayerBound:
+    """How far one layer can be pruned.
+
+    Args:
+        n_weights: weights, stored zeros included.
+        n_edges: weights that are not zero.
+        n_components: connected components.
+        floor: edges of its forest.
+        tau: strength of the forest's last edge; None without edges.
+        safe_count: fewest strongest weights that keep the barcode; 0 without edges.
+        vertex: the row or column that the forest's last edge attaches; None if it joins two larger components.
+    """
+
+    n_weights: int
+    n_edges: int
+    n_components: int
+    floor: int
+    tau: float | None
+    safe_count: int
+    vertex: Vertex | None
+
+
+def layer_bound(layer: Layer, forest: Forest) -> LayerBound:
+    """Give how far a layer can be pruned, from its weights and its maximum spanning forest."""
+    return LayerBound(
+        n_weights=layer.n_weights,
+        n_edges=forest.n_edges,
+        n_components=forest.n_components,
+        floor=len(forest.indices),
+        tau=forest.weakest,
+        safe_count=magnitude_safe_count(layer, forest),
+        vertex=binding_vertex(forest),
+    )
+
+
+def magnitude_safe_count(layer: Layer, forest: Forest) -> int:
+    """Give the fewest strongest weights that keep a layer's barcode: its forest's last edge comes at this position.
+
+    With ties this can be fewer than a threshold on |w| would keep, as equal strengths are cut by index.
+
+    Args:
+        layer: its weights.
+        forest: its maximum spanning forest.
+
+    Returns:
+        0 for a layer without edges.
+    """
+    if len(forest.indices) == 0:
+        return 0
+    return count_until(layer.magnitudes(), layer.magnitudes().reshape(-1)[forest.indices[-1]], forest.indices[-1])
+
+
+def count_until(ranks: CodeArray, rank: int | np.integer, last: int | np.integer) -> int:
+    """Count the weights above a rank, and those equal to it up to and including index ``last``."""
+    flat = ranks.reshape(-1)
+    return int(np.count_nonzero(flat > rank) + np.count_nonzero(flat[: last + 1] == rank))
+
+
+@dataclass(frozen=True)
+class GlobalSafeCount:
+    """How many of the strongest weights of all layers together keep every layer's barcode.
+
+    Args:
+        count: the position, in the one order over all layers, of the forest edge that comes latest.
+        layer: the name of the layer that has it.
+    """
+
+    count: int
+    layer: str
+
+
+def global_safe_count(layers: Layers, forests: Mapping[str, Forest]) -> GlobalSafeCount | None:
+    """Give the magnitude-safe count of one global order: (strength descending, tensor name, flat index).
+
+    Args:
+        layers: read one at a time, once.
+        forests: by layer name, the maximum spanning forests.
+
+    Returns:
+        None if no layer has an edge.
+    """
+    lasts = [
+        (forest.strengths[-1], name, forest.indices[-1]) for name, forest in forests.items() if len(forest.indices)
+    ]
+    if not lasts:
+        return None
+    tau = min(strength for strength, _, _ in lasts)
+    binding = max(name for strength, name, _ in lasts if strength == tau)
+    last = forests[binding].indices[-1]
+    n_bits = 64 if any(info.number_format is F64 for info in layers.infos) else 32
+    rank = np.array([tau]).astype(f"float{n_bits}").view(f"uint{n_bits}")[0]
+    count = 0
+    for layer in layers:
+        last_counted = last if layer.name == binding else layer.n_weights - 1 if layer.name < binding else -1
+        count += count_until(layer.number_format.common_codes(layer.codes, n_bits=n_bits), rank, last_counted)
+    return GlobalSafeCount(count, binding)
+
+
+def binding_vertex(forest: Forest) -> Vertex | None:
+    """Give the vertex that the forest's last edge attaches, if it was alone until then.
+
+    Its strongest weight is tau, so magnitude pruning just beyond the safe count isolates it. If the last edge attaches
+    two single vertices to each other, the row is given.
+
+    Returns:
+        None without edges, or if the last edge joins two larger components (block structure).
+    """
+    if len(forest.indices) == 0:
+        return None
+    rows, columns = np.divmod(forest.indices, forest.n_columns)
+    if np.count_nonzero(rows == rows[-1]) == 1:
+        return Vertex("row", int(rows[-1]))
+    if np.count_nonzero(columns == columns[-1]) == 1:
+        return Vertex("column", int(columns[-1]))
+    return None

@@ -1,0 +1,62 @@
+"""The words that users choose by; nothing heavy is imported here, so that help and completion start at once."""
+
+from enum import StrEnum
+from typing import TypeVar
+
+from topoimp.errors import OptionError
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def chosen(kind: type[Choice], word: Choice | str) -> Choice:
+    """Give the member of a choice that a word names; members name themselves.
+
+    Raises:
+        OptionError: if there is no such member.
+
+    >>> chosen(Method, "random")
+    <Method.RANDOM: 'random'>
+    """
+    try:
+        return kind(word)
+    except ValueError as error:
+        raise OptionError(f"there is no {kind.__name__.lower()} {str(word)!r}; known are {', '.join(kind)}") from error
+
+
+class Method(StrEnum):
+    """What decides which weights pruning keeps."""
+
+    TOPOLOGICAL = "topological"
+    MAGNITUDE = "magnitude"
+    RANDOM = "random"
+
+
+class Scope(StrEnum):
+    """Whether each layer has a target of its own or all share one."""
+
+    LAYER = "layer"
+    GLOBAL = "global"
+
+
+class NeuralPersistence(StrEnum):
+    """The three conventions of normalised neural persistence; they differ by up to 30 %, so outputs name theirs."""
+
+    RIECK = "rieck"
+    RIECK_FINITE = "rieck-finite"
+    BALWANI = "balwani"
+
+
+class Scale(StrEnum):
+    """What strengths are divided by: the largest of all layers looked at, the layer's own largest, or nothing."""
+
+    NETWORK = "network"
+    LAYER = "layer"
+    NONE = "none"
+
+
+class Data(StrEnum):
+    """The data sets that are known by name."""
+
+    DIGITS = "digits"
+    MNIST = "mnist"
+    FASHION_MNIST = "fashion-mnist"

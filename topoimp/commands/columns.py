@@ -1,0 +1,70 @@
+"""The columns that the reports of several commands share."""
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from topoimp.barcode import Barcode, neural_persistence
+from topoimp.choices import NeuralPersistence
+from topoimp.layers import SKIPPED_EMBEDDING, LayerInfo, LayerPatterns, Layers
+from topoimp.report import Cell, Row
+
+
+def layer_columns(info: LayerInfo) -> Row:
+    """Give what says which layer a row is about."""
+    return {
+        "level": "layer",
+        "layer": info.name,
+        "rows": info.n_rows,
+        "columns": info.n_columns,
+        "dtype": info.number_format.name,
+        "view": info.view,
+    }
+
+
+def pattern_settings(patterns: LayerPatterns) -> dict[str, Cell | Sequence[str]]:
+    """Give the settings that say which layers were asked for."""
+    return {
+        "include": list(patterns.include),
+        "exclude": list(patterns.exclude),
+        "embeddings": patterns.embeddings,
+    }
+
+
+def left_out_embeddings(layers: Layers) -> dict[str, str]:
+    """Give the layers that were left out without being asked for by a pattern, and why."""
+    return {tensor.name: tensor.reason for tensor in layers.left_out if tensor.reason == SKIPPED_EMBEDDING}
+
+
+PERSISTENCE_COLUMNS = MappingProxyType(
+    {
+        NeuralPersistence.RIECK: "np_rieck",
+        NeuralPersistence.RIECK_FINITE: "np_rieck_finite",
+        NeuralPersistence.BALWANI: "np_balwani",
+    }
+)
+"""The column of each convention."""
+
+
+def persistence_columns(
+    barcode: Barcode, *, network_scale: float | None, layer_scale: float | None, p: float, suffix: str = ""
+) -> Row:
+    """Give a layer's neural persistence in every convention, each with its own scale."""
+    scales = {
+        NeuralPersistence.RIECK: network_scale,
+        NeuralPersistence.RIECK_FINITE: network_scale,
+        NeuralPersistence.BALWANI: layer_scale,
+    }
+    return {
+        column + suffix: neural_persistence(barcode, convention, scale=scales[convention], p=p)
+        for convention, column in PERSISTENCE_COLUMNS.items()
+    }
+
+
+def mean_persistence_columns(rows: Sequence[Row], *, suffix: str = "") -> Row:
+    """Give the mean over the layers of every neural persistence; None if a layer has none."""
+    means: dict[str, float | None] = {}
+    for column in PERSISTENCE_COLUMNS.values():
+        values = [row[column + suffix] for row in rows]
+        numbers = [value for value in values if isinstance(value, float)]
+        means[column + suffix] = sum(numbers) / len(numbers) if len(numbers) == len(values) else None
+    return means

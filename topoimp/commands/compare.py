@@ -1,0 +1,68 @@
+"""What did pruning, or training, do to the topology of a checkpoint?"""
+
+from pathlib import Path
+
+from topoimp.barcode import barcode_of_forest
+from topoimp.checkpoint import open_checkpoint
+from topoimp.commands.columns import (
+    layer_columns,
+    left_out_embeddings,
+    mean_persistence_columns,
+    pattern_settings,
+    persistence_columns,
+)
+from topoimp.comparison import LayerComparison, compare_layers
+from topoimp.layers import LayerPatterns, select_layers
+from topoimp.preservation import together
+from topoimp.report import Report, Row
+
+REFERENCE = "_reference"
+"""What the columns about the reference end in."""
+
+
+def comparison_report(reference: Path, other: Path, *, patterns: LayerPatterns | None = None, p: float = 2.0) -> Report:
+    """Report, layer by layer, what another checkpoint has of a reference's topology.
+
+    Neural persistences of both are computed at the reference's scale, so that they compare.
+
+    Args:
+        reference: a .safetensors file.
+        other: a .safetensors file with the same layers; types may differ.
+        patterns: which layers; all but embeddings and heads if None.
+        p: of the norm, at least 1.
+
+    Raises:
+        LayerError: if the layers of the two differ in name or shape.
+        TopoimpError: if a file, layer or pattern cannot be used.
+    """
+    patterns = patterns or LayerPatterns()
+    here = select_layers(open_checkpoint(reference), patterns)
+    there = select_layers(open_checkpoint(other), patterns)
+    layers = list(compare_layers(here, there))
+    largest = max((layer.reference.strongest or 0.0 for layer in layers), default=0.0) or None
+    rows = [
+        {**layer_columns(layer.info), **layer.left.columns(), **_persistences(layer, largest, p)} for layer in layers
+    ]
+    network: Row = {
+        "level": "network",
+        **together([layer.left for layer in layers]).columns(),
+        **mean_persistence_columns(rows),
+        **mean_persistence_columns(rows, suffix=REFERENCE),
+    }
+    return Report(
+        command="compare",
+        inputs={"reference": Path(reference), "other": Path(other)},
+        settings={**pattern_settings(patterns), "p": p},
+        rows=[*rows, network],
+        left_out=left_out_embeddings(here),
+    )
+
+
+def _persistences(layer: LayerComparison, largest: float | None, p: float) -> Row:
+    """Give the neural persistences of both, at the reference's scales."""
+    own = layer.reference.strongest
+    reference, other = barcode_of_forest(layer.reference), barcode_of_forest(layer.other)
+    return {
+        **persistence_columns(other, network_scale=largest, layer_scale=own, p=p),
+        **persistence_columns(reference, network_scale=largest, layer_scale=own, p=p, suffix=REFERENCE),
+    }

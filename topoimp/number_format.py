@@ -1,0 +1,100 @@
+"""The number formats of weights: what their stored bits say about their strength.
+
+In each format the bits without the sign order like the magnitudes, so that one comparison of unsigned integers
+serves them all; zero, and minus zero, have magnitude code 0. Strengths are given exactly: float64 holds every value of
+every format, float32 every value of every format but float64.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+
+from topoimp.arrays import CodeArray, FloatArray
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """A floating-point format, described by its bits.
+
+    Args:
+        name: the name that safetensors gives it, such as ``BF16``.
+        n_bits: width of one number, sign included.
+        first_special: smallest magnitude code that is not finite.
+        infinity: magnitude code of infinity; None if the format has none.
+    """
+
+    name: str
+    n_bits: int
+    first_special: int
+    infinity: int | None
+
+    @cached_property
+    def code_dtype(self) -> np.dtype[np.unsignedinteger]:
+        """The unsigned integer that holds one number's bits."""
+        return np.dtype(f"uint{self.n_bits}")
+
+    @property
+    def magnitude_mask(self) -> int:
+        """All bits but the sign."""
+        return (1 << (self.n_bits - 1)) - 1
+
+    def magnitudes(self, codes: CodeArray) -> CodeArray:
+        """Give the bits without the sign: they order like the strengths, and 0 means an absent edge."""
+        return codes & self.code_dtype.type(self.magnitude_mask)
+
+    def strengths(self, codes: CodeArray) -> FloatArray:
+        """Give |w| exactly, in the shape of ``codes``."""
+        return self._widened(self.magnitudes(codes)).astype(np.float64)
+
+    def common_codes(self, codes: CodeArray, *, n_bits: int) -> CodeArray:
+        """Give magnitude codes that compare across formats: those of |w| as float32 or float64.
+
+        Args:
+            codes: stored bits, any shape.
+            n_bits: 32, or 64 if any of the formats compared is float64.
+        """
+        exact = self._widened(self.magnitudes(codes))
+        if n_bits == 32 and exact.dtype == np.float64:
+            raise ValueError("float64 strengths need 64 bits")
+        return exact.astype(f"float{n_bits}").view(f"uint{n_bits}")
+
+    def _widened(self, magnitudes: CodeArray) -> np.ndarray:
+        match self.name:
+            case "F64":
+                return magnitudes.view(np.float64)
+            case "F32":
+                return magnitudes.view(np.float32)
+            case "F16":
+                return magnitudes.view(np.float16).astype(np.float32)
+            case "BF16":
+                return (magnitudes.astype(np.uint32) << np.uint32(16)).view(np.float32)
+            case "F8_E5M2":  # the upper half of a float16
+                return (magnitudes.astype(np.uint16) << np.uint16(8)).view(np.float16).astype(np.float32)
+            case "F8_E4M3":
+                return _E4M3FN_VALUES[magnitudes]
+            case _:
+                raise ValueError(f"no such number format: {self.name}")
+
+
+def _e4m3fn_values() -> np.ndarray:
+    """The value of each magnitude code: 4 bits of exponent with bias 7, 3 of mantissa, NaN only at 127."""
+    code = np.arange(128)
+    exponent, mantissa = code >> 3, code & 7
+    normal = np.ldexp(1 + mantissa / 8, exponent - 7)
+    value = np.where(exponent == 0, np.ldexp(mantissa / 8, -6), normal)
+    value[127] = np.nan
+    return value.astype(np.float32)
+
+
+_E4M3FN_VALUES = _e4m3fn_values()
+
+F64 = NumberFormat("F64", 64, first_special=0x7FF0000000000000, infinity=0x7FF0000000000000)
+F32 = NumberFormat("F32", 32, first_special=0x7F800000, infinity=0x7F800000)
+F16 = NumberFormat("F16", 16, first_special=0x7C00, infinity=0x7C00)
+BF16 = NumberFormat("BF16", 16, first_special=0x7F80, infinity=0x7F80)
+F8_E5M2 = NumberFormat("F8_E5M2", 8, first_special=0x7C, infinity=0x7C)
+F8_E4M3 = NumberFormat("F8_E4M3", 8, first_special=0x7F, infinity=None)
+
+NUMBER_FORMATS = MappingProxyType({known.name: known for known in (F64, F32, F16, BF16, F8_E5M2, F8_E4M3)})

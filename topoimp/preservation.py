@@ -1,0 +1,99 @@
+"""What became of a layer's topology: the forest of what is left, held against the forest of the reference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from topoimp.arrays import BoolArray
+from topoimp.barcode import barcode_of_forest
+from topoimp.forest import Forest
+from topoimp.report import Row
+
+
+@dataclass(frozen=True)
+class Preservation:
+    """What is left of a layer, or of several together.
+
+    Args:
+        n_weights: weights, stored zeros included.
+        n_edges: edges of the reference.
+        n_kept: edges left.
+        floor: edges of the reference's forest.
+        n_forest_kept: how many of these are present.
+        beta0: components left.
+        beta0_reference: components of the reference.
+        beta1: cycles left.
+        beta0_kept: whether there are as many components as in the reference; of several layers, in each.
+        barcode_kept: whether the bars are exactly those of the reference; of several layers, in each.
+    """
+
+    n_weights: int
+    n_edges: int
+    n_kept: int
+    floor: int
+    n_forest_kept: int
+    beta0: int
+    beta0_reference: int
+    beta1: int
+    beta0_kept: bool
+    barcode_kept: bool
+
+    @property
+    def density(self) -> float:
+        """Share of the weights that are kept; stored zeros are not."""
+        return self.n_kept / self.n_weights
+
+    def columns(self) -> Row:
+        """Give the columns of a report."""
+        return {
+            "n_weights": self.n_weights,
+            "n_edges": self.n_edges,
+            "n_kept": self.n_kept,
+            "density": self.density,
+            "sparsity": (self.n_weights - self.n_kept) / self.n_weights,
+            "compression_ratio": self.n_weights / self.n_kept if self.n_kept else None,
+            "floor": self.floor,
+            "beta0": self.beta0,
+            "beta0_reference": self.beta0_reference,
+            "beta1": self.beta1,
+            "beta0_kept": self.beta0_kept,
+            "barcode_kept": self.barcode_kept,
+            "retention": self.n_forest_kept / self.floor if self.floor else None,
+        }
+
+
+def preservation_of(reference: Forest, left: Forest, present: BoolArray) -> Preservation:
+    """Hold what is left of a layer against the reference.
+
+    Args:
+        reference: the forest of the layer before.
+        left: the forest of the layer after, or of the other checkpoint's layer of the same shape.
+        present: which weights are edges after, shape (rows, columns).
+    """
+    return Preservation(
+        n_weights=present.size,
+        n_edges=reference.n_edges,
+        n_kept=left.n_edges,
+        floor=len(reference.indices),
+        n_forest_kept=reference.count_in(present),
+        beta0=left.n_components,
+        beta0_reference=reference.n_components,
+        beta1=left.n_cycles,
+        beta0_kept=left.n_components == reference.n_components,
+        barcode_kept=barcode_of_forest(left).equals(barcode_of_forest(reference)),
+    )
+
+
+def together(parts: Sequence[Preservation]) -> Preservation:
+    """Give the same facts about several layers: counts added up, and what is kept only if each layer keeps it."""
+    return Preservation(
+        n_weights=sum(part.n_weights for part in parts),
+        n_edges=sum(part.n_edges for part in parts),
+        n_kept=sum(part.n_kept for part in parts),
+        floor=sum(part.floor for part in parts),
+        n_forest_kept=sum(part.n_forest_kept for part in parts),
+        beta0=sum(part.beta0 for part in parts),
+        beta0_reference=sum(part.beta0_reference for part in parts),
+        beta1=sum(part.beta1 for part in parts),
+        beta0_kept=all(part.beta0_kept for part in parts),
+        barcode_kept=all(part.barcode_kept for part in parts),
+    )

@@ -1,0 +1,158 @@
+"""Reports: rows of named columns, with where they came from; as JSON, CSV or a pandas table.
+
+A row is a mapping from column to value. A value that is undefined is None: null in JSON, blank in CSV. Every column
+is described in ``COLUMNS``, and no report has another one, so that names and meanings stay stable.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Cell = str | int | float | bool | None
+Row = Mapping[str, Cell]
+
+COLUMNS = MappingProxyType(
+    {
+        "level": "`layer`, or `network` for a row about all selected layers together",
+        "round": "round of pruning, from 1",
+        "layer": "name of the tensor; blank in a network row",
+        "rows": "rows of the layer: its first axis",
+        "columns": "columns of the layer: its other axes together",
+        "shape": "shape of the tensor",
+        "dtype": "type of the weights, as safetensors names it",
+        "view": "how the tensor is read as a matrix",
+        "selected": "whether the tensor is looked at",
+        "reason": "why it is not",
+        "n_weights": "weights, stored zeros included",
+        "n_edges": "weights of the input (in `compare`: of the reference) that are not zero",
+        "target": "weights to keep in this round; blank in a layer row of scope `global`",
+        "n_kept": "weights kept, or present in the other checkpoint; stored zeros count as not kept",
+        "density": "n_kept / n_weights; in `barcode` n_edges / n_weights",
+        "sparsity": "1 - density",
+        "compression_ratio": "1 / density",
+        "beta0": "connected components of what is kept; single rows and columns count",
+        "beta0_reference": "connected components of the reference",
+        "beta1": "independent cycles of what is kept",
+        "floor": "fewest weights with which the barcode can be kept: the edges of the (reference's) forest",
+        "floor_binds": "whether the layer is held at its floor: its target was below it (scope `layer`), or nothing "
+        "but its forest is left (scope `global`); in a network row, whether a target was missed for it",
+        "critical_density": "floor / n_edges",
+        "critical_compression": "n_edges / floor",
+        "largest": "largest strength",
+        "scale": "what strengths are divided by to give deaths; 1 with `--scale none`",
+        "median_death": "median level at which finite bars die: strength / scale",
+        "last_death": "level at which the last finite bar dies: tau / scale",
+        "tau": "strength of the forest's weakest edge: dropping |w| < t keeps the barcode if and only if t <= tau",
+        "safe_count": "fewest strongest weights that keep the barcode; network: each layer cut for itself",
+        "safe_sparsity": "1 - safe_count / n_weights",
+        "safe_count_global": "the same with one order over all layers",
+        "safe_sparsity_global": "1 - safe_count_global / n_weights",
+        "binding_layer": "the layer whose last forest edge comes latest in one order over all layers",
+        "binding_vertex": "the row or column that the last forest edge attaches; blank if it joins two larger parts",
+        "rate": "share of the remaining weights that one round removes",
+        "rounds_to_floor": "rounds at that rate that fit above the floor",
+        "safe_rounds": "rounds of plain magnitude pruning at that rate that keep the barcode; network: for every layer",
+        "beta0_kept": "whether there are as many components as in the reference",
+        "barcode_kept": "whether all bars are exactly those of the reference",
+        "retention": "share of the reference's forest edges that are present",
+        "np_rieck": "neural persistence, convention `rieck`; network: mean over the layers",
+        "np_rieck_reference": "the same of the reference",
+        "np_rieck_finite": "neural persistence, convention `rieck-finite`; network: mean over the layers",
+        "np_rieck_finite_reference": "the same of the reference",
+        "np_balwani": "neural persistence, convention `balwani`; network: mean over the layers",
+        "np_balwani_reference": "the same of the reference",
+        "epoch": "passes over the training set",
+        "step": "training steps so far",
+        "train_loss": "mean cross-entropy over the epoch's training steps, in nats",
+        "test_loss": "mean cross-entropy on the test set, in nats",
+        "test_accuracy": "share of the test set that is classified correctly",
+        "undefined": "why a value of this row is blank",
+    }
+)
+"""Every column that a report may have, and what it means."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a command found.
+
+    Args:
+        command: its name.
+        inputs: the files looked at, by role.
+        settings: the settings that it ran with.
+        rows: layer rows and network rows (``level``), in the order in which CSV lists them.
+        left_out: layers that were not selected, and why.
+    """
+
+    command: str
+    inputs: Mapping[str, Path]
+    settings: Mapping[str, Cell | Sequence[str]]
+    rows: Sequence[Row]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = {column for row in self.rows for column in row} - set(COLUMNS)
+        if unknown:
+            raise ValueError(f"columns without a description: {sorted(unknown)}")
+
+    @property
+    def layers(self) -> list[Row]:
+        """The rows about single layers."""
+        return [row for row in self.rows if row["level"] == "layer"]
+
+    @property
+    def rounds(self) -> list[Row]:
+        """The rows about the network: one per round or epoch, otherwise a single one."""
+        return [row for row in self.rows if row["level"] == "network"]
+
+    @property
+    def network(self) -> Row:
+        """The row about the network, after the last round if there are rounds; empty if there is none."""
+        return self.rounds[-1] if self.rounds else {}
+
+    def to_json(self) -> str:
+        """Give one JSON object: command, version, inputs, settings, layers, network, left_out; rounds or epochs too."""
+        content: dict[str, object] = {
+            "command": self.command,
+            "version": version("topoimp"),
+            "inputs": {role: str(path) for role, path in self.inputs.items()},
+            "settings": dict(self.settings),
+            "layers": self.layers,
+            "network": self.network,
+            "left_out": dict(self.left_out),
+        }
+        for step in ("round", "epoch"):
+            if step in self.network:
+                content[f"{step}s"] = self.rounds
+        return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+    def to_csv(self) -> str:
+        """Give CSV text: one header line, full precision, true and false, blank where undefined."""
+        columns = self._columns()
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(columns)
+        table.writerows([_csv_cell(row.get(column)) for column in columns] for row in self.rows)
+        return text.getvalue()
+
+    def _columns(self) -> list[str]:
+        return [column for column in COLUMNS if any(column in row for row in self.rows)]
+
+    def frame(self) -> "pd.DataFrame":
+        """Give the rows as a pandas table, with nullable types."""
+        import pandas as pd
+
+        return pd.DataFrame({column: pd.array([row.get(column) for row in self.rows]) for column in self._columns()})
+
+
+def _csv_cell(cell: Cell) -> Cell:
+    return str(cell).lower() if isinstance(cell, bool) else cell
