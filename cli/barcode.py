@@ -7,7 +7,7 @@ import typer
 from topoimp.report import Report
 
 from .options import CheckpointPath, Command, Convention, Exclude, Format, FormatOption, Include, ScaleOption
-from .output import named_network, show, show_table
+from .output import for_people, show, show_table
 
 
 def _barcode(
@@ -39,8 +39,7 @@ def _show_barcodes(report: Report) -> None:
     convention, scale = report.settings["np"], report.settings["scale"]
     columns = {
         "layer": "layer",
-        "rows": "rows",
-        "columns": "columns",
+        "size": "size",
         "dtype": "type",
         "density": "density",
         "beta0": "beta0",
@@ -52,7 +51,7 @@ def _show_barcodes(report: Report) -> None:
     if scale != "none":
         columns[f"np_{str(convention).replace('-', '_')}"] = f"neural persistence ({convention})"
     unit = "strengths as stored" if scale == "none" else f"deaths divided by the largest strength of the {scale}"
-    show_table(f"{report.inputs['checkpoint']}: {unit}", columns, named_network(report.rows))
+    show_table(f"{report.inputs['checkpoint']}: {unit}", columns, for_people(report.rows))
 
 
 def _show_list(report: Report) -> None:

@@ -8,7 +8,7 @@ import typer
 from topoimp.report import Report
 
 from .options import Command, Embeddings, Exclude, Format, FormatOption, Include, Quiet, Rate
-from .output import named_network, note, note_left_out, show, show_table
+from .output import for_people, note, note_left_out, show, show_table
 
 
 def _bound(
@@ -52,12 +52,9 @@ bound = Command("bound", _bound, "Example: topoimp bound lenet-300-100-mnist.saf
 
 _FLOORS = {
     "layer": "layer",
-    "rows": "rows",
-    "columns": "columns",
-    "n_edges": "edges",
+    "size": "size",
     "beta0": "beta0",
     "floor": "floor",
-    "critical_density": "critical density",
     "critical_compression": "critical compression",
     "rounds_to_floor": "rounds above floor",
 }
@@ -72,14 +69,14 @@ _SAFETY = {
 
 def _show_floors(report: Report) -> None:
     title = f"{report.settings['arch']}, all weights non-zero; rounds at rate {report.settings['rate']}"
-    show_table(title, _FLOORS, named_network(report.rows))
+    show_table(title, _FLOORS, for_people(report.rows))
 
 
 def _show_bounds(report: Report) -> None:
     title = (
         f"{report.inputs['checkpoint']}: floor of any method, safe for magnitude; rounds at {report.settings['rate']}"
     )
-    show_table(title, {**_FLOORS, **_SAFETY}, named_network(report.rows))
+    show_table(title, {**_FLOORS, **_SAFETY}, for_people(report.rows))
 
 
 def _global_line(report: Report) -> str:

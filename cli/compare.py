@@ -8,7 +8,7 @@ import typer
 from topoimp.report import Report
 
 from .options import Command, Convention, Embeddings, Exclude, Format, FormatOption, Include, Quiet
-from .output import named_network, note_left_out, show, show_table
+from .output import for_people, note_left_out, show, show_table
 
 
 def _compare(
@@ -55,4 +55,4 @@ def _show_comparison(report: Report, convention: str) -> None:
         persistence: "after",
     }
     title = f"{report.inputs['other']} against {report.inputs['reference']}"
-    show_table(title, columns, named_network(report.rows))
+    show_table(title, columns, for_people(report.rows))

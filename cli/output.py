@@ -64,19 +64,22 @@ def show_table(title: str, columns: Mapping[str, str], rows: Sequence[Row]) -> N
     from rich.table import Table
 
     cells = [[_cell(column, row.get(column)) for column in columns] for row in rows]
+    words, headers = [], []
+    for place, header in enumerate(columns.values()):
+        longest = max((len(line[place]) for line in cells), default=0)
+        words.append(max(longest, *map(len, header.split())))
+        headers.append(max(longest, len(header)))
+    console = Console(highlight=False, markup=False, emoji=False)
+    fits = not console.is_terminal or sum(headers) + _GAP * len(headers) <= console.width
+    widths = headers if fits else words
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    narrow = wide = 0
-    for place, (column, header) in enumerate(columns.items()):
+    for (column, header), width in zip(columns.items(), widths, strict=True):
         is_text = any(isinstance(row.get(column), str) for row in rows)
-        longest_word = max(map(len, (*header.split(), *(line[place] for line in cells))))
-        table.add_column(header, justify="left" if is_text else "right", min_width=longest_word)
-        narrow += longest_word + _GAP
-        wide += max(longest_word, len(header)) + _GAP
+        table.add_column(header, justify="left" if is_text else "right", width=width)
     for place, line in enumerate(cells):
         is_last_layer = place + 1 < len(rows) and rows[place]["level"] == "layer" != rows[place + 1]["level"]
         table.add_row(*line, end_section=is_last_layer)
-    console = Console(highlight=False, markup=False, emoji=False)
-    console.width = max(min(console.width, wide), narrow) if console.is_terminal else wide
+    console.width = sum(widths) + _GAP * len(widths)
     with console.capture() as captured:
         console.print(table)
     lines = [title, *(line.rstrip() for line in captured.get().splitlines())]
@@ -86,9 +89,14 @@ def show_table(title: str, columns: Mapping[str, str], rows: Sequence[Row]) -> N
 _GAP = 2
 
 
-def named_network(rows: Sequence[Row]) -> list[Row]:
-    """Give the rows with "network" in the network row's layer column, where a table needs a name."""
-    return [{**row, "layer": "network"} if row["level"] == "network" else row for row in rows]
+def for_people(rows: Sequence[Row]) -> list[Row]:
+    """Give the rows with a name for the network's, and rows and columns of a layer in one, as 300x784."""
+    return [
+        {**row, "layer": "network"}
+        if row["level"] == "network"
+        else {**row, "size": f"{row.get('rows')}x{row.get('columns')}"}
+        for row in rows
+    ]
 
 
 def note_left_out(report: Report, *, quiet: bool) -> None:

@@ -21,7 +21,7 @@ from .options import (
     Rate,
     Verbose,
 )
-from .output import named_network, note, note_left_out, show, show_table
+from .output import for_people, note, note_left_out, show, show_table
 
 if TYPE_CHECKING:
     from topoimp.commands.prune import Pruning
@@ -118,7 +118,7 @@ def _show_pruning(report: Report) -> None:
     show_table(title, {"round": "round", "target": "target", **_FACTS}, report.rounds)
     last = report.network["round"]
     layers = [row for row in report.rows if row["round"] == last]
-    show_table(f"after round {last}", {"layer": "layer", "target": "target", **_FACTS}, named_network(layers))
+    show_table(f"after round {last}", {"layer": "layer", "target": "target", **_FACTS}, for_people(layers))
 
 
 def _note_pruning(pruning: "Pruning", *, quiet: bool, verbose: bool) -> None:
