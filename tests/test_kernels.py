@@ -1,6 +1,8 @@
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from topoimp.kernels import join_edges, root_of
+from topoimp.kernels import collect_strongest, join_edges, label_components, root_of, sort_strongest_first
 
 
 def test_root_of_halves_the_path_it_walks():
@@ -13,12 +15,60 @@ def test_root_of_halves_the_path_it_walks():
 def test_join_edges_continues_where_earlier_edges_left_off():
     parent = np.arange(4)
 
-    first = join_edges(np.array([0, 1]), 2, parent)
-    second = join_edges(np.array([2, 3]), 2, parent)
+    first = join_edges(np.array([0, 1]), 2, parent, 3)
+    second = join_edges(np.array([2, 3]), 2, parent, 3)
 
     assert first.tolist() == [0, 1]
-    assert second.tolist() == [2]
+    assert second.tolist() == [0]
+
+
+def test_join_edges_stops_when_no_more_can_join():
+    assert join_edges(np.array([0, 1, 2, 3]), 2, np.arange(4), 2).tolist() == [0, 1]
 
 
 def test_no_edges_join_nothing():
-    assert join_edges(np.empty(0, np.int64), 2, np.arange(4)).tolist() == []
+    assert join_edges(np.empty(0, np.int64), 2, np.arange(4), 3).tolist() == []
+
+
+@given(st.lists(st.integers(5, 2**40), max_size=60), st.sampled_from([np.uint64, np.uint32, np.uint16, np.uint8]))
+def test_sorting_is_stable_and_descending(numbers, dtype):
+    ranks = np.array([number % (int(np.iinfo(dtype).max) // 2) for number in numbers], dtype)
+    indices = np.arange(len(ranks))
+    expected = np.argsort(-ranks.astype(object), kind="stable").tolist()
+
+    sort_strongest_first(indices, ranks, 0, int(np.iinfo(dtype).max) // 2)
+
+    assert indices.tolist() == expected
+    assert (np.diff(ranks.astype(object)) <= 0).all()
+
+
+def test_what_does_not_fit_is_counted_and_nothing_is_overwritten():
+    codes = np.arange(1, 201, dtype=np.uint32)
+    indices, ranks = np.full(3, -1), np.zeros(3, np.uint32)
+
+    found = collect_strongest(codes, None, 0, 200, np.uint32(0x7FFFFFFF), np.uint32(101), indices, ranks)
+
+    assert found == (100, 200, 200)
+    assert indices.tolist() == [100, 101, 102]
+    assert ranks.tolist() == [101, 102, 103]
+
+
+def test_the_sign_and_what_is_masked_are_not_looked_at():
+    codes = np.array([0x80000005, 7, 0x80000000, 9], np.uint32)
+    indices, ranks = np.zeros(4, np.int64), np.zeros(4, np.uint32)
+
+    found = collect_strongest(
+        codes, np.array([True, True, True, False]), 0, 4, np.uint32(0x7FFFFFFF), np.uint32(1), indices, ranks
+    )
+
+    assert found == (2, 2, 7)
+    assert (indices[:2].tolist(), ranks[:2].tolist()) == ([0, 1], [5, 7])
+
+
+def test_the_largest_component_is_named():
+    labels = np.empty(6, np.int32)
+
+    largest = label_components(np.array([0, 1, 1, 2, 4, 4]), labels)
+
+    assert largest == 1
+    assert labels.tolist() == [0, 1, 1, 1, 4, 4]

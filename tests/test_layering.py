@@ -18,6 +18,7 @@ ORDER = (
     "checkpoint",
     "layers",
     "kernels",
+    "threads",
     "forest",
     "barcode",
     "bounds",

@@ -3,17 +3,43 @@
 Edges are totally ordered by (strength descending, flat index ascending). The forest given here is the unique maximum
 spanning forest in that order, so that equal strengths, threads and machines change nothing. A stored zero is no edge; a
 layer without edges has an empty forest and as many components as vertices.
+
+It is found in about the time it takes to read the layer once, by *filter, then finish*: a threshold, guessed from a
+sample, leaves a few edges per vertex; one pass collects them; sorted and joined by Kruskal's rule they connect most of
+the layer. What is still apart is joined by Boruvka's rule, which reads only rows and columns outside the largest
+component. Both rules compare edges by the total order, and what is collected is a prefix of it, so together they give
+the one forest. If ties or odd distributions make the collected set too large, the threshold is raised, at worst until
+nothing is collected and Boruvka's rule does all: never a full sort, never a list of all edges.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from topoimp.arrays import BoolArray, CodeArray, FloatArray, IndexArray
 from topoimp.errors import LayerError
-from topoimp.kernels import join_edges
+from topoimp.kernels import (
+    BLOCK,
+    collect_strongest,
+    join_best_edges,
+    join_edges,
+    label_components,
+    sort_strongest_first,
+    strongest_of_columns,
+    strongest_of_rows,
+)
 from topoimp.layers import Layer
+from topoimp.threads import in_parallel, thread_count
+
+EDGES_PER_VERTEX = 5
+"""How many edges per vertex the filter aims at: fewer leave more to finish, more take longer to sort."""
+
+LEAST_COLLECTED = 4096
+"""A layer with fewer edges per thread than this is small enough to take whole."""
+
+_SAMPLE_CHUNKS, _SAMPLE_CHUNK = 2048, 32
+_OVERFLOW = 4
+"""Room for so many times the edges aimed at."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +52,7 @@ class Forest:
         n_edges: edges of the graph that it spans.
         indices: flat indices of the forest's edges, strongest first, equals by index; shape (n,).
         strengths: their exact |w|, descending; shape (n,).
+        labels: component of each vertex, rows first, from 0 in the order of their first vertices; shape (n_vertices,).
     """
 
     n_rows: int
@@ -33,6 +60,7 @@ class Forest:
     n_edges: int
     indices: IndexArray
     strengths: FloatArray
+    labels: IndexArray
 
     @property
     def n_vertices(self) -> int:
@@ -72,48 +100,191 @@ class Forest:
         return int(np.count_nonzero(kept.reshape(-1)[self.indices]))
 
 
-def spanning_forest(layer: Layer, *, kept: BoolArray | None = None) -> Forest:
+def spanning_forest(layer: Layer, *, kept: BoolArray | None = None, threads: int | None = None) -> Forest:
     """Give the maximum spanning forest of a layer, or of the part of it that a mask keeps.
 
     Args:
         layer: its weights; 1 x n is allowed.
-        kept: which weights are looked at, shape (rows, columns); all if None.
+        kept: which weights are looked at, shape (rows, columns); all if None. The layer is not copied.
+        threads: how many cores to use; all if None. The result does not depend on it.
 
     Raises:
-        LayerError: if the mask has another shape than the layer.
+        LayerError: if the mask has another shape than the layer, or a weight is NaN or infinite.
 
     >>> from topoimp.layers import as_layer
     >>> spanning_forest(as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))).indices
     array([0, 2, 1])
     """
-    magnitudes = layer.magnitudes()
-    if kept is not None:
-        if kept.shape != magnitudes.shape:
-            raise LayerError(f"a mask of shape {kept.shape} does not fit {layer.name!r} of shape {magnitudes.shape}")
-        magnitudes = np.where(kept, magnitudes, np.zeros(1, magnitudes.dtype))
-    magnitudes = magnitudes.reshape(-1)
+    if kept is not None and kept.shape != layer.codes.shape:
+        raise LayerError(f"a mask of shape {kept.shape} does not fit {layer.name!r} of shape {layer.codes.shape}")
+    graph = _Graph(layer, None if kept is None else np.ascontiguousarray(kept), thread_count(threads))
+    strong = _collect(graph)
+    if strong.largest >= layer.number_format.first_special:
+        layer.check_finite()
     parent = np.arange(layer.n_vertices)
-    found, n_found = [], 0
-    for edges in _strongest_first(magnitudes, first=16 * layer.n_vertices):
-        joining = join_edges(edges, layer.n_columns, parent)
-        found.append(joining)
-        n_found += len(joining)
-        if n_found == layer.n_vertices - 1:
-            break
-    indices = np.concatenate(found)
+    joining = join_edges(strong.indices, layer.n_columns, parent, layer.n_vertices - 1)
+    indices = strong.indices[joining]
+    if not strong.is_all and len(indices) < layer.n_vertices - 1:
+        indices = np.concatenate([indices, _finish(graph, parent)])
     strengths = layer.number_format.strengths(layer.codes.reshape(-1)[indices])
-    return Forest(layer.n_rows, layer.n_columns, int(np.count_nonzero(magnitudes)), indices, strengths)
+    labels = _labels(parent)
+    return Forest(layer.n_rows, layer.n_columns, strong.n_edges, indices, strengths, labels)
 
 
-def _strongest_first(magnitudes: CodeArray, *, first: int) -> Iterator[IndexArray]:
-    """Give all edges in order, in two batches: about ``first`` of them usually span the layer, and sorting is dear."""
-    is_worth_it = magnitudes.size > 2 * first
-    cut = max(1, int(np.partition(magnitudes, -first)[-first])) if is_worth_it else 1
-    yield _in_order(magnitudes, magnitudes >= cut)
-    yield _in_order(magnitudes, (magnitudes < cut) & (magnitudes != 0))
+@dataclass(frozen=True)
+class _Graph:
+    """A layer, a mask or none, and how many threads may look at it."""
+
+    layer: Layer
+    kept: BoolArray | None
+    threads: int
+
+    @property
+    def mask(self) -> np.unsignedinteger:
+        """What takes the sign away, in the codes' own type."""
+        return self.layer.number_format.code_dtype.type(self.layer.number_format.magnitude_mask)
 
 
-def _in_order(magnitudes: CodeArray, chosen: BoolArray) -> IndexArray:
-    indices = np.flatnonzero(chosen)
-    # The complement of an unsigned code descends as the code ascends; a stable sort leaves equals in index order.
-    return indices[np.argsort(~magnitudes[indices], kind="stable")]
+@dataclass(frozen=True)
+class _Strong:
+    """A prefix of the order: all edges that reach a threshold, strongest first.
+
+    Args:
+        indices: flat indices.
+        n_edges: edges of the layer.
+        largest: magnitude code of the strongest weight.
+        is_all: whether these are all edges there are.
+    """
+
+    indices: IndexArray
+    n_edges: int
+    largest: int
+    is_all: bool
+
+
+def _collect(graph: _Graph) -> _Strong:
+    """Collect and sort the strongest edges, a few per vertex."""
+    layer = graph.layer
+    aimed_at = max(EDGES_PER_VERTEX * layer.n_vertices, LEAST_COLLECTED)
+    threshold = _guess_threshold(graph, aimed_at)
+    while True:
+        room = min(_OVERFLOW * aimed_at, layer.n_weights)
+        parts = _collect_parts(graph, threshold, room)
+        n_found = sum(part[0] for part in parts)
+        n_edges, largest = sum(part[1] for part in parts), max(part[2] for part in parts)
+        if n_found <= room:
+            break
+        threshold = _raised(threshold, [part[4] for part in parts], aimed_at)
+    indices = np.concatenate([part[3] for part in parts])
+    ranks = np.concatenate([part[4] for part in parts])
+    sort_strongest_first(indices, ranks, threshold, max(largest, threshold))
+    return _Strong(indices, n_edges, largest, is_all=n_found == n_edges)
+
+
+def _collect_parts(graph: _Graph, threshold: int, room: int) -> list[tuple[int, int, int, IndexArray, CodeArray]]:
+    layer = graph.layer
+    codes, kept = layer.codes.reshape(-1), None if graph.kept is None else graph.kept.reshape(-1)
+    # A threshold beyond the largest code collects nothing, but must still be a code.
+    rank = layer.number_format.code_dtype.type(min(threshold, int(np.iinfo(layer.codes.dtype).max)))
+
+    def collect(start: int, stop: int) -> tuple[int, int, int, IndexArray, CodeArray]:
+        indices, ranks = np.empty(min(room, stop - start), np.int64), np.empty(min(room, stop - start), codes.dtype)
+        n_found, n_edges, largest = collect_strongest(codes, kept, start, stop, graph.mask, rank, indices, ranks)
+        return n_found, n_edges, int(largest), indices[:n_found], ranks[:n_found]
+
+    return in_parallel(collect, layer.n_weights, graph.threads, unit=BLOCK)
+
+
+def _guess_threshold(graph: _Graph, aimed_at: int) -> int:
+    """Give the magnitude code that about so many edges reach, from a sample of short runs spread over the layer."""
+    layer = graph.layer
+    if layer.n_weights <= _OVERFLOW * aimed_at:
+        return 1
+    n_chunks = min(_SAMPLE_CHUNKS, layer.n_weights // _SAMPLE_CHUNK)
+    starts = np.arange(n_chunks) * (layer.n_weights - _SAMPLE_CHUNK) // max(n_chunks - 1, 1)
+    places = (starts[:, None] + np.arange(_SAMPLE_CHUNK)).reshape(-1)
+    sample = layer.number_format.magnitudes(layer.codes.reshape(-1)[places])
+    if graph.kept is not None:
+        sample = sample[graph.kept.reshape(-1)[places]]
+    share = aimed_at / layer.n_weights
+    return _threshold_in(np.sort(sample), share * len(places))
+
+
+def _threshold_in(ascending: CodeArray, n_wanted: float) -> int:
+    """Give the least magnitude code, above 0, that not many more than n_wanted of some codes reach."""
+    n = len(ascending)
+    if n_wanted >= n:
+        return 1
+    threshold = max(int(ascending[n - max(int(n_wanted), 1)]), 1)
+    n_reaching = n - int(np.searchsorted(ascending, threshold))
+    return threshold + 1 if threshold > 1 and n_reaching > _OVERFLOW / 2 * max(n_wanted, 1) else threshold
+
+
+def _raised(threshold: int, found: list[CodeArray], aimed_at: int) -> int:
+    """Give a higher threshold, from what was found before the room was full."""
+    codes = np.sort(np.concatenate(found))
+    return max(_threshold_in(codes, min(aimed_at, len(codes) // 2)), threshold + 1)
+
+
+def _finish(graph: _Graph, parent: IndexArray) -> IndexArray:
+    """Join what is still apart by Boruvka's rule, and give the joining edges in order.
+
+    In each step every component but the largest is joined along its first strongest edge to another one. A vertex that
+    has no edge out of its component never gets one again, as components only grow: it is not looked at any more.
+    """
+    layer = graph.layer
+    labels = np.empty(layer.n_vertices, np.int32)
+    is_open = np.ones(layer.n_vertices, np.bool_)
+    ranks, edges = np.zeros(layer.n_vertices, layer.codes.dtype), np.zeros(layer.n_vertices, np.int64)
+    joined = []
+    while True:
+        largest = label_components(parent, labels)
+        outside = np.flatnonzero((labels != largest) & is_open)
+        if len(outside) == 0:
+            break
+        rows, columns = np.split(outside, [np.searchsorted(outside, layer.n_rows)])
+        _look_at_rows(graph, rows, labels, ranks, edges)
+        _look_at_columns(graph, columns - layer.n_rows, labels, ranks, edges)
+        joined.append(join_best_edges(outside, ranks, edges, labels, layer.n_columns, parent))
+        is_open[outside[ranks[outside] == 0]] = False
+    indices = np.concatenate([np.empty(0, np.int64), *joined])
+    magnitudes = layer.number_format.magnitudes(layer.codes.reshape(-1)[indices])
+    return indices[np.lexsort((indices, ~magnitudes))]
+
+
+def _look_at_rows(graph: _Graph, rows: IndexArray, labels: np.ndarray, ranks: CodeArray, edges: IndexArray) -> None:
+    def look(start: int, stop: int) -> None:
+        strongest_of_rows(graph.layer.codes, graph.kept, rows[start:stop], graph.mask, labels, ranks, edges)
+
+    if len(rows):
+        in_parallel(look, len(rows), graph.threads)
+
+
+def _look_at_columns(
+    graph: _Graph, columns: IndexArray, labels: np.ndarray, ranks: CodeArray, edges: IndexArray
+) -> None:
+    layer = graph.layer
+
+    def look(start: int, stop: int) -> tuple[CodeArray, np.ndarray]:
+        best, rows = np.zeros(layer.n_columns, layer.codes.dtype), np.zeros(layer.n_columns, np.int32)
+        strongest_of_columns(layer.codes, graph.kept, start, stop, columns, graph.mask, labels, best, rows)
+        return best[columns], rows[columns]
+
+    if len(columns) == 0:
+        return
+    found_ranks = np.zeros(len(columns), layer.codes.dtype)
+    found_rows = np.zeros(len(columns), np.int64)
+    for best, rows in in_parallel(look, layer.n_rows, graph.threads):
+        is_better = best > found_ranks  # of equals the earlier part, which has the smaller rows, stays
+        found_ranks[is_better], found_rows[is_better] = best[is_better], rows[is_better]
+    ranks[layer.n_rows + columns] = found_ranks
+    edges[layer.n_rows + columns] = found_rows * layer.n_columns + columns
+
+
+def _labels(parent: IndexArray) -> IndexArray:
+    roots = np.empty(len(parent), np.int32)
+    label_components(parent, roots)
+    _, first, label = np.unique(roots, return_index=True, return_inverse=True)
+    place = np.empty(len(first), np.int64)
+    place[np.argsort(first)] = np.arange(len(first))
+    return place[label]

@@ -34,11 +34,13 @@ class Layer:
         name: its tensor's name.
         codes: the stored bits, shape (rows, columns); not modified by anything here.
         number_format: what the bits mean.
+        origin: the file that it was read from, for messages.
     """
 
     name: str
     codes: CodeArray
     number_format: NumberFormat
+    origin: str = ""
 
     @property
     def n_rows(self) -> int:
@@ -72,6 +74,23 @@ class Layer:
         """Give which weights are edges, shape (rows, columns)."""
         return np.not_equal(self.magnitudes(), 0)
 
+    def check_finite(self) -> None:
+        """Refuse weights that have no place in the order.
+
+        Raises:
+            LayerError: if one is NaN or infinite; it says which and how many.
+        """
+        magnitudes = self.magnitudes()
+        special = np.flatnonzero(magnitudes >= self.number_format.first_special)
+        if special.size == 0:
+            return
+        infinite = int(np.count_nonzero(magnitudes.ravel()[special] == (self.number_format.infinity or -1)))
+        counts = [f"{special.size - infinite} NaN"] if special.size > infinite else []
+        counts += [f"{infinite} infinite weights"] if infinite else []
+        found = f"holds {' and '.join(counts)}, the first at index {special[0]}"
+        where = f"{self.origin}: " if self.origin else ""
+        raise LayerError(f"{where}tensor {self.name!r} {found}; a layer needs finite weights")
+
 
 def as_layer(weight: Any, *, name: str = "weight") -> Layer:  # Any: whatever numpy or torch calls an array
     """Read an array as a layer.
@@ -88,7 +107,7 @@ def as_layer(weight: Any, *, name: str = "weight") -> Layer:  # Any: whatever nu
     if codes.ndim < 2 or codes.size == 0:
         raise LayerError(f"{name} has the shape {codes.shape}; a layer has two or more axes and at least one weight")
     layer = Layer(name, codes.reshape(codes.shape[0], -1), number_format)
-    _check_finite(layer)
+    layer.check_finite()
     return layer
 
 
@@ -148,16 +167,13 @@ class Layers:
         return map(self.read, self.infos)
 
     def read(self, info: LayerInfo) -> Layer:
-        """Read one layer's weights.
+        """Read one layer's weights; whether they are finite is found out when its forest is.
 
         Raises:
-            LayerError: if one of them is NaN or infinite.
             CheckpointError: if the file cannot be read.
         """
         codes = self.checkpoint.read_codes(info.name).reshape(info.n_rows, info.n_columns)
-        layer = Layer(info.name, codes, info.number_format)
-        _check_finite(layer, where=f"{self.checkpoint.path}: ")
-        return layer
+        return Layer(info.name, codes, info.number_format, origin=str(self.checkpoint.path))
 
 
 def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
@@ -244,18 +260,6 @@ def _why_no_layer(tensor: TensorInfo) -> str | None:
     if prod(tensor.shape[1:]) < 2:
         return "a single column"
     return None
-
-
-def _check_finite(layer: Layer, *, where: str = "") -> None:
-    magnitudes = layer.magnitudes()
-    special = np.flatnonzero(magnitudes >= layer.number_format.first_special)
-    if special.size == 0:
-        return
-    infinite = int(np.count_nonzero(magnitudes.ravel()[special] == (layer.number_format.infinity or -1)))
-    counts = [f"{special.size - infinite} NaN"] if special.size > infinite else []
-    counts += [f"{infinite} infinite weights"] if infinite else []
-    found = f"holds {' and '.join(counts)}, the first at index {special[0]}"
-    raise LayerError(f"{where}tensor {layer.name!r} {found}; a layer needs finite weights")
 
 
 def _numpy_codes(weight: Any, name: str) -> tuple[CodeArray, NumberFormat]:

@@ -1,0 +1,53 @@
+"""How work is split over the processor's cores: into fixed parts, whose results come back in order."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import TypeVar
+
+from topoimp.errors import OptionError
+
+Result = TypeVar("Result")
+
+
+def available_threads() -> int:
+    """Give how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def thread_count(threads: int | None) -> int:
+    """Give the number of threads asked for; all cores if None.
+
+    Raises:
+        OptionError: if it is below 1.
+    """
+    if threads is not None and threads < 1:
+        raise OptionError(f"the number of threads is {threads}; it must be at least 1")
+    return available_threads() if threads is None else threads
+
+
+def in_parallel(work: Callable[[int, int], Result], n_items: int, threads: int, *, unit: int = 1) -> list[Result]:
+    """Run work(start, stop) on consecutive parts of n_items, one per thread, and give the results in order.
+
+    Args:
+        work: must release the interpreter's lock to gain anything.
+        n_items: what is split.
+        threads: at most so many parts; 1 runs in this thread.
+        unit: parts begin at multiples of it.
+    """
+    edges = _part_edges(n_items, threads, unit)
+    if len(edges) <= 2:
+        return [work(0, n_items)]
+    return list(_pool(threads).map(lambda part: work(*part), pairwise(edges)))
+
+
+def _part_edges(n_items: int, n_parts: int, unit: int) -> Sequence[int]:
+    n_units = -(-n_items // unit)
+    return sorted({min(n_items, unit * (n_units * k // n_parts)) for k in range(n_parts + 1)} | {0, n_items})
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="topoimp")
