@@ -4,9 +4,12 @@ Exit status: 0 done; 1 a file or tensor cannot be used; 2 wrong command or optio
 was written failed its verification; 70 a bug of ours; 130 interrupted.
 """
 
+import io
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -62,12 +65,13 @@ def main(arguments: Sequence[str]) -> int:
     try:
         status = app(list(arguments), prog_name="topoimp", standalone_mode=False)
     except typer.TyperException as error:  # wrong usage, found by typer
-        error_line(error.format_message())
+        if error.format_message():  # without arguments there is none: the help was shown
+            error_line(error.format_message())
         return 2
     except TopoimpError as error:
         error_line(str(error))
         return next(status for kind, status in EXIT_STATUS if isinstance(error, kind))
-    except ReaderGoneError:
+    except (ReaderGoneError, SystemExit):  # typer exits where it finds a pipe closed
         return 0
     except KeyboardInterrupt:
         return 130
@@ -80,4 +84,13 @@ def main(arguments: Sequence[str]) -> int:
 
 def run() -> None:
     """Run the program with the arguments of the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
+    signal.signal(signal.SIGTERM, _stop)
     sys.exit(main(sys.argv[1:]))
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    """End as after Ctrl-C, so that nothing half-written is left behind."""
+    raise KeyboardInterrupt

@@ -23,9 +23,12 @@ def _barcode(
 ) -> None:
     """Print the zeroth-order topology of each layer of CHECKPOINT: components, deaths, neural persistence."""
     from topoimp.commands.barcode import barcode_report, tensor_list
+    from topoimp.errors import OptionError
     from topoimp.layers import LayerPatterns
 
     patterns = LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=True)
+    if list_ and (scale or np):
+        raise OptionError("--list shows tensors and no topology; --scale and --np do not go with it")
     if list_:
         show(tensor_list(checkpoint, patterns=patterns), format, _show_list)
     else:
@@ -43,7 +46,6 @@ def _show_barcodes(report: Report) -> None:
         "dtype": "type",
         "density": "density",
         "beta0": "beta0",
-        "beta1": "beta1",
         "floor": "finite bars",
         "median_death": "median death",
         "last_death": "last death",

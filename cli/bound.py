@@ -53,7 +53,6 @@ bound = Command("bound", _bound, "Example: topoimp bound lenet-300-100-mnist.saf
 _FLOORS = {
     "layer": "layer",
     "size": "size",
-    "beta0": "beta0",
     "floor": "floor",
     "critical_compression": "critical compression",
     "rounds_to_floor": "rounds above floor",

@@ -44,7 +44,6 @@ def _show_comparison(report: Report, convention: str) -> None:
     persistence = f"np_{convention.replace('-', '_')}"
     columns = {
         "layer": "layer",
-        "n_kept": "kept",
         "density": "density",
         "beta0_reference": "beta0 before",
         "beta0": "after",

@@ -49,15 +49,16 @@ ScaleOption = Annotated[
     Scale | None,
     typer.Option(
         "--scale",
-        help="What deaths are divided by: the largest strength of the network or the layer, or nothing. "
-        "[default: as --np needs]",
+        help="What deaths are divided by: the largest strength of the network or the layer, or nothing.",
+        show_default="as --np needs",
     ),
 ]
 Convention = Annotated[
     NeuralPersistence | None,
     typer.Option(
         "--np",
-        help="Convention of the neural persistence shown; CSV and JSON have all three. [default: rieck]",
+        help="Convention of the neural persistence shown; CSV and JSON have all three.",
+        show_default="rieck",
     ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How the result is printed.")]
@@ -66,7 +67,8 @@ Rate = Annotated[
     typer.Option(
         "--rate",
         metavar="R",
-        help="Share of the remaining weights that one round removes, in (0, 1). [default: 0.2]",
+        help="Share of the remaining weights that one round removes, in (0, 1).",
+        show_default="0.2",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]

@@ -1,25 +1,32 @@
 """What a person or a program sees: tables, CSV and JSON on stdout; notes, progress and errors on stderr."""
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from topoimp.errors import OutputError
 from topoimp.report import Cell, Report, Row
 
 from .options import Format
 
 
+def plain(text: str) -> str:
+    """Give text with everything that would move the cursor, or colour what follows, spelled out."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
 def error_line(message: str) -> None:
     """Print an error as one line, whatever the message holds."""
-    line = " ".join(message.split())
-    print(f"error: {line}", file=sys.stderr)  # noqa: T201  # errors go to stderr
+    note("error: " + " ".join(message.split()), quiet=False)
 
 
 def note(message: str, *, quiet: bool) -> None:
-    """Print a remark for people."""
+    """Print a line for people on stderr."""
     if not quiet:
-        print(message, file=sys.stderr)  # noqa: T201  # notes go to stderr
+        with suppress(OSError):  # nobody reads it
+            print(plain(message), file=sys.stderr, flush=True)  # noqa: T201  # where notes belong
 
 
 class ReaderGoneError(Exception):
@@ -31,6 +38,7 @@ def write(text: str) -> None:
 
     Raises:
         ReaderGoneError: if the pipe is closed.
+        OutputError: if it cannot be written for another reason.
     """
     try:
         sys.stdout.write(text)
@@ -39,6 +47,9 @@ def write(text: str) -> None:
         # Python flushes stdout once more at its end, and would complain about what is left in it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise ReaderGoneError from error
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the same reason
+        raise OutputError(f"stdout: cannot be written: {error.strerror}") from error
 
 
 def show(report: Report, format: Format, show_tables: Callable[[Report], None]) -> None:  # noqa: A002  # the option's word
@@ -60,16 +71,17 @@ def show_table(title: str, columns: Mapping[str, str], rows: Sequence[Row]) -> N
         rows: a network row is set off from the layers above it.
     """
     from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
 
     cells = [[_cell(column, row.get(column)) for column in columns] for row in rows]
     words, headers = [], []
     for place, header in enumerate(columns.values()):
-        longest = max((len(line[place]) for line in cells), default=0)
+        longest = max((cell_len(line[place]) for line in cells), default=0)
         words.append(max(longest, *map(len, header.split())))
         headers.append(max(longest, len(header)))
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = Console()
     fits = not console.is_terminal or sum(headers) + _GAP * len(headers) <= console.width
     widths = headers if fits else words
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
@@ -79,10 +91,11 @@ def show_table(title: str, columns: Mapping[str, str], rows: Sequence[Row]) -> N
     for place, line in enumerate(cells):
         is_last_layer = place + 1 < len(rows) and rows[place]["level"] == "layer" != rows[place + 1]["level"]
         table.add_row(*line, end_section=is_last_layer)
-    console.width = sum(widths) + _GAP * len(widths)
-    with console.capture() as captured:
-        console.print(table)
-    lines = [title, *(line.rstrip() for line in captured.get().splitlines())]
+    # Drawn into memory: rich writes to stdout in its own ways, which errors of writing would not survive.
+    drawn = io.StringIO()
+    width = sum(widths) + _GAP * len(widths)
+    Console(file=drawn, width=width, force_terminal=console.is_terminal, highlight=False, markup=False).print(table)
+    lines = [title, *(line.rstrip() for line in drawn.getvalue().splitlines())]
     write("\n".join(lines) + "\n\n")
 
 
@@ -101,7 +114,9 @@ def for_people(rows: Sequence[Row]) -> list[Row]:
 
 def note_left_out(report: Report, *, quiet: bool) -> None:
     """Say which layers were left out by default."""
-    names = list(report.left_out)
+    from topoimp.layers import SKIPPED_EMBEDDING
+
+    names = [name for name, reason in report.left_out.items() if reason == SKIPPED_EMBEDDING]
     if names:
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         note(f"left out {len(names)} embeddings or heads: {shown} (--embeddings adds them)", quiet=quiet)
@@ -143,7 +158,7 @@ def _cell(column: str, value: Cell) -> str:
         return f"{value:,}" if column not in ("round", "epoch") else str(value)
     if isinstance(value, float):
         return _percent(value) if column in _SHARES else f"{value:#.4g}".rstrip(".")
-    return value
+    return plain(value)
 
 
 def _percent(share: float) -> str:

@@ -1,5 +1,6 @@
 """``topoimp prune``."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +38,9 @@ def _prune(
     rate: Rate = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="OUT", help="The pruned checkpoint. [default: STEM.pruned.safetensors]"),
+        typer.Option(
+            "--output", "-o", metavar="OUT", help="The pruned checkpoint.", show_default="STEM.pruned.safetensors"
+        ),
     ] = None,
     method: Annotated[
         Method, typer.Option("--method", help="What decides which weights are kept.")
@@ -51,7 +54,9 @@ def _prune(
     embeddings: Embeddings = False,
     mask_out: Annotated[
         Path | None,
-        typer.Option("--mask-out", metavar="FILE", help="The mask. [default: beside OUT, as STEM.mask.safetensors]"),
+        typer.Option(
+            "--mask-out", metavar="FILE", help="The mask.", show_default="beside OUT, as STEM.mask.safetensors"
+        ),
     ] = None,
     emit_rounds: Annotated[
         str | None,
@@ -95,19 +100,18 @@ def _numbers(text: str | None) -> list[int]:
     from topoimp.errors import OptionError
 
     parts = [] if text is None else text.split(",")
-    if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
+    if not all(re.fullmatch(r" *[0-9]{1,9} *", part) for part in parts):
         raise OptionError(f"--emit-rounds is {text!r}; it must be round numbers with commas, as in 3,7")
     return [int(part) for part in parts]
 
 
 _FACTS = {
+    "target": "target",
     "n_kept": "kept",
     "density": "density",
-    "compression_ratio": "compression",
     "beta0": "beta0",
     "barcode_kept": "barcode kept",
     "retention": "retention",
-    "floor": "floor",
     "floor_binds": "floor binds",
 }
 
@@ -115,10 +119,10 @@ _FACTS = {
 def _show_pruning(report: Report) -> None:
     settings = report.settings
     title = f"{report.inputs['checkpoint']}: method {settings['method']}, scope {settings['scope']}"
-    show_table(title, {"round": "round", "target": "target", **_FACTS}, report.rounds)
+    show_table(title, {"round": "round", **_FACTS}, report.rounds)
     last = report.network["round"]
     layers = [row for row in report.rows if row["round"] == last]
-    show_table(f"after round {last}", {"layer": "layer", "target": "target", **_FACTS}, for_people(layers))
+    show_table(f"after round {last}", {"layer": "layer", "floor": "floor", **_FACTS}, for_people(layers))
 
 
 def _note_pruning(pruning: "Pruning", *, quiet: bool, verbose: bool) -> None:

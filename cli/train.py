@@ -26,23 +26,24 @@ def _train(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="RUN", help="The run folder. [default: ./MODEL-DATA]"),
+        typer.Option("--output", "-o", metavar="RUN", help="The run folder.", show_default="./MODEL-DATA"),
     ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(
             "--epochs",
             metavar="N",
-            help="Passes over the data. [default: digits 40, mnist 6, fashion-mnist 12]",
+            help="Passes over the data.",
+            show_default="digits 40, mnist 6, fashion-mnist 12",
         ),
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option("--batch-size", metavar="N", help="Images a step. [default: digits 32, the others 60]"),
+        typer.Option("--batch-size", metavar="N", help="Images a step.", show_default="digits 32, the others 60"),
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option("--learning-rate", metavar="R", help="Of Adam. [default: digits 0.002, the others 0.0012]"),
+        typer.Option("--learning-rate", metavar="R", help="Of Adam.", show_default="digits 0.002, the others 0.0012"),
     ] = None,
     rewind_at: Annotated[
         int,
@@ -58,7 +59,7 @@ def _train(
     threads: Annotated[
         int | None,
         typer.Option(
-            "--threads", metavar="N", help="Results repeat bit for bit at equal threads. [default: all cores]"
+            "--threads", metavar="N", help="Results repeat bit for bit at equal threads.", show_default="all cores"
         ),
     ] = None,
     force: Force = False,

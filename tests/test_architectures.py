@@ -37,6 +37,7 @@ def test_a_convolution_is_its_matrix_product():
         ("mlp:784--10", None, "there is no model 'mlp:784--10'"),
         ("mlp:784-10", (8, 8), "mlp:784-10 takes 784 inputs, but the images have 8 x 8 = 64 pixels"),
         ("mlp:64-7", (8, 8), "mlp:64-7 has 7 outputs, but the data have 10 classes"),
+        ("mlp:784-99999-99999-10", None, "has 10079199207 weights; at most 100000000 are trained here"),
         ("lenet-5", (8, 8), "lenet-5 takes images of 28 x 28 pixels; these have 8 x 8"),
     ],
 )

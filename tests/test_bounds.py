@@ -10,6 +10,7 @@ from strategies import weights
 from topoimp.barcode import barcode_of_forest
 from topoimp.bounds import (
     binding_vertex,
+    count_after,
     critical_compression,
     critical_density,
     exact_rate,
@@ -152,6 +153,20 @@ def test_rounds_are_those_counted_one_by_one(n_edges, data, rate):
     n_needed = data.draw(st.integers(1, n_edges))
 
     assert rounds_above(n_edges, n_needed, float(rate)) == slow_rounds_above(n_edges, n_needed, rate)
+
+
+@given(st.integers(0, 10**12), st.fractions(0, 1).filter(lambda kept: 0 < kept < 1), st.integers(0, 40))
+def test_counts_after_rounds_are_rounded_from_exact_values(n_edges, kept, rounds):
+    assert count_after(n_edges, kept, rounds) == round_half_up(n_edges * kept**rounds)
+
+
+def test_an_exact_half_is_rounded_up():
+    assert count_after(1000, Fraction(1, 2), 4) == 63
+    assert count_after(5, Fraction(1, 2), 1) == 3
+
+
+def test_tiny_rates_take_many_rounds_and_little_time():
+    assert rounds_above(266_200, 1_591, 1e-6) == 5_120_196
 
 
 def test_rounds_without_a_floor_have_no_end():

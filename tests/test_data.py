@@ -7,7 +7,7 @@ from conftest import SHARED
 
 from topoimp.choices import Data
 from topoimp.data import load_images
-from topoimp.errors import DataError
+from topoimp.errors import DataError, OptionError
 
 
 def idx(array):
@@ -61,9 +61,14 @@ def test_the_real_files_have_their_published_means(data, mean):
     assert images.train_images.mean(dtype=np.float64) == pytest.approx(mean, abs=1e-8)
 
 
+def test_data_that_are_embedded_need_none(tmp_path):
+    with pytest.raises(OptionError, match="digits is embedded and read from no folder"):
+        load_images(Data.DIGITS, tmp_path)
+
+
 def test_data_that_are_not_embedded_need_a_folder():
     with pytest.raises(
-        DataError, match=r"mnist is read from its four published .gz files; --data-dir must name their folder"
+        OptionError, match=r"mnist is read from its four published .gz files; --data-dir must name their folder"
     ):
         load_images(Data.MNIST)
 
@@ -92,6 +97,25 @@ def replace(folder, name, content):
         (
             lambda folder: replace(folder, "train-labels-idx1-ubyte.gz", gzip.compress(idx(np.zeros(4)))),
             "holds 5 images but 4 labels for them",
+        ),
+        (
+            lambda folder: replace(folder, "train-labels-idx1-ubyte.gz", gzip.compress(idx(np.full(5, 10)))),
+            "has no images, or labels beyond 9; mnist has ten classes",
+        ),
+        (
+            lambda folder: [
+                replace(folder, "t10k-images-idx3-ubyte.gz", gzip.compress(idx(np.zeros((0, 4, 3))))),
+                replace(folder, "t10k-labels-idx1-ubyte.gz", gzip.compress(idx(np.zeros(0)))),
+            ],
+            "has no images, or labels beyond 9",
+        ),
+        (
+            lambda folder: replace(folder, "t10k-images-idx3-ubyte.gz", gzip.compress(idx(np.zeros((2, 3, 4))))),
+            "has training images of another size than its test images",
+        ),
+        (
+            lambda folder: replace(folder, "train-labels-idx1-ubyte.gz", gzip.compress(idx(np.zeros(4))[:6])),
+            "is no IDX file of 1-axis bytes, or it is truncated",
         ),
     ],
 )

@@ -30,6 +30,7 @@ NAMES = [
     "Scope",
     "TopoimpError",
     "Training",
+    "TrainingError",
     "VerificationError",
     "architecture_bound_report",
     "as_layer",

@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 from topoimp.architectures import parse_architecture
 from topoimp.choices import Data
 from topoimp.data import load_images
-from topoimp.errors import OptionError
+from topoimp.errors import OptionError, TrainingError
 from topoimp.models import build_network
 from topoimp.training import Recipe, train_network
 
@@ -80,6 +80,11 @@ def test_no_epochs_leave_the_initial_weights(digits):
     assert_same(trained.final, trained.initial)
 
 
+def test_training_that_diverges_is_an_error(digits):
+    with pytest.raises(TrainingError, match=r"training diverged in epoch 1; a learning rate below 1e\+30 is needed"):
+        train_network(recipe(learning_rate=1e30), digits, seed=0)
+
+
 def test_every_step_is_told(digits):
     steps = []
 
@@ -91,10 +96,11 @@ def test_every_step_is_told(digits):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": -1}, "epochs is -1; it must be at least 0"),
-        ({"batch_size": 0}, "batch_size is 0; it must be at least 1"),
-        ({"threads": 0}, "threads is 0; it must be at least 1"),
-        ({"rewind_at": -1}, "rewind_at is -1; it must be at least 0"),
+        ({"epochs": -1}, "epochs is -1; it must be at least 0 and at most 1000000000"),
+        ({"batch_size": 0}, "batch_size is 0; it must be at least 1 and at most 1000000000"),
+        ({"threads": 0}, "threads is 0; it must be at least 1 and at most 1000000000"),
+        ({"rewind_at": -1}, "rewind_at is -1; it must be at least 0 and at most 1000000000"),
+        ({"batch_size": 10**20}, "batch_size is 100000000000000000000; it must be at least 1 and at most 1000000000"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be above 0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan; it must be above 0"),
     ],

@@ -5,6 +5,7 @@ A MODEL is ``lenet-300-100``, ``lenet-5``, or ``mlp:`` and its widths, input fir
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 from topoimp.errors import OptionError
@@ -69,12 +70,20 @@ def parse_architecture(model: str, *, image: tuple[int, int] | None = None) -> A
     return Architecture(model, "mlp", _dense_weights(widths))
 
 
+LARGEST_NETWORK = 100_000_000
+"""Parameters: the built-in trainer is for small networks."""
+
+
 def _mlp_widths(model: str) -> list[int]:
     if not re.fullmatch(r"mlp:[1-9]\d{0,6}(-[1-9]\d{0,6})+", model):
         raise OptionError(
             f"there is no model {model!r}; known are lenet-300-100, lenet-5 and widths as in mlp:784-300-100-10"
         )
-    return [int(width) for width in model.removeprefix("mlp:").split("-")]
+    widths = [int(width) for width in model.removeprefix("mlp:").split("-")]
+    n_weights = sum(a * b for a, b in pairwise(widths))
+    if n_weights > LARGEST_NETWORK:
+        raise OptionError(f"{model} has {n_weights} weights; at most {LARGEST_NETWORK} are trained here")
+    return widths
 
 
 def _dense_weights(widths: list[int]) -> dict[str, tuple[int, ...]]:

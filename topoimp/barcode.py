@@ -7,6 +7,7 @@ edge. Bars of length zero (the strongest edge) are kept.
 """
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 
@@ -48,7 +49,8 @@ class Barcode:
         Returns:
             shape (n_vertices,), no unit.
         """
-        finite = 1 - self.deaths / scale if len(self.deaths) else self.deaths
+        with np.errstate(over="ignore"):  # at a foreign scale, far below: infinite, and said to be by who asks
+            finite = 1 - self.deaths / scale if len(self.deaths) else self.deaths
         return np.concatenate([finite, np.ones(self.n_essential)])
 
 
@@ -106,9 +108,11 @@ def neural_persistence(
     persistences = barcode.persistences(scale or 1.0)
     if convention is not NeuralPersistence.RIECK:
         persistences = persistences[:-1]
-    norm = float(np.sum(np.abs(persistences) ** p) ** (1 / p))
     vertices_not_counted = 2 if convention is NeuralPersistence.BALWANI else 1
-    return float(norm / (barcode.n_vertices - vertices_not_counted) ** (1 / p))
+    with np.errstate(over="ignore"):
+        norm = float(np.sum(np.abs(persistences) ** p) ** (1 / p))
+    value = norm / (barcode.n_vertices - vertices_not_counted) ** (1 / p)
+    return value if isfinite(value) else None
 
 
 def reason_undefined(barcode: Barcode) -> str | None:

@@ -7,8 +7,8 @@ while it keeps the forest's last edge; the number of weights up to it in the ord
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal, localcontext
 from fractions import Fraction
-from math import log
 
 import numpy as np
 
@@ -49,6 +49,27 @@ def round_half_up(value: Fraction) -> int:
     return (2 * value.numerator + value.denominator) // (2 * value.denominator)
 
 
+def count_after(n_edges: int, kept: Fraction, rounds: int) -> int:
+    """Give round(n_edges * kept^rounds), halves up, exactly.
+
+    Sixty decimal digits decide all but the closest calls; these are settled with integers, which take long for many
+    rounds.
+
+    Args:
+        n_edges: edges at round 0.
+        kept: share that a round keeps, above 0 and below 1.
+        rounds: at least 0.
+    """
+    with localcontext() as context:
+        context.prec = 60
+        doubled = 2 * n_edges * (Decimal(kept.numerator) / kept.denominator) ** rounds + 1
+        nearest = doubled.to_integral_value()
+        # It matters only whether this number, halved, lies above or below an integer.
+        if abs(doubled - nearest) > Decimal(10) ** -30 * max(doubled, Decimal(1)) * (rounds + 1):
+            return int(doubled // 2)
+    return round_half_up(n_edges * kept**rounds)
+
+
 def exact_rate(rate: float | Fraction) -> Fraction:
     """Give a rate as the decimal fraction that it is written as: 0.2 is a fifth.
 
@@ -75,13 +96,13 @@ def rounds_above(n_edges: int, n_needed: int, rate: float | Fraction) -> int | N
     if n_needed == 0:
         return None
     kept = 1 - exact_rate(rate)
-    # The estimate by logarithms is off by at most a round or two; the integers decide.
-    k = max(0, round(log(n_needed / n_edges) / log(kept)) - 2)
-    while k > 0 and round_half_up(n_edges * kept**k) < n_needed:
-        k -= 1
-    while round_half_up(n_edges * kept ** (k + 1)) >= n_needed:
-        k += 1
-    return k
+    few, many = 0, 1  # after few rounds enough is left, after many it is not
+    while count_after(n_edges, kept, many) >= n_needed:
+        few, many = many, 2 * many
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (middle, many) if count_after(n_edges, kept, middle) >= n_needed else (few, middle)
+    return few
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from topoimp.architectures import N_CLASSES
 from topoimp.choices import Data, chosen
-from topoimp.errors import DataError
+from topoimp.errors import DataError, OptionError
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,16 @@ def load_images(data: Data | str, folder: Path | None = None) -> Images:
         folder: where the four published .gz files of ``mnist`` or ``fashion-mnist`` lie.
 
     Raises:
+        OptionError: if the data set needs a folder and none is named, or needs none.
         DataError: if a file is missing or is not what it should be.
     """
     data = chosen(Data, data)
     if data is Data.DIGITS:
+        if folder is not None:
+            raise OptionError("digits is embedded and read from no folder; --data-dir is for the other data sets")
         return _digits()
     if folder is None:
-        raise DataError(f"{data} is read from its four published .gz files; --data-dir must name their folder")
+        raise OptionError(f"{data} is read from its four published .gz files; --data-dir must name their folder")
     train_images = _read_idx(folder / "train-images-idx3-ubyte.gz", n_axes=3)
     train_labels = _read_idx(folder / "train-labels-idx1-ubyte.gz", n_axes=1)
     test_images = _read_idx(folder / "t10k-images-idx3-ubyte.gz", n_axes=3)
@@ -65,6 +69,10 @@ def load_images(data: Data | str, folder: Path | None = None) -> Images:
     for images, labels in ((train_images, train_labels), (test_images, test_labels)):
         if len(images) != len(labels):
             raise DataError(f"{folder}: holds {len(images)} images but {len(labels)} labels for them")
+        if len(images) == 0 or labels.max() >= N_CLASSES:
+            raise DataError(f"{folder}: has no images, or labels beyond {N_CLASSES - 1}; {data} has ten classes")
+    if train_images.shape[1:] != test_images.shape[1:]:
+        raise DataError(f"{folder}: has training images of another size than its test images")
     return Images(
         data.value,
         _unit(train_images),
@@ -99,6 +107,8 @@ def _read_idx(path: Path, *, n_axes: int) -> NDArray[np.uint8]:
     except (OSError, EOFError) as error:
         raise DataError(f"{path}: is no whole gzip file: {error}") from error
     start = 4 + 4 * n_axes
+    if len(content) < start:
+        raise DataError(f"{path}: is no IDX file of {n_axes}-axis bytes, or it is truncated")
     shape = tuple(int(size) for size in np.frombuffer(content[4:start], ">u4"))
     if (
         content[:4] != bytes([0, 0, 8, n_axes])

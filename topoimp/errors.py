@@ -4,6 +4,7 @@
     ├── CheckpointError      a file cannot be read as a checkpoint
     ├── LayerError           a tensor cannot be used as a layer, or two layers do not correspond
     ├── DataError            a data set cannot be read
+    ├── TrainingError        training did not give weights that can be used
     ├── OutputError          an output cannot be written, or is there already
     ├── OptionError          an argument is outside what it may be, or contradicts another
     ├── GateError            a condition that the caller asked to be enforced does not hold
@@ -27,6 +28,10 @@ class LayerError(TopoimpError):
 
 class DataError(TopoimpError):
     """A data set cannot be read."""
+
+
+class TrainingError(TopoimpError):
+    """Training did not give weights that can be used."""
 
 
 class OutputError(TopoimpError):

@@ -233,7 +233,7 @@ def _matches(name: str, pattern: str) -> bool:
         return fnmatchcase(name, pattern)
     try:
         return re.search(pattern.removeprefix("re:"), name) is not None
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise OptionError(f"pattern {pattern!r} is no regular expression: {error}") from error
 
 

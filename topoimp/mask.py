@@ -44,10 +44,13 @@ class PackedMask:
         """Weights kept."""
         return int(np.bitwise_count(self.bits).sum())
 
+    def flat(self) -> BoolArray:
+        """Give which weights are kept, by flat index."""
+        return np.unpackbits(self.bits, count=self.n_weights, bitorder="little").view(np.bool_)
+
     def kept(self) -> BoolArray:
         """Give which weights are kept, in the shape of the tensor."""
-        flat = np.unpackbits(self.bits, count=self.n_weights, bitorder="little")
-        return flat.view(np.bool_).reshape(self.shape)
+        return self.flat().reshape(self.shape)
 
     def is_within(self, other: "PackedMask") -> bool:
         """Whether every weight kept here is kept in ``other`` too, of the same shape."""

@@ -16,6 +16,7 @@ from topoimp.errors import (
     OptionError,
     OutputError,
     TopoimpError,
+    TrainingError,
     VerificationError,
 )
 from topoimp.forest import Forest, spanning_forest
@@ -46,6 +47,7 @@ __all__ = [
     "Scope",
     "TopoimpError",
     "Training",
+    "TrainingError",
     "VerificationError",
     "architecture_bound_report",
     "as_layer",

@@ -139,7 +139,7 @@ def _rounds_of(
 def _floor_binds(keep: Keep, left: Preservation, target: int | None) -> bool:
     if keep.ranking.method is not Method.TOPOLOGICAL:
         return False
-    return left.n_kept == left.floor if target is None else target < left.floor
+    return left.n_kept == left.floor > 0 if target is None else target < left.floor
 
 
 def _check_nested(name: str, kept: BoolArray, before: BoolArray) -> None:

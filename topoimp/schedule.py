@@ -8,10 +8,11 @@ round of a schedule with a sparsity keeps round(N (1 - sparsity)) of N weights.
 from dataclasses import dataclass
 from fractions import Fraction
 
-from topoimp.bounds import exact_rate, round_half_up
+from topoimp.bounds import count_after, exact_rate, round_half_up
 from topoimp.errors import OptionError
 
 DEFAULT_RATE = 0.2
+MOST_ROUNDS = 1000
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,11 @@ class Schedule:
             n_weights: weights of the layer, or of all layers if they share a target.
             n_edges: those of them that are not zero at round 0.
         """
-        last = n_edges if self.sparsity is None else min(n_edges, round_half_up(n_weights * (1 - self.sparsity)))
-        targets = [self._target(k, n_edges, last) for k in range(1, self.n_rounds + 1)]
-        if self.sparsity is not None:
-            targets[-1] = last
-        return targets
+        targets = [self._target(k, n_weights, n_edges) for k in range(1, self.n_rounds + 1)]
+        if self.sparsity is None:
+            return targets
+        last = min(n_edges, round_half_up(n_weights * (1 - self.sparsity)))
+        return [max(target, last) for target in targets[:-1]] + [last]
 
     def effective_rate(self) -> float:
         """Give the rate; where a sparsity alone decides, that of a layer without stored zeros."""
@@ -48,11 +49,11 @@ class Schedule:
         density = 1.0 - float(self.sparsity or 0)
         return 1.0 - float(density ** (1 / self.n_rounds))
 
-    def _target(self, k: int, n_edges: int, last: int) -> int:
-        if self.rate is None:
-            return round_half_up(n_edges * Fraction((last / n_edges) ** (k / self.n_rounds))) if n_edges else 0
-        target = round_half_up(n_edges * (1 - self.rate) ** k)
-        return target if self.sparsity is None else max(target, last)
+    def _target(self, k: int, n_weights: int, n_edges: int) -> int:
+        if self.rate is not None:
+            return count_after(n_edges, 1 - self.rate, k)
+        wanted = n_weights * (1 - (self.sparsity or 0))
+        return n_edges if wanted >= n_edges else round_geometric(n_edges, Fraction(wanted), k, self.n_rounds)
 
 
 def plan_schedule(*, n_rounds: int | None, sparsity: float | None, rate: float | None) -> Schedule:
@@ -72,8 +73,8 @@ def plan_schedule(*, n_rounds: int | None, sparsity: float | None, rate: float |
     """
     if n_rounds is None and sparsity is None:
         raise OptionError("neither rounds nor a sparsity is given; --rounds N, --sparsity S or both are needed")
-    if n_rounds is not None and n_rounds < 1:
-        raise OptionError(f"the number of rounds is {n_rounds}; it must be at least 1")
+    if n_rounds is not None and not 1 <= n_rounds <= MOST_ROUNDS:
+        raise OptionError(f"the number of rounds is {n_rounds}; it must be at least 1 and at most {MOST_ROUNDS}")
     if sparsity is not None and not 0 < sparsity < 1:
         raise OptionError(f"the sparsity is {sparsity}; it must be above 0 and below 1")
     exact_sparsity = None if sparsity is None else Fraction(str(sparsity))
@@ -95,4 +96,29 @@ def _rounds_reaching(density: Fraction, kept: Fraction) -> int:
     n_rounds, left = 1, kept
     while left > density:
         n_rounds, left = n_rounds + 1, left * kept
+        if n_rounds > MOST_ROUNDS:
+            raise OptionError(f"reaching that sparsity takes more than {MOST_ROUNDS} rounds; a larger rate is needed")
     return n_rounds
+
+
+def round_geometric(first: int, last: Fraction, k: int, n: int) -> int:
+    """Give round(first * (last / first)^(k / n)), halves up, with integers: the same on every machine.
+
+    Args:
+        first: at least 1.
+        last: at least 0.
+        k: from 0 to n.
+        n: at least 1.
+    """
+    # 2^n times the n-th power of what is to be rounded; its n-th root, rounded down, tells the half from the whole.
+    power = Fraction(2) ** n * Fraction(first) ** (n - k) * last**k
+    return (_root(power.numerator // power.denominator, n) + 1) // 2
+
+
+def _root(power: int, n: int) -> int:
+    """Give the largest integer whose n-th power is at most ``power``."""
+    low, high = 0, 1 << (power.bit_length() // n + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if middle**n <= power else (low, middle)
+    return low

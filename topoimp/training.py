@@ -6,6 +6,7 @@ and the order of the images, and nothing else is random.
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from math import isfinite
 
 import numpy as np
 import torch
@@ -15,11 +16,15 @@ from torch.nn.functional import cross_entropy
 
 from topoimp.architectures import parse_architecture
 from topoimp.data import Images
-from topoimp.errors import OptionError
+from topoimp.errors import OptionError, TrainingError
 from topoimp.models import build_network
+from topoimp.threads import available_threads
 
 Weights = dict[str, NDArray[np.float32]]
 """A network's tensors by name."""
+
+
+_MOST = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Recipe:
         batch_size: images a step, at least 1.
         learning_rate: of Adam, above 0.
         rewind_at: step after which the rewind weights are taken, from 0 (the initial ones) to the last step.
-        threads: of the processor, at least 1.
+        threads: of the processor, at least 1; more than there are cores count as all cores.
     """
 
     model: str
@@ -44,8 +49,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 0), ("batch_size", 1), ("rewind_at", 0), ("threads", 1)):
-            if getattr(self, name) < least:
-                raise OptionError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+            if not least <= getattr(self, name) <= _MOST:
+                raise OptionError(f"{name} is {getattr(self, name)}; it must be at least {least} and at most {_MOST}")
         if not 0 < self.learning_rate < float("inf"):
             raise OptionError(f"learning_rate is {self.learning_rate}; it must be above 0")
 
@@ -103,8 +108,9 @@ def train_network(
 
     Raises:
         OptionError: if the model does not take such images, or the rewind step lies beyond the last one.
+        TrainingError: if the loss or a weight stops being finite.
     """
-    torch.set_num_threads(recipe.threads)
+    torch.set_num_threads(min(recipe.threads, available_threads()))
     network = build_network(parse_architecture(recipe.model, image=images.image), seed=seed)
     n_steps = recipe.n_steps(len(images.train_labels))
     # Fused Adam gives the same bits run after run, and halves the time of a step of a small network.
@@ -124,7 +130,12 @@ def train_network(
             if step == recipe.rewind_at:
                 rewind = _weights(network)
             on_step(step, n_steps)
-        epochs.append(_tested(network, images, epoch=epoch, step=step, train_loss=float(torch.stack(losses).mean())))
+        train_loss = float(torch.stack(losses).mean())
+        epochs.append(_tested(network, images, epoch=epoch, step=step, train_loss=train_loss))
+        if not isfinite(train_loss) or not all(np.isfinite(weight).all() for weight in _weights(network).values()):
+            raise TrainingError(
+                f"training diverged in epoch {epoch}; a learning rate below {recipe.learning_rate} is needed"
+            )
     return Trained(initial, rewind, _weights(network), epochs)
 
 

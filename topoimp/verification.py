@@ -32,7 +32,7 @@ def verify_pruned(path: Path, layers: Layers, masks: Masks, *, keeps_barcode: bo
             written.read_codes(original.name).reshape(original.codes.shape),
             original.number_format,
         )
-        kept = masks[original.name].kept().reshape(original.codes.shape)
+        kept = masks[original.name].flat().reshape(original.codes.shape)
         if not np.array_equal(there.codes[kept], original.codes[kept]):
             raise VerificationError(f"{path}: a surviving weight of {original.name!r} changed")
         if np.any(there.codes[~kept]):

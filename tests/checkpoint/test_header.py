@@ -52,7 +52,7 @@ def test_a_header_is_read_back_as_it_was_written(shapes, metadata):
         (b"[1]", "has a header that is a JSON list; it must be an object"),
         (b'{"a": 1, "a": 2}', "names 'a' twice in its header"),
         ({"__metadata__": {"a": 1}}, "has metadata that is not a map from text to text"),
-        ({"__metadata__": []}, "has metadata that is not a map from text to text"),
+        ({"__metadata__": ["a"]}, "has metadata that is not a map from text to text"),
         (b'{"\\ud800": {}}', "which is not Unicode text"),
         ({"a": 1}, "describes tensor 'a' without exactly dtype, shape and data_offsets"),
         ({"a": {**ONE, "more": 1}}, "describes tensor 'a' without exactly dtype, shape and data_offsets"),
@@ -64,7 +64,9 @@ def test_a_header_is_read_back_as_it_was_written(shapes, metadata):
         ({"a": {**ONE, "data_offsets": [16, 0]}}, r"gives tensor 'a' the offsets \[16, 0\]"),
         ({"a": {**ONE, "data_offsets": [0, 16, 16]}}, "they must be a start and an end"),
         ({"a": {**ONE, "data_offsets": [0, 12]}}, r"gives tensor 'a' 12 bytes; F32 of shape \[2, 2\] needs 16"),
-        ({"a": {**ONE, "shape": [2**40, 2**40]}}, "gives tensor 'a' 16 bytes"),
+        ({"a": {**ONE, "shape": [2**60, 2]}}, "gives tensor 'a' 16 bytes"),
+        ({"a": {**ONE, "shape": [2**40, 2**40]}}, "it must be a list of sizes"),
+        ({"a": {**ONE, "shape": [2**62, 2**62, 0]}}, "it must be a list of sizes"),
         ({"a": {**ONE, "data_offsets": [8, 24]}}, "places tensor 'a' at byte 8; 0 is expected there"),
         ({"a": ONE, "b": ONE}, "places tensor 'b' at byte 0; 16 is expected there"),
     ],
@@ -72,6 +74,15 @@ def test_a_header_is_read_back_as_it_was_written(shapes, metadata):
 def test_a_header_that_contradicts_the_format_or_itself_is_refused(entries, message):
     with pytest.raises(HeaderError, match=message):
         parse(entries)
+
+
+def test_metadata_may_be_null():
+    assert parse({"__metadata__": None}, data_bytes=0) == ((), {})
+
+
+def test_a_header_that_no_reader_would_accept_is_not_written():
+    with pytest.raises(HeaderError, match="would have a header of 100000024 bytes; readers accept 100000000"):
+        format_header([], {"k": "v" * (MAX_HEADER_BYTES - 2)})
 
 
 def test_data_beyond_the_file_are_truncated():

@@ -1,5 +1,6 @@
 """What holds for every command: help, examples, exit status, one line on stderr, quiet pipes."""
 
+import os
 import re
 import shlex
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,7 +56,25 @@ def test_the_version_is_printed(topoimp):
 def test_without_arguments_help_is_shown(topoimp):
     outcome = topoimp()
 
+    assert outcome.status == 2
     assert "Usage: topoimp" in outcome.out + outcome.err
+    assert "error" not in outcome.out + outcome.err
+
+
+@pytest.mark.parametrize(
+    ("command", "default"),
+    [
+        ("prune", "[default: (0.2)]"),
+        ("prune", "[default: (STEM.pruned.safetensors)]"),
+        ("prune", "[default: topological]"),
+        ("barcode", "[default: (rieck)]"),
+        ("train", "[default: (all cores)]"),
+    ],
+)
+def test_help_states_defaults(topoimp, command, default):
+    words = " ".join(topoimp(command, "--help").out.replace("│", " ").split())
+
+    assert default in words
 
 
 @pytest.mark.parametrize(
@@ -106,7 +126,8 @@ def test_a_closed_pipe_is_quiet(lenet):
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
-def test_ctrl_c_exits_with_130_and_leaves_nothing_half_written(tmp_path):
+@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_exits_with_130_and_leaves_nothing_half_written(tmp_path, signal_sent):
     from topoimp.checkpoint import write_arrays
 
     weight = np.random.default_rng(0).normal(size=(1500, 1500)).astype(np.float32)
@@ -118,11 +139,49 @@ def test_ctrl_c_exits_with_130_and_leaves_nothing_half_written(tmp_path):
     while len(list(tmp_path.iterdir())) == 1 and time.monotonic() < deadline:  # until the temporary files are there
         time.sleep(0.01)
 
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal_sent)
     process.communicate(timeout=60)
 
     assert process.returncode == 130
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_full_stdout_is_one_line(lenet):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*PROGRAM, "barcode", lenet], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == "error: stdout: cannot be written: No space left on device\n"
+
+
+def test_names_that_the_terminal_cannot_show_are_spelled_out(write):
+    path = write({"層.weight": np.eye(3)})
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+
+    done = subprocess.run([*PROGRAM, "barcode", path], capture_output=True, text=True, check=True, env=environment)
+
+    assert "\\u5c64.weight" in done.stdout
+
+
+def test_wide_and_control_characters_do_not_break_a_table(topoimp, write):
+    outcome = topoimp("barcode", write({"层一二三四五六七": np.eye(3), "\x1b[31mred\n": np.eye(3)}))
+
+    assert "层一二三四五六七 " in outcome.out
+    assert "\\x1b[31mred\\n" in outcome.out
+
+
+@pytest.mark.parametrize("arguments", [("prune", "--rounds", "3"), ("compare",)])
+def test_tables_of_the_sample_fit_80_columns(lenet, arguments):
+    files = [lenet.name] * (2 if arguments[0] == "compare" else 1)
+    command = shlex.join([*PROGRAM, arguments[0], *files, *arguments[1:]])
+    terminal = ["script", "--quiet", "--command", f"stty cols 80; cd {lenet.parent}; {command}", "/dev/null"]
+
+    shown = subprocess.run(terminal, capture_output=True, text=True, check=True).stdout
+
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in shown.splitlines()]
+    table = [line for line in lines if line.startswith(("fc", "──", "network", "layer", "round"))]
+    assert len(table) > 4
+    assert max(map(len, table)) <= 80
 
 
 def test_nothing_on_stdout_is_coloured_or_cut_when_piped(topoimp, write):

@@ -56,3 +56,10 @@ def test_the_list_shows_every_tensor(topoimp, lenet):
 
     assert len(outcome.out.splitlines()) == 3 + 6 + 1
     assert "one axis" in outcome.out
+
+
+def test_a_list_has_no_scale(topoimp, lenet):
+    outcome = topoimp("barcode", lenet, "--list", "--scale", "none")
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "--list shows tensors and no topology; --scale and --np do not go with it" in outcome.err

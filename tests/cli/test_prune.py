@@ -84,5 +84,11 @@ def test_embeddings_that_were_left_out_are_named(topoimp, write):
     assert "left out" not in topoimp("prune", path, "--rounds", 1, "--embeddings", "--force").err
 
 
+def test_verbose_names_every_tensor_that_was_left_out(topoimp, lenet):
+    outcome = topoimp("prune", lenet, "--rounds", 1, "-v")
+
+    assert "left out fc1.bias: one axis" in outcome.err
+
+
 def test_quiet_says_nothing_on_stderr(topoimp, lenet):
     assert topoimp("prune", lenet, "--rounds", 10, "-q").err == ""

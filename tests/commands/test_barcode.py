@@ -3,7 +3,7 @@ import pytest
 
 from topoimp.choices import NeuralPersistence, Scale
 from topoimp.commands.barcode import barcode_report, tensor_list
-from topoimp.errors import OptionError
+from topoimp.errors import CheckpointError, OptionError
 from topoimp.layers import LayerPatterns
 
 WEIGHTS = {"a": np.array([[4.0, 1.0], [2.0, 0.5]]), "embed": np.array([[8.0, 1.0], [2.0, 0.5]]), "bias": np.ones(2)}
@@ -104,3 +104,21 @@ def test_the_list_says_why_a_tensor_is_no_layer(write):
 
 def test_a_checkpoint_without_layers_can_be_listed(write):
     assert [row["reason"] for row in tensor_list(write({"bias": np.ones(2)})).rows] == ["one axis"]
+
+
+def test_a_checkpoint_without_tensors_is_refused(write):
+    with pytest.raises(CheckpointError, match=r"model.safetensors: holds no tensors"):
+        tensor_list(write({}))
+
+
+def test_the_largest_numbers_do_not_overflow(write):
+    report = barcode_report(write({"a": np.full((2, 3), 1.7e308)}), scale=Scale.NONE)
+
+    assert report.layers[0]["median_death"] == 1.7e308
+    assert report.to_json()
+
+
+def test_what_is_not_looked_at_is_in_the_report(write):
+    report = barcode_report(write(WEIGHTS), patterns=LayerPatterns(exclude=("embed",), embeddings=True))
+
+    assert report.left_out == {"embed": "not asked for", "bias": "one axis"}

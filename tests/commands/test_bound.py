@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from topoimp.commands.bound import architecture_bound_report, bound_report
+from topoimp.errors import OptionError
 
 
 def test_a_trained_network_by_its_definitions(lenet):
@@ -49,6 +50,14 @@ def test_an_architecture_alone_has_its_floors(model, floor):
 
     assert report.network["floor"] == floor
     assert "safe_count" not in report.network
+
+
+def test_a_single_row_or_column_is_no_layer_of_an_architecture_either():
+    report = architecture_bound_report("mlp:784-300-1-10")
+
+    assert [row["layer"] for row in report.layers] == ["fc1.weight"]
+    with pytest.raises(OptionError, match=r"mlp:784-1-10 has no layer of two rows and two columns or more"):
+        architecture_bound_report("mlp:784-1-10")
 
 
 def test_an_architecture_has_the_floors_of_its_trained_network(lenet):

@@ -39,6 +39,16 @@ def test_a_reference_of_zeros_has_no_scale_for_the_other(write):
     assert (row["np_rieck"], row["np_balwani"], row["retention"], row["barcode_kept"]) == (None, None, None, False)
 
 
+def test_a_scale_far_below_the_other_has_no_value_but_a_reason(write):
+    report = comparison_report(
+        write({"a": np.full((2, 2), 1e-300)}, "reference"), write({"a": np.full((2, 2), 1e300)}, "other")
+    )
+
+    assert report.layers[0]["np_rieck"] is None
+    assert report.layers[0]["undefined"].startswith("no np_rieck, np_rieck_finite, np_balwani: ")
+    assert report.to_json()
+
+
 def test_nothing_left_has_no_compression_ratio(write):
     report = comparison_report(write({"a": np.ones((2, 2))}, "reference"), write({"a": np.zeros((2, 2))}, "other"))
 

@@ -1,10 +1,14 @@
 import json
+import os
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file as load_torch_file
+from safetensors.torch import save_file as save_torch_file
 
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import Method, Scope
@@ -13,7 +17,7 @@ from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, GateError, OptionError, OutputError, VerificationError
 from topoimp.layers import LayerPatterns
-from topoimp.mask import read_masks
+from topoimp.mask import pack_mask, read_masks, write_masks
 
 
 def names_in(folder):
@@ -54,6 +58,17 @@ def test_the_topological_method_keeps_every_barcode_at_every_round_and_magnitude
     assert not any(row["barcode_kept"] for row in comparison_report(lenet, magnitude.checkpoint).rows)
 
 
+def test_emitted_rounds_hold_what_the_report_says_of_them(lenet):
+    pruning = prune_checkpoint(lenet, n_rounds=4, emit_rounds=[1, 2, 4])
+
+    for number, path in pruning.outputs.rounds.items():
+        compared = comparison_report(lenet, path)
+        reported = [row for row in pruning.report.rows if row["round"] == number]
+        assert [row["n_kept"] for row in compared.rows] == [row["n_kept"] for row in reported]
+        assert open_checkpoint(path).metadata["topoimp.round"] == str(number)
+    assert pruning.outputs.rounds[4].read_bytes() == pruning.outputs.checkpoint.read_bytes()
+
+
 @pytest.mark.parametrize("method", Method)
 @pytest.mark.parametrize("scope", Scope)
 @pytest.mark.parametrize("name", ["lenet-300-100-mnist.safetensors", "lenet-5-mnist.safetensors"])
@@ -92,20 +107,39 @@ def test_survivors_are_untouched_and_pruned_weights_are_plus_zero(write):
 
     written = open_checkpoint(pruned.checkpoint)
 
-    assert_array_equal(written.read_codes("fc"), np.array([[3.0, 0.0], [2.0, 0.5]], np.float32).view(np.uint32))
+    assert_array_equal(written.read_codes("fc"), np.array([3.0, 0.0, 2.0, 0.5], np.float32).view(np.uint32))
     assert_array_equal(written.read_codes("bias"), np.array([-0.0, 1.0]).view(np.uint64))
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_narrow_types_are_pruned_bit_for_bit(tmp_path, scope):
+    generator = torch.Generator().manual_seed(0)
+    types = (torch.bfloat16, torch.float16, torch.float8_e4m3fn, torch.float8_e5m2, torch.float32, torch.float64)
+    tensors = {str(dtype): torch.randn(20, 30, generator=generator).to(dtype) for dtype in types}
+    save_torch_file(tensors, tmp_path / "model.safetensors")
+
+    pruned = prune_checkpoint(tmp_path / "model.safetensors", sparsity=0.7, scope=scope).outputs.checkpoint
+
+    n_kept = 0
+    for name, tensor in load_torch_file(pruned).items():
+        before, after = tensors[name].view(torch.uint8).numpy(), tensor.view(torch.uint8).numpy()
+        size = tensor.element_size()
+        kept = after.reshape(20, 30, size).any(axis=2)
+        assert_array_equal(after.reshape(20, 30, size)[kept], before.reshape(20, 30, size)[kept])
+        n_kept += np.count_nonzero(kept)
+    assert n_kept == 6 * 180
 
 
 def test_metadata_are_kept_and_the_settings_added(write):
     path = write({"fc": np.random.default_rng(0).normal(size=(8, 8))}, metadata={"format": "pt", "mine": "x"})
 
-    pruned = prune_checkpoint(path, n_rounds=2, method=Method.RANDOM, seed=5).outputs.checkpoint
+    pruned = prune_checkpoint(path, n_rounds=2, method=Method.RANDOM, seed=0).outputs.checkpoint
 
     metadata = open_checkpoint(pruned).metadata
     assert (metadata["format"], metadata["mine"]) == ("pt", "x")
     assert (metadata["topoimp.method"], metadata["topoimp.round"]) == ("random", "2")
     settings = json.loads(metadata["topoimp.settings"])
-    assert settings == {"method": "random", "scope": "layer", "rounds": 2, "rate": 0.2, "seed": 5}
+    assert settings == {"method": "random", "scope": "layer", "rounds": 2, "rate": 0.2, "seed": 0}
 
 
 def test_the_mask_says_what_was_kept(lenet):
@@ -232,6 +266,46 @@ def test_the_input_is_never_an_output(lenet, force):
 def test_outputs_that_make_no_sense_are_refused(lenet, options, message):
     with pytest.raises(OptionError, match=message):
         prune_checkpoint(lenet, n_rounds=2, **options)
+
+
+def test_a_mask_that_was_written_wrongly_is_noticed(lenet, monkeypatch):
+    def write_all_kept(path, masks, metadata):
+        write_masks(
+            path, {name: pack_mask(np.ones(mask.shape, bool), mask.shape) for name, mask in masks.items()}, metadata
+        )
+
+    monkeypatch.setattr("topoimp.commands.prune.write_masks", write_all_kept)
+
+    with pytest.raises(VerificationError, match=r"the mask of 'fc1.weight' is not the one that was applied"):
+        prune_checkpoint(lenet, n_rounds=1)
+
+    assert names_in(lenet.parent) == [lenet.name]
+
+
+@pytest.mark.parametrize("spelling", ["sub/../out.safetensors", "link/out.safetensors"])
+def test_two_spellings_of_one_output_are_refused(lenet, tmp_path, spelling):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+
+    with pytest.raises(OutputError, match=r"out.safetensors: named for two outputs"):
+        prune_checkpoint(lenet, n_rounds=1, output=tmp_path / "out.safetensors", mask_output=tmp_path / spelling)
+
+    assert names_in(tmp_path) == [lenet.name, "link", "sub"]
+
+
+def test_a_special_file_is_never_replaced(lenet, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(OutputError, match=r"pipe: is no regular file; the output is one"):
+        prune_checkpoint(lenet, n_rounds=1, mask_output=tmp_path / "pipe", force=True)
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".safetensors", "loop/x.safetensors"])
+def test_an_output_that_no_file_system_takes_is_said(lenet, tmp_path, name):
+    (tmp_path / "loop").symlink_to("loop")
+
+    with pytest.raises(OutputError, match=r"cannot be written: "):
+        prune_checkpoint(lenet, n_rounds=1, output=tmp_path / name)
 
 
 def test_what_was_written_wrongly_is_not_left_behind(lenet, monkeypatch):

@@ -6,7 +6,7 @@ from safetensors.numpy import load_file
 
 from topoimp.choices import Data
 from topoimp.commands.train import train_run
-from topoimp.errors import DataError, OptionError, OutputError
+from topoimp.errors import OptionError, OutputError, TrainingError
 
 
 def train(folder, **options):
@@ -75,22 +75,41 @@ def test_a_run_that_is_there_already_is_refused_and_replaced_with_force(tmp_path
     assert (tmp_path / "run/seed-0/model.safetensors").read_bytes() != before
 
 
-def test_another_recipe_in_the_same_folder_is_refused(tmp_path):
+def test_another_recipe_in_the_same_folder_is_refused_and_replaced_with_force(tmp_path):
     train(tmp_path)
 
     with pytest.raises(
         OutputError, match=r"recipe.toml: is another recipe; -o names another folder, --force replaces it"
     ):
-        train(tmp_path, seed=1, epochs=2)
+        train(tmp_path, epochs=2)
+    train(tmp_path, epochs=2, force=True)
 
-    assert not (tmp_path / "run/seed-1").exists()
+    assert tomllib.loads((tmp_path / "run/recipe.toml").read_text())["epochs"] == 2
+
+
+def test_a_recipe_that_other_seeds_were_made_with_is_never_replaced(tmp_path):
+    train(tmp_path)
+    before = (tmp_path / "run/recipe.toml").read_bytes()
+
+    with pytest.raises(OutputError, match=r"recipe.toml: is another recipe, with which seed-0 was made"):
+        train(tmp_path, seed=1, epochs=2, force=True)
+
+    assert (tmp_path / "run/recipe.toml").read_bytes() == before
+
+
+def test_a_recipe_that_is_no_file_is_said(tmp_path):
+    (tmp_path / "run/recipe.toml").mkdir(parents=True)
+
+    with pytest.raises(OutputError, match=r"recipe.toml: cannot be read: Is a directory"):
+        train(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"seed": -1}, OptionError, "the seed is -1; it must be at least 0"),
-        ({"data": Data.MNIST}, DataError, "--data-dir must name their folder"),
+        ({"seed": -1}, OptionError, r"the seed is -1; it must be at least 0 and below 2\^63"),
+        ({"learning_rate": 1e30}, TrainingError, r"training diverged in epoch 1"),
+        ({"data": Data.MNIST}, OptionError, "--data-dir must name their folder"),
         ({"rewind_at": 1000}, OptionError, "rewind_at is 1000, but training has 45 steps"),
         ({"epochs": -1}, OptionError, "epochs is -1; it must be at least 0"),
     ],

@@ -17,6 +17,8 @@ LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 100_000_000
 """As in the safetensors package: a longer header is refused by every reader."""
 
+_TOO_LARGE = 2**63
+
 BITS = MappingProxyType(
     {
         "BOOL": 8,
@@ -84,14 +86,18 @@ def parse_header(text: bytes, data_bytes: int) -> tuple[tuple[TensorInfo, ...], 
         HeaderError: if the header contradicts the format, itself or the file's size.
     """
     entries = _json_object(text)
-    metadata = _metadata(entries.pop("__metadata__", {}))
+    metadata = _metadata(entries.pop("__metadata__", None) or {})
     tensors = tuple(_tensor(name, entry) for name, entry in entries.items())
     _check_extents(tensors, data_bytes)
     return tensors, metadata
 
 
 def format_header(tensors: Sequence[TensorInfo], metadata: Mapping[str, str]) -> bytes:
-    """Give the bytes that precede the data: the length and the JSON, padded with spaces to a multiple of 8."""
+    """Give the bytes that precede the data: the length and the JSON, padded with spaces to a multiple of 8.
+
+    Raises:
+        HeaderError: if it would be longer than readers accept.
+    """
     entries: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     for tensor in tensors:
         entries[tensor.name] = {
@@ -101,6 +107,8 @@ def format_header(tensors: Sequence[TensorInfo], metadata: Mapping[str, str]) ->
         }
     text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
+    if len(text) > MAX_HEADER_BYTES:
+        raise HeaderError(f"would have a header of {len(text)} bytes; readers accept {MAX_HEADER_BYTES}")
     return len(text).to_bytes(LENGTH_BYTES, "little") + text
 
 
@@ -171,7 +179,15 @@ def _is_text(value: object) -> bool:
 
 
 def _are_sizes(value: object) -> bool:
-    return isinstance(value, list) and all(type(size) is int and 0 <= size < 2**63 for size in value)
+    """Whether it is a list of sizes whose product, zeros aside, a 64-bit computer can count."""
+    if not isinstance(value, list) or not all(type(size) is int and 0 <= size < _TOO_LARGE for size in value):
+        return False
+    product = 1
+    for size in value:
+        product *= size or 1
+        if product >= _TOO_LARGE:
+            return False
+    return True
 
 
 def _check_extents(tensors: Sequence[TensorInfo], data_bytes: int) -> None:

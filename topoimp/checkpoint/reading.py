@@ -46,10 +46,9 @@ class Checkpoint:
         return data
 
     def read_codes(self, name: str) -> CodeArray:
-        """Give the stored bits of a floating-point tensor as unsigned integers, in its own shape, read-only."""
-        tensor = self.tensors[name]
-        code = NUMBER_FORMATS[tensor.dtype].code_dtype.newbyteorder("<")
-        return np.frombuffer(self.read_bytes(name), dtype=code).reshape(tensor.shape)
+        """Give the stored bits of a floating-point tensor as unsigned integers, flat, read-only."""
+        code = NUMBER_FORMATS[self.tensors[name].dtype].code_dtype.newbyteorder("<")
+        return np.frombuffer(self.read_bytes(name), dtype=code)
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
@@ -59,9 +58,9 @@ def open_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: if there is no such file, or it is not a whole safetensors file.
     """
     path = Path(path)
-    if path.is_dir():
-        raise CheckpointError(_about_folder(path))
     try:
+        if path.is_dir():
+            raise CheckpointError(_about_folder(path))
         with path.open("rb") as file:
             file_bytes = path.stat().st_size
             length = header_length(file.read(LENGTH_BYTES), file_bytes)

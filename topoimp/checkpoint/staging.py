@@ -29,14 +29,12 @@ class Staging:
         self._force = force
 
     def __enter__(self) -> "Staging":
-        for target in self._targets:
-            self._check(target)
-        for target in self._targets:
-            try:
-                self.partial(target).touch()
-            except OSError as error:
-                self._clean_up()
-                raise OutputError(f"{target}: cannot be written: {error.strerror}") from error
+        try:
+            for target in self._targets:
+                self._begin(target)
+        except BaseException:  # an interruption too: whoever leaves here never reaches __exit__
+            self._clean_up()
+            raise
         return self
 
     def __exit__(
@@ -53,17 +51,29 @@ class Staging:
     def commit(self) -> None:
         """Sync every file and move it to its final place, in order."""
         for target in self._targets:
+            if self.partial(target).stat().st_size == 0:
+                raise ValueError(f"{target}: nothing was written to it")
             _sync(self.partial(target))
         for target in self._targets:
             self.partial(target).replace(target)
         for folder in {target.parent for target in self._targets}:
             _sync(folder)
 
+    def _begin(self, target: Path) -> None:
+        try:
+            self._check(target)
+            self.partial(target).touch()
+        except (OSError, RuntimeError) as error:  # a loop of symbolic links is a RuntimeError
+            raise OutputError(f"{target}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
+
     def _check(self, target: Path) -> None:
-        if self._targets.count(target) > 1:
+        places = [place.parent.resolve() / place.name for place in self._targets]
+        if places.count(target.parent.resolve() / target.name) > 1:
             raise OutputError(f"{target}: named for two outputs; each needs a name of its own")
         if target.is_dir():
             raise OutputError(f"{target}: is a folder; the output is a file")
+        if target.exists() and not target.is_file():
+            raise OutputError(f"{target}: is no regular file; the output is one")
         if target.exists() and not self._force:
             raise OutputError(f"{target}: exists already; --force replaces it")
 

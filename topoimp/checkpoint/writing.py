@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from topoimp.checkpoint.header import TensorInfo, format_header
+from topoimp.checkpoint.header import HeaderError, TensorInfo, format_header
 from topoimp.checkpoint.reading import Checkpoint
+from topoimp.errors import OutputError
 
 _NAMES = {
     np.dtype(np.float64): "F64",
@@ -47,10 +48,17 @@ def write_like(
         original: the checkpoint to copy; one tensor at a time is held.
         metadata: keys to add to the original's metadata, which stays as it is otherwise.
         replaced: by tensor name, a function that gives the new bits: as many bytes as the old ones.
+
+    Raises:
+        OutputError: if the header would get longer than readers accept.
     """
     tensors = original.tensors.values()
+    try:
+        header = format_header(list(tensors), {**original.metadata, **metadata})
+    except HeaderError as error:
+        raise OutputError(f"{original.path}: its copy {error}") from error
     with path.open("wb") as file:
-        file.write(format_header(list(tensors), {**original.metadata, **metadata}))
+        file.write(header)
         for tensor in sorted(tensors, key=lambda tensor: (tensor.start, tensor.end)):
             if tensor.name in replaced:
                 bits = np.ascontiguousarray(replaced[tensor.name]())

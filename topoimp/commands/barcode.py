@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from topoimp.arrays import FloatArray
 from topoimp.barcode import (
     Barcode,
     barcode_of_forest,
@@ -15,15 +16,17 @@ from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import NeuralPersistence, Scale, chosen
 from topoimp.commands.columns import (
     layer_columns,
+    left_out,
     mean_persistence_columns,
     pattern_settings,
     persistence_columns,
 )
-from topoimp.errors import OptionError
+from topoimp.errors import CheckpointError, OptionError
 from topoimp.forest import Forest, spanning_forest
 from topoimp.layers import LayerPatterns, classify_tensors, select_layers
 from topoimp.report import Report, Row
 
+UNDIVIDED = "no neural persistence: nothing is divided"
 ALL_LAYERS = LayerPatterns(embeddings=True)
 
 
@@ -62,6 +65,7 @@ def barcode_report(
         inputs={"checkpoint": Path(path)},
         settings={**pattern_settings(patterns), "scale": scale, "np": convention, "p": p},
         rows=[*rows, _network_row(rows, forests, largest, scale)],
+        left_out=left_out(layers),
     )
 
 
@@ -73,10 +77,12 @@ def tensor_list(path: Path, *, patterns: LayerPatterns = ALL_LAYERS) -> Report:
         CheckpointError: if the file cannot be used.
     """
     checkpoint = open_checkpoint(path)
-    infos, _ = classify_tensors(checkpoint)
-    reasons = {tensor.name: tensor.reason for tensor in select_layers(checkpoint, patterns).left_out} if infos else {}
-    if not infos:
-        reasons = {tensor.name: tensor.reason for tensor in classify_tensors(checkpoint)[1]}
+    infos, no_layers = classify_tensors(checkpoint)
+    if not checkpoint.tensors:
+        raise CheckpointError(f"{path}: holds no tensors")
+    reasons = {
+        tensor.name: tensor.reason for tensor in (select_layers(checkpoint, patterns).left_out if infos else no_layers)
+    }
     sides = {info.name: (info.n_rows, info.n_columns) for info in infos}
     rows: list[Row] = [
         {
@@ -119,16 +125,22 @@ def _layer_row(forest: Forest, network_largest: float | None, scale: Scale, p: f
         "largest": forest.strongest,
         "tau": forest.weakest,
         "scale": divisor,
-        "median_death": float(np.median(barcode.deaths)) / divisor if divisor and len(barcode.deaths) else None,
+        "median_death": _median(barcode.deaths / divisor) if divisor and len(barcode.deaths) else None,
         "last_death": forest.weakest / divisor if divisor and forest.weakest is not None else None,
         **({} if scale is Scale.NONE else persistences),
         "undefined": _undefined(barcode, scale),
     }
 
 
+def _median(numbers: FloatArray) -> float:
+    """Give the median; the middle two are halved before they are added, which no number overflows."""
+    ordered = np.sort(numbers)
+    return float(ordered[(len(ordered) - 1) // 2] / 2 + ordered[len(ordered) // 2] / 2)
+
+
 def _undefined(barcode: Barcode, scale: Scale) -> str | None:
     if scale is Scale.NONE:
-        return "no neural persistence: nothing is divided"
+        return UNDIVIDED
     reason = reason_undefined(barcode)
     return f"np_balwani: {reason}" if reason else None
 
@@ -136,7 +148,7 @@ def _undefined(barcode: Barcode, scale: Scale) -> str | None:
 def _network_row(rows: Sequence[Row], forests: Mapping[str, Forest], largest: float | None, scale: Scale) -> Row:
     n_weights = sum(forest.n_rows * forest.n_columns for forest in forests.values())
     n_edges = sum(forest.n_edges for forest in forests.values())
-    undefined = [row for row in rows if row["undefined"]]
+    undefined = [f"{row['undefined']} ({row['layer']})" for row in rows if row["undefined"]]
     return {
         "level": "network",
         "n_weights": n_weights,
@@ -149,5 +161,5 @@ def _network_row(rows: Sequence[Row], forests: Mapping[str, Forest], largest: fl
         "tau": min((forest.weakest for forest in forests.values() if forest.weakest is not None), default=None),
         "scale": {Scale.NETWORK: largest, Scale.LAYER: None, Scale.NONE: 1.0}[scale],
         **({} if scale is Scale.NONE else mean_persistence_columns(rows)),
-        "undefined": f"{undefined[0]['undefined']} ({undefined[0]['layer']})" if undefined else None,
+        "undefined": UNDIVIDED if scale is Scale.NONE else undefined[0] if undefined else None,
     }

@@ -15,7 +15,8 @@ from topoimp.bounds import (
     rounds_above,
 )
 from topoimp.checkpoint import open_checkpoint
-from topoimp.commands.columns import layer_columns, left_out_embeddings, pattern_settings
+from topoimp.commands.columns import layer_columns, left_out, pattern_settings
+from topoimp.errors import OptionError
 from topoimp.forest import Forest, spanning_forest
 from topoimp.layers import VIEW, LayerPatterns, Layers, select_layers
 from topoimp.report import Report, Row
@@ -51,7 +52,7 @@ def bound_report(path: Path, *, patterns: LayerPatterns | None = None, rate: flo
         inputs={"checkpoint": Path(path)},
         settings={**pattern_settings(patterns), "rate": rate},
         rows=[*rows, {**_network_row(bounds, rate), **_network_safety(bounds, layers, forests, rate)}],
-        left_out=left_out_embeddings(layers),
+        left_out=left_out(layers),
     )
 
 
@@ -63,10 +64,12 @@ def architecture_bound_report(model: str, *, rate: float = DEFAULT_RATE) -> Repo
         rate: share of the remaining weights that one round removes; above 0 and below 1.
 
     Raises:
-        OptionError: if there is no such architecture, or the rate is out of range.
+        OptionError: if there is no such architecture, none of its weights is a layer, or the rate is out of range.
     """
     exact_rate(rate)
-    sides = parse_architecture(model).layer_sides()
+    sides = {name: (m, n) for name, (m, n) in parse_architecture(model).layer_sides().items() if m > 1 and n > 1}
+    if not sides:
+        raise OptionError(f"{model} has no layer of two rows and two columns or more")
     bounds = [_dense_bound(n_rows, n_columns) for n_rows, n_columns in sides.values()]
     rows: list[Row] = [
         {

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from topoimp.barcode import Barcode, neural_persistence
 from topoimp.choices import NeuralPersistence
-from topoimp.layers import SKIPPED_EMBEDDING, LayerInfo, LayerPatterns, Layers
+from topoimp.layers import LayerInfo, LayerPatterns, Layers
 from topoimp.report import Cell, Row
 
 
@@ -30,9 +30,9 @@ def pattern_settings(patterns: LayerPatterns) -> dict[str, Cell | Sequence[str]]
     }
 
 
-def left_out_embeddings(layers: Layers) -> dict[str, str]:
-    """Give the layers that were left out without being asked for by a pattern, and why."""
-    return {tensor.name: tensor.reason for tensor in layers.left_out if tensor.reason == SKIPPED_EMBEDDING}
+def left_out(layers: Layers) -> dict[str, str]:
+    """Give the tensors that are not looked at, and why."""
+    return {tensor.name: tensor.reason for tensor in layers.left_out}
 
 
 PERSISTENCE_COLUMNS = MappingProxyType(

@@ -6,7 +6,7 @@ from topoimp.barcode import barcode_of_forest
 from topoimp.checkpoint import open_checkpoint
 from topoimp.commands.columns import (
     layer_columns,
-    left_out_embeddings,
+    left_out,
     mean_persistence_columns,
     pattern_settings,
     persistence_columns,
@@ -54,7 +54,14 @@ def comparison_report(reference: Path, other: Path, *, patterns: LayerPatterns |
         inputs={"reference": Path(reference), "other": Path(other)},
         settings={**pattern_settings(patterns), "p": p},
         rows=[*rows, network],
-        left_out=left_out_embeddings(here),
+        left_out=left_out(here),
+    )
+
+
+def _undefined(columns: Row) -> str | None:
+    missing = [name for name, value in columns.items() if value is None]
+    return (
+        f"no {', '.join(missing)}: a layer of zeros or of one weight, or a scale that does not fit" if missing else None
     )
 
 
@@ -62,7 +69,8 @@ def _persistences(layer: LayerComparison, largest: float | None, p: float) -> Ro
     """Give the neural persistences of both, at the reference's scales."""
     own = layer.reference.strongest
     reference, other = barcode_of_forest(layer.reference), barcode_of_forest(layer.other)
-    return {
+    columns = {
         **persistence_columns(other, network_scale=largest, layer_scale=own, p=p),
         **persistence_columns(reference, network_scale=largest, layer_scale=own, p=p, suffix=REFERENCE),
     }
+    return {**columns, "undefined": _undefined(columns)}

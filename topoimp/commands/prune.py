@@ -11,7 +11,7 @@ import numpy as np
 
 from topoimp.checkpoint import Staging, open_checkpoint, write_like
 from topoimp.choices import Method, Scope, chosen
-from topoimp.commands.columns import layer_columns, left_out_embeddings, pattern_settings
+from topoimp.commands.columns import layer_columns, left_out, pattern_settings
 from topoimp.errors import GateError, OptionError
 from topoimp.layers import LayerInfo, LayerPatterns, Layers, select_layers
 from topoimp.mask import Masks, pack_mask, write_masks
@@ -50,7 +50,7 @@ class Pruning:
     Args:
         report: a row per round and layer, and one per round.
         outputs: the files.
-        held_at_floor: by layer name, what was asked of a layer that is held at its floor after the last round.
+        held_at_floor: the layers whose last target is below their floor; ``all layers together`` if they share one.
         recipe: recipe.toml of the run folder that the input lies in, if it lies in one.
     """
 
@@ -121,7 +121,7 @@ def prune_checkpoint(
         report = _report(path, layers, rounds, settings)
         _write(staging, outputs, layers, rounds, report)
         staging.commit()
-    return Pruning(report, outputs, _held_at_floor(rounds[-1]), _recipe_of(path))
+    return Pruning(report, outputs, rounds[-1].missed, _recipe_of(path))
 
 
 def _outputs(
@@ -141,15 +141,22 @@ def _outputs(
         rounds={n: checkpoint.with_name(f"{stem}.round-{n:02}.safetensors") for n in sorted(set(emit_rounds))},
     )
     for target in outputs.in_order:
-        if target.resolve() == path.resolve() or (target.exists() and path.exists() and target.samefile(path)):
+        if _is_same(target, path):
             raise OptionError(f"{target}: is the input; an output needs another name")
     return outputs
+
+
+def _is_same(target: Path, path: Path) -> bool:
+    try:
+        return target.resolve() == path.resolve() or (target.exists() and path.exists() and target.samefile(path))
+    except (OSError, RuntimeError):  # a path that cannot be followed is said to be one where it is opened
+        return False
 
 
 def _write(staging: Staging, outputs: Outputs, layers: Layers, rounds: Sequence[Round], report: Report) -> None:
     """Write everything under temporary names, and read it back."""
     staging.partial(outputs.table).write_text(report.to_csv(), encoding="utf-8")
-    for number, target in {**outputs.rounds, len(rounds): outputs.checkpoint}.items():
+    for number, target in (*outputs.rounds.items(), (len(rounds), outputs.checkpoint)):
         masks = _masks(layers, rounds[number - 1])
         metadata = _metadata(report, number)
         write_like(staging.partial(target), layers.checkpoint, metadata, _pruned_codes(layers, masks))
@@ -173,11 +180,11 @@ def _pruned_codes(layers: Layers, masks: Masks) -> dict[str, Callable[[], np.nda
 
 
 def _metadata(report: Report, number: int) -> dict[str, str]:
-    settings = {key: value for key, value in report.settings.items() if value not in (None, [], False)}
+    said = {key: value for key, value in report.settings.items() if value not in ([], None) and value is not False}
     return {
         "topoimp.version": version("topoimp"),
         "topoimp.method": str(report.settings["method"]),
-        "topoimp.settings": json.dumps(settings),
+        "topoimp.settings": json.dumps(said),
         "topoimp.round": str(number),
     }
 
@@ -198,7 +205,7 @@ def _report(
             "floor_binds": bool(now.missed),
         }
         rows.append({**here, **now.left.columns()})
-    return Report("prune", {"checkpoint": path}, settings, rows, left_out_embeddings(layers))
+    return Report("prune", {"checkpoint": path}, settings, rows, left_out(layers))
 
 
 def _refuse_missed_targets(rounds: Sequence[Round]) -> None:
@@ -211,10 +218,6 @@ def _refuse_missed_targets(rounds: Sequence[Round]) -> None:
             raise GateError(
                 f"round {now.number} asks {name} for {target} weights, below its floor of {floor}; nothing was written"
             )
-
-
-def _held_at_floor(last: Round) -> list[str]:
-    return last.missed
 
 
 def _recipe_of(path: Path) -> Path | None:

@@ -1,7 +1,8 @@
 """Make a small trained network to study: its initial, rewind and trained weights in a run folder."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -88,8 +89,8 @@ def train_run(
         DataError: if the data set cannot be read.
         OutputError: if the run is there already, or its folder has another recipe (without ``force``).
     """
-    if seed < 0:
-        raise OptionError(f"the seed is {seed}; it must be at least 0")
+    if not 0 <= seed < 2**63:
+        raise OptionError(f"the seed is {seed}; it must be at least 0 and below 2^63")
     data = chosen(Data, data)
     parse_architecture(model)  # an unknown model is said before any data are read
     images = load_images(data, data_folder)
@@ -109,41 +110,96 @@ def train_run(
     recipe.n_steps(len(images.train_labels))  # both are checked before anything is written
     folder = Path(f"{model.replace(':', '-')}-{data}") if output is None else Path(output)
     text = _recipe_text(recipe, data, images.sha256())
-    _check_recipe(folder / "recipe.toml", text, force=force)
-    seed_folder = folder / f"seed-{seed}"
-    _make_folder(seed_folder)
-    files = [
-        seed_folder / name for name in ("init.safetensors", "rewind.safetensors", "metrics.csv", "model.safetensors")
-    ]
-    with Staging(files, force=force) as staging:
+    files = RunFiles(folder, seed)
+    is_new_recipe = _is_new_recipe(files, text, force=force)
+    metadata = {"format": "pt", "topoimp.version": version("topoimp"), "topoimp.model": model, "topoimp.data": data}
+    targets = [files.recipe, *files.in_order] if is_new_recipe else files.in_order
+    with _made(files.seed_folder), Staging(targets, force=force) as to:
         trained = train_network(recipe, images, seed=seed, on_step=on_step)
         report = _report(trained, recipe, data, seed)
-        metadata = {
-            "format": "pt",
-            "topoimp.version": version("topoimp"),
-            "topoimp.model": model,
-            "topoimp.data": data.value,
-        }
-        for target, weights in zip(
-            (files[0], files[1], files[3]), (trained.initial, trained.rewind, trained.final), strict=True
-        ):
-            write_arrays(staging.partial(target), weights, metadata)
-        staging.partial(files[2]).write_text(report.to_csv(), encoding="utf-8")
-        (folder / "recipe.toml").write_text(text, encoding="utf-8")
-        staging.commit()
-    return Training(report, folder, seed_folder)
+        if is_new_recipe:
+            to.partial(files.recipe).write_text(text, encoding="utf-8")
+        write_arrays(to.partial(files.initial), trained.initial, metadata)
+        write_arrays(to.partial(files.rewind), trained.rewind, metadata)
+        to.partial(files.metrics).write_text(report.to_csv(), encoding="utf-8")
+        write_arrays(to.partial(files.final), trained.final, metadata)
+        to.commit()
+    return Training(report, folder, files.seed_folder)
 
 
-def _make_folder(folder: Path) -> None:
+@dataclass(frozen=True)
+class RunFiles:
+    """Where a run of one seed lies in its run folder."""
+
+    folder: Path
+    seed: int
+
+    @property
+    def recipe(self) -> Path:
+        """What all seeds of the folder share."""
+        return self.folder / "recipe.toml"
+
+    @property
+    def seed_folder(self) -> Path:
+        """The folder of this seed."""
+        return self.folder / f"seed-{self.seed}"
+
+    @property
+    def initial(self) -> Path:
+        """The weights before the first step."""
+        return self.seed_folder / "init.safetensors"
+
+    @property
+    def rewind(self) -> Path:
+        """The weights to rewind to."""
+        return self.seed_folder / "rewind.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """A row per epoch."""
+        return self.seed_folder / "metrics.csv"
+
+    @property
+    def final(self) -> Path:
+        """The trained weights."""
+        return self.seed_folder / "model.safetensors"
+
+    @property
+    def in_order(self) -> list[Path]:
+        """The files of the seed, the trained weights last: they are there only if the others are."""
+        return [self.initial, self.rewind, self.metrics, self.final]
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder, and remove it again (and its parent) if nothing came to lie in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        for place in (folder, folder.parent):
+            with suppress(OSError):  # not empty, as it should be
+                place.rmdir()
 
 
-def _check_recipe(path: Path, text: str, *, force: bool) -> None:
-    if path.exists() and not force and path.read_text(encoding="utf-8") != text:
-        raise OutputError(f"{path}: is another recipe; -o names another folder, --force replaces it")
+def _is_new_recipe(files: RunFiles, text: str, *, force: bool) -> bool:
+    """Whether recipe.toml is to be written; a recipe that other seeds were made with is never replaced."""
+    try:
+        if not files.recipe.exists():
+            return True
+        if files.recipe.read_bytes() == text.encode():
+            return False
+        others = [path.name for path in files.folder.glob("seed-*") if path != files.seed_folder]
+    except OSError as error:
+        raise OutputError(f"{files.recipe}: cannot be read: {error.strerror}") from error
+    if others:
+        raise OutputError(f"{files.recipe}: is another recipe, with which {others[0]} was made; -o names a new folder")
+    if not force:
+        raise OutputError(f"{files.recipe}: is another recipe; -o names another folder, --force replaces it")
+    return True
 
 
 def _recipe_text(recipe: "Recipe", data: Data, sha256: str) -> str:
