@@ -25,6 +25,7 @@ ORDER = (
     "schedule",
     "mask",
     "selection",
+    "ranking",
     "pruning",
     "preservation",
     "rounds",

@@ -107,16 +107,16 @@ def test_a_shared_target_below_all_floors_is_said_of_all_layers(write):
 
 def test_a_round_that_keeps_another_number_than_it_was_to_is_noticed(write, monkeypatch):
     path = write({"a": np.random.default_rng(0).normal(size=(4, 4))})
-    monkeypatch.setattr("topoimp.pruning.cuts_keeping", lambda ranks, k: _cuts_off_by_one(ranks, k))
+    monkeypatch.setattr("topoimp.pruning.cuts_keeping", _cuts_off_by_one)
 
     with pytest.raises(VerificationError, match="layer 'a': 7 weights are kept in round 1; 8 were to be"):
         sweep(layers_of(path), schedule_of(1, rate=0.5), method=Method.MAGNITUDE, scope=Scope.LAYER)
 
 
-def _cuts_off_by_one(ranks, k):
+def _cuts_off_by_one(layers, targets):
     from topoimp.selection import cuts_keeping
 
-    return cuts_keeping(ranks, k - 1)
+    return cuts_keeping(layers, [target - 1 for target in targets])
 
 
 def test_a_weight_that_comes_back_is_noticed(write, monkeypatch):

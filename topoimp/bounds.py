@@ -16,7 +16,7 @@ from topoimp.arrays import CodeArray
 from topoimp.errors import OptionError
 from topoimp.forest import Forest
 from topoimp.layers import Layer, Layers
-from topoimp.number_format import F64
+from topoimp.number_format import common_bits
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def global_safe_count(layers: Layers, forests: Mapping[str, Forest]) -> GlobalSa
     tau = min(strength for strength, _, _ in lasts)
     binding = max(name for strength, name, _ in lasts if strength == tau)
     last = forests[binding].indices[-1]
-    n_bits = 64 if any(info.number_format is F64 for info in layers.infos) else 32
+    n_bits = common_bits(info.number_format for info in layers.infos)
     rank = np.array([tau]).astype(f"float{n_bits}").view(f"uint{n_bits}")[0]
     count = 0
     for layer in layers:

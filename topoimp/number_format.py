@@ -5,6 +5,7 @@ serves them all; zero, and minus zero, have magnitude code 0. Strengths are give
 every format, float32 every value of every format but float64.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -60,6 +61,18 @@ class NumberFormat:
             raise ValueError("float64 strengths need 64 bits")
         return exact.astype(f"float{n_bits}").view(f"uint{n_bits}")
 
+    def common_code(self, magnitude: int, *, n_bits: int) -> int:
+        """Give the common code of one magnitude code."""
+        return int(self.common_codes(np.array([magnitude], self.code_dtype), n_bits=n_bits)[0])
+
+    def code_at_most(self, common: int, *, n_bits: int) -> int:
+        """Give the largest finite magnitude code whose common code is at most ``common``; 0 if only zero's is."""
+        low, high = 0, self.first_special
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.common_code(middle, n_bits=n_bits) <= common else (low, middle)
+        return low
+
     def _widened(self, magnitudes: CodeArray) -> np.ndarray:
         match self.name:
             case "F64":
@@ -98,3 +111,8 @@ F8_E5M2 = NumberFormat("F8_E5M2", 8, first_special=0x7C, infinity=0x7C)
 F8_E4M3 = NumberFormat("F8_E4M3", 8, first_special=0x7F, infinity=None)
 
 NUMBER_FORMATS = MappingProxyType({known.name: known for known in (F64, F32, F16, BF16, F8_E5M2, F8_E4M3)})
+
+
+def common_bits(number_formats: Iterable[NumberFormat]) -> int:
+    """Give the width of the common codes under which several formats compare exactly: 64 if one is float64, else 32."""
+    return 64 if any(number_format is F64 for number_format in number_formats) else 32

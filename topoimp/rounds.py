@@ -16,7 +16,7 @@ from topoimp.errors import VerificationError
 from topoimp.forest import Forest, spanning_forest
 from topoimp.layers import Layer, Layers
 from topoimp.preservation import Preservation, preservation_of, together
-from topoimp.pruning import Keep, Ranking, keep_by_layer, keep_globally, ranking_for
+from topoimp.pruning import Keep, Rule, keep_by_layer, keep_globally, rule_for
 from topoimp.schedule import Schedule
 
 
@@ -80,12 +80,12 @@ def sweep(layers: Layers, schedule: Schedule, *, method: Method, scope: Scope, s
     Raises:
         VerificationError: if a round is not what it was meant to be; that is a defect of topoimp.
     """
-    ranking = ranking_for(layers, method, seed)
+    rule = rule_for(layers, method, seed)
     forests = {layer.name: spanning_forest(layer) for layer in layers}
     if scope is Scope.GLOBAL:
         n_weights = sum(info.n_weights for info in layers.infos)
         totals = schedule.targets(n_weights=n_weights, n_edges=sum(forest.n_edges for forest in forests.values()))
-        keeps = [keep_globally(layers, forests, target, ranking) for target in totals]
+        keeps = keep_globally(layers, forests, totals, rule)
         by_layer = {
             layer.name: _rounds_of(
                 layer, forests[layer.name], [None] * len(totals), [keep[layer.name] for keep in keeps]
@@ -97,18 +97,18 @@ def sweep(layers: Layers, schedule: Schedule, *, method: Method, scope: Scope, s
             for k in range(len(totals))
         ]
     else:
-        rounds = _sweep_by_layer(layers, forests, schedule, ranking)
+        rounds = _sweep_by_layer(layers, forests, schedule, rule)
     for now in rounds:
         _check_round(now, method)
     return rounds
 
 
-def _sweep_by_layer(layers: Layers, forests: Mapping[str, Forest], schedule: Schedule, ranking: Ranking) -> list[Round]:
+def _sweep_by_layer(layers: Layers, forests: Mapping[str, Forest], schedule: Schedule, rule: Rule) -> list[Round]:
     targets, keeps, by_layer = {}, {}, {}
     for layer in layers:
         forest = forests[layer.name]
         targets[layer.name] = schedule.targets(n_weights=layer.n_weights, n_edges=forest.n_edges)
-        keeps[layer.name] = [keep_by_layer(layer, forest, target, ranking) for target in targets[layer.name]]
+        keeps[layer.name] = keep_by_layer(layer, forest, targets[layer.name], rule)
         by_layer[layer.name] = _rounds_of(layer, forest, targets[layer.name], keeps[layer.name])
     return [
         Round(
@@ -137,7 +137,7 @@ def _rounds_of(
 
 
 def _floor_binds(keep: Keep, left: Preservation, target: int | None) -> bool:
-    if keep.ranking.method is not Method.TOPOLOGICAL:
+    if keep.rule.method is not Method.TOPOLOGICAL:
         return False
     return left.n_kept == left.floor > 0 if target is None else target < left.floor
 

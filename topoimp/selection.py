@@ -1,22 +1,43 @@
 """The exact k-th strongest weight of one layer, or of many layers together.
 
-Weights are ranked by unsigned integers, larger first: the magnitude codes for pruning by strength, random numbers for
-the control. Rank 0 means "not to be counted": a stored zero, or a weight that is kept anyway. Equal ranks are ordered
-by (tensor name, flat index). The ranks are only ever counted, 16 bits at a time, so that a whole checkpoint is looked
-at one layer at a time and nothing but 65,536 counters is held.
+Weights are ranked by unsigned integers of 32 or 64 bits, larger first; rank 0 means "not to be counted": a stored zero,
+or a weight that is kept anyway. Equal ranks are ordered by (tensor name, flat index). The ranks are only ever counted,
+16 bits at a time, so that a checkpoint of any size is looked at one layer at a time and nothing but 65,536 counters is
+held.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from topoimp.arrays import BoolArray, CodeArray
+from topoimp.arrays import IndexArray
 
-Ranks = Mapping[str, Callable[[], CodeArray]]
-"""By layer name, a function that gives the layer's ranks, shape (rows, columns), all of one integer type."""
+DIGIT_BITS = 16
+N_DIGITS = 1 << DIGIT_BITS
 
-_DIGIT_BITS = 16
+
+class Ranked(Protocol):
+    """The weights of one layer, ranked."""
+
+    @property
+    def name(self) -> str:
+        """The layer's name, which orders equal ranks of different layers."""
+
+    @property
+    def n_weights(self) -> int:
+        """Weights, ranked or not."""
+
+    @property
+    def n_bits(self) -> int:
+        """Width of a rank, 32 or 64; the same for all layers that are selected from together."""
+
+    def count_digits(self, shift: int, prefix: int | None) -> IndexArray:
+        """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``: 65,536 counts."""
+
+    def place_of(self, rank: int, n: int) -> int:
+        """Give the flat index of the n-th weight, from 1, that has a rank."""
 
 
 @dataclass(frozen=True)
@@ -24,81 +45,76 @@ class Cut:
     """Where a layer is cut: ranks above ``rank`` are kept, and those equal to it up to and including index ``last``.
 
     Args:
-        rank: the smallest rank of which any is kept.
+        rank: the smallest rank of which any is kept; 0 keeps whatever has a rank.
         last: flat index of the last weight of that rank that is kept; -1 if none is.
     """
 
     rank: int
     last: int
 
-    def kept(self, ranks: CodeArray) -> BoolArray:
-        """Give which weights are kept, in the shape of ``ranks``; those of rank 0 never are."""
-        flat = ranks.reshape(-1)
-        kept = flat > self.rank
-        if self.rank > 0:
-            kept[: self.last + 1] |= flat[: self.last + 1] == self.rank
-        return kept.reshape(ranks.shape)
-
 
 KEEP_ALL = Cut(rank=0, last=-1)
 
 
-def cuts_keeping(ranks: Ranks, k: int) -> dict[str, Cut]:
-    """Give the cut of every layer that keeps the k first weights of all layers together.
+def cuts_keeping(layers: Sequence[Ranked], targets: Sequence[int]) -> list[dict[str, Cut]]:
+    """Give, for each target, the cut of every layer that keeps so many first weights of all layers together.
 
     Args:
-        ranks: by layer name; each is called a few times.
-        k: at least 0; with k at or above the number of ranked weights all of them are kept.
+        layers: at least one; each is read a few times.
+        targets: below 1 nothing is kept; at or above the number of ranked weights all of them are.
+
+    Returns:
+        for each target, the cuts by layer name.
     """
-    n_ranked = sum(int(np.count_nonzero(read())) for read in ranks.values())
-    if k >= n_ranked:
-        return dict.fromkeys(ranks, KEEP_ALL)
-    if k <= 0:
-        return {name: _cut_keeping_none(read()) for name, read in ranks.items()}
-    rank, n_equal = _kth_largest(ranks, k)
-    return _share_out(ranks, rank, n_equal)
+    counts = _Counts(layers)
+    return [_cuts(layers, counts, target) for target in targets]
 
 
-def _cut_keeping_none(ranks: CodeArray) -> Cut:
-    return Cut(rank=max(int(ranks.max()), 1), last=-1)
+class _Counts:
+    """The counts of digits, layer by layer, each counted when it is first asked for."""
+
+    def __init__(self, layers: Sequence[Ranked]) -> None:
+        self._layers = layers
+        self._known: dict[tuple[int | None, int], list[IndexArray]] = {}
+
+    def under(self, prefix: int | None, shift: int) -> list[IndexArray]:
+        """Give each layer's counts of the digits at ``shift`` under a prefix; targets that lie close share them."""
+        if (prefix, shift) not in self._known:
+            self._known[prefix, shift] = [layer.count_digits(shift, prefix) for layer in self._layers]
+        return self._known[prefix, shift]
 
 
-def _kth_largest(ranks: Ranks, k: int) -> tuple[int, int]:
-    """Give the k-th largest rank, found digit by digit, and how many of the ranks equal to it belong to the first k."""
-    prefix, wanted, shift = 0, k, None
-    while shift is None or shift > 0:
-        counts = np.zeros(1 << _DIGIT_BITS, np.int64)
-        for read in ranks.values():
-            flat = read().reshape(-1)
-            n_bits = max(8 * flat.itemsize, _DIGIT_BITS)
-            now = n_bits - _DIGIT_BITS if shift is None else shift - _DIGIT_BITS
-            counts += _count_digits(flat, prefix, now, is_first=shift is None)
-        shift = now
-        counted = np.cumsum(counts[::-1])
-        place = int(np.searchsorted(counted, wanted))
-        digit = len(counts) - 1 - place
-        wanted -= int(counted[place] - counts[digit])
-        prefix = prefix << _DIGIT_BITS | digit
-    return prefix, wanted
+def _cuts(layers: Sequence[Ranked], counts: _Counts, target: int) -> dict[str, Cut]:
+    shift = layers[0].n_bits - DIGIT_BITS
+    by_layer = counts.under(None, shift)
+    if target >= sum(int(of_layer.sum()) for of_layer in by_layer):
+        return dict.fromkeys((layer.name for layer in layers), KEEP_ALL)
+    if target < 1:
+        return dict.fromkeys((layer.name for layer in layers), Cut(rank=(1 << layers[0].n_bits) - 1, last=-1))
+    digit, wanted = _digit_of(by_layer, target)
+    rank = digit
+    while shift > 0:
+        shift -= DIGIT_BITS
+        by_layer = counts.under(rank, shift)
+        digit, wanted = _digit_of(by_layer, wanted)
+        rank = rank << DIGIT_BITS | digit
+    return _share_out(layers, rank, [int(of_layer[digit]) for of_layer in by_layer], wanted)
 
 
-def _count_digits(flat: CodeArray, prefix: int, shift: int, *, is_first: bool) -> np.ndarray:
-    """Count the digits at ``shift`` of the ranks that begin with ``prefix``; rank 0 is not counted."""
-    kind = flat.dtype.type
-    is_counted = flat != 0
-    if not is_first:
-        is_counted &= flat >> kind(shift + _DIGIT_BITS) == kind(prefix)
-    flat = flat[is_counted]
-    digits = (flat >> kind(shift)) & kind((1 << min(_DIGIT_BITS, 8 * flat.itemsize)) - 1)
-    return np.bincount(digits.astype(np.int64), minlength=1 << _DIGIT_BITS)
+def _digit_of(by_layer: list[IndexArray], wanted: int) -> tuple[int, int]:
+    """Give the digit of the wanted-th largest, and which of those with that digit it is."""
+    from_the_top = np.cumsum(np.sum(by_layer, axis=0)[::-1])
+    place = int(np.searchsorted(from_the_top, wanted))
+    above = int(from_the_top[place - 1]) if place else 0
+    return N_DIGITS - 1 - place, wanted - above
 
 
-def _share_out(ranks: Ranks, rank: int, n_equal: int) -> dict[str, Cut]:
-    """Give the first ``n_equal`` of the weights of one rank to the layers in the order of their names."""
+def _share_out(layers: Sequence[Ranked], rank: int, n_equal: list[int], wanted: int) -> dict[str, Cut]:
+    """Give the first of the weights of one rank to the layers in the order of their names."""
     cuts = {}
-    for name in sorted(ranks):
-        equals = np.flatnonzero(ranks[name]() == rank)
-        taken = min(n_equal, len(equals))
-        cuts[name] = Cut(rank, int(equals[taken - 1]) if taken else -1)
-        n_equal -= taken
+    for layer, n in sorted(zip(layers, n_equal, strict=True), key=lambda pair: pair[0].name):
+        taken = min(wanted, n)
+        last = -1 if taken == 0 else layer.n_weights - 1 if taken == n else layer.place_of(rank, taken)
+        cuts[layer.name] = Cut(rank, last)
+        wanted -= taken
     return cuts
