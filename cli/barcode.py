@@ -6,8 +6,8 @@ import typer
 
 from topoimp.report import Report
 
-from .options import CheckpointPath, Command, Convention, Exclude, Format, FormatOption, Include, ScaleOption
-from .output import for_people, show, show_table
+from .options import CheckpointPath, Command, Convention, Exclude, Format, FormatOption, Include, Quiet, ScaleOption
+from .output import for_people, noting_compilation, show, show_table
 
 
 def _barcode(
@@ -20,6 +20,7 @@ def _barcode(
         bool, typer.Option("--list", help="List every tensor: the layers, and why the others are none.")
     ] = False,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
+    quiet: Quiet = False,
 ) -> None:
     """Print the zeroth-order topology of each layer of CHECKPOINT: components, deaths, neural persistence."""
     from topoimp.commands.barcode import barcode_report, tensor_list
@@ -32,7 +33,8 @@ def _barcode(
     if list_:
         show(tensor_list(checkpoint, patterns=patterns), format, _show_list)
     else:
-        show(barcode_report(checkpoint, patterns=patterns, scale=scale, convention=np), format, _show_barcodes)
+        with noting_compilation(quiet=quiet):
+            show(barcode_report(checkpoint, patterns=patterns, scale=scale, convention=np), format, _show_barcodes)
 
 
 barcode = Command("barcode", _barcode, "Example: topoimp barcode lenet-300-100-mnist.safetensors --np balwani")

@@ -8,7 +8,7 @@ import typer
 from topoimp.report import Report
 
 from .options import Command, Embeddings, Exclude, Format, FormatOption, Include, Quiet, Rate
-from .output import for_people, note, note_left_out, show, show_table
+from .output import for_people, note, note_left_out, noting_compilation, show, show_table
 
 
 def _bound(
@@ -41,7 +41,8 @@ def _bound(
         show(architecture_bound_report(str(arch), rate=rate), format, _show_floors)
         return
     patterns = LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=embeddings)
-    report = bound_report(checkpoint, patterns=patterns, rate=rate)
+    with noting_compilation(quiet=quiet):
+        report = bound_report(checkpoint, patterns=patterns, rate=rate)
     show(report, format, _show_bounds)
     note_left_out(report, quiet=quiet)
     if format is Format.TABLE:

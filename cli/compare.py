@@ -8,7 +8,7 @@ import typer
 from topoimp.report import Report
 
 from .options import Command, Convention, Embeddings, Exclude, Format, FormatOption, Include, Quiet
-from .output import for_people, note_left_out, show, show_table
+from .output import for_people, note_left_out, noting_compilation, show, show_table
 
 
 def _compare(
@@ -30,7 +30,8 @@ def _compare(
     from topoimp.layers import LayerPatterns
 
     patterns = LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=embeddings)
-    report = comparison_report(reference, other, patterns=patterns)
+    with noting_compilation(quiet=quiet):
+        report = comparison_report(reference, other, patterns=patterns)
     show(report, format, lambda report: _show_comparison(report, np or NeuralPersistence.RIECK))
     note_left_out(report, quiet=quiet)
 

@@ -112,6 +112,18 @@ def for_people(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
+@contextmanager
+def noting_compilation(*, quiet: bool) -> Iterator[None]:
+    """Say it, should this process have to compile the passes over the weights."""
+    from topoimp.compilation import telling_of_compilation
+
+    with telling_of_compilation(lambda: note(COMPILING, quiet=quiet)):
+        yield
+
+
+COMPILING = "compiling for this machine, once; it takes some seconds"
+
+
 def note_left_out(report: Report, *, quiet: bool) -> None:
     """Say which layers were left out by default."""
     from topoimp.layers import SKIPPED_EMBEDDING

@@ -22,7 +22,7 @@ from .options import (
     Rate,
     Verbose,
 )
-from .output import for_people, note, note_left_out, show, show_table
+from .output import for_people, note, note_left_out, noting_compilation, show, show_table
 
 if TYPE_CHECKING:
     from topoimp.commands.prune import Pruning
@@ -74,21 +74,22 @@ def _prune(
     from topoimp.commands.prune import prune_checkpoint
     from topoimp.layers import LayerPatterns
 
-    pruning = prune_checkpoint(
-        checkpoint,
-        n_rounds=rounds,
-        sparsity=sparsity,
-        rate=rate,
-        output=output,
-        method=method,
-        scope=scope,
-        seed=seed,
-        patterns=LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=embeddings),
-        mask_output=mask_out,
-        emit_rounds=_numbers(emit_rounds),
-        strict=strict,
-        force=force,
-    )
+    with noting_compilation(quiet=quiet):
+        pruning = prune_checkpoint(
+            checkpoint,
+            n_rounds=rounds,
+            sparsity=sparsity,
+            rate=rate,
+            output=output,
+            method=method,
+            scope=scope,
+            seed=seed,
+            patterns=LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=embeddings),
+            mask_output=mask_out,
+            emit_rounds=_numbers(emit_rounds),
+            strict=strict,
+            force=force,
+        )
     show(pruning.report, format, _show_pruning)
     _note_pruning(pruning, quiet=quiet, verbose=verbose)
 

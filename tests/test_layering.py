@@ -18,6 +18,7 @@ ORDER = (
     "checkpoint",
     "layers",
     "threads",
+    "compilation",
     "kernels",
     "forest",
     "barcode",

@@ -12,16 +12,16 @@ many times slower.
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 
 from topoimp.arrays import BoolArray, CodeArray, IndexArray
+from topoimp.compilation import compiled
 
 BLOCK = 64
 """Weights looked at together: a block whose strongest weight is too weak is passed over."""
 
 
-@nb.njit(nogil=True, cache=True)
+@compiled
 def collect_strongest(
     codes: CodeArray,
     kept: BoolArray | None,
@@ -77,7 +77,7 @@ def collect_strongest(
     return n_found, n_edges, largest
 
 
-@nb.njit(nogil=True, cache=True)
+@compiled
 def sort_strongest_first(indices: IndexArray, ranks: CodeArray, lowest: int, highest: int) -> None:
     """Sort edges by rank descending, in place; equal ranks keep their order (radix sort, 11 bits at a time).
 
@@ -94,7 +94,8 @@ def sort_strongest_first(indices: IndexArray, ranks: CodeArray, lowest: int, hig
     shift = 0
     is_moved = False
     while shift < 64 and span >> np.uint64(shift) != 0:
-        counts[:] = 0
+        for value in range(counts.size):
+            counts[value] = 0
         for i in range(n):
             digit = ((np.uint64(highest) - np.uint64(ranks[i])) >> np.uint64(shift)) & np.uint64(2047)
             counts[digit + np.uint64(1)] += 1
@@ -110,12 +111,13 @@ def sort_strongest_first(indices: IndexArray, ranks: CodeArray, lowest: int, hig
         ranks, other_ranks = other_ranks, ranks
         is_moved = not is_moved
         shift += 11
-    if is_moved:
-        other_indices[:] = indices
-        other_ranks[:] = ranks
+    if is_moved:  # a loop: the error that a slice could raise takes seconds to compile
+        for i in range(n):
+            other_indices[i] = indices[i]
+            other_ranks[i] = ranks[i]
 
 
-@nb.njit(nogil=True, cache=True)
+@compiled
 def root_of(parent: IndexArray, vertex: int) -> int:
     """Give the root of a vertex's component, halving the path to it."""
     while parent[vertex] != vertex:
@@ -124,7 +126,7 @@ def root_of(parent: IndexArray, vertex: int) -> int:
     return vertex
 
 
-@nb.njit(nogil=True, cache=True)
+@compiled
 def join_edges(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: int) -> IndexArray:
     """Give the places of those edges that join two components, taking them in the order given (Kruskal's rule).
 
@@ -154,7 +156,7 @@ def join_edges(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: 
     return joining[:n_joining]
 
 
-@nb.njit(nogil=True, cache=True)
+@compiled
 def label_components(parent: IndexArray, labels: np.ndarray) -> int:
     """Write the root of every vertex into ``labels`` (int32), and give the root of the largest component."""
     sizes = np.zeros(parent.size, np.int32)
@@ -168,7 +170,7 @@ def label_components(parent: IndexArray, labels: np.ndarray) -> int:
     return largest
 
 
-@nb.njit(nogil=True, cache=True)
+@compiled
 def strongest_of_rows(
     codes: CodeArray,
     kept: BoolArray | None,
@@ -211,7 +213,7 @@ def strongest_of_rows(
                     break
 
 
-@nb.njit(nogil=True, cache=True)
+@compiled
 def strongest_of_columns(
     codes: CodeArray,
     kept: BoolArray | None,
@@ -260,7 +262,7 @@ def strongest_of_columns(
                 best_rows[j] = row
 
 
-@nb.njit(nogil=True, cache=True)
+@compiled
 def join_best_edges(
     vertices: IndexArray,
     best_ranks: CodeArray,
@@ -282,7 +284,9 @@ def join_best_edges(
     Returns:
         flat indices of the edges that joined two components, each once.
     """
-    chosen = np.full(parent.size, -1, np.int64)  # by component, the vertex whose edge is best
+    chosen = np.empty(parent.size, np.int64)  # by component, the vertex whose edge is best
+    for label in range(parent.size):
+        chosen[label] = -1
     for vertex in vertices:
         if best_ranks[vertex] == 0:
             continue
@@ -308,7 +312,7 @@ def join_best_edges(
     return joined[:n_joined]
 
 
-@nb.njit(nogil=True, cache=True)
+@compiled
 def count_digits(
     ranks: CodeArray,
     start: int,
@@ -352,7 +356,7 @@ def count_digits(
                     counts[kind(kind(rank >> low) & kind(65535))] += 1
 
 
-@nb.njit(nogil=True, cache=True)
+@compiled
 def count_codes(codes: CodeArray, start: int, stop: int, mask: Any, counts: IndexArray) -> None:
     """Add up how often each magnitude code occurs among the codes, of 8 or 16 bits, of a part."""
     kind = codes.dtype.type
@@ -360,7 +364,7 @@ def count_codes(codes: CodeArray, start: int, stop: int, mask: Any, counts: Inde
         counts[kind(codes[i] & mask)] += 1
 
 
-@nb.njit(nogil=True, cache=True)
+@compiled
 def count_equal(codes: CodeArray, start: int, stop: int, mask: Any, code: Any) -> int:
     """Count the weights of a part that have a magnitude code."""
     kind = codes.dtype.type
@@ -374,7 +378,7 @@ def count_equal(codes: CodeArray, start: int, stop: int, mask: Any, code: Any) -
     return n_equal
 
 
-@nb.njit(nogil=True, cache=True)
+@compiled
 def place_of_equal(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, n: int, skipped: IndexArray) -> int:
     """Give the flat index of the n-th weight of a part, from 1, that has a magnitude code; ``skipped`` do not count."""
     kind = codes.dtype.type
@@ -390,7 +394,7 @@ def place_of_equal(codes: CodeArray, start: int, stop: int, mask: Any, code: Any
     return -1
 
 
-@nb.njit(nogil=True, cache=True)
+@compiled
 def mark_kept(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, last: int, kept: BoolArray) -> None:
     """Write which weights of a part are stronger than a magnitude code, or have it and come no later than ``last``."""
     kind = codes.dtype.type

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLES
+from conftest import SAMPLES, without_compiling
 
 COMMANDS = ("train", "barcode", "bound", "prune", "compare")
 PROGRAM = [sys.executable, "-c", "from topoimp_cli.app import run; run()"]
@@ -123,7 +123,7 @@ def test_a_closed_pipe_is_quiet(lenet):
 
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
 
-    assert (done.stdout, done.stderr) == ("0\n", "")
+    assert (done.stdout, without_compiling(done.stderr)) == ("0\n", "")
 
 
 @pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM])
@@ -151,7 +151,7 @@ def test_a_full_stdout_is_one_line(lenet):
         done = subprocess.run([*PROGRAM, "barcode", lenet], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
 
     assert done.returncode == 1
-    assert done.stderr == "error: stdout: cannot be written: No space left on device\n"
+    assert without_compiling(done.stderr) == "error: stdout: cannot be written: No space left on device\n"
 
 
 def test_names_that_the_terminal_cannot_show_are_spelled_out(write):
