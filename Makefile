@@ -9,7 +9,7 @@ MNIST  ?= ../shared/datasets/mnist
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check lint types samples samples-check clean
+.PHONY: help demo test check lint types soak bench bench-quick samples samples-check clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,16 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+
+soak: $(READY) ## run the tests that take minutes and gigabytes
+	$(BIN)/python -m pytest -m soak
+
+bench: $(READY) ## measure beside peers and the limit; writes docs/performance.md
+	$(BIN)/pip install --quiet --editable '.[bench]'
+	$(BIN)/python benchmarks/run.py
+
+bench-quick: $(READY) ## the same in two minutes, writing nothing
+	$(BIN)/python benchmarks/run.py --quick
 
 samples: $(READY) ## train sample_checkpoints/ anew; MNIST=folder of its four .gz files
 	$(BIN)/python sample_checkpoints/make_samples.py make --mnist $(MNIST)

@@ -145,7 +145,7 @@ def test_too_many_strong_edges_raise_the_threshold(taken):
     weight = np.random.default_rng(0).random((400, 400)) * 0.01
     # The sample looks at short runs at regular places, and misses what stands between them.
     flat = weight.reshape(-1)
-    starts = np.arange(2048) * (flat.size - 32) // 2047
+    starts = np.arange(1024) * (flat.size - 32) // 1023
     hidden = np.ones(flat.size, bool)
     hidden[(starts[:, None] + np.arange(32)).ravel()] = False
     flat[np.flatnonzero(hidden)] += 1

@@ -13,6 +13,7 @@ nothing is collected and Boruvka's rule does all: never a full sort, never a lis
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,11 +21,13 @@ from topoimp.arrays import BoolArray, CodeArray, FloatArray, IndexArray
 from topoimp.errors import LayerError
 from topoimp.kernels import (
     BLOCK,
+    GROUP,
     collect_strongest,
     join_best_edges,
     join_edges,
     label_components,
     sort_strongest_first,
+    strongest_of_all,
     strongest_of_columns,
     strongest_of_rows,
 )
@@ -37,9 +40,12 @@ EDGES_PER_VERTEX = 5
 LEAST_COLLECTED = 4096
 """A layer with fewer edges per thread than this is small enough to take whole."""
 
-_SAMPLE_CHUNKS, _SAMPLE_CHUNK = 2048, 32
+_SAMPLE_CHUNKS, _SAMPLE_CHUNK = 1024, 32
 _OVERFLOW = 4
 """Room for so many times the edges aimed at."""
+
+_MANY = 16
+"""More than one column in so many is many: a cache line holds sixteen float32."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Forest:
         n_edges: edges of the graph that it spans.
         indices: flat indices of the forest's edges, strongest first, equals by index; shape (n,).
         strengths: their exact |w|, descending; shape (n,).
-        labels: component of each vertex, rows first, from 0 in the order of their first vertices; shape (n_vertices,).
+        parent: the components as a union-find forest over the vertices, rows first; ``labels`` reads it.
     """
 
     n_rows: int
@@ -60,7 +66,12 @@ class Forest:
     n_edges: int
     indices: IndexArray
     strengths: FloatArray
-    labels: IndexArray
+    parent: IndexArray
+
+    @cached_property
+    def labels(self) -> IndexArray:
+        """Component of each vertex, rows first, numbered in the order of their first vertices; shape (n_vertices,)."""
+        return _labels(self.parent)
 
     @property
     def n_vertices(self) -> int:
@@ -127,8 +138,7 @@ def spanning_forest(layer: Layer, *, kept: BoolArray | None = None, threads: int
     if not strong.is_all and len(indices) < layer.n_vertices - 1:
         indices = np.concatenate([indices, _finish(graph, parent)])
     strengths = layer.number_format.strengths(layer.codes.reshape(-1)[indices])
-    labels = _labels(parent)
-    return Forest(layer.n_rows, layer.n_columns, strong.n_edges, indices, strengths, labels)
+    return Forest(layer.n_rows, layer.n_columns, strong.n_edges, indices, strengths, parent)
 
 
 @dataclass(frozen=True)
@@ -242,14 +252,36 @@ def _finish(graph: _Graph, parent: IndexArray) -> IndexArray:
         outside = np.flatnonzero((labels != largest) & is_open)
         if len(outside) == 0:
             break
-        rows, columns = np.split(outside, [np.searchsorted(outside, layer.n_rows)])
-        _look_at_rows(graph, rows, labels, ranks, edges)
-        _look_at_columns(graph, columns - layer.n_rows, labels, ranks, edges)
+        _look_at(graph, outside, labels, ranks, edges)
         joined.append(join_best_edges(outside, ranks, edges, labels, layer.n_columns, parent))
         is_open[outside[ranks[outside] == 0]] = False
     indices = np.concatenate([np.empty(0, np.int64), *joined])
     magnitudes = layer.number_format.magnitudes(layer.codes.reshape(-1)[indices])
     return indices[np.lexsort((indices, ~magnitudes))]
+
+
+def _look_at(graph: _Graph, outside: IndexArray, labels: np.ndarray, ranks: CodeArray, edges: IndexArray) -> None:
+    """Find the first strongest edge out of its component for each of some vertices; rank 0 where there is none."""
+    layer = graph.layer
+    rows, columns = np.split(outside, [np.searchsorted(outside, layer.n_rows)])
+    # A few columns are read one by one. Of many, every cache line is touched anyway, and all rows come for free.
+    if len(columns) > layer.n_columns // _MANY:
+        _look_at_all(graph, labels, ranks, edges)
+    else:
+        _look_at_rows(graph, rows, labels, ranks, edges)
+        _look_at_columns(graph, columns - layer.n_rows, labels, ranks, edges)
+
+
+def _look_at_all(graph: _Graph, labels: np.ndarray, ranks: CodeArray, edges: IndexArray) -> None:
+    layer = graph.layer
+
+    def look(start: int, stop: int) -> tuple[CodeArray, IndexArray]:
+        found = np.empty(layer.n_columns, layer.codes.dtype), np.empty(layer.n_columns, np.int64)
+        strongest_of_all(layer.codes, graph.kept, start, stop, graph.mask, labels, ranks, edges, *found)
+        return found
+
+    found = in_parallel(look, layer.n_rows, graph.threads, unit=GROUP)
+    ranks[layer.n_rows :], edges[layer.n_rows :] = _best_of_parts(found)
 
 
 def _look_at_rows(graph: _Graph, rows: IndexArray, labels: np.ndarray, ranks: CodeArray, edges: IndexArray) -> None:
@@ -265,20 +297,23 @@ def _look_at_columns(
 ) -> None:
     layer = graph.layer
 
-    def look(start: int, stop: int) -> tuple[CodeArray, np.ndarray]:
-        best, rows = np.zeros(layer.n_columns, layer.codes.dtype), np.zeros(layer.n_columns, np.int32)
-        strongest_of_columns(layer.codes, graph.kept, start, stop, columns, graph.mask, labels, best, rows)
-        return best[columns], rows[columns]
+    def look(start: int, stop: int) -> tuple[CodeArray, IndexArray]:
+        found = np.empty(len(columns), layer.codes.dtype), np.empty(len(columns), np.int64)
+        strongest_of_columns(layer.codes, graph.kept, start, stop, columns, graph.mask, labels, *found)
+        return found
 
-    if len(columns) == 0:
-        return
-    found_ranks = np.zeros(len(columns), layer.codes.dtype)
-    found_rows = np.zeros(len(columns), np.int64)
-    for best, rows in in_parallel(look, layer.n_rows, graph.threads):
-        is_better = best > found_ranks  # of equals the earlier part, which has the smaller rows, stays
-        found_ranks[is_better], found_rows[is_better] = best[is_better], rows[is_better]
-    ranks[layer.n_rows + columns] = found_ranks
-    edges[layer.n_rows + columns] = found_rows * layer.n_columns + columns
+    if len(columns):
+        found = in_parallel(look, layer.n_rows, graph.threads)
+        ranks[layer.n_rows + columns], edges[layer.n_rows + columns] = _best_of_parts(found)
+
+
+def _best_of_parts(found: list[tuple[CodeArray, IndexArray]]) -> tuple[CodeArray, IndexArray]:
+    """Give the best of each column over parts of the rows; of equals the earlier part's: its index is smaller."""
+    ranks, edges = found[0]
+    for other_ranks, other_edges in found[1:]:
+        is_better = other_ranks > ranks
+        ranks[is_better], edges[is_better] = other_ranks[is_better], other_edges[is_better]
+    return ranks, edges
 
 
 def _labels(parent: IndexArray) -> IndexArray:

@@ -20,6 +20,9 @@ from topoimp.compilation import compiled
 BLOCK = 64
 """Weights looked at together: a block whose strongest weight is too weak is passed over."""
 
+STRIP, GROUP = 1024, 16
+"""Columns and rows that ``strongest_of_all`` looks at together: what it keeps of them stays in the nearest cache."""
+
 
 @compiled
 def collect_strongest(
@@ -49,31 +52,33 @@ def collect_strongest(
     """
     kind = codes.dtype.type
     n_found, n_edges, largest = 0, 0, kind(0)
-    for base in range(start, stop, BLOCK):
-        end = min(base + BLOCK, stop)
-        block = codes[base:end]
+    in_blocks = start if kept is not None else stop - (stop - start) % BLOCK
+    for base in range(start, in_blocks, BLOCK):  # of a constant width, which is what makes it fast
+        block = codes[base : base + BLOCK]
         strongest, n_present = kind(0), kind(0)
-        if kept is None:
-            for j in range(end - base):
-                rank = kind(block[j] & mask)
-                strongest = rank if rank > strongest else strongest
-                n_present = kind(n_present + (kind(1) if rank != kind(0) else kind(0)))
-        else:
-            chosen = kept[base:end]
-            for j in range(end - base):
-                rank = kind(block[j] & mask) if chosen[j] else kind(0)
-                strongest = rank if rank > strongest else strongest
-                n_present = kind(n_present + (kind(1) if rank != kind(0) else kind(0)))
+        for j in range(BLOCK):
+            rank = kind(block[j] & mask)
+            strongest = rank if rank > strongest else strongest
+            n_present = kind(n_present + (kind(1) if rank != kind(0) else kind(0)))
         n_edges += int(n_present)
         largest = strongest if strongest > largest else largest
         if strongest >= threshold:
-            for j in range(end - base):
+            for j in range(BLOCK):
                 rank = kind(block[j] & mask)
-                if rank >= threshold and (kept is None or kept[base + j]):
+                if rank >= threshold:
                     if n_found < indices.size:
                         indices[n_found] = base + j
                         ranks[n_found] = rank
                     n_found += 1
+    for j in range(in_blocks, stop):  # what a mask is looked through for, and what is left of the last block
+        rank = kind(codes[j] & mask) if kept is None or kept[j] else kind(0)
+        n_edges += 1 if rank != kind(0) else 0
+        largest = rank if rank > largest else largest
+        if rank >= threshold:
+            if n_found < indices.size:
+                indices[n_found] = j
+                ranks[n_found] = rank
+            n_found += 1
     return n_found, n_edges, largest
 
 
@@ -171,6 +176,116 @@ def label_components(parent: IndexArray, labels: np.ndarray) -> int:
 
 
 @compiled
+def open_to(ends: np.ndarray, label: int, chosen: BoolArray | None, mask: Any, open_bits: CodeArray) -> None:
+    """Write, for a strip of columns, the bits of a weight that count: none inside one's own component or masked out.
+
+    An "and" with these bits is what lets the loops over weights be widened, whatever the types of labels and weights.
+
+    Args:
+        ends: component of each column of the strip, int32.
+        label: component of the row.
+        chosen: which weights are looked at; all if None.
+        mask: takes the sign away.
+        open_bits: the mask or 0, of the codes' type; written.
+    """
+    kind = open_bits.dtype.type
+    if chosen is None:
+        for j in range(ends.size):
+            open_bits[j] = mask if ends[j] != label else kind(0)
+    else:
+        for j in range(ends.size):
+            open_bits[j] = mask if (ends[j] != label) & chosen[j] else kind(0)
+
+
+@compiled
+def strongest_of_all(
+    codes: CodeArray,
+    kept: BoolArray | None,
+    start: int,
+    stop: int,
+    mask: Any,  # a scalar of the codes' type
+    labels: np.ndarray,
+    row_ranks: CodeArray,
+    row_edges: IndexArray,
+    column_ranks: CodeArray,
+    column_edges: IndexArray,
+) -> None:
+    """Find the first strongest edge into another component of every row and every column, in one pass over a part.
+
+    Only ranks are kept on the way, for rows by strips of columns and for columns by groups of rows; where in its strip
+    or group a best edge stands is looked up afterwards.
+
+    Args:
+        codes: the layer, shape (rows, columns).
+        kept: which weights are looked at, same shape; all if None.
+        start: first row of the part.
+        stop: one beyond its last.
+        mask: takes the sign away.
+        labels: component of each vertex, int32, shape (n_vertices,).
+        row_ranks: by row of the layer, the magnitude code found; 0 if there is no such edge. Written for the part's
+        rows.
+        row_edges: by row of the layer, its flat index.
+        column_ranks: by column, what was found in this part.
+        column_edges: by column, its flat index.
+    """
+    kind = codes.dtype.type
+    n_rows, n_columns = codes.shape
+    ends = labels[n_rows:]
+    group_best, group_open = np.empty(STRIP, codes.dtype), np.empty(STRIP, codes.dtype)
+    for row in range(start, stop):
+        row_ranks[row] = kind(0)
+    for j in range(n_columns):
+        column_ranks[j] = kind(0)
+    for first in range(0, n_columns, STRIP):
+        width = min(STRIP, n_columns - first)
+        near, best, open_bits = ends[first : first + width], group_best[:width], group_open[:width]
+        opened_for = -1
+        for group in range(start, stop, GROUP):
+            for j in range(width):
+                best[j] = kind(0)
+            for row in range(group, min(group + GROUP, stop)):
+                line, strongest = codes[row, first : first + width], kind(0)
+                if labels[row] != opened_for or kept is not None:
+                    opened_for = labels[row]
+                    open_to(
+                        near, opened_for, None if kept is None else kept[row, first : first + width], mask, open_bits
+                    )
+                for j in range(width):
+                    rank = kind(line[j] & open_bits[j])
+                    best[j] = rank if rank > best[j] else best[j]
+                    strongest = rank if rank > strongest else strongest
+                if strongest > row_ranks[row]:
+                    row_ranks[row] = strongest
+                    row_edges[row] = first
+            for j in range(width):
+                if best[j] > column_ranks[first + j]:
+                    column_ranks[first + j] = best[j]
+                    row = group
+                    while not is_edge_to(codes, kept, row, first + j, mask, labels, best[j]):
+                        row += 1
+                    column_edges[first + j] = row * n_columns + first + j
+    for row in range(start, stop):
+        j = row_edges[row]
+        if row_ranks[row] != kind(0):
+            while not is_edge_to(codes, kept, row, j, mask, labels, row_ranks[row]):
+                j += 1
+            row_edges[row] = row * n_columns + j
+
+
+@compiled
+def is_edge_to(
+    codes: CodeArray, kept: BoolArray | None, row: int, column: int, mask: Any, labels: np.ndarray, rank: Any
+) -> bool:
+    """Whether a weight has a magnitude code, leads into another component, and is looked at."""
+    kind = codes.dtype.type
+    return (
+        kind(codes[row, column] & mask) == rank
+        and labels[row] != labels[codes.shape[0] + column]
+        and (kept is None or kept[row, column])
+    )
+
+
+@compiled
 def strongest_of_rows(
     codes: CodeArray,
     kept: BoolArray | None,
@@ -180,7 +295,7 @@ def strongest_of_rows(
     best_ranks: CodeArray,
     best_edges: IndexArray,
 ) -> None:
-    """Find each row's first strongest edge that leads into another component.
+    """Find the first strongest edge into another component of some rows.
 
     Args:
         codes: the layer, shape (rows, columns).
@@ -188,29 +303,31 @@ def strongest_of_rows(
         rows: the rows to look at.
         mask: takes the sign away.
         labels: component of each vertex, int32, shape (n_vertices,).
-        best_ranks: by vertex, the magnitude code found; 0 if there is no such edge.
-        best_edges: by vertex, its flat index.
+        best_ranks: by row, the magnitude code found; 0 if there is no such edge.
+        best_edges: by row, its flat index.
     """
     kind = codes.dtype.type
     n_rows, n_columns = codes.shape
+    ends = labels[n_rows:]
+    strip_open = np.empty(STRIP, codes.dtype)
     for row in rows:
-        label, line, ends = labels[row], codes[row], labels[n_rows:]
-        best = kind(0)
-        if kept is None:
-            for j in range(n_columns):
-                rank = kind(line[j] & mask) if ends[j] != label else kind(0)
-                best = rank if rank > best else best
-        else:
-            chosen = kept[row]
-            for j in range(n_columns):
-                rank = kind(line[j] & mask) if (ends[j] != label) & chosen[j] else kind(0)
-                best = rank if rank > best else best
+        best, place = kind(0), 0
+        for first in range(0, n_columns, STRIP):
+            width, strongest = min(STRIP, n_columns - first), kind(0)
+            line, open_bits = codes[row, first : first + width], strip_open[:width]
+            chosen = None if kept is None else kept[row, first : first + width]
+            open_to(ends[first : first + width], labels[row], chosen, mask, open_bits)
+            for j in range(width):
+                rank = kind(line[j] & open_bits[j])
+                strongest = rank if rank > strongest else strongest
+            if strongest > best:
+                best, place = strongest, first
         best_ranks[row] = best
         if best != kind(0):
-            for j in range(n_columns):
-                if kind(line[j] & mask) == best and ends[j] != label and (kept is None or kept[row, j]):
-                    best_edges[row] = row * n_columns + j
-                    break
+            j = place
+            while not is_edge_to(codes, kept, row, j, mask, labels, best):
+                j += 1
+            best_edges[row] = row * n_columns + j
 
 
 @compiled
@@ -223,9 +340,9 @@ def strongest_of_columns(
     mask: Any,  # a scalar of the codes' type
     labels: np.ndarray,
     best_ranks: CodeArray,
-    best_rows: np.ndarray,
+    best_edges: IndexArray,
 ) -> None:
-    """Find the first strongest edge of some columns, within a part of the rows, that leads into another component.
+    """Find the first strongest edge into another component of a few columns, within a part of the rows.
 
     Args:
         codes: the layer, shape (rows, columns).
@@ -235,31 +352,20 @@ def strongest_of_columns(
         columns: the columns to look at, ascending.
         mask: takes the sign away.
         labels: component of each vertex, int32, shape (n_vertices,).
-        best_ranks: by column of the layer, the magnitude code found; 0 if there is no such edge.
-        best_rows: by column of the layer, the row of that edge, int32.
+        best_ranks: by place in ``columns``, the magnitude code found; 0 if there is no such edge.
+        best_edges: by place in ``columns``, its flat index.
     """
     kind = codes.dtype.type
     n_rows, n_columns = codes.shape
-    ends = labels[n_rows:]
-    if kept is None and columns.size > n_columns // 8:  # nearly every cache line is touched anyway: take all columns
-        for first in range(0, n_columns, 2048):
-            last = min(first + 2048, n_columns)
-            for row in range(start, stop):
-                label, line, near = labels[row], codes[row, first:last], ends[first:last]
-                ranks, found = best_ranks[first:last], best_rows[first:last]
-                for j in range(last - first):
-                    rank = kind(line[j] & mask) if near[j] != label else kind(0)
-                    is_better = rank > ranks[j]
-                    ranks[j] = rank if is_better else ranks[j]
-                    found[j] = np.int32(row) if is_better else found[j]
-        return
+    for place in range(columns.size):
+        best_ranks[place] = kind(0)
     for row in range(start, stop):
-        label, line = labels[row], codes[row]
-        for j in columns:
-            rank = kind(line[j] & mask)
-            if rank > best_ranks[j] and ends[j] != label and (kept is None or kept[row, j]):
-                best_ranks[j] = rank
-                best_rows[j] = row
+        for place in range(columns.size):
+            j = columns[place]
+            rank = kind(codes[row, j] & mask)
+            if rank > best_ranks[place] and labels[n_rows + j] != labels[row] and (kept is None or kept[row, j]):
+                best_ranks[place] = rank
+                best_edges[place] = row * n_columns + j
 
 
 @compiled

@@ -1,0 +1,43 @@
+"""What takes gigabytes or minutes; run by ``make soak``."""
+
+import numpy as np
+import pytest
+from oracles import sorted_forest
+
+from topoimp.checkpoint import open_checkpoint
+from topoimp.checkpoint.header import TensorInfo, format_header
+from topoimp.commands.barcode import barcode_report
+from topoimp.forest import spanning_forest
+from topoimp.layers import LayerPatterns, select_layers
+from topoimp.number_format import F8_E4M3
+
+
+@pytest.mark.soak
+def test_a_layer_of_more_than_2_to_the_32_weights(tmp_path):
+    """A sparse file: 4.3 GB of zeros with a few thousand weights among them, some beyond index 2^32."""
+    side, path = 65_537, tmp_path / "huge.safetensors"
+    n_weights = side * side
+    rng = np.random.default_rng(0)
+    places = np.unique(np.concatenate([rng.integers(0, n_weights, 5000), [n_weights - 1]]))
+    codes = rng.integers(1, 127, len(places)).astype(np.uint8)
+    header = format_header([TensorInfo("w", "F8_E4M3", (side, side), 0, n_weights)], {})
+    with path.open("wb") as file:
+        file.write(header)
+        file.truncate(len(header) + n_weights)
+        for place, code in zip(places.tolist(), codes.tolist(), strict=True):
+            file.seek(len(header) + place)
+            file.write(bytes([code]))
+    # The oracle sees only the rows and columns that have a weight.
+    rows, row_of = np.unique(places // side, return_inverse=True)
+    columns, column_of = np.unique(places % side, return_inverse=True)
+    small = np.zeros((len(rows), len(columns)))
+    small[row_of, column_of] = F8_E4M3.strengths(codes)
+    wanted = [int(rows[i // len(columns)]) * side + int(columns[i % len(columns)]) for i in sorted_forest(small)]
+
+    report = barcode_report(path)
+    (layer,) = select_layers(open_checkpoint(path), LayerPatterns())
+
+    assert places[-1] >= 2**32
+    assert report.layers[0]["n_edges"] == len(places)
+    assert report.layers[0]["floor"] == len(wanted)
+    assert spanning_forest(layer).indices.tolist() == wanted
