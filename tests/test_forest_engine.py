@@ -20,7 +20,7 @@ from topoimp.number_format import NUMBER_FORMATS
 @pytest.fixture
 def taken(monkeypatch):
     """Small rooms for the filter, and counts of the paths that were taken."""
-    counts = SimpleNamespace(passes=0, raised=0, steps=0)
+    counts = SimpleNamespace(passes=0, raised=0, steps=0, pairs=0)
 
     def count(name, attribute):
         original = getattr(engine, name)
@@ -35,6 +35,7 @@ def taken(monkeypatch):
     count("_collect_parts", "passes")
     count("_raised", "raised")
     count("join_best_edges", "steps")
+    count("_join_in_pairs", "pairs")
     return counts
 
 
@@ -177,6 +178,25 @@ def test_a_tie_at_the_threshold_is_taken_whole_or_not_at_all(taken, monkeypatch)
     assert forest.indices.tolist() == sorted_forest(weight)
     assert thresholds == [int(np.float32(4).view(np.uint32)) + 1]  # a quarter of all weights tie: none of them is taken
     assert taken.steps >= 1
+
+
+def test_a_few_large_blocks_are_joined_in_pairs_in_one_pass(taken):
+    weight = block_diagonal(np.random.default_rng(0), 400, 600)
+
+    forest = spanning_forest(as_layer(weight))
+
+    assert forest.indices.tolist() == sorted_forest(weight)
+    assert (taken.pairs, taken.steps) == (1, 0)
+
+
+def test_equal_edges_between_blocks_are_taken_by_index(taken):
+    weight = np.where(np.arange(1500)[:, None] * 2 // 1500 == np.arange(2100) * 2 // 2100, 1.0, 0.5).astype(np.float32)
+    weight += np.where(weight == 1.0, np.random.default_rng(0).random(weight.shape), 0).astype(np.float32)
+
+    forest = spanning_forest(as_layer(weight))
+
+    assert forest.indices[-1] == 1050  # the first weight of the first row that lies outside its block
+    assert (taken.pairs, taken.steps) == (1, 0)
 
 
 def test_a_path_is_joined_in_a_logarithmic_number_of_steps(taken):

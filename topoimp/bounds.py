@@ -12,11 +12,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from topoimp.arrays import CodeArray
 from topoimp.errors import OptionError
 from topoimp.forest import Forest
 from topoimp.layers import Layer, Layers
 from topoimp.number_format import common_bits
+from topoimp.ranking import count_by_strength
+from topoimp.selection import Cut
 
 
 @dataclass(frozen=True)
@@ -155,13 +156,10 @@ def magnitude_safe_count(layer: Layer, forest: Forest) -> int:
     """
     if len(forest.indices) == 0:
         return 0
-    return count_until(layer.magnitudes(), layer.magnitudes().reshape(-1)[forest.indices[-1]], forest.indices[-1])
-
-
-def count_until(ranks: CodeArray, rank: int | np.integer, last: int | np.integer) -> int:
-    """Count the weights above a rank, and those equal to it up to and including index ``last``."""
-    flat = ranks.reshape(-1)
-    return int(np.count_nonzero(flat > rank) + np.count_nonzero(flat[: last + 1] == rank))
+    n_bits, last = common_bits([layer.number_format]), int(forest.indices[-1])
+    code = layer.codes.reshape(-1)[last : last + 1]
+    rank = int(layer.number_format.common_codes(code, n_bits=n_bits)[0])
+    return count_by_strength(layer, Cut(rank, last), n_bits=n_bits)
 
 
 @dataclass(frozen=True)
@@ -196,11 +194,12 @@ def global_safe_count(layers: Layers, forests: Mapping[str, Forest]) -> GlobalSa
     binding = max(name for strength, name, _ in lasts if strength == tau)
     last = forests[binding].indices[-1]
     n_bits = common_bits(info.number_format for info in layers.infos)
-    rank = np.array([tau]).astype(f"float{n_bits}").view(f"uint{n_bits}")[0]
+    rank = int(np.array([tau]).astype(f"float{n_bits}").view(f"uint{n_bits}")[0])
     count = 0
     for layer in layers:
-        last_counted = last if layer.name == binding else layer.n_weights - 1 if layer.name < binding else -1
-        count += count_until(layer.number_format.common_codes(layer.codes, n_bits=n_bits), rank, last_counted)
+        # Equal strengths are ordered by name, then by index.
+        end = last if layer.name == binding else layer.n_weights - 1 if layer.name < binding else -1
+        count += count_by_strength(layer, Cut(rank, int(end)), n_bits=n_bits)
     return GlobalSafeCount(count, binding)
 
 

@@ -27,6 +27,7 @@ from topoimp.kernels import (
     join_edges,
     label_components,
     sort_strongest_first,
+    strongest_between,
     strongest_of_all,
     strongest_of_columns,
     strongest_of_rows,
@@ -46,6 +47,9 @@ _OVERFLOW = 4
 
 _MANY = 16
 """More than one column in so many is many: a cache line holds sixteen float32."""
+
+_FEW = 32
+"""So many components are few: what is kept of every pair of them stays in the cache."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ def spanning_forest(layer: Layer, *, kept: BoolArray | None = None, threads: int
     joining = join_edges(strong.indices, layer.n_columns, parent, layer.n_vertices - 1)
     indices = strong.indices[joining]
     if not strong.is_all and len(indices) < layer.n_vertices - 1:
-        indices = np.concatenate([indices, _finish(graph, parent)])
+        indices = np.concatenate([indices, _finish(graph, parent, layer.n_vertices - 1 - len(indices))])
     strengths = layer.number_format.strengths(layer.codes.reshape(-1)[indices])
     return Forest(layer.n_rows, layer.n_columns, strong.n_edges, indices, strengths, parent)
 
@@ -236,8 +240,8 @@ def _raised(threshold: int, found: list[CodeArray], aimed_at: int) -> int:
     return max(_threshold_in(codes, min(aimed_at, len(codes) // 2)), threshold + 1)
 
 
-def _finish(graph: _Graph, parent: IndexArray) -> IndexArray:
-    """Join what is still apart by Boruvka's rule, and give the joining edges in order.
+def _finish(graph: _Graph, parent: IndexArray, n_missing: int) -> IndexArray:
+    """Join what is still apart by Boruvka's rule, and give the joining edges in order: ``n_missing`` at most.
 
     In each step every component but the largest is joined along its first strongest edge to another one. A vertex that
     has no edge out of its component never gets one again, as components only grow: it is not looked at any more.
@@ -246,18 +250,49 @@ def _finish(graph: _Graph, parent: IndexArray) -> IndexArray:
     labels = np.empty(layer.n_vertices, np.int32)
     is_open = np.ones(layer.n_vertices, np.bool_)
     ranks, edges = np.zeros(layer.n_vertices, layer.codes.dtype), np.zeros(layer.n_vertices, np.int64)
-    joined = []
-    while True:
+    joined: list[IndexArray] = []
+    while sum(map(len, joined)) < n_missing:
         largest = label_components(parent, labels)
         outside = np.flatnonzero((labels != largest) & is_open)
         if len(outside) == 0:
+            break
+        if _is_cheaper_in_pairs(layer, labels, outside):
+            joined.append(_join_in_pairs(graph, labels, parent))
             break
         _look_at(graph, outside, labels, ranks, edges)
         joined.append(join_best_edges(outside, ranks, edges, labels, layer.n_columns, parent))
         is_open[outside[ranks[outside] == 0]] = False
     indices = np.concatenate([np.empty(0, np.int64), *joined])
+    return _in_order(layer, indices)
+
+
+def _in_order(layer: Layer, indices: IndexArray) -> IndexArray:
+    """Give a few edges in the order, strongest first, equals by index."""
     magnitudes = layer.number_format.magnitudes(layer.codes.reshape(-1)[indices])
     return indices[np.lexsort((indices, ~magnitudes))]
+
+
+def _is_cheaper_in_pairs(layer: Layer, labels: np.ndarray, outside: IndexArray) -> bool:
+    """Whether all has to be read anyway, and so few components are left that all pairs can be looked at together."""
+    n_columns_outside = len(outside) - int(np.searchsorted(outside, layer.n_rows))
+    return n_columns_outside > layer.n_columns // _MANY and len(np.unique(labels)) <= _FEW
+
+
+def _join_in_pairs(graph: _Graph, labels: np.ndarray, parent: IndexArray) -> IndexArray:
+    """Join a few components in one pass: of all edges between two of them only the first strongest can be needed."""
+    layer = graph.layer
+    names, numbers = np.unique(labels, return_inverse=True)
+    numbers = numbers.astype(np.int32)
+
+    def look(start: int, stop: int) -> tuple[CodeArray, IndexArray]:
+        pairs = (len(names), len(names))
+        ranks, edges = np.zeros(pairs, layer.codes.dtype), np.zeros(pairs, np.int64)
+        strongest_between(layer.codes, graph.kept, start, stop, graph.mask, numbers, ranks, edges)
+        return ranks.reshape(-1), edges.reshape(-1)
+
+    ranks, edges = _best_of_parts(in_parallel(look, layer.n_rows, graph.threads))
+    candidates = _in_order(layer, edges[ranks > 0])
+    return candidates[join_edges(candidates, layer.n_columns, parent, len(names) - 1)]
 
 
 def _look_at(graph: _Graph, outside: IndexArray, labels: np.ndarray, ranks: CodeArray, edges: IndexArray) -> None:

@@ -176,7 +176,7 @@ def label_components(parent: IndexArray, labels: np.ndarray) -> int:
 
 
 @compiled
-def open_to(ends: np.ndarray, label: int, chosen: BoolArray | None, mask: Any, open_bits: CodeArray) -> None:
+def open_to(ends: np.ndarray, label: int, chosen: BoolArray | None, mask: Any, open_bits: CodeArray) -> bool:
     """Write, for a strip of columns, the bits of a weight that count: none inside one's own component or masked out.
 
     An "and" with these bits is what lets the loops over weights be widened, whatever the types of labels and weights.
@@ -187,14 +187,21 @@ def open_to(ends: np.ndarray, label: int, chosen: BoolArray | None, mask: Any, o
         chosen: which weights are looked at; all if None.
         mask: takes the sign away.
         open_bits: the mask or 0, of the codes' type; written.
+
+    Returns:
+        whether any weight of the strip counts.
     """
     kind = open_bits.dtype.type
+    any_bits = kind(0)
     if chosen is None:
         for j in range(ends.size):
             open_bits[j] = mask if ends[j] != label else kind(0)
+            any_bits = kind(any_bits | open_bits[j])
     else:
         for j in range(ends.size):
             open_bits[j] = mask if (ends[j] != label) & chosen[j] else kind(0)
+            any_bits = kind(any_bits | open_bits[j])
+    return bool(any_bits != kind(0))
 
 
 @compiled
@@ -239,17 +246,18 @@ def strongest_of_all(
     for first in range(0, n_columns, STRIP):
         width = min(STRIP, n_columns - first)
         near, best, open_bits = ends[first : first + width], group_best[:width], group_open[:width]
-        opened_for = -1
+        opened_for, is_open = -1, False
         for group in range(start, stop, GROUP):
             for j in range(width):
                 best[j] = kind(0)
             for row in range(group, min(group + GROUP, stop)):
-                line, strongest = codes[row, first : first + width], kind(0)
                 if labels[row] != opened_for or kept is not None:
                     opened_for = labels[row]
-                    open_to(
-                        near, opened_for, None if kept is None else kept[row, first : first + width], mask, open_bits
-                    )
+                    chosen = None if kept is None else kept[row, first : first + width]
+                    is_open = open_to(near, opened_for, chosen, mask, open_bits)
+                if not is_open:  # the strip lies inside the row's component, and is not even read
+                    continue
+                line, strongest = codes[row, first : first + width], kind(0)
                 for j in range(width):
                     rank = kind(line[j] & open_bits[j])
                     best[j] = rank if rank > best[j] else best[j]
@@ -270,6 +278,67 @@ def strongest_of_all(
             while not is_edge_to(codes, kept, row, j, mask, labels, row_ranks[row]):
                 j += 1
             row_edges[row] = row * n_columns + j
+
+
+@compiled
+def strongest_between(
+    codes: CodeArray,
+    kept: BoolArray | None,
+    start: int,
+    stop: int,
+    mask: Any,  # a scalar of the codes' type
+    labels: np.ndarray,
+    pair_ranks: CodeArray,
+    pair_edges: IndexArray,
+) -> None:
+    """Find, within a part of the rows, the first strongest edge between every two of a few components.
+
+    Args:
+        codes: the layer, shape (rows, columns).
+        kept: which weights are looked at, same shape; all if None.
+        start: first row of the part.
+        stop: one beyond its last.
+        mask: takes the sign away.
+        labels: component of each vertex, int32, numbered from 0, shape (n_vertices,).
+        pair_ranks: by component of the row and component of the column, the magnitude code found; begins as 0.
+        pair_edges: by the same, its flat index.
+    """
+    kind = codes.dtype.type
+    n_rows, n_columns = codes.shape
+    n_components = pair_ranks.shape[0]
+    ends = labels[n_rows:]
+    opened, is_there = np.empty((n_components, STRIP), codes.dtype), np.empty(n_components, np.bool_)
+    masked = np.empty(STRIP, codes.dtype)
+    for first in range(0, n_columns, STRIP):
+        width = min(STRIP, n_columns - first)
+        for label in range(n_components):
+            is_there[label] = False
+            for j in range(width):
+                opened[label, j] = mask if ends[first + j] == label else kind(0)
+                is_there[label] |= ends[first + j] == label
+        for row in range(start, stop):
+            line = codes[row, first : first + width]
+            if kept is not None:
+                for j in range(width):
+                    masked[j] = line[j] if kept[row, first + j] else kind(0)
+                line = masked[:width]
+            for label in range(n_components):
+                if not is_there[label] or label == labels[row]:
+                    continue
+                open_bits, strongest = opened[label, :width], kind(0)
+                for j in range(width):
+                    rank = kind(line[j] & open_bits[j])
+                    strongest = rank if rank > strongest else strongest
+                edge = row * n_columns + first
+                best = pair_ranks[labels[row], label]
+                # Strips come before rows here: of equals one in an earlier row may come later.
+                if strongest > best or (strongest == best != kind(0) and edge < pair_edges[labels[row], label]):
+                    j = 0
+                    while kind(line[j] & open_bits[j]) != strongest:
+                        j += 1
+                    if strongest > best or edge + j < pair_edges[labels[row], label]:
+                        pair_ranks[labels[row], label] = strongest
+                        pair_edges[labels[row], label] = edge + j
 
 
 @compiled
@@ -316,7 +385,8 @@ def strongest_of_rows(
             width, strongest = min(STRIP, n_columns - first), kind(0)
             line, open_bits = codes[row, first : first + width], strip_open[:width]
             chosen = None if kept is None else kept[row, first : first + width]
-            open_to(ends[first : first + width], labels[row], chosen, mask, open_bits)
+            if not open_to(ends[first : first + width], labels[row], chosen, mask, open_bits):
+                continue
             for j in range(width):
                 rank = kind(line[j] & open_bits[j])
                 strongest = rank if rank > strongest else strongest
@@ -510,3 +580,17 @@ def mark_kept(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, las
         kept[i] = (rank >= code) & (rank != kind(0))
     for i in range(middle, stop):
         kept[i] = kind(codes[i] & mask) > code
+
+
+@compiled
+def count_until(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, last: int) -> int:
+    """Count the weights of a part that are stronger than a magnitude code, or have it and come up to ``last``."""
+    kind = codes.dtype.type
+    n_counted = 0
+    middle = min(max(last + 1, start), stop)
+    for i in range(start, middle):
+        rank = kind(codes[i] & mask)
+        n_counted += 1 if (rank >= code) & (rank != kind(0)) else 0
+    for i in range(middle, stop):
+        n_counted += 1 if kind(codes[i] & mask) > code else 0
+    return n_counted

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from topoimp.arrays import BoolArray, CodeArray, IndexArray
-from topoimp.kernels import count_codes, count_digits, count_equal, mark_kept, place_of_equal
+from topoimp.kernels import count_codes, count_digits, count_equal, count_until, mark_kept, place_of_equal
 from topoimp.layers import Layer
 from topoimp.number_format import NumberFormat
 from topoimp.selection import DIGIT_BITS, N_DIGITS, Cut
@@ -99,13 +100,13 @@ class ByStrength:
         flat, mask = layer.codes.reshape(-1), layer.codes.dtype.type(self.number_format.magnitude_mask)
 
         def count(start: int, stop: int) -> IndexArray:
-            counts = np.zeros(self.number_format.first_special, np.int64)
+            counts = np.zeros(self.number_format.magnitude_mask + 1, np.int64)  # room for every code there can be
             count_codes(flat, start, stop, mask, counts)
             return counts
 
         counts = _added_up(in_parallel(count, self.n_weights, thread_count(None)))
         codes = np.arange(1, self.number_format.first_special).astype(self.number_format.code_dtype)
-        return self.number_format.common_codes(codes, n_bits=self.n_bits), counts[1:]
+        return self.number_format.common_codes(codes, n_bits=self.n_bits), counts[1 : self.number_format.first_special]
 
     @cached_property
     def _protected_ranks(self) -> CodeArray:
@@ -117,18 +118,34 @@ class ByStrength:
 
 def kept_by_strength(layer: Layer, cut: Cut, protected: IndexArray, *, n_bits: int) -> BoolArray:
     """Give which weights of a layer a cut keeps, and the protected ones, shape (rows, columns)."""
-    code = layer.number_format.code_at_most(cut.rank, n_bits=n_bits)
-    is_exact = layer.number_format.common_code(code, n_bits=n_bits) == cut.rank
     flat, kept = layer.codes.reshape(-1), np.empty(layer.n_weights, np.bool_)
-    kind = flat.dtype.type
-    mask, last = kind(layer.number_format.magnitude_mask), cut.last if is_exact and cut.rank > 0 else -1
+    mask, code, last = _in_own_codes(layer, cut, n_bits)
 
     def mark(start: int, stop: int) -> None:
-        mark_kept(flat, start, stop, mask, kind(code), last, kept)
+        mark_kept(flat, start, stop, mask, code, last, kept)
 
     in_parallel(mark, layer.n_weights, thread_count(None))
     kept[protected] = True
     return kept.reshape(layer.codes.shape)
+
+
+def count_by_strength(layer: Layer, cut: Cut, *, n_bits: int) -> int:
+    """Count the weights of a layer that a cut keeps."""
+    flat = layer.codes.reshape(-1)
+    mask, code, last = _in_own_codes(layer, cut, n_bits)
+
+    def count(start: int, stop: int) -> int:
+        return count_until(flat, start, stop, mask, code, last)
+
+    return sum(in_parallel(count, layer.n_weights, thread_count(None)))
+
+
+def _in_own_codes(layer: Layer, cut: Cut, n_bits: int) -> tuple[Any, Any, int]:  # Any: scalars of the codes' type
+    """Give the layer's mask, and a cut in its own codes: a rank that it does not have lies between two of them."""
+    code = layer.number_format.code_at_most(cut.rank, n_bits=n_bits)
+    is_exact = layer.number_format.common_code(code, n_bits=n_bits) == cut.rank
+    kind = layer.codes.dtype.type
+    return kind(layer.number_format.magnitude_mask), kind(code), cut.last if is_exact and cut.rank > 0 else -1
 
 
 @dataclass(frozen=True)
