@@ -84,7 +84,7 @@ def collect_strongest(
 
 @compiled
 def sort_strongest_first(indices: IndexArray, ranks: CodeArray, lowest: int, highest: int) -> None:
-    """Sort edges by rank descending, in place; equal ranks keep their order (radix sort, 11 bits at a time).
+    """Sort edges by rank descending, in place; equal ranks keep their order (radix sort, 12 bits at a time).
 
     Args:
         indices: flat indices, shape (n,).
@@ -95,19 +95,19 @@ def sort_strongest_first(indices: IndexArray, ranks: CodeArray, lowest: int, hig
     n = indices.size
     span = np.uint64(highest) - np.uint64(lowest)
     other_indices, other_ranks = np.empty_like(indices), np.empty_like(ranks)
-    counts = np.empty(2049, np.int64)
+    counts = np.empty(4097, np.int64)
     shift = 0
     is_moved = False
     while shift < 64 and span >> np.uint64(shift) != 0:
         for value in range(counts.size):
             counts[value] = 0
         for i in range(n):
-            digit = ((np.uint64(highest) - np.uint64(ranks[i])) >> np.uint64(shift)) & np.uint64(2047)
+            digit = ((np.uint64(highest) - np.uint64(ranks[i])) >> np.uint64(shift)) & np.uint64(4095)
             counts[digit + np.uint64(1)] += 1
-        for value in range(2048):
+        for value in range(4096):
             counts[value + 1] += counts[value]
         for i in range(n):
-            digit = ((np.uint64(highest) - np.uint64(ranks[i])) >> np.uint64(shift)) & np.uint64(2047)
+            digit = ((np.uint64(highest) - np.uint64(ranks[i])) >> np.uint64(shift)) & np.uint64(4095)
             place = counts[digit]
             counts[digit] += 1
             other_indices[place] = indices[i]
@@ -115,7 +115,7 @@ def sort_strongest_first(indices: IndexArray, ranks: CodeArray, lowest: int, hig
         indices, other_indices = other_indices, indices
         ranks, other_ranks = other_ranks, ranks
         is_moved = not is_moved
-        shift += 11
+        shift += 12
     if is_moved:  # a loop: the error that a slice could raise takes seconds to compile
         for i in range(n):
             other_indices[i] = indices[i]
