@@ -5,6 +5,7 @@ was written failed its verification; 70 a bug of ours; 130 interrupted.
 """
 
 import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -58,6 +59,7 @@ EXIT_STATUS: tuple[tuple[type[TopoimpError], int], ...] = (
 )
 """The first that fits counts."""
 BUG = 70
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -74,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
     except (ReaderGoneError, SystemExit):  # typer exits where it finds a pipe closed
         return 0
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except Exception:
         sys.excepthook(*sys.exc_info())
         error_line("this is a defect of topoimp; the lines above say where")
@@ -88,7 +90,11 @@ def run() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
     signal.signal(signal.SIGTERM, _stop)
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    if status == INTERRUPTED:
+        # All is cleaned up. An orderly exit would wait for threads that were interrupted in the middle of things.
+        os._exit(status)
+    sys.exit(status)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
