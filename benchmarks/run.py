@@ -19,10 +19,12 @@ from measure import extra_memory, interleaved, once
 from peers import PEERS
 from torch.nn.utils import prune
 
+from topoimp.catalogue import LayerInfo
 from topoimp.forest import spanning_forest
 from topoimp.layers import Layer, as_layer
 from topoimp.ranking import ByStrength
-from topoimp.selection import Cut, cuts_keeping
+from topoimp.selection import Cut, shares_keeping
+from topoimp.streaming import InHand
 from topoimp.threads import available_threads
 
 HERE = Path(__file__).resolve().parent
@@ -157,9 +159,9 @@ def thresholds(is_quick: bool) -> Iterator[Line]:
 
 def threshold(layer: Layer, k: int) -> Cut:
     """Give the cut that keeps the k strongest weights."""
-    nothing = np.empty(0, np.int64)
-    ranked = ByStrength(layer.name, layer.n_weights, layer.number_format, lambda: layer, 32, nothing)
-    return cuts_keeping([ranked], [k])[0][layer.name]
+    info = LayerInfo(layer.name, layer.name, layer.codes.shape, *layer.codes.shape, layer.number_format)
+    ranked = ByStrength(info, n_bits=32, protected=np.empty(0, np.int64), protected_strengths=np.empty(0))
+    return shares_keeping([ranked], [k], InHand(layer, available_threads()))[0][layer.name].cut
 
 
 def prune_globally(weight: torch.Tensor, k: int) -> None:

@@ -4,9 +4,24 @@ from typing import Annotated
 
 import typer
 
+from topoimp.choices import View
 from topoimp.report import Report
 
-from .options import CheckpointPath, Command, Convention, Exclude, Format, FormatOption, Include, Quiet, ScaleOption
+from .options import (
+    CheckpointPath,
+    Command,
+    Convention,
+    Exclude,
+    Format,
+    FormatOption,
+    Groups,
+    Include,
+    Quiet,
+    ScaleOption,
+    Threads,
+    ViewOption,
+    layer_patterns,
+)
 from .output import for_people, noting_compilation, show, show_table
 
 
@@ -14,27 +29,30 @@ def _barcode(
     checkpoint: CheckpointPath,
     include: Include = None,
     exclude: Exclude = None,
+    groups: Groups = None,
+    view: ViewOption = View.MATRIX,
     scale: ScaleOption = None,
     np: Convention = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List every tensor: the layers, and why the others are none.")
     ] = False,
+    threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
 ) -> None:
     """Print the zeroth-order topology of each layer of CHECKPOINT: components, deaths, neural persistence."""
     from topoimp.commands.barcode import barcode_report, tensor_list
     from topoimp.errors import OptionError
-    from topoimp.layers import LayerPatterns
 
-    patterns = LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=True)
+    patterns = layer_patterns(include, exclude, groups, embeddings=True, view=view)
     if list_ and (scale or np):
         raise OptionError("--list shows tensors and no topology; --scale and --np do not go with it")
     if list_:
         show(tensor_list(checkpoint, patterns=patterns), format, _show_list)
     else:
         with noting_compilation(quiet=quiet):
-            show(barcode_report(checkpoint, patterns=patterns, scale=scale, convention=np), format, _show_barcodes)
+            report = barcode_report(checkpoint, patterns=patterns, scale=scale, convention=np, threads=threads)
+        show(report, format, _show_barcodes)
 
 
 barcode = Command("barcode", _barcode, "Example: topoimp barcode lenet-300-100-mnist.safetensors --np balwani")

@@ -5,15 +5,30 @@ from typing import Annotated
 
 import typer
 
+from topoimp.choices import View
 from topoimp.report import Report
 
-from .options import Command, Embeddings, Exclude, Format, FormatOption, Include, Quiet, Rate
+from .options import (
+    Command,
+    Embeddings,
+    Exclude,
+    Format,
+    FormatOption,
+    Groups,
+    Include,
+    Quiet,
+    Rate,
+    Threads,
+    ViewOption,
+    layer_patterns,
+)
 from .output import for_people, note, note_left_out, noting_compilation, show, show_table
 
 
 def _bound(
     checkpoint: Annotated[
-        Path | None, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="CHECKPOINT", help="A checkpoint: file, folder or index.", show_default=False),
     ] = None,
     arch: Annotated[
         str | None,
@@ -23,26 +38,30 @@ def _bound(
     include: Include = None,
     exclude: Exclude = None,
     embeddings: Embeddings = False,
+    groups: Groups = None,
+    view: ViewOption = View.MATRIX,
+    threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
 ) -> None:
     """Print how far each layer of CHECKPOINT can be pruned with its barcode kept, by any method and by magnitude."""
     from topoimp.commands.bound import architecture_bound_report, bound_report
     from topoimp.errors import OptionError
-    from topoimp.layers import LayerPatterns
     from topoimp.schedule import DEFAULT_RATE
 
     rate = DEFAULT_RATE if rate is None else rate
     if (checkpoint is None) == (arch is None):
         raise OptionError("bound takes either a CHECKPOINT or --arch MODEL, and one of them is needed")
     if checkpoint is None:
-        if include or exclude or embeddings:
-            raise OptionError("--include, --exclude and --embeddings choose layers of a CHECKPOINT; --arch has none")
+        if include or exclude or embeddings or groups or view is not View.MATRIX:
+            raise OptionError(
+                "--include, --exclude, --embeddings, --groups and --view are about a CHECKPOINT; --arch has none"
+            )
         show(architecture_bound_report(str(arch), rate=rate), format, _show_floors)
         return
-    patterns = LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=embeddings)
+    patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view)
     with noting_compilation(quiet=quiet):
-        report = bound_report(checkpoint, patterns=patterns, rate=rate)
+        report = bound_report(checkpoint, patterns=patterns, rate=rate, threads=threads)
     show(report, format, _show_bounds)
     note_left_out(report, quiet=quiet)
     if format is Format.TABLE:

@@ -5,33 +5,53 @@ from typing import Annotated
 
 import typer
 
+from topoimp.choices import View
 from topoimp.report import Report
 
-from .options import Command, Convention, Embeddings, Exclude, Format, FormatOption, Include, Quiet
+from .options import (
+    Command,
+    Convention,
+    Embeddings,
+    Exclude,
+    Format,
+    FormatOption,
+    Groups,
+    Include,
+    Quiet,
+    Threads,
+    ViewOption,
+    layer_patterns,
+)
 from .output import for_people, note_left_out, noting_compilation, show, show_table
 
 
 def _compare(
-    reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="A .safetensors file.", show_default=False)],
+    reference: Annotated[
+        Path, typer.Argument(metavar="REFERENCE", help="A checkpoint: file, folder or index.", show_default=False)
+    ],
     other: Annotated[
         Path,
-        typer.Argument(metavar="OTHER", help="A .safetensors file with the same layers.", show_default=False),
+        typer.Argument(
+            metavar="OTHER", help="A checkpoint with the same layers, or a mask of REFERENCE.", show_default=False
+        ),
     ],
     include: Include = None,
     exclude: Exclude = None,
     embeddings: Embeddings = False,
+    groups: Groups = None,
+    view: ViewOption = View.MATRIX,
     np: Convention = None,
+    threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
 ) -> None:
     """Print what OTHER has of the topology of REFERENCE, layer by layer."""
     from topoimp.choices import NeuralPersistence
     from topoimp.commands.compare import comparison_report
-    from topoimp.layers import LayerPatterns
 
-    patterns = LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=embeddings)
+    patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view)
     with noting_compilation(quiet=quiet):
-        report = comparison_report(reference, other, patterns=patterns)
+        report = comparison_report(reference, other, patterns=patterns, threads=threads)
     show(report, format, lambda report: _show_comparison(report, np or NeuralPersistence.RIECK))
     note_left_out(report, quiet=quiet)
 

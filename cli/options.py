@@ -1,14 +1,18 @@
 """The options that several commands share: one word, one meaning, one help text."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from topoimp.choices import NeuralPersistence, Scale
+from topoimp.choices import NeuralPersistence, Scale, View
+
+if TYPE_CHECKING:
+    from topoimp.catalogue import LayerPatterns
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,14 @@ class Format(StrEnum):
     JSON = "json"
 
 
-CheckpointPath = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file.", show_default=False)]
+CheckpointPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CHECKPOINT",
+        help="A .safetensors file, a folder or index of shards, or a PyTorch file that is safe to load.",
+        show_default=False,
+    ),
+]
 Include = Annotated[
     list[str] | None,
     typer.Option(
@@ -44,6 +55,22 @@ Exclude = Annotated[
 Embeddings = Annotated[
     bool,
     typer.Option("--embeddings", help="Embeddings and heads too (names with embed, wte, wpe or lm_head)."),
+]
+Groups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--groups",
+        metavar="PATTERN=G",
+        help="Tensors that hold G graphs along their first axis: grouped convolutions, stacked experts. Repeatable.",
+    ),
+]
+ViewOption = Annotated[
+    View,
+    typer.Option("--view", help="Convolutions as matrices, or channel by channel: a kernel's strongest weight."),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", metavar="N", help="Cores to use; results do not depend on it.", show_default="all cores"),
 ]
 ScaleOption = Annotated[
     Scale | None,
@@ -74,3 +101,31 @@ Rate = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress on stderr.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More notes on stderr: every tensor that was left out.")]
+
+
+def layer_patterns(
+    include: list[str] | None,
+    exclude: list[str] | None,
+    groups: list[str] | None,
+    *,
+    embeddings: bool,
+    view: View = View.MATRIX,
+) -> "LayerPatterns":
+    """Give which layers are looked at, and how, from what the options say.
+
+    Raises:
+        OptionError: if groups are not written as PATTERN=G.
+    """
+    from topoimp.catalogue import LayerPatterns
+
+    parsed = tuple(map(_group, groups or ()))
+    return LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=embeddings, groups=parsed, view=view)
+
+
+def _group(text: str) -> tuple[str, int]:
+    from topoimp.errors import OptionError
+
+    pattern, _, number = text.rpartition("=")
+    if not pattern or not re.fullmatch(r"[0-9]{1,9}", number) or int(number) < 1:
+        raise OptionError(f"--groups is {text!r}; it must be a pattern and a number of groups, as in '*experts*=8'")
+    return pattern, int(number)

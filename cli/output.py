@@ -126,7 +126,7 @@ COMPILING = "compiling for this machine, once; it takes some seconds"
 
 def note_left_out(report: Report, *, quiet: bool) -> None:
     """Say which layers were left out by default."""
-    from topoimp.layers import SKIPPED_EMBEDDING
+    from topoimp.catalogue import SKIPPED_EMBEDDING
 
     names = [name for name, reason in report.left_out.items() if reason == SKIPPED_EMBEDDING]
     if names:

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -17,14 +17,18 @@ from .options import (
     Force,
     Format,
     FormatOption,
+    Groups,
     Include,
     Quiet,
     Rate,
+    Threads,
     Verbose,
+    layer_patterns,
 )
 from .output import for_people, note, note_left_out, noting_compilation, show, show_table
 
 if TYPE_CHECKING:
+    from topoimp.catalogue import LayerPatterns
     from topoimp.commands.prune import Pruning
 
 
@@ -43,15 +47,21 @@ def _prune(
         ),
     ] = None,
     method: Annotated[
-        Method, typer.Option("--method", help="What decides which weights are kept.")
-    ] = Method.TOPOLOGICAL,
+        Method | None,
+        typer.Option("--method", help="What decides which weights are kept.", show_default="topological"),
+    ] = None,
     scope: Annotated[
-        Scope, typer.Option("--scope", help="A target for each layer, or one for all together.")
-    ] = Scope.LAYER,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the permutations of the method random.")] = 0,
+        Scope | None,
+        typer.Option("--scope", help="A target for each layer, or one for all together.", show_default="layer"),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="S", help="Of the permutations of the method random.", show_default="0"),
+    ] = None,
     include: Include = None,
     exclude: Exclude = None,
     embeddings: Embeddings = False,
+    groups: Groups = None,
     mask_out: Annotated[
         Path | None,
         typer.Option(
@@ -62,39 +72,70 @@ def _prune(
         str | None,
         typer.Option("--emit-rounds", metavar="K,...", help="Write checkpoints of these rounds too, as in 3,7."),
     ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            "--apply-mask", metavar="FILE", help="Prune by this mask, or by the zeros of this checkpoint; no rounds."
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Write nothing and exit with 3 if a target is below a floor.")
     ] = False,
     force: Force = False,
+    threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Prune CHECKPOINT in rounds, keep every layer's barcode, and prove it; writes a checkpoint, its mask and a CSV."""
-    from topoimp.commands.prune import prune_checkpoint
-    from topoimp.layers import LayerPatterns
+    from topoimp.commands.prune import apply_mask, prune_checkpoint
 
+    where: _Where = {
+        "output": output,
+        "patterns": layer_patterns(include, exclude, groups, embeddings=embeddings),
+        "mask_output": mask_out,
+        "force": force,
+        "threads": threads,
+    }
     with noting_compilation(quiet=quiet):
-        pruning = prune_checkpoint(
-            checkpoint,
-            n_rounds=rounds,
-            sparsity=sparsity,
-            rate=rate,
-            output=output,
-            method=method,
-            scope=scope,
-            seed=seed,
-            patterns=LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=embeddings),
-            mask_output=mask_out,
-            emit_rounds=_numbers(emit_rounds),
-            strict=strict,
-            force=force,
-        )
+        if mask is not None:
+            _refuse_rounds(rounds, sparsity, rate, method, scope, seed, emit_rounds, strict or None)
+            pruning = apply_mask(checkpoint, mask, **where)
+        else:
+            pruning = prune_checkpoint(
+                checkpoint,
+                n_rounds=rounds,
+                sparsity=sparsity,
+                rate=rate,
+                method=method or Method.TOPOLOGICAL,
+                scope=scope or Scope.LAYER,
+                seed=seed or 0,
+                emit_rounds=_numbers(emit_rounds),
+                strict=strict,
+                **where,
+            )
     show(pruning.report, format, _show_pruning)
     _note_pruning(pruning, quiet=quiet, verbose=verbose)
 
 
 prune = Command("prune", _prune, "Example: topoimp prune lenet-300-100-mnist.safetensors --rounds 10")
+
+
+class _Where(TypedDict):
+    """What both ways of pruning take."""
+
+    output: Path | None
+    patterns: "LayerPatterns"
+    mask_output: Path | None
+    force: bool
+    threads: int | None
+
+
+def _refuse_rounds(*options: object) -> None:
+    from topoimp.errors import OptionError
+
+    if any(option is not None for option in options):
+        raise OptionError("--apply-mask is pruning by a given mask; options of rounds and methods do not go with it")
 
 
 def _numbers(text: str | None) -> list[int]:
@@ -119,6 +160,11 @@ _FACTS = {
 
 def _show_pruning(report: Report) -> None:
     settings = report.settings
+    if "rounds" not in settings:
+        title = f"{report.inputs['checkpoint']} under the {settings['method']} of {report.inputs['mask']}"
+        facts = {name: header for name, header in _FACTS.items() if name not in ("target", "floor_binds")}
+        show_table(title, {"layer": "layer", "floor": "floor", **facts}, for_people(report.rows))
+        return
     title = f"{report.inputs['checkpoint']}: method {settings['method']}, scope {settings['scope']}"
     show_table(title, {"round": "round", **_FACTS}, report.rounds)
     last = report.network["round"]
@@ -135,7 +181,11 @@ def _note_pruning(pruning: "Pruning", *, quiet: bool, verbose: bool) -> None:
     if pruning.held_at_floor:
         names = ", ".join(pruning.held_at_floor)
         note(f"held at the floor, as their target is below it: {names}", quiet=quiet)
-    note("no training between rounds: they equal one shot at the last target", quiet=quiet)
+    if "rounds" in report.settings:
+        note("no training between rounds: they equal one shot at the last target", quiet=quiet)
+    if pruning.not_copied:
+        names = ", ".join(pruning.not_copied[:3]) + (", ..." if len(pruning.not_copied) > 3 else "")
+        note(f"not copied, as it holds other weights or is no tensor: {names}", quiet=quiet)
     if pruning.recipe:
         note(f"the recipe of these weights is {pruning.recipe}", quiet=quiet)
     for path in (*outputs.rounds.values(), outputs.checkpoint, outputs.mask, outputs.table):

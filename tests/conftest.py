@@ -8,7 +8,9 @@ import hypothesis
 import numpy as np
 import pytest
 
-from topoimp.checkpoint import write_arrays
+from topoimp.catalogue import LayerInfo, LayerPatterns, select_layers
+from topoimp.checkpoint import open_checkpoint, write_arrays
+from topoimp.streaming import LayerStream
 
 # Cases are drawn anew each time; a failure prints the blob that finds it again. Slow machines may be slow.
 hypothesis.settings.register_profile("topoimp", deadline=None, print_blob=True, max_examples=100)
@@ -31,6 +33,17 @@ class Outcome:
 def without_compiling(lines):
     """What a command wrote to stderr, but for the line that a first use on a machine adds."""
     return lines.replace("compiling for this machine, once; it takes some seconds\n", "")
+
+
+def stream_of(path, threads=2, **patterns):
+    """The layers of a checkpoint, as the commands look at them."""
+    return LayerStream(select_layers(open_checkpoint(path), LayerPatterns(**patterns)), threads)
+
+
+def info_of(layer):
+    """What a catalogue would say of a layer that is in memory."""
+    sides = layer.codes.shape
+    return LayerInfo(layer.name, layer.name, sides, *sides, layer.number_format)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from conftest import stream_of
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import slow_order, slow_rounds_above
@@ -20,10 +21,9 @@ from topoimp.bounds import (
     round_half_up,
     rounds_above,
 )
-from topoimp.checkpoint import open_checkpoint
 from topoimp.errors import OptionError
 from topoimp.forest import spanning_forest
-from topoimp.layers import LayerPatterns, as_layer, select_layers
+from topoimp.layers import as_layer
 
 
 def keep_strongest(weight, k):
@@ -93,15 +93,17 @@ def test_the_global_safe_count_is_tight(tmp_path_factory, arrays):
 
     path = tmp_path_factory.mktemp("global") / "model.safetensors"
     write_arrays(path, {f"layer{k}": array for k, array in enumerate(arrays)}, {})
-    layers = select_layers(open_checkpoint(path), LayerPatterns())
+    stream = stream_of(path)
+    layers = stream.layers
     forests = {layer.name: spanning_forest(layer) for layer in layers}
+    bounds = {layer.name: layer_bound(layer, forests[layer.name]) for layer in layers}
     order = sorted(
         (-abs(float(array.flat[index])), f"layer{k}", index)
         for k, array in enumerate(arrays)
         for index in np.flatnonzero(array).tolist()
     )
 
-    safe = global_safe_count(layers, forests)
+    safe = global_safe_count(stream, bounds)
 
     def all_are_kept(count):
         chosen = {name: [index for _, layer, index in order[:count] if layer == name] for name in forests}

@@ -1,16 +1,14 @@
 import numpy as np
 import pytest
+from conftest import stream_of
 
-from topoimp.checkpoint import open_checkpoint
 from topoimp.comparison import compare_layers
 from topoimp.errors import LayerError
-from topoimp.layers import LayerPatterns, select_layers
 from topoimp.preservation import together
 
 
 def compared(one, other):
-    layers = [select_layers(open_checkpoint(path), LayerPatterns()) for path in (one, other)]
-    return list(compare_layers(*layers))
+    return compare_layers(stream_of(one), stream_of(other).layers)
 
 
 def test_by_hand(write):

@@ -111,13 +111,6 @@ def test_strengths_are_not_rounded():
     assert forest_of(weight).strengths.tolist() == [1.0, 1 - 2**-53, 1e-300]
 
 
-def test_the_share_of_the_forest_in_a_mask():
-    forest = forest_of(np.array([[3.0, 1.0], [2.0, 0.5]]))
-
-    assert forest.share_in(np.array([[True, True], [False, True]])) == 2 / 3
-    assert forest_of(np.zeros((2, 2))).share_in(np.ones((2, 2), bool)) is None
-
-
 def test_a_mask_of_another_shape_is_refused():
     with pytest.raises(LayerError, match=r"a mask of shape \(2, 3\) does not fit 'weight' of shape \(2, 2\)"):
         forest_of(np.ones((2, 2)), kept=np.ones((2, 3), bool))

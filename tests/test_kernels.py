@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topoimp.kernels import collect_strongest, join_edges, label_components, root_of, sort_strongest_first
+from topoimp.kernels.forests import collect_strongest, join_edges, label_components, root_of, sort_strongest_first
 
 
 def test_root_of_halves_the_path_it_walks():
@@ -46,20 +46,18 @@ def test_what_does_not_fit_is_counted_and_nothing_is_overwritten():
     codes = np.arange(1, 201, dtype=np.uint32)
     indices, ranks = np.full(3, -1), np.zeros(3, np.uint32)
 
-    found = collect_strongest(codes, None, 0, 200, np.uint32(0x7FFFFFFF), np.uint32(101), indices, ranks)
+    found = collect_strongest(codes, 0, 200, np.uint32(0x7FFFFFFF), np.uint32(101), indices, ranks)
 
     assert found == (100, 200, 200)
     assert indices.tolist() == [100, 101, 102]
     assert ranks.tolist() == [101, 102, 103]
 
 
-def test_the_sign_and_what_is_masked_are_not_looked_at():
+def test_the_sign_and_what_is_beyond_the_part_are_not_looked_at():
     codes = np.array([0x80000005, 7, 0x80000000, 9], np.uint32)
     indices, ranks = np.zeros(4, np.int64), np.zeros(4, np.uint32)
 
-    found = collect_strongest(
-        codes, np.array([True, True, True, False]), 0, 4, np.uint32(0x7FFFFFFF), np.uint32(1), indices, ranks
-    )
+    found = collect_strongest(codes, 0, 3, np.uint32(0x7FFFFFFF), np.uint32(1), indices, ranks)
 
     assert found == (2, 2, 7)
     assert (indices[:2].tolist(), ranks[:2].tolist()) == ([0, 1], [5, 7])

@@ -36,6 +36,14 @@ def test_masks_of_other_shapes_are_not_within_each_other():
     assert not pack_mask(kept, (2, 3)).is_within(pack_mask(kept, (3, 2)))
 
 
+@given(MASKS, st.data())
+def test_a_part_of_a_mask_is_that_part(kept, data):
+    start = data.draw(st.integers(0, kept.size))
+    stop = data.draw(st.integers(start, kept.size))
+
+    assert_array_equal(pack_mask(kept, kept.shape).part(start, stop), kept.ravel()[start:stop])
+
+
 def test_the_first_weight_is_in_the_lowest_bit():
     assert pack_mask(np.array([[True, False], [False, True]]), (2, 2)).bits.tolist() == [0b1001]
 
@@ -69,6 +77,8 @@ def test_a_mask_file_is_read_back(tmp_path):
             {SHAPES_KEY: '{"a": [3, 3]}'},
             "tensor 'a' has bits set beyond its last weight",
         ),
+        ({"a": np.zeros(2, np.uint8)}, {SHAPES_KEY: '{"a": [-4, -4]}'}, "tensor 'a' does not hold one bit"),
+        ({"a": np.zeros(2, np.uint8)}, {SHAPES_KEY: "[" * 100_000}, "is no mask"),
     ],
 )
 def test_what_is_no_mask_is_refused(tmp_path, arrays, metadata, message):

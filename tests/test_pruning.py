@@ -1,24 +1,33 @@
 import numpy as np
+from conftest import info_of, stream_of
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from oracles import slow_forest, slow_order, slow_permutation_keys
 from strategies import weights
 
-from topoimp.checkpoint import open_checkpoint, write_arrays
+from topoimp.checkpoint import write_arrays
 from topoimp.choices import Method
 from topoimp.forest import spanning_forest
-from topoimp.layers import LayerPatterns, as_layer, select_layers
-from topoimp.pruning import Rule, keep_by_layer, keep_globally, rule_for
+from topoimp.layers import as_layer
+from topoimp.pruning import Rule, keep_each, pruned_layer, rule_for
 from topoimp.ranking import permutation_keys
+from topoimp.streaming import InHand
 
 METHODS = st.sampled_from(list(Method))
 
 
 def mask_of(weight, target, method, seed=0):
     layer = as_layer(weight)
-    (keep,) = keep_by_layer(layer, spanning_forest(layer), [target], Rule(method, seed, 64))
-    return keep.mask(layer)
+    return kept_of(layer, target, Rule(method, seed, 64))
+
+
+def kept_of(layer, target, rule):
+    forests = {layer.name: spanning_forest(layer)}
+    (keep,) = keep_each([info_of(layer)], forests, [target], rule, InHand(layer, threads=2))
+    pruned = pruned_layer(keep[layer.name], layer, threads=2)
+    assert keep[layer.name].n_kept == np.count_nonzero(pruned.codes)
+    return pruned.edges()
 
 
 @given(weights(), st.integers(0, 150))
@@ -64,12 +73,13 @@ def test_as_many_are_kept_as_asked_for_floors_aside(weight, method, target):
 def test_one_target_for_all_layers_is_met_exactly_floors_aside(tmp_path_factory, arrays, method, target):
     path = tmp_path_factory.mktemp("global") / "model.safetensors"
     write_arrays(path, {f"layer{k}": array for k, array in enumerate(arrays)}, {})
-    layers = select_layers(open_checkpoint(path), LayerPatterns())
+    stream = stream_of(path)
+    layers = stream.layers
     forests = {layer.name: spanning_forest(layer) for layer in layers}
 
-    (keeps,) = keep_globally(layers, forests, [target], rule_for(layers, method, seed=0))
+    (keeps,) = keep_each(layers.infos, forests, [target], rule_for(layers.infos, method, seed=0), stream)
 
-    masks = {layer.name: keeps[layer.name].mask(layer) for layer in layers}
+    masks = {layer.name: pruned_layer(keeps[layer.name], layer, 1).edges() for layer in layers}
     n_edges = sum(np.count_nonzero(array) for array in arrays)
     floor = sum(map(len, (forest.indices for forest in forests.values()))) if method is Method.TOPOLOGICAL else 0
     assert sum(np.count_nonzero(mask) for mask in masks.values()) == max(min(target, n_edges), floor)
@@ -81,20 +91,20 @@ def test_one_target_for_all_layers_is_met_exactly_floors_aside(tmp_path_factory,
 
 def test_layers_of_mixed_types_are_compared_by_exact_values(write):
     path = write({"a": np.array([[1.0, 2.0], [3.0, 4.0]], np.float16), "b": np.array([[1.5, 2.5], [3.5, 4.5]])})
-    layers = select_layers(open_checkpoint(path), LayerPatterns())
+    stream = stream_of(path)
+    layers = stream.layers
     forests = {layer.name: spanning_forest(layer) for layer in layers}
 
-    (keeps,) = keep_globally(layers, forests, [5], rule_for(layers, Method.MAGNITUDE, seed=0))
+    (keeps,) = keep_each(layers.infos, forests, [5], rule_for(layers.infos, Method.MAGNITUDE, seed=0), stream)
 
-    masks = {layer.name: keeps[layer.name].mask(layer).tolist() for layer in layers}
+    masks = {layer.name: pruned_layer(keeps[layer.name], layer, 1).edges().tolist() for layer in layers}
     assert masks == {"a": [[False, False], [True, True]], "b": [[False, True], [True, True]]}
 
 
 def test_random_masks_depend_on_the_seed_and_on_the_name_of_the_layer():
     def mask(name, seed):
         layer = as_layer(np.ones((20, 20)), name=name)
-        (keep,) = keep_by_layer(layer, spanning_forest(layer), [200], Rule(Method.RANDOM, seed, 32))
-        return keep.mask(layer).tolist()
+        return kept_of(layer, 200, Rule(Method.RANDOM, seed, 32)).tolist()
 
     assert mask("a", 0) == mask("a", 0)
     assert mask("a", 0) != mask("a", 1)

@@ -32,6 +32,8 @@ NAMES = [
     "Training",
     "TrainingError",
     "VerificationError",
+    "View",
+    "apply_mask",
     "architecture_bound_report",
     "as_layer",
     "barcode_of",

@@ -1,7 +1,9 @@
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from conftest import info_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -9,8 +11,9 @@ from strategies import SEEDS, make_weight
 
 from topoimp.layers import as_layer
 from topoimp.number_format import common_bits
-from topoimp.ranking import ByStrength, kept_by_strength
-from topoimp.selection import KEEP_ALL, N_DIGITS, Cut, cuts_keeping
+from topoimp.ranking import ByStrength, write_kept_by_strength
+from topoimp.selection import KEEP_ALL, N_DIGITS, Cut, Share, shares_keeping
+from topoimp.streaming import InHand
 
 NOTHING = np.empty(0, np.int64)
 
@@ -27,18 +30,43 @@ class Listed:
     def n_weights(self):
         return self.ranks.size
 
-    def count_digits(self, shift, prefix):
+    @property
+    def place(self):
+        return self.name, 0
+
+    def known_digits(self, _shift, _prefix):
+        return None
+
+    def count_digits(self, _layer, shift, prefix, _threads):
         counts = np.zeros(N_DIGITS, np.int64)
         for rank in self.ranks.tolist():
             if rank and (prefix is None or rank >> (shift + 16) == prefix):
                 counts[rank >> shift & 0xFFFF] += 1
         return counts
 
-    def place_of(self, rank, n):
+    def place_of(self, _layer, rank, n, _threads):
         return int(np.flatnonzero(self.ranks == rank)[n - 1])
 
 
-def kept(ranks, cut):
+@dataclass(frozen=True)
+class Names:
+    """A source of layers that are nothing but their names."""
+
+    layers: list
+
+    def each(self, look):
+        return [look(layer, 1) for layer in self.layers]
+
+    def one(self, name, look):
+        return look(next(layer for layer in self.layers if layer.name == name), 1)
+
+
+def shares_of(layers, targets):
+    return shares_keeping(layers, targets, Names(layers))
+
+
+def kept(ranks, share):
+    cut = share.cut
     indices = np.arange(ranks.size)
     return (ranks > cut.rank) | ((ranks == cut.rank) & (indices <= cut.last) & (ranks > 0))
 
@@ -66,31 +94,49 @@ def several_layers(draw):
 
 @given(several_layers(), st.lists(st.integers(-1, 170), min_size=1, max_size=4))
 def test_cuts_keep_what_sorting_everything_would_for_every_target(layers, targets):
-    for target, cuts in zip(targets, cuts_keeping(layers, targets), strict=True):
+    for target, shares in zip(targets, shares_of(layers, targets), strict=True):
         expected = slow_kept(layers, target)
-        assert {layer.name: kept(layer.ranks, cuts[layer.name]).tolist() for layer in layers} == expected
+        assert {layer.name: kept(layer.ranks, shares[layer.name]).tolist() for layer in layers} == expected
+        assert {layer.name: shares[layer.name].n_kept for layer in layers} == {
+            name: sum(of_layer) for name, of_layer in expected.items()
+        }
 
 
 def test_ties_go_to_the_first_names_and_the_first_indices():
     ones = np.ones(4, np.uint32)
 
-    (cuts,) = cuts_keeping([Listed("b", ones, 32), Listed("a", ones, 32)], [5])
+    (shares,) = shares_of([Listed("b", ones, 32), Listed("a", ones, 32)], [5])
 
-    assert cuts == {"a": Cut(rank=1, last=3), "b": Cut(rank=1, last=0)}
+    assert shares == {"a": Share(Cut(rank=1, last=3), 4), "b": Share(Cut(rank=1, last=0), 1)}
 
 
 def test_all_are_kept_if_there_are_no_more():
-    assert cuts_keeping([Listed("a", np.array([0, 2, 0], np.uint32), 32)], [1, 5]) == [{"a": KEEP_ALL}] * 2
+    shares = shares_of([Listed("a", np.array([0, 2, 0], np.uint32), 32)], [1, 5])
+
+    assert shares == [{"a": Share(KEEP_ALL, 1)}] * 2
 
 
 @pytest.mark.parametrize("n_bits", [32, 64])
 def test_the_largest_and_the_smallest_rank_can_be_where_the_cut_is(n_bits):
     ranks = np.array([2**n_bits - 1, 1, 2**n_bits - 1], f"uint{n_bits}")
 
-    one, three = cuts_keeping([Listed("a", ranks, n_bits)], [1, 2])
+    one, two = shares_of([Listed("a", ranks, n_bits)], [1, 2])
 
-    assert one == {"a": Cut(rank=2**n_bits - 1, last=0)}
-    assert three == {"a": Cut(rank=2**n_bits - 1, last=2)}
+    assert one == {"a": Share(Cut(rank=2**n_bits - 1, last=0), 1)}
+    assert two == {"a": Share(Cut(rank=2**n_bits - 1, last=2), 2)}
+
+
+def by_strength(layer, n_bits, protected):
+    strengths = layer.strengths().ravel()[protected]
+    return ByStrength(info_of(layer), n_bits=n_bits, protected=protected, protected_strengths=strengths)
+
+
+def kept_by_strength(layer, cut, protected, n_bits):
+    """What is kept, written in two parts that meet in the middle of the layer."""
+    pruned = np.empty(layer.n_weights, layer.codes.dtype)
+    for start, stop in pairwise([0, layer.n_weights // 2, layer.n_weights]):
+        write_kept_by_strength(layer, cut, protected, n_bits=n_bits, start=start, pruned=pruned[start:stop])
+    return pruned != 0
 
 
 TYPES = st.sampled_from(["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"])
@@ -113,13 +159,12 @@ def test_layers_of_any_types_are_cut_as_their_exact_values_say(described, seed, 
     layers = [typed_layer(f"layer{k}", *description) for k, description in enumerate(described)]
     n_bits = common_bits(layer.number_format for layer in layers)
     rng = np.random.default_rng(seed)
-    protected, ranked = {}, []
-    for layer in layers:
-        protected[layer.name] = np.flatnonzero(layer.edges().ravel() & (rng.random(layer.n_weights) < 0.2))
-        described = (layer.name, layer.n_weights, layer.number_format)
-        ranked.append(ByStrength(*described, lambda layer=layer: layer, n_bits, protected[layer.name]))
+    protected = {
+        layer.name: np.flatnonzero(layer.edges().ravel() & (rng.random(layer.n_weights) < 0.2)) for layer in layers
+    }
+    ranked = [by_strength(layer, n_bits, protected[layer.name]) for layer in layers]
 
-    (cuts,) = cuts_keeping(ranked, [target])
+    (shares,) = shares_keeping(ranked, [target], Names(layers))
 
     entries = sorted(
         (-strength, layer.name, place)
@@ -129,7 +174,7 @@ def test_layers_of_any_types_are_cut_as_their_exact_values_say(described, seed, 
     )
     chosen = {(name, place) for _, name, place in entries[: max(target, 0)]}
     for layer in layers:
-        mask = kept_by_strength(layer, cuts[layer.name], protected[layer.name], n_bits=n_bits)
+        mask = kept_by_strength(layer, shares[layer.name].cut, protected[layer.name], n_bits)
         expected = [(layer.name, p) in chosen or p in protected[layer.name] for p in range(layer.n_weights)]
         assert_array_equal(mask.ravel(), expected)
 
@@ -144,10 +189,8 @@ def test_a_larger_layer_of_many_ties_is_cut_exactly(dtype, share):
     n_bits = common_bits([layer.number_format])
     target = int(share * layer.n_weights)
 
-    (cuts,) = cuts_keeping(
-        [ByStrength("weight", layer.n_weights, layer.number_format, lambda: layer, n_bits, NOTHING)], [target]
-    )
+    (shares,) = shares_keeping([by_strength(layer, n_bits, NOTHING)], [target], InHand(layer, threads=2))
 
     order = np.argsort(-layer.strengths().ravel(), kind="stable")[: min(target, np.count_nonzero(layer.edges()))]
-    mask = kept_by_strength(layer, cuts["weight"], NOTHING, n_bits=n_bits)
+    mask = kept_by_strength(layer, shares["weight"].cut, NOTHING, n_bits)
     assert np.flatnonzero(mask).tolist() == np.sort(order).tolist()

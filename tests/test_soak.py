@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
+from conftest import stream_of
 from oracles import sorted_forest
 
-from topoimp.checkpoint import open_checkpoint
 from topoimp.checkpoint.header import TensorInfo, format_header
 from topoimp.commands.barcode import barcode_report
 from topoimp.forest import spanning_forest
-from topoimp.layers import LayerPatterns, select_layers
 from topoimp.number_format import F8_E4M3
 
 
@@ -35,7 +34,7 @@ def test_a_layer_of_more_than_2_to_the_32_weights(tmp_path):
     wanted = [int(rows[i // len(columns)]) * side + int(columns[i % len(columns)]) for i in sorted_forest(small)]
 
     report = barcode_report(path)
-    (layer,) = select_layers(open_checkpoint(path), LayerPatterns())
+    (layer,) = stream_of(path).layers
 
     assert places[-1] >= 2**32
     assert report.layers[0]["n_edges"] == len(places)

@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from conftest import stream_of
 
-from topoimp.checkpoint import open_checkpoint
 from topoimp.errors import VerificationError
-from topoimp.layers import LayerPatterns, select_layers
-from topoimp.mask import pack_mask, write_masks
-from topoimp.verification import verify_masks, verify_pruned
+from topoimp.forest import spanning_forest
+from topoimp.mask import pack_mask
+from topoimp.preservation import preservation_by_strength
+from topoimp.verification import verify_pruned
 
 WEIGHT = np.array([[3.0, -1.0], [2.0, 0.5]])
 KEPT = np.array([[True, True], [True, False]])
@@ -13,14 +16,17 @@ TENSORS = {"fc": WEIGHT, "bias": np.array([-0.0, 1.0])}
 MASKS = {"fc": pack_mask(KEPT, (2, 2))}
 
 
-def verify(write, pruned, *, masks=MASKS, metadata=None):
-    original = select_layers(open_checkpoint(write(TENSORS, "original", {"format": "pt"})), LayerPatterns())
+def verify(write, pruned, *, masks=MASKS, metadata=None, **changes):
+    original = stream_of(write(TENSORS, "original", {"format": "pt"})).layers
+    forest = spanning_forest(next(iter(original)))
+    expected = preservation_by_strength(forest, n_weights=4, n_kept=3, n_forest_kept=3)
     path = write(
         {**TENSORS, "fc": np.where(KEPT, WEIGHT, 0), **pruned},
         "pruned",
         metadata or {"format": "pt", "topoimp.method": "x"},
     )
-    verify_pruned(path, original, masks, keeps_barcode=True)
+    expected = {"fc": replace(expected, **changes)}
+    verify_pruned(path, original, {"fc": forest}, masks=masks, expected=expected, threads=2)
 
 
 def test_what_is_as_it_should_be_passes(write):
@@ -49,24 +55,32 @@ def test_lost_metadata_are_noticed(write):
         verify(write, {}, metadata={"topoimp.method": "x"})
 
 
+@pytest.mark.parametrize("field", ["n_kept", "n_forest_kept", "beta0", "beta1"])
+def test_a_fact_that_is_not_as_reported_is_noticed(write, field):
+    with pytest.raises(VerificationError, match=f"layer 'fc' has {field} ., ; 99 was meant".replace(", ", "")):
+        verify(write, {}, **{field: 99})
+
+
+def test_without_a_mask_whatever_is_not_zero_must_be_as_it_was(write):
+    verify(write, {}, masks=None)
+    with pytest.raises(VerificationError, match="pruned: a surviving weight of 'fc' changed"):
+        verify(write, {"fc": np.array([[3.0, -1.5], [2.0, 0.0]])}, masks=None)
+
+
+def test_a_kept_minus_zero_must_have_become_plus_zero(write):
+    zeros = {"fc": np.array([[3.0, -0.0], [2.0, 0.5]])}
+    original = stream_of(write(zeros, "original")).layers
+    forests = {"fc": spanning_forest(next(iter(original)))}
+    masks = {"fc": pack_mask(np.ones((2, 2), bool), (2, 2))}
+
+    left = verify_pruned(write({"fc": np.abs(zeros["fc"])}, "good"), original, forests, masks=masks, threads=1)
+    assert left["fc"].n_kept == 3
+    with pytest.raises(VerificationError, match="bad: a surviving weight of 'fc' changed"):
+        verify_pruned(write(zeros, "bad"), original, forests, masks=masks, threads=1)
+
+
 def test_a_barcode_that_changed_is_noticed(write):
     kept = np.array([[True, False], [True, True]])
 
     with pytest.raises(VerificationError, match="the barcode of 'fc' changed"):
         verify(write, {"fc": np.where(kept, WEIGHT, 0)}, masks={"fc": pack_mask(kept, (2, 2))})
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        {"fc": pack_mask(~KEPT, (2, 2))},
-        {"fc": pack_mask(KEPT, (1, 4))},
-        {"other": pack_mask(KEPT, (2, 2))},
-        {**MASKS, "other": pack_mask(KEPT, (2, 2))},
-    ],
-)
-def test_another_mask_than_the_one_applied_is_noticed(tmp_path, written):
-    write_masks(tmp_path / "mask", written, {})
-
-    with pytest.raises(VerificationError, match="mask: the mask of 'fc' is not the one that was applied"):
-        verify_masks(tmp_path / "mask", MASKS)

@@ -16,3 +16,6 @@ IndexArray = NDArray[np.int64]
 
 FloatArray = NDArray[np.float64]
 """Exact strengths, deaths or persistences, whatever the type of the layer."""
+
+ByteArray = NDArray[np.uint8]
+"""A tensor's bytes as stored, flat."""

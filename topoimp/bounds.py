@@ -14,10 +14,12 @@ import numpy as np
 
 from topoimp.errors import OptionError
 from topoimp.forest import Forest
-from topoimp.layers import Layer, Layers
+from topoimp.layers import Layer
 from topoimp.number_format import common_bits
-from topoimp.ranking import count_by_strength
+from topoimp.ranking import count_by_strength, ranks_of
 from topoimp.selection import Cut
+from topoimp.streaming import LayerStream
+from topoimp.threads import thread_count
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ class LayerBound:
         tau: strength of the forest's last edge; None without edges.
         safe_count: fewest strongest weights that keep the barcode; 0 without edges.
         vertex: the row or column that the forest's last edge attaches; None if it joins two larger components.
+        last: flat index of the weight that is the forest's last edge; None without edges.
     """
 
     n_weights: int
@@ -127,22 +130,29 @@ class LayerBound:
     tau: float | None
     safe_count: int
     vertex: Vertex | None
+    last: int | None = None
 
 
-def layer_bound(layer: Layer, forest: Forest) -> LayerBound:
-    """Give how far a layer can be pruned, from its weights and its maximum spanning forest."""
+def layer_bound(layer: Layer, forest: Forest, *, threads: int | None = None) -> LayerBound:
+    """Give how far a layer can be pruned, from its weights and its maximum spanning forest.
+
+    In the view ``channel`` it is weights that are counted: of a kernel, the first strongest can be an edge of the
+    forest.
+    """
+    n_edges = layer.n_edges_in_parallel()
     return LayerBound(
         n_weights=layer.n_weights,
-        n_edges=forest.n_edges,
+        n_edges=forest.n_edges if n_edges is None else n_edges,
         n_components=forest.n_components,
         floor=len(forest.indices),
         tau=forest.weakest,
-        safe_count=magnitude_safe_count(layer, forest),
+        safe_count=magnitude_safe_count(layer, forest, threads=threads),
         vertex=binding_vertex(forest),
+        last=_last_weight(layer, forest),
     )
 
 
-def magnitude_safe_count(layer: Layer, forest: Forest) -> int:
+def magnitude_safe_count(layer: Layer, forest: Forest, *, threads: int | None = None) -> int:
     """Give the fewest strongest weights that keep a layer's barcode: its forest's last edge comes at this position.
 
     With ties this can be fewer than a threshold on |w| would keep, as equal strengths are cut by index.
@@ -150,16 +160,29 @@ def magnitude_safe_count(layer: Layer, forest: Forest) -> int:
     Args:
         layer: its weights.
         forest: its maximum spanning forest.
+        threads: how many cores to use; all if None.
 
     Returns:
         0 for a layer without edges.
     """
-    if len(forest.indices) == 0:
+    last = _last_weight(layer, forest)
+    if last is None:
         return 0
-    n_bits, last = common_bits([layer.number_format]), int(forest.indices[-1])
-    code = layer.codes.reshape(-1)[last : last + 1]
-    rank = int(layer.number_format.common_codes(code, n_bits=n_bits)[0])
-    return count_by_strength(layer, Cut(rank, last), n_bits=n_bits)
+    n_bits = common_bits([layer.number_format])
+    rank = int(ranks_of(forest.strengths[-1:], n_bits)[0])
+    return count_by_strength(layer, Cut(rank, last), n_bits=n_bits, threads=thread_count(threads))
+
+
+def _last_weight(layer: Layer, forest: Forest) -> int | None:
+    """Give the flat index of the weight that is the forest's last edge: of parallel ones the first strongest."""
+    if len(forest.indices) == 0:
+        return None
+    last = int(forest.indices[-1])
+    if layer.parallel is None:
+        return last
+    n_parallel = layer.parallel.shape[2]
+    kernel = layer.number_format.magnitudes(layer.weights[last * n_parallel : (last + 1) * n_parallel])
+    return int(last * n_parallel + np.argmax(kernel))
 
 
 @dataclass(frozen=True)
@@ -175,32 +198,34 @@ class GlobalSafeCount:
     layer: str
 
 
-def global_safe_count(layers: Layers, forests: Mapping[str, Forest]) -> GlobalSafeCount | None:
+def global_safe_count(stream: LayerStream, bounds: Mapping[str, LayerBound]) -> GlobalSafeCount | None:
     """Give the magnitude-safe count of one global order: (strength descending, tensor name, flat index).
 
     Args:
-        layers: read one at a time, once.
-        forests: by layer name, the maximum spanning forests.
+        stream: the layers, looked at once.
+        bounds: by layer name, how far each can be pruned.
 
     Returns:
         None if no layer has an edge.
     """
-    lasts = [
-        (forest.strengths[-1], name, forest.indices[-1]) for name, forest in forests.items() if len(forest.indices)
-    ]
-    if not lasts:
+    infos = {info.name: info for info in stream.layers.infos}
+    taus = {name: bound.tau for name, bound in bounds.items() if bound.tau is not None}
+    if not taus:
         return None
-    tau = min(strength for strength, _, _ in lasts)
-    binding = max(name for strength, name, _ in lasts if strength == tau)
-    last = forests[binding].indices[-1]
-    n_bits = common_bits(info.number_format for info in layers.infos)
-    rank = int(np.array([tau]).astype(f"float{n_bits}").view(f"uint{n_bits}")[0])
-    count = 0
-    for layer in layers:
+    tau = min(taus.values())
+    binding = max((name for name in taus if taus[name] == tau), key=lambda name: infos[name].place)
+    n_bits = common_bits(info.number_format for info in infos.values())
+    rank = int(ranks_of(np.array([tau]), n_bits)[0])
+
+    def count(layer: Layer, threads: int) -> int:
         # Equal strengths are ordered by name, then by index.
-        end = last if layer.name == binding else layer.n_weights - 1 if layer.name < binding else -1
-        count += count_by_strength(layer, Cut(rank, int(end)), n_bits=n_bits)
-    return GlobalSafeCount(count, binding)
+        place, binding_place = infos[layer.name].place, infos[binding].place
+        end = layer.n_weights - 1 if place < binding_place else -1
+        if place == binding_place:
+            end = bounds[binding].last or 0
+        return count_by_strength(layer, Cut(rank, end), n_bits=n_bits, threads=threads)
+
+    return GlobalSafeCount(sum(stream.each(count)), binding)
 
 
 def binding_vertex(forest: Forest) -> Vertex | None:

@@ -38,6 +38,13 @@ class Scope(StrEnum):
     GLOBAL = "global"
 
 
+class View(StrEnum):
+    """How a tensor with more than two axes is read: as the matrix product that it is, or channel by channel."""
+
+    MATRIX = "matrix"
+    CHANNEL = "channel"
+
+
 class NeuralPersistence(StrEnum):
     """The three conventions of normalised neural persistence; they differ by up to 30 %, so outputs name theirs."""
 

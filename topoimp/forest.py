@@ -12,15 +12,15 @@ the one forest. If ties or odd distributions make the collected set too large, t
 nothing is collected and Boruvka's rule does all: never a full sort, never a list of all edges.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from topoimp.arrays import BoolArray, CodeArray, FloatArray, IndexArray
 from topoimp.errors import LayerError
-from topoimp.kernels import (
-    BLOCK,
+from topoimp.kernels import BLOCK
+from topoimp.kernels.forests import (
     GROUP,
     collect_strongest,
     join_best_edges,
@@ -102,25 +102,13 @@ class Forest:
         """Strength of the strongest edge, which every maximum spanning forest contains; None without edges."""
         return float(self.strengths[0]) if len(self.strengths) else None
 
-    def share_in(self, kept: BoolArray) -> float | None:
-        """Give the share of the forest's edges that ``kept`` contains; None for an empty forest.
-
-        Args:
-            kept: which weights are kept, shape (rows, columns).
-        """
-        return self.count_in(kept) / len(self.indices) if len(self.indices) else None
-
-    def count_in(self, kept: BoolArray) -> int:
-        """Give how many of the forest's edges ``kept``, of shape (rows, columns), contains."""
-        return int(np.count_nonzero(kept.reshape(-1)[self.indices]))
-
 
 def spanning_forest(layer: Layer, *, kept: BoolArray | None = None, threads: int | None = None) -> Forest:
     """Give the maximum spanning forest of a layer, or of the part of it that a mask keeps.
 
     Args:
         layer: its weights; 1 x n is allowed.
-        kept: which weights are looked at, shape (rows, columns); all if None. The layer is not copied.
+        kept: which weights are looked at, shape (rows, columns); all if None.
         threads: how many cores to use; all if None. The result does not depend on it.
 
     Raises:
@@ -132,7 +120,9 @@ def spanning_forest(layer: Layer, *, kept: BoolArray | None = None, threads: int
     """
     if kept is not None and kept.shape != layer.codes.shape:
         raise LayerError(f"a mask of shape {kept.shape} does not fit {layer.name!r} of shape {layer.codes.shape}")
-    graph = _Graph(layer, None if kept is None else np.ascontiguousarray(kept), thread_count(threads))
+    if kept is not None:
+        layer = replace(layer, codes=np.where(kept, layer.codes, layer.codes.dtype.type(0)))
+    graph = _Graph(layer, thread_count(threads))
     strong = _collect(graph)
     if strong.largest >= layer.number_format.first_special:
         layer.check_finite()
@@ -147,10 +137,9 @@ def spanning_forest(layer: Layer, *, kept: BoolArray | None = None, threads: int
 
 @dataclass(frozen=True)
 class _Graph:
-    """A layer, a mask or none, and how many threads may look at it."""
+    """A layer, and how many threads may look at it."""
 
     layer: Layer
-    kept: BoolArray | None
     threads: int
 
     @property
@@ -182,7 +171,7 @@ def _collect(graph: _Graph) -> _Strong:
     aimed_at = max(EDGES_PER_VERTEX * layer.n_vertices, LEAST_COLLECTED)
     threshold = _guess_threshold(graph, aimed_at)
     while True:
-        room = min(_OVERFLOW * aimed_at, layer.n_weights)
+        room = min(_OVERFLOW * aimed_at, layer.codes.size)
         parts = _collect_parts(graph, threshold, room)
         n_found = sum(part[0] for part in parts)
         n_edges, largest = sum(part[1] for part in parts), max(part[2] for part in parts)
@@ -197,31 +186,30 @@ def _collect(graph: _Graph) -> _Strong:
 
 def _collect_parts(graph: _Graph, threshold: int, room: int) -> list[tuple[int, int, int, IndexArray, CodeArray]]:
     layer = graph.layer
-    codes, kept = layer.codes.reshape(-1), None if graph.kept is None else graph.kept.reshape(-1)
+    codes = layer.codes.reshape(-1)
     # A threshold beyond the largest code collects nothing, but must still be a code.
     rank = layer.number_format.code_dtype.type(min(threshold, int(np.iinfo(layer.codes.dtype).max)))
 
     def collect(start: int, stop: int) -> tuple[int, int, int, IndexArray, CodeArray]:
         indices, ranks = np.empty(min(room, stop - start), np.int64), np.empty(min(room, stop - start), codes.dtype)
-        n_found, n_edges, largest = collect_strongest(codes, kept, start, stop, graph.mask, rank, indices, ranks)
+        n_found, n_edges, largest = collect_strongest(codes, start, stop, graph.mask, rank, indices, ranks)
         return n_found, n_edges, int(largest), indices[:n_found], ranks[:n_found]
 
-    return in_parallel(collect, layer.n_weights, graph.threads, unit=BLOCK)
+    return in_parallel(collect, layer.codes.size, graph.threads, unit=BLOCK)
 
 
 def _guess_threshold(graph: _Graph, aimed_at: int) -> int:
     """Give the magnitude code that about so many edges reach, from a sample of short runs spread over the layer."""
     layer = graph.layer
-    if layer.n_weights <= _OVERFLOW * aimed_at:
+    if layer.codes.size <= _OVERFLOW * aimed_at:
         return 1
-    n_chunks = min(_SAMPLE_CHUNKS, layer.n_weights // _SAMPLE_CHUNK)
-    starts = np.arange(n_chunks) * (layer.n_weights - _SAMPLE_CHUNK) // max(n_chunks - 1, 1)
+    n_chunks = min(_SAMPLE_CHUNKS, layer.codes.size // _SAMPLE_CHUNK)
+    starts = np.arange(n_chunks) * (layer.codes.size - _SAMPLE_CHUNK) // max(n_chunks - 1, 1)
     places = (starts[:, None] + np.arange(_SAMPLE_CHUNK)).reshape(-1)
     sample = layer.number_format.magnitudes(layer.codes.reshape(-1)[places])
-    if graph.kept is not None:
-        sample = sample[graph.kept.reshape(-1)[places]]
-    share = aimed_at / layer.n_weights
-    return _threshold_in(np.sort(sample), share * len(places))
+    share = aimed_at / layer.codes.size
+    wide = sample.astype(np.promote_types(sample.dtype, np.uint32))  # numpy sorts wide integers several times faster
+    return _threshold_in(np.sort(wide), share * len(places))
 
 
 def _threshold_in(ascending: CodeArray, n_wanted: float) -> int:
@@ -287,7 +275,7 @@ def _join_in_pairs(graph: _Graph, labels: np.ndarray, parent: IndexArray) -> Ind
     def look(start: int, stop: int) -> tuple[CodeArray, IndexArray]:
         pairs = (len(names), len(names))
         ranks, edges = np.zeros(pairs, layer.codes.dtype), np.zeros(pairs, np.int64)
-        strongest_between(layer.codes, graph.kept, start, stop, graph.mask, numbers, ranks, edges)
+        strongest_between(layer.codes, start, stop, graph.mask, numbers, ranks, edges)
         return ranks.reshape(-1), edges.reshape(-1)
 
     ranks, edges = _best_of_parts(in_parallel(look, layer.n_rows, graph.threads))
@@ -312,7 +300,7 @@ def _look_at_all(graph: _Graph, labels: np.ndarray, ranks: CodeArray, edges: Ind
 
     def look(start: int, stop: int) -> tuple[CodeArray, IndexArray]:
         found = np.empty(layer.n_columns, layer.codes.dtype), np.empty(layer.n_columns, np.int64)
-        strongest_of_all(layer.codes, graph.kept, start, stop, graph.mask, labels, ranks, edges, *found)
+        strongest_of_all(layer.codes, start, stop, graph.mask, labels, ranks, edges, *found)
         return found
 
     found = in_parallel(look, layer.n_rows, graph.threads, unit=GROUP)
@@ -321,7 +309,7 @@ def _look_at_all(graph: _Graph, labels: np.ndarray, ranks: CodeArray, edges: Ind
 
 def _look_at_rows(graph: _Graph, rows: IndexArray, labels: np.ndarray, ranks: CodeArray, edges: IndexArray) -> None:
     def look(start: int, stop: int) -> None:
-        strongest_of_rows(graph.layer.codes, graph.kept, rows[start:stop], graph.mask, labels, ranks, edges)
+        strongest_of_rows(graph.layer.codes, rows[start:stop], graph.mask, labels, ranks, edges)
 
     if len(rows):
         in_parallel(look, len(rows), graph.threads)
@@ -334,7 +322,7 @@ def _look_at_columns(
 
     def look(start: int, stop: int) -> tuple[CodeArray, IndexArray]:
         found = np.empty(len(columns), layer.codes.dtype), np.empty(len(columns), np.int64)
-        strongest_of_columns(layer.codes, graph.kept, start, stop, columns, graph.mask, labels, *found)
+        strongest_of_columns(layer.codes, start, stop, columns, graph.mask, labels, *found)
         return found
 
     if len(columns):

@@ -1,29 +1,19 @@
-"""Which tensors of a checkpoint are layers, each read as a weighted bipartite graph.
+"""A layer: weights read as a weighted bipartite graph.
 
-A layer is a floating-point tensor with two or more axes that flattens, as (first axis, all the others), to at least two
-rows and two columns. Rows and columns are the vertices of its graph, weights that are not zero its edges. That view is
-named ``matrix``: for a convolution it is the matrix product that the convolution is.
+Rows and columns are its vertices, weights that are not zero its edges. There are two views of a tensor with more than
+two axes. ``matrix`` flattens all axes but the first: for a convolution it is the matrix product that it computes.
+``channel`` joins the parallel edges between one output and one input channel, all weights of one kernel, into an edge
+that is as strong as the strongest of them.
 """
 
-import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from topoimp.arrays import BoolArray, CodeArray, FloatArray
-from topoimp.checkpoint import Checkpoint, TensorInfo
-from topoimp.errors import LayerError, OptionError
-from topoimp.number_format import BF16, F8_E4M3, F8_E5M2, F16, F32, F64, NUMBER_FORMATS, NumberFormat
-
-VIEW = "matrix"
-"""The only view so far: (first axis, all the others)."""
-
-EMBEDDINGS = ("*embed*", "*wte*", "*wpe*", "*lm_head*")
-"""Names of embeddings and heads, which pruning leaves alone unless asked."""
+from topoimp.errors import LayerError
+from topoimp.number_format import BF16, F8_E4M3, F8_E5M2, F16, F32, F64, NumberFormat
 
 
 @dataclass(frozen=True)
@@ -31,16 +21,27 @@ class Layer:
     """A layer's weights, as stored.
 
     Args:
-        name: its tensor's name.
+        name: its tensor's name; of a group, with the group's number behind it.
         codes: the stored bits, shape (rows, columns); not modified by anything here.
         number_format: what the bits mean.
         origin: the file that it was read from, for messages.
+        parallel: in the view ``channel`` all weights, shape (rows, columns, weights of a kernel); otherwise None.
     """
 
     name: str
     codes: CodeArray
     number_format: NumberFormat
     origin: str = ""
+    parallel: CodeArray | None = None
+
+    def __post_init__(self) -> None:
+        """Make the weights read-only here: so they are, and the passes are compiled for nothing else."""
+        for name in ("codes", "parallel"):
+            codes = getattr(self, name)
+            if codes is not None and codes.flags.writeable:
+                codes = codes.view()
+                codes.flags.writeable = False
+                object.__setattr__(self, name, codes)
 
     @property
     def n_rows(self) -> int:
@@ -58,9 +59,14 @@ class Layer:
         return self.n_rows + self.n_columns
 
     @property
+    def weights(self) -> CodeArray:
+        """The stored bits of all weights, flat: in the view ``channel`` more than there are entries."""
+        return (self.codes if self.parallel is None else self.parallel).reshape(-1)
+
+    @property
     def n_weights(self) -> int:
-        """Entries, stored zeros included."""
-        return int(self.codes.size)
+        """Weights, stored zeros included."""
+        return int(self.weights.size)
 
     def magnitudes(self) -> CodeArray:
         """Give the weights' magnitude codes, shape (rows, columns): they order like the strengths; 0 is no edge."""
@@ -73,6 +79,10 @@ class Layer:
     def edges(self) -> BoolArray:
         """Give which weights are edges, shape (rows, columns)."""
         return np.not_equal(self.magnitudes(), 0)
+
+    def n_edges_in_parallel(self) -> int | None:
+        """Give how many weights are not zero where they are more than the edges (view ``channel``); None elsewhere."""
+        return None if self.parallel is None else int(np.count_nonzero(self.number_format.magnitudes(self.parallel)))
 
     def check_finite(self) -> None:
         """Refuse weights that have no place in the order.
@@ -92,6 +102,18 @@ class Layer:
         raise LayerError(f"{where}tensor {self.name!r} {found}; a layer needs finite weights")
 
 
+def by_channel(layer: Layer, n_parallel: int) -> Layer:
+    """Give the view ``channel`` of a layer: every ``n_parallel`` weights of a row joined into the strongest of them.
+
+    Raises:
+        LayerError: if a weight is NaN or infinite.
+    """
+    layer.check_finite()  # here, where messages can still name the weight
+    parallel = layer.codes.reshape(layer.n_rows, -1, n_parallel)
+    strongest = layer.number_format.magnitudes(parallel).max(axis=2)
+    return Layer(layer.name, strongest, layer.number_format, layer.origin, parallel)
+
+
 def as_layer(weight: Any, *, name: str = "weight") -> Layer:  # Any: whatever numpy or torch calls an array
     """Read an array as a layer.
 
@@ -109,157 +131,6 @@ def as_layer(weight: Any, *, name: str = "weight") -> Layer:  # Any: whatever nu
     layer = Layer(name, codes.reshape(codes.shape[0], -1), number_format)
     layer.check_finite()
     return layer
-
-
-@dataclass(frozen=True)
-class LayerInfo:
-    """What is known of a layer before its weights are read."""
-
-    name: str
-    shape: tuple[int, ...]
-    n_rows: int
-    n_columns: int
-    number_format: NumberFormat
-    view: str = VIEW
-
-    @property
-    def n_weights(self) -> int:
-        """Entries, stored zeros included."""
-        return self.n_rows * self.n_columns
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A tensor that is not looked at, and why."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class LayerPatterns:
-    """Which layers to look at, by name.
-
-    A pattern is a glob (``fc*.weight``, case matters), or ``re:`` and a regular expression found anywhere in the name.
-
-    Args:
-        include: only names that match one of these; all if empty.
-        exclude: not the names that match one of these.
-        embeddings: whether embeddings and heads (``EMBEDDINGS``) are looked at.
-    """
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    embeddings: bool = False
-
-
-@dataclass(frozen=True)
-class Layers:
-    """The selected layers of a checkpoint: iterating reads them one at a time, in the order of the file."""
-
-    checkpoint: Checkpoint
-    infos: tuple[LayerInfo, ...]
-    left_out: tuple[LeftOut, ...]
-
-    def __iter__(self) -> Iterator[Layer]:
-        return map(self.read, self.infos)
-
-    def read(self, info: LayerInfo) -> Layer:
-        """Read one layer's weights; whether they are finite is found out when its forest is.
-
-        Raises:
-            CheckpointError: if the file cannot be read.
-        """
-        codes = self.checkpoint.read_codes(info.name).reshape(info.n_rows, info.n_columns)
-        return Layer(info.name, codes, info.number_format, origin=str(self.checkpoint.path))
-
-
-def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
-    """Give the layers of a checkpoint that the patterns ask for, and everything else with the reason.
-
-    Raises:
-        OptionError: if a pattern is no regular expression, or matches no layer.
-        LayerError: if no layer is left.
-    """
-    infos, left_out = classify_tensors(checkpoint)
-    for pattern in (*patterns.include, *patterns.exclude):
-        if infos and not any(_matches(info.name, pattern) for info in infos):
-            names = ", ".join(info.name for info in infos[:3])
-            raise OptionError(f"pattern {pattern!r} matches no layer of {checkpoint.path}; its layers are {names}, ...")
-    selected: list[LayerInfo] = []
-    for info in infos:
-        reason = _reason_to_skip(info.name, patterns)
-        if reason:
-            left_out.append(LeftOut(info.name, info.shape, info.number_format.name, reason))
-        else:
-            selected.append(info)
-    if not selected:
-        raise LayerError(_no_layer_left(checkpoint, infos))
-    return Layers(checkpoint, tuple(selected), tuple(left_out))
-
-
-def classify_tensors(checkpoint: Checkpoint) -> tuple[list[LayerInfo], list[LeftOut]]:
-    """Give a checkpoint's layers, and the tensors that are none with the reason, in the order of the file."""
-    infos: list[LayerInfo] = []
-    left_out: list[LeftOut] = []
-    for tensor in checkpoint.tensors.values():
-        reason = _why_no_layer(tensor)
-        if reason:
-            left_out.append(LeftOut(tensor.name, tensor.shape, tensor.dtype, reason))
-        else:
-            rows, columns = tensor.shape[0], prod(tensor.shape[1:])
-            infos.append(LayerInfo(tensor.name, tensor.shape, rows, columns, NUMBER_FORMATS[tensor.dtype]))
-    return infos, left_out
-
-
-SKIPPED_EMBEDDING = "an embedding or a head"
-SKIPPED_BY_PATTERN = "not asked for"
-
-
-def _reason_to_skip(name: str, patterns: LayerPatterns) -> str | None:
-    if patterns.include and not any(_matches(name, pattern) for pattern in patterns.include):
-        return SKIPPED_BY_PATTERN
-    if any(_matches(name, pattern) for pattern in patterns.exclude):
-        return SKIPPED_BY_PATTERN
-    if not patterns.embeddings and any(fnmatchcase(name, pattern) for pattern in EMBEDDINGS):
-        return SKIPPED_EMBEDDING
-    return None
-
-
-def _matches(name: str, pattern: str) -> bool:
-    if not pattern.startswith("re:"):
-        return fnmatchcase(name, pattern)
-    try:
-        return re.search(pattern.removeprefix("re:"), name) is not None
-    except (re.error, OverflowError, RecursionError) as error:
-        raise OptionError(f"pattern {pattern!r} is no regular expression: {error}") from error
-
-
-def _no_layer_left(checkpoint: Checkpoint, infos: Sequence[LayerInfo]) -> str:
-    if not infos:
-        return f"{checkpoint.path}: none of its {len(checkpoint.tensors)} tensors is a layer"
-    left = f"{checkpoint.path}: none of its {len(infos)} layers is selected"
-    if any(fnmatchcase(info.name, pattern) for info in infos for pattern in EMBEDDINGS):
-        left += "; --embeddings adds embeddings and heads"
-    return left
-
-
-def _why_no_layer(tensor: TensorInfo) -> str | None:
-    if 0 in tensor.shape:
-        return "no weights"
-    if tensor.dtype.endswith("FNUZ"):
-        return f"{tensor.dtype} numbers are not read"
-    if tensor.dtype not in NUMBER_FORMATS:
-        return f"{tensor.dtype} numbers are no floating-point weights"
-    if len(tensor.shape) < 2:
-        return "one axis" if tensor.shape else "a scalar"
-    if tensor.shape[0] < 2:
-        return "a single row"
-    if prod(tensor.shape[1:]) < 2:
-        return "a single column"
-    return None
 
 
 def _numpy_codes(weight: Any, name: str) -> tuple[CodeArray, NumberFormat]:

@@ -1,38 +1,40 @@
 """Which weights of a checkpoint's layers are kept.
 
-A mask is held and stored packed, one bit per weight, the first weight in the lowest bit. A stored zero is never kept.
-The mask, not the zeros of a checkpoint, is the truth: a kept weight that is rewound or retrained may happen to be 0.
+A mask is held and stored packed, one bit per weight, the first weight in the lowest bit, under the name of the tensor.
+A stored zero is never kept. The mask, not the zeros of a checkpoint, is the truth: a kept weight that is rewound or
+retrained may happen to be 0.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
-from topoimp.arrays import BoolArray
-from topoimp.checkpoint import Checkpoint, open_checkpoint, write_arrays
+from topoimp.arrays import BoolArray, ByteArray, CodeArray
+from topoimp.catalogue import LayerInfo, Layers, classify_tensors
+from topoimp.checkpoint import Checkpoint, TensorWriter, laid_out, open_checkpoint
 from topoimp.errors import CheckpointError
+from topoimp.layers import Layer
 
 SHAPES_KEY = "topoimp.mask.shapes"
-"""The metadata key of a mask file that holds the layers' shapes as JSON."""
+"""The metadata key of a mask file that holds the tensors' shapes as JSON."""
 
 
 @dataclass(frozen=True)
 class PackedMask:
-    """Which weights of one layer are kept.
+    """Which weights of one tensor are kept.
 
     Args:
-        shape: of the layer's tensor.
+        shape: of the tensor.
         bits: ceil(n / 8) bytes for n weights; bits beyond the last weight are 0.
     """
 
     shape: tuple[int, ...]
-    bits: NDArray[np.uint8]
+    bits: ByteArray
 
     @property
     def n_weights(self) -> int:
@@ -46,7 +48,13 @@ class PackedMask:
 
     def flat(self) -> BoolArray:
         """Give which weights are kept, by flat index."""
-        return np.unpackbits(self.bits, count=self.n_weights, bitorder="little").view(np.bool_)
+        return self.part(0, self.n_weights)
+
+    def part(self, start: int, stop: int) -> BoolArray:
+        """Give which of the weights from ``start`` to ``stop`` are kept."""
+        first = start // 8
+        unpacked = np.unpackbits(self.bits[first : -(-stop // 8)], count=stop - 8 * first, bitorder="little")
+        return unpacked[start - 8 * first :].view(np.bool_)
 
     def kept(self) -> BoolArray:
         """Give which weights are kept, in the shape of the tensor."""
@@ -57,45 +65,161 @@ class PackedMask:
         return self.shape == other.shape and not np.any(self.bits & ~other.bits)
 
 
+@dataclass(frozen=True)
+class ByMask:
+    """Keeps what a mask says.
+
+    Args:
+        mask: of the layer's tensor.
+        first: flat index, within the tensor, of the layer's first weight.
+    """
+
+    mask: PackedMask
+    first: int = 0
+
+    def write_kept(self, layer: Layer, start: int, pruned: CodeArray) -> BoolArray:
+        """Write a part of a layer's weights with what the mask does not keep as +0.0, and give which it keeps."""
+        kept = self.mask.part(self.first + start, self.first + start + len(pruned))
+        write_where(layer, start, kept, pruned)
+        return kept
+
+
+@dataclass(frozen=True)
+class ByZeros:
+    """Keeps the weights that are not zero in another checkpoint.
+
+    Args:
+        layers: of the other checkpoint.
+        info: the layer, in the other checkpoint.
+    """
+
+    layers: Layers
+    info: LayerInfo
+
+    def write_kept(self, layer: Layer, start: int, pruned: CodeArray) -> BoolArray:
+        """Write a part of a layer's weights with what is zero in the other as +0.0, and give which are not."""
+        codes = self.layers.read(self.info).weights[start : start + len(pruned)]
+        kept = np.not_equal(self.info.number_format.magnitudes(codes), 0)
+        write_where(layer, start, kept, pruned)
+        return kept
+
+
+def write_where(layer: Layer, start: int, kept: BoolArray, pruned: CodeArray) -> None:
+    """Write a part of a layer's weights, from ``start`` on: what is not kept, and any other zero, as +0.0."""
+    codes = layer.weights[start : start + len(pruned)]
+    is_edge = np.not_equal(layer.number_format.magnitudes(codes), 0)
+    np.multiply(codes, kept & is_edge, out=pruned)
+
+
 def pack_mask(kept: BoolArray, shape: tuple[int, ...]) -> PackedMask:
-    """Pack the truth values of a layer, in any shape, under the shape of its tensor."""
+    """Pack the truth values of a tensor, in any shape, under its shape."""
     return PackedMask(shape, np.packbits(kept.reshape(-1), bitorder="little"))
 
 
 Masks = Mapping[str, PackedMask]
-"""By layer name, what is kept of it."""
+"""By tensor name, what is kept of it."""
+
+
+def mask_writer(path: Path, shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]) -> TensorWriter:
+    """Begin a mask file: its header is written, its bits are to follow.
+
+    Args:
+        path: where; replaced if there.
+        shapes: by tensor name, the tensor's shape.
+        metadata: texts for ``__metadata__``.
+    """
+    texts = {**metadata, SHAPES_KEY: json.dumps({name: list(shape) for name, shape in shapes.items()})}
+    return TensorWriter(path, laid_out({name: ("U8", (mask_bytes(shape),)) for name, shape in shapes.items()}), texts)
 
 
 def write_masks(path: Path, masks: Masks, metadata: Mapping[str, str]) -> None:
-    """Write the masks of a checkpoint's layers as a safetensors file of packed bits, shapes in its metadata."""
-    shapes = json.dumps({name: list(mask.shape) for name, mask in masks.items()})
-    bits = {name: mask.bits for name, mask in masks.items()}
-    write_arrays(path, bits, {**metadata, SHAPES_KEY: shapes})
+    """Write the masks of a checkpoint's tensors as a safetensors file of packed bits, shapes in its metadata."""
+    with mask_writer(path, {name: mask.shape for name, mask in masks.items()}, metadata) as writer:
+        for name, mask in masks.items():
+            writer.write(name, 0, mask.bits)
+
+
+def mask_bytes(shape: Sequence[int]) -> int:
+    """Give the bytes that the packed mask of a tensor takes."""
+    return (prod(shape) + 7) // 8
 
 
 def read_masks(path: Path) -> Masks:
-    """Read what ``write_masks`` wrote.
+    """Open what ``write_masks`` wrote; bits are read when they are looked at.
 
     Raises:
         CheckpointError: if the file is no mask, or a mask does not fit the shape that the file gives it.
     """
-    file = open_checkpoint(path)
+    return masks_in(open_checkpoint(path))
+
+
+def is_mask(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint is a mask file."""
+    return SHAPES_KEY in checkpoint.metadata
+
+
+def masks_in(file: Checkpoint) -> Masks:
+    """Give the masks that an open mask file holds.
+
+    Raises:
+        CheckpointError: if the file is no mask, or a mask does not fit the shape that the file gives it.
+    """
     shapes = _shapes(file)
     masks = {}
     for name, tensor in file.tensors.items():
         shape = shapes.get(name)
-        if tensor.dtype != "U8" or shape is None or tensor.shape != ((prod(shape) + 7) // 8,):
-            raise CheckpointError(f"{path}: tensor {name!r} does not hold one bit for each weight of shape {shape}")
-        mask = PackedMask(tuple(shape), np.frombuffer(file.read_bytes(name), np.uint8))
+        if tensor.dtype != "U8" or shape is None or min(shape, default=0) < 0 or tensor.shape != (mask_bytes(shape),):
+            raise CheckpointError(
+                f"{file.path}: tensor {name!r} does not hold one bit for each weight of shape {shape}"
+            )
+        mask = PackedMask(tuple(shape), file.stored(name))
         if mask.n_weights % 8 and mask.bits[-1] >> (mask.n_weights % 8):
-            raise CheckpointError(f"{path}: tensor {name!r} has bits set beyond its last weight")
+            raise CheckpointError(f"{file.path}: tensor {name!r} has bits set beyond its last weight")
         masks[name] = mask
     return MappingProxyType(masks)
+
+
+def masks_for(layers: Layers, mask: Checkpoint) -> dict[str, ByMask | ByZeros]:
+    """Give, by layer name, what keeps of some layers what a mask does, or what is not zero in another checkpoint.
+
+    Args:
+        layers: what is to be masked.
+        mask: a mask file, or a checkpoint whose zeros are one.
+
+    Raises:
+        CheckpointError: if a layer has no mask, or one of another shape.
+    """
+    path = mask.path
+    if not is_mask(mask):
+        _check_tensors(layers, {name: tensor.shape for name, tensor in mask.tensors.items()}, path)
+        others = {info.name: info for info in classify_tensors(mask, layers.patterns)[0]}
+        missing = [info.name for info in layers.infos if info.name not in others]
+        if missing:
+            raise CheckpointError(f"{path}: tensor {missing[0]!r} is no layer there; its zeros are no mask")
+        return {info.name: ByZeros(Layers(mask, (), ()), others[info.name]) for info in layers.infos}
+    masks = masks_in(mask)
+    _check_tensors(layers, {name: of_tensor.shape for name, of_tensor in masks.items()}, path)
+    return {info.name: ByMask(masks[info.tensor], info.first) for info in layers.infos}
+
+
+def _check_tensors(layers: Layers, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    for info in layers.infos:
+        shape = layers.checkpoint.tensors[info.tensor].shape
+        if info.tensor not in shapes:
+            raise CheckpointError(
+                f"{path}: has no mask for layer {info.tensor!r} of {layers.checkpoint.path}; "
+                "--include and --exclude choose layers"
+            )
+        if shapes[info.tensor] != shape:
+            raise CheckpointError(
+                f"{path}: has a mask of shape {list(shapes[info.tensor])} for {info.tensor!r}; "
+                f"{layers.checkpoint.path} has {list(shape)}"
+            )
 
 
 def _shapes(file: Checkpoint) -> dict[str, list[int]]:
     try:
         shapes = json.loads(file.metadata[SHAPES_KEY])
         return {str(name): [int(size) for size in shape] for name, shape in shapes.items()}
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{file.path}: is no mask; its metadata lacks {SHAPES_KEY}") from error

@@ -1,11 +1,13 @@
-"""What became of a layer's topology: the forest of what is left, held against the forest of the reference."""
+"""What became of a layer's topology: what is left, held against the forest of the reference."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from topoimp.arrays import BoolArray
+import numpy as np
+
 from topoimp.barcode import barcode_of_forest
 from topoimp.forest import Forest
+from topoimp.layers import Layer
 from topoimp.report import Row
 
 
@@ -15,8 +17,8 @@ class Preservation:
 
     Args:
         n_weights: weights, stored zeros included.
-        n_edges: edges of the reference.
-        n_kept: edges left.
+        n_edges: weights of the reference that are not zero.
+        n_kept: those that are left.
         floor: edges of the reference's forest.
         n_forest_kept: how many of these are present.
         beta0: components left.
@@ -61,25 +63,69 @@ class Preservation:
         }
 
 
-def preservation_of(reference: Forest, left: Forest, present: BoolArray) -> Preservation:
-    """Hold what is left of a layer against the reference.
+def count_present(forest: Forest, layer: Layer) -> int:
+    """Give how many edges of a forest are edges of a layer, of the same shape, too."""
+    there = layer.codes.reshape(-1)[forest.indices]
+    return int(np.count_nonzero(layer.number_format.magnitudes(there)))
+
+
+def preservation_of(
+    reference: Forest,
+    left: Forest,
+    *,
+    n_weights: int,
+    n_forest_kept: int,
+    n_edges: int | None = None,
+    n_kept: int | None = None,
+) -> Preservation:
+    """Hold what is left of a layer, whatever it is, against the reference.
 
     Args:
         reference: the forest of the layer before.
         left: the forest of the layer after, or of the other checkpoint's layer of the same shape.
-        present: which weights are edges after, shape (rows, columns).
+        n_weights: weights of the layer, stored zeros included.
+        n_forest_kept: how many edges of the reference's forest are edges after.
+        n_edges: weights of the reference that are not zero, where they are not its edges (view ``channel``).
+        n_kept: the same of what is left.
     """
     return Preservation(
-        n_weights=present.size,
-        n_edges=reference.n_edges,
-        n_kept=left.n_edges,
+        n_weights=n_weights,
+        n_edges=reference.n_edges if n_edges is None else n_edges,
+        n_kept=left.n_edges if n_kept is None else n_kept,
         floor=len(reference.indices),
-        n_forest_kept=reference.count_in(present),
+        n_forest_kept=n_forest_kept,
         beta0=left.n_components,
         beta0_reference=reference.n_components,
         beta1=left.n_cycles,
         beta0_kept=left.n_components == reference.n_components,
         barcode_kept=barcode_of_forest(left).equals(barcode_of_forest(reference)),
+    )
+
+
+def preservation_by_strength(reference: Forest, *, n_weights: int, n_kept: int, n_forest_kept: int) -> Preservation:
+    """Give what is left if the strongest weights are kept, or the forest and the strongest others.
+
+    No forest has to be found for that: what Kruskal's rule takes of such weights is what is kept of the reference's
+    forest. Every edge that it passed over is still the weakest of a cycle if the stronger ones are still there.
+
+    Args:
+        reference: the forest of the layer before.
+        n_weights: weights of the layer, stored zeros included.
+        n_kept: weights kept.
+        n_forest_kept: how many of the forest's edges, strongest first, are kept.
+    """
+    is_whole = n_forest_kept == len(reference.indices)
+    return Preservation(
+        n_weights=n_weights,
+        n_edges=reference.n_edges,
+        n_kept=n_kept,
+        floor=len(reference.indices),
+        n_forest_kept=n_forest_kept,
+        beta0=reference.n_vertices - n_forest_kept,
+        beta0_reference=reference.n_components,
+        beta1=n_kept - n_forest_kept,
+        beta0_kept=is_whole,
+        barcode_kept=is_whole,
     )
 
 

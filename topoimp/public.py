@@ -2,11 +2,12 @@
 
 from topoimp.barcode import Barcode, barcode_of, neural_persistence
 from topoimp.bounds import LayerBound, layer_bound
-from topoimp.choices import Data, Method, NeuralPersistence, Scale, Scope
+from topoimp.catalogue import LayerPatterns
+from topoimp.choices import Data, Method, NeuralPersistence, Scale, Scope, View
 from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.commands.bound import architecture_bound_report, bound_report
 from topoimp.commands.compare import comparison_report
-from topoimp.commands.prune import Pruning, prune_checkpoint
+from topoimp.commands.prune import Pruning, apply_mask, prune_checkpoint
 from topoimp.commands.train import Training, train_run
 from topoimp.errors import (
     CheckpointError,
@@ -20,7 +21,7 @@ from topoimp.errors import (
     VerificationError,
 )
 from topoimp.forest import Forest, spanning_forest
-from topoimp.layers import Layer, LayerPatterns, as_layer
+from topoimp.layers import Layer, as_layer
 from topoimp.mask import PackedMask, read_masks
 from topoimp.report import COLUMNS, Report
 
@@ -49,6 +50,8 @@ __all__ = [
     "Training",
     "TrainingError",
     "VerificationError",
+    "View",
+    "apply_mask",
     "architecture_bound_report",
     "as_layer",
     "barcode_of",

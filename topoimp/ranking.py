@@ -5,61 +5,74 @@ layer is; permutations as 64 random bits. Weights that are kept anyway (``protec
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from topoimp.arrays import BoolArray, CodeArray, IndexArray
-from topoimp.kernels import count_codes, count_digits, count_equal, count_until, mark_kept, place_of_equal
+from topoimp.arrays import CodeArray, FloatArray, IndexArray
+from topoimp.catalogue import LayerInfo
+from topoimp.kernels.counting import count_codes, count_digits, count_equal, count_until, place_of_equal
+from topoimp.kernels.pruning import write_kept
 from topoimp.layers import Layer
-from topoimp.number_format import NumberFormat
 from topoimp.selection import DIGIT_BITS, N_DIGITS, Cut
-from topoimp.threads import in_parallel, thread_count
+from topoimp.threads import in_parallel
 
 _CHUNK = 1 << 20
 """Weights whose ranks are computed together, where they are not stored as such."""
 
 
-@dataclass(frozen=True)
 class ByStrength:
-    """A layer's weights ranked by |w|.
+    """Ranks the weights of a layer by |w|.
 
     Args:
-        name: of the layer.
-        n_weights: of the layer.
-        number_format: of its weights.
-        read: gives the layer; called once a pass.
+        info: the layer.
         n_bits: width of the ranks, 32 or 64; 64 if any layer compared is float64.
         protected: flat indices of weights that have no rank.
+        protected_strengths: their |w|.
     """
 
-    name: str
-    n_weights: int
-    number_format: NumberFormat
-    read: Callable[[], Layer]
-    n_bits: int
-    protected: IndexArray
+    def __init__(self, info: LayerInfo, *, n_bits: int, protected: IndexArray, protected_strengths: FloatArray) -> None:
+        self.name = info.name
+        self.place = info.place
+        self.n_weights = info.n_weights
+        self.n_bits = n_bits
+        self._format = info.number_format
+        self._protected = protected
+        self._protected_ranks = ranks_of(protected_strengths, n_bits)
+        self._counted: IndexArray | None = None
 
-    def count_digits(self, shift: int, prefix: int | None) -> IndexArray:
+    def prepare(self, layer: Layer, threads: int) -> None:
+        """Count the codes of a narrow format: one pass, whatever is asked later."""
+        if self._counted is None and self._format.n_bits <= DIGIT_BITS:
+            self._counted = self._counted_codes(layer, threads)
+
+    def known_digits(self, shift: int, prefix: int | None) -> IndexArray | None:
+        """Give the counts that follow from one pass over a narrow format, once there was one."""
+        if self._counted is None:
+            return None
+        codes = np.arange(1, self._format.first_special).astype(self._format.code_dtype)
+        ranks = self._format.common_codes(codes, n_bits=self.n_bits)
+        counts = _digits_of_counted(ranks, self._counted[1 : self._format.first_special], shift, prefix)
+        return counts - self._digits_of_protected(shift, prefix)
+
+    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> IndexArray:
         """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``."""
-        if self.number_format.n_bits <= DIGIT_BITS:
-            counts = _digits_of_counted(*self._counted_codes, shift, prefix)
-        else:
-            counts = self._counted_ranks(self.read(), shift, prefix)
-        kept_anyway, how_often = np.unique(self._protected_ranks, return_counts=True)
-        return counts - _digits_of_counted(kept_anyway, how_often, shift, prefix)
+        if self._format.n_bits > DIGIT_BITS:
+            return self._counted_ranks(layer, shift, prefix, threads) - self._digits_of_protected(shift, prefix)
+        self.prepare(layer, threads)
+        known = self.known_digits(shift, prefix)
+        assert known is not None  # noqa: S101  # it was counted in the line before
+        return known
 
-    def place_of(self, rank: int, n: int) -> int:
+    def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
         """Give the flat index of the n-th weight, from 1, that has a rank and is not protected."""
-        layer = self.read()
-        code = layer.codes.dtype.type(self.number_format.code_at_most(rank, n_bits=self.n_bits))
-        skipped = np.sort(self.protected[self._protected_ranks == rank])
-        flat, mask = layer.codes.reshape(-1), layer.codes.dtype.type(self.number_format.magnitude_mask)
-        step = -(-self.n_weights // (4 * thread_count(None)))
+        code = layer.codes.dtype.type(self._format.code_at_most(rank, n_bits=self.n_bits))
+        skipped = np.sort(self._protected[self._protected_ranks == rank])
+        flat, mask = layer.weights, layer.codes.dtype.type(self._format.magnitude_mask)
+        step = -(-self.n_weights // (4 * threads))
 
         def count(start: int, stop: int) -> list[tuple[int, int, int]]:
             edges = [*range(start, stop, step), stop]
@@ -68,76 +81,81 @@ class ByStrength:
                 for a, b in pairwise(edges)
             ]
 
-        for part in in_parallel(count, self.n_weights, thread_count(None), unit=step):
-            for start, stop, found in part:
-                if n <= found:
+        for part in in_parallel(count, self.n_weights, threads, unit=step):
+            for start, stop, n_here in part:
+                if n <= n_here:
                     return int(place_of_equal(flat, start, stop, mask, code, n, skipped))
-                n -= found
+                n -= n_here
         raise ValueError(f"layer {self.name!r} has fewer weights of rank {rank}")
 
-    def _counted_ranks(self, layer: Layer, shift: int, prefix: int | None) -> IndexArray:
-        flat = layer.codes.reshape(-1)
-        is_native = self.number_format.n_bits == self.n_bits
-        mask = flat.dtype.type(self.number_format.magnitude_mask)
+    def _counted_ranks(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> IndexArray:
+        """Count digits of codes that are ranks already, or, where float32 is ranked as float64, become such."""
+        flat = layer.weights
+        is_rank = self._format.n_bits == self.n_bits
+        mask = flat.dtype.type(self._format.magnitude_mask)
 
         def count(start: int, stop: int) -> IndexArray:
             counts = np.zeros(N_DIGITS, np.int64)
-            if is_native:
+            if is_rank:
                 count_digits(flat, start, stop, mask, shift, prefix or 0, prefix is None, counts)
                 return counts
-            for at in range(start, stop, _CHUNK):
-                ranks = self.number_format.common_codes(flat[at : min(at + _CHUNK, stop)], n_bits=self.n_bits)
-                everything = ranks.dtype.type((1 << self.n_bits) - 1)
+            everything = np.uint64((1 << 64) - 1)
+            for a in range(start, stop, _CHUNK):
+                ranks = self._format.common_codes(flat[a : min(a + _CHUNK, stop)], n_bits=self.n_bits)
                 count_digits(ranks, 0, ranks.size, everything, shift, prefix or 0, prefix is None, counts)
             return counts
 
-        return _added_up(in_parallel(count, self.n_weights, thread_count(None)))
+        return _added_up(in_parallel(count, self.n_weights, threads))
 
-    @cached_property
-    def _counted_codes(self) -> tuple[CodeArray, IndexArray]:
-        """The ranks that a narrow format has, and how often each is there: one pass, whatever is asked later."""
-        layer = self.read()
-        flat, mask = layer.codes.reshape(-1), layer.codes.dtype.type(self.number_format.magnitude_mask)
+    def _counted_codes(self, layer: Layer, threads: int) -> IndexArray:
+        """Count how often each code is there."""
+        flat, mask = layer.weights, layer.codes.dtype.type(self._format.magnitude_mask)
 
         def count(start: int, stop: int) -> IndexArray:
-            counts = np.zeros(self.number_format.magnitude_mask + 1, np.int64)  # room for every code there can be
+            counts = np.zeros(self._format.magnitude_mask + 1, np.int64)  # room for every code there can be
             count_codes(flat, start, stop, mask, counts)
             return counts
 
-        counts = _added_up(in_parallel(count, self.n_weights, thread_count(None)))
-        codes = np.arange(1, self.number_format.first_special).astype(self.number_format.code_dtype)
-        return self.number_format.common_codes(codes, n_bits=self.n_bits), counts[1 : self.number_format.first_special]
+        return _added_up(in_parallel(count, self.n_weights, threads))
 
-    @cached_property
-    def _protected_ranks(self) -> CodeArray:
-        if len(self.protected) == 0:
-            return np.empty(0, f"uint{self.n_bits}")
-        codes = self.read().codes.reshape(-1)[self.protected]
-        return self.number_format.common_codes(codes, n_bits=self.n_bits)
+    def _digits_of_protected(self, shift: int, prefix: int | None) -> IndexArray:
+        ranks, how_often = np.unique(self._protected_ranks, return_counts=True)
+        return _digits_of_counted(ranks, how_often, shift, prefix)
 
 
-def kept_by_strength(layer: Layer, cut: Cut, protected: IndexArray, *, n_bits: int) -> BoolArray:
-    """Give which weights of a layer a cut keeps, and the protected ones, shape (rows, columns)."""
-    flat, kept = layer.codes.reshape(-1), np.empty(layer.n_weights, np.bool_)
+def ranks_of(strengths: FloatArray, n_bits: int) -> CodeArray:
+    """Give the ranks of strengths that are known exactly."""
+    return np.asarray(strengths.astype(f"float{n_bits}").view(f"uint{n_bits}"))
+
+
+def write_kept_by_strength(
+    layer: Layer, cut: Cut, protected: IndexArray, *, n_bits: int, start: int, pruned: CodeArray
+) -> None:
+    """Write a part of a layer's weights, but 0 for those that neither a cut nor ``protected`` keeps.
+
+    Args:
+        layer: its weights.
+        cut: in ranks of ``n_bits``.
+        protected: flat indices of weights that are kept anyway, ascending.
+        n_bits: width of the ranks.
+        start: flat index of the part's first weight.
+        pruned: what is written; as long as the part.
+    """
+    stop = start + len(pruned)
     mask, code, last = _in_own_codes(layer, cut, n_bits)
-
-    def mark(start: int, stop: int) -> None:
-        mark_kept(flat, start, stop, mask, code, last, kept)
-
-    in_parallel(mark, layer.n_weights, thread_count(None))
-    kept[protected] = True
-    return kept.reshape(layer.codes.shape)
+    write_kept(layer.weights, start, stop, mask, code, last, pruned)
+    here = protected[slice(*np.searchsorted(protected, [start, stop]))]
+    pruned[here - start] = layer.weights[here]
 
 
-def count_by_strength(layer: Layer, cut: Cut, *, n_bits: int) -> int:
+def count_by_strength(layer: Layer, cut: Cut, *, n_bits: int, threads: int) -> int:
     """Count the weights of a layer that a cut keeps."""
-    flat = layer.codes.reshape(-1)
     mask, code, last = _in_own_codes(layer, cut, n_bits)
 
     def count(start: int, stop: int) -> int:
-        return count_until(flat, start, stop, mask, code, last)
+        return count_until(layer.weights, start, stop, mask, code, last)
 
-    return sum(in_parallel(count, layer.n_weights, thread_count(None)))
+    return sum(in_parallel(count, layer.n_weights, threads))
 
 
 def _in_own_codes(layer: Layer, cut: Cut, n_bits: int) -> tuple[Any, Any, int]:  # Any: scalars of the codes' type
@@ -150,55 +168,63 @@ def _in_own_codes(layer: Layer, cut: Cut, n_bits: int) -> tuple[Any, Any, int]: 
 
 @dataclass(frozen=True)
 class ByPermutation:
-    """A layer's weights ranked by random numbers that depend on a text and on their indices alone.
+    """Ranks the weights of a layer by random numbers that depend on a text and on their indices alone.
 
     Args:
         name: of the layer.
+        place: what orders equal ranks of different layers.
         n_weights: of the layer.
-        read: gives the layer; called once a pass.
         seed: chooses the permutation, together with the name.
     """
 
     name: str
+    place: tuple[str, int]
     n_weights: int
-    read: Callable[[], Layer]
     seed: int
     n_bits: int = 64
 
-    def count_digits(self, shift: int, prefix: int | None) -> IndexArray:
-        """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``."""
-        counts = np.zeros(N_DIGITS, np.int64)
-        for _, ranks in self._ranks(self.read()):
-            everything = np.uint64((1 << 64) - 1)
-            count_digits(ranks, 0, ranks.size, everything, shift, prefix or 0, prefix is None, counts)
-        return counts
+    def prepare(self, layer: Layer, threads: int) -> None:
+        """There is nothing to find out."""
 
-    def place_of(self, rank: int, n: int) -> int:
+    def known_digits(self, shift: int, prefix: int | None) -> None:  # of a protocol
+        """Nothing is known without looking."""
+
+    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> IndexArray:
+        """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``."""
+        everything = np.uint64((1 << 64) - 1)
+
+        def count(start: int, stop: int) -> IndexArray:
+            counts = np.zeros(N_DIGITS, np.int64)
+            for _, ranks in self._ranks(layer, start, stop):
+                count_digits(ranks, 0, ranks.size, everything, shift, prefix or 0, prefix is None, counts)
+            return counts
+
+        return _added_up(in_parallel(count, self.n_weights, threads))
+
+    def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:  # noqa: ARG002  # of a protocol
         """Give the flat index of the n-th weight, from 1, that has a rank."""
-        for start, ranks in self._ranks(self.read()):
+        for start, ranks in self._ranks(layer, 0, self.n_weights):
             places = np.flatnonzero(ranks == rank)
             if n <= len(places):
                 return start + int(places[n - 1])
             n -= len(places)
         raise ValueError(f"layer {self.name!r} has fewer weights of rank {rank}")
 
-    def kept(self, layer: Layer, cut: Cut) -> BoolArray:
-        """Give which weights of the layer a cut keeps, shape (rows, columns)."""
-        kept = np.empty(layer.n_weights, np.bool_)
-        for start, ranks in self._ranks(layer):
-            part = ranks > cut.rank
-            if cut.rank > 0 and cut.last >= start:
-                equal = ranks[: cut.last + 1 - start] == cut.rank
-                part[: len(equal)] |= equal
-            kept[start : start + len(ranks)] = part
-        return kept.reshape(layer.codes.shape)
+    def write_kept(self, layer: Layer, cut: Cut, start: int, pruned: CodeArray) -> None:
+        """Write a part of a layer's weights, from ``start`` on, but 0 for those that a cut does not keep."""
+        for first, ranks in self._ranks(layer, start, start + len(pruned)):
+            kept = ranks > cut.rank
+            if cut.rank > 0 and cut.last >= first:
+                equal = ranks[: cut.last + 1 - first] == cut.rank
+                kept[: len(equal)] |= equal
+            codes = layer.weights[first : first + len(ranks)]
+            pruned[first - start : first - start + len(ranks)] = np.where(kept, codes, codes.dtype.type(0))
 
-    def _ranks(self, layer: Layer) -> Iterator[tuple[int, CodeArray]]:
-        flat = layer.codes.reshape(-1)
-        for start in range(0, layer.n_weights, _CHUNK):
-            part = flat[start : start + _CHUNK]
-            keys = permutation_keys(start, len(part), f"{self.seed}:{layer.name}")
-            yield start, np.where(layer.number_format.magnitudes(part) != 0, keys, np.uint64(0))
+    def _ranks(self, layer: Layer, start: int, stop: int) -> Iterator[tuple[int, CodeArray]]:
+        for first in range(start, stop, _CHUNK):
+            part = layer.weights[first : min(first + _CHUNK, stop)]
+            keys = permutation_keys(first, len(part), f"{self.seed}:{self.name}")
+            yield first, np.where(layer.number_format.magnitudes(part) != 0, keys, np.uint64(0))
 
 
 def permutation_keys(start: int, n: int, text: str) -> CodeArray:

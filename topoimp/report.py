@@ -91,6 +91,7 @@ class Report:
         settings: the settings that it ran with.
         rows: layer rows and network rows (``level``), in the order in which CSV lists them.
         left_out: layers that were not selected, and why.
+        outputs: the files that were written, by role.
     """
 
     command: str
@@ -98,6 +99,7 @@ class Report:
     settings: Mapping[str, Cell | Sequence[str]]
     rows: Sequence[Row]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = {column for row in self.rows for column in row} - set(COLUMNS)
@@ -120,7 +122,7 @@ class Report:
         return self.rounds[-1] if self.rounds else {}
 
     def to_json(self) -> str:
-        """Give one JSON object: command, version, inputs, settings, layers, network, left_out; rounds or epochs too."""
+        """Give one JSON object: command, version, inputs, settings, layers, network, left_out, outputs, rounds."""
         content: dict[str, object] = {
             "command": self.command,
             "version": version("topoimp"),
@@ -130,6 +132,8 @@ class Report:
             "network": self.network,
             "left_out": dict(self.left_out),
         }
+        if self.outputs:
+            content["outputs"] = {role: str(path) for role, path in self.outputs.items()}
         for step in ("round", "epoch"):
             if step in self.network:
                 content[f"{step}s"] = self.rounds

@@ -2,8 +2,8 @@
 
 Weights are ranked by unsigned integers of 32 or 64 bits, larger first; rank 0 means "not to be counted": a stored zero,
 or a weight that is kept anyway. Equal ranks are ordered by (tensor name, flat index). The ranks are only ever counted,
-16 bits at a time, so that a checkpoint of any size is looked at one layer at a time and nothing but 65,536 counters is
-held.
+16 bits at a time, so that a checkpoint of any size is looked at one layer at a time and nothing but 65,536 counters a
+layer is held.
 """
 
 from collections.abc import Sequence
@@ -13,17 +13,23 @@ from typing import Protocol
 import numpy as np
 
 from topoimp.arrays import IndexArray
+from topoimp.layers import Layer
+from topoimp.streaming import LayerSource
 
 DIGIT_BITS = 16
 N_DIGITS = 1 << DIGIT_BITS
 
 
 class Ranked(Protocol):
-    """The weights of one layer, ranked."""
+    """What ranks the weights of one layer."""
 
     @property
     def name(self) -> str:
-        """The layer's name, which orders equal ranks of different layers."""
+        """The layer's name."""
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """What orders equal ranks of different layers."""
 
     @property
     def n_weights(self) -> int:
@@ -33,10 +39,16 @@ class Ranked(Protocol):
     def n_bits(self) -> int:
         """Width of a rank, 32 or 64; the same for all layers that are selected from together."""
 
-    def count_digits(self, shift: int, prefix: int | None) -> IndexArray:
+    def prepare(self, layer: Layer, threads: int) -> None:
+        """Find out about the layer, while it is looked at, what would have it looked at again later."""
+
+    def known_digits(self, shift: int, prefix: int | None) -> IndexArray | None:
+        """Give what ``count_digits`` would, if it is known without looking at the layer again."""
+
+    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> IndexArray:
         """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``: 65,536 counts."""
 
-    def place_of(self, rank: int, n: int) -> int:
+    def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
         """Give the flat index of the n-th weight, from 1, that has a rank."""
 
 
@@ -56,49 +68,76 @@ class Cut:
 KEEP_ALL = Cut(rank=0, last=-1)
 
 
-def cuts_keeping(layers: Sequence[Ranked], targets: Sequence[int]) -> list[dict[str, Cut]]:
-    """Give, for each target, the cut of every layer that keeps so many first weights of all layers together.
+@dataclass(frozen=True)
+class Share:
+    """What one layer keeps of what all keep together.
 
     Args:
-        layers: at least one; each is read a few times.
+        cut: where it is cut.
+        n_kept: how many of its ranked weights that keeps.
+    """
+
+    cut: Cut
+    n_kept: int
+
+
+def shares_keeping(layers: Sequence[Ranked], targets: Sequence[int], source: LayerSource) -> list[dict[str, Share]]:
+    """Give, for each target, the share of every layer that together keeps so many first weights of all layers.
+
+    Args:
+        layers: at least one.
         targets: below 1 nothing is kept; at or above the number of ranked weights all of them are.
+        source: gives the same layers, in the same order; each is looked at a few times.
 
     Returns:
-        for each target, the cuts by layer name.
+        for each target, the shares by layer name.
     """
-    counts = _Counts(layers)
-    return [_cuts(layers, counts, target) for target in targets]
+    counts = _Counts(layers, source)
+    return [_shares(layers, counts, target, source) for target in targets]
 
 
 class _Counts:
     """The counts of digits, layer by layer, each counted when it is first asked for."""
 
-    def __init__(self, layers: Sequence[Ranked]) -> None:
-        self._layers = layers
+    def __init__(self, layers: Sequence[Ranked], source: LayerSource) -> None:
+        self._layers = {layer.name: layer for layer in layers}
+        self._source = source
         self._known: dict[tuple[int | None, int], list[IndexArray]] = {}
 
     def under(self, prefix: int | None, shift: int) -> list[IndexArray]:
         """Give each layer's counts of the digits at ``shift`` under a prefix; targets that lie close share them."""
         if (prefix, shift) not in self._known:
-            self._known[prefix, shift] = [layer.count_digits(shift, prefix) for layer in self._layers]
+            self._known[prefix, shift] = self._count(prefix, shift)
         return self._known[prefix, shift]
 
+    def _count(self, prefix: int | None, shift: int) -> list[IndexArray]:
+        known = [ranked.known_digits(shift, prefix) for ranked in self._layers.values()]
+        if not any(counts is None for counts in known):
+            return [counts for counts in known if counts is not None]
+        return self._source.each(
+            lambda layer, threads: self._layers[layer.name].count_digits(layer, shift, prefix, threads)
+        )
 
-def _cuts(layers: Sequence[Ranked], counts: _Counts, target: int) -> dict[str, Cut]:
+
+def _shares(layers: Sequence[Ranked], counts: _Counts, target: int, source: LayerSource) -> dict[str, Share]:
     shift = layers[0].n_bits - DIGIT_BITS
     by_layer = counts.under(None, shift)
-    if target >= sum(int(of_layer.sum()) for of_layer in by_layer):
-        return dict.fromkeys((layer.name for layer in layers), KEEP_ALL)
+    n_ranked = [int(of_layer.sum()) for of_layer in by_layer]
+    if target >= sum(n_ranked):
+        return {layer.name: Share(KEEP_ALL, n) for layer, n in zip(layers, n_ranked, strict=True)}
     if target < 1:
-        return dict.fromkeys((layer.name for layer in layers), Cut(rank=(1 << layers[0].n_bits) - 1, last=-1))
-    digit, wanted = _digit_of(by_layer, target)
-    rank = digit
-    while shift > 0:
-        shift -= DIGIT_BITS
-        by_layer = counts.under(rank, shift)
+        return {layer.name: Share(Cut(rank=(1 << layers[0].n_bits) - 1, last=-1), 0) for layer in layers}
+    rank, wanted, n_above = 0, target, np.zeros(len(layers), np.int64)
+    while True:
         digit, wanted = _digit_of(by_layer, wanted)
         rank = rank << DIGIT_BITS | digit
-    return _share_out(layers, rank, [int(of_layer[digit]) for of_layer in by_layer], wanted)
+        n_above += [int(of_layer[digit + 1 :].sum()) for of_layer in by_layer]
+        if shift == 0:
+            break
+        shift -= DIGIT_BITS
+        by_layer = counts.under(rank, shift)
+    n_equal = [int(of_layer[digit]) for of_layer in by_layer]
+    return _share_out(layers, rank, n_above.tolist(), n_equal, wanted, source)
 
 
 def _digit_of(by_layer: list[IndexArray], wanted: int) -> tuple[int, int]:
@@ -109,12 +148,18 @@ def _digit_of(by_layer: list[IndexArray], wanted: int) -> tuple[int, int]:
     return N_DIGITS - 1 - place, wanted - above
 
 
-def _share_out(layers: Sequence[Ranked], rank: int, n_equal: list[int], wanted: int) -> dict[str, Cut]:
-    """Give the first of the weights of one rank to the layers in the order of their names."""
-    cuts = {}
-    for layer, n in sorted(zip(layers, n_equal, strict=True), key=lambda pair: pair[0].name):
+def _share_out(
+    layers: Sequence[Ranked], rank: int, n_above: list[int], n_equal: list[int], wanted: int, source: LayerSource
+) -> dict[str, Share]:
+    """Give the first of the weights of one rank to the layers in the order of their places."""
+    shares = {}
+    for ranked, above, n in sorted(zip(layers, n_above, n_equal, strict=True), key=lambda each: each[0].place):
         taken = min(wanted, n)
-        last = -1 if taken == 0 else layer.n_weights - 1 if taken == n else layer.place_of(rank, taken)
-        cuts[layer.name] = Cut(rank, last)
+        last = -1 if taken == 0 else ranked.n_weights - 1 if taken == n else _last_of(ranked, rank, taken, source)
+        shares[ranked.name] = Share(Cut(rank, last), above + taken)
         wanted -= taken
-    return cuts
+    return shares
+
+
+def _last_of(ranked: Ranked, rank: int, n: int, source: LayerSource) -> int:
+    return source.one(ranked.name, lambda layer, threads: ranked.place_of(layer, rank, n, threads))

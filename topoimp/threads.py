@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from topoimp.errors import OptionError
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -44,6 +45,19 @@ def in_parallel(work: Callable[[int, int], Result], n_items: int, threads: int, 
     futures = [_pool(threads).submit(work, *part) for part in others]
     # This thread works too: waking one fewer is noticed where a layer is read in milliseconds.
     return [work(*first), *(future.result() for future in futures)]
+
+
+def run_each(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
+    """Run work(item) on each of some items, as many at a time as there are threads, and give the results in order.
+
+    Args:
+        work: must not use several threads itself, where there is more than one item.
+        items: what is worked on.
+        threads: how many at a time; 1 runs in this thread.
+    """
+    if threads == 1 or len(items) == 1:
+        return [work(item) for item in items]
+    return list(_pool(threads).map(work, items))
 
 
 def _part_edges(n_items: int, n_parts: int, unit: int) -> Sequence[int]:

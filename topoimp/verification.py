@@ -1,65 +1,134 @@
-"""Holding what was written against what was meant: read back from disk, bit by bit."""
+"""Holding what was written against what was meant: read back from disk, weight by weight."""
 
 from collections.abc import Mapping
+from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from topoimp.barcode import barcode_of
+from topoimp.catalogue import LayerInfo, Layers
 from topoimp.checkpoint import Checkpoint, open_checkpoint
 from topoimp.errors import VerificationError
-from topoimp.layers import Layer, Layers
-from topoimp.mask import Masks, read_masks
+from topoimp.forest import Forest, spanning_forest
+from topoimp.kernels.pruning import count_wrong
+from topoimp.layers import Layer
+from topoimp.mask import Masks, PackedMask
+from topoimp.preservation import Preservation, count_present, preservation_of
+from topoimp.streaming import LayerStream
+from topoimp.threads import in_parallel
+
+PIECE = 1 << 19
+"""Weights that are compared together."""
 
 
-def verify_pruned(path: Path, layers: Layers, masks: Masks, *, keeps_barcode: bool) -> None:
+def verify_pruned(
+    path: Path,
+    layers: Layers,
+    forests: Mapping[str, Forest],
+    *,
+    masks: Masks | None = None,
+    expected: Mapping[str, Preservation] | None = None,
+    threads: int,
+) -> dict[str, Preservation]:
     """Check a pruned checkpoint: survivors bit for bit, the rest of its layers +0.0, the rest of the file untouched.
 
     Args:
         path: the pruned checkpoint.
         layers: the selected layers of the original.
-        masks: by layer name, what was to be kept.
-        keeps_barcode: whether each layer must have exactly the barcode of the original.
+        forests: by layer name, the maximum spanning forests of the original.
+        masks: by tensor name, what was to be kept; whatever is not zero if None.
+        expected: by layer name, what was to become of it; nothing is expected if None.
+        threads: how many cores to use.
+
+    Returns:
+        by layer name, what became of it, found from what was written.
 
     Raises:
         VerificationError: naming the tensor that is not as it should be.
     """
     written = open_checkpoint(path)
-    _check_tensors(written, layers.checkpoint, masks)
-    for original in layers:
-        there = Layer(
-            original.name,
-            written.read_codes(original.name).reshape(original.codes.shape),
-            original.number_format,
+    _check_tensors(written, layers)
+    infos = {info.name: info for info in layers.infos}
+
+    def look(there: Layer, n_threads: int) -> Preservation:
+        info = infos[there.name]
+        n_kept = _check_weights(path, there, layers, info, None if masks is None else masks[info.tensor], n_threads)
+        left = preservation_of(
+            forests[info.name],
+            spanning_forest(there, threads=n_threads),
+            n_weights=info.n_weights,
+            n_forest_kept=count_present(forests[info.name], there),
         )
-        kept = masks[original.name].flat().reshape(original.codes.shape)
-        if not np.array_equal(there.codes[kept], original.codes[kept]):
-            raise VerificationError(f"{path}: a surviving weight of {original.name!r} changed")
-        if np.any(there.codes[~kept]):
-            raise VerificationError(f"{path}: a pruned weight of {original.name!r} is not zero")
-        if keeps_barcode and not barcode_of(there).equals(barcode_of(original)):
-            raise VerificationError(f"{path}: the barcode of {original.name!r} changed")
+        if left.n_kept != n_kept:
+            raise VerificationError(
+                f"{path}: {left.n_kept} weights of {info.name!r} are edges, and {n_kept} are not zero"
+            )
+        if expected is not None and left != expected[info.name]:
+            raise VerificationError(f"{path}: {_difference(info.name, left, expected[info.name])}")
+        return left
+
+    found = LayerStream(Layers(written, layers.infos, ()), threads).each(look)
+    return dict(zip(infos, found, strict=True))
 
 
-def verify_masks(path: Path, masks: Masks) -> None:
-    """Check a mask file.
+def _check_weights(
+    path: Path, there: Layer, layers: Layers, info: LayerInfo, mask: PackedMask | None, threads: int
+) -> int:
+    """Hold the weights of a layer against the original and the mask, and give how many are not zero."""
+    original = layers.read(info)
+    sign = there.codes.dtype.type(there.number_format.magnitude_mask)
+    size = there.codes.itemsize
 
-    Raises:
-        VerificationError: naming the layer that is not as it should be.
-    """
-    written = read_masks(path)
-    for name, mask in masks.items():
-        same = name in written and written[name].shape == mask.shape and np.array_equal(written[name].bits, mask.bits)
-        if not same or len(written) != len(masks):
-            raise VerificationError(f"{path}: the mask of {name!r} is not the one that was applied")
+    def check(start: int, stop: int) -> tuple[int, int, int]:
+        total = np.zeros(3, np.int64)
+        for first, last in pairwise([*range(start, stop, PIECE), stop]):
+            piece = there.weights[first:last]
+            kept = piece != 0 if mask is None else mask.part(info.first + first, info.first + last)
+            total += count_wrong(original.weights[first:last], piece, kept, sign)
+            layers.checkpoint.done_with(info.tensor, (info.first + first) * size, (info.first + last) * size)
+        n_kept, n_changed, n_left = total.tolist()
+        return n_kept, n_changed, n_left
+
+    n_kept, n_changed, n_left = np.sum(in_parallel(check, info.n_weights, threads, unit=PIECE), axis=0).tolist()
+    if n_changed:
+        raise VerificationError(f"{path}: a surviving weight of {info.name!r} changed")
+    if n_left:
+        raise VerificationError(f"{path}: a pruned weight of {info.name!r} is not zero")
+    return int(n_kept)
 
 
-def _check_tensors(written: Checkpoint, original: Checkpoint, pruned: Mapping[str, object]) -> None:
-    if list(written.tensors.values()) != list(original.tensors.values()):
-        raise VerificationError(f"{written.path}: names, types, shapes or places of tensors changed")
-    for key, text in original.metadata.items():
-        if not key.startswith("topoimp.") and written.metadata.get(key) != text:
-            raise VerificationError(f"{written.path}: metadata {key!r} changed")
+def _difference(name: str, found: Preservation, expected: Preservation) -> str:
+    if expected.barcode_kept and not found.barcode_kept:
+        return f"the barcode of {name!r} changed"
+    for field in fields(Preservation):
+        here, wanted = getattr(found, field.name), getattr(expected, field.name)
+        if here != wanted:
+            return f"layer {name!r} has {field.name} {here}; {wanted} was meant"
+    raise ValueError("there is no difference")
+
+
+def _check_tensors(written: Checkpoint, layers: Layers) -> None:
+    """Whatever is not pruned must be there as it was: names, types, shapes, metadata, the other tensors' bytes."""
+    original, pruned = layers.checkpoint, layers.by_tensor()
+    _check_described(written, original)
     for name in original.tensors:
-        if name not in pruned and written.read_bytes(name) != original.read_bytes(name):
-            raise VerificationError(f"{written.path}: tensor {name!r} changed, though it was not pruned")
+        if original.ties.get(name, name) in pruned:
+            continue
+        here, there = original.stored(name), written.stored(name)
+        for first, last in pairwise([*range(0, here.size, PIECE), here.size]):
+            if not np.array_equal(here[first:last], there[first:last]):
+                raise VerificationError(f"{written.path}: tensor {name!r} changed, though it was not pruned")
+        original.done_with(name)
+        written.done_with(name)
+
+
+def _check_described(written: Checkpoint, original: Checkpoint) -> None:
+    if len(written.files) != len(original.files):
+        raise VerificationError(f"{written.path}: has {len(written.files)} files; {len(original.files)} were to be")
+    for copy, file in zip(written.files, original.files, strict=True):
+        if copy.tensors != file.tensors:
+            raise VerificationError(f"{copy.path}: names, types, shapes or places of tensors changed")
+        for key, text in file.metadata.items():
+            if not key.startswith("topoimp.") and copy.metadata.get(key) != text:
+                raise VerificationError(f"{copy.path}: metadata {key!r} changed")

@@ -20,14 +20,14 @@ def test_every_float_type_that_the_safetensors_package_writes_is_read_bit_for_bi
     assert checkpoint.metadata == {"format": "pt"}
     assert {name: tensor.dtype for name, tensor in checkpoint.tensors.items()} == {name: name for name in names}
     for name, tensor in tensors.items():
-        assert checkpoint.read_bytes(name) == tensor.view(torch.uint8).numpy().tobytes()
-        assert checkpoint.read_codes(name).shape == (24,)
+        assert checkpoint.stored(name).tobytes() == tensor.view(torch.uint8).numpy().tobytes()
+        assert checkpoint.codes(name).shape == (24,)
 
 
 def test_codes_are_read_only(write):
     checkpoint = open_checkpoint(write({"a": np.ones((2, 2))}))
 
-    assert not checkpoint.read_codes("a").flags.writeable
+    assert not checkpoint.codes("a").flags.writeable
 
 
 def test_a_checkpoint_without_tensors_is_one(write):
@@ -38,14 +38,17 @@ def test_a_checkpoint_without_tensors_is_one(write):
     ("name", "message"),
     [
         ("none.safetensors", "none.safetensors: no such file"),
-        ("empty", "is a folder without weights; a .safetensors file is needed"),
-        ("model", "is a folder; name one of the files in it, such as .*model/model.safetensors"),
+        ("empty", "is a folder without weights; a .safetensors file or an index is needed"),
+        ("several", "several: holds 2 files of weights; name one of them, such as .*several/a.safetensors"),
+        ("both", "both: holds model.safetensors and model.safetensors.index.json; name the one that is meant"),
     ],
 )
 def test_what_is_no_file_is_refused(tmp_path, name, message):
     (tmp_path / "empty").mkdir()
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model/model.safetensors").touch()
+    for file in ("several/a.safetensors", "several/b.safetensors", "both/model.safetensors"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    (tmp_path / "both/model.safetensors.index.json").touch()
 
     with pytest.raises(CheckpointError, match=message):
         open_checkpoint(tmp_path / name)
@@ -55,7 +58,7 @@ def test_what_is_no_file_is_refused(tmp_path, name, message):
     ("content", "message"),
     [
         (b"", "holds 0 bytes; a safetensors file has at least 8"),
-        (b"PK\x03\x04" + b"x" * 100, "this is not a safetensors file"),
+        (b"GGUF" + b"x" * 100, "this is not a safetensors file"),
         ((50).to_bytes(8, "little") + b"{}", "announces a header of 50 bytes, but the file holds 10; it is truncated"),
         ((2).to_bytes(8, "little") + b"no", "has a header that is not JSON"),
     ],
@@ -73,12 +76,63 @@ def test_a_file_that_shrinks_while_it_is_read_is_noticed(write):
     path.write_bytes(path.read_bytes()[:-8])
 
     with pytest.raises(CheckpointError, match="tensor 'a' ends too early; the file changed while it was read"):
-        checkpoint.read_bytes("a")
+        checkpoint.stored("a")
 
 
 def test_bits_survive_whatever_they_mean(write):
     weight = np.array([[0.0, -0.0], [np.pi, -1e-310]])
 
-    codes = open_checkpoint(write({"a": weight})).read_codes("a")
+    codes = open_checkpoint(write({"a": weight})).codes("a")
 
     assert_array_equal(codes, weight.view(np.uint64).ravel())
+
+
+def test_a_file_that_changes_after_it_was_opened_is_noticed(write):
+    checkpoint = open_checkpoint(write({"a": np.ones((2, 2))}))
+    checkpoint.check_unchanged()
+    write({"a": np.ones((2, 3))})
+
+    with pytest.raises(CheckpointError, match=r"model.safetensors: changed while it was read"):
+        checkpoint.check_unchanged()
+
+
+def test_what_was_given_back_can_be_looked_at_again(write):
+    weight = np.random.default_rng(0).normal(size=(300, 700))
+    checkpoint = open_checkpoint(write({"small": np.ones(3), "a": weight}))
+    codes = checkpoint.codes("a")
+
+    checkpoint.will_need("a", 8, 4000)
+    checkpoint.have_ready("a", 0, weight.nbytes)
+    checkpoint.done_with("a", 8, 100_000)
+    checkpoint.done_with("a")
+
+    assert_array_equal(codes, weight.view(np.uint64).ravel())
+
+
+def test_a_tensor_that_lies_at_an_odd_place_is_read_all_the_same(write):
+    weight = np.array([[1.5, 2.5], [3.5, 4.5]])
+
+    codes = open_checkpoint(write({"odd": np.ones(3, np.uint8), "a": weight})).codes("a")
+
+    assert codes.flags.aligned
+    assert_array_equal(codes, weight.view(np.uint64).ravel())
+
+
+@pytest.mark.parametrize("name", ["folder", "folder/only.safetensors"])
+def test_a_folder_with_one_file_of_weights_is_that_file(tmp_path, write, name):
+    path = write({"a": np.ones((2, 2))})
+    (tmp_path / "folder").mkdir()
+    path.rename(tmp_path / "folder/only.safetensors")
+    (tmp_path / "folder/config.json").write_text("{}")
+
+    checkpoint = open_checkpoint(tmp_path / name)
+
+    assert list(checkpoint.tensors) == ["a"]
+    assert (checkpoint.found.folder is None) == (name != "folder")
+
+
+def test_of_several_files_the_one_with_the_usual_name_is_meant(tmp_path, write):
+    write({"a": np.ones((2, 2))})
+    write({"b": np.ones((2, 2))}, "model.pruned.safetensors")
+
+    assert list(open_checkpoint(tmp_path).tensors) == ["a"]

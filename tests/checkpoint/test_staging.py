@@ -1,4 +1,6 @@
 import errno
+import fcntl
+import threading
 
 import pytest
 
@@ -86,3 +88,134 @@ def test_a_place_that_cannot_be_written_is_said_at_once(tmp_path, folder):
 
     with pytest.raises(OutputError, match=r"a: cannot be written: (No such file or directory|Not a directory)"):
         stage([tmp_path / folder / "a"])
+
+
+def fill(folder, text):
+    (folder / "sub").mkdir()
+    (folder / "sub/file").write_text(text)
+
+
+def stage_folder(target, text, *, force=False):
+    with Staging([target], force=force, folders=[target]) as staging:
+        fill(staging.partial(target), text)
+        staging.commit()
+
+
+def test_a_folder_appears_whole(tmp_path):
+    with Staging([tmp_path / "a"], force=False, folders=[tmp_path / "a"]) as staging:
+        fill(staging.partial(tmp_path / "a"), "new")
+        assert not (tmp_path / "a").exists()
+        staging.commit()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a/sub/file").read_text() == "new"
+
+
+def test_a_folder_is_replaced_by_another_with_force_only(tmp_path):
+    stage_folder(tmp_path / "a", "old")
+
+    with pytest.raises(OutputError, match="a: exists already; --force replaces it"):
+        stage_folder(tmp_path / "a", "new")
+    stage_folder(tmp_path / "a", "new", force=True)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a/sub/file").read_text() == "new"
+
+
+def test_a_folder_is_replaced_where_the_system_cannot_exchange_two_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("topoimp.checkpoint.exchange._exchange_at_once", lambda _first, _second: False)
+    stage_folder(tmp_path / "a", "old")
+
+    stage_folder(tmp_path / "a", "new", force=True)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a/sub/file").read_text() == "new"
+
+
+def test_a_file_is_never_replaced_by_a_folder(tmp_path):
+    (tmp_path / "a").touch()
+
+    with pytest.raises(OutputError, match="a: is a file; the output is a folder"):
+        stage_folder(tmp_path / "a", "new", force=True)
+
+
+def test_what_a_killed_process_left_behind_is_removed_and_nothing_else(tmp_path):
+    (tmp_path / "a.partial-0123abcd").write_text("half")
+    (tmp_path / "a.partial-folder").mkdir()
+    (tmp_path / "a.partial-folder/x").touch()
+    (tmp_path / "b.partial-0123abcd").write_text("of another output")
+
+    stage([tmp_path / "a"])
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b.partial-0123abcd"]
+
+
+def test_what_another_process_works_on_is_left_alone(tmp_path):
+    other = tmp_path / "a.partial-0123abcd"
+    other.write_text("half")
+    with other.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+        stage([tmp_path / "a"])
+
+        assert other.read_text() == "half"
+
+
+def test_names_with_signs_of_patterns_are_names(tmp_path):
+    (tmp_path / "a.partial-0123abcd").write_text("of another output")
+
+    stage([tmp_path / "[a]*?"])
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["[a]*?", "a.partial-0123abcd"]
+
+
+def test_two_at_once_leave_the_outputs_of_one_of_them(tmp_path):
+    targets = [tmp_path / name for name in "abc"]
+    started = threading.Barrier(4)
+
+    def write(text):
+        started.wait()
+        stage(targets, text, force=True)
+
+    threads = [threading.Thread(target=write, args=(str(k),)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
+    assert len({target.read_text() for target in targets}) == 1
+
+
+def test_an_output_that_appeared_meanwhile_is_not_overwritten(tmp_path):
+    def stage_while_another_appears():
+        with Staging([tmp_path / "a", tmp_path / "b"], force=False) as staging:
+            for name in "ab":
+                staging.partial(tmp_path / name).write_text("new")
+            (tmp_path / "b").write_text("theirs")
+            staging.commit()
+
+    with pytest.raises(OutputError, match="b: exists already; --force replaces it"):
+        stage_while_another_appears()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    assert (tmp_path / "b").read_text() == "theirs"
+
+
+def test_too_little_room_is_said_before_anything_is_written(tmp_path):
+    with pytest.raises(
+        OutputError, match=r"b: 1,000,000,000,001.0 MB are to be written there, and [0-9,.]+ MB are free"
+    ):
+        Staging(
+            [tmp_path / "a", tmp_path / "b"], force=False, needed={tmp_path / "a": 10**6, tmp_path / "b": 10**18}
+        ).__enter__()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_nothing_was_written_to_is_a_bug(tmp_path):
+    with (
+        pytest.raises(ValueError, match="a: nothing was written to it"),
+        Staging([tmp_path / "a"], force=False) as staging,
+    ):
+        staging.commit()

@@ -66,7 +66,7 @@ def test_without_arguments_help_is_shown(topoimp):
     [
         ("prune", "[default: (0.2)]"),
         ("prune", "[default: (STEM.pruned.safetensors)]"),
-        ("prune", "[default: topological]"),
+        ("prune", "[default: (topological)]"),
         ("barcode", "[default: (rieck)]"),
         ("train", "[default: (all cores)]"),
     ],
@@ -110,7 +110,10 @@ def test_a_bug_of_ours_shows_its_traceback_and_exits_with_70(topoimp, monkeypatc
 
 
 def test_failed_verification_exits_with_4(topoimp, monkeypatch, lenet):
-    monkeypatch.setattr("topoimp.commands.prune._pruned_codes", lambda _layers, _masks: {})
+    def nothing_pruned(codes, first, _parts, piece, kept):
+        piece[:], kept[:] = codes[first : first + len(piece)], False
+
+    monkeypatch.setattr("topoimp.pruned_copy._prune_piece", nothing_pruned)
 
     outcome = topoimp("prune", lenet, "--rounds", 1)
 

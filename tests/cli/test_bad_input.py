@@ -48,14 +48,15 @@ def test_a_folder_without_weights(topoimp, tmp_path, unchanged, reader):
     with unchanged:
         outcome = topoimp(*reader, tmp_path / "folder")
 
-    assert_refused(outcome, 1, ".*folder: is a folder without weights; a .safetensors file is needed")
+    assert_refused(outcome, 1, ".*folder: is a folder without weights; a .safetensors file or an index is needed")
 
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"PK\x03\x04 a zip file, perhaps a pickle", ".*bad.safetensors: .*this is not a safetensors file"),
+        (b"PK\x03\x04 a zip file", ".*bad.safetensors: is no PyTorch file that can be loaded"),
+        (b"GGUF\x03 another format", ".*bad.safetensors: .*this is not a safetensors file"),
         (b"", ".*bad.safetensors: holds 0 bytes; a safetensors file has at least 8"),
         (
             (99).to_bytes(8, "little") + b"{}",

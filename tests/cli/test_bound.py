@@ -25,7 +25,7 @@ def test_an_architecture_has_no_layers_to_choose(topoimp):
     outcome = topoimp("bound", "--arch", "lenet-5", "--include", "fc*")
 
     assert outcome.status == 2
-    assert "choose layers of a CHECKPOINT; --arch has none" in outcome.err
+    assert "are about a CHECKPOINT; --arch has none" in outcome.err
 
 
 def test_the_rate_changes_the_rounds(topoimp, lenet):

@@ -34,6 +34,11 @@ def test_json_lists_the_rounds(topoimp, lenet):
     assert [row["round"] for row in content["rounds"]] == [1, 2, 3]
     assert content["network"]["sparsity"] == 0.75
     assert content["settings"]["rounds"] == 3
+    assert content["outputs"] == {
+        "checkpoint": str(lenet.with_name("lenet-300-100-mnist.pruned.safetensors")),
+        "mask": str(lenet.with_name("lenet-300-100-mnist.pruned.mask.safetensors")),
+        "table": str(lenet.with_name("lenet-300-100-mnist.pruned.csv")),
+    }
 
 
 def test_every_option_reaches_the_library(topoimp, lenet, tmp_path):
@@ -53,6 +58,8 @@ def test_every_option_reaches_the_library(topoimp, lenet, tmp_path):
         "include": ["fc*"],
         "exclude": ["fc3*"],
         "embeddings": False,
+        "groups": [],
+        "view": "matrix",
     }
     for name in ("o.safetensors", "m.safetensors", "o.csv", "o.round-01.safetensors", "o.round-02.safetensors"):
         assert (tmp_path / name).is_file()

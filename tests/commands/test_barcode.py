@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from topoimp.catalogue import LayerPatterns
 from topoimp.choices import NeuralPersistence, Scale
 from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.errors import CheckpointError, OptionError
-from topoimp.layers import LayerPatterns
 
 WEIGHTS = {"a": np.array([[4.0, 1.0], [2.0, 0.5]]), "embed": np.array([[8.0, 1.0], [2.0, 0.5]]), "bias": np.ones(2)}
 

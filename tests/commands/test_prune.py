@@ -10,14 +10,14 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_torch_file
 from safetensors.torch import save_file as save_torch_file
 
-from topoimp.checkpoint import open_checkpoint
+from topoimp.catalogue import LayerPatterns
+from topoimp.checkpoint import TensorWriter, open_checkpoint
 from topoimp.choices import Method, Scope
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, GateError, OptionError, OutputError, VerificationError
-from topoimp.layers import LayerPatterns
-from topoimp.mask import pack_mask, read_masks, write_masks
+from topoimp.mask import read_masks
 
 
 def names_in(folder):
@@ -107,8 +107,8 @@ def test_survivors_are_untouched_and_pruned_weights_are_plus_zero(write):
 
     written = open_checkpoint(pruned.checkpoint)
 
-    assert_array_equal(written.read_codes("fc"), np.array([3.0, 0.0, 2.0, 0.5], np.float32).view(np.uint32))
-    assert_array_equal(written.read_codes("bias"), np.array([-0.0, 1.0]).view(np.uint64))
+    assert_array_equal(written.codes("fc"), np.array([3.0, 0.0, 2.0, 0.5], np.float32).view(np.uint32))
+    assert_array_equal(written.codes("bias"), np.array([-0.0, 1.0]).view(np.uint64))
 
 
 @pytest.mark.parametrize("scope", Scope)
@@ -139,7 +139,7 @@ def test_metadata_are_kept_and_the_settings_added(write):
     assert (metadata["format"], metadata["mine"]) == ("pt", "x")
     assert (metadata["topoimp.method"], metadata["topoimp.round"]) == ("random", "2")
     settings = json.loads(metadata["topoimp.settings"])
-    assert settings == {"method": "random", "scope": "layer", "rounds": 2, "rate": 0.2, "seed": 0}
+    assert settings == {"method": "random", "scope": "layer", "rounds": 2, "rate": 0.2, "seed": 0, "view": "matrix"}
 
 
 def test_the_mask_says_what_was_kept(lenet):
@@ -268,15 +268,36 @@ def test_outputs_that_make_no_sense_are_refused(lenet, options, message):
         prune_checkpoint(lenet, n_rounds=2, **options)
 
 
-def test_a_mask_that_was_written_wrongly_is_noticed(lenet, monkeypatch):
-    def write_all_kept(path, masks, metadata):
-        write_masks(
-            path, {name: pack_mask(np.ones(mask.shape, bool), mask.shape) for name, mask in masks.items()}, metadata
-        )
+def write_other_bytes(monkeypatch, changed):
+    """Have the mask, or the weights, of fc1.weight written as something else than was meant."""
+    write = TensorWriter.write
 
-    monkeypatch.setattr("topoimp.commands.prune.write_masks", write_all_kept)
+    def write_wrongly(writer, name, start, data):
+        is_meant = name == "fc1.weight" and (data.dtype == np.uint8) == (changed is all_kept)
+        write(writer, name, start, changed(data) if is_meant else data)
 
-    with pytest.raises(VerificationError, match=r"the mask of 'fc1.weight' is not the one that was applied"):
+    monkeypatch.setattr(TensorWriter, "write", write_wrongly)
+
+
+def all_kept(bits):
+    return np.full_like(bits, 255)
+
+
+def nothing_pruned(codes):
+    return np.maximum(codes, 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (all_kept, r"a surviving weight of 'fc1.weight' changed"),
+        (nothing_pruned, r"a pruned weight of 'fc1.weight' is not zero"),
+    ],
+)
+def test_what_was_written_wrongly_is_noticed_and_not_left_behind(lenet, monkeypatch, changed, message):
+    write_other_bytes(monkeypatch, changed)
+
+    with pytest.raises(VerificationError, match=message):
         prune_checkpoint(lenet, n_rounds=1)
 
     assert names_in(lenet.parent) == [lenet.name]
@@ -306,15 +327,6 @@ def test_an_output_that_no_file_system_takes_is_said(lenet, tmp_path, name):
 
     with pytest.raises(OutputError, match=r"cannot be written: "):
         prune_checkpoint(lenet, n_rounds=1, output=tmp_path / name)
-
-
-def test_what_was_written_wrongly_is_not_left_behind(lenet, monkeypatch):
-    monkeypatch.setattr("topoimp.commands.prune._pruned_codes", lambda _layers, _masks: {})
-
-    with pytest.raises(VerificationError, match=r"a pruned weight of 'fc1.weight' is not zero"):
-        prune_checkpoint(lenet, n_rounds=1)
-
-    assert names_in(lenet.parent) == [lenet.name]
 
 
 def test_a_missing_input_leaves_nothing_behind(tmp_path):

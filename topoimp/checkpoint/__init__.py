@@ -1,8 +1,20 @@
 """Checkpoints: a path on one side, named tensors on the other. The only place that knows file formats."""
 
+from topoimp.checkpoint.finding import other_files
 from topoimp.checkpoint.header import TensorInfo
 from topoimp.checkpoint.reading import Checkpoint, open_checkpoint
 from topoimp.checkpoint.staging import Staging
-from topoimp.checkpoint.writing import write_arrays, write_like
+from topoimp.checkpoint.writing import CheckpointCopy, TensorWriter, bytes_of_copy, laid_out, write_arrays
 
-__all__ = ["Checkpoint", "Staging", "TensorInfo", "open_checkpoint", "write_arrays", "write_like"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointCopy",
+    "Staging",
+    "TensorInfo",
+    "TensorWriter",
+    "bytes_of_copy",
+    "laid_out",
+    "open_checkpoint",
+    "other_files",
+    "write_arrays",
+]

@@ -1,82 +1,167 @@
-"""Reading a checkpoint: its header at once, each tensor when it is asked for."""
+"""Reading a checkpoint: its headers at once, each tensor when it is looked at."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
-import numpy as np
-
-from topoimp.arrays import CodeArray
-from topoimp.checkpoint.header import LENGTH_BYTES, HeaderError, TensorInfo, header_length, parse_header
+from topoimp.arrays import ByteArray, CodeArray
+from topoimp.checkpoint.finding import Found, find_files
+from topoimp.checkpoint.header import TensorInfo
+from topoimp.checkpoint.safetensors_file import open_safetensors
+from topoimp.checkpoint.torch_file import is_torch_file, open_torch
 from topoimp.errors import CheckpointError
 from topoimp.number_format import NUMBER_FORMATS
 
 
+class TensorFile(Protocol):
+    """A file that holds tensors, in any format; ``SafetensorsFile`` and ``TorchFile`` say what each name means."""
+
+    @property
+    def path(self) -> Path: ...  # noqa: D102
+    @property
+    def tensors(self) -> tuple[TensorInfo, ...]: ...  # noqa: D102
+    @property
+    def metadata(self) -> Mapping[str, str]: ...  # noqa: D102
+    @property
+    def name_as_safetensors(self) -> str: ...  # noqa: D102
+    @property
+    def ties(self) -> Mapping[str, str]: ...  # noqa: D102
+    @property
+    def not_tensors(self) -> tuple[str, ...]: ...  # noqa: D102
+    def stored(self, tensor: TensorInfo) -> ByteArray: ...  # noqa: D102
+    def will_need(self, tensor: TensorInfo, start: int, stop: int) -> None: ...  # noqa: D102
+    def have_ready(self, tensor: TensorInfo, start: int, stop: int) -> None: ...  # noqa: D102
+    def done_with(self, tensor: TensorInfo, start: int, stop: int) -> None: ...  # noqa: D102
+    def check_unchanged(self) -> None: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
 class Checkpoint:
-    """A .safetensors file whose header has been read and checked; tensors are read when asked for.
+    """Named tensors on disk, whose headers have been read and checked.
 
     Args:
-        path: where it lies.
-        tensors: its tensors by name, in the order of its header.
-        metadata: the texts stored under ``__metadata__``.
-        data_start: the byte at which the tensors' data begins.
+        path: as it was named: a file, an index or a folder.
+        files: what holds the tensors, in the order of their names.
+        tensors: by name, in the order of the files and of their headers.
+        file_of: by name, the file that holds the tensor.
+        found: which files belong to it.
     """
 
     path: Path
-    tensors: MappingProxyType[str, TensorInfo]
-    metadata: MappingProxyType[str, str]
-    data_start: int
+    files: tuple[TensorFile, ...]
+    tensors: Mapping[str, TensorInfo]
+    file_of: Mapping[str, TensorFile]
+    found: Found
 
-    def read_bytes(self, name: str) -> bytes:
-        """Give a tensor's stored bytes.
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The texts stored with the tensors; where shards contradict each other, the first one's."""
+        texts: dict[str, str] = {}
+        for file in reversed(self.files):
+            texts.update(file.metadata)
+        return MappingProxyType(texts)
+
+    @property
+    def ties(self) -> Mapping[str, str]:
+        """By tensor, the earlier one that it shares all of its data with."""
+        return MappingProxyType({name: first for file in self.files for name, first in file.ties.items()})
+
+    @property
+    def not_tensors(self) -> list[str]:
+        """What its files hold besides tensors."""
+        return [what for file in self.files for what in file.not_tensors]
+
+    def stored(self, name: str) -> ByteArray:
+        """Give a tensor's stored bytes, flat and read-only, without reading them yet.
 
         Raises:
             CheckpointError: if the file changed under us or cannot be read.
         """
-        tensor = self.tensors[name]
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self.data_start + tensor.start)
-                data = file.read(tensor.end - tensor.start)
-        except OSError as error:
-            raise CheckpointError(f"{self.path}: cannot be read: {error.strerror}") from error
-        if len(data) != tensor.end - tensor.start:
-            raise CheckpointError(f"{self.path}: tensor {name!r} ends too early; the file changed while it was read")
-        return data
+        return self.file_of[name].stored(self.tensors[name])
 
-    def read_codes(self, name: str) -> CodeArray:
-        """Give the stored bits of a floating-point tensor as unsigned integers, flat, read-only."""
-        code = NUMBER_FORMATS[self.tensors[name].dtype].code_dtype.newbyteorder("<")
-        return np.frombuffer(self.read_bytes(name), dtype=code)
+    def codes(self, name: str) -> CodeArray:
+        """Give the stored bits of a floating-point tensor as unsigned integers, flat and read-only.
+
+        Raises:
+            CheckpointError: if the file changed under us or cannot be read.
+        """
+        kind = NUMBER_FORMATS[self.tensors[name].dtype].code_dtype.newbyteorder("<")
+        codes = self.stored(name).view(kind)
+        return codes if codes.flags.aligned else codes.copy()
+
+    def will_need(self, name: str, start: int, stop: int) -> None:
+        """Have a tensor's bytes from ``start`` to ``stop`` fetched from the disk while something else is done."""
+        self.file_of[name].will_need(self.tensors[name], start, stop)
+
+    def have_ready(self, name: str, start: int, stop: int) -> None:
+        """Have a tensor's bytes from ``start`` to ``stop`` in memory at once, which is faster than page by page.
+
+        Raises:
+            CheckpointError: if they cannot be read.
+        """
+        self.file_of[name].have_ready(self.tensors[name], start, stop)
+
+    def done_with(self, name: str, start: int = 0, stop: int | None = None) -> None:
+        """Give back the memory that a tensor's bytes from ``start`` to ``stop`` take; they can be looked at again."""
+        tensor = self.tensors[name]
+        self.file_of[name].done_with(tensor, start, tensor.end - tensor.start if stop is None else stop)
+
+    def check_unchanged(self) -> None:
+        """Make sure that its files are still those that were opened.
+
+        Raises:
+            CheckpointError: naming the one that is not.
+        """
+        for file in self.files:
+            file.check_unchanged()
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """Open a .safetensors file: its header is read and checked, no tensor is.
+    """Open a checkpoint: its headers are read and checked, no tensor is.
+
+    Args:
+        path: a .safetensors file; a PyTorch file; an index of shards; or a folder with one of these.
 
     Raises:
-        CheckpointError: if there is no such file, or it is not a whole safetensors file.
+        CheckpointError: if there is no such checkpoint, or one of its files cannot be used.
     """
     path = Path(path)
     try:
-        if path.is_dir():
-            raise CheckpointError(_about_folder(path))
-        with path.open("rb") as file:
-            file_bytes = path.stat().st_size
-            length = header_length(file.read(LENGTH_BYTES), file_bytes)
-            tensors, metadata = parse_header(file.read(length), file_bytes - LENGTH_BYTES - length)
+        found = find_files(path)
+        files = tuple(_open_file(file) for file in found.weights)
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such file") from error
+        raise CheckpointError(_missing(path, error)) from error
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
-    except HeaderError as error:
-        raise CheckpointError(f"{path}: {error}") from error
-    by_name = {tensor.name: tensor for tensor in tensors}
-    return Checkpoint(path, MappingProxyType(by_name), MappingProxyType(metadata), LENGTH_BYTES + length)
+        raise CheckpointError(f"{error.filename or path}: cannot be read: {error.strerror}") from error
+    file_of = {tensor.name: file for file in files for tensor in file.tensors}
+    if found.placed is not None:
+        _check_index(found.placed, files, path)
+    return Checkpoint(
+        path=path,
+        files=files,
+        tensors=MappingProxyType({tensor.name: tensor for file in files for tensor in file.tensors}),
+        file_of=MappingProxyType(file_of),
+        found=found,
+    )
 
 
-def _about_folder(path: Path) -> str:
-    weights = sorted(file.name for file in path.glob("*.safetensors"))
-    if not weights:
-        return f"{path}: is a folder without weights; a .safetensors file is needed"
-    return f"{path}: is a folder; name one of the files in it, such as {path / weights[0]}"
+def _open_file(path: Path) -> TensorFile:
+    return open_torch(path) if is_torch_file(path) else open_safetensors(path)
+
+
+def _missing(path: Path, error: FileNotFoundError) -> str:
+    missing = Path(error.filename or path)
+    return f"{path}: no such file" if missing == path else f"{path}: its index names {missing.name}, which is not there"
+
+
+def _check_index(placed: Mapping[str, str], files: tuple[TensorFile, ...], path: Path) -> None:
+    """The index and the shards must say the same: each tensor in one file, and that the one named."""
+    held = {(tensor.name, file.path.name) for file in files for tensor in file.tensors}
+    for tensor, name in placed.items():
+        if (tensor, name) not in held:
+            raise CheckpointError(f"{path}: its index places tensor {tensor!r} in {name}, which does not hold it")
+    for tensor, name in sorted(held):
+        if placed.get(tensor) != name:
+            raise CheckpointError(f"{path}: shard {name} holds tensor {tensor!r}, which the index does not place there")

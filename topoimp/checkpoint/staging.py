@@ -1,37 +1,58 @@
 """Outputs that appear whole or not at all.
 
-Each file is written beside its final place under a temporary name. Once all of them are written and checked, they are
-synced and renamed in the order given: the last one is the commit mark, and it is there only if the others are.
+Each file or folder is written beside its final place under a name of its own, ``NAME.partial-1a2b3c4d``. Once all of
+them are written and checked, they are synced and renamed in the order given: the last one is the commit mark, and it
+is there only if the others are. A partial output is locked by the process that writes it; what a killed process left
+behind is not, and is removed by the next run that writes the same output.
 """
 
+import fcntl
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+import secrets
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
+from topoimp.checkpoint.exchange import exchange
 from topoimp.errors import OutputError
 
 
 class Staging:
-    """A set of output files on their way: a context within which they are written, then committed.
+    """A set of outputs on their way: a context within which they are written, then committed.
 
     Args:
         targets: the final paths, the commit mark last.
         force: replace what is there.
+        folders: which of the targets are folders.
+        needed: by target, how many bytes it will have, as far as that is known.
 
     Raises:
-        OutputError: if a target exists and ``force`` is not set, is a folder, is named twice, or cannot be written.
+        OutputError: if a target exists and ``force`` is not set, is a folder where a file is meant or the other way
+            round, is named twice, or cannot be written; or if a disk has too little room.
     """
 
-    def __init__(self, targets: Sequence[Path], *, force: bool) -> None:
+    def __init__(
+        self,
+        targets: Sequence[Path],
+        *,
+        force: bool,
+        folders: Collection[Path] = (),
+        needed: Mapping[Path, int] | None = None,
+    ) -> None:
         self._targets = [Path(target) for target in targets]
+        self._folders = {Path(folder) for folder in folders}
         self._force = force
+        self._needed = dict(needed or {})
+        self._locks: dict[Path, int] = {}
+        self._token = secrets.token_hex(4)
 
     def __enter__(self) -> "Staging":
         try:
             for target in self._targets:
                 self._begin(target)
+            self._check_space()
         except BaseException:  # an interruption too: whoever leaves here never reaches __exit__
             self._clean_up()
             raise
@@ -46,41 +67,148 @@ class Staging:
 
     def partial(self, target: Path) -> Path:
         """Give the temporary path under which ``target`` is to be written."""
-        return target.with_name(f".{target.name}.partial-{os.getpid()}")
+        return target.with_name(f"{target.name}{PARTIAL}{self._token}")
 
     def commit(self) -> None:
-        """Sync every file and move it to its final place, in order."""
+        """Sync every output and move it to its final place, in order.
+
+        Runs that commit at the same time take turns, so that what is there in the end is of one of them.
+        """
         for target in self._targets:
-            if self.partial(target).stat().st_size == 0:
+            if self._is_empty(target):
                 raise ValueError(f"{target}: nothing was written to it")
-            _sync(self.partial(target))
-        for target in self._targets:
-            self.partial(target).replace(target)
+            for path in _all_in(self.partial(target)):
+                _sync(path)
+        with _locked(self._targets[-1].parent):
+            for target in self._targets:
+                self._check(target)
+            for target in self._targets:
+                self._move(target)
         for folder in {target.parent for target in self._targets}:
             _sync(folder)
 
     def _begin(self, target: Path) -> None:
         try:
             self._check(target)
-            self.partial(target).touch()
+            _remove_leftovers(target)
+            self._claim(target)
         except (OSError, RuntimeError) as error:  # a loop of symbolic links is a RuntimeError
             raise OutputError(f"{target}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
+
+    def _claim(self, target: Path) -> None:
+        """Make the partial output and lock it, so that nobody takes it for a leftover."""
+        partial, descriptor = self.partial(target), None
+        while descriptor is None:  # again, if it was taken for a leftover in the moment before it was locked
+            if target in self._folders:
+                partial.mkdir(exist_ok=True)
+            else:
+                partial.touch()
+            with suppress(FileNotFoundError):
+                descriptor = _lock_at_once(partial)
+        self._locks[partial] = descriptor
 
     def _check(self, target: Path) -> None:
         places = [place.parent.resolve() / place.name for place in self._targets]
         if places.count(target.parent.resolve() / target.name) > 1:
             raise OutputError(f"{target}: named for two outputs; each needs a name of its own")
-        if target.is_dir():
+        if target in self._folders:
+            if target.exists() and not target.is_dir():
+                raise OutputError(f"{target}: is a file; the output is a folder")
+        elif target.is_dir():
             raise OutputError(f"{target}: is a folder; the output is a file")
-        if target.exists() and not target.is_file():
+        elif target.exists() and not target.is_file():
             raise OutputError(f"{target}: is no regular file; the output is one")
         if target.exists() and not self._force:
             raise OutputError(f"{target}: exists already; --force replaces it")
 
+    def _check_space(self) -> None:
+        """Make sure that the disks have room, once leftovers are gone and before anything is computed."""
+        needed: dict[int, int] = {}
+        for target, size in self._needed.items():
+            disk = target.parent.stat().st_dev
+            needed[disk] = needed.get(disk, 0) + size
+            free = shutil.disk_usage(target.parent).free
+            if needed[disk] > free:
+                room = f"{_megabytes(needed[disk])} MB are to be written there, and {_megabytes(free)} MB are free"
+                raise OutputError(f"{target}: {room}")
+
+    def _is_empty(self, target: Path) -> bool:
+        partial = self.partial(target)
+        return not any(partial.iterdir()) if target in self._folders else partial.stat().st_size == 0
+
+    def _move(self, target: Path) -> None:
+        partial = self.partial(target)
+        if target in self._folders and target.exists():
+            exchange(partial, target)  # what was there is removed with the other partial outputs
+        else:
+            partial.replace(target)
+
     def _clean_up(self) -> None:
         for target in self._targets:
-            with suppress(OSError):  # never made, or its folder is none
-                self.partial(target).unlink()
+            _remove(self.partial(target))
+        for descriptor in self._locks.values():
+            os.close(descriptor)
+        self._locks.clear()
+
+
+PARTIAL = ".partial-"
+"""What stands between the name of an output and the mark of the process that writes it."""
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove partial outputs of the same name that no process works on any more."""
+    for leftover in target.parent.glob(f"{_escaped(target.name)}{PARTIAL}*"):
+        with suppress(OSError):  # it is gone by now, or not ours to remove
+            descriptor = _lock_at_once(leftover)
+            if descriptor is not None:
+                _remove(leftover)
+                os.close(descriptor)
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)
+
+
+def _lock_at_once(path: Path) -> int | None:
+    """Lock a file or folder; None if somebody else holds the lock, or it is another one by now."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+    except BlockingIOError:
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # never made, or its folder is none
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+
+
+def _all_in(path: Path) -> Iterator[Path]:
+    """Give a file; of a folder, everything in it and then the folder itself."""
+    if path.is_dir():
+        for entry in path.iterdir():
+            yield from _all_in(entry)
+    yield path
 
 
 def _sync(path: Path) -> None:
@@ -89,3 +217,7 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _megabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.1f}"

@@ -1,13 +1,22 @@
-"""Writing checkpoints: from arrays, or as a copy of another in which some tensors' bytes are replaced."""
+"""Writing checkpoints: from arrays, or as a copy of another whose tensors are written piece by piece."""
 
-from collections.abc import Callable, Mapping
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 
-from topoimp.checkpoint.header import HeaderError, TensorInfo, format_header
-from topoimp.checkpoint.reading import Checkpoint
-from topoimp.errors import OutputError
+from topoimp.checkpoint.finding import other_files
+from topoimp.checkpoint.header import BITS, HeaderError, TensorInfo, format_header
+from topoimp.checkpoint.reading import Checkpoint, TensorFile
+from topoimp.errors import CheckpointError, OutputError
+
+PIECE = 1 << 20
+"""Bytes that are copied together: they stay in the nearer caches."""
 
 _NAMES = {
     np.dtype(np.float64): "F64",
@@ -15,6 +24,128 @@ _NAMES = {
     np.dtype(np.float16): "F16",
     np.dtype(np.uint8): "U8",
 }
+
+
+class TensorWriter:
+    """A safetensors file on its way: its header is written and its room on the disk taken at once, its tensors later.
+
+    Args:
+        path: where; replaced if there. Stage it (``Staging``) to have it appear whole.
+        tensors: what it will hold.
+        metadata: texts for ``__metadata__``.
+
+    Raises:
+        OutputError: if the header would get longer than readers accept.
+        OSError: if it cannot be written: of a full disk before the first tensor is written.
+    """
+
+    def __init__(self, path: Path, tensors: Sequence[TensorInfo], metadata: Mapping[str, str]) -> None:
+        try:
+            header = format_header(tensors, metadata)
+        except HeaderError as error:
+            raise OutputError(f"{path}: {error}") from error
+        self._tensors = {tensor.name: tensor for tensor in tensors}
+        self._data_start = len(header)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            _write_at(self._descriptor, header, 0)
+            n_bytes = len(header) + max((tensor.end for tensor in tensors), default=0)
+            if hasattr(os, "posix_fallocate"):  # macOS has none; a full disk is met later there
+                os.posix_fallocate(self._descriptor, 0, n_bytes)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "TensorWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def write(self, name: str, start: int, data: np.ndarray) -> None:
+        """Write some of a tensor's bytes, from its byte ``start`` on; several threads may write at once."""
+        tensor = self._tensors[name]
+        if not 0 <= start <= start + data.nbytes <= tensor.end - tensor.start:
+            raise ValueError(f"{name}: bytes {start} to {start + data.nbytes} of {tensor.end - tensor.start}")
+        # Another view of the same bytes: a memoryview knows no bfloat16.
+        _write_at(self._descriptor, data.reshape(-1).view(np.uint8).data, self._data_start + tensor.start + start)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._descriptor)
+
+
+class CheckpointCopy:
+    """A copy of a checkpoint on its way: the same names, order, types, layout and files; the tensors are written later.
+
+    Args:
+        place: where: a file, or a folder that is there, as the original is one or the other.
+        original: what is copied; a PyTorch file becomes a safetensors file.
+        metadata: keys to add to each file's metadata, which stay as they are otherwise.
+
+    Raises:
+        CheckpointError: if a tensor has a type that safetensors does not have.
+        OutputError: if a header would get longer than readers accept.
+        OSError: if a file cannot be written: of a full disk before the first tensor is written.
+    """
+
+    def __init__(self, place: Path, original: Checkpoint, metadata: Mapping[str, str]) -> None:
+        self._place = place
+        self._original = original
+        self._writers: dict[Path, TensorWriter] = {}
+        try:
+            for file in original.files:
+                _check_types(file)
+                target = place if original.found.folder is None else place / file.name_as_safetensors
+                self._writers[file.path] = TensorWriter(target, file.tensors, {**file.metadata, **metadata})
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "CheckpointCopy":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def write(self, name: str, start: int, data: np.ndarray) -> None:
+        """Write some of a tensor's bytes, from its byte ``start`` on; several threads may write at once."""
+        self._writers[self._original.file_of[name].path].write(name, start, data)
+
+    def copy_tensor(self, name: str) -> None:
+        """Write a tensor as it is in the original."""
+        stored = self._original.stored(name)
+        for start in range(0, stored.size, PIECE):
+            self.write(name, start, stored[start : start + PIECE])
+
+    def copy_other_files(self) -> None:
+        """Write the index, and whatever else lies in the folder and holds no weights."""
+        found = self._original.found
+        if found.folder is None:
+            return
+        if found.index is not None:
+            _copy_index(found.index, self._original.files, self._place)
+        for file in other_files(found)[0]:
+            (self._place / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(found.folder / file, self._place / file)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for writer in self._writers.values():
+            writer.close()
+
+
+def bytes_of_copy(original: Checkpoint) -> int:
+    """Give about how many bytes a copy takes on the disk, headers aside."""
+    found = original.found
+    others = [found.folder / file for file in other_files(found)[0]] if found.folder is not None else []
+    return sum(tensor.end - tensor.start for tensor in original.tensors.values()) + sum(
+        file.stat().st_size for file in others
+    )
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
@@ -25,45 +156,44 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping
         arrays: float64, float32, float16 or uint8 arrays of any shape, by tensor name.
         metadata: texts for ``__metadata__``.
     """
+    shapes = {name: (_NAMES[array.dtype], array.shape) for name, array in arrays.items()}
+    with TensorWriter(path, laid_out(shapes), metadata) as writer:
+        for name, array in arrays.items():
+            writer.write(name, 0, np.ascontiguousarray(array))
+
+
+def laid_out(shapes: Mapping[str, tuple[str, tuple[int, ...]]]) -> list[TensorInfo]:
+    """Give tensors of some types and shapes one after the other, as a file would hold them."""
     tensors, start = [], 0
-    for name, array in arrays.items():
-        tensors.append(TensorInfo(name, _NAMES[array.dtype], array.shape, start, start + array.nbytes))
-        start += array.nbytes
-    with path.open("wb") as file:
-        file.write(format_header(tensors, metadata))
-        for array in arrays.values():
-            file.write(np.ascontiguousarray(array).data)
+    for name, (dtype, shape) in shapes.items():
+        end = start + prod(shape) * BITS[dtype] // 8
+        tensors.append(TensorInfo(name, dtype, shape, start, end))
+        start = end
+    return tensors
 
 
-def write_like(
-    path: Path,
-    original: Checkpoint,
-    metadata: Mapping[str, str],
-    replaced: Mapping[str, Callable[[], np.ndarray]],
-) -> None:
-    """Write a copy of ``original`` with the same names, order, types and layout, some tensors' bits replaced.
+def _write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
+    left = memoryview(data)
+    while len(left):
+        n_written = os.pwrite(descriptor, left, offset)
+        left, offset = left[n_written:], offset + n_written
 
-    Args:
-        path: where; replaced if there. Stage it (``Staging``) to have it appear whole.
-        original: the checkpoint to copy; one tensor at a time is held.
-        metadata: keys to add to the original's metadata, which stays as it is otherwise.
-        replaced: by tensor name, a function that gives the new bits: as many bytes as the old ones.
 
-    Raises:
-        OutputError: if the header would get longer than readers accept.
-    """
-    tensors = original.tensors.values()
-    try:
-        header = format_header(list(tensors), {**original.metadata, **metadata})
-    except HeaderError as error:
-        raise OutputError(f"{original.path}: its copy {error}") from error
-    with path.open("wb") as file:
-        file.write(header)
-        for tensor in sorted(tensors, key=lambda tensor: (tensor.start, tensor.end)):
-            if tensor.name in replaced:
-                bits = np.ascontiguousarray(replaced[tensor.name]())
-                if bits.nbytes != tensor.end - tensor.start:
-                    raise ValueError(f"{tensor.name}: {bits.nbytes} bytes to replace {tensor.end - tensor.start}")
-                file.write(bits.data)
-            else:
-                file.write(original.read_bytes(tensor.name))
+def _check_types(file: TensorFile) -> None:
+    for tensor in file.tensors:
+        if tensor.dtype not in BITS:
+            raise CheckpointError(
+                f"{file.path}: tensor {tensor.name!r} has the type {tensor.dtype}, which safetensors does not have"
+            )
+
+
+def _copy_index(index: Path, files: Sequence[TensorFile], place: Path) -> None:
+    """Copy an index byte by byte, unless its shards change their names: PyTorch files become safetensors files."""
+    names = {file.path.name: file.name_as_safetensors for file in files}
+    if all(name == new for name, new in names.items()):
+        shutil.copyfile(index, place / index.name)
+        return
+    entries = json.loads(index.read_bytes())
+    entries["weight_map"] = {tensor: names[name] for tensor, name in entries["weight_map"].items()}
+    stem = "model" if index.name.startswith("pytorch_model") else index.name.partition(".")[0]
+    (place / f"{stem}.safetensors.index.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")

@@ -12,6 +12,7 @@ from topoimp.barcode import (
     reason_undefined,
     scale_of_convention,
 )
+from topoimp.catalogue import LayerInfo, LayerPatterns, classify_tensors, natural, select_layers
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import NeuralPersistence, Scale, chosen
 from topoimp.commands.columns import (
@@ -23,8 +24,10 @@ from topoimp.commands.columns import (
 )
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.forest import Forest, spanning_forest
-from topoimp.layers import LayerPatterns, classify_tensors, select_layers
+from topoimp.layers import Layer
 from topoimp.report import Report, Row
+from topoimp.streaming import LayerStream
+from topoimp.threads import thread_count
 
 UNDIVIDED = "no neural persistence: nothing is divided"
 ALL_LAYERS = LayerPatterns(embeddings=True)
@@ -37,16 +40,18 @@ def barcode_report(
     scale: Scale | str | None = None,
     convention: NeuralPersistence | str | None = None,
     p: float = 2.0,
+    threads: int | None = None,
 ) -> Report:
     """Report the barcode of each layer of a checkpoint: components, cycles, deaths, neural persistence.
 
     Args:
-        path: a .safetensors file.
+        path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
         patterns: which layers; embeddings and heads too unless it says otherwise.
         scale: what deaths are divided by; that of ``convention`` if None.
         convention: the neural persistence to put first; that of ``scale`` if None. All three are reported, each with
             its own scale, unless the scale is ``none``.
         p: of the norm, at least 1.
+        threads: how many cores to use; all if None. The result does not depend on it.
 
     Raises:
         OptionError: if scale and convention contradict each other, or a pattern matches nothing.
@@ -57,9 +62,13 @@ def barcode_report(
         None if convention is None else chosen(NeuralPersistence, convention),
     )
     layers = select_layers(open_checkpoint(path), patterns)
-    forests = {layer.name: spanning_forest(layer) for layer in layers}
+    found = LayerStream(layers, thread_count(threads)).each(_look)
+    forests = {info.name: forest for info, (forest, _) in zip(layers.infos, found, strict=True)}
     largest = max((forest.strongest or 0.0 for forest in forests.values()), default=0.0) or None
-    rows = [{**layer_columns(info), **_layer_row(forests[info.name], largest, scale, p)} for info in layers.infos]
+    rows = [
+        {**layer_columns(info), **_layer_row(info, forest, n_edges, largest, scale, p)}
+        for info, (forest, n_edges) in zip(layers.infos, found, strict=True)
+    ]
     return Report(
         command="barcode",
         inputs={"checkpoint": Path(path)},
@@ -77,27 +86,29 @@ def tensor_list(path: Path, *, patterns: LayerPatterns = ALL_LAYERS) -> Report:
         CheckpointError: if the file cannot be used.
     """
     checkpoint = open_checkpoint(path)
-    infos, no_layers = classify_tensors(checkpoint)
     if not checkpoint.tensors:
         raise CheckpointError(f"{path}: holds no tensors")
-    reasons = {
-        tensor.name: tensor.reason for tensor in (select_layers(checkpoint, patterns).left_out if infos else no_layers)
-    }
-    sides = {info.name: (info.n_rows, info.n_columns) for info in infos}
-    rows: list[Row] = [
-        {
-            "level": "layer",
-            "layer": tensor.name,
-            "shape": "x".join(map(str, tensor.shape)),
-            "dtype": tensor.dtype,
-            "rows": sides.get(tensor.name, (None, None))[0],
-            "columns": sides.get(tensor.name, (None, None))[1],
-            "selected": tensor.name not in reasons,
-            "reason": reasons.get(tensor.name),
-        }
-        for tensor in checkpoint.tensors.values()
-    ]
+    infos, left_out = classify_tensors(checkpoint, patterns)
+    if infos:
+        layers = select_layers(checkpoint, patterns)
+        infos, left_out = list(layers.infos), list(layers.left_out)
+    rows = [_listed(info.name, info.shape, info.number_format.name, info, None) for info in infos]
+    rows += [_listed(tensor.name, tensor.shape, tensor.dtype, None, tensor.reason) for tensor in left_out]
+    rows.sort(key=lambda row: natural(str(row["layer"])))
     return Report("barcode", {"checkpoint": Path(path)}, {**pattern_settings(patterns), "list": True}, rows)
+
+
+def _listed(name: str, shape: Sequence[int], dtype: str, info: LayerInfo | None, reason: str | None) -> Row:
+    return {
+        "level": "layer",
+        "layer": name,
+        "shape": "x".join(map(str, shape)),
+        "dtype": dtype,
+        "rows": info.n_rows if info else None,
+        "columns": info.n_columns if info else None,
+        "selected": info is not None,
+        "reason": reason,
+    }
 
 
 def _settle(scale: Scale | None, convention: NeuralPersistence | None) -> tuple[Scale, NeuralPersistence]:
@@ -110,15 +121,22 @@ def _settle(scale: Scale | None, convention: NeuralPersistence | None) -> tuple[
     return scale or scale_of_convention(convention), convention
 
 
-def _layer_row(forest: Forest, network_largest: float | None, scale: Scale, p: float) -> Row:
+def _look(layer: Layer, threads: int) -> tuple[Forest, int]:
+    """Give a layer's forest, and how many of its weights are not zero."""
+    forest, n_edges = spanning_forest(layer, threads=threads), layer.n_edges_in_parallel()
+    return forest, forest.n_edges if n_edges is None else n_edges
+
+
+def _layer_row(
+    info: LayerInfo, forest: Forest, n_edges: int, network_largest: float | None, scale: Scale, p: float
+) -> Row:
     barcode = barcode_of_forest(forest)
     divisor = {Scale.NETWORK: network_largest, Scale.LAYER: forest.strongest, Scale.NONE: 1.0}[scale]
     persistences = persistence_columns(barcode, network_scale=network_largest, layer_scale=forest.strongest, p=p)
-    n_weights = forest.n_rows * forest.n_columns
     return {
-        "n_weights": n_weights,
-        "n_edges": forest.n_edges,
-        "density": forest.n_edges / n_weights,
+        "n_weights": info.n_weights,
+        "n_edges": n_edges,
+        "density": n_edges / info.n_weights,
         "beta0": forest.n_components,
         "beta1": forest.n_cycles,
         "floor": len(forest.indices),
@@ -146,8 +164,7 @@ def _undefined(barcode: Barcode, scale: Scale) -> str | None:
 
 
 def _network_row(rows: Sequence[Row], forests: Mapping[str, Forest], largest: float | None, scale: Scale) -> Row:
-    n_weights = sum(forest.n_rows * forest.n_columns for forest in forests.values())
-    n_edges = sum(forest.n_edges for forest in forests.values())
+    n_weights, n_edges = (sum(int(row[key] or 0) for row in rows) for key in ("n_weights", "n_edges"))
     undefined = [f"{row['undefined']} ({row['layer']})" for row in rows if row["undefined"]]
     return {
         "level": "network",

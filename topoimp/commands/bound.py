@@ -1,12 +1,11 @@
 """How far can a checkpoint be pruned before its barcodes must change, and before magnitude pruning changes them?"""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from topoimp.architectures import parse_architecture
 from topoimp.bounds import (
     LayerBound,
-    binding_vertex,
     critical_compression,
     critical_density,
     exact_rate,
@@ -14,22 +13,32 @@ from topoimp.bounds import (
     layer_bound,
     rounds_above,
 )
+from topoimp.catalogue import LayerPatterns, select_layers
 from topoimp.checkpoint import open_checkpoint
+from topoimp.choices import View
 from topoimp.commands.columns import layer_columns, left_out, pattern_settings
 from topoimp.errors import OptionError
-from topoimp.forest import Forest, spanning_forest
-from topoimp.layers import VIEW, LayerPatterns, Layers, select_layers
+from topoimp.forest import spanning_forest
 from topoimp.report import Report, Row
 from topoimp.schedule import DEFAULT_RATE
+from topoimp.streaming import LayerStream
+from topoimp.threads import thread_count
 
 
-def bound_report(path: Path, *, patterns: LayerPatterns | None = None, rate: float = DEFAULT_RATE) -> Report:
+def bound_report(
+    path: Path,
+    *,
+    patterns: LayerPatterns | None = None,
+    rate: float = DEFAULT_RATE,
+    threads: int | None = None,
+) -> Report:
     """Report how far each layer of a checkpoint can be pruned.
 
     Args:
-        path: a .safetensors file.
+        path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
         patterns: which layers; all but embeddings and heads if None.
         rate: share of the remaining weights that one round removes, for the counts of rounds; above 0 and below 1.
+        threads: how many cores to use; all if None. The result does not depend on it.
 
     Raises:
         OptionError: if the rate is out of range or a pattern matches nothing.
@@ -38,11 +47,8 @@ def bound_report(path: Path, *, patterns: LayerPatterns | None = None, rate: flo
     exact_rate(rate)
     patterns = patterns or LayerPatterns()
     layers = select_layers(open_checkpoint(path), patterns)
-    forests: dict[str, Forest] = {}
-    bounds: list[LayerBound] = []
-    for layer in layers:
-        forests[layer.name] = spanning_forest(layer)
-        bounds.append(layer_bound(layer, forests[layer.name]))
+    stream = LayerStream(layers, thread_count(threads))
+    bounds = stream.each(lambda layer, n: layer_bound(layer, spanning_forest(layer, threads=n), threads=n))
     rows: list[Row] = [
         {**layer_columns(info), **_floor_columns(bound, rate), **_safe_columns(bound, rate)}
         for info, bound in zip(layers.infos, bounds, strict=True)
@@ -51,7 +57,7 @@ def bound_report(path: Path, *, patterns: LayerPatterns | None = None, rate: flo
         command="bound",
         inputs={"checkpoint": Path(path)},
         settings={**pattern_settings(patterns), "rate": rate},
-        rows=[*rows, {**_network_row(bounds, rate), **_network_safety(bounds, layers, forests, rate)}],
+        rows=[*rows, {**_network_row(bounds, rate), **_network_safety(bounds, stream, rate)}],
         left_out=left_out(layers),
     )
 
@@ -77,7 +83,7 @@ def architecture_bound_report(model: str, *, rate: float = DEFAULT_RATE) -> Repo
             "layer": name,
             "rows": n_rows,
             "columns": n_columns,
-            "view": VIEW,
+            "view": View.MATRIX,
             **_floor_columns(bound, rate),
         }
         for (name, (n_rows, n_columns)), bound in zip(sides.items(), bounds, strict=True)
@@ -130,7 +136,7 @@ def _network_row(bounds: Sequence[LayerBound], rate: float) -> Row:
     }
 
 
-def _network_safety(bounds: Sequence[LayerBound], layers: Layers, forests: Mapping[str, Forest], rate: float) -> Row:
+def _network_safety(bounds: Sequence[LayerBound], stream: LayerStream, rate: float) -> Row:
     n_weights, safe_count = (
         sum(bound.n_weights for bound in bounds),
         sum(bound.safe_count for bound in bounds),
@@ -141,10 +147,11 @@ def _network_safety(bounds: Sequence[LayerBound], layers: Layers, forests: Mappi
         "safe_sparsity": (n_weights - safe_count) / n_weights,
         "safe_rounds": _least(rounds_above(bound.n_edges, bound.safe_count, rate) for bound in bounds),
     }
-    together = global_safe_count(layers, forests)
+    by_name = {info.name: bound for info, bound in zip(stream.layers.infos, bounds, strict=True)}
+    together = global_safe_count(stream, by_name)
     if together is None:
         return columns
-    vertex = binding_vertex(forests[together.layer])
+    vertex = by_name[together.layer].vertex
     return {
         **columns,
         "safe_count_global": together.count,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from topoimp.barcode import Barcode, neural_persistence
+from topoimp.catalogue import LayerInfo, LayerPatterns, Layers
 from topoimp.choices import NeuralPersistence
-from topoimp.layers import LayerInfo, LayerPatterns, Layers
 from topoimp.report import Cell, Row
 
 
@@ -27,6 +27,8 @@ def pattern_settings(patterns: LayerPatterns) -> dict[str, Cell | Sequence[str]]
         "include": list(patterns.include),
         "exclude": list(patterns.exclude),
         "embeddings": patterns.embeddings,
+        "groups": [f"{pattern}={n}" for pattern, n in patterns.groups],
+        "view": patterns.view,
     }
 
 

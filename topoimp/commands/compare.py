@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from topoimp.barcode import barcode_of_forest
+from topoimp.catalogue import LayerPatterns, select_layers
 from topoimp.checkpoint import open_checkpoint
+from topoimp.choices import View
 from topoimp.commands.columns import (
     layer_columns,
     left_out,
@@ -11,34 +13,52 @@ from topoimp.commands.columns import (
     pattern_settings,
     persistence_columns,
 )
-from topoimp.comparison import LayerComparison, compare_layers
-from topoimp.layers import LayerPatterns, select_layers
+from topoimp.comparison import LayerComparison, compare_layers, compare_with_mask
+from topoimp.errors import CheckpointError, OptionError
+from topoimp.mask import is_mask, masks_for
 from topoimp.preservation import together
 from topoimp.report import Report, Row
+from topoimp.streaming import LayerStream
+from topoimp.threads import thread_count
 
 REFERENCE = "_reference"
 """What the columns about the reference end in."""
 
 
-def comparison_report(reference: Path, other: Path, *, patterns: LayerPatterns | None = None, p: float = 2.0) -> Report:
+def comparison_report(
+    reference: Path,
+    other: Path,
+    *,
+    patterns: LayerPatterns | None = None,
+    p: float = 2.0,
+    threads: int | None = None,
+) -> Report:
     """Report, layer by layer, what another checkpoint has of a reference's topology.
 
     Neural persistences of both are computed at the reference's scale, so that they compare.
 
     Args:
-        reference: a .safetensors file.
-        other: a .safetensors file with the same layers; types may differ.
+        reference: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
+        other: a checkpoint with the same layers, types may differ; or a mask: then what it leaves of the reference.
         patterns: which layers; all but embeddings and heads if None.
         p: of the norm, at least 1.
+        threads: how many cores to use; all if None. The result does not depend on it.
 
     Raises:
         LayerError: if the layers of the two differ in name or shape.
         TopoimpError: if a file, layer or pattern cannot be used.
     """
     patterns = patterns or LayerPatterns()
-    here = select_layers(open_checkpoint(reference), patterns)
-    there = select_layers(open_checkpoint(other), patterns)
-    layers = list(compare_layers(here, there))
+    opened, masking = open_checkpoint(reference), open_checkpoint(other)
+    if is_mask(opened):
+        raise CheckpointError(f"{opened.path}: is a mask; the reference needs weights")
+    here = LayerStream(select_layers(opened, patterns), thread_count(threads))
+    if is_mask(masking):
+        if patterns.view is not View.MATRIX:
+            raise OptionError(f"the view is {patterns.view}; {masking.path} is a mask, and needs the view matrix")
+        layers = compare_with_mask(here, masks_for(here.layers, masking))
+    else:
+        layers = compare_layers(here, select_layers(masking, patterns))
     largest = max((layer.reference.strongest or 0.0 for layer in layers), default=0.0) or None
     rows = [
         {**layer_columns(layer.info), **layer.left.columns(), **_persistences(layer, largest, p)} for layer in layers
@@ -54,7 +74,7 @@ def comparison_report(reference: Path, other: Path, *, patterns: LayerPatterns |
         inputs={"reference": Path(reference), "other": Path(other)},
         settings={**pattern_settings(patterns), "p": p},
         rows=[*rows, network],
-        left_out=left_out(here),
+        left_out=left_out(here.layers),
     )
 
 

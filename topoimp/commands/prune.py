@@ -1,24 +1,29 @@
-"""Prune a checkpoint in rounds, and prove what was kept."""
+"""Prune a checkpoint in rounds, or by a mask, and prove what was kept."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
-from topoimp.checkpoint import Staging, open_checkpoint, write_like
-from topoimp.choices import Method, Scope, chosen
+from topoimp.catalogue import LayerPatterns, Layers, natural, select_layers
+from topoimp.checkpoint import Checkpoint, Staging, bytes_of_copy, open_checkpoint, other_files
+from topoimp.choices import Method, Scope, View, chosen
 from topoimp.commands.columns import layer_columns, left_out, pattern_settings
-from topoimp.errors import GateError, OptionError
-from topoimp.layers import LayerInfo, LayerPatterns, Layers, select_layers
-from topoimp.mask import Masks, pack_mask, write_masks
+from topoimp.errors import CheckpointError, GateError, OptionError, OutputError
+from topoimp.forest import Forest, spanning_forest
+from topoimp.mask import Masks, is_mask, mask_bytes, mask_writer, masks_for, read_masks
+from topoimp.preservation import Preservation, together
+from topoimp.pruned_copy import write_pruned_copy
+from topoimp.pruning import Pruner
 from topoimp.report import Cell, Report, Row
 from topoimp.rounds import Round, sweep
 from topoimp.schedule import plan_schedule
-from topoimp.verification import verify_masks, verify_pruned
+from topoimp.streaming import LayerStream
+from topoimp.threads import thread_count
+from topoimp.verification import verify_pruned
+
+SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -26,21 +31,33 @@ class Outputs:
     """Where a pruning writes.
 
     Args:
-        checkpoint: the pruned checkpoint.
+        checkpoint: the pruned checkpoint: a file, or a folder if the input is one.
         mask: which weights it keeps, packed.
         table: a row per round and layer, CSV.
         rounds: by round, a checkpoint of that round.
+        are_folders: whether checkpoints are folders.
     """
 
     checkpoint: Path
     mask: Path
     table: Path
     rounds: Mapping[int, Path]
+    are_folders: bool
 
     @property
     def in_order(self) -> list[Path]:
         """All of them, the checkpoint last: it is there only if the others are."""
-        return [self.mask, self.table, *self.rounds.values(), self.checkpoint]
+        return [self.mask, self.table, *self.checkpoints]
+
+    def by_role(self) -> dict[str, Path]:
+        """Give each path with what it is."""
+        rounds = {f"round_{number}": path for number, path in self.rounds.items()}
+        return {"checkpoint": self.checkpoint, "mask": self.mask, "table": self.table, **rounds}
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """Those of rounds, and the last one."""
+        return [*self.rounds.values(), self.checkpoint]
 
 
 @dataclass(frozen=True)
@@ -52,12 +69,14 @@ class Pruning:
         outputs: the files.
         held_at_floor: the layers whose last target is below their floor; ``all layers together`` if they share one.
         recipe: recipe.toml of the run folder that the input lies in, if it lies in one.
+        not_copied: files of the input's folder, and parts of its files, that the output does not have.
     """
 
     report: Report
     outputs: Outputs
     held_at_floor: Sequence[str]
     recipe: Path | None
+    not_copied: Sequence[str]
 
 
 def prune_checkpoint(
@@ -75,15 +94,17 @@ def prune_checkpoint(
     emit_rounds: Sequence[int] = (),
     strict: bool = False,
     force: bool = False,
+    threads: int | None = None,
 ) -> Pruning:
     """Prune a checkpoint in rounds without training between them; write the result, its mask and a table.
 
     Args:
-        path: a .safetensors file; never changed.
+        path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it; never changed.
         n_rounds: at least 1; follows from the other two if None.
         sparsity: share of all selected weights that is to be zero in the end; above 0 and below 1.
         rate: share of the remaining weights that one round removes; above 0 and below 1; 0.2 unless it follows.
-        output: the pruned checkpoint; ``STEM.pruned.safetensors`` beside the input if None. Mask and table follow it.
+        output: the pruned checkpoint; ``STEM.pruned.safetensors`` beside the input if None, ``NAME.pruned`` for a
+            folder. Mask and table follow it.
         method: what decides which weights are kept.
         scope: a target per layer, or one for all.
         seed: for the method ``random``.
@@ -92,19 +113,18 @@ def prune_checkpoint(
         emit_rounds: rounds of which a checkpoint is written too.
         strict: write nothing if a target is below a floor.
         force: replace existing outputs.
+        threads: how many cores to use; all if None. The result does not depend on it.
 
     Raises:
         OptionError: if rounds, sparsity and rate do not fit, or the output is the input.
-        OutputError: if an output exists (without ``force``) or cannot be written.
+        OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room.
         GateError: if ``strict`` and a target is below a floor.
         VerificationError: if what was written is not what was meant; nothing is left behind.
         TopoimpError: if the file, a layer or a pattern cannot be used.
     """
-    path, patterns = Path(path), patterns or LayerPatterns()
     method, scope = chosen(Method, method), chosen(Scope, scope)
     schedule = plan_schedule(n_rounds=n_rounds, sparsity=sparsity, rate=rate)
-    outputs = _outputs(path, output, mask_output, emit_rounds, schedule.n_rounds)
-    layers = select_layers(open_checkpoint(path), patterns)
+    job = _Job.plan(path, patterns, output, mask_output, emit_rounds, schedule.n_rounds, threads=threads)
     settings: dict[str, Cell | Sequence[str]] = {
         "method": method,
         "scope": scope,
@@ -112,38 +132,183 @@ def prune_checkpoint(
         "rate": schedule.effective_rate(),
         "sparsity": sparsity,
         "seed": seed if method is Method.RANDOM else None,
-        **pattern_settings(patterns),
+        **pattern_settings(job.layers.patterns),
     }
-    with Staging(outputs.in_order, force=force) as staging:
-        rounds = sweep(layers, schedule, method=method, scope=scope, seed=seed)
+    with job.staging(force=force) as staging:
+        swept = sweep(job.stream, schedule, method=method, scope=scope, seed=seed)
         if strict:
-            _refuse_missed_targets(rounds)
-        report = _report(path, layers, rounds, settings)
-        _write(staging, outputs, layers, rounds, report)
+            _refuse_missed_targets(swept.rounds)
+        rows = [row for now in swept.rounds for row in _rows(job.layers, now)]
+        report = Report("prune", {"checkpoint": job.path}, settings, rows, left_out(job.layers), job.outputs.by_role())
+        for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
+            now = swept.rounds[number - 1]
+            expected = {name: layer.left for name, layer in now.layers.items()}
+            job.write(staging, target, now.keeps, _metadata(settings, number), swept.forests, expected=expected)
+        job.commit(staging, report)
+    return job.done(report, swept.rounds[-1].missed)
+
+
+def apply_mask(
+    path: Path,
+    mask: Path,
+    *,
+    output: Path | None = None,
+    patterns: LayerPatterns | None = None,
+    mask_output: Path | None = None,
+    force: bool = False,
+    threads: int | None = None,
+) -> Pruning:
+    """Prune a checkpoint by a mask; write the result, the mask of its layers and a table.
+
+    Args:
+        path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it; never changed.
+        mask: a mask file, or a checkpoint whose zeros are one.
+        output: as for ``prune_checkpoint``.
+        patterns: which layers; all but embeddings and heads if None.
+        mask_output: the mask, if not beside the output.
+        force: replace existing outputs.
+        threads: how many cores to use; all if None. The result does not depend on it.
+
+    Raises:
+        OptionError: if the output is the input or the mask.
+        OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room.
+        VerificationError: if what was written is not what was meant; nothing is left behind.
+        TopoimpError: if a file, a layer, a pattern or the mask cannot be used.
+    """
+    job = _Job.plan(path, patterns, output, mask_output, (), 1, threads=threads, also_read=[Path(mask)])
+    masking = open_checkpoint(mask)
+    pruners = masks_for(job.layers, masking)
+    settings: dict[str, Cell | Sequence[str]] = {
+        "method": "mask" if is_mask(masking) else "zeros",
+        **pattern_settings(job.layers.patterns),
+    }
+    inputs = {"checkpoint": job.path, "mask": Path(mask)}
+    with job.staging(force=force) as staging:
+        found = job.stream.each(lambda layer, n: spanning_forest(layer, threads=n))
+        forests = {info.name: forest for info, forest in zip(job.layers.infos, found, strict=True)}
+        left = job.write(staging, job.outputs.checkpoint, pruners, _metadata(settings, 1), forests)
+        masking.check_unchanged()
+        rows = _mask_rows(job.layers, left)
+        report = Report("prune", inputs, settings, rows, left_out(job.layers), job.outputs.by_role())
+        job.commit(staging, report)
+    return job.done(report, [])
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A checkpoint, what is pruned of it, and where the result goes."""
+
+    path: Path
+    stream: LayerStream
+    outputs: Outputs
+
+    @staticmethod
+    def plan(
+        path: Path,
+        patterns: LayerPatterns | None,
+        output: Path | None,
+        mask_output: Path | None,
+        emit_rounds: Sequence[int],
+        n_rounds: int,
+        *,
+        threads: int | None,
+        also_read: Sequence[Path] = (),
+    ) -> "_Job":
+        path, patterns = Path(path), patterns or LayerPatterns()
+        if patterns.view is not View.MATRIX:
+            raise OptionError(f"the view is {patterns.view}; pruning is of weights, and needs the view matrix")
+        n_threads = thread_count(threads)
+        checkpoint = open_checkpoint(path)
+        outputs = _outputs(checkpoint, output, mask_output, emit_rounds, n_rounds)
+        for target in outputs.in_order:
+            for source in (path, *also_read, *(file.path for file in checkpoint.files)):
+                if _is_same(target, source):
+                    raise OptionError(f"{target}: is the input; an output needs another name")
+        return _Job(path, LayerStream(select_layers(checkpoint, patterns), n_threads), outputs)
+
+    @property
+    def layers(self) -> Layers:
+        return self.stream.layers
+
+    def staging(self, *, force: bool) -> Staging:
+        """Give the context in which the outputs are written."""
+        if self.outputs.are_folders:
+            for target in self.outputs.checkpoints:
+                _refuse_foreign_folder(target, self.path)
+        size = bytes_of_copy(self.layers.checkpoint)
+        needed = {self.outputs.mask: sum(map(mask_bytes, self._shapes().values()))}
+        needed |= dict.fromkeys(self.outputs.checkpoints, size)
+        folders = self.outputs.checkpoints if self.outputs.are_folders else ()
+        return Staging(self.outputs.in_order, force=force, folders=folders, needed=needed)
+
+    def write(
+        self,
+        staging: Staging,
+        target: Path,
+        pruners: Mapping[str, Pruner],
+        metadata: Mapping[str, str],
+        forests: Mapping[str, Forest],
+        *,
+        expected: Mapping[str, Preservation] | None = None,
+    ) -> dict[str, Preservation]:
+        """Write a checkpoint, and the mask of the last one, under their temporary names; read both back."""
+        place, threads = staging.partial(target), self.stream.threads
+        masks: Masks | None = None
+        if target == self.outputs.checkpoint:
+            mask_place = staging.partial(self.outputs.mask)
+            with mask_writer(mask_place, self._shapes(), metadata) as writer:
+                write_pruned_copy(place, self.layers, pruners, metadata, masks=writer, threads=threads)
+            masks = read_masks(mask_place)
+        else:
+            write_pruned_copy(place, self.layers, pruners, metadata, masks=None, threads=threads)
+        return verify_pruned(place, self.layers, forests, masks=masks, expected=expected, threads=threads)
+
+    def commit(self, staging: Staging, report: Report) -> None:
+        """Write the table, and have all outputs appear, if the input is still what it was."""
+        staging.partial(self.outputs.table).write_text(report.to_csv(), encoding="utf-8")
+        self.layers.checkpoint.check_unchanged()
         staging.commit()
-    return Pruning(report, outputs, rounds[-1].missed, _recipe_of(path))
+
+    def done(self, report: Report, held_at_floor: Sequence[str]) -> Pruning:
+        """Give what was pruned and written."""
+        checkpoint = self.layers.checkpoint
+        not_copied = [*checkpoint.not_tensors, *(str(file) for file in other_files(checkpoint.found)[1])]
+        return Pruning(report, self.outputs, held_at_floor, _recipe_of(self.path), not_copied)
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """The tensors that have a mask, in an order that does not depend on the files: those pruned, and their ties."""
+        checkpoint, pruned = self.layers.checkpoint, self.layers.by_tensor()
+        names = sorted((name for name in checkpoint.tensors if checkpoint.ties.get(name, name) in pruned), key=natural)
+        return {name: checkpoint.tensors[name].shape for name in names}
 
 
 def _outputs(
-    path: Path, output: Path | None, mask_output: Path | None, emit_rounds: Sequence[int], n_rounds: int
+    checkpoint: Checkpoint, output: Path | None, mask_output: Path | None, emit_rounds: Sequence[int], n_rounds: int
 ) -> Outputs:
-    checkpoint = path.with_name(f"{path.stem}.pruned.safetensors") if output is None else Path(output)
-    if checkpoint.suffix != ".safetensors":
-        raise OptionError(f"the output is named {checkpoint}; the name of a checkpoint ends in .safetensors")
+    folder, path = checkpoint.found.folder, checkpoint.path
+    suffix = SUFFIX if folder is None else ""
+    if output is not None:
+        target = Path(output)
+    elif folder is None:
+        target = path.with_name(f"{path.stem}.pruned{SUFFIX}")
+    else:
+        named = folder if folder.name not in ("", "..") else folder.resolve()
+        target = named.with_name(f"{named.name}.pruned")
+    if folder is None and target.suffix != SUFFIX:
+        raise OptionError(f"the output is named {target}; the name of a checkpoint ends in {SUFFIX}")
+    if folder is not None and target.suffix == SUFFIX:
+        raise OptionError(f"the output is named {target}; the input is a folder, and so is the output")
     for number in emit_rounds:
         if not 1 <= number <= n_rounds:
             raise OptionError(f"round {number} is to be written; there are rounds 1 to {n_rounds}")
-    stem = checkpoint.stem
-    outputs = Outputs(
-        checkpoint=checkpoint,
-        mask=checkpoint.with_name(f"{stem}.mask.safetensors") if mask_output is None else Path(mask_output),
-        table=checkpoint.with_name(f"{stem}.csv"),
-        rounds={n: checkpoint.with_name(f"{stem}.round-{n:02}.safetensors") for n in sorted(set(emit_rounds))},
+    stem = target.stem if folder is None else target.name
+    return Outputs(
+        checkpoint=target,
+        mask=target.with_name(f"{stem}.mask{SUFFIX}") if mask_output is None else Path(mask_output),
+        table=target.with_name(f"{stem}.csv"),
+        rounds={n: target.with_name(f"{stem}.round-{n:02}{suffix}") for n in sorted(set(emit_rounds))},
+        are_folders=folder is not None,
     )
-    for target in outputs.in_order:
-        if _is_same(target, path):
-            raise OptionError(f"{target}: is the input; an output needs another name")
-    return outputs
 
 
 def _is_same(target: Path, path: Path) -> bool:
@@ -153,59 +318,43 @@ def _is_same(target: Path, path: Path) -> bool:
         return False
 
 
-def _write(staging: Staging, outputs: Outputs, layers: Layers, rounds: Sequence[Round], report: Report) -> None:
-    """Write everything under temporary names, and read it back."""
-    staging.partial(outputs.table).write_text(report.to_csv(), encoding="utf-8")
-    for number, target in (*outputs.rounds.items(), (len(rounds), outputs.checkpoint)):
-        masks = _masks(layers, rounds[number - 1])
-        metadata = _metadata(report, number)
-        write_like(staging.partial(target), layers.checkpoint, metadata, _pruned_codes(layers, masks))
-        keeps_barcode = report.settings["method"] == Method.TOPOLOGICAL
-        verify_pruned(staging.partial(target), layers, masks, keeps_barcode=keeps_barcode)
-    write_masks(staging.partial(outputs.mask), masks, metadata)
-    verify_masks(staging.partial(outputs.mask), masks)
+def _refuse_foreign_folder(target: Path, path: Path) -> None:
+    """Refuse to replace a folder with anything in it that topoimp did not write, or one that holds the input."""
+    if path.resolve().is_relative_to(target.resolve()):
+        raise OptionError(f"{target}: holds the input; an output needs another name")
+    if not target.is_dir() or not any(target.iterdir()):
+        return
+    try:
+        is_ours = "topoimp.version" in open_checkpoint(target).metadata
+    except CheckpointError:
+        is_ours = False
+    if not is_ours:
+        raise OutputError(f"{target}: exists already, and topoimp did not write it; name another output")
 
 
-def _masks(layers: Layers, now: Round) -> Masks:
-    return {info.name: pack_mask(now.keeps[info.name].mask(layers.read(info)), info.shape) for info in layers.infos}
-
-
-def _pruned_codes(layers: Layers, masks: Masks) -> dict[str, Callable[[], np.ndarray]]:
-    def pruned(info: LayerInfo) -> np.ndarray:
-        layer = layers.read(info)
-        kept = masks[info.name].kept().reshape(layer.codes.shape)
-        return np.where(kept, layer.codes, np.zeros(1, layer.codes.dtype))
-
-    return {info.name: partial(pruned, info) for info in layers.infos}
-
-
-def _metadata(report: Report, number: int) -> dict[str, str]:
-    said = {key: value for key, value in report.settings.items() if value not in ([], None) and value is not False}
+def _metadata(settings: Mapping[str, Cell | Sequence[str]], number: int) -> dict[str, str]:
+    said = {key: value for key, value in settings.items() if value not in ([], None) and value is not False}
     return {
         "topoimp.version": version("topoimp"),
-        "topoimp.method": str(report.settings["method"]),
+        "topoimp.method": str(settings["method"]),
         "topoimp.settings": json.dumps(said),
         "topoimp.round": str(number),
     }
 
 
-def _report(
-    path: Path, layers: Layers, rounds: Sequence[Round], settings: Mapping[str, Cell | Sequence[str]]
-) -> Report:
+def _rows(layers: Layers, now: Round) -> list[Row]:
     rows: list[Row] = []
-    for now in rounds:
-        for info in layers.infos:
-            layer = now.layers[info.name]
-            here: Row = {"round": now.number, "target": layer.target, "floor_binds": layer.floor_binds}
-            rows.append({**layer_columns(info), **here, **layer.left.columns()})
-        here = {
-            "level": "network",
-            "round": now.number,
-            "target": now.target,
-            "floor_binds": bool(now.missed),
-        }
-        rows.append({**here, **now.left.columns()})
-    return Report("prune", {"checkpoint": path}, settings, rows, left_out(layers))
+    for info in layers.infos:
+        layer = now.layers[info.name]
+        here: Row = {"round": now.number, "target": layer.target, "floor_binds": layer.floor_binds}
+        rows.append({**layer_columns(info), **here, **layer.left.columns()})
+    network: Row = {"level": "network", "round": now.number, "target": now.target, "floor_binds": bool(now.missed)}
+    return [*rows, {**network, **now.left.columns()}]
+
+
+def _mask_rows(layers: Layers, left: Mapping[str, Preservation]) -> list[Row]:
+    rows: list[Row] = [{**layer_columns(info), "round": 1, **left[info.name].columns()} for info in layers.infos]
+    return [*rows, {"level": "network", "round": 1, **together(list(left.values())).columns()}]
 
 
 def _refuse_missed_targets(rounds: Sequence[Round]) -> None:

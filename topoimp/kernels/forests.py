@@ -1,4 +1,4 @@
-"""The compiled passes over a layer's weights, and nothing else.
+"""The passes that find a layer's maximum spanning forest.
 
 Weights come as stored codes (unsigned integers of 8 to 64 bits) with the mask that takes the sign away: what remains,
 the magnitude code, orders like the strength, and 0 is an absent edge. Vertices are numbered rows first: row i is vertex
@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from topoimp.arrays import BoolArray, CodeArray, IndexArray
+from topoimp.arrays import CodeArray, IndexArray
 from topoimp.compilation import compiled
-
-BLOCK = 64
-"""Weights looked at together: a block whose strongest weight is too weak is passed over."""
+from topoimp.kernels import BLOCK
 
 STRIP, GROUP = 1024, 16
 """Columns and rows that ``strongest_of_all`` looks at together: what it keeps of them stays in the nearest cache."""
@@ -27,7 +25,6 @@ STRIP, GROUP = 1024, 16
 @compiled
 def collect_strongest(
     codes: CodeArray,
-    kept: BoolArray | None,
     start: int,
     stop: int,
     mask: Any,  # a scalar of the codes' type
@@ -39,7 +36,6 @@ def collect_strongest(
 
     Args:
         codes: all weights of the layer, flat.
-        kept: which of them are looked at, flat; all if None.
         start: first weight of the part.
         stop: one beyond its last.
         mask: takes the sign away.
@@ -52,7 +48,7 @@ def collect_strongest(
     """
     kind = codes.dtype.type
     n_found, n_edges, largest = 0, 0, kind(0)
-    in_blocks = start if kept is not None else stop - (stop - start) % BLOCK
+    in_blocks = stop - (stop - start) % BLOCK
     for base in range(start, in_blocks, BLOCK):  # of a constant width, which is what makes it fast
         block = codes[base : base + BLOCK]
         strongest, n_present = kind(0), kind(0)
@@ -70,8 +66,8 @@ def collect_strongest(
                         indices[n_found] = base + j
                         ranks[n_found] = rank
                     n_found += 1
-    for j in range(in_blocks, stop):  # what a mask is looked through for, and what is left of the last block
-        rank = kind(codes[j] & mask) if kept is None or kept[j] else kind(0)
+    for j in range(in_blocks, stop):  # what is left of the last block
+        rank = kind(codes[j] & mask)
         n_edges += 1 if rank != kind(0) else 0
         largest = rank if rank > largest else largest
         if rank >= threshold:
@@ -176,15 +172,14 @@ def label_components(parent: IndexArray, labels: np.ndarray) -> int:
 
 
 @compiled
-def open_to(ends: np.ndarray, label: int, chosen: BoolArray | None, mask: Any, open_bits: CodeArray) -> bool:
-    """Write, for a strip of columns, the bits of a weight that count: none inside one's own component or masked out.
+def open_to(ends: np.ndarray, label: int, mask: Any, open_bits: CodeArray) -> bool:
+    """Write, for a strip of columns, the bits of a weight that count: none inside one's own component.
 
     An "and" with these bits is what lets the loops over weights be widened, whatever the types of labels and weights.
 
     Args:
         ends: component of each column of the strip, int32.
         label: component of the row.
-        chosen: which weights are looked at; all if None.
         mask: takes the sign away.
         open_bits: the mask or 0, of the codes' type; written.
 
@@ -193,21 +188,15 @@ def open_to(ends: np.ndarray, label: int, chosen: BoolArray | None, mask: Any, o
     """
     kind = open_bits.dtype.type
     any_bits = kind(0)
-    if chosen is None:
-        for j in range(ends.size):
-            open_bits[j] = mask if ends[j] != label else kind(0)
-            any_bits = kind(any_bits | open_bits[j])
-    else:
-        for j in range(ends.size):
-            open_bits[j] = mask if (ends[j] != label) & chosen[j] else kind(0)
-            any_bits = kind(any_bits | open_bits[j])
+    for j in range(ends.size):
+        open_bits[j] = mask if ends[j] != label else kind(0)
+        any_bits = kind(any_bits | open_bits[j])
     return bool(any_bits != kind(0))
 
 
 @compiled
 def strongest_of_all(
     codes: CodeArray,
-    kept: BoolArray | None,
     start: int,
     stop: int,
     mask: Any,  # a scalar of the codes' type
@@ -224,7 +213,6 @@ def strongest_of_all(
 
     Args:
         codes: the layer, shape (rows, columns).
-        kept: which weights are looked at, same shape; all if None.
         start: first row of the part.
         stop: one beyond its last.
         mask: takes the sign away.
@@ -251,10 +239,9 @@ def strongest_of_all(
             for j in range(width):
                 best[j] = kind(0)
             for row in range(group, min(group + GROUP, stop)):
-                if labels[row] != opened_for or kept is not None:
+                if labels[row] != opened_for:
                     opened_for = labels[row]
-                    chosen = None if kept is None else kept[row, first : first + width]
-                    is_open = open_to(near, opened_for, chosen, mask, open_bits)
+                    is_open = open_to(near, opened_for, mask, open_bits)
                 if not is_open:  # the strip lies inside the row's component, and is not even read
                     continue
                 line, strongest = codes[row, first : first + width], kind(0)
@@ -269,13 +256,13 @@ def strongest_of_all(
                 if best[j] > column_ranks[first + j]:
                     column_ranks[first + j] = best[j]
                     row = group
-                    while not is_edge_to(codes, kept, row, first + j, mask, labels, best[j]):
+                    while not is_edge_to(codes, row, first + j, mask, labels, best[j]):
                         row += 1
                     column_edges[first + j] = row * n_columns + first + j
     for row in range(start, stop):
         j = row_edges[row]
         if row_ranks[row] != kind(0):
-            while not is_edge_to(codes, kept, row, j, mask, labels, row_ranks[row]):
+            while not is_edge_to(codes, row, j, mask, labels, row_ranks[row]):
                 j += 1
             row_edges[row] = row * n_columns + j
 
@@ -283,7 +270,6 @@ def strongest_of_all(
 @compiled
 def strongest_between(
     codes: CodeArray,
-    kept: BoolArray | None,
     start: int,
     stop: int,
     mask: Any,  # a scalar of the codes' type
@@ -295,7 +281,6 @@ def strongest_between(
 
     Args:
         codes: the layer, shape (rows, columns).
-        kept: which weights are looked at, same shape; all if None.
         start: first row of the part.
         stop: one beyond its last.
         mask: takes the sign away.
@@ -308,7 +293,6 @@ def strongest_between(
     n_components = pair_ranks.shape[0]
     ends = labels[n_rows:]
     opened, is_there = np.empty((n_components, STRIP), codes.dtype), np.empty(n_components, np.bool_)
-    masked = np.empty(STRIP, codes.dtype)
     for first in range(0, n_columns, STRIP):
         width = min(STRIP, n_columns - first)
         for label in range(n_components):
@@ -318,10 +302,6 @@ def strongest_between(
                 is_there[label] |= ends[first + j] == label
         for row in range(start, stop):
             line = codes[row, first : first + width]
-            if kept is not None:
-                for j in range(width):
-                    masked[j] = line[j] if kept[row, first + j] else kind(0)
-                line = masked[:width]
             for label in range(n_components):
                 if not is_there[label] or label == labels[row]:
                     continue
@@ -342,22 +322,15 @@ def strongest_between(
 
 
 @compiled
-def is_edge_to(
-    codes: CodeArray, kept: BoolArray | None, row: int, column: int, mask: Any, labels: np.ndarray, rank: Any
-) -> bool:
-    """Whether a weight has a magnitude code, leads into another component, and is looked at."""
+def is_edge_to(codes: CodeArray, row: int, column: int, mask: Any, labels: np.ndarray, rank: Any) -> bool:
+    """Whether a weight has a magnitude code and leads into another component."""
     kind = codes.dtype.type
-    return (
-        kind(codes[row, column] & mask) == rank
-        and labels[row] != labels[codes.shape[0] + column]
-        and (kept is None or kept[row, column])
-    )
+    return bool(kind(codes[row, column] & mask) == rank) and bool(labels[row] != labels[codes.shape[0] + column])
 
 
 @compiled
 def strongest_of_rows(
     codes: CodeArray,
-    kept: BoolArray | None,
     rows: IndexArray,
     mask: Any,  # a scalar of the codes' type
     labels: np.ndarray,
@@ -368,7 +341,6 @@ def strongest_of_rows(
 
     Args:
         codes: the layer, shape (rows, columns).
-        kept: which weights are looked at, same shape; all if None.
         rows: the rows to look at.
         mask: takes the sign away.
         labels: component of each vertex, int32, shape (n_vertices,).
@@ -384,8 +356,7 @@ def strongest_of_rows(
         for first in range(0, n_columns, STRIP):
             width, strongest = min(STRIP, n_columns - first), kind(0)
             line, open_bits = codes[row, first : first + width], strip_open[:width]
-            chosen = None if kept is None else kept[row, first : first + width]
-            if not open_to(ends[first : first + width], labels[row], chosen, mask, open_bits):
+            if not open_to(ends[first : first + width], labels[row], mask, open_bits):
                 continue
             for j in range(width):
                 rank = kind(line[j] & open_bits[j])
@@ -395,7 +366,7 @@ def strongest_of_rows(
         best_ranks[row] = best
         if best != kind(0):
             j = place
-            while not is_edge_to(codes, kept, row, j, mask, labels, best):
+            while not is_edge_to(codes, row, j, mask, labels, best):
                 j += 1
             best_edges[row] = row * n_columns + j
 
@@ -403,7 +374,6 @@ def strongest_of_rows(
 @compiled
 def strongest_of_columns(
     codes: CodeArray,
-    kept: BoolArray | None,
     start: int,
     stop: int,
     columns: IndexArray,
@@ -416,7 +386,6 @@ def strongest_of_columns(
 
     Args:
         codes: the layer, shape (rows, columns).
-        kept: which weights are looked at, same shape; all if None.
         start: first row of the part.
         stop: one beyond its last.
         columns: the columns to look at, ascending.
@@ -433,7 +402,7 @@ def strongest_of_columns(
         for place in range(columns.size):
             j = columns[place]
             rank = kind(codes[row, j] & mask)
-            if rank > best_ranks[place] and labels[n_rows + j] != labels[row] and (kept is None or kept[row, j]):
+            if rank > best_ranks[place] and labels[n_rows + j] != labels[row]:
                 best_ranks[place] = rank
                 best_edges[place] = row * n_columns + j
 
@@ -486,111 +455,3 @@ def join_best_edges(
                 joined[n_joined] = edge
                 n_joined += 1
     return joined[:n_joined]
-
-
-@compiled
-def count_digits(
-    ranks: CodeArray,
-    start: int,
-    stop: int,
-    mask: Any,  # a scalar of the ranks' type
-    shift: int,
-    prefix: int,
-    is_first: bool,
-    counts: IndexArray,
-) -> None:
-    """Add up how often each 16-bit digit occurs among the ranks of a part; rank 0 is not counted.
-
-    Args:
-        ranks: unsigned integers of 32 or 64 bits, flat.
-        start: first of the part.
-        stop: one beyond its last.
-        mask: bits that belong to the rank.
-        shift: the digit's lowest bit.
-        prefix: the bits above the digit that a rank must have.
-        is_first: whether the digit is the first, so that there is no prefix.
-        counts: 65,536 counts, updated.
-    """
-    kind = ranks.dtype.type
-    low, above, wanted = kind(shift), kind(16), kind(prefix)
-    for base in range(start, stop, BLOCK):
-        block = ranks[base : min(base + BLOCK, stop)]
-        if is_first:
-            for j in range(block.size):
-                rank = kind(block[j] & mask)
-                if rank != kind(0):
-                    counts[kind(rank >> low)] += 1
-            continue
-        n_matching = kind(0)
-        for j in range(block.size):
-            rank = kind(kind(kind(block[j] & mask) >> low) >> above)
-            n_matching = kind(n_matching + (kind(1) if rank == wanted else kind(0)))
-        if n_matching != kind(0):
-            for j in range(block.size):
-                rank = kind(block[j] & mask)
-                if rank != kind(0) and kind(kind(rank >> low) >> above) == wanted:
-                    counts[kind(kind(rank >> low) & kind(65535))] += 1
-
-
-@compiled
-def count_codes(codes: CodeArray, start: int, stop: int, mask: Any, counts: IndexArray) -> None:
-    """Add up how often each magnitude code occurs among the codes, of 8 or 16 bits, of a part."""
-    kind = codes.dtype.type
-    for i in range(start, stop):
-        counts[kind(codes[i] & mask)] += 1
-
-
-@compiled
-def count_equal(codes: CodeArray, start: int, stop: int, mask: Any, code: Any) -> int:
-    """Count the weights of a part that have a magnitude code."""
-    kind = codes.dtype.type
-    n_equal = 0
-    for base in range(start, stop, BLOCK):
-        block = codes[base : min(base + BLOCK, stop)]
-        n_here = kind(0)
-        for j in range(block.size):
-            n_here = kind(n_here + (kind(1) if kind(block[j] & mask) == code else kind(0)))
-        n_equal += int(n_here)
-    return n_equal
-
-
-@compiled
-def place_of_equal(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, n: int, skipped: IndexArray) -> int:
-    """Give the flat index of the n-th weight of a part, from 1, that has a magnitude code; ``skipped`` do not count."""
-    kind = codes.dtype.type
-    next_skipped = np.searchsorted(skipped, start)
-    for i in range(start, stop):
-        if kind(codes[i] & mask) == code:
-            if next_skipped < skipped.size and skipped[next_skipped] == i:
-                next_skipped += 1
-                continue
-            n -= 1
-            if n == 0:
-                return i
-    return -1
-
-
-@compiled
-def mark_kept(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, last: int, kept: BoolArray) -> None:
-    """Write which weights of a part are stronger than a magnitude code, or have it and come no later than ``last``."""
-    kind = codes.dtype.type
-    middle = min(max(last + 1, start), stop)
-    for i in range(start, middle):
-        rank = kind(codes[i] & mask)
-        kept[i] = (rank >= code) & (rank != kind(0))
-    for i in range(middle, stop):
-        kept[i] = kind(codes[i] & mask) > code
-
-
-@compiled
-def count_until(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, last: int) -> int:
-    """Count the weights of a part that are stronger than a magnitude code, or have it and come up to ``last``."""
-    kind = codes.dtype.type
-    n_counted = 0
-    middle = min(max(last + 1, start), stop)
-    for i in range(start, middle):
-        rank = kind(codes[i] & mask)
-        n_counted += 1 if (rank >= code) & (rank != kind(0)) else 0
-    for i in range(middle, stop):
-        n_counted += 1 if kind(codes[i] & mask) > code else 0
-    return n_counted

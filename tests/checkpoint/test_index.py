@@ -1,0 +1,147 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from topoimp.checkpoint import open_checkpoint
+from topoimp.checkpoint.index import read_index
+from topoimp.errors import CheckpointError
+
+A, B = np.eye(3, dtype=np.float32), np.ones((2, 2), np.float32)
+PLACED = {"a": "model-1.safetensors", "b": "model-2.safetensors"}
+
+
+@pytest.fixture
+def sharded(tmp_path):
+    """A checkpoint in two shards with an index, in a folder of its own."""
+
+    def write(weight_map=PLACED, shards=None, **more):
+        folder = tmp_path / "model"
+        folder.mkdir()
+        for name, tensors in (shards or {"model-1.safetensors": {"a": A}, "model-2.safetensors": {"b": B}}).items():
+            save_file(tensors, folder / name, {"format": "pt", "shard": name})
+        index = {"metadata": {"total_size": 52}, "weight_map": weight_map, **more}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize("named", [".", "model.safetensors.index.json"])
+def test_shards_are_one_checkpoint_by_folder_or_by_index(sharded, named):
+    checkpoint = open_checkpoint(sharded() / named)
+
+    assert list(checkpoint.tensors) == ["a", "b"]
+    assert checkpoint.stored("a").tobytes() == A.tobytes()
+    assert checkpoint.stored("b").tobytes() == B.tobytes()
+    assert checkpoint.metadata == {"format": "pt", "shard": "model-1.safetensors"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../model-1.safetensors",
+        "/etc/passwd",
+        "sub/model.safetensors",
+        "..",
+        ".",
+        "",
+        "C:\\m",
+        "..\\m",
+        "a\0b",
+        "a\nb",
+        3,
+        None,
+    ],
+)
+def test_an_index_that_names_anything_but_a_file_beside_it_is_refused(sharded, name):
+    with pytest.raises(
+        CheckpointError, match=r"index.json: places tensor 'b' in .*; shards must lie beside their index"
+    ):
+        open_checkpoint(sharded({**PLACED, "b": name}))
+
+
+@pytest.mark.parametrize(
+    ("weight_map", "message"),
+    [
+        ({"a": "model-1.safetensors"}, "its index does not place|shard model-2|holds tensor 'b'"),
+        (
+            {**PLACED, "c": "model-1.safetensors"},
+            "its index places tensor 'c' in model-1.safetensors, which does not hold it",
+        ),
+        (
+            {**PLACED, "a": "model-2.safetensors"},
+            "its index places tensor 'a' in model-2.safetensors, which does not hold it",
+        ),
+        ({**PLACED, "b": "model-3.safetensors"}, "its index names model-3.safetensors, which is not there"),
+    ],
+)
+def test_an_index_and_shards_that_contradict_each_other_are_refused(sharded, weight_map, message):
+    folder = sharded(weight_map)
+    if list(weight_map) == ["a"]:
+        assert list(open_checkpoint(folder).tensors) == ["a"]  # a shard that is not named is not part of it
+        return
+
+    with pytest.raises(CheckpointError, match=message):
+        open_checkpoint(folder)
+
+
+def test_a_tensor_that_the_index_does_not_know_is_refused(sharded):
+    folder = sharded(shards={"model-1.safetensors": {"a": A, "more": A}, "model-2.safetensors": {"b": B}})
+
+    with pytest.raises(
+        CheckpointError, match=r"shard model-1.safetensors holds tensor 'more', which the index does not place there"
+    ):
+        open_checkpoint(folder)
+
+
+def test_a_tensor_in_two_shards_is_refused(sharded):
+    folder = sharded(shards={"model-1.safetensors": {"a": A}, "model-2.safetensors": {"b": B, "a": A}})
+
+    with pytest.raises(
+        CheckpointError, match=r"shard model-2.safetensors holds tensor 'a', which the index does not place there"
+    ):
+        open_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not JSON"),
+        (b"\xff", "is not JSON"),
+        (b"[" * 100_000, "is not JSON .nested too deeply."),
+        (b"[]", "is no index of shards; it needs a weight_map from tensors to files"),
+        (b"{}", "is no index of shards"),
+        (b'{"weight_map": []}', "is no index of shards"),
+        (b'{"weight_map": {}}', "is no index of shards"),
+    ],
+)
+def test_what_is_no_index_is_refused(tmp_path, content, message):
+    path = tmp_path / "model.safetensors.index.json"
+    path.write_bytes(content)
+
+    with pytest.raises(CheckpointError, match=f"index.json: {message}"):
+        read_index(path)
+
+
+def test_an_absurdly_long_index_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "model.safetensors.index.json"
+    with path.open("wb") as file:
+        file.truncate(2**40)
+
+    with pytest.raises(CheckpointError, match="has 1099511627776 bytes; an index has at most 100000000"):
+        read_index(path)
+
+
+def test_shards_of_pytorch_files_are_read_too(tmp_path):
+    torch.save({"a": torch.from_numpy(A)}, tmp_path / "pytorch_model-1.bin")
+    torch.save({"b": torch.from_numpy(B)}, tmp_path / "pytorch_model-2.bin")
+    index = {"weight_map": {"a": "pytorch_model-1.bin", "b": "pytorch_model-2.bin"}}
+    (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+
+    checkpoint = open_checkpoint(tmp_path)
+
+    assert list(checkpoint.tensors) == ["a", "b"]
+    assert checkpoint.stored("b").tobytes() == B.tobytes()

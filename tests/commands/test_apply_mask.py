@@ -1,0 +1,135 @@
+"""Masks as artefacts: applied, rebuilt from zeros, compared."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from safetensors.numpy import load_file
+
+from topoimp.catalogue import LayerPatterns
+from topoimp.commands.barcode import barcode_report
+from topoimp.commands.compare import comparison_report
+from topoimp.commands.prune import apply_mask, prune_checkpoint
+from topoimp.errors import CheckpointError, LayerError, OptionError
+from topoimp.mask import pack_mask, read_masks, write_masks
+
+FACTS = ("n_kept", "density", "floor", "beta0", "beta1", "beta0_kept", "barcode_kept", "retention")
+
+
+@pytest.fixture
+def pruned(lenet):
+    return prune_checkpoint(lenet, n_rounds=5, method="magnitude")
+
+
+@pytest.mark.parametrize("source", ["mask", "zeros"])
+def test_a_mask_and_the_zeros_it_left_give_the_same_again(lenet, pruned, tmp_path, source):
+    by = pruned.outputs.mask if source == "mask" else pruned.outputs.checkpoint
+
+    again = apply_mask(lenet, by, output=tmp_path / "again.safetensors")
+
+    before, after = load_file(pruned.outputs.checkpoint), load_file(again.outputs.checkpoint)
+    assert all(np.array_equal(before[name].view(np.uint32), after[name].view(np.uint32)) for name in before)
+    masks = read_masks(again.outputs.mask)
+    assert {name: mask.bits.tolist() for name, mask in masks.items()} == {
+        name: mask.bits.tolist() for name, mask in read_masks(pruned.outputs.mask).items()
+    }
+    assert again.report.settings["method"] == source
+    last = [row for row in pruned.report.rows if row["round"] == 5]
+    for column in FACTS:
+        assert [row[column] for row in again.report.rows] == [row[column] for row in last]
+
+
+def test_a_mask_of_other_weights_is_applied_to_these(sample):
+    trained, initial = sample("lenet-300-100-mnist.safetensors"), sample("lenet-300-100-mnist-init.safetensors")
+    mask = prune_checkpoint(trained, n_rounds=5).outputs.mask
+
+    ticket = apply_mask(initial, mask).outputs.checkpoint
+
+    weights, masks = load_file(initial), read_masks(mask)
+    for name, array in load_file(ticket).items():
+        kept = masks[name].kept() if name in masks else True
+        assert_array_equal(array, np.where(kept, weights[name], 0))
+
+
+def test_the_mask_is_the_truth_and_a_kept_weight_may_be_zero(write, tmp_path):
+    path = write({"fc": np.array([[1.0, 0.0], [-0.0, 4.0]])})
+    write_masks(tmp_path / "mask.safetensors", {"fc": pack_mask(np.array([[True, True], [True, False]]), (2, 2))}, {})
+
+    done = apply_mask(path, tmp_path / "mask.safetensors")
+
+    assert_array_equal(
+        load_file(done.outputs.checkpoint)["fc"].view(np.uint64), np.array([[1.0, 0.0], [0.0, 0.0]]).view(np.uint64)
+    )
+    assert read_masks(done.outputs.mask)["fc"].kept().tolist() == [[True, True], [True, False]]
+    assert done.report.network["n_kept"] == 1
+
+
+def test_compare_takes_a_mask_for_what_it_leaves(lenet, pruned):
+    by_mask = comparison_report(lenet, pruned.outputs.mask)
+    by_weights = comparison_report(lenet, pruned.outputs.checkpoint)
+
+    assert by_mask.rows == by_weights.rows
+
+
+def test_layers_can_be_chosen(lenet, pruned, tmp_path):
+    one = apply_mask(
+        lenet, pruned.outputs.mask, output=tmp_path / "one.safetensors", patterns=LayerPatterns(include=("fc2*",))
+    )
+
+    assert list(read_masks(one.outputs.mask)) == ["fc2.weight"]
+    assert barcode_report(one.outputs.checkpoint).network["n_edges"] == 266_200 - 30_000 + 9_830
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ({"fc": (3, 3)}, r"mask.safetensors: has a mask of shape \[3, 3\] for 'fc'; .*model.safetensors has \[2, 2\]"),
+        (
+            {"other": (2, 2)},
+            r"mask.safetensors: has no mask for layer 'fc' of .*model.safetensors; --include",
+        ),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_refused(write, tmp_path, masks, message):
+    path = write({"fc": np.ones((2, 2))})
+    made = {name: pack_mask(np.ones(shape, bool), shape) for name, shape in masks.items()}
+    write_masks(tmp_path / "mask.safetensors", made, {})
+
+    with pytest.raises(CheckpointError, match=message):
+        apply_mask(path, tmp_path / "mask.safetensors")
+    with pytest.raises(CheckpointError, match=message):
+        comparison_report(path, tmp_path / "mask.safetensors")
+
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["mask.safetensors", "model.safetensors"]
+
+
+def test_zeros_of_a_tensor_that_is_no_layer_there_are_no_mask(write):
+    path = write({"fc": np.ones((2, 2))})
+    other = write({"fc": np.ones((2, 2), np.uint8)}, "other.safetensors")
+
+    with pytest.raises(
+        CheckpointError, match=r"other.safetensors: tensor 'fc' is no layer there; its zeros are no mask"
+    ):
+        apply_mask(path, other)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "mask.safetensors"])
+def test_neither_input_is_ever_an_output(write, tmp_path, name):
+    path = write({"fc": np.ones((2, 2))})
+    write_masks(tmp_path / "mask.safetensors", {"fc": pack_mask(np.eye(2, dtype=bool), (2, 2))}, {})
+
+    with pytest.raises(OptionError, match=f"{name}: is the input; an output needs another name"):
+        apply_mask(path, tmp_path / "mask.safetensors", output=tmp_path / name, force=True)
+
+
+def test_a_mask_is_no_reference_and_has_no_channels(lenet, pruned):
+    with pytest.raises(CheckpointError, match=r"pruned.mask.safetensors: is a mask; the reference needs weights"):
+        comparison_report(pruned.outputs.mask, lenet)
+    with pytest.raises(
+        OptionError, match=r"the view is channel; .*pruned.mask.safetensors is a mask, and needs the view matrix"
+    ):
+        comparison_report(lenet, pruned.outputs.mask, patterns=LayerPatterns(view="channel"))
+
+
+def test_a_mask_is_no_checkpoint_to_prune(pruned):
+    with pytest.raises(LayerError, match="none of its 3 tensors is a layer"):
+        prune_checkpoint(pruned.outputs.mask, n_rounds=1)

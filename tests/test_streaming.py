@@ -1,0 +1,87 @@
+import threading
+
+import numpy as np
+import pytest
+from conftest import stream_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from topoimp import streaming
+from topoimp.errors import LayerError
+from topoimp.layers import as_layer
+from topoimp.streaming import InHand
+
+
+@pytest.fixture
+def sizes(monkeypatch):
+    """Have layers of 100 weights count as large, and 2,000 bytes as much to fetch ahead."""
+    monkeypatch.setattr(streaming, "SMALL", 100)
+    monkeypatch.setattr(streaming, "AHEAD", 2000)
+
+
+SHAPES = st.lists(st.tuples(st.integers(2, 20), st.integers(2, 20)), min_size=1, max_size=12)
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    return tmp_path_factory.mktemp("streaming") / "model.safetensors"
+
+
+@settings(max_examples=50)
+@given(SHAPES, st.integers(1, 4), st.randoms(use_true_random=False))
+def test_each_layer_is_looked_at_once_and_results_come_in_the_order_of_names(scratch, shapes, threads, random):
+    from topoimp.checkpoint import write_arrays
+
+    names = [f"w{k}" for k in range(len(shapes))]
+    random.shuffle(names)
+    write_arrays(
+        scratch, {name: np.full(shape, 1.0 + k) for k, (name, shape) in enumerate(zip(names, shapes, strict=True))}, {}
+    )
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streaming, "SMALL", 100)
+        patch.setattr(streaming, "AHEAD", 2000)
+
+        found = stream_of(scratch, threads).each(lambda layer, n: (seen.append(layer.name), layer.name, n)[1:])
+
+    assert sorted(seen) == sorted(names)
+    assert [name for name, _ in found] == sorted(names, key=lambda name: int(name[1:]))
+    assert all(1 <= n <= threads for _, n in found)
+
+
+@pytest.mark.usefixtures("sizes")
+def test_small_layers_are_looked_at_side_by_side_and_large_ones_by_all_threads(write):
+    small, large = np.ones((3, 3)), np.ones((20, 20))
+    path = write({"a": small, "b": small, "c": large, "d": small})
+    at_once = threading.Barrier(2, timeout=10)
+
+    def look(layer, threads):
+        if layer.name in "ab":
+            at_once.wait()
+        return threads
+
+    assert stream_of(path, 2).each(look) == [1, 1, 2, 2]
+
+
+@pytest.mark.usefixtures("sizes")
+def test_the_error_of_the_first_layer_in_the_file_is_raised(write):
+    path = write({name: np.ones((3, 3)) for name in "abcdef"})
+
+    def fail(layer, _threads):
+        raise LayerError(layer.name)
+
+    with pytest.raises(LayerError, match=r"^a$"):
+        stream_of(path, 3).each(fail)
+
+
+def test_one_layer_is_looked_at_by_its_name(write):
+    stream = stream_of(write({"a": np.ones((2, 2)), "b": np.ones((2, 3))}))
+
+    assert stream.one("b", lambda layer, threads: (layer.n_columns, threads)) == (3, 2)
+
+
+def test_a_layer_in_hand_is_its_own_source():
+    source = InHand(as_layer(np.ones((2, 3))), threads=3)
+
+    assert source.each(lambda layer, threads: (layer.n_columns, threads)) == [(3, 3)]
+    assert source.one("whatever", lambda layer, threads: (layer.n_columns, threads)) == (3, 3)

@@ -1,0 +1,43 @@
+"""The index of a sharded checkpoint: which tensor lies in which file, as Hugging Face libraries write it.
+
+It is JSON with a ``weight_map`` from tensor to file name. It is only ever trusted to name files that lie beside it.
+"""
+
+import json
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import MappingProxyType
+
+from topoimp.errors import CheckpointError
+
+INDEX_SUFFIX = ".index.json"
+MAX_INDEX_BYTES = 100_000_000
+"""As for a header: the longest indices that there are have some megabytes."""
+
+
+def read_index(path: Path) -> MappingProxyType[str, str]:
+    """Give the file name of each tensor that an index lists.
+
+    Raises:
+        CheckpointError: if it is no index, is empty, or names a file that does not lie beside it.
+    """
+    size = path.stat().st_size
+    if size > MAX_INDEX_BYTES:
+        raise CheckpointError(f"{path}: has {size} bytes; an index has at most {MAX_INDEX_BYTES}")
+    try:
+        entries = json.loads(path.read_bytes().decode())
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or nested too deeply
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise CheckpointError(f"{path}: is not JSON ({reason}); an index of shards is") from error
+    weight_map = entries.get("weight_map") if isinstance(entries, dict) else None
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(f"{path}: is no index of shards; it needs a weight_map from tensors to files")
+    for tensor, name in weight_map.items():
+        if not isinstance(name, str) or not _is_file_name(name):
+            raise CheckpointError(f"{path}: places tensor {tensor!r} in {name!r}; shards must lie beside their index")
+    return MappingProxyType(weight_map)
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether it is a plain name, on any system: no path, no way up, nothing that ends a name early."""
+    is_plain = PurePosixPath(name).name == name and PureWindowsPath(name).name == name
+    return is_plain and name not in ("", ".", "..") and "\0" not in name and name.isprintable()

@@ -1,0 +1,243 @@
+"""A PyTorch file: loaded without running anything that is stored in it, and searched for the state dict.
+
+Only ``torch.load(weights_only=True)`` opens it, which builds tensors and plain containers and refuses everything else.
+The tensors are laid out as a safetensors file would hold them, as that is what a copy becomes.
+"""
+
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from topoimp.arrays import ByteArray
+from topoimp.checkpoint.header import TensorInfo
+from topoimp.errors import CheckpointError
+
+if TYPE_CHECKING:
+    import torch
+
+SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
+
+STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "params", "weights")
+"""Where training scripts keep the state dict, in the order in which they are looked for."""
+
+_ZIP = b"PK\x03\x04"
+_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""What a file of torch.save before version 1.6 begins with: the pickled magic number 0x1950a86a20f9469cfc6c."""
+
+_DTYPES = MappingProxyType(
+    {
+        "bool": "BOOL",
+        "uint8": "U8",
+        "int8": "I8",
+        "uint16": "U16",
+        "int16": "I16",
+        "uint32": "U32",
+        "int32": "I32",
+        "uint64": "U64",
+        "int64": "I64",
+        "float64": "F64",
+        "float32": "F32",
+        "float16": "F16",
+        "bfloat16": "BF16",
+        "complex64": "C64",
+        "float8_e4m3fn": "F8_E4M3",
+        "float8_e5m2": "F8_E5M2",
+        "float8_e4m3fnuz": "F8_E4M3FNUZ",
+        "float8_e5m2fnuz": "F8_E5M2FNUZ",
+        "float8_e8m0fnu": "F8_E8M0",
+    }
+)
+"""What safetensors calls torch's types."""
+
+
+@dataclass(frozen=True)
+class TorchFile:
+    """A PyTorch file whose state dict has been found.
+
+    Args:
+        path: where it lies.
+        tensors: its tensors, in the order of the state dict, laid out one after the other.
+        ties: by tensor, the earlier one that it shares all of its data with.
+        not_tensors: what else is in the file.
+        values: the tensors themselves.
+        modified: size in bytes and time of the last change, as found when it was opened.
+    """
+
+    path: Path
+    tensors: tuple[TensorInfo, ...]
+    ties: Mapping[str, str]
+    not_tensors: tuple[str, ...]
+    values: Mapping[str, "torch.Tensor"]
+    modified: tuple[int, int]
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What a copy begins with: transformers asks for it."""
+        return MappingProxyType({"format": "pt"})
+
+    @property
+    def name_as_safetensors(self) -> str:
+        """The name of a copy of it, as Hugging Face libraries name it."""
+        stem = self.path.stem
+        return ("model" + stem.removeprefix("pytorch_model") if stem.startswith("pytorch_model") else stem) + (
+            ".safetensors"
+        )
+
+    def stored(self, tensor: TensorInfo) -> ByteArray:
+        """Give a tensor's bytes as safetensors stores them, read-only; only what is not contiguous is copied."""
+        import torch
+
+        value = self.values[tensor.name]
+        if tensor.dtype not in _DTYPES.values():
+            raise CheckpointError(
+                f"{self.path}: tensor {tensor.name!r} has the type {tensor.dtype}, which safetensors does not have"
+            )
+        stored = value.detach().resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8).numpy()
+        stored.flags.writeable = False
+        return np.asarray(stored)
+
+    def will_need(self, tensor: TensorInfo, start: int, stop: int) -> None:
+        """Nothing can be fetched ahead."""
+
+    def have_ready(self, tensor: TensorInfo, start: int, stop: int) -> None:
+        """Nothing can be had faster."""
+
+    def done_with(self, tensor: TensorInfo, start: int, stop: int) -> None:
+        """Nothing can be given back: PyTorch holds the tensors."""
+
+    def check_unchanged(self) -> None:
+        """Make sure that the file is still the one that was opened.
+
+        Raises:
+            CheckpointError: if it is not.
+        """
+        found = self.path.stat() if self.path.exists() else None
+        if found is None or (found.st_size, found.st_mtime_ns) != self.modified:
+            raise CheckpointError(f"{self.path}: changed while it was read")
+
+
+def is_torch_file(path: Path) -> bool:
+    """Whether a file is one of PyTorch's, by how it begins, or else by its name."""
+    with path.open("rb") as file:
+        begin = file.read(len(_LEGACY))
+    is_safetensors = begin[8:9] == b"{"
+    return begin.startswith((_ZIP, _LEGACY)) or (path.suffix in SUFFIXES and not is_safetensors)
+
+
+def open_torch(path: Path) -> TorchFile:
+    """Open a PyTorch file without running anything that is stored in it.
+
+    Raises:
+        CheckpointError: if it holds more than tensors and plain containers, no state dict, or several.
+    """
+    found = path.stat()
+    state_dict, not_tensors = _state_dict(_loaded(path), path)
+    tensors, ties, start = [], {}, 0
+    first_at: dict[object, str] = {}
+    for name, value in state_dict.items():
+        kind = _type_name(value)
+        end = start + value.numel() * value.element_size()
+        tensors.append(TensorInfo(name, kind, tuple(value.shape), start, end))
+        start = end
+        place = _place(value) if kind in _DTYPES.values() else None
+        if place is not None and place in first_at:
+            ties[name] = first_at[place]
+        elif place is not None:
+            first_at[place] = name
+    return TorchFile(
+        path,
+        tuple(tensors),
+        MappingProxyType(ties),
+        tuple(not_tensors),
+        MappingProxyType(state_dict),
+        (found.st_size, found.st_mtime_ns),
+    )
+
+
+def _loaded(path: Path) -> object:
+    import torch
+
+    is_mappable = zipfile.is_zipfile(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about how the file was saved: nobody here can change that
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_mappable)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f"{path}: {_why_refused(str(error))}") from error
+    except Exception as error:  # whatever a damaged file makes the loader stumble over
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"{path}: is no PyTorch file that can be loaded ({first_line})") from error
+
+
+def _why_refused(reason: str) -> str:
+    named = re.search(r"GLOBAL ([\w.]+)", reason) or re.search(r"import of (?:module )?`?([\w.]+)", reason)
+    if named:
+        return (
+            f"holds a pickled {named.group(1)}, and loading that could run code; "
+            "save the state dict alone, torch.save(model.state_dict(), ...), or a safetensors file"
+        )
+    return f"is refused by torch.load(weights_only=True): {reason.strip().splitlines()[0]}"
+
+
+def _state_dict(loaded: object, path: Path) -> tuple[dict[str, "torch.Tensor"], list[str]]:
+    """Give the tensors by name, and the names of what is left behind."""
+    if not isinstance(loaded, Mapping):
+        raise CheckpointError(f"{path}: holds a {type(loaded).__name__}; a state dict, tensors by name, is needed")
+    if any(_is_tensor(value) for value in loaded.values()):
+        named = list(_flattened(loaded, ""))
+        tensors = dict(named)
+        if len(tensors) < len(named):
+            raise CheckpointError(f"{path}: holds two tensors of one name, once nested names are joined with dots")
+        return tensors, [str(key) for key, value in loaded.items() if not _holds_tensors(value)]
+    inside = [key for key, value in loaded.items() if _holds_tensors(value)]
+    known = [key for key in STATE_DICT_KEYS if key in inside] or inside
+    if not known:
+        raise CheckpointError(f"{path}: holds no tensors by name; a state dict is needed")
+    if len(inside) > 1 and known is inside:
+        names = ", ".join(map(str, inside))
+        raise CheckpointError(f"{path}: holds several sets of tensors ({names}); a file with one state dict is needed")
+    tensors, left_behind = _state_dict(loaded[known[0]], path)
+    return tensors, [*(str(key) for key in loaded if key != known[0]), *(f"{known[0]}.{key}" for key in left_behind)]
+
+
+def _flattened(tensors: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, "torch.Tensor"]]:
+    for key, value in tensors.items():
+        if _is_tensor(value):
+            yield f"{prefix}{key}", value
+        elif isinstance(value, Mapping):
+            yield from _flattened(value, f"{prefix}{key}.")
+
+
+def _is_tensor(value: object) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor)
+
+
+def _holds_tensors(value: object) -> bool:
+    return _is_tensor(value) or (isinstance(value, Mapping) and any(map(_holds_tensors, value.values())))
+
+
+def _type_name(value: "torch.Tensor") -> str:
+    """Give what safetensors calls the type, or what torch calls it if that has no counterpart."""
+    import torch
+
+    name = str(value.dtype).removeprefix("torch.")
+    if value.layout is not torch.strided or value.is_quantized:
+        return f"{str(value.layout).removeprefix('torch.')} {name}"
+    return _DTYPES.get(name, name)
+
+
+def _place(value: "torch.Tensor") -> object:
+    """Give what two tensors have in common if and only if they are the same numbers in the same memory."""
+    if value.numel() == 0:
+        return None
+    return value.untyped_storage().data_ptr(), value.storage_offset(), value.shape, value.stride(), value.dtype

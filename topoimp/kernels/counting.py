@@ -1,0 +1,108 @@
+"""The passes that count weights by their magnitude codes.
+
+Arguments are as in ``forests``: stored codes, a mask that takes the sign away, and the part to look at.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from topoimp.arrays import CodeArray, IndexArray
+from topoimp.compilation import compiled
+from topoimp.kernels import BLOCK
+
+
+@compiled
+def count_digits(
+    ranks: CodeArray,
+    start: int,
+    stop: int,
+    mask: Any,  # a scalar of the ranks' type
+    shift: int,
+    prefix: int,
+    is_first: bool,
+    counts: IndexArray,
+) -> None:
+    """Add up how often each 16-bit digit occurs among the ranks of a part; rank 0 is not counted.
+
+    Args:
+        ranks: unsigned integers of 32 or 64 bits, flat.
+        start: first of the part.
+        stop: one beyond its last.
+        mask: bits that belong to the rank.
+        shift: the digit's lowest bit.
+        prefix: the bits above the digit that a rank must have.
+        is_first: whether the digit is the first, so that there is no prefix.
+        counts: 65,536 counts, updated.
+    """
+    kind = ranks.dtype.type
+    low, above, wanted = kind(shift), kind(16), kind(prefix)
+    for base in range(start, stop, BLOCK):
+        block = ranks[base : min(base + BLOCK, stop)]
+        if is_first:
+            for j in range(block.size):
+                rank = kind(block[j] & mask)
+                if rank != kind(0):
+                    counts[kind(rank >> low)] += 1
+            continue
+        n_matching = kind(0)
+        for j in range(block.size):
+            rank = kind(kind(kind(block[j] & mask) >> low) >> above)
+            n_matching = kind(n_matching + (kind(1) if rank == wanted else kind(0)))
+        if n_matching != kind(0):
+            for j in range(block.size):
+                rank = kind(block[j] & mask)
+                if rank != kind(0) and kind(kind(rank >> low) >> above) == wanted:
+                    counts[kind(kind(rank >> low) & kind(65535))] += 1
+
+
+@compiled
+def count_codes(codes: CodeArray, start: int, stop: int, mask: Any, counts: IndexArray) -> None:
+    """Add up how often each magnitude code occurs among the codes, of 8 or 16 bits, of a part."""
+    kind = codes.dtype.type
+    for i in range(start, stop):
+        counts[kind(codes[i] & mask)] += 1
+
+
+@compiled
+def count_equal(codes: CodeArray, start: int, stop: int, mask: Any, code: Any) -> int:
+    """Count the weights of a part that have a magnitude code."""
+    kind = codes.dtype.type
+    n_equal = 0
+    for base in range(start, stop, BLOCK):
+        block = codes[base : min(base + BLOCK, stop)]
+        n_here = kind(0)
+        for j in range(block.size):
+            n_here = kind(n_here + (kind(1) if kind(block[j] & mask) == code else kind(0)))
+        n_equal += int(n_here)
+    return n_equal
+
+
+@compiled
+def place_of_equal(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, n: int, skipped: IndexArray) -> int:
+    """Give the flat index of the n-th weight of a part, from 1, that has a magnitude code; ``skipped`` do not count."""
+    kind = codes.dtype.type
+    next_skipped = np.searchsorted(skipped, start)
+    for i in range(start, stop):
+        if kind(codes[i] & mask) == code:
+            if next_skipped < skipped.size and skipped[next_skipped] == i:
+                next_skipped += 1
+                continue
+            n -= 1
+            if n == 0:
+                return i
+    return -1
+
+
+@compiled
+def count_until(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, last: int) -> int:
+    """Count the weights of a part that are stronger than a magnitude code, or have it and come up to ``last``."""
+    kind = codes.dtype.type
+    n_counted = 0
+    middle = min(max(last + 1, start), stop)
+    for i in range(start, middle):
+        rank = kind(codes[i] & mask)
+        n_counted += 1 if (rank >= code) & (rank != kind(0)) else 0
+    for i in range(middle, stop):
+        n_counted += 1 if kind(codes[i] & mask) > code else 0
+    return n_counted
