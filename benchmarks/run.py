@@ -23,7 +23,7 @@ from topoimp.catalogue import LayerInfo
 from topoimp.forest import spanning_forest
 from topoimp.layers import Layer, as_layer
 from topoimp.ranking import ByStrength
-from topoimp.selection import Cut, shares_keeping
+from topoimp.selection import Cut, cut_of, shares_keeping
 from topoimp.streaming import InHand
 from topoimp.threads import available_threads
 
@@ -161,7 +161,8 @@ def threshold(layer: Layer, k: int) -> Cut:
     """Give the cut that keeps the k strongest weights."""
     info = LayerInfo(layer.name, layer.name, layer.codes.shape, *layer.codes.shape, layer.number_format)
     ranked = ByStrength(info, n_bits=32, protected=np.empty(0, np.int64), protected_strengths=np.empty(0))
-    return shares_keeping([ranked], [k], InHand(layer, available_threads()))[0][layer.name].cut
+    (shares,) = shares_keeping([ranked], [k], InHand(layer, available_threads()))
+    return cut_of(shares[layer.name], ranked, layer, available_threads())
 
 
 def prune_globally(weight: torch.Tensor, k: int) -> None:

@@ -11,8 +11,8 @@ from strategies import SEEDS, make_weight
 
 from topoimp.layers import as_layer
 from topoimp.number_format import common_bits
-from topoimp.ranking import ByStrength, write_kept_by_strength
-from topoimp.selection import KEEP_ALL, N_DIGITS, Cut, Share, shares_keeping
+from topoimp.ranking import ByStrength
+from topoimp.selection import N_DIGITS, Cut, Share, cut_of, shares_keeping
 from topoimp.streaming import InHand
 
 NOTHING = np.empty(0, np.int64)
@@ -65,10 +65,9 @@ def shares_of(layers, targets):
     return shares_keeping(layers, targets, Names(layers))
 
 
-def kept(ranks, share):
-    cut = share.cut
-    indices = np.arange(ranks.size)
-    return (ranks > cut.rank) | ((ranks == cut.rank) & (indices <= cut.last) & (ranks > 0))
+def kept(layer, share):
+    cut, ranks = cut_of(share, layer, layer, threads=1), layer.ranks
+    return (ranks > cut.rank) | ((ranks == cut.rank) & (np.arange(ranks.size) <= cut.last) & (ranks > 0))
 
 
 def slow_kept(layers, k):
@@ -96,7 +95,7 @@ def several_layers(draw):
 def test_cuts_keep_what_sorting_everything_would_for_every_target(layers, targets):
     for target, shares in zip(targets, shares_of(layers, targets), strict=True):
         expected = slow_kept(layers, target)
-        assert {layer.name: kept(layer.ranks, shares[layer.name]).tolist() for layer in layers} == expected
+        assert {layer.name: kept(layer, shares[layer.name]).tolist() for layer in layers} == expected
         assert {layer.name: shares[layer.name].n_kept for layer in layers} == {
             name: sum(of_layer) for name, of_layer in expected.items()
         }
@@ -107,13 +106,13 @@ def test_ties_go_to_the_first_names_and_the_first_indices():
 
     (shares,) = shares_of([Listed("b", ones, 32), Listed("a", ones, 32)], [5])
 
-    assert shares == {"a": Share(Cut(rank=1, last=3), 4), "b": Share(Cut(rank=1, last=0), 1)}
+    assert shares == {"a": Share(1, 4, 4, 4), "b": Share(1, 1, 4, 1)}
 
 
 def test_all_are_kept_if_there_are_no_more():
     shares = shares_of([Listed("a", np.array([0, 2, 0], np.uint32), 32)], [1, 5])
 
-    assert shares == [{"a": Share(KEEP_ALL, 1)}] * 2
+    assert shares == [{"a": Share(0, 0, 0, 1)}, {"a": Share(0, 0, 0, 1)}]
 
 
 @pytest.mark.parametrize("n_bits", [32, 64])
@@ -122,8 +121,11 @@ def test_the_largest_and_the_smallest_rank_can_be_where_the_cut_is(n_bits):
 
     one, two = shares_of([Listed("a", ranks, n_bits)], [1, 2])
 
-    assert one == {"a": Share(Cut(rank=2**n_bits - 1, last=0), 1)}
-    assert two == {"a": Share(Cut(rank=2**n_bits - 1, last=2), 2)}
+    assert one == {"a": Share(2**n_bits - 1, 1, 2, 1)}
+    assert two == {"a": Share(2**n_bits - 1, 2, 2, 2)}
+    layer = Listed("a", ranks, n_bits)
+    assert cut_of(one["a"], layer, layer, threads=1) == Cut(2**n_bits - 1, last=0)
+    assert cut_of(two["a"], layer, layer, threads=1) == Cut(2**n_bits - 1, last=2)
 
 
 def by_strength(layer, n_bits, protected):
@@ -131,11 +133,11 @@ def by_strength(layer, n_bits, protected):
     return ByStrength(info_of(layer), n_bits=n_bits, protected=protected, protected_strengths=strengths)
 
 
-def kept_by_strength(layer, cut, protected, n_bits):
+def kept_by_strength(layer, ranked, share):
     """What is kept, written in two parts that meet in the middle of the layer."""
-    pruned = np.empty(layer.n_weights, layer.codes.dtype)
+    pruned, cut = np.empty(layer.n_weights, layer.codes.dtype), cut_of(share, ranked, layer, threads=2)
     for start, stop in pairwise([0, layer.n_weights // 2, layer.n_weights]):
-        write_kept_by_strength(layer, cut, protected, n_bits=n_bits, start=start, pruned=pruned[start:stop])
+        ranked.write_kept(layer, cut, start, pruned[start:stop])
     return pruned != 0
 
 
@@ -173,8 +175,8 @@ def test_layers_of_any_types_are_cut_as_their_exact_values_say(described, seed, 
         if strength and place not in protected[layer.name]
     )
     chosen = {(name, place) for _, name, place in entries[: max(target, 0)]}
-    for layer in layers:
-        mask = kept_by_strength(layer, shares[layer.name].cut, protected[layer.name], n_bits)
+    for layer, of_layer in zip(layers, ranked, strict=True):
+        mask = kept_by_strength(layer, of_layer, shares[layer.name])
         expected = [(layer.name, p) in chosen or p in protected[layer.name] for p in range(layer.n_weights)]
         assert_array_equal(mask.ravel(), expected)
 
@@ -189,8 +191,9 @@ def test_a_larger_layer_of_many_ties_is_cut_exactly(dtype, share):
     n_bits = common_bits([layer.number_format])
     target = int(share * layer.n_weights)
 
-    (shares,) = shares_keeping([by_strength(layer, n_bits, NOTHING)], [target], InHand(layer, threads=2))
+    ranked = by_strength(layer, n_bits, NOTHING)
+    (shares,) = shares_keeping([ranked], [target], InHand(layer, threads=2))
 
     order = np.argsort(-layer.strengths().ravel(), kind="stable")[: min(target, np.count_nonzero(layer.edges()))]
-    mask = kept_by_strength(layer, shares["weight"].cut, NOTHING, n_bits)
+    mask = kept_by_strength(layer, ranked, shares["weight"])
     assert np.flatnonzero(mask).tolist() == np.sort(order).tolist()

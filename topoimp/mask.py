@@ -6,7 +6,7 @@ retrained may happen to be 0.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -77,11 +77,15 @@ class ByMask:
     mask: PackedMask
     first: int = 0
 
-    def write_kept(self, layer: Layer, start: int, pruned: CodeArray) -> BoolArray:
-        """Write a part of a layer's weights with what the mask does not keep as +0.0, and give which it keeps."""
-        kept = self.mask.part(self.first + start, self.first + start + len(pruned))
-        write_where(layer, start, kept, pruned)
-        return kept
+    def on(self, layer: Layer, threads: int) -> Callable[[int, CodeArray], BoolArray]:  # noqa: ARG002  # of a protocol
+        """Give what writes the parts of a layer, and says what the mask keeps of them."""
+
+        def write(start: int, pruned: CodeArray) -> BoolArray:
+            kept = self.mask.part(self.first + start, self.first + start + len(pruned))
+            _write_where(layer, start, kept, pruned)
+            return kept
+
+        return write
 
 
 @dataclass(frozen=True)
@@ -96,15 +100,20 @@ class ByZeros:
     layers: Layers
     info: LayerInfo
 
-    def write_kept(self, layer: Layer, start: int, pruned: CodeArray) -> BoolArray:
-        """Write a part of a layer's weights with what is zero in the other as +0.0, and give which are not."""
-        codes = self.layers.read(self.info).weights[start : start + len(pruned)]
-        kept = np.not_equal(self.info.number_format.magnitudes(codes), 0)
-        write_where(layer, start, kept, pruned)
-        return kept
+    def on(self, layer: Layer, threads: int) -> Callable[[int, CodeArray], BoolArray]:  # noqa: ARG002  # of a protocol
+        """Give what writes the parts of a layer, and says what is not zero in the other."""
+        other = self.layers.read(self.info).weights
+
+        def write(start: int, pruned: CodeArray) -> BoolArray:
+            codes = other[start : start + len(pruned)]
+            kept = np.not_equal(self.info.number_format.magnitudes(codes), 0)
+            _write_where(layer, start, kept, pruned)
+            return kept
+
+        return write
 
 
-def write_where(layer: Layer, start: int, kept: BoolArray, pruned: CodeArray) -> None:
+def _write_where(layer: Layer, start: int, kept: BoolArray, pruned: CodeArray) -> None:
     """Write a part of a layer's weights, from ``start`` on: what is not kept, and any other zero, as +0.0."""
     codes = layer.weights[start : start + len(pruned)]
     is_edge = np.not_equal(layer.number_format.magnitudes(codes), 0)

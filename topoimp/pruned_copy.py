@@ -13,8 +13,7 @@ import numpy as np
 from topoimp.arrays import BoolArray, CodeArray
 from topoimp.catalogue import LayerInfo, Layers
 from topoimp.checkpoint import CheckpointCopy, TensorWriter
-from topoimp.layers import Layer
-from topoimp.pruning import Pruner
+from topoimp.pruning import Pruner, WriteKept
 from topoimp.threads import in_parallel
 
 PIECE = 1 << 19
@@ -63,7 +62,7 @@ def _write_tensor(
     threads: int,
 ) -> None:
     codes = layers.checkpoint.codes(name)
-    parts = [(layers.read(info), info, pruners[info.name]) for info in infos]
+    parts = [(info, pruners[info.name].on(layers.read(info), threads)) for info in infos]
 
     def write(start: int, stop: int) -> None:
         edges = [*range(start, stop, PIECE), stop]
@@ -80,20 +79,15 @@ def _write_tensor(
 
 
 def _prune_piece(
-    codes: CodeArray,
-    first: int,
-    parts: Sequence[tuple[Layer, LayerInfo, Pruner]],
-    piece: CodeArray,
-    kept: BoolArray,
+    codes: CodeArray, first: int, parts: Sequence[tuple[LayerInfo, WriteKept]], piece: CodeArray, kept: BoolArray
 ) -> None:
     """Prune the weights of a tensor from ``first`` on: each selected layer by its own rule, the rest not at all."""
     last = first + len(piece)
-    is_covered = parts[0][1].first <= first and len(parts) == 1 and last <= parts[0][1].first + parts[0][1].n_weights
-    if not is_covered:  # some of its groups are left alone
+    if sum(info.n_weights for info, _ in parts) < codes.size:  # some of its groups are left alone
         piece[:] = codes[first:last]
         kept[:] = piece != 0
-    for layer, info, pruner in parts:
+    for info, write in parts:
         start, stop = max(first, info.first), min(last, info.first + info.n_weights)
         if start < stop:
             here = slice(start - first, stop - first)
-            kept[here] = pruner.write_kept(layer, start - info.first, piece[here])
+            kept[here] = write(start - info.first, piece[here])

@@ -6,7 +6,7 @@ seed and layer. Two scopes: a target for each ``layer``, or one ``global`` targe
 are nested: a smaller target keeps a subset of what a larger one keeps.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,8 +18,8 @@ from topoimp.choices import Method
 from topoimp.forest import Forest
 from topoimp.layers import Layer
 from topoimp.number_format import common_bits
-from topoimp.ranking import ByPermutation, ByStrength, ranks_of, write_kept_by_strength
-from topoimp.selection import Cut, Ranked, Share, shares_keeping
+from topoimp.ranking import ByPermutation, ByStrength, ranks_of
+from topoimp.selection import Ranked, Share, cut_of, shares_keeping
 from topoimp.streaming import LayerSource
 from topoimp.threads import in_parallel
 
@@ -27,15 +27,18 @@ NOTHING = np.empty(0, np.int64)
 NO_STRENGTHS = np.empty(0)
 
 
+WriteKept = Callable[[int, CodeArray], BoolArray]
+"""Writes a part of a layer's weights, from a flat index on, as codes with what is not kept as +0.0.
+
+It gives which weights of the part are kept; a kept one may be zero. Several threads may call it at once.
+"""
+
+
 class Pruner(Protocol):
     """Whatever decides, weight by weight, what a layer keeps."""
 
-    def write_kept(self, layer: Layer, start: int, pruned: CodeArray) -> BoolArray:
-        """Write a part of a layer's weights, from ``start`` on, as codes: what is not kept becomes +0.0.
-
-        Returns:
-            which weights of the part are kept; a kept one may be zero.
-        """
+    def on(self, layer: Layer, threads: int) -> WriteKept:
+        """Give what writes the parts of a layer, once everything is found out that must be known before."""
 
 
 @dataclass(frozen=True)
@@ -73,48 +76,50 @@ def rule_for(infos: Sequence[LayerInfo], method: Method, seed: int) -> Rule:
 
 @dataclass(frozen=True)
 class Keep:
-    """What a layer keeps: the protected weights, and those up to a cut in the order of the rule.
+    """What a layer keeps: the protected weights, and its share of the others in the order of the rule.
 
     Args:
-        info: the layer.
         rule: what decides.
-        share: the cut, and how many weights it keeps.
-        protected: flat indices of the weights that are kept anyway, ascending.
+        ranked: the layer's weights, ranked.
+        share: how many of them are kept.
+        n_protected: how many more are kept anyway.
     """
 
-    info: LayerInfo
     rule: Rule
+    ranked: Ranked
     share: Share
-    protected: IndexArray
+    n_protected: int
 
     @property
     def n_kept(self) -> int:
         """Weights kept."""
-        return len(self.protected) + self.share.n_kept
+        return self.n_protected + self.share.n_kept
 
-    def write_kept(self, layer: Layer, start: int, pruned: CodeArray) -> BoolArray:
-        """Write a part of a layer's weights, from ``start`` on, with what is not kept as +0.0; give which are kept."""
-        cut, rule = self.share.cut, self.rule
-        if rule.method is Method.RANDOM:
-            permutation = ByPermutation(self.info.name, self.info.place, self.info.n_weights, rule.seed)
-            permutation.write_kept(layer, cut, start, pruned)
-        else:
-            write_kept_by_strength(layer, cut, self.protected, n_bits=rule.n_bits, start=start, pruned=pruned)
-        return np.not_equal(pruned, 0)
+    def on(self, layer: Layer, threads: int) -> WriteKept:
+        """Give what writes the parts of a layer, once it is known where equal weights are split."""
+        cut = cut_of(self.share, self.ranked, layer, threads)
 
-    def n_kept_of(self, forest: Forest) -> int:
+        def write(start: int, pruned: CodeArray) -> BoolArray:
+            self.ranked.write_kept(layer, cut, start, pruned)
+            return np.not_equal(pruned, 0)
+
+        return write
+
+    def n_kept_of(self, forest: Forest, layer: Layer, threads: int) -> int:
         """Give how many edges of the layer's maximum spanning forest are kept by a method that goes by strength."""
         if self.rule.method is Method.TOPOLOGICAL:
             return len(forest.indices)
-        cut: Cut = self.share.cut
-        ranks = ranks_of(forest.strengths, self.rule.n_bits)
-        return int(np.count_nonzero((ranks > cut.rank) | ((ranks == cut.rank) & (forest.indices <= cut.last))))
+        ranks, rank = ranks_of(forest.strengths, self.rule.n_bits), self.share.rank
+        n_above, equal = int(np.count_nonzero(ranks > rank)), forest.indices[ranks == rank]
+        if len(equal) == 0 or self.share.n_equal == 0:
+            return n_above
+        return n_above + int(np.count_nonzero(equal <= cut_of(self.share, self.ranked, layer, threads).last))
 
 
 def pruned_layer(pruner: Pruner, layer: Layer, threads: int) -> Layer:
     """Give a copy of a layer in which what is not kept is +0.0."""
-    pruned = np.empty(layer.n_weights, layer.codes.dtype)
-    in_parallel(lambda start, stop: pruner.write_kept(layer, start, pruned[start:stop]), layer.n_weights, threads)
+    pruned, write = np.empty(layer.n_weights, layer.codes.dtype), pruner.on(layer, threads)
+    in_parallel(lambda start, stop: write(start, pruned[start:stop]), layer.n_weights, threads)
     return replace(layer, codes=pruned.reshape(layer.codes.shape))
 
 
@@ -137,9 +142,9 @@ def keep_each(
         ranked: what ranks the layers, if something is known of them already.
     """
     ranked = ranked or [rule.ranked(info, forests[info.name]) for info in infos]
-    protected = {info.name: np.sort(rule.protected_by(forests[info.name])[0]) for info in infos}
-    n_protected = sum(map(len, protected.values()))
-    shares = shares_keeping(ranked, [target - n_protected for target in targets], source)
+    n_protected = {info.name: len(rule.protected_by(forests[info.name])[0]) for info in infos}
+    others = [target - sum(n_protected.values()) for target in targets]
     return [
-        {info.name: Keep(info, rule, by_name[info.name], protected[info.name]) for info in infos} for by_name in shares
+        {of_layer.name: Keep(rule, of_layer, by_name[of_layer.name], n_protected[of_layer.name]) for of_layer in ranked}
+        for by_name in shares_keeping(ranked, others, source)
     ]

@@ -7,6 +7,7 @@ layer is; permutations as 64 random bits. Weights that are kept anyway (``protec
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +18,7 @@ from topoimp.catalogue import LayerInfo
 from topoimp.kernels.counting import count_codes, count_digits, count_equal, count_until, place_of_equal
 from topoimp.kernels.pruning import write_kept
 from topoimp.layers import Layer
+from topoimp.number_format import NumberFormat
 from topoimp.selection import DIGIT_BITS, N_DIGITS, Cut
 from topoimp.threads import in_parallel
 
@@ -40,28 +42,31 @@ class ByStrength:
         self.n_weights = info.n_weights
         self.n_bits = n_bits
         self._format = info.number_format
-        self._protected = protected
-        self._protected_ranks = ranks_of(protected_strengths, n_bits)
+        order = np.argsort(protected)
+        self._protected = protected[order]
+        self._protected_ranks = ranks_of(protected_strengths[order], n_bits)
+        self._protected_counts = np.unique(self._protected_ranks, return_counts=True)
         self._counted: IndexArray | None = None
 
     def prepare(self, layer: Layer, threads: int) -> None:
         """Count the codes of a narrow format: one pass, whatever is asked later."""
         if self._counted is None and self._format.n_bits <= DIGIT_BITS:
-            self._counted = self._counted_codes(layer, threads)
+            counted = self._counted_codes(layer, threads)[1 : self._format.first_special]
+            ranks, how_often = self._protected_counts
+            counted[np.searchsorted(_ranks_of_all(self._format, self.n_bits), ranks)] -= how_often
+            self._counted = counted
 
     def known_digits(self, shift: int, prefix: int | None) -> IndexArray | None:
         """Give the counts that follow from one pass over a narrow format, once there was one."""
         if self._counted is None:
             return None
-        codes = np.arange(1, self._format.first_special).astype(self._format.code_dtype)
-        ranks = self._format.common_codes(codes, n_bits=self.n_bits)
-        counts = _digits_of_counted(ranks, self._counted[1 : self._format.first_special], shift, prefix)
-        return counts - self._digits_of_protected(shift, prefix)
+        return _digits_of_counted(_ranks_of_all(self._format, self.n_bits), self._counted, shift, prefix)
 
     def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> IndexArray:
         """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``."""
         if self._format.n_bits > DIGIT_BITS:
-            return self._counted_ranks(layer, shift, prefix, threads) - self._digits_of_protected(shift, prefix)
+            kept_anyway = _digits_of_counted(*self._protected_counts, shift, prefix)
+            return self._counted_ranks(layer, shift, prefix, threads) - kept_anyway
         self.prepare(layer, threads)
         known = self.known_digits(shift, prefix)
         assert known is not None  # noqa: S101  # it was counted in the line before
@@ -70,7 +75,7 @@ class ByStrength:
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
         """Give the flat index of the n-th weight, from 1, that has a rank and is not protected."""
         code = layer.codes.dtype.type(self._format.code_at_most(rank, n_bits=self.n_bits))
-        skipped = np.sort(self._protected[self._protected_ranks == rank])
+        skipped = self._protected[self._protected_ranks == rank]
         flat, mask = layer.weights, layer.codes.dtype.type(self._format.magnitude_mask)
         step = -(-self.n_weights // (4 * threads))
 
@@ -87,6 +92,14 @@ class ByStrength:
                     return int(place_of_equal(flat, start, stop, mask, code, n, skipped))
                 n -= n_here
         raise ValueError(f"layer {self.name!r} has fewer weights of rank {rank}")
+
+    def write_kept(self, layer: Layer, cut: Cut, start: int, pruned: CodeArray) -> None:
+        """Write a part of a layer's weights, but 0 for those that neither the cut nor protection keeps."""
+        stop = start + len(pruned)
+        mask, code, last = _in_own_codes(layer, cut, self.n_bits)
+        write_kept(layer.weights, start, stop, mask, code, last, pruned)
+        here = self._protected[slice(*np.searchsorted(self._protected, [start, stop]))]
+        pruned[here - start] = layer.weights[here]
 
     def _counted_ranks(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> IndexArray:
         """Count digits of codes that are ranks already, or, where float32 is ranked as float64, become such."""
@@ -118,34 +131,10 @@ class ByStrength:
 
         return _added_up(in_parallel(count, self.n_weights, threads))
 
-    def _digits_of_protected(self, shift: int, prefix: int | None) -> IndexArray:
-        ranks, how_often = np.unique(self._protected_ranks, return_counts=True)
-        return _digits_of_counted(ranks, how_often, shift, prefix)
-
 
 def ranks_of(strengths: FloatArray, n_bits: int) -> CodeArray:
     """Give the ranks of strengths that are known exactly."""
     return np.asarray(strengths.astype(f"float{n_bits}").view(f"uint{n_bits}"))
-
-
-def write_kept_by_strength(
-    layer: Layer, cut: Cut, protected: IndexArray, *, n_bits: int, start: int, pruned: CodeArray
-) -> None:
-    """Write a part of a layer's weights, but 0 for those that neither a cut nor ``protected`` keeps.
-
-    Args:
-        layer: its weights.
-        cut: in ranks of ``n_bits``.
-        protected: flat indices of weights that are kept anyway, ascending.
-        n_bits: width of the ranks.
-        start: flat index of the part's first weight.
-        pruned: what is written; as long as the part.
-    """
-    stop = start + len(pruned)
-    mask, code, last = _in_own_codes(layer, cut, n_bits)
-    write_kept(layer.weights, start, stop, mask, code, last, pruned)
-    here = protected[slice(*np.searchsorted(protected, [start, stop]))]
-    pruned[here - start] = layer.weights[here]
 
 
 def count_by_strength(layer: Layer, cut: Cut, *, n_bits: int, threads: int) -> int:
@@ -245,13 +234,22 @@ def _added_up(parts: list[IndexArray]) -> IndexArray:
     return np.asarray(np.sum(parts, axis=0, dtype=np.int64))
 
 
+@cache
+def _ranks_of_all(number_format: NumberFormat, n_bits: int) -> CodeArray:
+    """Give the rank of every finite magnitude code of a narrow format but 0, ascending."""
+    codes = np.arange(1, number_format.first_special).astype(number_format.code_dtype)
+    return np.asarray(number_format.common_codes(codes, n_bits=n_bits))
+
+
 def _digits_of_counted(ranks: CodeArray, how_often: IndexArray, shift: int, prefix: int | None) -> IndexArray:
-    """Count digits as ``count_digits`` does, of distinct ranks that are there several times."""
+    """Count digits as ``count_digits`` does, of distinct ascending ranks above 0 that are there several times."""
     kind = ranks.dtype.type
-    chosen = ranks != 0
     if prefix is not None:
-        chosen &= (ranks >> kind(shift)) >> kind(DIGIT_BITS) == kind(prefix)
-    digits = ((ranks[chosen] >> kind(shift)) & kind(N_DIGITS - 1)).astype(np.int64)
+        above = shift + DIGIT_BITS
+        first = np.searchsorted(ranks, kind(prefix << above), "left")
+        last = np.searchsorted(ranks, kind((prefix << above) | ((1 << above) - 1)), "right")
+        ranks, how_often = ranks[first:last], how_often[first:last]
+    digits = ((ranks >> kind(shift)) & kind(N_DIGITS - 1)).astype(np.int64)
     counts = np.zeros(N_DIGITS, np.int64)
-    np.add.at(counts, digits, how_often[chosen])
+    np.add.at(counts, digits, how_often)
     return counts

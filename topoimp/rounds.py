@@ -178,7 +178,7 @@ def _rounds_of(
 def _left_of(layer: Layer, reference: Forest, keep: Keep, threads: int) -> Preservation:
     n_weights = layer.n_weights
     if keep.rule.method is not Method.RANDOM:
-        n_forest_kept = keep.n_kept_of(reference)
+        n_forest_kept = keep.n_kept_of(reference, layer, threads)
         return preservation_by_strength(reference, n_weights=n_weights, n_kept=keep.n_kept, n_forest_kept=n_forest_kept)
     pruned = pruned_layer(keep, layer, threads)
     n_forest_kept = int(np.count_nonzero(pruned.weights[reference.indices]))

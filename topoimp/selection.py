@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from topoimp.arrays import IndexArray
+from topoimp.arrays import CodeArray, IndexArray
 from topoimp.layers import Layer
 from topoimp.streaming import LayerSource
 
@@ -51,6 +51,26 @@ class Ranked(Protocol):
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
         """Give the flat index of the n-th weight, from 1, that has a rank."""
 
+    def write_kept(self, layer: Layer, cut: "Cut", start: int, pruned: CodeArray) -> None:
+        """Write a part of a layer's weights, from ``start`` on, as codes: what is not kept becomes +0.0."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one layer keeps of what all keep together: the ranks above one, and the first weights of that rank.
+
+    Args:
+        rank: ranks above it are kept.
+        n_equal: how many weights of that rank are kept, in the order of their indices.
+        n_of_rank: how many there are.
+        n_kept: weights kept in all.
+    """
+
+    rank: int
+    n_equal: int
+    n_of_rank: int
+    n_kept: int
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -65,20 +85,13 @@ class Cut:
     last: int
 
 
-KEEP_ALL = Cut(rank=0, last=-1)
-
-
-@dataclass(frozen=True)
-class Share:
-    """What one layer keeps of what all keep together.
-
-    Args:
-        cut: where it is cut.
-        n_kept: how many of its ranked weights that keeps.
-    """
-
-    cut: Cut
-    n_kept: int
+def cut_of(share: Share, ranked: Ranked, layer: Layer, threads: int) -> Cut:
+    """Give where a share cuts its layer; the layer is looked at only if weights of one rank are split."""
+    if share.n_equal == 0:
+        return Cut(share.rank, -1)
+    if share.n_equal == share.n_of_rank:
+        return Cut(share.rank, ranked.n_weights - 1)
+    return Cut(share.rank, ranked.place_of(layer, share.rank, share.n_equal, threads))
 
 
 def shares_keeping(layers: Sequence[Ranked], targets: Sequence[int], source: LayerSource) -> list[dict[str, Share]]:
@@ -93,21 +106,36 @@ def shares_keeping(layers: Sequence[Ranked], targets: Sequence[int], source: Lay
         for each target, the shares by layer name.
     """
     counts = _Counts(layers, source)
-    return [_shares(layers, counts, target, source) for target in targets]
+    return [_shares(layers, counts, target) for target in targets]
+
+
+@dataclass(frozen=True)
+class _Level:
+    """The counts of one digit.
+
+    Args:
+        by_layer: each layer's counts by digit.
+        from_the_top: how many ranks of all layers have a digit or a larger one, largest digit first.
+    """
+
+    by_layer: Sequence[IndexArray]
+    from_the_top: IndexArray
 
 
 class _Counts:
-    """The counts of digits, layer by layer, each counted when it is first asked for."""
+    """The counts of digits, each level counted when it is first asked for."""
 
     def __init__(self, layers: Sequence[Ranked], source: LayerSource) -> None:
         self._layers = {layer.name: layer for layer in layers}
         self._source = source
-        self._known: dict[tuple[int | None, int], list[IndexArray]] = {}
+        self._known: dict[tuple[int | None, int], _Level] = {}
 
-    def under(self, prefix: int | None, shift: int) -> list[IndexArray]:
-        """Give each layer's counts of the digits at ``shift`` under a prefix; targets that lie close share them."""
+    def under(self, prefix: int | None, shift: int) -> _Level:
+        """Give the counts of the digits at ``shift`` under a prefix; targets that lie close share them."""
         if (prefix, shift) not in self._known:
-            self._known[prefix, shift] = self._count(prefix, shift)
+            by_layer = self._count(prefix, shift)
+            together = by_layer[0] if len(by_layer) == 1 else np.sum(by_layer, axis=0)
+            self._known[prefix, shift] = _Level(by_layer, np.cumsum(together[::-1]))
         return self._known[prefix, shift]
 
     def _count(self, prefix: int | None, shift: int) -> list[IndexArray]:
@@ -119,47 +147,41 @@ class _Counts:
         )
 
 
-def _shares(layers: Sequence[Ranked], counts: _Counts, target: int, source: LayerSource) -> dict[str, Share]:
+def _shares(layers: Sequence[Ranked], counts: _Counts, target: int) -> dict[str, Share]:
     shift = layers[0].n_bits - DIGIT_BITS
-    by_layer = counts.under(None, shift)
-    n_ranked = [int(of_layer.sum()) for of_layer in by_layer]
-    if target >= sum(n_ranked):
-        return {layer.name: Share(KEEP_ALL, n) for layer, n in zip(layers, n_ranked, strict=True)}
+    level = counts.under(None, shift)
+    if target >= level.from_the_top[-1]:
+        n_ranked = [int(of_layer.sum()) for of_layer in level.by_layer]
+        return {layer.name: Share(0, 0, 0, n) for layer, n in zip(layers, n_ranked, strict=True)}
     if target < 1:
-        return {layer.name: Share(Cut(rank=(1 << layers[0].n_bits) - 1, last=-1), 0) for layer in layers}
-    rank, wanted, n_above = 0, target, np.zeros(len(layers), np.int64)
+        return {layer.name: Share((1 << layers[0].n_bits) - 1, 0, 0, 0) for layer in layers}
+    rank, wanted, n_above = 0, target, [0] * len(layers)
     while True:
-        digit, wanted = _digit_of(by_layer, wanted)
+        digit, wanted = _digit_of(level, wanted)
         rank = rank << DIGIT_BITS | digit
-        n_above += [int(of_layer[digit + 1 :].sum()) for of_layer in by_layer]
+        n_above = [n + int(of_layer[digit + 1 :].sum()) for n, of_layer in zip(n_above, level.by_layer, strict=True)]
         if shift == 0:
             break
         shift -= DIGIT_BITS
-        by_layer = counts.under(rank, shift)
-    n_equal = [int(of_layer[digit]) for of_layer in by_layer]
-    return _share_out(layers, rank, n_above.tolist(), n_equal, wanted, source)
+        level = counts.under(rank, shift)
+    n_equal = [int(of_layer[digit]) for of_layer in level.by_layer]
+    return _share_out(layers, rank, n_above, n_equal, wanted)
 
 
-def _digit_of(by_layer: list[IndexArray], wanted: int) -> tuple[int, int]:
+def _digit_of(level: _Level, wanted: int) -> tuple[int, int]:
     """Give the digit of the wanted-th largest, and which of those with that digit it is."""
-    from_the_top = np.cumsum(np.sum(by_layer, axis=0)[::-1])
-    place = int(np.searchsorted(from_the_top, wanted))
-    above = int(from_the_top[place - 1]) if place else 0
+    place = int(np.searchsorted(level.from_the_top, wanted))
+    above = int(level.from_the_top[place - 1]) if place else 0
     return N_DIGITS - 1 - place, wanted - above
 
 
 def _share_out(
-    layers: Sequence[Ranked], rank: int, n_above: list[int], n_equal: list[int], wanted: int, source: LayerSource
+    layers: Sequence[Ranked], rank: int, n_above: list[int], n_of_rank: list[int], wanted: int
 ) -> dict[str, Share]:
     """Give the first of the weights of one rank to the layers in the order of their places."""
     shares = {}
-    for ranked, above, n in sorted(zip(layers, n_above, n_equal, strict=True), key=lambda each: each[0].place):
+    for ranked, above, n in sorted(zip(layers, n_above, n_of_rank, strict=True), key=lambda each: each[0].place):
         taken = min(wanted, n)
-        last = -1 if taken == 0 else ranked.n_weights - 1 if taken == n else _last_of(ranked, rank, taken, source)
-        shares[ranked.name] = Share(Cut(rank, last), above + taken)
+        shares[ranked.name] = Share(rank, taken, n, above + taken)
         wanted -= taken
     return shares
-
-
-def _last_of(ranked: Ranked, rank: int, n: int, source: LayerSource) -> int:
-    return source.one(ranked.name, lambda layer, threads: ranked.place_of(layer, rank, n, threads))

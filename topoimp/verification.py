@@ -119,8 +119,8 @@ def _check_tensors(written: Checkpoint, layers: Layers) -> None:
         for first, last in pairwise([*range(0, here.size, PIECE), here.size]):
             if not np.array_equal(here[first:last], there[first:last]):
                 raise VerificationError(f"{written.path}: tensor {name!r} changed, though it was not pruned")
-        original.done_with(name)
-        written.done_with(name)
+            original.done_with(name, first, last)
+            written.done_with(name, first, last)
 
 
 def _check_described(written: Checkpoint, original: Checkpoint) -> None:

@@ -121,6 +121,7 @@ class CheckpointCopy:
         stored = self._original.stored(name)
         for start in range(0, stored.size, PIECE):
             self.write(name, start, stored[start : start + PIECE])
+            self._original.done_with(name, start, min(start + PIECE, stored.size))
 
     def copy_other_files(self) -> None:
         """Write the index, and whatever else lies in the folder and holds no weights."""
