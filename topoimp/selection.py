@@ -115,11 +115,18 @@ class _Level:
 
     Args:
         by_layer: each layer's counts by digit.
-        from_the_top: how many ranks of all layers have a digit or a larger one, largest digit first.
+        digits: the digits that are there, the largest first.
+        from_the_top: how many ranks of all layers have such a digit or a larger one.
     """
 
     by_layer: Sequence[IndexArray]
+    digits: IndexArray
     from_the_top: IndexArray
+
+    @property
+    def n_ranked(self) -> int:
+        """Ranks counted, of all layers."""
+        return int(self.from_the_top[-1]) if len(self.from_the_top) else 0
 
 
 class _Counts:
@@ -135,7 +142,8 @@ class _Counts:
         if (prefix, shift) not in self._known:
             by_layer = self._count(prefix, shift)
             together = by_layer[0] if len(by_layer) == 1 else np.sum(by_layer, axis=0)
-            self._known[prefix, shift] = _Level(by_layer, np.cumsum(together[::-1]))
+            digits = np.flatnonzero(together)[::-1]
+            self._known[prefix, shift] = _Level(by_layer, digits, np.cumsum(together[digits]))
         return self._known[prefix, shift]
 
     def _count(self, prefix: int | None, shift: int) -> list[IndexArray]:
@@ -150,7 +158,7 @@ class _Counts:
 def _shares(layers: Sequence[Ranked], counts: _Counts, target: int) -> dict[str, Share]:
     shift = layers[0].n_bits - DIGIT_BITS
     level = counts.under(None, shift)
-    if target >= level.from_the_top[-1]:
+    if target >= level.n_ranked:
         n_ranked = [int(of_layer.sum()) for of_layer in level.by_layer]
         return {layer.name: Share(0, 0, 0, n) for layer, n in zip(layers, n_ranked, strict=True)}
     if target < 1:
@@ -172,7 +180,7 @@ def _digit_of(level: _Level, wanted: int) -> tuple[int, int]:
     """Give the digit of the wanted-th largest, and which of those with that digit it is."""
     place = int(np.searchsorted(level.from_the_top, wanted))
     above = int(level.from_the_top[place - 1]) if place else 0
-    return N_DIGITS - 1 - place, wanted - above
+    return int(level.digits[place]), wanted - above
 
 
 def _share_out(

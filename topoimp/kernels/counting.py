@@ -83,14 +83,21 @@ def place_of_equal(codes: CodeArray, start: int, stop: int, mask: Any, code: Any
     """Give the flat index of the n-th weight of a part, from 1, that has a magnitude code; ``skipped`` do not count."""
     kind = codes.dtype.type
     next_skipped = np.searchsorted(skipped, start)
-    for i in range(start, stop):
-        if kind(codes[i] & mask) == code:
-            if next_skipped < skipped.size and skipped[next_skipped] == i:
-                next_skipped += 1
-                continue
-            n -= 1
-            if n == 0:
-                return i
+    for base in range(start, stop, BLOCK):
+        block = codes[base : min(base + BLOCK, stop)]
+        n_here = kind(0)
+        for j in range(block.size):
+            n_here = kind(n_here + (kind(1) if kind(block[j] & mask) == code else kind(0)))
+        if n_here == kind(0):
+            continue
+        for j in range(block.size):
+            if kind(block[j] & mask) == code:
+                if next_skipped < skipped.size and skipped[next_skipped] == base + j:
+                    next_skipped += 1
+                    continue
+                n -= 1
+                if n == 0:
+                    return base + j
     return -1
 
 
@@ -99,10 +106,18 @@ def count_until(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, l
     """Count the weights of a part that are stronger than a magnitude code, or have it and come up to ``last``."""
     kind = codes.dtype.type
     n_counted = 0
+    least = code if code != kind(0) else kind(1)
     middle = min(max(last + 1, start), stop)
-    for i in range(start, middle):
-        rank = kind(codes[i] & mask)
-        n_counted += 1 if (rank >= code) & (rank != kind(0)) else 0
-    for i in range(middle, stop):
-        n_counted += 1 if kind(codes[i] & mask) > code else 0
+    for base in range(start, middle, BLOCK):
+        block = codes[base : min(base + BLOCK, middle)]
+        n_here = kind(0)
+        for j in range(block.size):
+            n_here = kind(n_here + (kind(1) if kind(block[j] & mask) >= least else kind(0)))
+        n_counted += int(n_here)
+    for base in range(middle, stop, BLOCK):
+        block = codes[base : min(base + BLOCK, stop)]
+        n_here = kind(0)
+        for j in range(block.size):
+            n_here = kind(n_here + (kind(1) if kind(block[j] & mask) > code else kind(0)))
+        n_counted += int(n_here)
     return n_counted

@@ -7,6 +7,7 @@ from typing import Any
 
 from topoimp.arrays import BoolArray, CodeArray
 from topoimp.compilation import compiled
+from topoimp.kernels import BLOCK
 
 
 @compiled
@@ -23,12 +24,13 @@ def write_kept(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, la
         pruned: the codes written, shape (stop - start,); zeros come out as +0.0.
     """
     kind = codes.dtype.type
-    middle = min(max(last + 1, start), stop)
-    for i in range(start, middle):
-        rank = kind(codes[i] & mask)
-        pruned[i - start] = codes[i] if (rank >= code) & (rank != kind(0)) else kind(0)
-    for i in range(middle, stop):
-        pruned[i - start] = codes[i] if kind(codes[i] & mask) > code else kind(0)
+    part, n_until = codes[start:stop], min(max(last + 1 - start, 0), stop - start)
+    least = code if code != kind(0) else kind(1)
+    for i in range(n_until):
+        pruned[i] = part[i] if kind(part[i] & mask) >= least else kind(0)
+    rest, pruned_rest = part[n_until:], pruned[n_until:]  # counted from 0, or the loop would not be widened
+    for i in range(rest.size):
+        pruned_rest[i] = rest[i] if kind(rest[i] & mask) > code else kind(0)
 
 
 @compiled
@@ -42,10 +44,19 @@ def count_wrong(original: CodeArray, written: CodeArray, kept: BoolArray, mask: 
         mask: takes the sign away; a kept -0.0 becomes +0.0.
     """
     kind = written.dtype.type
-    n_present, n_changed, n_left = 0, 0, 0
-    for i in range(written.size):
-        was = original[i] if kind(original[i] & mask) != kind(0) else kind(0)
-        n_present += 1 if written[i] != kind(0) else 0
-        n_changed += 1 if kept[i] & (written[i] != was) else 0
-        n_left += 1 if (not kept[i]) & (written[i] != kind(0)) else 0
-    return n_present, n_changed, n_left
+    n_present, n_changed, n_wrong = 0, 0, 0
+    for base in range(0, written.size, BLOCK):
+        stop = min(base + BLOCK, written.size)
+        was, now, keeps = original[base:stop], written[base:stop], kept[base:stop]
+        present, changed, wrong = kind(0), kind(0), kind(0)
+        for i in range(now.size):
+            is_kept = kind(1) if keeps[i] else kind(0)
+            meant = kind(was[i] * is_kept) if kind(was[i] & mask) != kind(0) else kind(0)
+            differs = kind(1) if now[i] != meant else kind(0)
+            present = kind(present + (kind(1) if now[i] != kind(0) else kind(0)))
+            changed = kind(changed + kind(differs & is_kept))
+            wrong = kind(wrong + differs)
+        n_present += int(present)
+        n_changed += int(changed)
+        n_wrong += int(wrong)
+    return n_present, n_changed, n_wrong - n_changed
