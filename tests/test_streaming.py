@@ -1,4 +1,5 @@
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -72,6 +73,23 @@ def test_the_error_of_the_first_layer_in_the_file_is_raised(write):
 
     with pytest.raises(LayerError, match=r"^a$"):
         stream_of(path, 3).each(fail)
+
+
+@pytest.mark.usefixtures("sizes")
+def test_nobody_looks_at_anything_any_more_once_an_error_is_raised(write):
+    path, looking = write({name: np.ones((3, 3)) for name in "abcdef"}), []
+
+    def fail_or_take_long(layer, _threads):
+        if layer.name == "a":
+            raise LayerError(layer.name)
+        looking.append(layer.name)
+        time.sleep(0.05)
+        looking.remove(layer.name)
+
+    with pytest.raises(LayerError):
+        stream_of(path, 3).each(fail_or_take_long)
+
+    assert looking == []
 
 
 def test_one_layer_is_looked_at_by_its_name(write):

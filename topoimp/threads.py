@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
 from typing import TypeVar
@@ -43,12 +43,18 @@ def in_parallel(work: Callable[[int, int], Result], n_items: int, threads: int, 
         return [work(0, n_items)]
     first, *others = pairwise(edges)
     futures = [_pool(threads).submit(work, *part) for part in others]
-    # This thread works too: waking one fewer is noticed where a layer is read in milliseconds.
-    return [work(*first), *(future.result() for future in futures)]
+    try:
+        # This thread works too: waking one fewer is noticed where a layer is read in milliseconds.
+        result = work(*first)
+    finally:
+        wait(futures)  # nobody may still look at the weights when the caller is told of an error
+    return [result, *(future.result() for future in futures)]
 
 
 def run_each(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
     """Run work(item) on each of some items, as many at a time as there are threads, and give the results in order.
+
+    If one fails, those that have not begun are left out, and the error of the first that failed is raised.
 
     Args:
         work: must not use several threads itself, where there is more than one item.
@@ -57,7 +63,12 @@ def run_each(work: Callable[[Item], Result], items: Sequence[Item], threads: int
     """
     if threads == 1 or len(items) == 1:
         return [work(item) for item in items]
-    return list(_pool(threads).map(work, items))
+    futures = [_pool(threads).submit(work, item) for item in items]
+    _, running = wait(futures, return_when=FIRST_EXCEPTION)
+    for future in running:
+        future.cancel()
+    wait(futures)
+    return [future.result() for future in futures if not future.cancelled()]
 
 
 def _part_edges(n_items: int, n_parts: int, unit: int) -> Sequence[int]:
