@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from topoimp.checkpoint import TensorWriter, laid_out
+
+if TYPE_CHECKING:
+    import torch
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -54,6 +56,8 @@ LLAMA_8B = Llama(128_256, 4096, 14_336, 1024, 32, is_tied=False)
 
 def write_checkpoint(path: Path, shapes: Shapes) -> None:
     """Write a checkpoint of normal weights in one file; the same shapes give the same bytes."""
+    import torch
+
     generator = torch.Generator().manual_seed(0)
     with TensorWriter(
         path, laid_out({name: ("BF16", shape) for name, shape in shapes.items()}), {"format": "pt"}
@@ -63,7 +67,9 @@ def write_checkpoint(path: Path, shapes: Shapes) -> None:
                 out.write(name, start * 2, weight.view(torch.uint8).numpy())
 
 
-def _pieces(shape: tuple[int, ...], generator: torch.Generator) -> Iterator[tuple[int, torch.Tensor]]:
+def _pieces(shape: tuple[int, ...], generator: "torch.Generator") -> Iterator[tuple[int, "torch.Tensor"]]:
+    import torch
+
     n_weights, piece = torch.Size(shape).numel(), 1 << 24
     for start in range(0, n_weights, piece):
         n = min(piece, n_weights - start)

@@ -28,6 +28,28 @@ def test_what_is_committed_is_there_and_nothing_else(tmp_path):
     assert (tmp_path / "a").read_text() == "new"
 
 
+def test_an_output_can_be_synced_while_something_else_is_done(tmp_path):
+    with Staging([tmp_path / "a"], force=False) as staging:
+        staging.partial(tmp_path / "a").write_text("new")
+        staging.begin_sync(tmp_path / "a")
+        staging.commit()
+
+    assert (tmp_path / "a").read_text() == "new"
+
+
+def test_a_sync_that_fails_is_an_error(tmp_path):
+    def sync_what_is_not_there():
+        with Staging([tmp_path / "a"], force=False) as staging:
+            staging.partial(tmp_path / "a").write_text("new")
+            staging.begin_sync(tmp_path / "b")
+            staging.commit()
+
+    with pytest.raises(OutputError, match="a: cannot be written: No such file or directory"):
+        sync_what_is_not_there()
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_appears_before_the_commit(tmp_path):
     with Staging([tmp_path / "a"], force=False) as staging:
         staging.partial(tmp_path / "a").write_text("new")

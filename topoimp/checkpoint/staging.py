@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +48,8 @@ class Staging:
         self._needed = dict(needed or {})
         self._locks: dict[Path, int] = {}
         self._token = secrets.token_hex(4)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="topoimp-sync")
+        self._syncing: list[Future[None]] = []
 
     def __enter__(self) -> "Staging":
         try:
@@ -69,6 +72,10 @@ class Staging:
         """Give the temporary path under which ``target`` is to be written."""
         return target.with_name(f"{target.name}{PARTIAL}{self._token}")
 
+    def begin_sync(self, target: Path) -> None:
+        """Have a partial output brought to the disk while something else is done; ``commit`` waits for it."""
+        self._syncing.append(self._pool.submit(_sync_all, self.partial(target)))
+
     def commit(self) -> None:
         """Sync every output and move it to its final place, in order.
 
@@ -77,8 +84,10 @@ class Staging:
         for target in self._targets:
             if self._is_empty(target):
                 raise ValueError(f"{target}: nothing was written to it")
-            for path in _all_in(self.partial(target)):
-                _sync(path)
+        for syncing in self._syncing:
+            syncing.result()
+        for target in self._targets:
+            _sync_all(self.partial(target))
         with _locked(self._targets[-1].parent):
             for target in self._targets:
                 self._check(target)
@@ -144,6 +153,7 @@ class Staging:
             partial.replace(target)
 
     def _clean_up(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
         for target in self._targets:
             _remove(self.partial(target))
         for descriptor in self._locks.values():
@@ -209,6 +219,11 @@ def _all_in(path: Path) -> Iterator[Path]:
         for entry in path.iterdir():
             yield from _all_in(entry)
     yield path
+
+
+def _sync_all(path: Path) -> None:
+    for entry in _all_in(path):
+        _sync(entry)
 
 
 def _sync(path: Path) -> None:

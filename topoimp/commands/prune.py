@@ -261,6 +261,7 @@ class _Job:
             masks = read_masks(mask_place)
         else:
             write_pruned_copy(place, self.layers, pruners, metadata, masks=None, threads=threads)
+        staging.begin_sync(target)
         return verify_pruned(place, self.layers, forests, masks=masks, expected=expected, threads=threads)
 
     def commit(self, staging: Staging, report: Report) -> None:
