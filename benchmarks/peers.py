@@ -80,7 +80,9 @@ def sort_forest(strengths: Strengths) -> int:
     from topoimp.kernels.forests import join_edges
 
     order = np.argsort(-strengths.ravel(), kind="stable")
-    return len(join_edges(order, strengths.shape[1], np.arange(sum(strengths.shape)), sum(strengths.shape) - 1))
+    n_vertices = sum(strengths.shape)
+    joining = np.empty(n_vertices - 1, np.int64)
+    return int(join_edges(order, strengths.shape[1], np.arange(n_vertices), n_vertices - 1, joining))
 
 
 PEERS: MappingProxyType[str, Callable[[Strengths], int]] = MappingProxyType(

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from types import FrameType
 from typing import Annotated
 
@@ -38,6 +37,8 @@ for command in (train, barcode, bound, prune, compare):
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         write(f"topoimp {version('topoimp')}\n")
         raise typer.Exit
 

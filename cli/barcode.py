@@ -22,7 +22,7 @@ from .options import (
     ViewOption,
     layer_patterns,
 )
-from .output import for_people, noting_compilation, show, show_table
+from .output import for_people, in_view, note_left_out, noting_compilation, show, show_table
 
 
 def _barcode(
@@ -53,6 +53,7 @@ def _barcode(
         with noting_compilation(quiet=quiet):
             report = barcode_report(checkpoint, patterns=patterns, scale=scale, convention=np, threads=threads)
         show(report, format, _show_barcodes)
+        note_left_out(report, quiet=quiet)
 
 
 barcode = Command("barcode", _barcode, "Example: topoimp barcode lenet-300-100-mnist.safetensors --np balwani")
@@ -73,7 +74,7 @@ def _show_barcodes(report: Report) -> None:
     if scale != "none":
         columns[f"np_{str(convention).replace('-', '_')}"] = f"neural persistence ({convention})"
     unit = "strengths as stored" if scale == "none" else f"deaths divided by the largest strength of the {scale}"
-    show_table(f"{report.inputs['checkpoint']}: {unit}", columns, for_people(report.rows))
+    show_table(f"{report.inputs['checkpoint']}: {unit}{in_view(report)}", columns, for_people(report.rows))
 
 
 def _show_list(report: Report) -> None:

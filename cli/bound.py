@@ -22,7 +22,7 @@ from .options import (
     ViewOption,
     layer_patterns,
 )
-from .output import for_people, note, note_left_out, noting_compilation, show, show_table
+from .output import for_people, in_view, note, note_left_out, noting_compilation, show, show_table
 
 
 def _bound(
@@ -94,6 +94,7 @@ def _show_floors(report: Report) -> None:
 def _show_bounds(report: Report) -> None:
     title = (
         f"{report.inputs['checkpoint']}: floor of any method, safe for magnitude; rounds at {report.settings['rate']}"
+        f"{in_view(report)}"
     )
     show_table(title, {**_FLOORS, **_SAFETY}, for_people(report.rows))
 

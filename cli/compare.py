@@ -22,7 +22,7 @@ from .options import (
     ViewOption,
     layer_patterns,
 )
-from .output import for_people, note_left_out, noting_compilation, show, show_table
+from .output import for_people, in_view, note_left_out, noting_compilation, show, show_table
 
 
 def _compare(
@@ -74,5 +74,5 @@ def _show_comparison(report: Report, convention: str) -> None:
         f"{persistence}_reference": f"np {convention} before",
         persistence: "after",
     }
-    title = f"{report.inputs['other']} against {report.inputs['reference']}"
+    title = f"{report.inputs['other']} against {report.inputs['reference']}{in_view(report)}"
     show_table(title, columns, for_people(report.rows))

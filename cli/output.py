@@ -124,14 +124,23 @@ def noting_compilation(*, quiet: bool) -> Iterator[None]:
 COMPILING = "compiling for this machine, once; it takes some seconds"
 
 
-def note_left_out(report: Report, *, quiet: bool) -> None:
-    """Say which layers were left out by default."""
-    from topoimp.catalogue import SKIPPED_EMBEDDING
+def in_view(report: Report) -> str:
+    """Give what a title adds where convolutions are not read as matrices."""
+    return f", view {report.settings['view']}" if report.settings.get("view") == "channel" else ""
 
-    names = [name for name, reason in report.left_out.items() if reason == SKIPPED_EMBEDDING]
-    if names:
-        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        note(f"left out {len(names)} embeddings or heads: {shown} (--embeddings adds them)", quiet=quiet)
+
+def note_left_out(report: Report, *, quiet: bool) -> None:
+    """Say which layers were left out without being asked for."""
+    from topoimp.catalogue import SINGLE_CHANNEL, SKIPPED_EMBEDDING
+
+    for reason, what, remedy in (
+        (SKIPPED_EMBEDDING, "embeddings or heads", "--embeddings adds them"),
+        (SINGLE_CHANNEL, "convolutions of a single input channel", "the view matrix has them"),
+    ):
+        names = [name for name, found in report.left_out.items() if found == reason]
+        if names:
+            shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            note(f"left out {len(names)} {what}: {shown} ({remedy})", quiet=quiet)
 
 
 @contextmanager

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -114,3 +116,16 @@ def test_strengths_are_not_rounded():
 def test_a_mask_of_another_shape_is_refused():
     with pytest.raises(LayerError, match=r"a mask of shape \(2, 3\) does not fit 'weight' of shape \(2, 2\)"):
         forest_of(np.ones((2, 2)), kept=np.ones((2, 3), bool))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_order_of_weights_and_mask_in_memory_does_not_matter(order):
+    weight = np.random.default_rng(0).normal(size=(20, 30)).astype(np.float32)
+    kept = np.random.default_rng(1).random(weight.shape) < 0.5
+    expected = forest_of(np.where(kept, weight, np.float32(0)))
+    layer = as_layer(weight)
+
+    sorted_otherwise = replace(layer, codes=np.array(layer.codes, order=order))
+    found = spanning_forest(sorted_otherwise, kept=np.array(kept, order=order))
+
+    assert np.array_equal(found.indices, expected.indices)

@@ -2,7 +2,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topoimp.kernels.forests import collect_strongest, join_edges, label_components, root_of, sort_strongest_first
+from topoimp.kernels.counting import place_of_equal
+from topoimp.kernels.forests import (
+    SORT_COUNTS,
+    collect_strongest,
+    join_edges,
+    label_components,
+    root_of,
+    sort_strongest_first,
+)
 
 
 def test_root_of_halves_the_path_it_walks():
@@ -12,22 +20,27 @@ def test_root_of_halves_the_path_it_walks():
     assert parent.tolist() == [0, 0, 0, 2, 2]
 
 
+def joining(edges, n_columns, parent, n_wanted):
+    places = np.empty(min(len(edges), n_wanted), np.int64)
+    return places[: join_edges(edges, n_columns, parent, n_wanted, places)].tolist()
+
+
 def test_join_edges_continues_where_earlier_edges_left_off():
     parent = np.arange(4)
 
-    first = join_edges(np.array([0, 1]), 2, parent, 3)
-    second = join_edges(np.array([2, 3]), 2, parent, 3)
+    first = joining(np.array([0, 1]), 2, parent, 3)
+    second = joining(np.array([2, 3]), 2, parent, 3)
 
-    assert first.tolist() == [0, 1]
-    assert second.tolist() == [0]
+    assert first == [0, 1]
+    assert second == [0]
 
 
 def test_join_edges_stops_when_no_more_can_join():
-    assert join_edges(np.array([0, 1, 2, 3]), 2, np.arange(4), 2).tolist() == [0, 1]
+    assert joining(np.array([0, 1, 2, 3]), 2, np.arange(4), 2) == [0, 1]
 
 
 def test_no_edges_join_nothing():
-    assert join_edges(np.empty(0, np.int64), 2, np.arange(4), 3).tolist() == []
+    assert joining(np.empty(0, np.int64), 2, np.arange(4), 3) == []
 
 
 @given(st.lists(st.integers(5, 2**40), max_size=60), st.sampled_from([np.uint64, np.uint32, np.uint16, np.uint8]))
@@ -36,7 +49,8 @@ def test_sorting_is_stable_and_descending(numbers, dtype):
     indices = np.arange(len(ranks))
     expected = np.argsort(-ranks.astype(object), kind="stable").tolist()
 
-    sort_strongest_first(indices, ranks, 0, int(np.iinfo(dtype).max) // 2)
+    scratch = np.empty_like(indices), np.empty_like(ranks), np.empty(SORT_COUNTS, np.int64)
+    sort_strongest_first(indices, ranks, dtype(0), dtype(np.iinfo(dtype).max // 2), *scratch)
 
     assert indices.tolist() == expected
     assert (np.diff(ranks.astype(object)) <= 0).all()
@@ -53,7 +67,7 @@ def test_what_does_not_fit_is_counted_and_nothing_is_overwritten():
     assert ranks.tolist() == [101, 102, 103]
 
 
-def test_the_sign_and_what_is_beyond_the_part_are_not_looked_at():
+def test_the_sign_and_what_is_masked_are_not_looked_at():
     codes = np.array([0x80000005, 7, 0x80000000, 9], np.uint32)
     indices, ranks = np.zeros(4, np.int64), np.zeros(4, np.uint32)
 
@@ -66,7 +80,15 @@ def test_the_sign_and_what_is_beyond_the_part_are_not_looked_at():
 def test_the_largest_component_is_named():
     labels = np.empty(6, np.int32)
 
-    largest = label_components(np.array([0, 1, 1, 2, 4, 4]), labels)
+    largest = label_components(np.array([0, 1, 1, 2, 4, 4]), labels, np.empty_like(labels))
 
     assert largest == 1
     assert labels.tolist() == [0, 1, 1, 1, 4, 4]
+
+
+def test_what_is_skipped_does_not_count():
+    codes = np.array([5, 3, 5, 5, 0x85], np.uint8)
+
+    places = [place_of_equal(codes, 0, 5, np.uint8(0x7F), np.uint8(5), n, np.array([2])) for n in (1, 2, 3, 4)]
+
+    assert places == [0, 3, 4, -1]

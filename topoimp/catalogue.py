@@ -203,6 +203,7 @@ def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[l
 
 
 SKIPPED_EMBEDDING = "an embedding or a head"
+SINGLE_CHANNEL = "a single input channel"
 SKIPPED_BY_PATTERN = "not asked for"
 
 
@@ -306,5 +307,5 @@ def _why_too_small(info: LayerInfo) -> str | None:
     if info.n_rows < 2:
         return "a single row"
     if info.n_columns < 2:
-        return "a single input channel" if info.n_parallel > 1 else "a single column"
+        return SINGLE_CHANNEL if info.n_parallel > 1 else "a single column"
     return None

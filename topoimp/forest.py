@@ -14,6 +14,7 @@ nothing is collected and Boruvka's rule does all: never a full sort, never a lis
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from topoimp.errors import LayerError
 from topoimp.kernels import BLOCK
 from topoimp.kernels.forests import (
     GROUP,
+    SORT_COUNTS,
+    STRIP,
     collect_strongest,
     join_best_edges,
     join_edges,
@@ -47,6 +50,8 @@ _OVERFLOW = 4
 
 _MANY = 16
 """More than one column in so many is many: a cache line holds sixteen float32."""
+
+_CACHE_LINE = 64
 
 _FEW = 32
 """So many components are few: what is kept of every pair of them stays in the cache."""
@@ -127,8 +132,7 @@ def spanning_forest(layer: Layer, *, kept: BoolArray | None = None, threads: int
     if strong.largest >= layer.number_format.first_special:
         layer.check_finite()
     parent = np.arange(layer.n_vertices)
-    joining = join_edges(strong.indices, layer.n_columns, parent, layer.n_vertices - 1)
-    indices = strong.indices[joining]
+    indices = _joining(strong.indices, layer.n_columns, parent, layer.n_vertices - 1)
     if not strong.is_all and len(indices) < layer.n_vertices - 1:
         indices = np.concatenate([indices, _finish(graph, parent, layer.n_vertices - 1 - len(indices))])
     strengths = layer.number_format.strengths(layer.codes.reshape(-1)[indices])
@@ -180,7 +184,7 @@ def _collect(graph: _Graph) -> _Strong:
         threshold = _raised(threshold, [part[4] for part in parts], aimed_at)
     indices = np.concatenate([part[3] for part in parts])
     ranks = np.concatenate([part[4] for part in parts])
-    sort_strongest_first(indices, ranks, threshold, max(largest, threshold))
+    _sort_strongest_first(indices, ranks)
     return _Strong(indices, n_edges, largest, is_all=n_found == n_edges)
 
 
@@ -196,6 +200,20 @@ def _collect_parts(graph: _Graph, threshold: int, room: int) -> list[tuple[int, 
         return n_found, n_edges, int(largest), indices[:n_found], ranks[:n_found]
 
     return in_parallel(collect, layer.codes.size, graph.threads, unit=BLOCK)
+
+
+def _sort_strongest_first(indices: IndexArray, ranks: CodeArray) -> None:
+    """Sort edges in place, equals by index, as they come."""
+    if len(ranks):
+        scratch = np.empty_like(indices), np.empty_like(ranks), np.empty(SORT_COUNTS, np.int64)
+        sort_strongest_first(indices, ranks, ranks.min(), ranks.max(), *scratch)
+
+
+def _joining(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: int) -> IndexArray:
+    """Give those of some edges that join two components, taking them in the order given: ``n_wanted`` at most."""
+    joining = np.empty(min(len(edges), n_wanted), np.int64)
+    n_joining = join_edges(edges, n_columns, parent, n_wanted, joining)
+    return edges[joining[:n_joining]]
 
 
 def _guess_threshold(graph: _Graph, aimed_at: int) -> int:
@@ -240,7 +258,7 @@ def _finish(graph: _Graph, parent: IndexArray, n_missing: int) -> IndexArray:
     ranks, edges = np.zeros(layer.n_vertices, layer.codes.dtype), np.zeros(layer.n_vertices, np.int64)
     joined: list[IndexArray] = []
     while sum(map(len, joined)) < n_missing:
-        largest = label_components(parent, labels)
+        largest = label_components(parent, labels, np.empty_like(labels))
         outside = np.flatnonzero((labels != largest) & is_open)
         if len(outside) == 0:
             break
@@ -248,10 +266,19 @@ def _finish(graph: _Graph, parent: IndexArray, n_missing: int) -> IndexArray:
             joined.append(_join_in_pairs(graph, labels, parent))
             break
         _look_at(graph, outside, labels, ranks, edges)
-        joined.append(join_best_edges(outside, ranks, edges, labels, layer.n_columns, parent))
+        joined.append(_join_best(layer, outside, ranks, edges, labels, parent))
         is_open[outside[ranks[outside] == 0]] = False
     indices = np.concatenate([np.empty(0, np.int64), *joined])
     return _in_order(layer, indices)
+
+
+def _join_best(
+    layer: Layer, outside: IndexArray, ranks: CodeArray, edges: IndexArray, labels: np.ndarray, parent: IndexArray
+) -> IndexArray:
+    """Join every component along the best edge of its vertices, and give these edges."""
+    joined = np.empty(len(outside), np.int64)
+    n_joined = join_best_edges(outside, ranks, edges, labels, layer.n_columns, parent, np.empty_like(parent), joined)
+    return joined[:n_joined]
 
 
 def _in_order(layer: Layer, indices: IndexArray) -> IndexArray:
@@ -263,24 +290,30 @@ def _in_order(layer: Layer, indices: IndexArray) -> IndexArray:
 def _is_cheaper_in_pairs(layer: Layer, labels: np.ndarray, outside: IndexArray) -> bool:
     """Whether all has to be read anyway, and so few components are left that all pairs can be looked at together."""
     n_columns_outside = len(outside) - int(np.searchsorted(outside, layer.n_rows))
-    return n_columns_outside > layer.n_columns // _MANY and len(np.unique(labels)) <= _FEW
+    return n_columns_outside > layer.n_columns // _MANY and len(_roots(labels)) <= _FEW
+
+
+def _roots(labels: np.ndarray) -> IndexArray:
+    """Give the roots of all components, from the root of every vertex: those that are their own."""
+    return np.flatnonzero(labels == np.arange(len(labels)))
 
 
 def _join_in_pairs(graph: _Graph, labels: np.ndarray, parent: IndexArray) -> IndexArray:
     """Join a few components in one pass: of all edges between two of them only the first strongest can be needed."""
     layer = graph.layer
-    names, numbers = np.unique(labels, return_inverse=True)
-    numbers = numbers.astype(np.int32)
+    roots = _roots(labels)
+    numbers = np.searchsorted(roots, labels).astype(np.int32)
 
     def look(start: int, stop: int) -> tuple[CodeArray, IndexArray]:
-        pairs = (len(names), len(names))
+        pairs = (len(roots), len(roots))
         ranks, edges = np.zeros(pairs, layer.codes.dtype), np.zeros(pairs, np.int64)
-        strongest_between(layer.codes, start, stop, graph.mask, numbers, ranks, edges)
+        scratch = _scratch(len(roots), layer.codes.dtype), np.empty(len(roots), np.bool_)
+        strongest_between(layer.codes, start, stop, graph.mask, numbers, ranks, edges, *scratch)
         return ranks.reshape(-1), edges.reshape(-1)
 
     ranks, edges = _best_of_parts(in_parallel(look, layer.n_rows, graph.threads))
     candidates = _in_order(layer, edges[ranks > 0])
-    return candidates[join_edges(candidates, layer.n_columns, parent, len(names) - 1)]
+    return _joining(candidates, layer.n_columns, parent, len(roots) - 1)
 
 
 def _look_at(graph: _Graph, outside: IndexArray, labels: np.ndarray, ranks: CodeArray, edges: IndexArray) -> None:
@@ -300,7 +333,8 @@ def _look_at_all(graph: _Graph, labels: np.ndarray, ranks: CodeArray, edges: Ind
 
     def look(start: int, stop: int) -> tuple[CodeArray, IndexArray]:
         found = np.empty(layer.n_columns, layer.codes.dtype), np.empty(layer.n_columns, np.int64)
-        strongest_of_all(layer.codes, start, stop, graph.mask, labels, ranks, edges, *found)
+        scratch = _scratch(2, layer.codes.dtype)
+        strongest_of_all(layer.codes, start, stop, graph.mask, labels, ranks, edges, *found, scratch)
         return found
 
     found = in_parallel(look, layer.n_rows, graph.threads, unit=GROUP)
@@ -309,7 +343,8 @@ def _look_at_all(graph: _Graph, labels: np.ndarray, ranks: CodeArray, edges: Ind
 
 def _look_at_rows(graph: _Graph, rows: IndexArray, labels: np.ndarray, ranks: CodeArray, edges: IndexArray) -> None:
     def look(start: int, stop: int) -> None:
-        strongest_of_rows(graph.layer.codes, rows[start:stop], graph.mask, labels, ranks, edges)
+        scratch = _scratch(1, graph.layer.codes.dtype)[0]
+        strongest_of_rows(graph.layer.codes, rows[start:stop], graph.mask, labels, ranks, edges, scratch)
 
     if len(rows):
         in_parallel(look, len(rows), graph.threads)
@@ -330,6 +365,14 @@ def _look_at_columns(
         ranks[layer.n_rows + columns], edges[layer.n_rows + columns] = _best_of_parts(found)
 
 
+def _scratch(n: int, dtype: np.dtype[Any]) -> CodeArray:
+    """Give room for n strips of codes, each beginning where a line of the cache does: others are slower to read."""
+    size = n * STRIP * dtype.itemsize
+    room = np.empty(size + _CACHE_LINE, np.uint8)
+    begin = -room.ctypes.data % _CACHE_LINE
+    return room[begin : begin + size].view(dtype).reshape(n, STRIP)
+
+
 def _best_of_parts(found: list[tuple[CodeArray, IndexArray]]) -> tuple[CodeArray, IndexArray]:
     """Give the best of each column over parts of the rows; of equals the earlier part's: its index is smaller."""
     ranks, edges = found[0]
@@ -341,7 +384,7 @@ def _best_of_parts(found: list[tuple[CodeArray, IndexArray]]) -> tuple[CodeArray
 
 def _labels(parent: IndexArray) -> IndexArray:
     roots = np.empty(len(parent), np.int32)
-    label_components(parent, roots)
+    label_components(parent, roots, np.empty_like(roots))
     _, first, label = np.unique(roots, return_index=True, return_inverse=True)
     place = np.empty(len(first), np.int64)
     place[np.argsort(first)] = np.arange(len(first))

@@ -35,11 +35,10 @@ class Layer:
     parallel: CodeArray | None = None
 
     def __post_init__(self) -> None:
-        """Make the weights read-only here: so they are, and the passes are compiled for nothing else."""
+        """Make the weights read-only here, and lay them out as the passes want them: aligned, row by row."""
         for name in ("codes", "parallel"):
-            codes = getattr(self, name)
-            if codes is not None and codes.flags.writeable:
-                codes = codes.view()
+            if getattr(self, name) is not None:
+                codes = np.require(getattr(self, name), requirements=("C", "ALIGNED")).view()
                 codes.flags.writeable = False
                 object.__setattr__(self, name, codes)
 

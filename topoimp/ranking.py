@@ -89,7 +89,8 @@ class ByStrength:
         for part in in_parallel(count, self.n_weights, threads, unit=step):
             for start, stop, n_here in part:
                 if n <= n_here:
-                    return int(place_of_equal(flat, start, stop, mask, code, n, skipped))
+                    ahead = skipped[np.searchsorted(skipped, start) :]
+                    return int(place_of_equal(flat, start, stop, mask, code, n, ahead))
                 n -= n_here
         raise ValueError(f"layer {self.name!r} has fewer weights of rank {rank}")
 

@@ -9,7 +9,6 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -123,6 +122,8 @@ class Report:
 
     def to_json(self) -> str:
         """Give one JSON object: command, version, inputs, settings, layers, network, left_out, outputs, rounds."""
+        from importlib.metadata import version  # slow to import, and only needed here
+
         content: dict[str, object] = {
             "command": self.command,
             "version": version("topoimp"),

@@ -2,6 +2,8 @@ import csv
 import io
 import json
 
+import pytest
+
 
 def test_the_table_names_layers_scale_and_convention(topoimp, lenet):
     outcome = topoimp("barcode", lenet)
@@ -63,3 +65,34 @@ def test_a_list_has_no_scale(topoimp, lenet):
 
     assert (outcome.status, outcome.out) == (2, "")
     assert "--list shows tensors and no topology; --scale and --np do not go with it" in outcome.err
+
+
+def test_the_view_is_said_and_so_is_what_it_leaves_out(topoimp, sample):
+    outcome = topoimp("barcode", sample("lenet-5-mnist.safetensors"), "--view", "channel")
+
+    assert outcome.status == 0
+    assert "deaths divided by the largest strength of the network, view channel\n" in outcome.out
+    assert outcome.err == (
+        "left out 1 convolutions of a single input channel: conv1.weight (the view matrix has them)\n"
+    )
+
+
+def test_groups_are_layers_of_their_own(topoimp, sample):
+    outcome = topoimp("barcode", sample("lenet-5-mnist.safetensors"), "--groups", "conv2*=2", "--format", "csv")
+
+    names = [line.split(",")[1] for line in outcome.out.splitlines()[1:]]
+    assert names == ["conv1.weight", "conv2.weight[0]", "conv2.weight[1]", "fc1.weight", "fc2.weight", ""]
+
+
+def test_threads_change_no_result(topoimp, lenet):
+    one, three = (topoimp("barcode", lenet, "--format", "json", "--threads", n).out for n in (1, 3))
+
+    assert one == three
+
+
+@pytest.mark.parametrize("groups", ["conv2*", "=2", "conv2*=0", "conv2*=x", "conv2*=-1"])
+def test_groups_that_are_not_written_as_such_are_refused(topoimp, lenet, groups):
+    outcome = topoimp("barcode", lenet, "--groups", groups)
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.startswith(f"error: --groups is {groups!r}; it must be a pattern and a number of groups")

@@ -3,6 +3,8 @@ import io
 import json
 
 import numpy as np
+import pytest
+from safetensors.numpy import load_file
 
 
 def test_rounds_then_layers_then_what_was_written(topoimp, lenet):
@@ -99,3 +101,40 @@ def test_verbose_names_every_tensor_that_was_left_out(topoimp, lenet):
 
 def test_quiet_says_nothing_on_stderr(topoimp, lenet):
     assert topoimp("prune", lenet, "--rounds", 10, "-q").err == ""
+
+
+def test_a_mask_is_applied(topoimp, lenet):
+    topoimp("prune", lenet, "--rounds", 3)
+    mask = lenet.with_name("lenet-300-100-mnist.pruned.mask.safetensors")
+
+    outcome = topoimp("prune", lenet, "--apply-mask", mask, "-o", lenet.with_name("again.safetensors"))
+
+    assert outcome.status == 0
+    assert f"under the mask of {mask}" in outcome.out
+    assert "target" not in outcome.out
+    assert "no training between rounds" not in outcome.err
+    pruned = lenet.with_name("lenet-300-100-mnist.pruned.safetensors")
+    assert load_file(lenet.with_name("again.safetensors")).keys() == load_file(pruned).keys()
+
+
+@pytest.mark.parametrize(
+    "option", [("--rounds", 3), ("--method", "magnitude"), ("--seed", 0), ("--strict",), ("--scope", "layer")]
+)
+def test_a_mask_goes_with_no_option_of_rounds(topoimp, lenet, option):
+    outcome = topoimp("prune", lenet, "--apply-mask", lenet, *option)
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.startswith("error: --apply-mask is pruning by a given mask; options of rounds and methods")
+
+
+def test_what_is_not_copied_is_said(topoimp, lenet):
+    folder = lenet.parent / "model"
+    folder.mkdir()
+    lenet.rename(folder / "model.safetensors")
+    (folder / "pytorch_model.bin").touch()
+
+    outcome = topoimp("prune", folder, "--rounds", 1)
+
+    assert "not copied, as it holds other weights or is no tensor: pytorch_model.bin\n" in outcome.err
+    written = [f"wrote {folder}.pruned{end}" for end in ("", ".mask.safetensors", ".csv")]
+    assert outcome.err.splitlines()[-3:] == written

@@ -5,8 +5,6 @@ Arguments are as in ``forests``: stored codes, a mask that takes the sign away, 
 
 from typing import Any
 
-import numpy as np
-
 from topoimp.arrays import CodeArray, IndexArray
 from topoimp.compilation import compiled
 from topoimp.kernels import BLOCK
@@ -80,9 +78,12 @@ def count_equal(codes: CodeArray, start: int, stop: int, mask: Any, code: Any) -
 
 @compiled
 def place_of_equal(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, n: int, skipped: IndexArray) -> int:
-    """Give the flat index of the n-th weight of a part, from 1, that has a magnitude code; ``skipped`` do not count."""
+    """Give the flat index of the n-th weight of a part, from 1, that has a magnitude code.
+
+    Those ``skipped``, ascending and none of them before the part, do not count.
+    """
     kind = codes.dtype.type
-    next_skipped = np.searchsorted(skipped, start)
+    next_skipped = 0
     for base in range(start, stop, BLOCK):
         block = codes[base : min(base + BLOCK, stop)]
         n_here = kind(0)

@@ -5,7 +5,8 @@ the magnitude code, orders like the strength, and 0 is an absent edge. Vertices 
 i, column j is vertex n_rows + j. Components are a union-find forest in one array ``parent`` of shape (n_vertices,), a
 root being its own parent.
 
-Every kernel releases the interpreter's lock and works on a part of the layer, so that parts run side by side.
+Every kernel releases the interpreter's lock and works on a part of the layer, so that parts run side by side. None
+allocates: what a kernel needs to keep notes comes from its caller, as ``scratch``, and is worth nothing afterwards.
 Arithmetic on narrow integers is cast back to its own type at each step: numba would widen it, and the widened loop is
 many times slower.
 """
@@ -14,12 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from topoimp.arrays import CodeArray, IndexArray
+from topoimp.arrays import BoolArray, CodeArray, IndexArray
 from topoimp.compilation import compiled
 from topoimp.kernels import BLOCK
 
 STRIP, GROUP = 1024, 16
 """Columns and rows that ``strongest_of_all`` looks at together: what it keeps of them stays in the nearest cache."""
+
+SORT_COUNTS = 4097
+"""How many counts ``sort_strongest_first`` keeps: 12 bits at a time, and one more."""
 
 
 @compiled
@@ -75,11 +79,19 @@ def collect_strongest(
                 indices[n_found] = j
                 ranks[n_found] = rank
             n_found += 1
-    return n_found, n_edges, largest
+    return n_found, n_edges, np.int64(largest)
 
 
 @compiled
-def sort_strongest_first(indices: IndexArray, ranks: CodeArray, lowest: int, highest: int) -> None:
+def sort_strongest_first(
+    indices: IndexArray,
+    ranks: CodeArray,
+    lowest: Any,  # a scalar of the ranks' type
+    highest: Any,  # the same
+    scratch_indices: IndexArray,
+    scratch_ranks: CodeArray,
+    counts: IndexArray,
+) -> None:
     """Sort edges by rank descending, in place; equal ranks keep their order (radix sort, 12 bits at a time).
 
     Args:
@@ -87,11 +99,13 @@ def sort_strongest_first(indices: IndexArray, ranks: CodeArray, lowest: int, hig
         ranks: their magnitude codes, shape (n,).
         lowest: no rank is below it.
         highest: no rank is above it.
+        scratch_indices: as ``indices``.
+        scratch_ranks: as ``ranks``.
+        counts: scratch, one more than there are digits: ``SORT_COUNTS``.
     """
     n = indices.size
     span = np.uint64(highest) - np.uint64(lowest)
-    other_indices, other_ranks = np.empty_like(indices), np.empty_like(ranks)
-    counts = np.empty(4097, np.int64)
+    other_indices, other_ranks = scratch_indices, scratch_ranks
     shift = 0
     is_moved = False
     while shift < 64 and span >> np.uint64(shift) != 0:
@@ -112,7 +126,7 @@ def sort_strongest_first(indices: IndexArray, ranks: CodeArray, lowest: int, hig
         ranks, other_ranks = other_ranks, ranks
         is_moved = not is_moved
         shift += 12
-    if is_moved:  # a loop: the error that a slice could raise takes seconds to compile
+    if is_moved:  # a loop: a slice could raise
         for i in range(n):
             other_indices[i] = indices[i]
             other_ranks[i] = ranks[i]
@@ -128,20 +142,20 @@ def root_of(parent: IndexArray, vertex: int) -> int:
 
 
 @compiled
-def join_edges(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: int) -> IndexArray:
-    """Give the places of those edges that join two components, taking them in the order given (Kruskal's rule).
+def join_edges(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: int, joining: IndexArray) -> int:
+    """Find the edges that join two components, taking them in the order given (Kruskal's rule).
 
     Args:
         edges: flat indices into the layer, shape (n,).
         n_columns: columns of the layer.
         parent: components so far, shape (n_vertices,); updated.
         n_wanted: stop after so many: no more can join.
+        joining: their places in ``edges``, ascending; written. As long as ``edges``, or ``n_wanted`` if that is less.
 
     Returns:
-        places in ``edges``, ascending.
+        how many there are.
     """
     n_rows = parent.size - n_columns
-    joining = np.empty(min(edges.size, n_wanted), np.int64)
     n_joining = 0
     for place in range(edges.size):
         if n_joining == n_wanted:
@@ -154,13 +168,15 @@ def join_edges(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: 
             parent[column_root] = row_root
             joining[n_joining] = place
             n_joining += 1
-    return joining[:n_joining]
+    return n_joining
 
 
 @compiled
-def label_components(parent: IndexArray, labels: np.ndarray) -> int:
-    """Write the root of every vertex into ``labels`` (int32), and give the root of the largest component."""
-    sizes = np.zeros(parent.size, np.int32)
+def label_components(parent: IndexArray, labels: np.ndarray, scratch: np.ndarray) -> int:
+    """Write the root of every vertex into ``labels``, and give the root of the largest component; both are int32."""
+    sizes = scratch
+    for vertex in range(parent.size):
+        sizes[vertex] = 0
     largest = 0
     for vertex in range(parent.size):
         root = root_of(parent, vertex)
@@ -205,6 +221,7 @@ def strongest_of_all(
     row_edges: IndexArray,
     column_ranks: CodeArray,
     column_edges: IndexArray,
+    scratch: CodeArray,
 ) -> None:
     """Find the first strongest edge into another component of every row and every column, in one pass over a part.
 
@@ -222,18 +239,18 @@ def strongest_of_all(
         row_edges: by row of the layer, its flat index.
         column_ranks: by column, what was found in this part.
         column_edges: by column, its flat index.
+        scratch: of the codes' type, shape (2, ``STRIP``).
     """
     kind = codes.dtype.type
     n_rows, n_columns = codes.shape
     ends = labels[n_rows:]
-    group_best, group_open = np.empty(STRIP, codes.dtype), np.empty(STRIP, codes.dtype)
     for row in range(start, stop):
         row_ranks[row] = kind(0)
     for j in range(n_columns):
         column_ranks[j] = kind(0)
     for first in range(0, n_columns, STRIP):
         width = min(STRIP, n_columns - first)
-        near, best, open_bits = ends[first : first + width], group_best[:width], group_open[:width]
+        near, best, open_bits = ends[first : first + width], scratch[0, :width], scratch[1, :width]
         opened_for, is_open = -1, False
         for group in range(start, stop, GROUP):
             for j in range(width):
@@ -276,6 +293,8 @@ def strongest_between(
     labels: np.ndarray,
     pair_ranks: CodeArray,
     pair_edges: IndexArray,
+    opened: CodeArray,
+    is_there: BoolArray,
 ) -> None:
     """Find, within a part of the rows, the first strongest edge between every two of a few components.
 
@@ -287,12 +306,13 @@ def strongest_between(
         labels: component of each vertex, int32, numbered from 0, shape (n_vertices,).
         pair_ranks: by component of the row and component of the column, the magnitude code found; begins as 0.
         pair_edges: by the same, its flat index.
+        opened: scratch, of the codes' type, shape (components, ``STRIP``).
+        is_there: scratch, shape (components,).
     """
     kind = codes.dtype.type
     n_rows, n_columns = codes.shape
     n_components = pair_ranks.shape[0]
     ends = labels[n_rows:]
-    opened, is_there = np.empty((n_components, STRIP), codes.dtype), np.empty(n_components, np.bool_)
     for first in range(0, n_columns, STRIP):
         width = min(STRIP, n_columns - first)
         for label in range(n_components):
@@ -336,6 +356,7 @@ def strongest_of_rows(
     labels: np.ndarray,
     best_ranks: CodeArray,
     best_edges: IndexArray,
+    scratch: CodeArray,
 ) -> None:
     """Find the first strongest edge into another component of some rows.
 
@@ -346,16 +367,16 @@ def strongest_of_rows(
         labels: component of each vertex, int32, shape (n_vertices,).
         best_ranks: by row, the magnitude code found; 0 if there is no such edge.
         best_edges: by row, its flat index.
+        scratch: of the codes' type, shape (``STRIP``,).
     """
     kind = codes.dtype.type
     n_rows, n_columns = codes.shape
     ends = labels[n_rows:]
-    strip_open = np.empty(STRIP, codes.dtype)
     for row in rows:
         best, place = kind(0), 0
         for first in range(0, n_columns, STRIP):
             width, strongest = min(STRIP, n_columns - first), kind(0)
-            line, open_bits = codes[row, first : first + width], strip_open[:width]
+            line, open_bits = codes[row, first : first + width], scratch[:width]
             if not open_to(ends[first : first + width], labels[row], mask, open_bits):
                 continue
             for j in range(width):
@@ -415,8 +436,10 @@ def join_best_edges(
     labels: np.ndarray,
     n_columns: int,
     parent: IndexArray,
-) -> IndexArray:
-    """Join every component along the first strongest of its vertices' edges, and give these edges (Boruvka's step).
+    chosen: IndexArray,
+    joined: IndexArray,
+) -> int:
+    """Join every component along the first strongest of its vertices' edges (Boruvka's step).
 
     Args:
         vertices: the vertices that were looked at; those without an edge have rank 0.
@@ -425,11 +448,12 @@ def join_best_edges(
         labels: component of each vertex before the step, int32.
         n_columns: columns of the layer.
         parent: components, shape (n_vertices,); updated.
+        chosen: scratch, shape (n_vertices,): by component, the vertex whose edge is best.
+        joined: flat indices of the edges that joined two components, each once; written. As long as ``vertices``.
 
     Returns:
-        flat indices of the edges that joined two components, each once.
+        how many edges joined.
     """
-    chosen = np.empty(parent.size, np.int64)  # by component, the vertex whose edge is best
     for label in range(parent.size):
         chosen[label] = -1
     for vertex in vertices:
@@ -443,7 +467,6 @@ def join_best_edges(
         ):
             chosen[labels[vertex]] = vertex
     n_rows = parent.size - n_columns
-    joined = np.empty(vertices.size, np.int64)
     n_joined = 0
     for vertex in chosen:
         if vertex >= 0:
@@ -454,4 +477,4 @@ def join_best_edges(
                 parent[column_root] = row_root
                 joined[n_joined] = edge
                 n_joined += 1
-    return joined[:n_joined]
+    return n_joined
