@@ -43,6 +43,7 @@ ORDER = (
     "schedule",
     "pruning",
     "mask",
+    "outputs",
     "pruned_copy",
     "preservation",
     "rounds",

@@ -4,7 +4,7 @@ No more than a few pieces are in memory, whatever the size of a tensor: each is 
 from there, by all threads at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,6 +28,7 @@ def write_pruned_copy(
     *,
     masks: TensorWriter | None,
     threads: int,
+    on_tensor: Callable[[], None] = lambda: None,
 ) -> None:
     """Write a copy of a checkpoint in which some layers are pruned, and everything else is as it was.
 
@@ -38,6 +39,7 @@ def write_pruned_copy(
         metadata: keys to add to the original's metadata.
         masks: where the mask goes, by tensor; None if it is not wanted.
         threads: how many cores to use.
+        on_tensor: called whenever a tensor was written.
     """
     checkpoint = layers.checkpoint
     of_tensor, ties = layers.by_tensor(), checkpoint.ties
@@ -49,6 +51,7 @@ def write_pruned_copy(
             else:
                 copy.copy_tensor(name)
             checkpoint.done_with(name)
+            on_tensor()
         copy.copy_other_files()
 
 

@@ -183,6 +183,31 @@ def test_what_another_process_works_on_is_left_alone(tmp_path):
         assert other.read_text() == "half"
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_where_there_are_no_locks_outputs_are_written_and_leftovers_stay(tmp_path, monkeypatch, number):
+    def no_locks(_descriptor, _how):
+        raise OSError(number, "no locks")
+
+    (tmp_path / "a.partial-0123abcd").write_text("perhaps another run's")
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+
+    stage([tmp_path / "a"])
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.partial-0123abcd"]
+
+
+def test_a_lock_that_fails_for_another_reason_is_an_error(tmp_path, monkeypatch):
+    def broken(_descriptor, _how):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "flock", broken)
+
+    with pytest.raises(OutputError, match="a: cannot be written: Input/output error"):
+        stage([tmp_path / "a"])
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_names_with_signs_of_patterns_are_names(tmp_path):
     (tmp_path / "a.partial-0123abcd").write_text("of another output")
 

@@ -6,6 +6,7 @@ is there only if the others are. A partial output is locked by the process that 
 behind is not, and is removed by the next run that writes the same output.
 """
 
+import errno
 import fcntl
 import os
 import secrets
@@ -49,7 +50,7 @@ class Staging:
         self._locks: dict[Path, int] = {}
         self._token = secrets.token_hex(4)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="topoimp-sync")
-        self._syncing: list[Future[None]] = []
+        self._syncing: Future[None] | None = None
 
     def __enter__(self) -> "Staging":
         try:
@@ -73,8 +74,13 @@ class Staging:
         return target.with_name(f"{target.name}{PARTIAL}{self._token}")
 
     def begin_sync(self, target: Path) -> None:
-        """Have a partial output brought to the disk while something else is done; ``commit`` waits for it."""
-        self._syncing.append(self._pool.submit(_sync_all, self.partial(target)))
+        """Have what was written of a partial output brought to the disk meanwhile; nothing, if that is being done.
+
+        ``commit`` waits for it, and brings the rest.
+        """
+        if self._syncing is None or self._syncing.done():
+            self._wait_for_sync()
+            self._syncing = self._pool.submit(_sync_all, self.partial(target))
 
     def commit(self) -> None:
         """Sync every output and move it to its final place, in order.
@@ -84,8 +90,7 @@ class Staging:
         for target in self._targets:
             if self._is_empty(target):
                 raise ValueError(f"{target}: nothing was written to it")
-        for syncing in self._syncing:
-            syncing.result()
+        self._wait_for_sync()
         for target in self._targets:
             _sync_all(self.partial(target))
         with _locked(self._targets[-1].parent):
@@ -95,6 +100,10 @@ class Staging:
                 self._move(target)
         for folder in {target.parent for target in self._targets}:
             _sync(folder)
+
+    def _wait_for_sync(self) -> None:
+        if self._syncing is not None:
+            self._syncing.result()
 
     def _begin(self, target: Path) -> None:
         try:
@@ -112,8 +121,14 @@ class Staging:
                 partial.mkdir(exist_ok=True)
             else:
                 partial.touch()
-            with suppress(FileNotFoundError):
+            try:
                 descriptor = _lock_at_once(partial)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+                descriptor = os.open(partial, os.O_RDONLY)
         self._locks[partial] = descriptor
 
     def _check(self, target: Path) -> None:
@@ -161,6 +176,9 @@ class Staging:
         self._locks.clear()
 
 
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What a file system without locks answers: one does without, as whoever uses it must."""
+
 PARTIAL = ".partial-"
 """What stands between the name of an output and the mark of the process that writes it."""
 
@@ -199,7 +217,11 @@ def _lock_at_once(path: Path) -> int | None:
 def _locked(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
         yield
     finally:
         os.close(descriptor)

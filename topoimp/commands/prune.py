@@ -3,16 +3,18 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from topoimp.catalogue import LayerPatterns, Layers, natural, select_layers
-from topoimp.checkpoint import Checkpoint, Staging, bytes_of_copy, open_checkpoint, other_files
+from topoimp.checkpoint import Staging, bytes_of_copy, open_checkpoint, other_files
 from topoimp.choices import Method, Scope, View, chosen
 from topoimp.commands.columns import layer_columns, left_out, pattern_settings
-from topoimp.errors import CheckpointError, GateError, OptionError, OutputError
+from topoimp.errors import GateError, OptionError
 from topoimp.forest import Forest, spanning_forest
 from topoimp.mask import Masks, is_mask, mask_bytes, mask_writer, masks_for, read_masks
+from topoimp.outputs import Outputs, plan_outputs
 from topoimp.preservation import Preservation, together
 from topoimp.pruned_copy import write_pruned_copy
 from topoimp.pruning import Pruner
@@ -22,42 +24,6 @@ from topoimp.schedule import plan_schedule
 from topoimp.streaming import LayerStream
 from topoimp.threads import thread_count
 from topoimp.verification import verify_pruned
-
-SUFFIX = ".safetensors"
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Where a pruning writes.
-
-    Args:
-        checkpoint: the pruned checkpoint: a file, or a folder if the input is one.
-        mask: which weights it keeps, packed.
-        table: a row per round and layer, CSV.
-        rounds: by round, a checkpoint of that round.
-        are_folders: whether checkpoints are folders.
-    """
-
-    checkpoint: Path
-    mask: Path
-    table: Path
-    rounds: Mapping[int, Path]
-    are_folders: bool
-
-    @property
-    def in_order(self) -> list[Path]:
-        """All of them, the checkpoint last: it is there only if the others are."""
-        return [self.mask, self.table, *self.checkpoints]
-
-    def by_role(self) -> dict[str, Path]:
-        """Give each path with what it is."""
-        rounds = {f"round_{number}": path for number, path in self.rounds.items()}
-        return {"checkpoint": self.checkpoint, "mask": self.mask, "table": self.table, **rounds}
-
-    @property
-    def checkpoints(self) -> list[Path]:
-        """Those of rounds, and the last one."""
-        return [*self.rounds.values(), self.checkpoint]
 
 
 @dataclass(frozen=True)
@@ -219,11 +185,8 @@ class _Job:
             raise OptionError(f"the view is {patterns.view}; pruning is of weights, and needs the view matrix")
         n_threads = thread_count(threads)
         checkpoint = open_checkpoint(path)
-        outputs = _outputs(checkpoint, output, mask_output, emit_rounds, n_rounds)
-        for target in outputs.in_order:
-            for source in (path, *also_read, *(file.path for file in checkpoint.files)):
-                if _is_same(target, source):
-                    raise OptionError(f"{target}: is the input; an output needs another name")
+        outputs = plan_outputs(checkpoint, output, mask_output, emit_rounds, n_rounds)
+        outputs.refuse_inputs([path, *also_read, *(file.path for file in checkpoint.files)])
         return _Job(path, LayerStream(select_layers(checkpoint, patterns), n_threads), outputs)
 
     @property
@@ -232,9 +195,7 @@ class _Job:
 
     def staging(self, *, force: bool) -> Staging:
         """Give the context in which the outputs are written."""
-        if self.outputs.are_folders:
-            for target in self.outputs.checkpoints:
-                _refuse_foreign_folder(target, self.path)
+        self.outputs.refuse_foreign_folders(self.path)
         size = bytes_of_copy(self.layers.checkpoint)
         needed = {self.outputs.mask: sum(map(mask_bytes, self._shapes().values()))}
         needed |= dict.fromkeys(self.outputs.checkpoints, size)
@@ -253,15 +214,23 @@ class _Job:
     ) -> dict[str, Preservation]:
         """Write a checkpoint, and the mask of the last one, under their temporary names; read both back."""
         place, threads = staging.partial(target), self.stream.threads
+        write = partial(
+            write_pruned_copy,
+            place,
+            self.layers,
+            pruners,
+            metadata,
+            threads=threads,
+            on_tensor=lambda: staging.begin_sync(target),
+        )
         masks: Masks | None = None
         if target == self.outputs.checkpoint:
             mask_place = staging.partial(self.outputs.mask)
             with mask_writer(mask_place, self._shapes(), metadata) as writer:
-                write_pruned_copy(place, self.layers, pruners, metadata, masks=writer, threads=threads)
+                write(masks=writer)
             masks = read_masks(mask_place)
         else:
-            write_pruned_copy(place, self.layers, pruners, metadata, masks=None, threads=threads)
-        staging.begin_sync(target)
+            write(masks=None)
         return verify_pruned(place, self.layers, forests, masks=masks, expected=expected, threads=threads)
 
     def commit(self, staging: Staging, report: Report) -> None:
@@ -281,56 +250,6 @@ class _Job:
         checkpoint, pruned = self.layers.checkpoint, self.layers.by_tensor()
         names = sorted((name for name in checkpoint.tensors if checkpoint.ties.get(name, name) in pruned), key=natural)
         return {name: checkpoint.tensors[name].shape for name in names}
-
-
-def _outputs(
-    checkpoint: Checkpoint, output: Path | None, mask_output: Path | None, emit_rounds: Sequence[int], n_rounds: int
-) -> Outputs:
-    folder, path = checkpoint.found.folder, checkpoint.path
-    suffix = SUFFIX if folder is None else ""
-    if output is not None:
-        target = Path(output)
-    elif folder is None:
-        target = path.with_name(f"{path.stem}.pruned{SUFFIX}")
-    else:
-        named = folder if folder.name not in ("", "..") else folder.resolve()
-        target = named.with_name(f"{named.name}.pruned")
-    if folder is None and target.suffix != SUFFIX:
-        raise OptionError(f"the output is named {target}; the name of a checkpoint ends in {SUFFIX}")
-    if folder is not None and target.suffix == SUFFIX:
-        raise OptionError(f"the output is named {target}; the input is a folder, and so is the output")
-    for number in emit_rounds:
-        if not 1 <= number <= n_rounds:
-            raise OptionError(f"round {number} is to be written; there are rounds 1 to {n_rounds}")
-    stem = target.stem if folder is None else target.name
-    return Outputs(
-        checkpoint=target,
-        mask=target.with_name(f"{stem}.mask{SUFFIX}") if mask_output is None else Path(mask_output),
-        table=target.with_name(f"{stem}.csv"),
-        rounds={n: target.with_name(f"{stem}.round-{n:02}{suffix}") for n in sorted(set(emit_rounds))},
-        are_folders=folder is not None,
-    )
-
-
-def _is_same(target: Path, path: Path) -> bool:
-    try:
-        return target.resolve() == path.resolve() or (target.exists() and path.exists() and target.samefile(path))
-    except (OSError, RuntimeError):  # a path that cannot be followed is said to be one where it is opened
-        return False
-
-
-def _refuse_foreign_folder(target: Path, path: Path) -> None:
-    """Refuse to replace a folder with anything in it that topoimp did not write, or one that holds the input."""
-    if path.resolve().is_relative_to(target.resolve()):
-        raise OptionError(f"{target}: holds the input; an output needs another name")
-    if not target.is_dir() or not any(target.iterdir()):
-        return
-    try:
-        is_ours = "topoimp.version" in open_checkpoint(target).metadata
-    except CheckpointError:
-        is_ours = False
-    if not is_ours:
-        raise OutputError(f"{target}: exists already, and topoimp did not write it; name another output")
 
 
 def _metadata(settings: Mapping[str, Cell | Sequence[str]], number: int) -> dict[str, str]:
