@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Annotated
 
@@ -91,11 +92,18 @@ def run() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
     signal.signal(signal.SIGTERM, _stop)
-    status = main(sys.argv[1:])
-    if status == INTERRUPTED:
-        # All is cleaned up. An orderly exit would wait for threads that were interrupted in the middle of things.
-        os._exit(status)
-    sys.exit(status)
+    try:
+        status = main(sys.argv[1:])
+        for interruption in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(interruption, signal.SIG_IGN)  # all is done
+    except KeyboardInterrupt:  # in the moment between the two
+        status = INTERRUPTED
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    # All is written or cleaned up. An orderly exit would take its time, and wait for threads that were interrupted in
+    # the middle of things.
+    os._exit(status)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from oracles import slow_order, slow_rounds_above
 from strategies import weights
 
-from topoimp.barcode import barcode_of_forest
+from topoimp.barcode import barcode_of, barcode_of_forest
 from topoimp.bounds import (
     binding_vertex,
     count_after,
@@ -23,7 +23,7 @@ from topoimp.bounds import (
 )
 from topoimp.errors import OptionError
 from topoimp.forest import spanning_forest
-from topoimp.layers import as_layer
+from topoimp.layers import as_layer, by_channel
 
 
 def keep_strongest(weight, k):
@@ -85,6 +85,22 @@ def test_the_binding_vertex_is_alone_until_the_last_edge_enters(weight):
     else:
         assert vertex.index == (row if vertex.side == "row" else column)
         assert not (before[vertex.index] if vertex.side == "row" else before[:, vertex.index]).any()
+
+
+@given(weights(rows=st.integers(2, 6), columns=st.integers(2, 12)), st.integers(1, 3))
+def test_in_the_view_channel_it_is_weights_that_are_counted(weight, n_parallel):
+    weight = np.repeat(weight, n_parallel, axis=1)  # so that there are ties within kernels too
+    weight[:, ::2] *= np.float64(0.5)
+    layer = by_channel(as_layer(weight), n_parallel)
+    bound, barcode = layer_bound(layer, spanning_forest(layer)), barcode_of(layer)
+
+    def is_kept(k):
+        kept = np.where(keep_strongest(weight, k), weight, 0)
+        return barcode_of(by_channel(as_layer(kept), n_parallel)).equals(barcode)
+
+    assert (bound.n_weights, bound.n_edges) == (weight.size, np.count_nonzero(weight))
+    assert is_kept(bound.safe_count)
+    assert bound.safe_count == 0 or not is_kept(bound.safe_count - 1)
 
 
 @given(st.lists(weights(rows=st.integers(2, 6), columns=st.integers(2, 6)), min_size=1, max_size=3))

@@ -15,9 +15,9 @@ from topoimp.streaming import InHand
 
 @pytest.fixture
 def sizes(monkeypatch):
-    """Have layers of 100 weights count as large, and 2,000 bytes as much to fetch ahead."""
-    monkeypatch.setattr(streaming, "SMALL", 100)
-    monkeypatch.setattr(streaming, "AHEAD", 2000)
+    """Have layers of 800 bytes count as large, and 2,000 bytes as much to look at side by side."""
+    monkeypatch.setattr(streaming, "LARGE", 800)
+    monkeypatch.setattr(streaming, "SIDE_BY_SIDE", 2000)
 
 
 SHAPES = st.lists(st.tuples(st.integers(2, 20), st.integers(2, 20)), min_size=1, max_size=12)
@@ -40,8 +40,9 @@ def test_each_layer_is_looked_at_once_and_results_come_in_the_order_of_names(scr
     )
     seen = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streaming, "SMALL", 100)
-        patch.setattr(streaming, "AHEAD", 2000)
+        patch.setattr(streaming, "LARGE", 800)
+        patch.setattr(streaming, "SIDE_BY_SIDE", 2000)
+        patch.setattr(streaming, "AHEAD", 1500)
 
         found = stream_of(scratch, threads).each(lambda layer, n: (seen.append(layer.name), layer.name, n)[1:])
 
@@ -61,7 +62,11 @@ def test_small_layers_are_looked_at_side_by_side_and_large_ones_by_all_threads(w
             at_once.wait()
         return threads
 
-    assert stream_of(path, 2).each(look) == [1, 1, 2, 2]
+    assert stream_of(path, 2).each(look) == [1, 1, 2, 1]
+
+
+def test_fewer_layers_than_threads_are_looked_at_by_all_threads(write):
+    assert stream_of(write({"a": np.ones((3, 3)), "b": np.ones((3, 3))}), 3).each(lambda _, threads: threads) == [3, 3]
 
 
 @pytest.mark.usefixtures("sizes")

@@ -6,23 +6,27 @@ number of threads.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 from topoimp.catalogue import LayerInfo, Layers
 from topoimp.layers import Layer
-from topoimp.threads import run_each
+from topoimp.threads import Window
 
 Result = TypeVar("Result")
 Look = Callable[[Layer, int], Result]
 """What is done with a layer, and how many threads it may use for that; it must not keep the layer."""
 
-SMALL = 1 << 20
-"""A layer with fewer weights is small: splitting it over threads takes longer than it saves."""
+LARGE = 1 << 26
+"""Bytes from which a layer is large: others are looked at side by side, so that no core is idle between their parts."""
 
-AHEAD = 64 << 20
-"""Bytes that are fetched from the disk while others are looked at."""
+SIDE_BY_SIDE = 1 << 27
+"""Bytes of layers that may be looked at at a time."""
+
+AHEAD = 1 << 26
+"""Bytes of layers that are fetched from the disk meanwhile."""
 
 
 class LayerSource(Protocol):
@@ -74,46 +78,30 @@ class LayerStream:
         Raises:
             CheckpointError: if a file cannot be read.
         """
-        found: dict[str, Result] = {}
         infos = self.layers.in_reading_order()
         fetching = _Fetching(self.layers, infos)
-        for batch in _batches(infos):
-            fetching.go_on(batch)
-            look_at = self._looking(look, 1 if len(batch) > 1 else self.threads)
-            results = run_each(look_at, batch, self.threads)
-            found.update({info.name: result for info, result in zip(batch, results, strict=True)})
-        return [found[info.name] for info in self.layers.infos]
+        window: Window[Result] = Window(self.threads, SIDE_BY_SIDE)
+        for info in infos:
+            fetching.go_on(info)
+            if _n_bytes(info) < LARGE and len(infos) >= self.threads:
+                window.add(info.name, _n_bytes(info), partial(self._look, look, info, 1))
+            else:
+                window.finish()
+                window.found[info.name] = self._look(look, info, self.threads)
+        window.finish()
+        return [window.found[info.name] for info in self.layers.infos]
 
     def one(self, name: str, look: Look[Result]) -> Result:
         """Look at one layer."""
         info = next(info for info in self.layers.infos if info.name == name)
-        return self._looking(look, self.threads)(info)
+        return self._look(look, info, self.threads)
 
-    def _looking(self, look: Look[Result], threads: int) -> Callable[[LayerInfo], Result]:
-        def look_at(info: LayerInfo) -> Result:
-            layer = self.layers.read(info)
-            self.layers.have_ready(info)
-            result = look(layer, threads)
-            self.layers.done_with(info)
-            return result
-
-        return look_at
-
-
-def _batches(infos: Sequence[LayerInfo]) -> Iterator[list[LayerInfo]]:
-    """Give large layers alone, and consecutive small ones together: no more than is fetched ahead."""
-    batch: list[LayerInfo] = []
-    for info in infos:
-        is_small = info.n_weights < SMALL
-        if batch and (not is_small or sum(map(_n_bytes, batch)) + _n_bytes(info) > AHEAD):
-            yield batch
-            batch = []
-        batch.append(info)
-        if not is_small:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    def _look(self, look: Look[Result], info: LayerInfo, threads: int) -> Result:
+        layer = self.layers.read(info)
+        self.layers.have_ready(info)
+        result = look(layer, threads)
+        self.layers.done_with(info)
+        return result
 
 
 class _Fetching:
@@ -124,17 +112,16 @@ class _Fetching:
         self._to_come = deque(infos)
         self._ahead = 0
 
-    def go_on(self, batch: Sequence[LayerInfo]) -> None:
-        """Take note that a batch is looked at now, and fetch what may be fetched meanwhile."""
-        for info in batch:
-            if self._to_come and self._to_come[0] is info:  # too large to have been fetched ahead
-                self._layers.will_need(self._to_come.popleft())
-            else:
-                self._ahead -= _n_bytes(info)
+    def go_on(self, info: LayerInfo) -> None:
+        """Take note that a layer is looked at now, and fetch what may be fetched meanwhile."""
+        if self._to_come and self._to_come[0] is info:  # too large to have been fetched ahead
+            self._layers.will_need(self._to_come.popleft())
+        else:
+            self._ahead -= _n_bytes(info)
         while self._to_come and self._ahead + _n_bytes(self._to_come[0]) <= AHEAD:
-            info = self._to_come.popleft()
-            self._layers.will_need(info)
-            self._ahead += _n_bytes(info)
+            fetched = self._to_come.popleft()
+            self._layers.will_need(fetched)
+            self._ahead += _n_bytes(fetched)
 
 
 def _n_bytes(info: LayerInfo) -> int:

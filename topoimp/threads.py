@@ -1,15 +1,15 @@
 """How work is split over the processor's cores: into fixed parts, whose results come back in order."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from topoimp.errors import OptionError
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -51,24 +51,47 @@ def in_parallel(work: Callable[[int, int], Result], n_items: int, threads: int, 
     return [result, *(future.result() for future in futures)]
 
 
-def run_each(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
-    """Run work(item) on each of some items, as many at a time as there are threads, and give the results in order.
+class Window(Generic[Result]):
+    """Work that is done by several threads, as much of it at a time as a size allows, oldest first.
 
-    If one fails, those that have not begun are left out, and the error of the first that failed is raised.
+    If something fails, what has not begun is left out, what runs is waited for, and the error of the first that failed
+    is raised by ``add`` or ``finish``.
 
     Args:
-        work: must not use several threads itself, where there is more than one item.
-        items: what is worked on.
-        threads: how many at a time; 1 runs in this thread.
+        threads: how many at a time; 1 works in this thread.
+        size: of all that is worked on at a time; anything larger is worked on alone.
     """
-    if threads == 1 or len(items) == 1:
-        return [work(item) for item in items]
-    futures = [_pool(threads).submit(work, item) for item in items]
-    _, running = wait(futures, return_when=FIRST_EXCEPTION)
-    for future in running:
-        future.cancel()
-    wait(futures)
-    return [future.result() for future in futures if not future.cancelled()]
+
+    def __init__(self, threads: int, size: int) -> None:
+        self.found: dict[str, Result] = {}
+        self._threads, self._size, self._in_work = threads, size, 0
+        self._running: deque[tuple[str, int, Future[Result]]] = deque()
+
+    def add(self, name: str, size: int, work: Callable[[], Result]) -> None:
+        """Have work() done, once there is room for it; ``found`` has its result under a name once all is finished."""
+        if self._threads == 1:
+            self.found[name] = work()
+            return
+        while self._running and self._in_work + size > self._size:
+            self._finish_oldest()
+        self._running.append((name, size, _pool(self._threads).submit(work)))
+        self._in_work += size
+
+    def finish(self) -> None:
+        """Wait for everything."""
+        while self._running:
+            self._finish_oldest()
+
+    def _finish_oldest(self) -> None:
+        name, size, future = self._running.popleft()
+        try:
+            self.found[name] = future.result()
+        except BaseException:
+            for _, _, other in self._running:
+                other.cancel()
+            wait([other for _, _, other in self._running])
+            raise
+        self._in_work -= size
 
 
 def _part_edges(n_items: int, n_parts: int, unit: int) -> Sequence[int]:
