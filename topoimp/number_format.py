@@ -7,7 +7,7 @@ every format, float32 every value of every format but float64.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -61,10 +61,12 @@ class NumberFormat:
             raise ValueError("float64 strengths need 64 bits")
         return exact.astype(f"float{n_bits}").view(f"uint{n_bits}")
 
+    @lru_cache(maxsize=4096)  # noqa: B019  # the same
     def common_code(self, magnitude: int, *, n_bits: int) -> int:
         """Give the common code of one magnitude code."""
         return int(self.common_codes(np.array([magnitude], self.code_dtype), n_bits=n_bits)[0])
 
+    @lru_cache(maxsize=4096)  # noqa: B019  # there are six formats; a tensor is written in thousands of pieces
     def code_at_most(self, common: int, *, n_bits: int) -> int:
         """Give the largest finite magnitude code whose common code is at most ``common``; 0 if only zero's is."""
         low, high = 0, self.first_special
