@@ -142,7 +142,7 @@ class _Counts:
         if (prefix, shift) not in self._known:
             by_layer = self._count(prefix, shift)
             together = by_layer[0] if len(by_layer) == 1 else np.sum(by_layer, axis=0)
-            digits = np.flatnonzero(together)[::-1]
+            digits = np.flatnonzero(together != 0)[::-1]  # of truth values: several times faster
             self._known[prefix, shift] = _Level(by_layer, digits, np.cumsum(together[digits]))
         return self._known[prefix, shift]
 
