@@ -22,7 +22,7 @@ from .options import (
     ViewOption,
     layer_patterns,
 )
-from .output import for_people, in_view, note_left_out, noting_compilation, show, show_table
+from .output import for_people, in_view, note_left_out, noting_compilation, progress, show, show_table
 
 
 def _barcode(
@@ -50,8 +50,10 @@ def _barcode(
     if list_:
         show(tensor_list(checkpoint, patterns=patterns), format, _show_list)
     else:
-        with noting_compilation(quiet=quiet):
-            report = barcode_report(checkpoint, patterns=patterns, scale=scale, convention=np, threads=threads)
+        with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
+            report = barcode_report(
+                checkpoint, patterns=patterns, scale=scale, convention=np, threads=threads, on_step=on_step
+            )
         show(report, format, _show_barcodes)
         note_left_out(report, quiet=quiet)
 

@@ -22,7 +22,7 @@ from .options import (
     ViewOption,
     layer_patterns,
 )
-from .output import for_people, in_view, note, note_left_out, noting_compilation, show, show_table
+from .output import for_people, in_view, note, note_left_out, noting_compilation, progress, show, show_table
 
 
 def _bound(
@@ -60,8 +60,8 @@ def _bound(
         show(architecture_bound_report(str(arch), rate=rate), format, _show_floors)
         return
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view)
-    with noting_compilation(quiet=quiet):
-        report = bound_report(checkpoint, patterns=patterns, rate=rate, threads=threads)
+    with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
+        report = bound_report(checkpoint, patterns=patterns, rate=rate, threads=threads, on_step=on_step)
     show(report, format, _show_bounds)
     note_left_out(report, quiet=quiet)
     if format is Format.TABLE:

@@ -22,7 +22,7 @@ from .options import (
     ViewOption,
     layer_patterns,
 )
-from .output import for_people, in_view, note_left_out, noting_compilation, show, show_table
+from .output import for_people, in_view, note_left_out, noting_compilation, progress, show, show_table
 
 
 def _compare(
@@ -50,8 +50,8 @@ def _compare(
     from topoimp.commands.compare import comparison_report
 
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view)
-    with noting_compilation(quiet=quiet):
-        report = comparison_report(reference, other, patterns=patterns, threads=threads)
+    with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
+        report = comparison_report(reference, other, patterns=patterns, threads=threads, on_step=on_step)
     show(report, format, lambda report: _show_comparison(report, np or NeuralPersistence.RIECK))
     note_left_out(report, quiet=quiet)
 

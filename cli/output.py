@@ -4,7 +4,8 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from time import monotonic
 
 from topoimp.errors import OutputError
 from topoimp.report import Cell, Report, Row
@@ -145,16 +146,38 @@ def note_left_out(report: Report, *, quiet: bool) -> None:
 
 @contextmanager
 def progress(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr, on a terminal only, while something runs; gives a function of (done, in all)."""
+    """Show a bar on stderr, on a terminal only, while something takes long; gives a function of (done, in all)."""
     if quiet or not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
-    from rich.console import Console
-    from rich.progress import Progress
+    with ExitStack() as stack:
+        yield _Bar(title, stack).update
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+class _Bar:
+    """A bar that appears once there was nothing to be seen for a while."""
+
+    def __init__(self, title: str, stack: ExitStack) -> None:
+        self._title, self._stack, self._start = title, stack, monotonic()
+        self._show: Callable[[int, int], None] | None = None
+
+    def update(self, done: int, total: int) -> None:
+        if self._show is None and monotonic() - self._start > _PATIENCE:
+            self._show = self._appear()
+        if self._show is not None:
+            self._show(done, total)
+
+    def _appear(self) -> Callable[[int, int], None]:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        bar = self._stack.enter_context(Progress(console=Console(stderr=True), transient=True))
+        task = bar.add_task(self._title, total=None)
+        return lambda done, total: bar.update(task, completed=done, total=total)
+
+
+_PATIENCE = 0.5
+"""Seconds that people wait without wondering."""
 
 
 _SHARES = {

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, NotRequired, TypedDict
 
 import typer
 
@@ -25,11 +25,12 @@ from .options import (
     Verbose,
     layer_patterns,
 )
-from .output import for_people, note, note_left_out, noting_compilation, show, show_table
+from .output import for_people, note, note_left_out, noting_compilation, progress, show, show_table
 
 if TYPE_CHECKING:
     from topoimp.catalogue import LayerPatterns
     from topoimp.commands.prune import Pruning
+    from topoimp.streaming import OnStep
 
 
 def _prune(
@@ -97,7 +98,8 @@ def _prune(
         "force": force,
         "threads": threads,
     }
-    with noting_compilation(quiet=quiet):
+    with noting_compilation(quiet=quiet), progress(f"pruning {checkpoint}", quiet=quiet) as on_step:
+        where["on_step"] = on_step
         if mask is not None:
             _refuse_rounds(rounds, sparsity, rate, method, scope, seed, emit_rounds, strict or None)
             pruning = apply_mask(checkpoint, mask, **where)
@@ -129,6 +131,7 @@ class _Where(TypedDict):
     mask_output: Path | None
     force: bool
     threads: int | None
+    on_step: NotRequired["OnStep"]
 
 
 def _refuse_rounds(*options: object) -> None:

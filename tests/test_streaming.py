@@ -1,5 +1,6 @@
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from topoimp import streaming
 from topoimp.errors import LayerError
 from topoimp.layers import as_layer
-from topoimp.streaming import InHand
+from topoimp.streaming import InHand, counted
 
 
 @pytest.fixture
@@ -108,3 +109,15 @@ def test_a_layer_in_hand_is_its_own_source():
 
     assert source.each(lambda layer, threads: (layer.n_columns, threads)) == [(3, 3)]
     assert source.one("whatever", lambda layer, threads: (layer.n_columns, threads)) == (3, 3)
+
+
+def test_somebody_is_told_of_every_layer(write):
+    told = []
+    stream = replace(
+        stream_of(write({name: np.ones((3, 3)) for name in "abcd"}), 2),
+        on_layer=counted(lambda done, total: told.append((done, total)), 8),
+    )
+
+    stream.each(lambda _layer, _threads: None)
+
+    assert told == [(1, 8), (2, 8), (3, 8), (4, 8)]

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
+from threading import Lock
 from typing import Protocol, TypeVar
 
 from topoimp.catalogue import LayerInfo, Layers
@@ -27,6 +29,23 @@ SIDE_BY_SIDE = 1 << 27
 
 AHEAD = 1 << 26
 """Bytes of layers that are fetched from the disk meanwhile."""
+
+
+OnStep = Callable[[int, int], None]
+"""Told how much of something long has been done, and how much there is."""
+
+
+def counted(on_step: OnStep | None, n_steps: int) -> Callable[[], None]:
+    """Give what is to be called after each of some steps, so that somebody is told how many were done."""
+    if on_step is None:
+        return lambda: None
+    steps, one_at_a_time = count(1), Lock()
+
+    def step() -> None:
+        with one_at_a_time:
+            on_step(next(steps), n_steps)
+
+    return step
 
 
 class LayerSource(Protocol):
@@ -67,10 +86,12 @@ class LayerStream:
     Args:
         layers: the layers.
         threads: how many cores to use.
+        on_layer: called whenever a layer has been looked at; by several threads, one at a time.
     """
 
     layers: Layers
     threads: int
+    on_layer: Callable[[], None] = lambda: None
 
     def each(self, look: Look[Result]) -> list[Result]:
         """Look at each layer once, and give what was found, in the order of ``layers.infos``.
@@ -101,6 +122,7 @@ class LayerStream:
         self.layers.have_ready(info)
         result = look(layer, threads)
         self.layers.done_with(info)
+        self.on_layer()
         return result
 
 

@@ -1,7 +1,7 @@
 """Holding what was written against what was meant: read back from disk, weight by weight."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,22 +24,20 @@ PIECE = 1 << 19
 
 def verify_pruned(
     path: Path,
-    layers: Layers,
+    stream: LayerStream,
     forests: Mapping[str, Forest],
     *,
     masks: Masks | None = None,
     expected: Mapping[str, Preservation] | None = None,
-    threads: int,
 ) -> dict[str, Preservation]:
     """Check a pruned checkpoint: survivors bit for bit, the rest of its layers +0.0, the rest of the file untouched.
 
     Args:
         path: the pruned checkpoint.
-        layers: the selected layers of the original.
+        stream: the selected layers of the original.
         forests: by layer name, the maximum spanning forests of the original.
         masks: by tensor name, what was to be kept; whatever is not zero if None.
         expected: by layer name, what was to become of it; nothing is expected if None.
-        threads: how many cores to use.
 
     Returns:
         by layer name, what became of it, found from what was written.
@@ -47,7 +45,7 @@ def verify_pruned(
     Raises:
         VerificationError: naming the tensor that is not as it should be.
     """
-    written = open_checkpoint(path)
+    written, layers = open_checkpoint(path), stream.layers
     _check_tensors(written, layers)
     infos = {info.name: info for info in layers.infos}
 
@@ -68,7 +66,7 @@ def verify_pruned(
             raise VerificationError(f"{path}: {_difference(info.name, left, expected[info.name])}")
         return left
 
-    found = LayerStream(Layers(written, layers.infos, ()), threads).each(look)
+    found = replace(stream, layers=Layers(written, layers.infos, ())).each(look)
     return dict(zip(infos, found, strict=True))
 
 

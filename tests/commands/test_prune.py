@@ -343,3 +343,13 @@ def test_a_layer_of_zeros_stays_one(write):
 
     dead = pruning.report.layers[0]
     assert (dead["n_kept"], dead["beta0"], dead["retention"], dead["barcode_kept"]) == (0, 6, None, True)
+
+
+@pytest.mark.parametrize("emit_rounds", [[], [1, 2]])
+def test_somebody_is_told_how_much_has_been_done(lenet, emit_rounds):
+    told = []
+
+    prune_checkpoint(lenet, n_rounds=2, emit_rounds=emit_rounds, on_step=lambda *step: told.append(step))
+
+    n_steps = 3 + (len(emit_rounds) + 1) * (3 + 6)
+    assert told == [(k + 1, n_steps) for k in range(n_steps)]

@@ -26,7 +26,7 @@ from topoimp.errors import CheckpointError, OptionError
 from topoimp.forest import Forest, spanning_forest
 from topoimp.layers import Layer
 from topoimp.report import Report, Row
-from topoimp.streaming import LayerStream
+from topoimp.streaming import LayerStream, OnStep, counted
 from topoimp.threads import thread_count
 
 UNDIVIDED = "no neural persistence: nothing is divided"
@@ -41,6 +41,7 @@ def barcode_report(
     convention: NeuralPersistence | str | None = None,
     p: float = 2.0,
     threads: int | None = None,
+    on_step: OnStep | None = None,
 ) -> Report:
     """Report the barcode of each layer of a checkpoint: components, cycles, deaths, neural persistence.
 
@@ -52,6 +53,7 @@ def barcode_report(
             its own scale, unless the scale is ``none``.
         p: of the norm, at least 1.
         threads: how many cores to use; all if None. The result does not depend on it.
+        on_step: told how much has been done.
 
     Raises:
         OptionError: if scale and convention contradict each other, or a pattern matches nothing.
@@ -62,7 +64,7 @@ def barcode_report(
         None if convention is None else chosen(NeuralPersistence, convention),
     )
     layers = select_layers(open_checkpoint(path), patterns)
-    found = LayerStream(layers, thread_count(threads)).each(_look)
+    found = LayerStream(layers, thread_count(threads), counted(on_step, len(layers.infos))).each(_look)
     forests = {info.name: forest for info, (forest, _) in zip(layers.infos, found, strict=True)}
     largest = max((forest.strongest or 0.0 for forest in forests.values()), default=0.0) or None
     rows = [

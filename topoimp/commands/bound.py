@@ -21,7 +21,7 @@ from topoimp.errors import OptionError
 from topoimp.forest import spanning_forest
 from topoimp.report import Report, Row
 from topoimp.schedule import DEFAULT_RATE
-from topoimp.streaming import LayerStream
+from topoimp.streaming import LayerStream, OnStep, counted
 from topoimp.threads import thread_count
 
 
@@ -31,6 +31,7 @@ def bound_report(
     patterns: LayerPatterns | None = None,
     rate: float = DEFAULT_RATE,
     threads: int | None = None,
+    on_step: OnStep | None = None,
 ) -> Report:
     """Report how far each layer of a checkpoint can be pruned.
 
@@ -39,6 +40,7 @@ def bound_report(
         patterns: which layers; all but embeddings and heads if None.
         rate: share of the remaining weights that one round removes, for the counts of rounds; above 0 and below 1.
         threads: how many cores to use; all if None. The result does not depend on it.
+        on_step: told how much has been done.
 
     Raises:
         OptionError: if the rate is out of range or a pattern matches nothing.
@@ -47,7 +49,7 @@ def bound_report(
     exact_rate(rate)
     patterns = patterns or LayerPatterns()
     layers = select_layers(open_checkpoint(path), patterns)
-    stream = LayerStream(layers, thread_count(threads))
+    stream = LayerStream(layers, thread_count(threads), counted(on_step, 2 * len(layers.infos)))
     bounds = stream.each(lambda layer, n: layer_bound(layer, spanning_forest(layer, threads=n), threads=n))
     rows: list[Row] = [
         {**layer_columns(info), **_floor_columns(bound, rate), **_safe_columns(bound, rate)}

@@ -18,7 +18,7 @@ from topoimp.errors import CheckpointError, OptionError
 from topoimp.mask import is_mask, masks_for
 from topoimp.preservation import together
 from topoimp.report import Report, Row
-from topoimp.streaming import LayerStream
+from topoimp.streaming import LayerStream, OnStep, counted
 from topoimp.threads import thread_count
 
 REFERENCE = "_reference"
@@ -32,6 +32,7 @@ def comparison_report(
     patterns: LayerPatterns | None = None,
     p: float = 2.0,
     threads: int | None = None,
+    on_step: OnStep | None = None,
 ) -> Report:
     """Report, layer by layer, what another checkpoint has of a reference's topology.
 
@@ -43,6 +44,7 @@ def comparison_report(
         patterns: which layers; all but embeddings and heads if None.
         p: of the norm, at least 1.
         threads: how many cores to use; all if None. The result does not depend on it.
+        on_step: told how much has been done.
 
     Raises:
         LayerError: if the layers of the two differ in name or shape.
@@ -52,7 +54,8 @@ def comparison_report(
     opened, masking = open_checkpoint(reference), open_checkpoint(other)
     if is_mask(opened):
         raise CheckpointError(f"{opened.path}: is a mask; the reference needs weights")
-    here = LayerStream(select_layers(opened, patterns), thread_count(threads))
+    selected = select_layers(opened, patterns)
+    here = LayerStream(selected, thread_count(threads), counted(on_step, len(selected.infos)))
     if is_mask(masking):
         if patterns.view is not View.MATRIX:
             raise OptionError(f"the view is {patterns.view}; {masking.path} is a mask, and needs the view matrix")

@@ -21,7 +21,7 @@ from topoimp.pruning import Pruner
 from topoimp.report import Cell, Report, Row
 from topoimp.rounds import Round, sweep
 from topoimp.schedule import plan_schedule
-from topoimp.streaming import LayerStream
+from topoimp.streaming import LayerStream, OnStep, counted
 from topoimp.threads import thread_count
 from topoimp.verification import verify_pruned
 
@@ -61,6 +61,7 @@ def prune_checkpoint(
     strict: bool = False,
     force: bool = False,
     threads: int | None = None,
+    on_step: OnStep | None = None,
 ) -> Pruning:
     """Prune a checkpoint in rounds without training between them; write the result, its mask and a table.
 
@@ -80,6 +81,7 @@ def prune_checkpoint(
         strict: write nothing if a target is below a floor.
         force: replace existing outputs.
         threads: how many cores to use; all if None. The result does not depend on it.
+        on_step: told how much has been done.
 
     Raises:
         OptionError: if rounds, sparsity and rate do not fit, or the output is the input.
@@ -90,7 +92,9 @@ def prune_checkpoint(
     """
     method, scope = chosen(Method, method), chosen(Scope, scope)
     schedule = plan_schedule(n_rounds=n_rounds, sparsity=sparsity, rate=rate)
-    job = _Job.plan(path, patterns, output, mask_output, emit_rounds, schedule.n_rounds, threads=threads)
+    job = _Job.plan(
+        path, patterns, output, mask_output, emit_rounds, schedule.n_rounds, threads=threads, on_step=on_step
+    )
     settings: dict[str, Cell | Sequence[str]] = {
         "method": method,
         "scope": scope,
@@ -123,6 +127,7 @@ def apply_mask(
     mask_output: Path | None = None,
     force: bool = False,
     threads: int | None = None,
+    on_step: OnStep | None = None,
 ) -> Pruning:
     """Prune a checkpoint by a mask; write the result, the mask of its layers and a table.
 
@@ -134,6 +139,7 @@ def apply_mask(
         mask_output: the mask, if not beside the output.
         force: replace existing outputs.
         threads: how many cores to use; all if None. The result does not depend on it.
+        on_step: told how much has been done.
 
     Raises:
         OptionError: if the output is the input or the mask.
@@ -141,7 +147,9 @@ def apply_mask(
         VerificationError: if what was written is not what was meant; nothing is left behind.
         TopoimpError: if a file, a layer, a pattern or the mask cannot be used.
     """
-    job = _Job.plan(path, patterns, output, mask_output, (), 1, threads=threads, also_read=[Path(mask)])
+    job = _Job.plan(
+        path, patterns, output, mask_output, (), 1, threads=threads, on_step=on_step, also_read=[Path(mask)]
+    )
     masking = open_checkpoint(mask)
     pruners = masks_for(job.layers, masking)
     settings: dict[str, Cell | Sequence[str]] = {
@@ -178,6 +186,7 @@ class _Job:
         n_rounds: int,
         *,
         threads: int | None,
+        on_step: OnStep | None,
         also_read: Sequence[Path] = (),
     ) -> "_Job":
         path, patterns = Path(path), patterns or LayerPatterns()
@@ -187,7 +196,10 @@ class _Job:
         checkpoint = open_checkpoint(path)
         outputs = plan_outputs(checkpoint, output, mask_output, emit_rounds, n_rounds)
         outputs.refuse_inputs([path, *also_read, *(file.path for file in checkpoint.files)])
-        return _Job(path, LayerStream(select_layers(checkpoint, patterns), n_threads), outputs)
+        layers = select_layers(checkpoint, patterns)
+        # Every layer is looked at once, and once more, as every tensor is, for each checkpoint that is written.
+        n_steps = len(layers.infos) + len(outputs.checkpoints) * (len(layers.infos) + len(checkpoint.tensors))
+        return _Job(path, LayerStream(layers, n_threads, counted(on_step, n_steps)), outputs)
 
     @property
     def layers(self) -> Layers:
@@ -214,15 +226,12 @@ class _Job:
     ) -> dict[str, Preservation]:
         """Write a checkpoint, and the mask of the last one, under their temporary names; read both back."""
         place, threads = staging.partial(target), self.stream.threads
-        write = partial(
-            write_pruned_copy,
-            place,
-            self.layers,
-            pruners,
-            metadata,
-            threads=threads,
-            on_tensor=lambda: staging.begin_sync(target),
-        )
+
+        def on_tensor() -> None:
+            staging.begin_sync(target)
+            self.stream.on_layer()
+
+        write = partial(write_pruned_copy, place, self.layers, pruners, metadata, threads=threads, on_tensor=on_tensor)
         masks: Masks | None = None
         if target == self.outputs.checkpoint:
             mask_place = staging.partial(self.outputs.mask)
@@ -231,7 +240,7 @@ class _Job:
             masks = read_masks(mask_place)
         else:
             write(masks=None)
-        return verify_pruned(place, self.layers, forests, masks=masks, expected=expected, threads=threads)
+        return verify_pruned(place, self.stream, forests, masks=masks, expected=expected)
 
     def commit(self, staging: Staging, report: Report) -> None:
         """Write the table, and have all outputs appear, if the input is still what it was."""
