@@ -251,7 +251,10 @@ def test_threads_run_side_by_side_and_compile_once():
 
 
 def test_a_second_process_needs_no_numba(tmp_path):
-    program = f"import sys, atexit; atexit.register(lambda: print('numba' in sys.modules, file=sys.stderr)); {PROGRAM}"
+    program = (
+        "import sys; from topoimp_cli.app import main; main(sys.argv[1:]); "
+        "print('numba' in sys.modules, file=sys.stderr)"
+    )
     places = {"NUMBA_CACHE_DIR": str(tmp_path)}
 
     first, second = barcode(places, program), barcode(places, program)
