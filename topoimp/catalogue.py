@@ -8,7 +8,7 @@ layers. Of tensors that share all their data, one is a layer. Layers come in the
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from math import prod
 
@@ -35,6 +35,7 @@ class LayerInfo:
         number_format: of its weights.
         view: how the other axes are read.
         first: flat index, within the tensor, of its first weight.
+        also: other names of the same tensor, which are tied to it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class LayerInfo:
     number_format: NumberFormat
     view: View = View.MATRIX
     first: int = 0
+    also: tuple[str, ...] = ()
 
     @property
     def n_weights(self) -> int:
@@ -131,6 +133,11 @@ class Layers:
         """Give back the memory that a layer's weights take; it can be read again."""
         self.checkpoint.done_with(info.tensor, *self._extent(info))
 
+    def by_place(self) -> dict[tuple[str, int], LayerInfo]:
+        """Give each layer by (tensor, first weight), and by the same under the names tied to its tensor."""
+        names = [(name, info) for info in self.infos for name in (info.tensor, *info.also)]
+        return {(name, info.first): info for name, info in names}
+
     def by_tensor(self) -> Mapping[str, list[LayerInfo]]:
         """Give the layers of each tensor, in the order of its weights."""
         of_tensor: dict[str, list[LayerInfo]] = {}
@@ -187,7 +194,8 @@ def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[l
     left_out: list[LeftOut] = []
     for tensor in sorted(checkpoint.tensors.values(), key=lambda tensor: natural(tensor.name)):
         reason = _why_no_weights(tensor, checkpoint.ties)
-        parts = [] if reason else list(_parts(tensor, patterns))
+        also = tuple(name for name, first in checkpoint.ties.items() if first == tensor.name)
+        parts = [] if reason else [replace(info, also=also) for info in _parts(tensor, patterns)]
         if reason:
             left_out.append(LeftOut(tensor.name, tensor.shape, tensor.dtype, reason))
         for info in parts:
@@ -199,6 +207,9 @@ def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[l
     for pattern, _ in patterns.groups:
         if not any(_matches(name, pattern) for name in checkpoint.tensors):
             raise OptionError(f"--groups: pattern {pattern!r} matches no tensor of {checkpoint.path}")
+    for info in infos:
+        if info.name != info.tensor and info.name in checkpoint.tensors:
+            raise OptionError(f"--groups: {info.name!r} is the name of a tensor of {checkpoint.path} already")
     return infos, left_out
 
 
@@ -263,17 +274,17 @@ def _reason_to_skip(info: LayerInfo, patterns: LayerPatterns) -> str | None:
 
 
 def _is_embedding(info: LayerInfo) -> bool:
-    return any(fnmatchcase(info.tensor, pattern) for pattern in EMBEDDINGS)
+    return any(fnmatchcase(name, pattern) for name in (info.tensor, *info.also) for pattern in EMBEDDINGS)
 
 
 def _is_meant(info: LayerInfo, pattern: str) -> bool:
-    """Whether a pattern means a layer: by its own name, or by its tensor's, which means all of its groups."""
-    return _matches(info.name, pattern) or _matches(info.tensor, pattern)
+    """Whether a pattern means a layer: by its own name, or by one of its tensor's, which means all of its groups."""
+    return any(_matches(name, pattern) for name in (info.name, info.tensor, *info.also))
 
 
 def _matches(name: str, pattern: str) -> bool:
     if not pattern.startswith("re:"):
-        return fnmatchcase(name, pattern)
+        return name == pattern or fnmatchcase(name, pattern)  # a group's name is one, though brackets mean a choice
     try:
         return re.search(pattern.removeprefix("re:"), name) is not None
     except (re.error, OverflowError, RecursionError) as error:

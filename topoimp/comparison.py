@@ -88,7 +88,7 @@ def _compared(
 
 def _corresponding(reference: Layers, other: Layers) -> dict[str, LayerInfo]:
     """Give, by name in the reference, the layers of the other; a tied tensor is the layer that it is tied to."""
-    here, there = _by_place(reference), _by_place(other)
+    here, there = reference.by_place(), other.by_place()
     _check_none_missing(reference, there, other)
     _check_none_missing(other, here, reference)
     for info in reference.infos:
@@ -98,17 +98,6 @@ def _corresponding(reference: Layers, other: Layers) -> dict[str, LayerInfo]:
                 f"{reference.checkpoint.path} has {list(info.shape)}"
             )
     return {info.name: there[info.place] for info in reference.infos}
-
-
-def _by_place(layers: Layers) -> dict[tuple[str, int], LayerInfo]:
-    own = {info.place: info for info in layers.infos}
-    tied = {
-        (name, info.first): info
-        for name, first in layers.checkpoint.ties.items()
-        for info in layers.infos
-        if info.tensor == first
-    }
-    return {**own, **tied}
 
 
 def _check_none_missing(has: Layers, lacks: Mapping[tuple[str, int], LayerInfo], other: Layers) -> None:

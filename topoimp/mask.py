@@ -201,11 +201,11 @@ def masks_for(layers: Layers, mask: Checkpoint) -> dict[str, ByMask | ByZeros]:
     path = mask.path
     if not is_mask(mask):
         _check_tensors(layers, {name: tensor.shape for name, tensor in mask.tensors.items()}, path)
-        others = {info.name: info for info in classify_tensors(mask, layers.patterns)[0]}
-        missing = [info.name for info in layers.infos if info.name not in others]
+        others = Layers(mask, tuple(classify_tensors(mask, layers.patterns)[0]), ()).by_place()
+        missing = [info.name for info in layers.infos if info.place not in others]
         if missing:
             raise CheckpointError(f"{path}: tensor {missing[0]!r} is no layer there; its zeros are no mask")
-        return {info.name: ByZeros(Layers(mask, (), ()), others[info.name]) for info in layers.infos}
+        return {info.name: ByZeros(Layers(mask, (), ()), others[info.place]) for info in layers.infos}
     masks = masks_in(mask)
     _check_tensors(layers, {name: of_tensor.shape for name, of_tensor in masks.items()}, path)
     return {info.name: ByMask(masks[info.tensor], info.first) for info in layers.infos}
@@ -229,6 +229,8 @@ def _check_tensors(layers: Layers, shapes: Mapping[str, tuple[int, ...]], path: 
 def _shapes(file: Checkpoint) -> dict[str, list[int]]:
     try:
         shapes = json.loads(file.metadata[SHAPES_KEY])
-        return {str(name): [int(size) for size in shape] for name, shape in shapes.items()}
+        if any(type(size) is not int for shape in shapes.values() for size in shape):
+            raise ValueError("a shape has sizes")
+        return {str(name): list(shape) for name, shape in shapes.items()}
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{file.path}: is no mask; its metadata lacks {SHAPES_KEY}") from error

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from topoimp.checkpoint import Checkpoint, open_checkpoint
+from topoimp.checkpoint import Checkpoint, files_of_copy, open_checkpoint
 from topoimp.errors import CheckpointError, OptionError, OutputError
+from topoimp.mask import is_mask
 
 SUFFIX = ".safetensors"
 
@@ -43,25 +44,39 @@ class Outputs:
         """Those of rounds, and the last one."""
         return [*self.rounds.values(), self.checkpoint]
 
-    def refuse_inputs(self, sources: Sequence[Path]) -> None:
-        """Make sure that no output is one of the inputs.
+    def check(self, checkpoint: Checkpoint, *others: Checkpoint) -> None:
+        """Make sure that nothing is replaced or written into that must not be.
+
+        Args:
+            checkpoint: what is pruned.
+            others: what else is read.
 
         Raises:
-            OptionError: if one is.
+            OptionError: if an output has no name, is an input, holds one, or lies inside one or inside another output.
+            OutputError: if an output is a link, or a folder with anything in it that topoimp did not write.
         """
         for target in self.in_order:
-            if any(_is_same(target, source) for source in sources):
-                raise OptionError(f"{target}: is the input; an output needs another name")
+            if target.name in ("", ".."):
+                raise OptionError(f"the output is named {str(target)!r}; it needs a name of its own")
+        try:
+            self._check_apart()
+            for source in (checkpoint, *others):
+                for target in self.in_order:
+                    _check_apart_from(target, source)
+            for target in self.in_order:
+                if target.is_symlink():
+                    raise OutputError(f"{target}: is a link; name what it leads to")
+            for target in self.checkpoints if self.are_folders else ():
+                _refuse_foreign_folder(target, checkpoint)
+        except (OSError, RuntimeError) as error:  # a name too long, a loop of links, a folder that cannot be read
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"{self.checkpoint}: cannot be written: {reason}") from error
 
-    def refuse_foreign_folders(self, source: Path) -> None:
-        """Make sure that no folder is replaced that holds the input, or anything that topoimp did not write.
-
-        Raises:
-            OptionError: if an output holds the input.
-            OutputError: if it is a folder that topoimp did not write.
-        """
-        for target in self.checkpoints if self.are_folders else ():
-            _refuse_foreign_folder(target, source)
+    def _check_apart(self) -> None:
+        for target in self.in_order:
+            for folder in self.checkpoints if self.are_folders else ():
+                if target != folder and _is_inside(target, folder):
+                    raise OptionError(f"{target}: lies inside the output {folder}; it needs another place")
 
 
 def plan_outputs(
@@ -92,6 +107,8 @@ def plan_outputs(
         raise OptionError(f"the output is named {target}; the name of a checkpoint ends in {SUFFIX}")
     if folder is not None and target.suffix == SUFFIX:
         raise OptionError(f"the output is named {target}; the input is a folder, and so is the output")
+    if target.name in ("", ".."):
+        raise OptionError(f"the output is named {str(target)!r}; it needs a name of its own")
     for number in emit_rounds:
         if not 1 <= number <= n_rounds:
             raise OptionError(f"round {number} is to be written; there are rounds 1 to {n_rounds}")
@@ -105,22 +122,40 @@ def plan_outputs(
     )
 
 
-def _is_same(target: Path, path: Path) -> bool:
-    try:
-        return target.resolve() == path.resolve() or (target.exists() and path.exists() and target.samefile(path))
-    except (OSError, RuntimeError):  # a path that cannot be followed is said to be one where it is opened
-        return False
-
-
-def _refuse_foreign_folder(target: Path, path: Path) -> None:
-    """Refuse to replace a folder with anything in it that topoimp did not write, or one that holds the input."""
-    if path.resolve().is_relative_to(target.resolve()):
+def _check_apart_from(target: Path, source: Checkpoint) -> None:
+    """Make sure that an output is no part of an input, and the other way round, whatever links lead to either."""
+    found = source.found
+    parts = [source.path, *found.weights, *filter(None, (found.index, found.folder))]
+    if any(_is_same(target, part) for part in parts):
+        raise OptionError(f"{target}: is the input; an output needs another name")
+    if any(_is_inside(part, target) for part in parts):
         raise OptionError(f"{target}: holds the input; an output needs another name")
+    if found.folder is not None and _is_inside(target, found.folder):
+        raise OptionError(f"{target}: lies inside the input {found.folder}; an output needs another place")
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve() or (one.exists() and other.exists() and one.samefile(other))
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Whether a path lies in a folder, as it is named or as links lead."""
+    named, followed = path.absolute().parent.resolve(), path.resolve()
+    return any(place == folder.resolve() or folder.resolve() in place.parents for place in (named, followed.parent))
+
+
+def _refuse_foreign_folder(target: Path, source: Checkpoint) -> None:
+    """Refuse to replace a folder with anything in it that topoimp did not write."""
     if not target.is_dir() or not any(target.iterdir()):
         return
     try:
-        is_ours = "topoimp.version" in open_checkpoint(target).metadata
+        there = open_checkpoint(target)
     except CheckpointError:
-        is_ours = False
-    if not is_ours:
+        there = None
+    if there is None or "topoimp.version" not in there.metadata or is_mask(there):
         raise OutputError(f"{target}: exists already, and topoimp did not write it; name another output")
+    own = {*files_of_copy(source), *files_of_copy(there)}
+    foreign = sorted(str(file.relative_to(target)) for file in target.rglob("*") if file.is_file())
+    foreign = [name for name in foreign if name not in own]
+    if foreign:
+        raise OutputError(f"{target}: holds {foreign[0]}, which topoimp did not write; name another output")

@@ -88,7 +88,7 @@ def _prune_piece(
     last = first + len(piece)
     if sum(info.n_weights for info, _ in parts) < codes.size:  # some of its groups are left alone
         piece[:] = codes[first:last]
-        kept[:] = piece != 0
+        kept[:] = parts[0][0].number_format.magnitudes(piece) != 0
     for info, write in parts:
         start, stop = max(first, info.first), min(last, info.first + info.n_weights)
         if start < stop:

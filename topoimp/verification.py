@@ -1,6 +1,6 @@
 """Holding what was written against what was meant: read back from disk, weight by weight."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -46,7 +46,7 @@ def verify_pruned(
         VerificationError: naming the tensor that is not as it should be.
     """
     written, layers = open_checkpoint(path), stream.layers
-    _check_tensors(written, layers)
+    _check_tensors(written, layers, masks)
     infos = {info.name: info for info in layers.infos}
 
     def look(there: Layer, n_threads: int) -> Preservation:
@@ -106,25 +106,53 @@ def _difference(name: str, found: Preservation, expected: Preservation) -> str:
     raise ValueError("there is no difference")
 
 
-def _check_tensors(written: Checkpoint, layers: Layers) -> None:
+def _check_tensors(written: Checkpoint, layers: Layers, masks: Masks | None) -> None:
     """Whatever is not pruned must be there as it was: names, types, shapes, metadata, the other tensors' bytes."""
     original, pruned = layers.checkpoint, layers.by_tensor()
     _check_described(written, original)
-    for name in original.tensors:
-        if original.ties.get(name, name) in pruned:
-            continue
-        here, there = original.stored(name), written.stored(name)
-        for first, last in pairwise([*range(0, here.size, PIECE), here.size]):
-            if not np.array_equal(here[first:last], there[first:last]):
-                raise VerificationError(f"{written.path}: tensor {name!r} changed, though it was not pruned")
-            original.done_with(name, first, last)
-            written.done_with(name, first, last)
+    for name, tensor in original.tensors.items():
+        size = tensor.end - tensor.start
+        first = original.ties.get(name, name)
+        if first not in pruned:
+            _check_bytes(written, name, original, name, 0, size)
+        elif name != first:
+            _check_bytes(written, name, written, first, 0, size)
+            if masks is not None and not np.array_equal(masks[name].bits, masks[first].bits):
+                raise VerificationError(f"{written.path}: the mask of {name!r} is not that of {first!r}, tied to it")
+        else:
+            _check_between(written, original, name, pruned[name], None if masks is None else masks[name])
+
+
+def _check_between(
+    written: Checkpoint, original: Checkpoint, name: str, infos: Sequence[LayerInfo], mask: PackedMask | None
+) -> None:
+    """Hold those groups of a tensor that are not pruned against what they were, and their mask against them."""
+    number_format = infos[0].number_format
+    bounds = [edge for info in infos for edge in (info.first, info.first + info.n_weights)]
+    n_weights = original.codes(name).size
+    for start, stop in zip([0, *bounds[1::2]], [*bounds[::2], n_weights], strict=True):
+        if start < stop:
+            _check_bytes(written, name, original, name, *(n * number_format.n_bits // 8 for n in (start, stop)))
+            is_edge = number_format.magnitudes(original.codes(name)[start:stop]) != 0
+            if mask is not None and not np.array_equal(mask.part(start, stop), is_edge):
+                raise VerificationError(f"{written.path}: the mask of {name!r} prunes a group that was not pruned")
+
+
+def _check_bytes(written: Checkpoint, name: str, source: Checkpoint, same: str, start: int, stop: int) -> None:
+    here, there = written.stored(name), source.stored(same)
+    for first, last in pairwise([*range(start, stop, PIECE), stop]):
+        if not np.array_equal(here[first:last], there[first:last]):
+            raise VerificationError(f"{written.path}: tensor {name!r} changed, though it was not pruned")
+        written.done_with(name, first, last)
+        source.done_with(same, first, last)
 
 
 def _check_described(written: Checkpoint, original: Checkpoint) -> None:
     if len(written.files) != len(original.files):
         raise VerificationError(f"{written.path}: has {len(written.files)} files; {len(original.files)} were to be")
-    for copy, file in zip(written.files, original.files, strict=True):
+    copies = {copy.path.name: copy for copy in written.files}
+    for file in original.files:
+        copy = written.files[0] if len(copies) == 1 else copies[file.name_as_safetensors]
         if copy.tensors != file.tensors:
             raise VerificationError(f"{copy.path}: names, types, shapes or places of tensors changed")
         for key, text in file.metadata.items():

@@ -4,7 +4,14 @@ from topoimp.checkpoint.finding import other_files
 from topoimp.checkpoint.header import TensorInfo
 from topoimp.checkpoint.reading import Checkpoint, open_checkpoint
 from topoimp.checkpoint.staging import Staging
-from topoimp.checkpoint.writing import CheckpointCopy, TensorWriter, bytes_of_copy, laid_out, write_arrays
+from topoimp.checkpoint.writing import (
+    CheckpointCopy,
+    TensorWriter,
+    bytes_of_copy,
+    files_of_copy,
+    laid_out,
+    write_arrays,
+)
 
 __all__ = [
     "Checkpoint",
@@ -13,6 +20,7 @@ __all__ = [
     "TensorInfo",
     "TensorWriter",
     "bytes_of_copy",
+    "files_of_copy",
     "laid_out",
     "open_checkpoint",
     "other_files",

@@ -17,6 +17,7 @@ OTHER_WEIGHTS = (
     *SUFFIXES,
     ".safetensors",
     ".h5",
+    ".ot",
     ".msgpack",
     ".onnx",
     ".onnx_data",
@@ -93,6 +94,9 @@ def other_files(found: Found) -> tuple[list[Path], list[Path]]:
     """Give what else a folder holds, relative to it: what belongs to a copy, and the weights that do not.
 
     Subfolders are looked into, but for hidden ones and links to folders.
+
+    Raises:
+        CheckpointError: if one of them cannot be read.
     """
     taken: list[Path] = []
     left: list[Path] = []
@@ -100,13 +104,18 @@ def other_files(found: Found) -> tuple[list[Path], list[Path]]:
         own = {*found.weights, found.index}
         for file in _files_below(found.folder):
             if file not in own:
-                is_weights = file.name.endswith((*OTHER_WEIGHTS, INDEX_SUFFIX))
+                is_index = ".index." in file.name and file.suffix == ".json"
+                is_weights = is_index or file.name.endswith(OTHER_WEIGHTS)
                 (left if is_weights else taken).append(file.relative_to(found.folder))
     return taken, left
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    for entry in sorted(folder.iterdir()):
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise CheckpointError(f"{folder}: cannot be read: {error.strerror}") from error
+    for entry in entries:
         if entry.is_dir():
             if not entry.name.startswith(".") and not entry.is_symlink():
                 yield from _files_below(entry)

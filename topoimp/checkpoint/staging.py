@@ -142,7 +142,7 @@ class Staging:
             raise OutputError(f"{target}: is a folder; the output is a file")
         elif target.exists() and not target.is_file():
             raise OutputError(f"{target}: is no regular file; the output is one")
-        if target.exists() and not self._force:
+        if os.path.lexists(target) and not self._force:
             raise OutputError(f"{target}: exists already; --force replaces it")
 
     def _check_space(self) -> None:
@@ -229,7 +229,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _remove(path: Path) -> None:
     with suppress(OSError):  # never made, or its folder is none
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink()

@@ -143,11 +143,13 @@ def open_torch(path: Path) -> TorchFile:
     tensors, ties, start = [], {}, 0
     first_at: dict[object, str] = {}
     for name, value in state_dict.items():
+        _check_name(name, path)
         kind = _type_name(value)
-        end = start + value.numel() * value.element_size()
-        tensors.append(TensorInfo(name, kind, tuple(value.shape), start, end))
+        is_known = kind in _DTYPES.values()
+        end = start + (value.numel() * value.element_size() if is_known else 0)
+        tensors.append(TensorInfo(name, kind, () if value.is_nested else tuple(value.shape), start, end))
         start = end
-        place = _place(value) if kind in _DTYPES.values() else None
+        place = _place(value) if is_known else None
         if place is not None and place in first_at:
             ties[name] = first_at[place]
         elif place is not None:
@@ -191,14 +193,15 @@ def _state_dict(loaded: object, path: Path) -> tuple[dict[str, "torch.Tensor"], 
     """Give the tensors by name, and the names of what is left behind."""
     if not isinstance(loaded, Mapping):
         raise CheckpointError(f"{path}: holds a {type(loaded).__name__}; a state dict, tensors by name, is needed")
-    if any(_is_tensor(value) for value in loaded.values()):
+    inside = [key for key, value in loaded.items() if _holds_tensors(value) and not _is_tensor(value)]
+    known: list[Any] = [key for key in STATE_DICT_KEYS if key in inside]
+    if not known and any(_is_tensor(value) for value in loaded.values()):
         named = list(_flattened(loaded, ""))
         tensors = dict(named)
         if len(tensors) < len(named):
             raise CheckpointError(f"{path}: holds two tensors of one name, once nested names are joined with dots")
         return tensors, [str(key) for key, value in loaded.items() if not _holds_tensors(value)]
-    inside = [key for key, value in loaded.items() if _holds_tensors(value)]
-    known = [key for key in STATE_DICT_KEYS if key in inside] or inside
+    known = known or inside
     if not known:
         raise CheckpointError(f"{path}: holds no tensors by name; a state dict is needed")
     if len(inside) > 1 and known is inside:
@@ -231,9 +234,20 @@ def _type_name(value: "torch.Tensor") -> str:
     import torch
 
     name = str(value.dtype).removeprefix("torch.")
+    if value.is_nested or value.device.type != "cpu":
+        return f"{'nested' if value.is_nested else value.device.type} {name}"
     if value.layout is not torch.strided or value.is_quantized:
         return f"{str(value.layout).removeprefix('torch.')} {name}"
     return _DTYPES.get(name, name)
+
+
+def _check_name(name: str, path: Path) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise CheckpointError(f"{path}: names a tensor {name!r}, which is not Unicode text") from error
+    if name == "__metadata__":
+        raise CheckpointError(f"{path}: names a tensor '__metadata__', which safetensors keeps for itself")
 
 
 def _place(value: "torch.Tensor") -> object:

@@ -95,6 +95,7 @@ class CheckpointCopy:
         self._place = place
         self._original = original
         self._writers: dict[Path, TensorWriter] = {}
+        files_of_copy(original)
         try:
             for file in original.files:
                 _check_types(file)
@@ -132,12 +133,27 @@ class CheckpointCopy:
             _copy_index(found.index, self._original.files, self._place)
         for file in other_files(found)[0]:
             (self._place / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(found.folder / file, self._place / file)
+            _copy_file(found.folder / file, self._place / file)
 
     def close(self) -> None:
         """Let go of the files."""
         for writer in self._writers.values():
             writer.close()
+
+
+def files_of_copy(original: Checkpoint) -> list[str]:
+    """Give the files that a copy of a folder consists of, relative to it.
+
+    Raises:
+        CheckpointError: if two files of the original would become one.
+    """
+    found = original.found
+    names = [file.name_as_safetensors for file in original.files]
+    clashing = [name for name in names if names.count(name) > 1]
+    if clashing:
+        raise CheckpointError(f"{original.path}: two of its files would both become {clashing[0]}")
+    index = [] if found.index is None else [_name_of_index(found.index, original.files)]
+    return [*names, *index, *(str(file) for file in other_files(found)[0])]
 
 
 def bytes_of_copy(original: Checkpoint) -> int:
@@ -191,10 +207,27 @@ def _check_types(file: TensorFile) -> None:
 def _copy_index(index: Path, files: Sequence[TensorFile], place: Path) -> None:
     """Copy an index byte by byte, unless its shards change their names: PyTorch files become safetensors files."""
     names = {file.path.name: file.name_as_safetensors for file in files}
-    if all(name == new for name, new in names.items()):
+    if _name_of_index(index, files) == index.name:
         shutil.copyfile(index, place / index.name)
         return
     entries = json.loads(index.read_bytes())
     entries["weight_map"] = {tensor: names[name] for tensor, name in entries["weight_map"].items()}
+    text = json.dumps(entries, indent=2) + "\n"
+    (place / _name_of_index(index, files)).write_text(text, encoding="utf-8")
+
+
+def _name_of_index(index: Path, files: Sequence[TensorFile]) -> str:
+    """Give what the index of a copy is called: as it was, unless PyTorch files become safetensors files."""
+    if all(file.path.name == file.name_as_safetensors for file in files):
+        return index.name
     stem = "model" if index.name.startswith("pytorch_model") else index.name.partition(".")[0]
-    (place / f"{stem}.safetensors.index.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    return f"{stem}.safetensors.index.json"
+
+
+def _copy_file(source: Path, place: Path) -> None:
+    try:
+        shutil.copyfile(source, place)
+    except OSError as error:
+        if error.filename == str(source):
+            raise CheckpointError(f"{source}: cannot be read: {error.strerror}") from error
+        raise

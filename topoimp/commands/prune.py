@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from topoimp.catalogue import LayerPatterns, Layers, natural, select_layers
-from topoimp.checkpoint import Staging, bytes_of_copy, open_checkpoint, other_files
+from topoimp.checkpoint import Checkpoint, Staging, bytes_of_copy, open_checkpoint, other_files
 from topoimp.choices import Method, Scope, View, chosen
 from topoimp.commands.columns import layer_columns, left_out, pattern_settings
 from topoimp.errors import GateError, OptionError
@@ -147,10 +147,8 @@ def apply_mask(
         VerificationError: if what was written is not what was meant; nothing is left behind.
         TopoimpError: if a file, a layer, a pattern or the mask cannot be used.
     """
-    job = _Job.plan(
-        path, patterns, output, mask_output, (), 1, threads=threads, on_step=on_step, also_read=[Path(mask)]
-    )
     masking = open_checkpoint(mask)
+    job = _Job.plan(path, patterns, output, mask_output, (), 1, threads=threads, on_step=on_step, mask=masking)
     pruners = masks_for(job.layers, masking)
     settings: dict[str, Cell | Sequence[str]] = {
         "method": "mask" if is_mask(masking) else "zeros",
@@ -175,6 +173,7 @@ class _Job:
     path: Path
     stream: LayerStream
     outputs: Outputs
+    not_copied: Sequence[str]
 
     @staticmethod
     def plan(
@@ -187,7 +186,7 @@ class _Job:
         *,
         threads: int | None,
         on_step: OnStep | None,
-        also_read: Sequence[Path] = (),
+        mask: Checkpoint | None = None,
     ) -> "_Job":
         path, patterns = Path(path), patterns or LayerPatterns()
         if patterns.view is not View.MATRIX:
@@ -195,11 +194,12 @@ class _Job:
         n_threads = thread_count(threads)
         checkpoint = open_checkpoint(path)
         outputs = plan_outputs(checkpoint, output, mask_output, emit_rounds, n_rounds)
-        outputs.refuse_inputs([path, *also_read, *(file.path for file in checkpoint.files)])
+        outputs.check(checkpoint, *([] if mask is None else [mask]))
         layers = select_layers(checkpoint, patterns)
+        not_copied = [*checkpoint.not_tensors, *(str(file) for file in other_files(checkpoint.found)[1])]
         # Every layer is looked at once, and once more, as every tensor is, for each checkpoint that is written.
         n_steps = len(layers.infos) + len(outputs.checkpoints) * (len(layers.infos) + len(checkpoint.tensors))
-        return _Job(path, LayerStream(layers, n_threads, counted(on_step, n_steps)), outputs)
+        return _Job(path, LayerStream(layers, n_threads, counted(on_step, n_steps)), outputs, not_copied)
 
     @property
     def layers(self) -> Layers:
@@ -207,7 +207,6 @@ class _Job:
 
     def staging(self, *, force: bool) -> Staging:
         """Give the context in which the outputs are written."""
-        self.outputs.refuse_foreign_folders(self.path)
         size = bytes_of_copy(self.layers.checkpoint)
         needed = {self.outputs.mask: sum(map(mask_bytes, self._shapes().values()))}
         needed |= dict.fromkeys(self.outputs.checkpoints, size)
@@ -250,9 +249,7 @@ class _Job:
 
     def done(self, report: Report, held_at_floor: Sequence[str]) -> Pruning:
         """Give what was pruned and written."""
-        checkpoint = self.layers.checkpoint
-        not_copied = [*checkpoint.not_tensors, *(str(file) for file in other_files(checkpoint.found)[1])]
-        return Pruning(report, self.outputs, held_at_floor, _recipe_of(self.path), not_copied)
+        return Pruning(report, self.outputs, held_at_floor, _recipe_of(self.path), self.not_copied)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         """The tensors that have a mask, in an order that does not depend on the files: those pruned, and their ties."""
