@@ -1,10 +1,11 @@
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from conftest import info_of
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from strategies import SEEDS, make_weight
@@ -12,7 +13,7 @@ from strategies import SEEDS, make_weight
 from topoimp.layers import as_layer
 from topoimp.number_format import common_bits
 from topoimp.ranking import ByStrength
-from topoimp.selection import N_DIGITS, Cut, Share, cut_of, shares_keeping
+from topoimp.selection import Cut, Digits, Share, cut_of, shares_keeping
 from topoimp.streaming import InHand
 
 NOTHING = np.empty(0, np.int64)
@@ -38,11 +39,13 @@ class Listed:
         return None
 
     def count_digits(self, _layer, shift, prefix, _threads):
-        counts = np.zeros(N_DIGITS, np.int64)
-        for rank in self.ranks.tolist():
-            if rank and (prefix is None or rank >> (shift + 16) == prefix):
-                counts[rank >> shift & 0xFFFF] += 1
-        return counts
+        counts = Counter(
+            rank >> shift & 0xFFFF
+            for rank in self.ranks.tolist()
+            if rank and (prefix is None or rank >> (shift + 16) == prefix)
+        )
+        digits = sorted(counts)
+        return Digits(np.array(digits, np.int64), np.array([counts[digit] for digit in digits], np.int64))
 
     def place_of(self, _layer, rank, n, _threads):
         return int(np.flatnonzero(self.ranks == rank)[n - 1])
@@ -151,13 +154,15 @@ def typed_layer(name, seed, kind, dtype):
     return as_layer(torch.from_numpy(make_weight(seed, *shape, kind)).to(getattr(torch, dtype)), name=name)
 
 
-@settings(max_examples=150)
+@pytest.mark.parametrize("few", [1, 1 << 14])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(SEEDS, st.sampled_from(["normal", "ties", "sparse", "zero"]), TYPES), min_size=1, max_size=3),
     SEEDS,
     st.integers(-1, 300),
 )
-def test_layers_of_any_types_are_cut_as_their_exact_values_say(described, seed, target):
+def test_layers_of_any_types_are_cut_as_their_exact_values_say(monkeypatch, few, described, seed, target):
+    monkeypatch.setattr("topoimp.ranking._FEW", few)  # counted, or sorted
     layers = [typed_layer(f"layer{k}", *description) for k, description in enumerate(described)]
     n_bits = common_bits(layer.number_format for layer in layers)
     rng = np.random.default_rng(seed)

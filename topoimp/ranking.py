@@ -7,7 +7,6 @@ layer is; permutations as 64 random bits. Weights that are kept anyway (``protec
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -18,9 +17,11 @@ from topoimp.catalogue import LayerInfo
 from topoimp.kernels.counting import count_codes, count_digits, count_equal, count_until, place_of_equal
 from topoimp.kernels.pruning import write_kept
 from topoimp.layers import Layer
-from topoimp.number_format import NumberFormat
-from topoimp.selection import DIGIT_BITS, N_DIGITS, Cut
+from topoimp.selection import DIGIT_BITS, N_DIGITS, Cut, Digits
 from topoimp.threads import in_parallel
+
+_FEW = 1 << 14
+"""A layer with fewer weights is sorted: counters would be more than weights."""
 
 _CHUNK = 1 << 20
 """Weights whose ranks are computed together, where they are not stored as such."""
@@ -46,31 +47,25 @@ class ByStrength:
         self._protected = protected[order]
         self._protected_ranks = ranks_of(protected_strengths[order], n_bits)
         self._protected_counts = np.unique(self._protected_ranks, return_counts=True)
-        self._counted: IndexArray | None = None
+        self._counted: tuple[CodeArray, IndexArray] | None = None
 
     def prepare(self, layer: Layer, threads: int) -> None:
         """Count the codes of a narrow format: one pass, whatever is asked later."""
         if self._counted is None and self._format.n_bits <= DIGIT_BITS:
-            counted = self._counted_codes(layer, threads)[1 : self._format.first_special]
-            ranks, how_often = self._protected_counts
-            counted[np.searchsorted(_ranks_of_all(self._format, self.n_bits), ranks)] -= how_often
-            self._counted = counted
+            codes, how_often = self._counted_codes(layer, threads)
+            ranks = self._format.common_codes(codes, n_bits=self.n_bits)
+            protected, n_protected = self._protected_counts
+            how_often[np.searchsorted(ranks, protected)] -= n_protected
+            self._counted = ranks[how_often > 0], how_often[how_often > 0]
 
-    def known_digits(self, shift: int, prefix: int | None) -> IndexArray | None:
+    def known_digits(self, shift: int, prefix: int | None) -> Digits | None:
         """Give the counts that follow from one pass over a narrow format, once there was one."""
-        if self._counted is None:
-            return None
-        return _digits_of_counted(_ranks_of_all(self._format, self.n_bits), self._counted, shift, prefix)
+        return None if self._counted is None else _digits_of_counted(*self._counted, shift, prefix)
 
-    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> IndexArray:
+    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
         """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``."""
-        if self._format.n_bits > DIGIT_BITS:
-            kept_anyway = _digits_of_counted(*self._protected_counts, shift, prefix)
-            return self._counted_ranks(layer, shift, prefix, threads) - kept_anyway
         self.prepare(layer, threads)
-        known = self.known_digits(shift, prefix)
-        assert known is not None  # noqa: S101  # it was counted in the line before
-        return known
+        return self.known_digits(shift, prefix) or self._counted_ranks(layer, shift, prefix, threads)
 
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
         """Give the flat index of the n-th weight, from 1, that has a rank and is not protected."""
@@ -102,9 +97,13 @@ class ByStrength:
         here = self._protected[slice(*np.searchsorted(self._protected, [start, stop]))]
         pruned[here - start] = layer.weights[here]
 
-    def _counted_ranks(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> IndexArray:
+    def _counted_ranks(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
         """Count digits of codes that are ranks already, or, where float32 is ranked as float64, become such."""
         flat = layer.weights
+        if layer.n_weights < _FEW:
+            ranks = self._format.common_codes(flat, n_bits=self.n_bits)
+            ranks[self._protected] = 0
+            return _digits_of(ranks, shift, prefix)
         is_rank = self._format.n_bits == self.n_bits
         mask = flat.dtype.type(self._format.magnitude_mask)
 
@@ -119,18 +118,26 @@ class ByStrength:
                 count_digits(ranks, 0, ranks.size, everything, shift, prefix or 0, prefix is None, counts)
             return counts
 
-        return _added_up(in_parallel(count, self.n_weights, threads))
+        counts = _added_up(in_parallel(count, self.n_weights, threads))
+        kept_anyway = _digits_of_counted(*self._protected_counts, shift, prefix)
+        counts[kept_anyway.digits] -= kept_anyway.how_often
+        return _digits_there(counts)
 
-    def _counted_codes(self, layer: Layer, threads: int) -> IndexArray:
-        """Count how often each code is there."""
+    def _counted_codes(self, layer: Layer, threads: int) -> tuple[CodeArray, IndexArray]:
+        """Count how often each code above 0 is there, ascending."""
         flat, mask = layer.weights, layer.codes.dtype.type(self._format.magnitude_mask)
+        if layer.n_weights < _FEW:
+            magnitudes = self._format.magnitudes(flat)
+            return np.unique(magnitudes[magnitudes != 0], return_counts=True)
 
         def count(start: int, stop: int) -> IndexArray:
             counts = np.zeros(self._format.magnitude_mask + 1, np.int64)  # room for every code there can be
             count_codes(flat, start, stop, mask, counts)
             return counts
 
-        return _added_up(in_parallel(count, self.n_weights, threads))
+        counts = _added_up(in_parallel(count, self.n_weights, threads))
+        codes = np.flatnonzero(counts[1:] != 0) + 1
+        return codes.astype(self._format.code_dtype), counts[codes]
 
 
 def ranks_of(strengths: FloatArray, n_bits: int) -> CodeArray:
@@ -179,8 +186,11 @@ class ByPermutation:
     def known_digits(self, shift: int, prefix: int | None) -> None:  # of a protocol
         """Nothing is known without looking."""
 
-    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> IndexArray:
+    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
         """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``."""
+        if layer.n_weights < _FEW:
+            ((_, ranks),) = self._ranks(layer, 0, self.n_weights)
+            return _digits_of(ranks, shift, prefix)
         everything = np.uint64((1 << 64) - 1)
 
         def count(start: int, stop: int) -> IndexArray:
@@ -189,7 +199,7 @@ class ByPermutation:
                 count_digits(ranks, 0, ranks.size, everything, shift, prefix or 0, prefix is None, counts)
             return counts
 
-        return _added_up(in_parallel(count, self.n_weights, threads))
+        return _digits_there(_added_up(in_parallel(count, self.n_weights, threads)))
 
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:  # noqa: ARG002  # of a protocol
         """Give the flat index of the n-th weight, from 1, that has a rank."""
@@ -235,14 +245,19 @@ def _added_up(parts: list[IndexArray]) -> IndexArray:
     return np.asarray(np.sum(parts, axis=0, dtype=np.int64))
 
 
-@cache
-def _ranks_of_all(number_format: NumberFormat, n_bits: int) -> CodeArray:
-    """Give the rank of every finite magnitude code of a narrow format but 0, ascending."""
-    codes = np.arange(1, number_format.first_special).astype(number_format.code_dtype)
-    return np.asarray(number_format.common_codes(codes, n_bits=n_bits))
+def _digits_there(counts: IndexArray) -> Digits:
+    """Give which of 65,536 digits are there, from how often each is."""
+    digits = np.flatnonzero(counts != 0)
+    return Digits(digits, counts[digits])
 
 
-def _digits_of_counted(ranks: CodeArray, how_often: IndexArray, shift: int, prefix: int | None) -> IndexArray:
+def _digits_of(ranks: CodeArray, shift: int, prefix: int | None) -> Digits:
+    """Count digits as ``count_digits`` does, of a few ranks in any order."""
+    distinct, how_often = np.unique(ranks[ranks != 0], return_counts=True)
+    return _digits_of_counted(distinct, how_often, shift, prefix)
+
+
+def _digits_of_counted(ranks: CodeArray, how_often: IndexArray, shift: int, prefix: int | None) -> Digits:
     """Count digits as ``count_digits`` does, of distinct ascending ranks above 0 that are there several times."""
     kind = ranks.dtype.type
     if prefix is not None:
@@ -251,6 +266,5 @@ def _digits_of_counted(ranks: CodeArray, how_often: IndexArray, shift: int, pref
         last = np.searchsorted(ranks, kind((prefix << above) | ((1 << above) - 1)), "right")
         ranks, how_often = ranks[first:last], how_often[first:last]
     digits = ((ranks >> kind(shift)) & kind(N_DIGITS - 1)).astype(np.int64)
-    counts = np.zeros(N_DIGITS, np.int64)
-    np.add.at(counts, digits, how_often)
-    return counts
+    begins = np.flatnonzero(np.diff(digits, prepend=-1))
+    return Digits(digits[begins], np.add.reduceat(how_often, begins) if len(begins) else how_often)

@@ -2,8 +2,8 @@
 
 Weights are ranked by unsigned integers of 32 or 64 bits, larger first; rank 0 means "not to be counted": a stored zero,
 or a weight that is kept anyway. Equal ranks are ordered by (tensor name, flat index). The ranks are only ever counted,
-16 bits at a time, so that a checkpoint of any size is looked at one layer at a time and nothing but 65,536 counters a
-layer is held.
+16 bits at a time, so that a checkpoint of any size is looked at one layer at a time, and nothing is held but how often
+each layer has each digit that it has.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,29 @@ from topoimp.streaming import LayerSource
 
 DIGIT_BITS = 16
 N_DIGITS = 1 << DIGIT_BITS
+
+
+@dataclass(frozen=True)
+class Digits:
+    """How often 16-bit digits are there.
+
+    Args:
+        digits: those that are there, ascending.
+        how_often: above 0, of the same length.
+    """
+
+    digits: IndexArray
+    how_often: IndexArray
+
+    def n_of(self, digit: int) -> int:
+        """Give how often a digit is there."""
+        place = int(np.searchsorted(self.digits, digit))
+        is_there = place < len(self.digits) and self.digits[place] == digit
+        return int(self.how_often[place]) if is_there else 0
+
+    def n_above(self, digit: int) -> int:
+        """Give how often larger digits are there."""
+        return int(self.how_often[np.searchsorted(self.digits, digit, "right") :].sum())
 
 
 class Ranked(Protocol):
@@ -42,11 +65,11 @@ class Ranked(Protocol):
     def prepare(self, layer: Layer, threads: int) -> None:
         """Find out about the layer, while it is looked at, what would have it looked at again later."""
 
-    def known_digits(self, shift: int, prefix: int | None) -> IndexArray | None:
+    def known_digits(self, shift: int, prefix: int | None) -> Digits | None:
         """Give what ``count_digits`` would, if it is known without looking at the layer again."""
 
-    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> IndexArray:
-        """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``: 65,536 counts."""
+    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
+        """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``."""
 
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
         """Give the flat index of the n-th weight, from 1, that has a rank."""
@@ -105,8 +128,28 @@ def shares_keeping(layers: Sequence[Ranked], targets: Sequence[int], source: Lay
     Returns:
         for each target, the shares by layer name.
     """
-    counts = _Counts(layers, source)
-    return [_shares(layers, counts, target) for target in targets]
+    searches = [_Search(target, [0] * len(layers)) for target in targets]
+    shift = layers[0].n_bits - DIGIT_BITS
+    # Digit by digit, so that no more is known at a time than the counts of one digit under one beginning.
+    beginnings: dict[int | None, list[_Search]] = {None: searches}
+    while shift >= 0:
+        longer: dict[int | None, list[_Search]] = {}
+        for beginning, group in beginnings.items():
+            level = _Level.of(_counted(layers, source, shift, beginning))
+            for search in group:
+                if search.go_on(level):
+                    longer.setdefault(search.rank, []).append(search)
+        beginnings, shift = longer, shift - DIGIT_BITS
+    return [search.shares(layers) for search in searches]
+
+
+def _counted(layers: Sequence[Ranked], source: LayerSource, shift: int, prefix: int | None) -> list[Digits]:
+    """Count each layer's digits, without looking at the layers where that is not needed."""
+    known = [ranked.known_digits(shift, prefix) for ranked in layers]
+    if not any(digits is None for digits in known):
+        return [digits for digits in known if digits is not None]
+    by_name = {ranked.name: ranked for ranked in layers}
+    return source.each(lambda layer, threads: by_name[layer.name].count_digits(layer, shift, prefix, threads))
 
 
 @dataclass(frozen=True)
@@ -114,14 +157,27 @@ class _Level:
     """The counts of one digit.
 
     Args:
-        by_layer: each layer's counts by digit.
-        digits: the digits that are there, the largest first.
+        by_layer: each layer's.
+        digits: the digits that any has, the largest first.
         from_the_top: how many ranks of all layers have such a digit or a larger one.
     """
 
-    by_layer: Sequence[IndexArray]
+    by_layer: Sequence[Digits]
     digits: IndexArray
     from_the_top: IndexArray
+
+    @staticmethod
+    def of(by_layer: Sequence[Digits]) -> "_Level":
+        """Add up the counts of all layers."""
+        if len(by_layer) == 1:
+            digits, how_often = by_layer[0].digits, by_layer[0].how_often
+        else:
+            together = np.zeros(N_DIGITS, np.int64)
+            for of_layer in by_layer:
+                together[of_layer.digits] += of_layer.how_often
+            digits = np.flatnonzero(together != 0)  # of truth values: several times faster
+            how_often = together[digits]
+        return _Level(by_layer, digits[::-1], np.cumsum(how_often[::-1]))
 
     @property
     def n_ranked(self) -> int:
@@ -129,58 +185,42 @@ class _Level:
         return int(self.from_the_top[-1]) if len(self.from_the_top) else 0
 
 
-class _Counts:
-    """The counts of digits, each level counted when it is first asked for."""
+class _Search:
+    """The search for one target's rank, digit by digit.
 
-    def __init__(self, layers: Sequence[Ranked], source: LayerSource) -> None:
-        self._layers = {layer.name: layer for layer in layers}
-        self._source = source
-        self._known: dict[tuple[int | None, int], _Level] = {}
+    Args:
+        target: how many weights are to be kept.
+        n_above: by layer, how many ranks are known to be kept; all 0 at first.
+    """
 
-    def under(self, prefix: int | None, shift: int) -> _Level:
-        """Give the counts of the digits at ``shift`` under a prefix; targets that lie close share them."""
-        if (prefix, shift) not in self._known:
-            by_layer = self._count(prefix, shift)
-            together = by_layer[0] if len(by_layer) == 1 else np.sum(by_layer, axis=0)
-            digits = np.flatnonzero(together != 0)[::-1]  # of truth values: several times faster
-            self._known[prefix, shift] = _Level(by_layer, digits, np.cumsum(together[digits]))
-        return self._known[prefix, shift]
+    def __init__(self, target: int, n_above: list[int]) -> None:
+        self.rank: int | None = None
+        self._target = self._wanted = target
+        self._n_above = n_above
+        self._n_of_rank: list[int] | None = None
 
-    def _count(self, prefix: int | None, shift: int) -> list[IndexArray]:
-        known = [ranked.known_digits(shift, prefix) for ranked in self._layers.values()]
-        if not any(counts is None for counts in known):
-            return [counts for counts in known if counts is not None]
-        return self._source.each(
-            lambda layer, threads: self._layers[layer.name].count_digits(layer, shift, prefix, threads)
-        )
+    def go_on(self, level: _Level) -> bool:
+        """Find the next digit; give whether there is anything to be found."""
+        if self.rank is None and self._target >= level.n_ranked:
+            self._n_above = [int(of_layer.how_often.sum()) for of_layer in level.by_layer]
+            return False
+        if self._target < 1:
+            return False
+        place = int(np.searchsorted(level.from_the_top, self._wanted))
+        digit = int(level.digits[place])
+        self._wanted -= int(level.from_the_top[place - 1]) if place else 0
+        self.rank = (self.rank or 0) << DIGIT_BITS | digit
+        self._n_above = [n + of.n_above(digit) for n, of in zip(self._n_above, level.by_layer, strict=True)]
+        self._n_of_rank = [of_layer.n_of(digit) for of_layer in level.by_layer]
+        return True
 
-
-def _shares(layers: Sequence[Ranked], counts: _Counts, target: int) -> dict[str, Share]:
-    shift = layers[0].n_bits - DIGIT_BITS
-    level = counts.under(None, shift)
-    if target >= level.n_ranked:
-        n_ranked = [int(of_layer.sum()) for of_layer in level.by_layer]
-        return {layer.name: Share(0, 0, 0, n) for layer, n in zip(layers, n_ranked, strict=True)}
-    if target < 1:
-        return {layer.name: Share((1 << layers[0].n_bits) - 1, 0, 0, 0) for layer in layers}
-    rank, wanted, n_above = 0, target, [0] * len(layers)
-    while True:
-        digit, wanted = _digit_of(level, wanted)
-        rank = rank << DIGIT_BITS | digit
-        n_above = [n + int(of_layer[digit + 1 :].sum()) for n, of_layer in zip(n_above, level.by_layer, strict=True)]
-        if shift == 0:
-            break
-        shift -= DIGIT_BITS
-        level = counts.under(rank, shift)
-    n_equal = [int(of_layer[digit]) for of_layer in level.by_layer]
-    return _share_out(layers, rank, n_above, n_equal, wanted)
-
-
-def _digit_of(level: _Level, wanted: int) -> tuple[int, int]:
-    """Give the digit of the wanted-th largest, and which of those with that digit it is."""
-    place = int(np.searchsorted(level.from_the_top, wanted))
-    above = int(level.from_the_top[place - 1]) if place else 0
-    return int(level.digits[place]), wanted - above
+    def shares(self, layers: Sequence[Ranked]) -> dict[str, Share]:
+        """Give what each layer keeps, once the last digit is found."""
+        if self._n_of_rank is not None:
+            return _share_out(layers, self.rank or 0, self._n_above, self._n_of_rank, self._wanted)
+        # Everything is kept, or nothing.
+        rank = (1 << layers[0].n_bits) - 1 if self._target < 1 else 0
+        return {ranked.name: Share(rank, 0, 0, n) for ranked, n in zip(layers, self._n_above, strict=True)}
 
 
 def _share_out(
