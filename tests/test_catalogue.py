@@ -267,3 +267,26 @@ def test_tied_tensors_are_one_layer(tmp_path):
     assert [(tensor.name, tensor.reason) for tensor in left_out] == [
         ("decoder.weight", "tied to fc.weight, and looked at there")
     ]
+
+
+def test_a_group_can_be_named_as_it_is_printed(write):
+    checkpoint = open_checkpoint(write({"w": np.ones((6, 2))}))
+
+    assert selected(checkpoint, groups=(("w", 3),), include=("w[1]",)) == ["w[1]"]
+
+
+def test_a_group_with_the_name_of_a_tensor_is_refused(write):
+    checkpoint = open_checkpoint(write({"w": np.ones((6, 2)), "w[1]": np.ones((2, 2))}))
+
+    with pytest.raises(OptionError, match=r"--groups: 'w\[1\]' is the name of a tensor of .* already"):
+        selected(checkpoint, groups=(("w", 3),))
+
+
+def test_a_tied_tensor_is_meant_by_each_of_its_names(tmp_path):
+    shared = torch.randn(3, 4)
+    torch.save({"decoder": shared, "embed": shared, "fc": torch.randn(2, 2)}, tmp_path / "m.pt")
+    checkpoint = open_checkpoint(tmp_path / "m.pt")
+
+    assert selected(checkpoint) == ["fc"]
+    assert selected(checkpoint, embeddings=True, include=("embed",)) == ["decoder"]
+    assert selected(checkpoint, embeddings=True, exclude=("embed",)) == ["fc"]

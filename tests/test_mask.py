@@ -79,6 +79,8 @@ def test_a_mask_file_is_read_back(tmp_path):
         ),
         ({"a": np.zeros(2, np.uint8)}, {SHAPES_KEY: '{"a": [-4, -4]}'}, "tensor 'a' does not hold one bit"),
         ({"a": np.zeros(2, np.uint8)}, {SHAPES_KEY: "[" * 100_000}, "is no mask"),
+        ({"a": np.zeros(2, np.uint8)}, {SHAPES_KEY: '{"a": [Infinity]}'}, "is no mask"),
+        ({"a": np.zeros(2, np.uint8)}, {SHAPES_KEY: '{"a": "44"}'}, "is no mask"),
     ],
 )
 def test_what_is_no_mask_is_refused(tmp_path, arrays, metadata, message):

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from conftest import stream_of
 
 from topoimp.errors import VerificationError
@@ -84,3 +85,43 @@ def test_a_barcode_that_changed_is_noticed(write):
 
     with pytest.raises(VerificationError, match="the barcode of 'fc' changed"):
         verify(write, {"fc": np.where(kept, WEIGHT, 0)}, masks={"fc": pack_mask(kept, (2, 2))})
+
+
+GROUPED = np.arange(1.0, 13.0).reshape(6, 2)
+GROUPS = {"groups": (("w", 3),), "include": ("w[0]", "w[2]")}
+
+
+@pytest.mark.parametrize(
+    ("row", "kept", "message"),
+    [
+        (2, True, "tensor 'w' changed, though it was not pruned"),
+        (None, False, "the mask of 'w' prunes a group that was not pruned"),
+    ],
+)
+def test_a_group_that_is_not_pruned_is_verified_too(write, row, kept, message):
+    original = stream_of(write({"w": GROUPED}, "original"), **GROUPS)
+    forests = {layer.name: spanning_forest(layer) for layer in original.layers}
+    written, mask = GROUPED.copy(), np.ones((6, 2), bool)
+    mask[3, 0] = kept
+    written[row, 0] = 99 if row else written[row, 0]
+
+    with pytest.raises(VerificationError, match=message):
+        verify_pruned(write({"w": written}, "bad"), original, forests, masks={"w": pack_mask(mask, (6, 2))})
+
+    verify_pruned(write({"w": GROUPED}, "good"), original, forests, masks={"w": pack_mask(mask | True, (6, 2))})
+
+
+def test_what_is_tied_is_verified_too(tmp_path, write):
+    shared = torch.randn(4, 5, dtype=torch.float64)
+    torch.save({"a": shared, "b": shared}, tmp_path / "m.pt")
+    original = stream_of(tmp_path / "m.pt")
+    forests = {"a": spanning_forest(next(iter(original.layers)))}
+    metadata = {"format": "pt"}
+    mask = pack_mask(np.ones((4, 5), bool), (4, 5))
+
+    verify_pruned(write({"a": shared, "b": shared}, "good", metadata), original, forests, masks={"a": mask, "b": mask})
+    with pytest.raises(VerificationError, match="tensor 'b' changed"):
+        verify_pruned(write({"a": shared, "b": shared + 1}, "bad", metadata), original, forests)
+    other = pack_mask(np.zeros((4, 5), bool), (4, 5))
+    with pytest.raises(VerificationError, match="the mask of 'b' is not that of 'a', tied to it"):
+        verify_pruned(tmp_path / "good", original, forests, masks={"a": mask, "b": other})

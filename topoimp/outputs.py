@@ -61,7 +61,7 @@ class Outputs:
         try:
             self._check_apart()
             for source in (checkpoint, *others):
-                for target in self.in_order:
+                for target in reversed(self.in_order):
                     _check_apart_from(target, source)
             for target in self.in_order:
                 if target.is_symlink():
@@ -154,7 +154,8 @@ def _refuse_foreign_folder(target: Path, source: Checkpoint) -> None:
         there = None
     if there is None or "topoimp.version" not in there.metadata or is_mask(there):
         raise OutputError(f"{target}: exists already, and topoimp did not write it; name another output")
-    own = {*files_of_copy(source), *files_of_copy(there)}
+    weights = [file.name for file in (*there.found.weights, there.found.index) if file is not None]
+    own = {*files_of_copy(source), *weights}
     foreign = sorted(str(file.relative_to(target)) for file in target.rglob("*") if file.is_file())
     foreign = [name for name in foreign if name not in own]
     if foreign:

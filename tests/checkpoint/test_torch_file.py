@@ -2,6 +2,7 @@ import collections
 import pickle
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -56,6 +57,7 @@ def test_a_state_dict_is_read_bit_for_bit_whatever_its_name_and_age(save, name, 
         {"model": tensors(), "optimizer": {"state": {}}, "rng": torch.ones(3).tolist()},
         {"model": {"state_dict": tensors(), "version": 1}},
         {"student": tensors(), "epoch": 3},
+        {"state_dict": tensors(), "best": torch.tensor(71.3), "optimizer": {"state": {0: {"m": torch.ones(3, 4)}}}},
         collections.OrderedDict(tensors()),
         {name: torch.nn.Parameter(tensor) for name, tensor in tensors().items()},
     ],
@@ -214,3 +216,24 @@ def test_torch_is_not_imported_for_a_safetensors_file(write):
         subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True).stdout
         == "False\n"
     )
+
+
+@pytest.mark.parametrize("kind", ["meta", "nested"])
+def test_a_tensor_without_numbers_of_its_own_has_a_type_of_its_own(save, kind):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nested tensors are a prototype
+        nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+        path = save({"a": torch.ones(2, 2), "odd": nested if kind == "nested" else torch.ones(2, 2, device="meta")})
+
+    checkpoint = open_checkpoint(path)
+
+    assert checkpoint.tensors["odd"].dtype == f"{kind} float32"
+    assert checkpoint.stored("a").nbytes == 16
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("\ud800", "which is not Unicode text"), ("__metadata__", "keeps for itself")]
+)
+def test_a_name_that_safetensors_cannot_hold_is_refused(save, name, message):
+    with pytest.raises(CheckpointError, match=f"model.pt: names a tensor .*, {message}|{message}"):
+        open_checkpoint(save({name: torch.ones(2, 2)}))

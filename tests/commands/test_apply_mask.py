@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from safetensors.numpy import load_file
 
@@ -133,3 +134,13 @@ def test_a_mask_is_no_reference_and_has_no_channels(lenet, pruned):
 def test_a_mask_is_no_checkpoint_to_prune(pruned):
     with pytest.raises(LayerError, match="none of its 3 tensors is a layer"):
         prune_checkpoint(pruned.outputs.mask, n_rounds=1)
+
+
+def test_zeros_of_a_tied_tensor_are_those_of_each_of_its_names(write, tmp_path):
+    shared = torch.tensor([[1.0, 0.0], [2.0, 3.0]], dtype=torch.float64)
+    torch.save({"a": shared, "b": shared}, tmp_path / "tied.pt")
+    path = write({"a": np.ones((2, 2)), "b": np.ones((2, 2))})
+
+    done = apply_mask(path, tmp_path / "tied.pt")
+
+    assert load_file(done.outputs.checkpoint)["b"].tolist() == [[1, 0], [1, 1]]

@@ -112,13 +112,14 @@ def test_threads_shards_and_the_order_of_tensors_change_no_result(tmp_path, meth
 
 def test_a_folder_becomes_a_folder_and_nothing_is_lost(tmp_path):
     folder = write_shards(tmp_path / "model", minilm(scale=8), 2)
-    (folder / "pytorch_model.bin").write_bytes(b"other weights")
+    for other in ("pytorch_model.bin", "rust_model.ot", "model.safetensors.index.fp16.json"):
+        (folder / other).write_bytes(b"other weights")
 
     pruning = prune_checkpoint(folder, n_rounds=2)
 
     assert pruning.outputs.checkpoint == tmp_path / "model.pruned"
-    assert names_in(tmp_path / "model.pruned") == [name for name in names_in(folder) if name != "pytorch_model.bin"]
-    assert pruning.not_copied == ["pytorch_model.bin"]
+    assert names_in(tmp_path / "model.pruned") == [name for name in names_in(folder) if name not in pruning.not_copied]
+    assert pruning.not_copied == ["model.safetensors.index.fp16.json", "pytorch_model.bin", "rust_model.ot"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "model",
         "model.pruned",

@@ -207,8 +207,8 @@ def _check_types(file: TensorFile) -> None:
 def _copy_index(index: Path, files: Sequence[TensorFile], place: Path) -> None:
     """Copy an index byte by byte, unless its shards change their names: PyTorch files become safetensors files."""
     names = {file.path.name: file.name_as_safetensors for file in files}
-    if _name_of_index(index, files) == index.name:
-        shutil.copyfile(index, place / index.name)
+    if all(name == new for name, new in names.items()):
+        _copy_file(index, place / index.name)
         return
     entries = json.loads(index.read_bytes())
     entries["weight_map"] = {tensor: names[name] for tensor, name in entries["weight_map"].items()}
