@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 MNIST  ?= ../shared/datasets/mnist
+# Where make bench can write some gigabytes.
+SCRATCH ?= .
 
 # So that the tools that build the package are the pinned ones too.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -43,6 +45,7 @@ soak: $(READY) ## run the tests that take minutes and gigabytes
 bench: $(READY) ## measure beside peers and the limit; writes docs/performance.md
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/processes.py --scratch $(SCRATCH)
 
 bench-quick: $(READY) ## the same in two minutes, writing nothing
 	$(BIN)/python benchmarks/run.py --quick

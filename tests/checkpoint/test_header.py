@@ -76,6 +76,16 @@ def test_a_header_that_contradicts_the_format_or_itself_is_refused(entries, mess
         parse(entries)
 
 
+@pytest.mark.parametrize("half", [2**32, 2**50, 2**61])
+def test_a_file_may_be_as_large_as_a_computer_can_count(half):
+    first = {"dtype": "U8", "shape": [half], "data_offsets": [0, half]}
+    second = {"dtype": "U8", "shape": [half], "data_offsets": [half, 2 * half]}
+
+    tensors, _ = parse({"a": first, "b": second}, data_bytes=2 * half)
+
+    assert [tensor.end for tensor in tensors] == [half, 2 * half]
+
+
 def test_metadata_may_be_null():
     assert parse({"__metadata__": None}, data_bytes=0) == ((), {})
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 100_000_000
@@ -158,7 +158,7 @@ def _tensor(name: str, entry: object) -> TensorInfo:
         raise HeaderError(f"gives tensor {name!r} the type {dtype!r}, which safetensors does not have")
     if not _are_sizes(shape):
         raise HeaderError(f"gives tensor {name!r} the shape {shape!r}; it must be a list of sizes")
-    if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+    if not _are_counts(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise HeaderError(f"gives tensor {name!r} the offsets {offsets!r}; they must be a start and an end")
     start, end = offsets
     if tensor_bytes(dtype, shape) != end - start:
@@ -178,9 +178,14 @@ def _is_text(value: object) -> bool:
     return True
 
 
+def _are_counts(value: object) -> TypeGuard[list[int]]:
+    """Whether it is a list of numbers that a 64-bit computer can count to."""
+    return isinstance(value, list) and all(type(count) is int and 0 <= count < _TOO_LARGE for count in value)
+
+
 def _are_sizes(value: object) -> bool:
-    """Whether it is a list of sizes whose product, zeros aside, a 64-bit computer can count."""
-    if not isinstance(value, list) or not all(type(size) is int and 0 <= size < _TOO_LARGE for size in value):
+    """Whether it is a list of sizes whose product, zeros aside, can be counted too."""
+    if not _are_counts(value):
         return False
     product = 1
     for size in value:
