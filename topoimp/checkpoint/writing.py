@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 
 import numpy as np
@@ -46,6 +47,7 @@ class TensorWriter:
             raise OutputError(f"{path}: {error}") from error
         self._tensors = {tensor.name: tensor for tensor in tensors}
         self._data_start = len(header)
+        self._one_at_a_time = Lock()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
             _write_at(self._descriptor, header, 0)
@@ -69,8 +71,9 @@ class TensorWriter:
         tensor = self._tensors[name]
         if not 0 <= start <= start + data.nbytes <= tensor.end - tensor.start:
             raise ValueError(f"{name}: bytes {start} to {start + data.nbytes} of {tensor.end - tensor.start}")
-        # Another view of the same bytes: a memoryview knows no bfloat16.
-        _write_at(self._descriptor, data.reshape(-1).view(np.uint8).data, self._data_start + tensor.start + start)
+        octets = data.reshape(-1).view(np.uint8).data
+        with self._one_at_a_time:  # the system writes a file by one thread at a time, and lets others spin
+            _write_at(self._descriptor, octets, self._data_start + tensor.start + start)
 
     def close(self) -> None:
         """Let go of the file."""
