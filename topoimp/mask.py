@@ -7,7 +7,8 @@ retrained may happen to be 0.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
@@ -31,10 +32,12 @@ class PackedMask:
     Args:
         shape: of the tensor.
         bits: ceil(n / 8) bytes for n weights; bits beyond the last weight are 0.
+        give_back: gives back the memory that the bits take, if they are mapped from a file.
     """
 
     shape: tuple[int, ...]
     bits: ByteArray
+    give_back: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
     @property
     def n_weights(self) -> int:
@@ -83,6 +86,7 @@ class ByMask:
         def write(start: int, pruned: CodeArray) -> BoolArray:
             kept = self.mask.part(self.first + start, self.first + start + len(pruned))
             _write_where(layer, start, kept, pruned)
+            self.mask.give_back()
             return kept
 
         return write
@@ -181,7 +185,7 @@ def masks_in(file: Checkpoint) -> Masks:
             raise CheckpointError(
                 f"{file.path}: tensor {name!r} does not hold one bit for each weight of shape {shape}"
             )
-        mask = PackedMask(tuple(shape), file.stored(name))
+        mask = PackedMask(tuple(shape), file.stored(name), partial(file.done_with, name))
         if mask.n_weights % 8 and mask.bits[-1] >> (mask.n_weights % 8):
             raise CheckpointError(f"{file.path}: tensor {name!r} has bits set beyond its last weight")
         masks[name] = mask

@@ -52,6 +52,8 @@ def verify_pruned(
     def look(there: Layer, n_threads: int) -> Preservation:
         info = infos[there.name]
         n_kept = _check_weights(path, there, layers, info, None if masks is None else masks[info.tensor], n_threads)
+        if masks is not None:
+            masks[info.tensor].give_back()
         left = preservation_of(
             forests[info.name],
             spanning_forest(there, threads=n_threads),
