@@ -29,7 +29,7 @@ from .output import for_people, note, note_left_out, noting_compilation, progres
 
 if TYPE_CHECKING:
     from topoimp.catalogue import LayerPatterns
-    from topoimp.commands.prune import Pruning
+    from topoimp.commands.job import Pruning
     from topoimp.streaming import OnStep
 
 
@@ -89,7 +89,8 @@ def _prune(
     verbose: Verbose = False,
 ) -> None:
     """Prune CHECKPOINT in rounds, keep every layer's barcode, and prove it; writes a checkpoint, its mask and a CSV."""
-    from topoimp.commands.prune import apply_mask, prune_checkpoint
+    from topoimp.commands.apply_mask import apply_mask
+    from topoimp.commands.prune import prune_checkpoint
 
     where: _Where = {
         "output": output,

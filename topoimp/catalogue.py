@@ -169,7 +169,7 @@ def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
     """
     infos, left_out = classify_tensors(checkpoint, patterns)
     for pattern in (*patterns.include, *patterns.exclude):
-        if infos and not any(_is_meant(info, pattern) for info in infos):
+        if infos and not any(is_meant(info, pattern) for info in infos):
             names = ", ".join(info.name for info in infos[:3])
             raise OptionError(f"pattern {pattern!r} matches no layer of {checkpoint.path}; its layers are {names}, ...")
     selected: list[LayerInfo] = []
@@ -264,9 +264,9 @@ def _sides(shape: tuple[int, ...], view: View) -> tuple[int, int]:
 
 
 def _reason_to_skip(info: LayerInfo, patterns: LayerPatterns) -> str | None:
-    if patterns.include and not any(_is_meant(info, pattern) for pattern in patterns.include):
+    if patterns.include and not any(is_meant(info, pattern) for pattern in patterns.include):
         return SKIPPED_BY_PATTERN
-    if any(_is_meant(info, pattern) for pattern in patterns.exclude):
+    if any(is_meant(info, pattern) for pattern in patterns.exclude):
         return SKIPPED_BY_PATTERN
     if not patterns.embeddings and _is_embedding(info):
         return SKIPPED_EMBEDDING
@@ -277,7 +277,7 @@ def _is_embedding(info: LayerInfo) -> bool:
     return any(fnmatchcase(name, pattern) for name in (info.tensor, *info.also) for pattern in EMBEDDINGS)
 
 
-def _is_meant(info: LayerInfo, pattern: str) -> bool:
+def is_meant(info: LayerInfo, pattern: str) -> bool:
     """Whether a pattern means a layer: by its own name, or by one of its tensor's, which means all of its groups."""
     return any(_matches(name, pattern) for name in (info.name, info.tensor, *info.also))
 

@@ -25,6 +25,10 @@ SHAPES_KEY = "topoimp.mask.shapes"
 """The metadata key of a mask file that holds the tensors' shapes as JSON."""
 
 
+_PIECE = 1 << 19
+"""Weights whose bits are unpacked together."""
+
+
 @dataclass(frozen=True)
 class PackedMask:
     """Which weights of one tensor are kept.
@@ -58,6 +62,10 @@ class PackedMask:
         first = start // 8
         unpacked = np.unpackbits(self.bits[first : -(-stop // 8)], count=stop - 8 * first, bitorder="little")
         return unpacked[start - 8 * first :].view(np.bool_)
+
+    def n_kept_of(self, start: int, stop: int) -> int:
+        """Give how many of the weights from ``start`` to ``stop`` are kept."""
+        return sum(int(np.count_nonzero(self.part(a, min(a + _PIECE, stop)))) for a in range(start, stop, _PIECE))
 
     def kept(self) -> BoolArray:
         """Give which weights are kept, in the shape of the tensor."""

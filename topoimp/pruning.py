@@ -1,12 +1,13 @@
 """One round of pruning: which weights each layer keeps for a target.
 
-Three methods. ``topological`` keeps every layer's maximum spanning forest and fills up with the strongest other
-weights; ``magnitude`` keeps the strongest weights; ``random`` keeps those that come first in one fixed permutation per
-seed and layer. Two scopes: a target for each ``layer``, or one ``global`` target for all layers together. All of them
-are nested: a smaller target keeps a subset of what a larger one keeps.
+Three methods. ``topological`` keeps every layer's maximum spanning forest (with an epsilon, those edges of it that are
+stronger than this share of the scale) and fills up with the strongest other weights; ``magnitude`` keeps the strongest
+weights; ``random`` keeps those that come first in one fixed permutation per seed and layer. Two scopes: a target for
+each ``layer``, or one ``global`` target for all layers together. All are nested: a smaller target keeps a subset
+of what a larger one keeps.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -15,6 +16,7 @@ import numpy as np
 from topoimp.arrays import BoolArray, CodeArray, FloatArray, IndexArray
 from topoimp.catalogue import LayerInfo
 from topoimp.choices import Method
+from topoimp.errors import OptionError
 from topoimp.forest import Forest
 from topoimp.layers import Layer
 from topoimp.number_format import common_bits
@@ -49,16 +51,19 @@ class Rule:
         method: the method.
         seed: chooses the permutations of ``random``; no other method looks at it.
         n_bits: 32, or 64 where float64 layers are compared with others.
+        protected_above: ``topological`` keeps the forest's edges that are stronger than this, whatever the target.
     """
 
     method: Method
     seed: int
     n_bits: int
+    protected_above: float = 0.0
 
     def protected_by(self, forest: Forest) -> tuple[IndexArray, FloatArray]:
         """Give the weights that are kept whatever the target, and their strengths."""
         if self.method is Method.TOPOLOGICAL:
-            return forest.indices, forest.strengths
+            n_protected = int(np.count_nonzero(forest.strengths > self.protected_above))  # they are descending
+            return forest.indices[:n_protected], forest.strengths[:n_protected]
         return NOTHING, NO_STRENGTHS
 
     def ranked(self, info: LayerInfo, forest: Forest) -> Ranked:
@@ -72,6 +77,34 @@ class Rule:
 def rule_for(infos: Sequence[LayerInfo], method: Method, seed: int) -> Rule:
     """Give the one rule under which all layers compare, whatever their types."""
     return Rule(method, seed, common_bits(info.number_format for info in infos))
+
+
+def check_epsilon(epsilon: float, method: Method) -> None:
+    """Make sure that a tolerance means something.
+
+    Args:
+        epsilon: share of the scale, the largest strength of all layers, up to which deaths are not protected.
+        method: only ``topological`` protects anything.
+
+    Raises:
+        OptionError: if it is not in [0, 1], or the method protects nothing.
+    """
+    if not 0 <= epsilon <= 1:
+        raise OptionError(f"epsilon is {epsilon}; it must be at least 0 (full protection) and at most 1 (none)")
+    if epsilon and method is not Method.TOPOLOGICAL:
+        raise OptionError(f"epsilon is {epsilon}, but the method {method} protects nothing; topological does")
+
+
+def with_epsilon(rule: Rule, epsilon: float, forests: Iterable[Forest]) -> Rule:
+    """Give the rule that protects only edges of a forest whose death, strength / scale, is above epsilon.
+
+    Args:
+        rule: what else decides.
+        epsilon: in [0, 1].
+        forests: of all layers; the scale is the largest strength of any.
+    """
+    scale = max((forest.strongest or 0.0 for forest in forests), default=0.0)
+    return replace(rule, protected_above=epsilon * scale)
 
 
 @dataclass(frozen=True)
@@ -107,13 +140,12 @@ class Keep:
 
     def n_kept_of(self, forest: Forest, layer: Layer, threads: int) -> int:
         """Give how many edges of the layer's maximum spanning forest are kept by a method that goes by strength."""
-        if self.rule.method is Method.TOPOLOGICAL:
-            return len(forest.indices)
-        ranks, rank = ranks_of(forest.strengths, self.rule.n_bits), self.share.rank
-        n_above, equal = int(np.count_nonzero(ranks > rank)), forest.indices[ranks == rank]
+        indices, strengths = forest.indices[self.n_protected :], forest.strengths[self.n_protected :]
+        ranks, rank = ranks_of(strengths, self.rule.n_bits), self.share.rank
+        n_kept, equal = self.n_protected + int(np.count_nonzero(ranks > rank)), indices[ranks == rank]
         if len(equal) == 0 or self.share.n_equal == 0:
-            return n_above
-        return n_above + int(np.count_nonzero(equal <= cut_of(self.share, self.ranked, layer, threads).last))
+            return n_kept
+        return n_kept + int(np.count_nonzero(equal <= cut_of(self.share, self.ranked, layer, threads).last))
 
 
 def pruned_layer(pruner: Pruner, layer: Layer, threads: int) -> Layer:

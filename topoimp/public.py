@@ -4,10 +4,12 @@ from topoimp.barcode import Barcode, barcode_of, neural_persistence
 from topoimp.bounds import LayerBound, layer_bound
 from topoimp.catalogue import LayerPatterns
 from topoimp.choices import Data, Method, NeuralPersistence, Scale, Scope, View
+from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.commands.bound import architecture_bound_report, bound_report
 from topoimp.commands.compare import comparison_report
-from topoimp.commands.prune import Pruning, apply_mask, prune_checkpoint
+from topoimp.commands.job import Pruning
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.commands.train import Training, train_run
 from topoimp.errors import (
     CheckpointError,

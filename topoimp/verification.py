@@ -72,6 +72,34 @@ def verify_pruned(
     return dict(zip(infos, found, strict=True))
 
 
+def verify_rewound(path: Path, stream: LayerStream, masks: Masks) -> dict[str, int]:
+    """Check a checkpoint that was rewound: bit for bit the earlier weights under the mask, the rest of its layers +0.0.
+
+    Args:
+        path: the rewound checkpoint.
+        stream: the selected layers of the checkpoint that it was rewound to.
+        masks: by tensor name, what was to be kept.
+
+    Returns:
+        by layer name, how many weights are not zero: those kept, but for those that were zero before.
+
+    Raises:
+        VerificationError: naming the tensor that is not as it should be.
+    """
+    written, layers = open_checkpoint(path), stream.layers
+    _check_tensors(written, layers, masks)
+    infos = {info.name: info for info in layers.infos}
+
+    def look(there: Layer, n_threads: int) -> int:
+        info = infos[there.name]
+        n_left = _check_weights(path, there, layers, info, masks[info.tensor], n_threads)
+        masks[info.tensor].give_back()
+        return n_left
+
+    found = replace(stream, layers=Layers(written, layers.infos, ())).each(look)
+    return dict(zip(infos, found, strict=True))
+
+
 def _check_weights(
     path: Path, there: Layer, layers: Layers, info: LayerInfo, mask: PackedMask | None, threads: int
 ) -> int:

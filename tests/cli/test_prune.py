@@ -52,6 +52,7 @@ def test_every_option_reaches_the_library(topoimp, lenet, tmp_path):
     settings = json.loads(outcome.out)["settings"]
     assert settings == {
         "method": "random",
+        "epsilon": None,
         "scope": "global",
         "rounds": 2,
         "rate": 0.3,

@@ -10,8 +10,8 @@ from topoimp.checkpoint import write_arrays
 from topoimp.choices import Method, Scope
 from topoimp.errors import VerificationError
 from topoimp.pruning import pruned_layer
-from topoimp.rounds import sweep
 from topoimp.schedule import plan_schedule
+from topoimp.sweeping import sweep
 
 
 def schedule_of(n_rounds=5, **options):
@@ -20,7 +20,7 @@ def schedule_of(n_rounds=5, **options):
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory):
-    return tmp_path_factory.mktemp("rounds") / "model.safetensors"
+    return tmp_path_factory.mktemp("sweeping") / "model.safetensors"
 
 
 ARRAYS = st.lists(weights(rows=st.integers(2, 7), columns=st.integers(2, 7)), min_size=1, max_size=3)

@@ -1,6 +1,6 @@
-"""The loop of rounds.
+"""Rounds of pruning without training between them.
 
-Without training, magnitudes do not move, so that n rounds equal one shot at the last round's target: the masks are
+Magnitudes do not move, so that n rounds equal one shot at the last round's target: the masks are
 nested and each round is a point of a sweep. What a round keeps of the topology follows from the forest of the input and
 the order of the weights, but for the method ``random``, whose forests are found round by round. Whatever is written is
 read back and held against this (``verification``).
@@ -16,8 +16,8 @@ from topoimp.errors import VerificationError
 from topoimp.forest import Forest, spanning_forest
 from topoimp.layers import Layer
 from topoimp.preservation import Preservation, preservation_by_strength, preservation_of, together
-from topoimp.pruning import Keep, Rule, keep_each, pruned_layer, rule_for
-from topoimp.schedule import Schedule
+from topoimp.pruning import Keep, Rule, keep_each, pruned_layer, rule_for, with_epsilon
+from topoimp.schedule import Targets
 from topoimp.selection import Ranked
 from topoimp.streaming import InHand, LayerStream
 
@@ -29,11 +29,13 @@ class LayerRound:
     Args:
         target: weights it was to keep; None if all layers share one target.
         left: what it keeps.
-        floor_binds: whether it is held at its floor.
+        n_protected: weights that are kept whatever the target: its floor, or less with an epsilon.
+        floor_binds: whether it is held at that number.
     """
 
     target: int | None
     left: Preservation
+    n_protected: int
     floor_binds: bool
 
 
@@ -59,6 +61,11 @@ class Round:
         return together([layer.left for layer in self.layers.values()])
 
     @property
+    def n_protected(self) -> int:
+        """Weights of all layers that are kept whatever the target."""
+        return sum(layer.n_protected for layer in self.layers.values())
+
+    @property
     def missed(self) -> list[str]:
         """Where more is kept than asked for, as the target is below the floor: layers, or ``all layers together``."""
         if any(layer.target is None for layer in self.layers.values()):
@@ -79,25 +86,32 @@ class Sweep:
     forests: Mapping[str, Forest]
 
 
-def sweep(stream: LayerStream, schedule: Schedule, *, method: Method, scope: Scope, seed: int = 0) -> Sweep:
+def sweep(
+    stream: LayerStream, schedule: Targets, *, method: Method, scope: Scope, seed: int = 0, epsilon: float = 0.0
+) -> Sweep:
     """Prune in rounds without training between them; nothing is written.
 
     Args:
         stream: the layers.
-        schedule: targets for every round.
+        schedule: the rounds, and their targets.
         method: what decides which weights are kept.
         scope: a target per layer, or one for all.
         seed: for the method ``random``.
+        epsilon: for the method ``topological``: deaths up to so much of the largest strength are not protected.
 
     Raises:
         VerificationError: if a round is not what it was meant to be; that is a defect of topoimp.
     """
     rule = rule_for(stream.layers.infos, method, seed)
-    swept = (
-        _sweep_globally(stream, schedule, rule) if scope is Scope.GLOBAL else _sweep_by_layer(stream, schedule, rule)
-    )
+    forests: Mapping[str, Forest] | None = None
+    if epsilon:
+        found = stream.each(lambda layer, threads: spanning_forest(layer, threads=threads))
+        forests = {info.name: forest for info, forest in zip(stream.layers.infos, found, strict=True)}
+        rule = with_epsilon(rule, epsilon, found)
+    sweep_all = _sweep_globally if scope is Scope.GLOBAL else _sweep_by_layer
+    swept = sweep_all(stream, schedule, rule, forests)
     for now in swept.rounds:
-        _check_counts(now, method)
+        _check_counts(now)
     return swept
 
 
@@ -109,12 +123,12 @@ class _LayerSweep:
     rounds: Sequence[LayerRound]
 
 
-def _sweep_by_layer(stream: LayerStream, schedule: Schedule, rule: Rule) -> Sweep:
+def _sweep_by_layer(stream: LayerStream, schedule: Targets, rule: Rule, forests: Mapping[str, Forest] | None) -> Sweep:
     infos = {info.name: info for info in stream.layers.infos}
 
     def look(layer: Layer, threads: int) -> _LayerSweep:
-        forest = spanning_forest(layer, threads=threads)
-        info, targets = infos[layer.name], schedule.targets(n_weights=layer.n_weights, n_edges=forest.n_edges)
+        forest = spanning_forest(layer, threads=threads) if forests is None else forests[layer.name]
+        info, targets = infos[layer.name], schedule.targets_of(infos[layer.name], forest.n_edges)
         kept = keep_each([info], {info.name: forest}, targets, rule, InHand(layer, threads))
         keeps = [keep[info.name] for keep in kept]
         return _LayerSweep(forest, targets, keeps, _rounds_of(layer, forest, targets, keeps, threads))
@@ -122,31 +136,29 @@ def _sweep_by_layer(stream: LayerStream, schedule: Schedule, rule: Rule) -> Swee
     swept = dict(zip(infos, stream.each(look), strict=True))
     rounds = [
         Round(
-            number=k + 1,
+            number=number,
             target=sum(of_layer.targets[k] for of_layer in swept.values()),
             keeps={name: of_layer.keeps[k] for name, of_layer in swept.items()},
             layers={name: of_layer.rounds[k] for name, of_layer in swept.items()},
         )
-        for k in range(schedule.n_rounds)
+        for k, number in enumerate(schedule.numbers)
     ]
     return Sweep(rounds, {name: of_layer.forest for name, of_layer in swept.items()})
 
 
-def _sweep_globally(stream: LayerStream, schedule: Schedule, rule: Rule) -> Sweep:
+def _sweep_globally(stream: LayerStream, schedule: Targets, rule: Rule, known: Mapping[str, Forest] | None) -> Sweep:
     infos = {info.name: info for info in stream.layers.infos}
 
     def look(layer: Layer, threads: int) -> tuple[Forest, Ranked]:
-        forest = spanning_forest(layer, threads=threads)
+        forest = spanning_forest(layer, threads=threads) if known is None else known[layer.name]
         ranked = rule.ranked(infos[layer.name], forest)
         ranked.prepare(layer, threads)
         return forest, ranked
 
     found = stream.each(look)
     forests = {name: forest for name, (forest, _) in zip(infos, found, strict=True)}
-    totals = schedule.targets(
-        n_weights=sum(info.n_weights for info in infos.values()),
-        n_edges=sum(forest.n_edges for forest in forests.values()),
-    )
+    n_edges = {name: forest.n_edges for name, forest in forests.items()}
+    totals = schedule.shared_targets(list(infos.values()), n_edges)
     keeps = keep_each(list(infos.values()), forests, totals, rule, stream, [ranked for _, ranked in found])
 
     def look_again(layer: Layer, threads: int) -> list[LayerRound]:
@@ -155,7 +167,8 @@ def _sweep_globally(stream: LayerStream, schedule: Schedule, rule: Rule) -> Swee
 
     by_layer = dict(zip(infos, stream.each(look_again), strict=True))
     rounds = [
-        Round(k + 1, totals[k], keeps[k], {name: by_layer[name][k] for name in by_layer}) for k in range(len(totals))
+        Round(number, totals[k], keeps[k], {name: by_layer[name][k] for name in by_layer})
+        for k, number in enumerate(schedule.numbers)
     ]
     return Sweep(rounds, forests)
 
@@ -171,7 +184,7 @@ def _rounds_of(
             raise VerificationError(f"layer {layer.name!r}: a weight that was pruned came back")
         before = keep.n_kept
         left = _left_of(layer, reference, keep, threads)
-        rounds.append(LayerRound(target, left, _floor_binds(keep, left, target)))
+        rounds.append(LayerRound(target, left, keep.n_protected, _floor_binds(keep, target)))
     return rounds
 
 
@@ -186,21 +199,20 @@ def _left_of(layer: Layer, reference: Forest, keep: Keep, threads: int) -> Prese
     return preservation_of(reference, left, n_weights=n_weights, n_forest_kept=n_forest_kept)
 
 
-def _floor_binds(keep: Keep, left: Preservation, target: int | None) -> bool:
-    if keep.rule.method is not Method.TOPOLOGICAL:
-        return False
-    return left.n_kept == left.floor > 0 if target is None else target < left.floor
+def _floor_binds(keep: Keep, target: int | None) -> bool:
+    if target is None:
+        return keep.n_kept == keep.n_protected > 0
+    return target < keep.n_protected
 
 
-def _check_counts(now: Round, method: Method) -> None:
-    """Hold a round's counts against what was asked for."""
-    is_topological = method is Method.TOPOLOGICAL
+def _check_counts(now: Round) -> None:
+    """Hold a round's counts against what was asked for; no more can be kept than there is."""
     for name, layer in now.layers.items():
         if layer.target is not None:
-            wanted = max(layer.target, layer.left.floor) if is_topological else layer.target
+            wanted = min(max(layer.target, layer.n_protected), layer.left.n_edges)
             _check_count(f"layer {name!r}", now.number, layer.left.n_kept, wanted)
     if all(layer.target is None for layer in now.layers.values()):
-        wanted = max(now.target, now.left.floor) if is_topological else now.target
+        wanted = min(max(now.target, now.n_protected), now.left.n_edges)
         _check_count("all layers", now.number, now.left.n_kept, wanted)
 
 

@@ -1,0 +1,67 @@
+"""Prune a checkpoint by a mask, and prove what was kept."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from topoimp.catalogue import LayerPatterns, Layers
+from topoimp.checkpoint import open_checkpoint
+from topoimp.commands.columns import layer_columns, left_out, pattern_settings
+from topoimp.commands.job import Job, Pruning, metadata_of
+from topoimp.forest import spanning_forest
+from topoimp.mask import is_mask, masks_for
+from topoimp.preservation import Preservation, together
+from topoimp.report import Cell, Report, Row
+from topoimp.streaming import OnStep
+
+
+def apply_mask(
+    path: Path,
+    mask: Path,
+    *,
+    output: Path | None = None,
+    patterns: LayerPatterns | None = None,
+    mask_output: Path | None = None,
+    force: bool = False,
+    threads: int | None = None,
+    on_step: OnStep | None = None,
+) -> Pruning:
+    """Prune a checkpoint by a mask; write the result, the mask of its layers and a table.
+
+    Args:
+        path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it; never changed.
+        mask: a mask file, or a checkpoint whose zeros are one.
+        output: as for ``prune_checkpoint``.
+        patterns: which layers; all but embeddings and heads if None.
+        mask_output: the mask, if not beside the output.
+        force: replace existing outputs.
+        threads: how many cores to use; all if None. The result does not depend on it.
+        on_step: told how much has been done.
+
+    Raises:
+        OptionError: if the output is the input or the mask.
+        OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room.
+        VerificationError: if what was written is not what was meant; nothing is left behind.
+        TopoimpError: if a file, a layer, a pattern or the mask cannot be used.
+    """
+    masking = open_checkpoint(mask)
+    job = Job.plan(path, patterns, output, mask_output, (), 1, threads=threads, on_step=on_step, mask=masking)
+    pruners = masks_for(job.layers, masking)
+    settings: dict[str, Cell | Sequence[str]] = {
+        "method": "mask" if is_mask(masking) else "zeros",
+        **pattern_settings(job.layers.patterns),
+    }
+    inputs = {"checkpoint": job.path, "mask": Path(mask)}
+    with job.staging(force=force) as staging:
+        found = job.stream.each(lambda layer, n: spanning_forest(layer, threads=n))
+        forests = {info.name: forest for info, forest in zip(job.layers.infos, found, strict=True)}
+        left = job.write(staging, job.outputs.checkpoint, pruners, metadata_of(settings, 1), forests)
+        masking.check_unchanged()
+        rows = _mask_rows(job.layers, left)
+        report = Report("prune", inputs, settings, rows, left_out(job.layers), job.outputs.by_role())
+        job.commit(staging, report)
+    return job.done(report, [])
+
+
+def _mask_rows(layers: Layers, left: Mapping[str, Preservation]) -> list[Row]:
+    rows: list[Row] = [{**layer_columns(info), "round": 1, **left[info.name].columns()} for info in layers.infos]
+    return [*rows, {"level": "network", "round": 1, **together(list(left.values())).columns()}]
