@@ -32,7 +32,9 @@ def _bound(
     ] = None,
     arch: Annotated[
         str | None,
-        typer.Option("--arch", metavar="MODEL", help="Shapes alone: lenet-300-100, lenet-5 or mlp:784-300-100-10."),
+        typer.Option(
+            "--arch", metavar="MODEL", help="Shapes alone: lenet-300-100, vgg-16, ..., or mlp:784-300-100-10."
+        ),
     ] = None,
     rate: Rate = None,
     include: Include = None,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from topoimp.architectures import parse_architecture
+from topoimp.architectures import ImageShape, parse_architecture
 from topoimp.checkpoint import Checkpoint, open_checkpoint
 from topoimp.choices import Data
 from topoimp.commands.train import Training, train_run
@@ -127,9 +127,9 @@ def train(sample: Sample, folder: Path, mnist: Path | None) -> Training:
     )
 
 
-def image_of(sample: Sample) -> tuple[int, int]:
-    """Give height and width of a sample's images."""
-    return (8, 8) if sample.data is Data.DIGITS else (28, 28)
+def image_of(sample: Sample) -> ImageShape:
+    """Give channels, height and width of a sample's images."""
+    return (1, 8, 8) if sample.data is Data.DIGITS else (1, 28, 28)
 
 
 def weights_of(checkpoint: Checkpoint) -> np.ndarray:

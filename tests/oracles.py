@@ -96,3 +96,16 @@ def sorted_forest(strengths):
             parent[row] = column
             forest.append(index)
     return forest
+
+
+def drawn_weights(shapes, *, seed, variance):
+    """Initial weights by name, drawn one after another from one generator; variance(n_in, n_out) counts kernels too."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    weights = {}
+    for name, (n_out, n_in, *kernel) in shapes.items():
+        size = int(np.prod(kernel))
+        deviation = variance(n_in * size, n_out * size) ** 0.5
+        weights[name] = torch.empty(n_out, n_in, *kernel).normal_(0, deviation, generator=generator)
+    return weights

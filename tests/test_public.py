@@ -89,3 +89,9 @@ def test_help_and_completion_import_nothing_heavy():
 
 def test_only_training_needs_torch():
     assert modules_after("from topoimp import *") & {"torch", "pandas", "sklearn", "gudhi"} == set()
+
+
+def test_the_bounds_of_an_architecture_need_no_torch():
+    code = "from topoimp.commands.bound import architecture_bound_report as report; report('vgg-16')"
+
+    assert modules_after(code) & {"torch", "pandas", "sklearn", "gudhi"} == set()

@@ -17,6 +17,7 @@ ARRAYS = {
     "scalar": np.array(3.0, np.float32),
     "empty": np.empty((0, 3), np.float32),
     "bits": np.arange(3, dtype=np.uint8),
+    "steps": np.array(7, np.int64),
     "transposed": np.arange(6, dtype=np.float32).reshape(2, 3).T,
 }
 

@@ -43,7 +43,8 @@ def test_layers_of_zeros_bound_nothing(write):
 
 
 @pytest.mark.parametrize(
-    ("model", "floor"), [("lenet-300-100", 1_591), ("mlp:784-300-100-10", 1_591), ("lenet-5", 2_401)]
+    ("model", "floor"),
+    [("lenet-300-100", 1_591), ("mlp:784-300-100-10", 1_591), ("lenet-5", 2_401), ("conv-2", 18_144)],
 )
 def test_an_architecture_alone_has_its_floors(model, floor):
     report = architecture_bound_report(model)

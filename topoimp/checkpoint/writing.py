@@ -24,6 +24,7 @@ _NAMES = {
     np.dtype(np.float32): "F32",
     np.dtype(np.float16): "F16",
     np.dtype(np.uint8): "U8",
+    np.dtype(np.int64): "I64",
 }
 
 
@@ -173,7 +174,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping
 
     Args:
         path: where; replaced if there. Stage it (``Staging``) to have it appear whole.
-        arrays: float64, float32, float16 or uint8 arrays of any shape, by tensor name.
+        arrays: float64, float32, float16, uint8 or int64 arrays of any shape, by tensor name.
         metadata: texts for ``__metadata__``.
     """
     shapes = {name: (_NAMES[array.dtype], array.shape) for name, array in arrays.items()}

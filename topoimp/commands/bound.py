@@ -68,7 +68,7 @@ def architecture_bound_report(model: str, *, rate: float = DEFAULT_RATE) -> Repo
     """Report the bounds that follow from the shapes of an architecture alone, all of its weights being non-zero.
 
     Args:
-        model: as ``train`` takes it, such as ``lenet-300-100`` or ``mlp:784-300-100-10``.
+        model: as ``train`` takes it, such as ``lenet-300-100``, ``vgg-16`` or ``mlp:784-300-100-10``.
         rate: share of the remaining weights that one round removes; above 0 and below 1.
 
     Raises:
