@@ -60,7 +60,7 @@ ORDER = (
     "models",
     "data",
     "training",
-    "commands.columns",
+    "columns",
     "commands.barcode",
     "commands.bound",
     "commands.job",

@@ -61,9 +61,33 @@ class Scale(StrEnum):
     NONE = "none"
 
 
+class Optimizer(StrEnum):
+    """What training steps with."""
+
+    ADAM = "adam"
+    SGD = "sgd"
+
+
+class Schedules(StrEnum):
+    """How the learning rate goes on: as it is, down to a tenth at some steps, or down to 0 along a cosine."""
+
+    CONSTANT = "constant"
+    STEPS = "steps"
+    COSINE = "cosine"
+
+
+class Recipes(StrEnum):
+    """Which recipe a network is trained by: that of the data, the published one, or that in fewer epochs."""
+
+    DEFAULT = "default"
+    CANONICAL = "canonical"
+    QUICK = "quick"
+
+
 class Data(StrEnum):
     """The data sets that are known by name."""
 
     DIGITS = "digits"
     MNIST = "mnist"
     FASHION_MNIST = "fashion-mnist"
+    CIFAR10 = "cifar10"

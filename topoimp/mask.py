@@ -15,8 +15,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from topoimp.arrays import BoolArray, ByteArray, CodeArray
-from topoimp.catalogue import LayerInfo, Layers, classify_tensors
+from topoimp.arrays import BoolArray, ByteArray, CodeArray, IndexArray
+from topoimp.catalogue import LayerInfo, Layers, classify_tensors, natural
 from topoimp.checkpoint import Checkpoint, TensorWriter, laid_out, open_checkpoint
 from topoimp.errors import CheckpointError
 from topoimp.layers import Layer
@@ -63,6 +63,10 @@ class PackedMask:
         unpacked = np.unpackbits(self.bits[first : -(-stop // 8)], count=stop - 8 * first, bitorder="little")
         return unpacked[start - 8 * first :].view(np.bool_)
 
+    def keeps(self, indices: IndexArray) -> BoolArray:
+        """Give which of some weights, by flat index, are kept."""
+        return np.not_equal(self.bits[indices >> 3] >> (indices & 7).astype(np.uint8) & 1, 0)
+
     def n_kept_of(self, start: int, stop: int) -> int:
         """Give how many of the weights from ``start`` to ``stop`` are kept."""
         return sum(int(np.count_nonzero(self.part(a, min(a + _PIECE, stop)))) for a in range(start, stop, _PIECE))
@@ -95,6 +99,20 @@ class ByMask:
             kept = self.mask.part(self.first + start, self.first + start + len(pruned))
             _write_where(layer, start, kept, pruned)
             self.mask.give_back()
+            return kept
+
+        return write
+
+
+class ByEdges:
+    """Keeps whatever is not zero."""
+
+    def on(self, layer: Layer, threads: int) -> Callable[[int, CodeArray], BoolArray]:  # noqa: ARG002  # of a protocol
+        """Give what writes the parts of a layer, and says what is not zero."""
+
+        def write(start: int, pruned: CodeArray) -> BoolArray:
+            kept = np.not_equal(layer.number_format.magnitudes(layer.weights[start : start + len(pruned)]), 0)
+            _write_where(layer, start, kept, pruned)
             return kept
 
         return write
@@ -151,6 +169,13 @@ def mask_writer(path: Path, shapes: Mapping[str, tuple[int, ...]], metadata: Map
     """
     texts = {**metadata, SHAPES_KEY: json.dumps({name: list(shape) for name, shape in shapes.items()})}
     return TensorWriter(path, laid_out({name: ("U8", (mask_bytes(shape),)) for name, shape in shapes.items()}), texts)
+
+
+def mask_shapes(layers: Layers) -> dict[str, tuple[int, ...]]:
+    """Give the tensors that have a mask, in an order that does not depend on the files: those pruned, and their ties."""
+    checkpoint, pruned = layers.checkpoint, layers.by_tensor()
+    names = sorted((name for name in checkpoint.tensors if checkpoint.ties.get(name, name) in pruned), key=natural)
+    return {name: checkpoint.tensors[name].shape for name in names}
 
 
 def write_masks(path: Path, masks: Masks, metadata: Mapping[str, str]) -> None:

@@ -49,6 +49,10 @@ class NumberFormat:
         """Give |w| exactly, in the shape of ``codes``."""
         return self._widened(self.magnitudes(codes)).astype(np.float64)
 
+    def values(self, codes: CodeArray) -> FloatArray:
+        """Give the numbers themselves exactly, in the shape of ``codes``."""
+        return np.where(codes > self.code_dtype.type(self.magnitude_mask), -1.0, 1.0) * self.strengths(codes)
+
     def common_codes(self, codes: CodeArray, *, n_bits: int) -> CodeArray:
         """Give magnitude codes that compare across formats: those of |w| as float32 or float64.
 

@@ -8,10 +8,13 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from topoimp.errors import CheckpointError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +25,11 @@ Row = Mapping[str, Cell]
 COLUMNS = MappingProxyType(
     {
         "level": "`layer`, or `network` for a row about all selected layers together",
-        "round": "round of pruning, from 1",
+        "method": "what decides which weights are kept",
+        "epsilon": "share of the scale up to which deaths are not protected; blank but for the method `topological`",
+        "scope": "whether each layer has a target of its own, or all share one",
+        "seed": "of the initial weights, the order of the images, and the permutations of the method `random`",
+        "round": "round of pruning, from 1; 0 is the unpruned network",
         "layer": "name of the tensor; blank in a network row",
         "rows": "rows of the layer: its first axis",
         "columns": "columns of the layer: its other axes together",
@@ -74,6 +81,19 @@ COLUMNS = MappingProxyType(
         "train_loss": "mean cross-entropy over the epoch's training steps, in nats",
         "test_loss": "mean cross-entropy on the test set, in nats",
         "test_accuracy": "share of the test set that is classified correctly",
+        "round_beta0_kept": "whether the round's mask left as many components as the weights before it had",
+        "round_barcode_kept": "whether the round's mask left all bars of the weights before it",
+        "round_retention": "share of the forest of the weights before the round that its mask kept",
+        "bottleneck": "bottleneck distance of the barcode to the reference's, at the reference's scale; removed edges "
+        "merge at 0; network: the largest",
+        "sorted_linf": "largest difference of the sorted persistences, at the reference's scale; network: the largest",
+        "checked": "what was checked of a round (docs/reports.md)",
+        "quantity": "column that is summed up",
+        "n_seeds": "seeds that it is summed up over",
+        "mean": "mean over the seeds",
+        "standard_deviation": "standard deviation over the seeds, of a sample; blank for one seed",
+        "minimum": "smallest value of any seed",
+        "maximum": "largest value of any seed",
         "undefined": "why a value of this row is blank",
     }
 )
@@ -157,6 +177,30 @@ class Report:
         import pandas as pd
 
         return pd.DataFrame({column: pd.array([row.get(column) for row in self.rows]) for column in self._columns()})
+
+
+def rows_of_csv(text: str) -> list[Row]:
+    """Give the rows of a table that ``Report.to_csv`` wrote, columns without a value left out.
+
+    Raises:
+        CheckpointError: if it is no such table.
+    """
+    table = csv.DictReader(io.StringIO(text))
+    unknown = [name for name in table.fieldnames or [""] if name not in COLUMNS]
+    if unknown:
+        raise CheckpointError(f"a table has a column {unknown[0]!r}, which no report has")
+    return [{name: _cell_of(name, cell) for name, cell in row.items() if cell} for row in table]
+
+
+def _cell_of(name: str, text: str) -> Cell:
+    if name == "layer":
+        return text
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _csv_cell(cell: Cell) -> Cell:

@@ -1,12 +1,16 @@
 """The built-in trainer: a recipe and a data set in, initial, rewind and trained weights out.
 
-Training is repeatable bit for bit on one machine at an equal number of threads: the seed decides the initial weights
-and the order of the images, and nothing else is random.
+Training is repeatable bit for bit on one machine at an equal number of threads: the seed decides the initial weights,
+the order of the images and how they are augmented, and nothing else is random. A network can be trained under a mask:
+what the mask does not keep is zero from the beginning and gets no gradient, so that neither it nor the optimizer's
+momentum for it ever becomes anything else.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from math import isfinite
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from math import cos, isfinite, pi
 
 import numpy as np
 import torch
@@ -15,55 +19,19 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from topoimp.architectures import parse_architecture
+from topoimp.arrays import BoolArray
+from topoimp.choices import Optimizer, Schedules
 from topoimp.data import Images
 from topoimp.errors import OptionError, TrainingError
 from topoimp.models import build_network
+from topoimp.recipes import Recipe
 from topoimp.threads import available_threads
 
-Weights = dict[str, NDArray[np.float32]]
+Weights = dict[str, NDArray[np.generic]]
 """A network's tensors by name."""
 
-
-_MOST = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides what training gives, the data and the seed aside.
-
-    Args:
-        model: as ``parse_architecture`` takes it.
-        epochs: passes over the training set, at least 0.
-        batch_size: images a step, at least 1.
-        learning_rate: of Adam, above 0.
-        rewind_at: step after which the rewind weights are taken, from 0 (the initial ones) to the last step.
-        threads: of the processor, at least 1; more than there are cores count as all cores.
-    """
-
-    model: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    rewind_at: int
-    threads: int
-
-    def __post_init__(self) -> None:
-        for name, least in (("epochs", 0), ("batch_size", 1), ("rewind_at", 0), ("threads", 1)):
-            if not least <= getattr(self, name) <= _MOST:
-                raise OptionError(f"{name} is {getattr(self, name)}; it must be at least {least} and at most {_MOST}")
-        if not 0 < self.learning_rate < float("inf"):
-            raise OptionError(f"learning_rate is {self.learning_rate}; it must be above 0")
-
-    def n_steps(self, n_images: int) -> int:
-        """Give the number of steps on a training set of that size.
-
-        Raises:
-            OptionError: if the rewind step lies beyond the last one.
-        """
-        n_steps = self.epochs * -(-n_images // self.batch_size)
-        if self.rewind_at > n_steps:
-            raise OptionError(f"rewind_at is {self.rewind_at}, but training has {n_steps} steps")
-        return n_steps
+OnStep = Callable[[int, int], None]
+"""Called after each step with its number and the number of steps in all."""
 
 
 @dataclass(frozen=True)
@@ -91,69 +59,310 @@ class Trained:
     epochs: list[Epoch]
 
 
+@dataclass(frozen=True)
+class Retrained:
+    """What training under a mask gave.
+
+    Args:
+        started: what it went out from: the network's tensors before the first step.
+        final: what it arrived at.
+        end: how training stands then.
+    """
+
+    started: Weights
+    final: Weights
+    end: Epoch
+
+
+def device_of(wish: str) -> str:
+    """Give the device that a wish means: ``auto`` is CUDA where there is any.
+
+    Raises:
+        OptionError: if there is no such device.
+    """
+    has_cuda = torch.cuda.is_available()
+    if wish == "auto":
+        return "cuda" if has_cuda else "cpu"
+    if wish not in ("cpu", "cuda"):
+        raise OptionError(f"there is no device {wish!r}; known are auto, cpu and cuda")
+    if wish == "cuda" and not has_cuda:
+        raise OptionError("the device is cuda, and there is none here; the recipe must say cpu")
+    return wish
+
+
 def train_network(
-    recipe: Recipe,
-    images: Images,
-    *,
-    seed: int,
-    on_step: Callable[[int, int], None] = lambda _step, _n_steps: None,
+    recipe: Recipe, images: Images, *, seed: int, on_step: OnStep = lambda _step, _n_steps: None
 ) -> Trained:
-    """Train a network with Adam on cross-entropy.
+    """Train a network from its initial weights on cross-entropy.
 
     Args:
         recipe: how.
         images: on what.
         seed: of the initial weights and of the order of the images.
-        on_step: called after each step with its number and the number of steps in all.
+        on_step: called after each step.
 
     Raises:
-        OptionError: if the model does not take such images, or the rewind step lies beyond the last one.
+        OptionError: if the model does not take such images, the rewind step lies beyond the last one, or there is no
+            such device.
         TrainingError: if the loss or a weight stops being finite.
     """
-    torch.set_num_threads(min(recipe.threads, available_threads()))
-    network = build_network(parse_architecture(recipe.model, image=images.image), seed=seed)
-    n_steps = recipe.n_steps(len(images.train_labels))
-    # Fused Adam gives the same bits run after run, and halves the time of a step of a small network.
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
-    initial = rewind = _weights(network)
-    epochs = [_tested(network, images, epoch=0, step=0, train_loss=None)]
-    step = 0
-    for epoch in range(1, recipe.epochs + 1):
-        losses = []
-        for batch, labels in _batches(images, recipe.batch_size, seed, epoch):
-            optimizer.zero_grad(set_to_none=True)
-            loss = cross_entropy(network(batch), labels)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
-            optimizer.step()
-            losses.append(loss.detach())
-            step += 1
+    with _settings(recipe):
+        run = _Run.of(recipe, images, seed)
+        initial = rewind = run.weights()
+        epochs = [run.tested(0, None)]
+
+        def after(step: int, n_steps: int) -> None:
+            nonlocal rewind
             if step == recipe.rewind_at:
-                rewind = _weights(network)
+                rewind = run.weights()
             on_step(step, n_steps)
-        train_loss = float(torch.stack(losses).mean())
-        epochs.append(_tested(network, images, epoch=epoch, step=step, train_loss=train_loss))
-        if not isfinite(train_loss) or not all(np.isfinite(weight).all() for weight in _weights(network).values()):
+
+        epochs += [run.tested(epoch, loss) for epoch, loss in run.epochs(0, after)]
+        return Trained(initial, rewind, run.weights(), epochs)
+
+
+def train_until(recipe: Recipe, images: Images, *, seed: int, step: int) -> Weights:
+    """Give the weights after so many steps of the recipe, as ``train_network`` passes them."""
+    with _settings(recipe):
+        run = _Run.of(recipe, images, seed)
+        reached = run.weights()
+        for now in run.steps(0):
+            if now.step == step:
+                return run.weights()
+        return reached
+
+
+def retrain_network(
+    recipe: Recipe,
+    images: Images,
+    *,
+    seed: int,
+    start: Mapping[str, NDArray[np.generic]],
+    masks: Mapping[str, BoolArray],
+    from_step: int = 0,
+    on_step: OnStep = lambda _step, _n_steps: None,
+) -> Retrained:
+    """Train a network under a mask, from given weights.
+
+    Args:
+        recipe: how.
+        images: on what.
+        seed: of the order of the images, which is that of ``train_network``.
+        start: by name, every tensor of the network.
+        masks: by name, which weights are kept, in the shape of the tensor; the others are set to 0 and stay there.
+        from_step: the step of the recipe to go on from: the rest of its steps are made.
+        on_step: called after each step.
+
+    Raises:
+        OptionError: as ``train_network``.
+        TrainingError: if the tensors are not those of the network, or the loss or a weight stops being finite.
+    """
+    with _settings(recipe):
+        run = _Run.of(recipe, images, seed)
+        run.start_from(start, masks)
+        started = run.weights()
+        losses = [loss for _, loss in run.epochs(from_step, on_step)]
+        return Retrained(started, run.weights(), run.tested(recipe.epochs, losses[-1] if losses else None))
+
+
+def fine_tuning(recipe: Recipe, n_images: int) -> Recipe:
+    """Give the recipe for training on from trained weights: all steps, at the learning rate that it ended with.
+
+    A cosine ends at 0; a tenth of its first learning rate is taken.
+
+    Source: Renda, Frankle & Carbin, "Comparing Rewinding and Fine-tuning in Neural Network Pruning", ICLR 2020.
+    """
+    n_steps = recipe.n_steps(n_images)
+    rate = learning_rate_at(recipe, n_steps, n_steps)
+    if recipe.schedule is Schedules.COSINE:
+        rate = recipe.learning_rate / 10
+    return replace(recipe, schedule=Schedules.CONSTANT, drops=(), warmup=0, learning_rate=rate, rewind_at=0)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One step that was made: its number, the epoch that it is in, and its loss."""
+
+    step: int
+    epoch: int
+    loss: torch.Tensor
+
+
+class _Run:
+    """A network that is being trained."""
+
+    def __init__(self, recipe: Recipe, images: Images, seed: int, network: nn.Module) -> None:
+        self._recipe, self._images, self._seed = recipe, images, seed
+        self._network = network
+        self._device = torch.device(device_of(recipe.device))
+        self._network.to(self._device)
+        self._optimizer = _optimizer(recipe, network)
+        self._held: list[tuple[nn.Parameter, torch.Tensor]] = []
+        train_images, test_images = (
+            _standardised(images) if recipe.standardise else (images.train_images, images.test_images)
+        )
+        self._pixels = torch.from_numpy(train_images).to(self._device)
+        self._labels = torch.from_numpy(images.train_labels).to(self._device)
+        self._test_pixels = torch.from_numpy(test_images)
+        self._n_steps = recipe.n_steps(len(images.train_labels))
+        self._per_epoch = recipe.steps_of_epoch(len(images.train_labels))
+
+    @staticmethod
+    def of(recipe: Recipe, images: Images, seed: int) -> "_Run":
+        """Build the recipe's network, with the initial weights of the seed."""
+        architecture = parse_architecture(recipe.model, image=images.image, n_classes=images.n_classes)
+        return _Run(recipe, images, seed, build_network(architecture, seed=seed))
+
+    def start_from(self, start: Mapping[str, NDArray[np.generic]], masks: Mapping[str, BoolArray]) -> None:
+        """Give the network other weights, and hold a mask from now on."""
+        tensors = {name: torch.from_numpy(np.array(array)) for name, array in start.items()}
+        try:
+            self._network.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise TrainingError(f"the weights to start from are not those of {self._recipe.model}: {error}") from error
+        parameters = dict(self._network.named_parameters())
+        self._held = [
+            (parameters[name], torch.from_numpy(np.array(mask)).to(self._device, parameters[name].dtype))
+            for name, mask in masks.items()
+        ]
+        with torch.no_grad():
+            for parameter, mask in self._held:
+                parameter.mul_(mask)
+
+    def epochs(self, from_step: int, on_step: OnStep) -> Iterator[tuple[int, float]]:
+        """Train, and give each epoch with its mean training loss once it is over."""
+        losses = []
+        for now in self.steps(from_step):
+            losses.append(now.loss)
+            on_step(now.step, self._n_steps)
+            if now.step % self._per_epoch == 0:
+                mean = float(torch.stack(losses).mean())
+                losses.clear()
+                self._check_finite(now.epoch, mean)
+                yield now.epoch, mean
+
+    def steps(self, from_step: int) -> Iterator[_Step]:
+        """Train, step by step, from the one after ``from_step`` to the recipe's last."""
+        recipe, optimizer, network = self._recipe, self._optimizer, self._network
+        network.train()
+        step = from_step
+        while step < self._n_steps:
+            epoch = step // self._per_epoch + 1
+            for chosen in self._batches(epoch, skip=step % self._per_epoch):
+                batch = self._pixels[chosen]
+                if recipe.augment:
+                    batch = _augmented(batch, np.random.default_rng([self._seed, epoch, step]))
+                if recipe.schedule is not Schedules.CONSTANT or recipe.warmup:
+                    optimizer.param_groups[0]["lr"] = learning_rate_at(recipe, step, self._n_steps)
+                optimizer.zero_grad(set_to_none=True)
+                loss = cross_entropy(network(batch), self._labels[chosen])
+                loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
+                for parameter, mask in self._held:
+                    if parameter.grad is not None:
+                        parameter.grad.mul_(mask)
+                optimizer.step()
+                step += 1
+                yield _Step(step, epoch, loss.detach())
+
+    def weights(self) -> Weights:
+        """Give a copy of the network's tensors."""
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self._network.state_dict().items()}
+
+    @torch.no_grad()
+    def tested(self, epoch: int, train_loss: float | None) -> Epoch:
+        """Give how well the network does on the test set."""
+        self._network.eval()
+        labels = torch.from_numpy(self._images.test_labels)
+        parts = self._test_pixels.split(1000)  # type: ignore[no-untyped-call]  # as above
+        scores = torch.cat([self._network(part.to(self._device)).cpu() for part in parts])
+        self._network.train()
+        accuracy = int((scores.argmax(dim=1) == labels).sum()) / len(labels)
+        return Epoch(epoch, epoch * self._per_epoch, train_loss, float(cross_entropy(scores, labels)), accuracy)
+
+    def _batches(self, epoch: int, *, skip: int) -> Iterator[torch.Tensor]:
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._labels))
+        batches = torch.from_numpy(order).to(self._device).split(self._recipe.batch_size)  # type: ignore[no-untyped-call]  # as above
+        yield from batches[skip:]
+
+    def _check_finite(self, epoch: int, train_loss: float) -> None:
+        tensors = self._network.state_dict().values()
+        if not isfinite(train_loss) or not all(bool(torch.isfinite(tensor).all()) for tensor in tensors):
             raise TrainingError(
-                f"training diverged in epoch {epoch}; a learning rate below {recipe.learning_rate} is needed"
+                f"training diverged in epoch {epoch}; a learning rate below {self._recipe.learning_rate} is needed"
             )
-    return Trained(initial, rewind, _weights(network), epochs)
 
 
-def _batches(images: Images, size: int, seed: int, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    order = np.random.default_rng([seed, epoch]).permutation(len(images.train_labels))
-    pixels, labels = torch.from_numpy(images.train_images), torch.from_numpy(images.train_labels)
-    for chosen in torch.from_numpy(order).split(size):  # type: ignore[no-untyped-call]  # torch leaves it without types
-        yield pixels[chosen], labels[chosen]
+def learning_rate_at(recipe: Recipe, step: int, n_steps: int) -> float:
+    """Give the learning rate of a step.
+
+    Args:
+        recipe: its schedule.
+        step: how many steps were made before.
+        n_steps: how many there are in all.
+    """
+    rate = recipe.learning_rate
+    if step < recipe.warmup:
+        return rate * (step + 1) / recipe.warmup
+    if recipe.schedule is Schedules.STEPS:
+        return float(rate * 0.1 ** sum(step >= drop for drop in recipe.drops))
+    if recipe.schedule is Schedules.COSINE:
+        done = (step - recipe.warmup) / max(n_steps - recipe.warmup, 1)
+        return rate * (1 + cos(pi * done)) / 2
+    return rate
 
 
-@torch.no_grad()
-def _tested(network: nn.Module, images: Images, *, epoch: int, step: int, train_loss: float | None) -> Epoch:
-    labels = torch.from_numpy(images.test_labels)
-    parts = torch.from_numpy(images.test_images).split(1000)  # type: ignore[no-untyped-call]  # the same
-    scores = torch.cat([network(part) for part in parts])
-    accuracy = int((scores.argmax(dim=1) == labels).sum()) / len(labels)
-    return Epoch(epoch, step, train_loss, float(cross_entropy(scores, labels)), accuracy)
+def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
+    # Fused steps give the same bits run after run, and halve the time of a step of a small network.
+    if recipe.optimizer is Optimizer.SGD:
+        return torch.optim.SGD(
+            network.parameters(),
+            lr=recipe.learning_rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+    return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
 
 
-def _weights(network: nn.Module) -> Weights:
-    return {name: tensor.detach().numpy().copy() for name, tensor in network.state_dict().items()}
+def _standardised(images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give training and test images shifted and scaled as brings the former's channels to mean 0 and deviation 1."""
+    mean = images.train_images.mean(axis=(0, 2, 3), dtype=np.float64, keepdims=True)
+    deviation = images.train_images.std(axis=(0, 2, 3), dtype=np.float64, keepdims=True)
+    deviation[deviation == 0] = 1
+    shift, scale = mean.astype(np.float32), deviation.astype(np.float32)
+    return (images.train_images - shift) / scale, (images.test_images - shift) / scale
+
+
+_SHIFT = 4
+"""Pixels by which augmentation shifts an image at most, in either direction."""
+
+
+def _augmented(batch: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Give images shifted by some pixels, zeros coming in, and every other mirrored.
+
+    Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, section 4.2.
+    """
+    n, _, height, width = batch.shape
+    padded = nn.functional.pad(batch, [_SHIFT] * 4)
+    down, right = (torch.from_numpy(rng.integers(0, 2 * _SHIFT + 1, n)).to(batch.device) for _ in range(2))
+    rows = (down[:, None] + torch.arange(height, device=batch.device))[:, None, :, None]
+    columns = (right[:, None] + torch.arange(width, device=batch.device))[:, None, None, :]
+    mirrored = torch.from_numpy(rng.random(n) < 0.5).to(batch.device)[:, None, None, None]
+    columns = torch.where(mirrored, columns.flip(3), columns)
+    number, channel = (torch.arange(size, device=batch.device) for size in batch.shape[:2])
+    return padded[number[:, None, None, None], channel[None, :, None, None], rows, columns]
+
+
+@contextmanager
+def _settings(recipe: Recipe) -> Iterator[None]:
+    """Have torch compute as the recipe says, and as it did before once that is over."""
+    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(min(recipe.threads, available_threads()))
+    if recipe.device == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, cuBLAS does not repeat its sums
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(deterministic)

@@ -126,7 +126,7 @@ class Staging:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                if error.errno not in _NO_LOCKS:
+                if error.errno not in NO_LOCKS:
                     raise
                 descriptor = os.open(partial, os.O_RDONLY)
         self._locks[partial] = descriptor
@@ -176,7 +176,7 @@ class Staging:
         self._locks.clear()
 
 
-_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 """What a file system without locks answers: one does without, as whoever uses it must."""
 
 PARTIAL = ".partial-"
@@ -220,7 +220,7 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
+            if error.errno not in NO_LOCKS:
                 raise
         yield
     finally:

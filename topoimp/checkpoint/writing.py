@@ -13,7 +13,7 @@ import numpy as np
 
 from topoimp.checkpoint.finding import other_files
 from topoimp.checkpoint.header import BITS, HeaderError, TensorInfo, format_header
-from topoimp.checkpoint.reading import Checkpoint, TensorFile
+from topoimp.checkpoint.reading import Checkpoint, TensorFile, open_checkpoint
 from topoimp.errors import CheckpointError, OutputError
 
 PIECE = 1 << 20
@@ -181,6 +181,22 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping
     with TensorWriter(path, laid_out(shapes), metadata) as writer:
         for name, array in arrays.items():
             writer.write(name, 0, np.ascontiguousarray(array))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read all tensors of a checkpoint as arrays, of the types that ``write_arrays`` knows.
+
+    Raises:
+        CheckpointError: if it cannot be read, or a tensor has another type.
+    """
+    checkpoint = open_checkpoint(path)
+    dtypes = {name: dtype for dtype, name in _NAMES.items()}
+    arrays = {}
+    for name, tensor in checkpoint.tensors.items():
+        if tensor.dtype not in dtypes:
+            raise CheckpointError(f"{path}: tensor {name!r} is of type {tensor.dtype}; known are {', '.join(dtypes)}")
+        arrays[name] = checkpoint.stored(name).copy().view(dtypes[tensor.dtype]).reshape(tensor.shape)
+    return arrays
 
 
 def laid_out(shapes: Mapping[str, tuple[str, tuple[int, ...]]]) -> list[TensorInfo]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from topoimp.catalogue import LayerPatterns, Layers
 from topoimp.checkpoint import open_checkpoint
-from topoimp.commands.columns import layer_columns, left_out, pattern_settings
+from topoimp.columns import layer_columns, left_out, pattern_settings
 from topoimp.commands.job import Job, Pruning, metadata_of
 from topoimp.forest import spanning_forest
 from topoimp.mask import is_mask, masks_for

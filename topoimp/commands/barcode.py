@@ -15,7 +15,7 @@ from topoimp.barcode import (
 from topoimp.catalogue import LayerInfo, LayerPatterns, classify_tensors, natural, select_layers
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import NeuralPersistence, Scale, chosen
-from topoimp.commands.columns import (
+from topoimp.columns import (
     layer_columns,
     left_out,
     mean_persistence_columns,

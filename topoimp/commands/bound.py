@@ -16,7 +16,7 @@ from topoimp.bounds import (
 from topoimp.catalogue import LayerPatterns, select_layers
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import View
-from topoimp.commands.columns import layer_columns, left_out, pattern_settings
+from topoimp.columns import layer_columns, left_out, pattern_settings
 from topoimp.errors import OptionError
 from topoimp.forest import spanning_forest
 from topoimp.report import Report, Row

@@ -6,7 +6,7 @@ from topoimp.barcode import barcode_of_forest
 from topoimp.catalogue import LayerPatterns, select_layers
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import View
-from topoimp.commands.columns import (
+from topoimp.columns import (
     layer_columns,
     left_out,
     mean_persistence_columns,

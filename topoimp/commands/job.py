@@ -7,12 +7,12 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from topoimp.catalogue import LayerPatterns, Layers, natural, select_layers
+from topoimp.catalogue import LayerPatterns, Layers, select_layers
 from topoimp.checkpoint import Checkpoint, Staging, bytes_of_copy, open_checkpoint, other_files
 from topoimp.choices import View
 from topoimp.errors import OptionError, VerificationError
 from topoimp.forest import Forest
-from topoimp.mask import Masks, mask_bytes, mask_writer, read_masks
+from topoimp.mask import Masks, mask_bytes, mask_shapes, mask_writer, read_masks
 from topoimp.outputs import Outputs, plan_outputs
 from topoimp.preservation import Preservation
 from topoimp.pruned_copy import write_pruned_copy
@@ -112,7 +112,7 @@ class Job:
     def staging(self, *, force: bool) -> Staging:
         """Give the context in which the outputs are written."""
         size = bytes_of_copy(self.layers.checkpoint)
-        needed = {self.outputs.mask: sum(map(mask_bytes, self._shapes().values()))}
+        needed = {self.outputs.mask: sum(map(mask_bytes, mask_shapes(self.layers).values()))}
         needed |= dict.fromkeys(self.outputs.checkpoints, size)
         folders = self.outputs.checkpoints if self.outputs.are_folders else ()
         return Staging(self.outputs.in_order, force=force, folders=folders, needed=needed)
@@ -145,7 +145,7 @@ class Job:
         masks: Masks | None = None
         if target == self.outputs.checkpoint:
             mask_place = staging.partial(self.outputs.mask)
-            with mask_writer(mask_place, self._shapes(), metadata) as writer:
+            with mask_writer(mask_place, mask_shapes(self.layers), metadata) as writer:
                 write(masks=writer)
             masks = read_masks(mask_place)
         else:
@@ -167,12 +167,6 @@ class Job:
     def done(self, report: Report, held_at_floor: Sequence[str]) -> Pruning:
         """Give what was pruned and written."""
         return Pruning(report, self.outputs, held_at_floor, _recipe_of(self.path), self.not_copied)
-
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """The tensors that have a mask, in an order that does not depend on the files: those pruned, and their ties."""
-        checkpoint, pruned = self.layers.checkpoint, self.layers.by_tensor()
-        names = sorted((name for name in checkpoint.tensors if checkpoint.ties.get(name, name) in pruned), key=natural)
-        return {name: checkpoint.tensors[name].shape for name in names}
 
 
 def _check_kept(masks: Masks, expected: Mapping[str, Preservation], layers: Layers) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from topoimp.catalogue import LayerPatterns, Layers
 from topoimp.choices import Method, Scope, chosen
-from topoimp.commands.columns import layer_columns, left_out, pattern_settings
+from topoimp.columns import layer_columns, left_out, pattern_settings
 from topoimp.commands.job import Job, Pruning, metadata_of
 from topoimp.errors import GateError, OptionError
 from topoimp.pruning import check_epsilon

@@ -1,39 +1,28 @@
-"""Make a small trained network to study: its initial, rewind and trained weights in a run folder."""
+"""Make small trained networks to study: their initial, rewind and trained weights in a run folder."""
 
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topoimp.architectures import parse_architecture
 from topoimp.checkpoint import Staging, write_arrays
-from topoimp.choices import Data, chosen
-from topoimp.data import load_images
+from topoimp.choices import Data, Recipes, chosen
+from topoimp.data import Images, load_images
 from topoimp.errors import OptionError, OutputError
-from topoimp.report import Report, Row
+from topoimp.recipes import Recipe, data_of_recipe, recipe_for
+from topoimp.replicates import OnStep, run_tasks
+from topoimp.report import Report, Row, rows_of_csv
+from topoimp.run_folder import RECIPE, RunRecipe, SeedFiles
+from topoimp.threads import available_threads
 
 if TYPE_CHECKING:
-    from topoimp.training import Recipe, Trained
+    from topoimp.training import Trained
 
-
-@dataclass(frozen=True)
-class Defaults:
-    """What a recipe has where the user says nothing."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-
-
-_DEFAULTS = {
-    Data.DIGITS: Defaults(epochs=40, batch_size=32, learning_rate=2e-3),
-    Data.MNIST: Defaults(epochs=6, batch_size=60, learning_rate=1.2e-3),
-    Data.FASHION_MNIST: Defaults(epochs=12, batch_size=60, learning_rate=1.2e-3),
-}
-"""Batch and learning rate on MNIST as Frankle & Carbin, ICLR 2019, train LeNet-300-100."""
+SMALL = 1_000_000
+"""A network of so many parameters gains little from a second thread, its replicates more from cores of their own."""
 
 
 @dataclass(frozen=True)
@@ -41,47 +30,61 @@ class Training:
     """What was trained and written.
 
     Args:
-        report: a row per epoch.
+        report: a row per seed and epoch.
         folder: the run folder.
-        seed_folder: the folder in it that holds the weights.
+        seed_folders: the folders in it that hold the weights.
+        n_new: how many of these were trained now; the others were there.
     """
 
     report: Report
     folder: Path
-    seed_folder: Path
+    seed_folders: Sequence[Path]
+    n_new: int
+
+    @property
+    def seed_folder(self) -> Path:
+        """The folder of the first seed."""
+        return self.seed_folders[0]
 
 
 def train_run(
     model: str,
     *,
-    data: Data | str = Data.DIGITS,
+    data: Data | str | None = None,
     data_folder: Path | None = None,
+    recipe: Recipes | str = Recipes.DEFAULT,
     output: Path | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
     rewind_at: int = 0,
     seed: int = 0,
+    seeds: Sequence[int] | None = None,
+    jobs: int | None = None,
     threads: int | None = None,
+    device: str = "auto",
     force: bool = False,
-    on_step: Callable[[int, int], None] = lambda _step, _n_steps: None,
+    on_step: OnStep = lambda _step, _n_steps: None,
 ) -> Training:
-    """Train a network and write a run folder.
-
-    It holds recipe.toml and, for each seed, seed-<s>/{init,rewind,model}.safetensors and seed-<s>/metrics.csv.
+    """Train a network, once or with several seeds, and write a run folder (see ``topoimp.run_folder``).
 
     Args:
-        model: ``lenet-300-100``, ``lenet-5`` or widths as in ``mlp:64-32-10``; see ``parse_architecture``.
-        data: the data set.
-        data_folder: where the files of ``mnist`` or ``fashion-mnist`` lie.
+        model: ``lenet-300-100``, ``resnet-20``, ... or widths as in ``mlp:64-32-10``; see ``parse_architecture``.
+        data: the data set, or an .npz file of arrays; that of the recipe, or digits, if None.
+        data_folder: where the files of a published data set lie.
+        recipe: the data's default, the network's canonical (published) one, or that in fewer epochs.
         output: the run folder; ``<model>-<data>`` if None. Runs of other seeds with the same recipe share it.
-        epochs: passes over the training set; by default 40 on digits, 6 on MNIST, 12 on Fashion-MNIST.
-        batch_size: images a step; by default 32 on digits, 60 on the others.
-        learning_rate: of Adam; by default 2e-3 on digits, 1.2e-3 on the others.
+        epochs: passes over the training set; that of the recipe if None.
+        batch_size: images a step; the same.
+        learning_rate: the same.
         rewind_at: step after which the rewind weights are taken; 0 takes the initial ones.
         seed: of the initial weights and the order of the images; at least 0.
-        threads: of the processor; all cores if None. Another number gives other last bits.
-        force: replace the run of that seed, and the recipe.
+        seeds: several of them, in place of ``seed``; those that are there already are left as they are.
+        jobs: how many seeds are trained at the same time; as many as have cores of their own if None.
+        threads: of the processor, for each seed; 1 for networks of up to a million parameters and all cores for
+            others if None. Another number gives other last bits.
+        device: ``cpu``, ``cuda``, or ``auto``: CUDA where there is any.
+        force: replace the runs of these seeds, and the recipe.
         on_step: called after each step with its number and the number of steps in all.
 
     Raises:
@@ -89,90 +92,90 @@ def train_run(
         DataError: if the data set cannot be read.
         OutputError: if the run is there already, or its folder has another recipe (without ``force``).
     """
-    if not 0 <= seed < 2**63:
-        raise OptionError(f"the seed is {seed}; it must be at least 0 and below 2^63")
-    data = chosen(Data, data)
+    wanted = [seed] if seeds is None else list(seeds)
+    for each in wanted:
+        if not 0 <= each < 2**63:
+            raise OptionError(f"the seed is {each}; it must be at least 0 and below 2^63")
+    if not wanted or len(set(wanted)) < len(wanted):
+        raise OptionError(f"the seeds are {list(wanted)}; at least one is needed, and each once")
+    kind = chosen(Recipes, recipe)
     parse_architecture(model)  # an unknown model is said before any data are read
+    data = str(data or (data_of_recipe(model) if kind is not Recipes.DEFAULT else None) or Data.DIGITS)
     images = load_images(data, data_folder)
+    architecture = parse_architecture(model, image=images.image, n_classes=images.n_classes)
     # Imported here, as torch takes longer to start than most reports take in all.
-    from topoimp.training import Recipe, train_network
+    from topoimp.training import device_of
 
-    defaults = _DEFAULTS[data]
-    recipe = Recipe(
-        model=model,
-        epochs=defaults.epochs if epochs is None else epochs,
-        batch_size=defaults.batch_size if batch_size is None else batch_size,
-        learning_rate=defaults.learning_rate if learning_rate is None else learning_rate,
+    base = recipe_for(model, images.name, kind)
+    run = replace(
+        base,
+        epochs=base.epochs if epochs is None else epochs,
+        batch_size=base.batch_size if batch_size is None else batch_size,
+        learning_rate=base.learning_rate if learning_rate is None else learning_rate,
         rewind_at=rewind_at,
-        threads=(os.cpu_count() or 1) if threads is None else threads,
+        threads=threads or (1 if architecture.n_parameters() <= SMALL else available_threads()),
+        device=device_of(device),
     )
-    parse_architecture(model, image=images.image)
-    recipe.n_steps(len(images.train_labels))  # both are checked before anything is written
-    folder = Path(f"{model.replace(':', '-')}-{data}") if output is None else Path(output)
-    text = _recipe_text(recipe, data, images.sha256())
-    files = RunFiles(folder, seed)
-    is_new_recipe = _is_new_recipe(files, text, force=force)
-    metadata = {"format": "pt", "topoimp.version": version("topoimp"), "topoimp.model": model, "topoimp.data": data}
-    targets = [files.recipe, *files.in_order] if is_new_recipe else files.in_order
-    with _made(files.seed_folder), Staging(targets, force=force) as to:
+    run.n_steps(len(images.train_labels))  # checked before anything is written
+    folder = Path(f"{model.replace(':', '-')}-{images.name}") if output is None else Path(output)
+    text = RunRecipe(run, images.name, images.sha256()).to_toml()
+    is_new = _is_new_recipe(folder, wanted, text, force=force)
+    there = [] if seeds is None or force else [each for each in wanted if SeedFiles(folder, each).trained.is_file()]
+    shared = {"run": folder, "recipe": run, "images": images, "force": force}
+    tasks = [{**shared, "seed": each, "new_recipe": None} for each in wanted if each not in there]
+    with _made(folder):
+        if is_new and len(tasks) == 1:  # recipe and weights appear together
+            tasks[0]["new_recipe"] = text
+        elif is_new:
+            with Staging([folder / RECIPE], force=False) as to:
+                to.partial(folder / RECIPE).write_text(text, encoding="utf-8")
+                to.commit()
+        run_tasks(train_seed, tasks, jobs=jobs or max(1, available_threads() // run.threads), on_step=on_step)
+    return _trained(folder, wanted, run, images.name, len(tasks))
+
+
+def train_seed(
+    *,
+    run: Path,
+    seed: int,
+    recipe: Recipe,
+    images: Images,
+    new_recipe: str | None,
+    force: bool,
+    on_step: OnStep,
+) -> None:
+    """Train a network with one seed, and write its folder.
+
+    Args:
+        run: the run folder.
+        seed: of the initial weights and the order of the images.
+        recipe: how.
+        images: on what.
+        new_recipe: the text of recipe.toml, if it is to appear together with the weights.
+        force: replace what is there.
+        on_step: called after each step.
+    """
+    from topoimp.training import train_network
+
+    files = SeedFiles(run, seed)
+    with _made(files.folder), Staging([*([run / RECIPE] if new_recipe else []), *files.in_order], force=force) as to:
+        said = {"topoimp.version": version("topoimp"), "topoimp.model": recipe.model, "topoimp.data": images.name}
+        metadata = {"format": "pt", **said}
         trained = train_network(recipe, images, seed=seed, on_step=on_step)
-        report = _report(trained, recipe, data, seed)
-        if is_new_recipe:
-            to.partial(files.recipe).write_text(text, encoding="utf-8")
+        if new_recipe:
+            to.partial(run / RECIPE).write_text(new_recipe, encoding="utf-8")
         write_arrays(to.partial(files.initial), trained.initial, metadata)
         write_arrays(to.partial(files.rewind), trained.rewind, metadata)
+        report = _report(_rows(trained, seed), recipe, images.name)
         to.partial(files.metrics).write_text(report.to_csv(), encoding="utf-8")
-        write_arrays(to.partial(files.final), trained.final, metadata)
+        write_arrays(to.partial(files.trained), trained.final, metadata)
         to.commit()
-    return Training(report, folder, files.seed_folder)
-
-
-@dataclass(frozen=True)
-class RunFiles:
-    """Where a run of one seed lies in its run folder."""
-
-    folder: Path
-    seed: int
-
-    @property
-    def recipe(self) -> Path:
-        """What all seeds of the folder share."""
-        return self.folder / "recipe.toml"
-
-    @property
-    def seed_folder(self) -> Path:
-        """The folder of this seed."""
-        return self.folder / f"seed-{self.seed}"
-
-    @property
-    def initial(self) -> Path:
-        """The weights before the first step."""
-        return self.seed_folder / "init.safetensors"
-
-    @property
-    def rewind(self) -> Path:
-        """The weights to rewind to."""
-        return self.seed_folder / "rewind.safetensors"
-
-    @property
-    def metrics(self) -> Path:
-        """A row per epoch."""
-        return self.seed_folder / "metrics.csv"
-
-    @property
-    def final(self) -> Path:
-        """The trained weights."""
-        return self.seed_folder / "model.safetensors"
-
-    @property
-    def in_order(self) -> list[Path]:
-        """The files of the seed, the trained weights last: they are there only if the others are."""
-        return [self.initial, self.rewind, self.metrics, self.final]
 
 
 @contextmanager
 def _made(folder: Path) -> Iterator[None]:
-    """Make a folder, and remove it again (and its parent) if nothing came to lie in it."""
+    """Make a folder, and remove it again if nothing, or no more than a recipe, came to lie in it."""
+    was_there = folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -180,43 +183,46 @@ def _made(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        for place in (folder, folder.parent):
-            with suppress(OSError):  # not empty, as it should be
-                place.rmdir()
+        with suppress(OSError):  # not empty, as it should be
+            if not was_there and [path.name for path in folder.iterdir()] == [RECIPE]:
+                (folder / RECIPE).unlink()
+            folder.rmdir()
 
 
-def _is_new_recipe(files: RunFiles, text: str, *, force: bool) -> bool:
+def _is_new_recipe(folder: Path, seeds: Sequence[int], text: str, *, force: bool) -> bool:
     """Whether recipe.toml is to be written; a recipe that other seeds were made with is never replaced."""
+    recipe = folder / RECIPE
     try:
-        if not files.recipe.exists():
+        if not recipe.exists():
             return True
-        if files.recipe.read_bytes() == text.encode():
+        if recipe.read_bytes() == text.encode():
             return False
-        others = [path.name for path in files.folder.glob("seed-*") if path != files.seed_folder]
+        own = {SeedFiles(folder, seed).folder for seed in seeds}
+        others = sorted(path.name for path in folder.glob("seed-*") if path not in own)
     except OSError as error:
-        raise OutputError(f"{files.recipe}: cannot be read: {error.strerror}") from error
+        raise OutputError(f"{recipe}: cannot be read: {error.strerror}") from error
     if others:
-        raise OutputError(f"{files.recipe}: is another recipe, with which {others[0]} was made; -o names a new folder")
+        raise OutputError(f"{recipe}: is another recipe, with which {others[0]} was made; -o names a new folder")
     if not force:
-        raise OutputError(f"{files.recipe}: is another recipe; -o names another folder, --force replaces it")
+        raise OutputError(f"{recipe}: is another recipe; -o names another folder, --force replaces it")
+    if len(seeds) > 1:
+        raise OutputError(f"{recipe}: is another recipe than that of these seeds; -o names a new folder")
     return True
 
 
-def _recipe_text(recipe: "Recipe", data: Data, sha256: str) -> str:
-    """Give recipe.toml: what decides the result, the data by name and checksum, no paths."""
-    fields: Mapping[str, str | int | float] = {
-        **asdict(recipe),
-        "optimizer": "adam",
-        "initial_weights": "glorot-normal",
+def _trained(folder: Path, seeds: Sequence[int], recipe: Recipe, data: str, n_new: int) -> Training:
+    """Give what was trained, read back from the run folder."""
+    files = [SeedFiles(folder, seed) for seed in seeds]
+    rows = [row for each in files for row in rows_of_csv(each.metrics.read_text(encoding="utf-8"))]
+    return Training(_report(rows, recipe, data), folder, [each.folder for each in files], n_new)
+
+
+def _rows(trained: "Trained", seed: int) -> list[Row]:
+    return [{"level": "network", "seed": seed, **epoch.columns()} for epoch in trained.epochs]
+
+
+def _report(rows: list[Row], recipe: Recipe, data: str) -> Report:
+    settings = {
+        name: list(map(str, value)) if isinstance(value, list) else value for name, value in recipe.plain().items()
     }
-    lines = [f"{name} = {_toml(value)}" for name, value in fields.items()]
-    return "\n".join([*lines, "", "[data]", f"name = {_toml(data.value)}", f"sha256 = {_toml(sha256)}", ""])
-
-
-def _toml(value: str | float) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
-
-
-def _report(trained: "Trained", recipe: "Recipe", data: Data, seed: int) -> Report:
-    rows: list[Row] = [{"level": "network", **epoch.columns()} for epoch in trained.epochs]
-    return Report("train", {}, {**asdict(recipe), "data": data.value, "seed": seed}, rows)
+    return Report("train", {}, {**settings, "data": data}, rows)

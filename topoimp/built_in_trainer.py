@@ -1,0 +1,38 @@
+"""The built-in trainer as a round's trainer: a checkpoint and a mask in, a checkpoint out."""
+
+from topoimp.checkpoint import read_arrays, write_arrays
+from topoimp.data import Images
+from topoimp.mask import read_masks
+from topoimp.recipes import Recipe
+from topoimp.replicates import OnStep
+from topoimp.rounds.assignment import Assignment, Metrics, Retrain
+from topoimp.training import retrain_network
+
+
+def built_in_trainer(recipe: Recipe, images: Images, *, from_step: int, on_step: OnStep) -> Retrain:
+    """Give what trains by a recipe.
+
+    Args:
+        recipe: how.
+        images: on what.
+        from_step: the step of the recipe whose weights each round starts from.
+        on_step: called after each step.
+    """
+
+    def retrain(assignment: Assignment) -> Metrics:
+        retrained = retrain_network(
+            recipe,
+            images,
+            seed=assignment.seed,
+            start=read_arrays(assignment.init),
+            masks={name: mask.kept() for name, mask in read_masks(assignment.mask).items()},
+            from_step=from_step,
+            on_step=on_step,
+        )
+        metadata = {"format": "pt", "topoimp.model": recipe.model, "topoimp.data": images.name}
+        write_arrays(assignment.started, retrained.started, metadata)
+        write_arrays(assignment.out, retrained.final, {**metadata, "topoimp.round": str(assignment.number)})
+        end = retrained.end
+        return {"train_loss": end.train_loss, "test_loss": end.test_loss, "test_accuracy": end.test_accuracy}
+
+    return retrain

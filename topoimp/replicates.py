@@ -1,0 +1,174 @@
+"""Running independent tasks at the same time, each in a process of its own, so that replicates share no state.
+
+A task is a function of a topoimp module and its arguments, all of which can be pickled. Its process ends when the one
+that started it does, however that ends, and nothing goes on that nobody waits for.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from _thread import interrupt_main
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from typing import IO, Any, Generic, TypeVar
+
+from topoimp.errors import TopoimpError
+
+Result = TypeVar("Result")
+OnStep = Callable[[int, int], None]
+"""Told how much of something long has been done, and how much there is."""
+
+GRACE = 5.0
+"""Seconds that a process is given to clean up once nobody waits for it."""
+
+
+def run_tasks(
+    work: Callable[..., Result], tasks: Sequence[dict[str, Any]], *, jobs: int, on_step: OnStep | None = None
+) -> list[Result]:
+    """Run a function on several sets of arguments, some at the same time, and give the results in order.
+
+    One task, or one at a time, runs right here. A task that fails ends the others.
+
+    Args:
+        work: a module's function; it takes the arguments of a task, and ``on_step``.
+        tasks: arguments by name.
+        jobs: how many run at the same time, at least 1.
+        on_step: told how much of all tasks has been done.
+
+    Raises:
+        TopoimpError: that of the first task that failed.
+    """
+    progress = _Progress(len(tasks), on_step)
+    if min(jobs, len(tasks)) <= 1:
+        return [work(**task, on_step=progress.of(number)) for number, task in enumerate(tasks)]
+    with _Processes(work, jobs) as processes:
+        return processes.run(tasks, progress)
+
+
+class _Progress:
+    """Adds up how much of each task has been done."""
+
+    def __init__(self, n_tasks: int, on_step: OnStep | None) -> None:
+        self._done, self._all = [0] * n_tasks, [0] * n_tasks
+        self._on_step = on_step
+        self._one_at_a_time = threading.Lock()
+
+    def of(self, number: int) -> OnStep:
+        """Give what one task tells."""
+
+        def step(done: int, n_steps: int) -> None:
+            with self._one_at_a_time:
+                self._done[number], self._all[number] = done, n_steps
+                if self._on_step is not None:
+                    known = [n for n in self._all if n]  # the others are taken to be like these
+                    self._on_step(sum(self._done), sum(known) * len(self._all) // len(known))
+
+        return step
+
+
+class _Processes(Generic[Result]):
+    """A process for each task, a few at a time."""
+
+    def __init__(self, work: Callable[..., Result], jobs: int) -> None:
+        self._work = work
+        self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="topoimp-replicate")
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._is_over = False
+
+    def __enter__(self) -> "_Processes[Result]":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over = True
+        for process in list(self._running):
+            _end(process)
+        self._pool.shutdown(cancel_futures=True)
+
+    def run(self, tasks: Sequence[dict[str, Any]], progress: _Progress) -> list[Result]:
+        """Run all tasks and give their results in order."""
+        futures: list[Future[Result]] = [
+            self._pool.submit(self._run_one, task, progress.of(number)) for number, task in enumerate(tasks)
+        ]
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        for future in done:
+            if (error := future.exception()) is not None:
+                raise error
+        return [future.result() for future in futures]
+
+    def _run_one(self, task: dict[str, Any], on_step: OnStep) -> Result:
+        command = [sys.executable, "-m", "topoimp.replicates"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603  # ours
+            self._running.add(process)
+            try:
+                if self._is_over:
+                    raise KeyboardInterrupt
+                return self._converse(process, task, on_step)
+            finally:
+                self._running.discard(process)
+                _end(process)
+
+    def _converse(self, process: subprocess.Popen[bytes], task: dict[str, Any], on_step: OnStep) -> Result:
+        assert process.stdin is not None  # noqa: S101  # both are pipes
+        assert process.stdout is not None  # noqa: S101
+        _send(process.stdin, sys.path)
+        _send(process.stdin, (self._work, task))
+        while True:
+            try:
+                kind, content = pickle.load(process.stdout)  # noqa: S301  # written by our own process
+            except EOFError as error:
+                status = process.wait()
+                raise ChildProcessError(f"a process that ran a replicate ended with status {status}") from error
+            if kind == "step":
+                on_step(*content)
+            elif kind == "failed":
+                raise content
+            else:
+                return content  # type: ignore[no-any-return]  # what work gave
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Have a process end, by taking back what it listens to."""
+    with suppress(OSError, ValueError):
+        if process.stdin is not None:
+            process.stdin.close()
+    try:
+        process.wait(GRACE + 1)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _send(pipe: IO[bytes], content: object) -> None:
+    pickle.dump(content, pipe)
+    pipe.flush()
+
+
+def main() -> None:
+    """Run the one task that comes in, tell how it goes, and hand back its result."""
+    back, incoming = os.fdopen(os.dup(1), "wb"), sys.stdin.buffer
+    os.dup2(2, 1)  # whatever else prints does not get in between
+    sys.path[:] = pickle.load(incoming)  # noqa: S301  # written by our own process
+    work, task = pickle.load(incoming)  # noqa: S301  # the same
+    threading.Thread(target=_watch, args=(incoming,), daemon=True).start()
+    try:
+        result = ("done", work(**task, on_step=lambda *step: _send(back, ("step", step))))
+    except TopoimpError as error:
+        result = ("failed", error)
+    except KeyboardInterrupt:
+        return
+    with suppress(BrokenPipeError):
+        _send(back, result)
+
+
+def _watch(incoming: IO[bytes]) -> None:
+    """End this process once nobody waits for it: politely at first, so that nothing half-written is left."""
+    incoming.read()
+    interrupt_main()
+    threading.Event().wait(GRACE)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""Holding one round against what it was meant to be: what topoimp wrote, and what the trainer gave back.
+
+Everything is read back from the disk. Whatever fails here stops the run: the commonest defects of iterative pruning are
+that weights silently were not rewound, that pruned weights came back, and that another sparsity was reached.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from topoimp.catalogue import LayerInfo, Layers
+from topoimp.checkpoint import Checkpoint, open_checkpoint
+from topoimp.errors import CheckpointError, TrainingError, VerificationError
+from topoimp.forest import Forest, spanning_forest
+from topoimp.layers import Layer
+from topoimp.mask import ByMask, Masks
+from topoimp.number_format import NUMBER_FORMATS
+from topoimp.preservation import preservation_of
+from topoimp.pruning import pruned_layer
+from topoimp.rewinding import check_same_tensors
+from topoimp.streaming import LayerStream
+from topoimp.sweeping import Round
+
+PIECE = 1 << 19
+"""Weights that are looked at together."""
+
+FEWEST = 100
+"""With fewer weights, chance alone may relate what a trainer gives back to what it was given."""
+
+RELATED = 4.0
+"""Standard deviations by which the relation must exceed chance."""
+
+
+def check_mask(
+    masks: Masks, before: Masks, now: Round, forests: Mapping[str, Forest], trained: LayerStream, path: Path
+) -> None:
+    """Hold a round's mask against the one before, the counts, the forests, and the barcodes that it was to keep.
+
+    Args:
+        masks: the round's, by tensor.
+        before: those of the last round.
+        now: what the round was to keep.
+        forests: by layer name, those of the weights that it was found on.
+        trained: those weights.
+        path: the mask file, for messages.
+
+    Raises:
+        VerificationError: naming the layer that is not as it should be.
+    """
+    for name, mask in masks.items():
+        if not mask.is_within(before[name]):
+            raise VerificationError(f"{path}: keeps a weight of {name!r} that was pruned before")
+    infos = {info.name: info for info in trained.layers.infos}
+
+    def look(layer: Layer, threads: int) -> None:
+        info, expected = infos[layer.name], now.layers[layer.name].left
+        mask, forest = masks[info.tensor], forests[layer.name]
+        n_kept = mask.n_kept_of(info.first, info.first + info.n_weights)
+        if n_kept != expected.n_kept:
+            raise VerificationError(f"{path}: keeps {n_kept} weights of {info.name!r}; {expected.n_kept} were to be")
+        is_kept = mask.keeps(info.first + forest.indices)
+        if not is_kept[: now.layers[layer.name].n_protected].all():
+            raise VerificationError(f"{path}: lacks edges of the forest of {info.name!r} that were protected")
+        left = preservation_of(
+            forest,
+            spanning_forest(pruned_layer(ByMask(mask, info.first), layer, threads), threads=threads),
+            n_weights=info.n_weights,
+            n_forest_kept=int(np.count_nonzero(is_kept)),
+        )
+        if left != expected:
+            raise VerificationError(f"{path}: the barcode of {info.name!r} is not what the round was to leave of it")
+
+    trained.each(look)
+
+
+def check_started(started: Path, init: Path) -> None:
+    """Make sure that a trainer started from the weights that it was given, bit for bit.
+
+    Raises:
+        VerificationError: naming the first tensor that differs.
+    """
+    try:
+        here, there = open_checkpoint(started), open_checkpoint(init)
+        check_same_tensors(here, there)
+    except CheckpointError as error:
+        raise VerificationError(f"the weights that the trainer says it started from are none: {error}") from error
+    for name in there.tensors:
+        found, given = here.stored(name), there.stored(name)
+        if not np.array_equal(found, given):
+            n_bytes = (there.tensors[name].end - there.tensors[name].start) // max(_n_entries(there, name), 1)
+            index = int(np.flatnonzero(found != given)[0]) // n_bytes
+            raise VerificationError(
+                f"the trainer did not start from the weights that it was given: tensor {name!r} differs at index {index}"
+            )
+
+
+def open_trained(out: Path, init: Checkpoint) -> Checkpoint:
+    """Open what a trainer wrote.
+
+    Raises:
+        TrainingError: if there is nothing.
+        VerificationError: if it is no checkpoint, has other tensors than it was given, or holds NaN or infinity.
+    """
+    if not out.exists():
+        raise TrainingError(f"{out}: the trainer ended without an error, but did not write this")
+    try:
+        trained = open_checkpoint(out)
+        check_same_tensors(trained, init)
+    except CheckpointError as error:
+        raise VerificationError(f"what the trainer wrote cannot be used: {error}") from error
+    for name, tensor in trained.tensors.items():
+        number_format = NUMBER_FORMATS.get(tensor.dtype)
+        if number_format is None:
+            continue
+        codes = trained.codes(name)
+        for start, stop in _pieces(codes.size):
+            special = np.flatnonzero(number_format.magnitudes(codes[start:stop]) >= number_format.first_special)
+            if special.size:
+                index = start + int(special[0])
+                raise VerificationError(f"{out}: tensor {name!r} is NaN or infinite at index {index}; training diverged")
+    return trained
+
+
+def check_held(trained: Layers, masks: Masks) -> None:
+    """Make sure that no pruned weight came back in training.
+
+    Raises:
+        VerificationError: naming the first layer with a weight that did, and how many.
+    """
+    for info in trained.infos:
+        codes, mask = _codes(trained, info), masks[info.tensor]
+        n_revived, first = 0, -1
+        for start, stop in _pieces(info.n_weights):
+            is_edge = info.number_format.magnitudes(codes[start:stop]) != 0
+            revived = np.flatnonzero(is_edge & ~mask.part(info.first + start, info.first + stop))
+            if revived.size and first < 0:
+                first = start + int(revived[0])
+            n_revived += revived.size
+        if n_revived:
+            raise VerificationError(
+                f"{trained.checkpoint.path}: {n_revived} pruned weights of {info.name!r} came back in training, the first "
+                f"at index {first}; the trainer must hold the mask"
+            )
+
+
+def check_related(trained: Layers, init: Layers, masks: Masks) -> float | None:
+    """Make sure that trained weights have to do with those that training was to start from.
+
+    Weights that were trained from others still resemble them; those of a trainer that started elsewhere do so by chance
+    alone: then the correlation over n weights is about normal with deviation 1 / sqrt(n), layer by layer. This cannot
+    tell where a trainer started, only that it did not start there; ``check_started`` can.
+
+    Args:
+        trained: the layers that the trainer wrote.
+        init: those that it was given.
+        masks: only kept weights count.
+
+    Returns:
+        standard deviations above chance; None if there are too few weights to tell.
+
+    Raises:
+        VerificationError: if they do not exceed ``RELATED``.
+    """
+    n_all, exceeds = 0, 0.0
+    for info in trained.infos:
+        n, correlation = _correlation(info, _codes(trained, info), _codes(init, info), masks)
+        if correlation is not None:
+            n_all, exceeds = n_all + n, exceeds + n * correlation
+    if n_all < FEWEST:
+        return None
+    deviations = exceeds / n_all**0.5
+    if deviations <= RELATED:
+        raise VerificationError(
+            f"{trained.checkpoint.path}: the weights have nothing to do with those that training was to start from "
+            f"(correlation {exceeds / n_all:.4f} over {n_all} weights); the trainer must load {{init}}, and can prove it "
+            "by writing {started}"
+        )
+    return deviations
+
+
+def _correlation(info: LayerInfo, ours: np.ndarray, theirs: np.ndarray, masks: Masks) -> tuple[int, float | None]:
+    """Give how many weights of a layer are kept, and how two versions of them correlate; None if one is constant."""
+    sums = np.zeros(6)
+    for start, stop in _pieces(info.n_weights):
+        kept = masks[info.tensor].part(info.first + start, info.first + stop)
+        x, y = (info.number_format.values(codes[start:stop][kept]) for codes in (ours, theirs))
+        sums += [len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y]
+    n, x1, y1, xx, yy, xy = sums
+    if n == 0:
+        return 0, None
+    spread = (xx - x1 * x1 / n) * (yy - y1 * y1 / n)
+    is_constant = not spread > 1e-18 * xx * yy
+    return int(n), None if is_constant else float((xy - x1 * y1 / n) / spread**0.5)
+
+
+def _codes(layers: Layers, info: LayerInfo) -> np.ndarray:
+    return layers.checkpoint.codes(info.tensor)[info.first : info.first + info.n_weights]
+
+
+def _pieces(n: int) -> list[tuple[int, int]]:
+    return list(pairwise([*range(0, n, PIECE), n]))
+
+
+def _n_entries(checkpoint: Checkpoint, name: str) -> int:
+    return int(np.prod(checkpoint.tensors[name].shape, dtype=np.int64))

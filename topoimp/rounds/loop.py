@@ -1,0 +1,222 @@
+"""The loop of rounds, for one seed: find a mask on the trained weights, rewind, have them trained, check, go on.
+
+Every round is a folder that appears whole or not at all, so that a run that ends at any moment loses the round in
+progress at most, and the same run again goes on from there.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from topoimp.catalogue import LayerPatterns, Layers, select_layers
+from topoimp.checkpoint import NO_LOCKS, Staging, open_checkpoint
+from topoimp.choices import Method, Scope
+from topoimp.errors import OutputError
+from topoimp.mask import ByEdges, Masks, mask_shapes, mask_writer, read_masks
+from topoimp.pruned_copy import write_pruned_copy
+from topoimp.pruning import Pruner
+from topoimp.report import Report, Row
+from topoimp.rewinding import Rewound, layers_to_rewind_to
+from topoimp.rounds.assignment import Assignment, Metrics, Retrain
+from topoimp.rounds.checks import check_held, check_mask, check_related, check_started, open_trained
+from topoimp.rounds.facts import Reference, reference_of, rows_of_round
+from topoimp.run_folder import RoundFiles
+from topoimp.schedule import OneRound, Schedule
+from topoimp.streaming import LayerStream
+from topoimp.sweeping import sweep
+from topoimp.verification import verify_rewound
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all rounds share.
+
+    Args:
+        schedule: how much is kept in each.
+        method: what decides which weights are kept.
+        scope: a target per layer, or one for all.
+        epsilon: up to which deaths are not protected, as a share of the largest strength before each round.
+        patterns: which layers are pruned.
+        threads: how many cores pruning uses; no result depends on it.
+    """
+
+    schedule: Schedule
+    method: Method
+    scope: Scope
+    epsilon: float
+    patterns: LayerPatterns
+    threads: int
+
+    def stream(self, path: Path) -> LayerStream:
+        """Open the layers of a checkpoint that are pruned."""
+        return LayerStream(select_layers(open_checkpoint(path), self.patterns), self.threads)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the rounds of one seed go out from.
+
+    Args:
+        seed: of the replicate, and of the permutations of the method ``random``.
+        trained: the unpruned network, trained.
+        rewind: the checkpoint whose weights each round's training starts from; those of the last round if None.
+        metrics: what is known of the unpruned network.
+    """
+
+    seed: int
+    trained: Path
+    rewind: Path | None
+    metrics: Metrics
+
+
+def prune_iteratively(
+    start: Start, files: RoundFiles, plan: Plan, retrain: Retrain, *, on_round: Callable[[int], None] = lambda _n: None
+) -> None:
+    """Do those rounds that are not finished yet, round 0 included.
+
+    Args:
+        start: what they go out from.
+        files: where they are written; the folder is there.
+        plan: what they share.
+        retrain: trains the weights of a round under its mask.
+        on_round: told the number of each round that is finished.
+
+    Raises:
+        OutputError: if another run is at work there, or a round cannot be written.
+        TrainingError: if the trainer did not do its work; the rounds before remain.
+        VerificationError: if a round is not what it was meant to be; the rounds before remain.
+    """
+    with _alone_in(files.folder):
+        n_finished = files.n_finished()
+        if n_finished == 0:
+            _begin(start, files, plan)
+            n_finished = 1
+        reference = reference_of(plan.stream(files.model(0)))
+        for number in range(n_finished, plan.schedule.n_rounds + 1):
+            _round(number, start, files, plan, reference, retrain)
+            on_round(number)
+
+
+def _begin(start: Start, files: RoundFiles, plan: Plan) -> None:
+    """Write round 0: the unpruned network, and a mask of all its edges."""
+    with _staged_round(files, 0) as (staging, place):
+        stream = plan.stream(start.trained)
+        keeps = {info.name: ByEdges() for info in stream.layers.infos}
+        masks = _write_pruned(place, "model", files.suffix, stream, stream.layers, keeps, {"topoimp.round": "0"})
+        verify_rewound(place / f"model{files.suffix}", stream, masks)
+        here = plan.stream(place / f"model{files.suffix}")
+        rows = rows_of_round(here, masks, reference_of(here), start.metrics, number=0, now=None)
+        _report(place, rows, start, plan, checked=["written"])
+        staging.commit()
+
+
+def _round(
+    number: int, start: Start, files: RoundFiles, plan: Plan, reference: Reference, retrain: Retrain
+) -> None:
+    """Do one round."""
+    with _staged_round(files, number) as (staging, place):
+        trained = plan.stream(files.model(number - 1))
+        one = OneRound(plan.schedule, number, reference.edges)
+        swept = sweep(trained, one, method=plan.method, scope=plan.scope, seed=start.seed, epsilon=plan.epsilon)
+        (now,) = swept.rounds
+        earlier = trained.layers
+        if start.rewind is not None:
+            earlier = layers_to_rewind_to(trained.layers, open_checkpoint(start.rewind))
+        keeps = {info.name: Rewound(now.keeps[info.name], trained.layers, info) for info in trained.layers.infos}
+        said = {"topoimp.version": version("topoimp"), "topoimp.method": plan.method, "topoimp.round": str(number)}
+        masks = _write_pruned(place, "init", files.suffix, trained, earlier, keeps, said)
+        assignment = Assignment(
+            number=number,
+            seed=start.seed,
+            init=place / f"init{files.suffix}",
+            mask=place / "mask.safetensors",
+            out=place / f"model{files.suffix}",
+            started=place / f"started{files.suffix}",
+            metrics=place / "trainer.json",
+            log=files.log(number),
+        )
+        check_mask(masks, read_masks(files.mask(number - 1)), now, swept.forests, trained, assignment.mask)
+        verify_rewound(assignment.init, LayerStream(earlier, plan.threads), masks)
+        metrics = retrain(assignment)
+        arrived, checked = _checked(assignment, plan, masks)
+        rows = rows_of_round(arrived, masks, reference, metrics, number=number, now=now)
+        _report(place, rows, start, plan, checked=["nested", "counts", "forest", "barcode", "rewound", *checked])
+        for path in (assignment.init, assignment.started, assignment.metrics):
+            _remove(path)
+        staging.commit()
+
+
+def _checked(assignment: Assignment, plan: Plan, masks: Masks) -> tuple[LayerStream, list[str]]:
+    """Check what a trainer wrote, and give it with the names of the checks."""
+    init = plan.stream(assignment.init)
+    open_trained(assignment.out, init.layers.checkpoint)
+    arrived = plan.stream(assignment.out)
+    check_held(arrived.layers, masks)
+    if assignment.started.exists():
+        check_started(assignment.started, assignment.init)
+        return arrived, ["started", "finite", "held"]
+    related = check_related(arrived.layers, init.layers, masks)
+    return arrived, ["finite", "held", *([] if related is None else ["related"])]
+
+
+def _write_pruned(
+    place: Path,
+    name: str,
+    suffix: str,
+    trained: LayerStream,
+    source: Layers,
+    keeps: Mapping[str, Pruner],
+    metadata: Mapping[str, str],
+) -> Masks:
+    """Write a checkpoint pruned, and its mask; give the mask, read back."""
+    target, mask = place / f"{name}{suffix}", place / "mask.safetensors"
+    if not suffix:
+        target.mkdir()
+    with mask_writer(mask, mask_shapes(trained.layers), metadata) as writer:
+        write_pruned_copy(target, source, keeps, metadata, masks=writer, threads=trained.threads)
+    return read_masks(mask)
+
+
+def _report(place: Path, rows: list[Row], start: Start, plan: Plan, *, checked: list[str]) -> None:
+    epsilon = plan.epsilon if plan.method is Method.TOPOLOGICAL else None
+    which: Row = {"method": plan.method, "epsilon": epsilon, "scope": plan.scope, "seed": start.seed}
+    rows = [{**which, **row} for row in rows]
+    rows[-1] = {**rows[-1], "checked": " ".join(checked)}
+    text = Report("prune", {}, {**which, "round": rows[-1]["round"]}, rows).to_json()
+    (place / "metrics.json").write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _staged_round(files: RoundFiles, number: int) -> Iterator[tuple[Staging, Path]]:
+    target = files.round(number)
+    with Staging([target], force=False, folders=[target]) as staging:
+        yield staging, staging.partial(target)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Make sure that no other run is at work in a folder."""
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(f"{folder}: another run is at work there") from error
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
