@@ -4,7 +4,9 @@ import hashlib
 from fractions import Fraction
 
 import gudhi
+import gudhi.hera
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 
 def slow_forest(weight):
@@ -109,3 +111,44 @@ def drawn_weights(shapes, *, seed, variance):
         deviation = variance(n_in * size, n_out * size) ** 0.5
         weights[name] = torch.empty(n_out, n_in, *kernel).normal_(0, deviation, generator=generator)
     return weights
+
+
+def matching_costs(u, v):
+    """What pairing each with each costs; each bar has a place of its own on the diagonal, of either barcode."""
+    n_u, n_v = len(u), len(v)
+    costs = np.zeros((n_u + n_v, n_u + n_v))
+    costs[:n_u, :n_v] = np.abs(np.subtract.outer(u, v))
+    costs[:n_u, n_v:] = np.abs(u)[:, None] / 2
+    costs[n_u:, :n_v] = np.abs(v) / 2
+    return costs
+
+
+def slow_wasserstein(u, v, order):
+    """The best of all assignments, crossing or not."""
+    costs = matching_costs(u, v) ** order
+    return float(costs[linear_sum_assignment(costs)].sum() ** (1 / order))
+
+
+def slow_bottleneck(u, v):
+    """The least of all costs that no pair of some assignment exceeds."""
+    costs = matching_costs(u, v)
+    levels = np.unique(np.append(costs, 0.0))
+    return float(next(level for level in levels if (costs > level)[linear_sum_assignment(costs > level)].sum() == 0))
+
+
+def gudhi_diagram(persistences):
+    """Bars born at 0. Those of length zero are left out: beside equal points they end the process (GUDHI 3.13)."""
+    there = persistences[persistences > 0]
+    return np.stack([np.zeros_like(there), there], axis=1)
+
+
+def gudhi_bottleneck(u, v):
+    """GUDHI's bottleneck distance, exact."""
+    return gudhi.bottleneck_distance(gudhi_diagram(u), gudhi_diagram(v))
+
+
+def gudhi_wasserstein(u, v, order):
+    """GUDHI's (Hera's) Wasserstein distance; its relative error is 0.01 unless another one is asked for."""
+    return gudhi.hera.wasserstein_distance(
+        gudhi_diagram(u), gudhi_diagram(v), order=order, internal_p=np.inf, delta=1e-9
+    )

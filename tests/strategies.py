@@ -1,10 +1,15 @@
-"""Weight matrices as hypothesis draws them: with ties, zeros, dead rows, single rows, constants, every float type."""
+"""Weight matrices and barcodes as hypothesis draws them.
+
+Matrices come with ties, zeros, dead rows, single rows, constants, in every float type; persistences with ties, zeros,
+many ones, and ratios of any size.
+"""
 
 import numpy as np
 from hypothesis import strategies as st
 
 SIZES = st.integers(min_value=1, max_value=12)
 SEEDS = st.integers(min_value=0, max_value=2**32 - 1)
+BARS = st.integers(min_value=0, max_value=40)
 KINDS = ("normal", "ties", "sparse", "constant", "blocks", "dead rows", "zero", "tiny")
 
 
@@ -35,3 +40,26 @@ def weights(draw, rows=SIZES, columns=SIZES, dtypes=(np.float64, np.float32, np.
     """A matrix of any kind."""
     arguments = draw(SEEDS), draw(rows), draw(columns), draw(st.sampled_from(kinds)), draw(st.sampled_from(dtypes))
     return make_weight(*arguments)
+
+
+def make_persistences(seed, n, kind):
+    """The persistences of one barcode, from 0 to 1, the same for the same arguments."""
+    rng = np.random.default_rng(seed)
+    if kind == "ties":
+        return rng.integers(0, 9, n) / 8
+    if kind == "powers":  # of three, at which matching two bars and not doing so cost the same
+        return 3.0 ** -rng.integers(0, 6, n)
+    if kind == "pruned":
+        return np.where(rng.random(n) < 0.5, 1, rng.random(n))
+    if kind == "wide":
+        return np.exp(-8 * rng.random(n))
+    if kind == "narrow":
+        return 0.8 + 0.1 * rng.random(n)
+    return rng.random(n)
+
+
+@st.composite
+def persistences(draw, sizes=BARS):
+    """Those of a barcode of any kind."""
+    kind = draw(st.sampled_from(["ties", "powers", "pruned", "wide", "narrow", "uniform"]))
+    return make_persistences(draw(SEEDS), draw(sizes), kind)

@@ -147,13 +147,27 @@ def test_a_scalar_of_numpy_is_a_number():
     [
         (np.arange(6)[::2], "takes contiguous arrays"),
         (np.frombuffer(b"\0" * 17, np.int64, offset=1, count=2), "takes contiguous arrays"),
-        (np.ones(3), "takes integers and truth values, not float64"),
-        (np.ones(3, ">u4"), "takes integers and truth values, not >u4"),
+        (np.ones(3, np.float32), "takes arrays of integers, truth values and float64, not float32"),
+        (np.ones(3, ">u4"), "takes arrays of integers, truth values and float64, not >u4"),
+        (np.ones(3, ">f8"), "takes arrays of integers, truth values and float64, not >f8"),
     ],
 )
 def test_other_arrays_are_refused(numbers, message):
     with pytest.raises(TypeError, match=message):
         total(numbers, 1)
+
+
+def test_a_number_with_a_fraction_is_refused():
+    with pytest.raises(TypeError, match="takes integers and truth values, not float64"):
+        total(np.arange(3), np.float64(0.5))
+
+
+def test_the_items_of_an_array_may_have_fractions():
+    numbers = np.array([0.25, -1.5])
+
+    double(numbers)
+
+    assert numbers.tolist() == [0.5, -3.0]
 
 
 def test_it_is_told_once_and_only_if_something_is_compiled(monkeypatch):

@@ -84,6 +84,13 @@ class Recipes(StrEnum):
     QUICK = "quick"
 
 
+class Essential(StrEnum):
+    """What an essential bar counts as in a distance: one that dies at strength 0, or one that never dies."""
+
+    DIES_AT_ZERO = "dies-at-zero"
+    NEVER_DIES = "never-dies"
+
+
 class Data(StrEnum):
     """The data sets that are known by name."""
 

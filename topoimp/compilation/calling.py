@@ -2,7 +2,7 @@
 
 It gives a status and takes a pointer to the results, a pointer to what describes an exception, and the arguments. An
 array becomes two owners (of whom it has none here), its size, the size of an item, a pointer, its shape and its
-strides; an integer stays what it is.
+strides, whatever its items are; an integer stays what it is, and is the one kind of number that is passed alone.
 """
 
 import ctypes
@@ -57,14 +57,17 @@ def address(array: np.ndarray) -> int | None:
 
 
 def check_kinds(kinds: Sequence[Kind]) -> None:
-    """Refuse what is passed in another way than integers.
+    """Refuse what is passed in another way than integers, and items that are not known to work.
 
     Raises:
-        TypeError: if a kind is neither integers nor truth values, in the machine's own order of bytes.
+        TypeError: if a kind is neither integers, nor truth values, nor an array of float64, in the machine's own order
+            of bytes.
     """
-    for dtype, _ in kinds:
-        if dtype.kind not in _ALLOWED or not dtype.isnative:
-            raise TypeError(f"a compiled function takes integers and truth values, not {dtype}")
+    for dtype, n_dimensions in kinds:
+        is_known = dtype.kind in _ALLOWED or (n_dimensions > 0 and dtype == np.float64)
+        if not is_known or not dtype.isnative:
+            what = "arrays of integers, truth values and float64" if n_dimensions else "integers and truth values"
+            raise TypeError(f"a compiled function takes {what}, not {dtype}")
 
 
 def c_types(kinds: Sequence[Kind]) -> Iterator[Any]:

@@ -20,8 +20,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def compiled(function: Function) -> Function:
     """Have a function compiled when it is first called, for each kind of arguments; it releases the interpreter's lock.
 
-    It takes integers and contiguous arrays of integers or truth values, and returns nothing, an integer, or a tuple of
-    integers, as its annotation says. It must neither allocate nor raise. It may call others that are compiled.
+    It takes integers and contiguous arrays of integers, truth values or float64, and returns nothing, an integer, or a
+    tuple of integers, as its annotation says. It must neither allocate nor raise. It may call others that are compiled.
     """
     return cast("Function", _Kernel(function))
 

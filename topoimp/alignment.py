@@ -1,0 +1,100 @@
+"""The cheapest matching of two sorted lists of bars.
+
+Lists are persistences above 0, descending; either may be empty. Matching x with y costs |x - y|^p, a bar without a
+partner (x / 2)^p, p = 1 or 2. As the cost is convex, some cheapest matching keeps the order: it aligns the lists.
+
+All pairs of 50,000 bars are too many to look at. So a guess, from every other bar of both lists, is made better by
+looking only at pairs close to it, until that finds nothing cheaper. Then nothing is:
+
+    A matching M that is the cheapest among the pairs *between its own* is the cheapest of all. Bars i and j are between
+    the pairs of M if none of these separates them: i not above and j below it, nor the other way round.
+
+For let N be a cheaper one. Give each bar the weight 1 - e if M pairs it, plus e if N does. The mixture of M and N
+matches these weights for less than M costs. Matching them in order costs no more than the mixture, as the cost is
+convex, and for small e a weight then meets only weights that no pair of M separates it from. So among those pairs there
+is a fractional matching cheaper than M, hence a whole one, as the corners of the polytope of matchings are whole.
+
+Pairs with a ratio above 3 (p = 1) or (4 + sqrt 7) / 3 (p = 2) need no look at all: they cost more than two bars
+without partners. What is found is the cheapest up to rounding in a sum of all costs.
+"""
+
+from math import inf
+
+import numpy as np
+
+from topoimp.arrays import FloatArray, IndexArray
+from topoimp.kernels.alignment import align, read_partners
+
+_RATIO = {1: 3.0, 2: (4 + 7**0.5) / 3}
+"""Where (r - 1)^p equals (r^p + 1) / 2^p."""
+
+_FEW = 32
+"""Lists of which one is no longer are matched without a guess."""
+
+_REACH = 4
+"""How far around a guess a better matching is looked for, in bars, at first."""
+
+_ROUNDING = 2.0**-46
+"""A cost smaller by this share is no other cost: where many matchings are equally cheap, their sums are rounded
+differently, and a wider look would find a smaller sum each time."""
+
+
+def cheapest_alignment(u: FloatArray, v: FloatArray, *, order: int) -> IndexArray:
+    """Give, for each bar of u, its partner's place in v, or -1 if it has none; partners ascend.
+
+    Args:
+        u: above 0, descending, shape (n,); their squares must not leave the range of numbers.
+        v: the same, of any length.
+        order: p, 1 or 2.
+    """
+    worth = _pairs_worth_matching(u, v, order)
+    if min(len(u), len(v)) <= _FEW:
+        return _aligned(u, v, *worth, order)[0]
+    partners = _spread(cheapest_alignment(u[::2].copy(), v[::2].copy(), order=order), len(u))
+    cost, reach = inf, _REACH
+    while True:
+        first, end = _pairs_around(partners, len(v), reach)
+        first = np.maximum(first, worth[0])
+        end = np.maximum(np.minimum(end, worth[1]), first)
+        partners, cheapest = _aligned(u, v, first, end, order)
+        if cheapest >= cost * (1 - _ROUNDING):
+            return partners
+        cost, reach = cheapest, 2 * reach
+
+
+def _pairs_worth_matching(u: FloatArray, v: FloatArray, order: int) -> tuple[IndexArray, IndexArray]:
+    """Give, for each bar of u, where the bars of v begin and end that it may be cheaper to pair it with."""
+    ratio = _RATIO[order] * (1 + 1e-12)  # what is looked at without need does no harm
+    first = np.searchsorted(-v, -u * ratio, side="left")
+    end = np.searchsorted(-v, -u / ratio, side="right")
+    return first.astype(np.int64), end.astype(np.int64)
+
+
+def _spread(partners: IndexArray, n: int) -> IndexArray:
+    """Give a matching of every other bar as one of all: the others have no partner yet."""
+    spread = np.full(n, -1)
+    spread[::2] = np.where(partners >= 0, 2 * partners, -1)
+    return spread
+
+
+def _pairs_around(partners: IndexArray, n_v: int, reach: int) -> tuple[IndexArray, IndexArray]:
+    """Give, for each bar of u, where the bars of v begin and end that are between the pairs of a matching, or near."""
+    n = len(partners)
+    before = np.maximum.accumulate(np.concatenate([[0], np.where(partners >= 0, partners, 0)]))[:n]
+    after = np.concatenate([np.where(partners >= 0, partners, n_v - 1), [n_v - 1]])
+    after = np.minimum.accumulate(after[::-1])[::-1][1:]
+    rows = np.arange(n)
+    first = before[np.maximum(rows - reach, 0)] - reach
+    end = after[np.minimum(rows + reach, n - 1)] + reach + 1
+    return np.maximum(first, 0), np.minimum(end, n_v)
+
+
+def _aligned(u: FloatArray, v: FloatArray, first: IndexArray, end: IndexArray, order: int) -> tuple[IndexArray, float]:
+    """Give the best matching among some pairs, and its cost."""
+    sizes = np.cumsum(end - first)
+    starts = sizes - (end - first)
+    costs, steps = np.empty(len(v) + 1), np.empty(sizes[-1] if len(sizes) else 0, np.uint8)
+    partners = np.empty(len(u), np.int64)
+    align(u, v, first, end, starts, order, costs, steps)
+    read_partners(first, end, starts, steps, len(v), partners)
+    return partners, float(costs[-1])
