@@ -1,0 +1,9 @@
+"""Data sets of small images: a word or a file on one side, images with their classes on the other.
+
+A data set is embedded (``digits``) or read from its published files.
+"""
+
+from topoimp.data.images import Images
+from topoimp.data.loading import load_images
+
+__all__ = ["Images", "load_images"]
