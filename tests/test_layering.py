@@ -55,6 +55,7 @@ ORDER = (
     "data.folders",
     "data.digits",
     "data.idx",
+    "data.npz",
     "data.loading",
     "data",
     "training",

@@ -1,6 +1,6 @@
 """Data sets of small images: a word or a file on one side, images with their classes on the other.
 
-A data set is embedded (``digits``) or read from its published files.
+A data set is embedded (``digits``), read from its published files, or a file of the user's own (.npz).
 """
 
 from topoimp.data.images import Images
