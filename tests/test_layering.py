@@ -55,6 +55,8 @@ ORDER = (
     "data.folders",
     "data.digits",
     "data.idx",
+    "data.cifar_pickle",
+    "data.cifar",
     "data.npz",
     "data.loading",
     "data",

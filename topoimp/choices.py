@@ -67,3 +67,4 @@ class Data(StrEnum):
     DIGITS = "digits"
     MNIST = "mnist"
     FASHION_MNIST = "fashion-mnist"
+    CIFAR10 = "cifar10"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from topoimp.choices import Data
+from topoimp.data.cifar import cifar_images
 from topoimp.data.digits import digits_images
 from topoimp.data.idx import idx_images
 from topoimp.data.images import Images
@@ -16,9 +17,10 @@ def load_images(data: Data | str | Path, folder: Path | None = None) -> Images:
     """Give a data set.
 
     Args:
-        data: ``digits`` is embedded in scikit-learn: 1,797 images of 8x8, of which 360 are for testing. ``mnist`` and
-            ``fashion-mnist`` are read from their published files. Anything that ends in .npz is the path of a file with
-            the arrays train_images, train_labels, test_images and test_labels, or x_train, y_train, x_test and y_test.
+        data: ``digits`` is embedded in scikit-learn: 1,797 images of 8x8, of which 360 are for testing. ``mnist``,
+            ``fashion-mnist`` and ``cifar10`` are read from their published files. Anything that ends in .npz is the
+            path of a file with the arrays train_images, train_labels, test_images and test_labels, or x_train,
+            y_train, x_test and y_test.
         folder: where published files lie, or sub-folders named as the data sets.
 
     Raises:
@@ -39,5 +41,5 @@ def load_images(data: Data | str | Path, folder: Path | None = None) -> Images:
             raise OptionError("digits is embedded and read from no folder; --data-dir is for the other data sets")
         return digits_images()
     if folder is None:
-        raise OptionError(f"{known} is read from its four published .gz files; --data-dir must name their folder")
-    return idx_images(known, folder)
+        raise OptionError(f"{known} is read from its published files; --data-dir must name their folder")
+    return cifar_images(folder) if known is Data.CIFAR10 else idx_images(known, folder)
