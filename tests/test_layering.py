@@ -58,6 +58,7 @@ ORDER = (
     "data.cifar_pickle",
     "data.cifar",
     "data.npz",
+    "data.hub",
     "data.loading",
     "data",
     "training",

@@ -5,6 +5,7 @@ from pathlib import Path
 from topoimp.choices import Data
 from topoimp.data.cifar import cifar_images
 from topoimp.data.digits import digits_images
+from topoimp.data.hub import hub_images
 from topoimp.data.idx import idx_images
 from topoimp.data.images import Images
 from topoimp.data.npz import npz_images
@@ -21,11 +22,11 @@ def load_images(data: Data | str | Path, folder: Path | None = None) -> Images:
             ``fashion-mnist`` and ``cifar10`` are read from their published files. Anything that ends in .npz is the
             path of a file with the arrays train_images, train_labels, test_images and test_labels, or x_train,
             y_train, x_test and y_test.
-        folder: where published files lie, or sub-folders named as the data sets.
+        folder: where published files lie, or sub-folders named as the data sets. None takes the Hugging Face hub.
 
     Raises:
         OptionError: if there is no such data set, or it is read from no folder but one is named.
-        DataError: if a file is missing or is not what it should be.
+        DataError: if a file is missing or is not what it should be, or the hub is needed and cannot be reached.
     """
     if str(data).endswith(NPZ):
         if folder is not None:
@@ -41,5 +42,5 @@ def load_images(data: Data | str | Path, folder: Path | None = None) -> Images:
             raise OptionError("digits is embedded and read from no folder; --data-dir is for the other data sets")
         return digits_images()
     if folder is None:
-        raise OptionError(f"{known} is read from its published files; --data-dir must name their folder")
+        return hub_images(known)
     return cifar_images(folder) if known is Data.CIFAR10 else idx_images(known, folder)
