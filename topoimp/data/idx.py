@@ -1,0 +1,83 @@
+"""The four published files of MNIST and of data sets made in its image: IDX files, gzipped or unpacked.
+
+Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits" (the format);
+zalandoresearch/fashion-mnist (the same four names).
+"""
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from topoimp.arrays import ByteArray
+from topoimp.choices import Data
+from topoimp.data.folders import home_of
+from topoimp.data.images import Images, Part, named_images
+from topoimp.errors import DataError
+
+TRAIN_IMAGES = "train-images-idx3-ubyte"
+TRAIN_LABELS = "train-labels-idx1-ubyte"
+TEST_IMAGES = "t10k-images-idx3-ubyte"
+TEST_LABELS = "t10k-labels-idx1-ubyte"
+
+_FILES = tuple(
+    name + suffix for name in (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS) for suffix in (".gz", "")
+)
+
+
+def idx_images(data: Data, folder: Path) -> Images:
+    """Give MNIST or Fashion-MNIST.
+
+    Args:
+        data: which of them.
+        folder: where the four files lie, as .gz or unpacked, or a folder with such a folder in it. A .gz comes first.
+
+    Raises:
+        DataError: if a file is missing or is not what it should be.
+    """
+    home = home_of(data, folder, _FILES)
+    train = Part(_grey(_read(home, TRAIN_IMAGES, n_axes=3)), _read(home, TRAIN_LABELS, n_axes=1))
+    test = Part(_grey(_read(home, TEST_IMAGES, n_axes=3)), _read(home, TEST_LABELS, n_axes=1))
+    return named_images(data, home, train, test)
+
+
+def _grey(images: ByteArray) -> ByteArray:
+    return images[:, np.newaxis]
+
+
+def _read(folder: Path, name: str, *, n_axes: int) -> ByteArray:
+    packed = folder / f"{name}.gz"
+    try:
+        return _parsed(_unpacked(packed), packed, n_axes=n_axes)
+    except FileNotFoundError:
+        pass
+    plain = folder / name
+    try:
+        return _parsed(plain.read_bytes(), plain, n_axes=n_axes)
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{packed}: no such file; the data set's four published .gz files are needed, or what they unpack to"
+        ) from error
+    except OSError as error:
+        raise DataError(f"{plain}: cannot be read: {error.strerror}") from error
+
+
+def _unpacked(path: Path) -> bytes:
+    try:
+        with gzip.open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: is no whole gzip file: {error}") from error
+
+
+def _parsed(content: bytes, path: Path, *, n_axes: int) -> ByteArray:
+    """Read an IDX file of bytes: 0, 0, 8, the number of axes, their sizes (big-endian, 32 bits), the data."""
+    start = 4 + 4 * n_axes
+    shape = tuple(int.from_bytes(content[place : place + 4], "big") for place in range(4, start, 4))
+    n_bytes = int(np.prod(shape, dtype=object))
+    if len(content) < start or content[:4] != bytes([0, 0, 8, n_axes]) or len(content) - start != n_bytes:
+        raise DataError(f"{path}: is no IDX file of {n_axes}-axis bytes, or it is truncated")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
