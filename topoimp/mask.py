@@ -65,7 +65,8 @@ class PackedMask:
 
     def keeps(self, indices: IndexArray) -> BoolArray:
         """Give which of some weights, by flat index, are kept."""
-        return np.not_equal(self.bits[indices >> 3] >> (indices & 7).astype(np.uint8) & 1, 0)
+        kept: BoolArray = (self.bits[indices >> 3] >> (indices & 7).astype(np.uint8) & 1).astype(np.bool_)
+        return kept
 
     def n_kept_of(self, start: int, stop: int) -> int:
         """Give how many of the weights from ``start`` to ``stop`` are kept."""
@@ -172,7 +173,7 @@ def mask_writer(path: Path, shapes: Mapping[str, tuple[int, ...]], metadata: Map
 
 
 def mask_shapes(layers: Layers) -> dict[str, tuple[int, ...]]:
-    """Give the tensors that have a mask, in an order that does not depend on the files: those pruned, and their ties."""
+    """Give the tensors that have a mask, in an order that the files do not change: those pruned, and their ties."""
     checkpoint, pruned = layers.checkpoint, layers.by_tensor()
     names = sorted((name for name in checkpoint.tensors if checkpoint.ties.get(name, name) in pruned), key=natural)
     return {name: checkpoint.tensors[name].shape for name in names}

@@ -229,7 +229,7 @@ _CANONICAL = {
 """Frankle & Carbin, "The Lottery Ticket Hypothesis", ICLR 2019, figure 2 and appendices G to I.
 
 Optimizers, learning rates, batch sizes, steps and pruning rates are theirs: 20 % a round, the output layer at half of
-that; convolutions of conv-2 and conv-4 at 10 %, of conv-6 at 15 %; residual networks and VGG by one global order without
-the output layer. LeNet-5 is trained as LeNet-300-100, vgg-11 and vgg-16 as their VGG-19, resnet-18 as their ResNet of 20
-layers. Their training sets are smaller by 5,000 images, kept for validation.
+that; convolutions of conv-2 and conv-4 at 10 %, of conv-6 at 15 %; residual networks and VGG by one global order
+without the output layer. LeNet-5 is trained as LeNet-300-100, vgg-11 and vgg-16 as their VGG-19, resnet-18 as their
+ResNet of 20 layers. Their training sets are smaller by 5,000 images, kept for validation.
 """

@@ -87,6 +87,9 @@ COLUMNS = MappingProxyType(
         "bottleneck": "bottleneck distance of the barcode to the reference's, at the reference's scale; removed edges "
         "merge at 0; network: the largest",
         "sorted_linf": "largest difference of the sorted persistences, at the reference's scale; network: the largest",
+        "wasserstein_1": "Wasserstein distance W_1 of the barcodes, at the reference's scale: a sum over bars, not "
+        "divided by their number; network: the largest",
+        "wasserstein_2": "the same, W_2",
         "checked": "what was checked of a round (docs/reports.md)",
         "quantity": "column that is summed up",
         "n_seeds": "seeds that it is summed up over",

@@ -3,17 +3,19 @@
 from topoimp.checkpoint.finding import other_files
 from topoimp.checkpoint.header import TensorInfo
 from topoimp.checkpoint.reading import Checkpoint, open_checkpoint
-from topoimp.checkpoint.staging import Staging
+from topoimp.checkpoint.staging import NO_LOCKS, Staging
 from topoimp.checkpoint.writing import (
     CheckpointCopy,
     TensorWriter,
     bytes_of_copy,
     files_of_copy,
     laid_out,
+    read_arrays,
     write_arrays,
 )
 
 __all__ = [
+    "NO_LOCKS",
     "Checkpoint",
     "CheckpointCopy",
     "Staging",
@@ -24,5 +26,6 @@ __all__ = [
     "laid_out",
     "open_checkpoint",
     "other_files",
+    "read_arrays",
     "write_arrays",
 ]

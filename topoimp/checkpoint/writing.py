@@ -8,6 +8,7 @@ from math import prod
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -190,8 +191,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         CheckpointError: if it cannot be read, or a tensor has another type.
     """
     checkpoint = open_checkpoint(path)
-    dtypes = {name: dtype for dtype, name in _NAMES.items()}
-    arrays = {}
+    dtypes: dict[str, np.dtype[Any]] = {name: dtype for dtype, name in _NAMES.items()}
+    arrays: dict[str, np.ndarray] = {}
     for name, tensor in checkpoint.tensors.items():
         if tensor.dtype not in dtypes:
             raise CheckpointError(f"{path}: tensor {name!r} is of type {tensor.dtype}; known are {', '.join(dtypes)}")

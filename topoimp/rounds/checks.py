@@ -92,7 +92,7 @@ def check_started(started: Path, init: Path) -> None:
             n_bytes = (there.tensors[name].end - there.tensors[name].start) // max(_n_entries(there, name), 1)
             index = int(np.flatnonzero(found != given)[0]) // n_bytes
             raise VerificationError(
-                f"the trainer did not start from the weights that it was given: tensor {name!r} differs at index {index}"
+                f"the trainer started from other weights than it was given: tensor {name!r} differs at index {index}"
             )
 
 
@@ -119,7 +119,9 @@ def open_trained(out: Path, init: Checkpoint) -> Checkpoint:
             special = np.flatnonzero(number_format.magnitudes(codes[start:stop]) >= number_format.first_special)
             if special.size:
                 index = start + int(special[0])
-                raise VerificationError(f"{out}: tensor {name!r} is NaN or infinite at index {index}; training diverged")
+                raise VerificationError(
+                    f"{out}: tensor {name!r} is NaN or infinite at index {index}; training diverged"
+                )
     return trained
 
 
@@ -140,8 +142,8 @@ def check_held(trained: Layers, masks: Masks) -> None:
             n_revived += revived.size
         if n_revived:
             raise VerificationError(
-                f"{trained.checkpoint.path}: {n_revived} pruned weights of {info.name!r} came back in training, the first "
-                f"at index {first}; the trainer must hold the mask"
+                f"{trained.checkpoint.path}: {n_revived} pruned weights of {info.name!r} came back in training, the "
+                f"first at index {first}; the trainer must hold the mask"
             )
 
 
@@ -174,8 +176,8 @@ def check_related(trained: Layers, init: Layers, masks: Masks) -> float | None:
     if deviations <= RELATED:
         raise VerificationError(
             f"{trained.checkpoint.path}: the weights have nothing to do with those that training was to start from "
-            f"(correlation {exceeds / n_all:.4f} over {n_all} weights); the trainer must load {{init}}, and can prove it "
-            "by writing {started}"
+            f"(correlation {exceeds / n_all:.4f} over {n_all} weights); the trainer must load {{init}}, and can prove "
+            "it by writing {started}"
         )
     return deviations
 
@@ -187,7 +189,7 @@ def _correlation(info: LayerInfo, ours: np.ndarray, theirs: np.ndarray, masks: M
         kept = masks[info.tensor].part(info.first + start, info.first + stop)
         x, y = (info.number_format.values(codes[start:stop][kept]) for codes in (ours, theirs))
         sums += [len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y]
-    n, x1, y1, xx, yy, xy = sums
+    n, x1, y1, xx, yy, xy = map(float, sums)
     if n == 0:
         return 0, None
     spread = (xx - x1 * x1 / n) * (yy - y1 * y1 / n)

@@ -13,7 +13,7 @@ import numpy as np
 from topoimp.barcode import barcode_of_forest
 from topoimp.catalogue import LayerInfo
 from topoimp.columns import layer_columns, mean_persistence_columns, persistence_columns
-from topoimp.distance import bottleneck_distance, sorted_linf
+from topoimp.distance import barcode_distances
 from topoimp.forest import Forest, spanning_forest
 from topoimp.layers import Layer
 from topoimp.mask import Masks, PackedMask
@@ -26,6 +26,9 @@ from topoimp.sweeping import LayerRound, Round
 
 REFERENCE = "_reference"
 """What the columns about round 0 end in."""
+
+DISTANCES = ("bottleneck", "sorted_linf", "wasserstein_1", "wasserstein_2")
+"""The columns of distances between barcodes."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def rows_of_round(
         **left.columns(),
         **mean_persistence_columns(rows),
         **mean_persistence_columns(rows, suffix=REFERENCE),
-        **{column: _largest(rows, column) for column in ("bottleneck", "sorted_linf")},
+        **{column: _largest(rows, column) for column in DISTANCES},
         **{name: metrics.get(name) for name in METRICS},
     }
     return [*rows, network]
@@ -111,14 +114,8 @@ def _topology(before: Forest, after: Forest, largest: float | None) -> Row:
             barcode_of_forest(before), network_scale=largest, layer_scale=before.strongest, p=2.0, suffix=REFERENCE
         ),
     }
-    if largest is None:
-        return {**columns, "bottleneck": None, "sorted_linf": None}
-    one, other = barcode_of_forest(before), barcode_of_forest(after)
-    return {
-        **columns,
-        "bottleneck": bottleneck_distance(one, other, scale=largest),
-        "sorted_linf": sorted_linf(one, other, scale=largest),
-    }
+    distances = barcode_distances(barcode_of_forest(before), barcode_of_forest(after), scale=largest)
+    return {**columns, **(dict.fromkeys(DISTANCES) if distances is None else distances.columns())}
 
 
 def _of_mask(layer: LayerRound | None) -> Row:

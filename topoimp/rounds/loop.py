@@ -115,9 +115,7 @@ def _begin(start: Start, files: RoundFiles, plan: Plan) -> None:
         staging.commit()
 
 
-def _round(
-    number: int, start: Start, files: RoundFiles, plan: Plan, reference: Reference, retrain: Retrain
-) -> None:
+def _round(number: int, start: Start, files: RoundFiles, plan: Plan, reference: Reference, retrain: Retrain) -> None:
     """Do one round."""
     with _staged_round(files, number) as (staging, place):
         trained = plan.stream(files.model(number - 1))

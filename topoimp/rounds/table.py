@@ -30,6 +30,8 @@ SUMMARISED = (
     "round_beta0_kept",
     "bottleneck",
     "sorted_linf",
+    "wasserstein_1",
+    "wasserstein_2",
     "np_rieck",
     "np_rieck_finite",
     "np_balwani",
