@@ -184,7 +184,7 @@ def to_toml(table: Mapping[str, object], name: str = "") -> str:
     tables = {key: value for key, value in table.items() if isinstance(value, Mapping)}
     lines = [f"[{name}]"] if name else []
     lines += [f"{_key(key)} = {_value(value)}" for key, value in plain.items()]
-    parts = ["\n".join([*lines, ""])] if lines else []
+    parts = ["\n".join(lines) + "\n"] if lines else []
     parts += [to_toml(value, f"{name}.{_key(key)}" if name else _key(key)) for key, value in tables.items()]
     return "\n".join(parts)
 

@@ -7,12 +7,12 @@ from topoimp.catalogue import LayerPatterns, Layers
 from topoimp.choices import Method, Scope, chosen
 from topoimp.columns import layer_columns, left_out, pattern_settings
 from topoimp.commands.job import Job, Pruning, metadata_of
-from topoimp.errors import GateError, OptionError
+from topoimp.errors import OptionError
 from topoimp.pruning import check_epsilon
 from topoimp.report import Cell, Report, Row
 from topoimp.schedule import plan_schedule, with_layer_rates
 from topoimp.streaming import OnStep
-from topoimp.sweeping import Round, sweep
+from topoimp.sweeping import Round, refuse_missed_targets, sweep
 
 
 def prune_checkpoint(
@@ -100,7 +100,7 @@ def prune_checkpoint(
     with job.staging(force=force) as staging:
         swept = sweep(job.stream, schedule, method=method, scope=scope, seed=seed, epsilon=epsilon)
         if strict:
-            _refuse_missed_targets(swept.rounds)
+            refuse_missed_targets(swept.rounds)
         rows = [row for now in swept.rounds for row in _rows(job.layers, now)]
         report = Report("prune", inputs, settings, rows, left_out(job.layers), job.outputs.by_role())
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
@@ -119,15 +119,3 @@ def _rows(layers: Layers, now: Round) -> list[Row]:
         rows.append({**layer_columns(info), **here, **layer.left.columns()})
     network: Row = {"level": "network", "round": now.number, "target": now.target, "floor_binds": bool(now.missed)}
     return [*rows, {**network, **now.left.columns()}]
-
-
-def _refuse_missed_targets(rounds: Sequence[Round]) -> None:
-    for now in rounds:
-        if now.missed:
-            name = now.missed[0]
-            target, floor = now.target, now.n_protected
-            if name in now.layers:
-                target, floor = now.layers[name].target or 0, now.layers[name].n_protected
-            raise GateError(
-                f"round {now.number} asks {name} for {target} weights, below its floor of {floor}; nothing was written"
-            )

@@ -28,7 +28,7 @@ from topoimp.rounds.facts import Reference, reference_of, rows_of_round
 from topoimp.run_folder import RoundFiles
 from topoimp.schedule import OneRound, Schedule
 from topoimp.streaming import LayerStream
-from topoimp.sweeping import sweep
+from topoimp.sweeping import refuse_missed_targets, sweep
 from topoimp.verification import verify_rewound
 
 
@@ -43,6 +43,7 @@ class Plan:
         epsilon: up to which deaths are not protected, as a share of the largest strength before each round.
         patterns: which layers are pruned.
         threads: how many cores pruning uses; no result depends on it.
+        strict: whether to stop where a target is below a floor.
     """
 
     schedule: Schedule
@@ -51,6 +52,7 @@ class Plan:
     epsilon: float
     patterns: LayerPatterns
     threads: int
+    strict: bool = False
 
     def stream(self, path: Path) -> LayerStream:
         """Open the layers of a checkpoint that are pruned."""
@@ -122,6 +124,8 @@ def _round(number: int, start: Start, files: RoundFiles, plan: Plan, reference: 
         one = OneRound(plan.schedule, number, reference.edges)
         swept = sweep(trained, one, method=plan.method, scope=plan.scope, seed=start.seed, epsilon=plan.epsilon)
         (now,) = swept.rounds
+        if plan.strict:
+            refuse_missed_targets(swept.rounds)
         earlier = trained.layers
         if start.rewind is not None:
             earlier = layers_to_rewind_to(trained.layers, open_checkpoint(start.rewind))
