@@ -26,7 +26,7 @@ from .options import (
 )
 from .output import for_people, note, note_left_out, noting_compilation, progress, show, show_table
 from .rounds import note_rounds, show_rounds
-from .training_options import DataDir, Jobs, Seeds, parse_seeds
+from .training_options import TRAINING, DataDir, Jobs, Seeds, parse_seeds
 
 if TYPE_CHECKING:
     from topoimp.catalogue import LayerPatterns
@@ -116,25 +116,32 @@ def _prune(
             metavar="init|step:K|none",
             help="What each round's training starts from: weights after a step, or those of the last round.",
             show_default="the recipe's step",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     rewind_from: Annotated[
         Path | None,
         typer.Option(
-            "--rewind-from", metavar="FILE", help="The same, as a checkpoint; without training it gives a ticket."
+            "--rewind-from",
+            metavar="FILE",
+            help="The same, as a checkpoint; without training it gives a ticket.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     trainer: Annotated[
         str | None,
         typer.Option(
             "--trainer",
-            metavar="'CMD {init} {mask} {out} {seed}'",
+            metavar="'CMD {init} {mask} {out}'",
             help="A command that trains each round (docs/trainers.md).",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     trainer_timeout: Annotated[
         float | None,
-        typer.Option("--trainer-timeout", metavar="SECONDS", help="Seconds that one round's training may take."),
+        typer.Option(
+            "--timeout", metavar="SECONDS", help="What one round of --trainer may take.", rich_help_panel=TRAINING
+        ),
     ] = None,
     seeds: Seeds = None,
     jobs: Jobs = None,
@@ -187,7 +194,7 @@ def _prune(
         note_rounds(iterative, quiet=quiet, verbose=verbose)
         return
     _refuse(
-        {"--rewind": rewind, "--trainer-timeout": trainer_timeout, "--seeds": seeds, "--jobs": jobs},
+        {"--rewind": rewind, "--timeout": trainer_timeout, "--seeds": seeds, "--jobs": jobs},
         "pruning without training (a run folder or --trainer has some)",
     )
     where: _Where = {
@@ -243,7 +250,7 @@ def _with_training(
 
     command = None if trainer is None else parse_trainer(trainer, timeout=timeout, n_seeds=len(seeds or [0]))
     if command is None:
-        _refuse({"--trainer-timeout": timeout}, "the built-in trainer")
+        _refuse({"--timeout": timeout}, "the built-in trainer")
     if not is_run_folder(checkpoint) and command is not None:
         return prune_with_trainer(checkpoint, wish, trainer=command, output=output, seeds=seeds, on_step=on_step)
     _refuse({"--output": output}, "a run folder, which its rounds are written into")

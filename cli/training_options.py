@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+TRAINING = "Training (of prune: rounds of a run folder, or with --trainer)"
+"""What the help calls these options together."""
+
 DataDir = Annotated[
     Path | None,
     typer.Option(
@@ -14,16 +17,26 @@ DataDir = Annotated[
         show_envvar=True,
         help="Where the published files of the data set lie, in DIR or in a folder of the set's name in it.",
         show_default="Hugging Face hub",
+        rich_help_panel=TRAINING,
     ),
 ]
 Seeds = Annotated[
     str | None,
-    typer.Option("--seeds", metavar="N|A,B,...", help="So many replicates, with seeds from 0, or those of a list."),
+    typer.Option(
+        "--seeds",
+        metavar="N|A,B,...",
+        help="So many replicates, with seeds from 0, or those of a list.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Jobs = Annotated[
     int | None,
     typer.Option(
-        "--jobs", metavar="N", help="Replicates at the same time.", show_default="as many as have cores of their own"
+        "--jobs",
+        metavar="N",
+        help="Replicates at the same time.",
+        show_default="as many as have cores of their own",
+        rich_help_panel=TRAINING,
     ),
 ]
 

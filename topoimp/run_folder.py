@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from topoimp.architectures import parse_architecture
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, OptionError, TopoimpError
 from topoimp.recipes import Recipe, recipe_from
@@ -145,7 +146,8 @@ class RunRecipe:
         """Give the text of recipe.toml."""
         pruning = {name: value for name, value in asdict(self.recipe.pruning).items() if value not in ((), {})}
         data = {"name": self.data, "sha256": self.sha256}
-        return to_toml({**self.recipe.plain(), "data": data, "pruning": pruning})
+        drawn = parse_architecture(self.recipe.model).initial_weights.value
+        return to_toml({**self.recipe.plain(), "initial_weights": drawn, "data": data, "pruning": pruning})
 
 
 def read_recipe(run: Path) -> RunRecipe:

@@ -199,8 +199,12 @@ def _left_of(layer: Layer, reference: Forest, keep: Keep, threads: int) -> Prese
     return preservation_of(reference, left, n_weights=n_weights, n_forest_kept=n_forest_kept)
 
 
-def refuse_missed_targets(rounds: Sequence[Round]) -> None:
+def refuse_missed_targets(rounds: Sequence[Round], consequence: str) -> None:
     """Make sure that every target can be met.
+
+    Args:
+        rounds: the rounds.
+        consequence: what is said to follow if one cannot.
 
     Raises:
         GateError: naming the first round, and what its target is below the floor of.
@@ -212,7 +216,7 @@ def refuse_missed_targets(rounds: Sequence[Round]) -> None:
             if name in now.layers:
                 target, floor = now.layers[name].target or 0, now.layers[name].n_protected
             raise GateError(
-                f"round {now.number} asks {name} for {target} weights, below its floor of {floor}; it was not written"
+                f"round {now.number} asks {name} for {target} weights, below its floor of {floor}; {consequence}"
             )
 
 

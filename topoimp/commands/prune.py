@@ -100,7 +100,7 @@ def prune_checkpoint(
     with job.staging(force=force) as staging:
         swept = sweep(job.stream, schedule, method=method, scope=scope, seed=seed, epsilon=epsilon)
         if strict:
-            refuse_missed_targets(swept.rounds)
+            refuse_missed_targets(swept.rounds, "nothing was written")
         rows = [row for now in swept.rounds for row in _rows(job.layers, now)]
         report = Report("prune", inputs, settings, rows, left_out(job.layers), job.outputs.by_role())
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):

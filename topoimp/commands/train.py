@@ -101,7 +101,7 @@ def train_run(
     kind = chosen(Recipes, recipe)
     parse_architecture(model)  # an unknown model is said before any data are read
     data = str(data or (data_of_recipe(model) if kind is not Recipes.DEFAULT else None) or Data.DIGITS)
-    images = load_images(data, data_folder)
+    images = load_images(data, None if data_folder is None else Path(data_folder))
     architecture = parse_architecture(model, image=images.image, n_classes=images.n_classes)
     # Imported here, as torch takes longer to start than most reports take in all.
     from topoimp.training import device_of
@@ -166,7 +166,7 @@ def train_seed(task: SeedTraining, on_step: OnStep) -> None:
             to.partial(files.run / RECIPE).write_text(task.new_recipe, encoding="utf-8")
         write_arrays(to.partial(files.initial), trained.initial, metadata)
         write_arrays(to.partial(files.rewind), trained.rewind, metadata)
-        report = _report(_rows(trained, seed), recipe, images.name)
+        report = _report(_rows(trained, seed), recipe, images.name, [seed])
         to.partial(files.metrics).write_text(report.to_csv(), encoding="utf-8")
         write_arrays(to.partial(files.trained), trained.final, metadata)
         to.commit()
@@ -214,15 +214,15 @@ def _trained(folder: Path, seeds: Sequence[int], recipe: Recipe, data: str, n_ne
     """Give what was trained, read back from the run folder."""
     files = [SeedFiles(folder, seed) for seed in seeds]
     rows = [row for each in files for row in rows_of_csv(each.metrics.read_text(encoding="utf-8"))]
-    return Training(_report(rows, recipe, data), folder, [each.folder for each in files], n_new)
+    return Training(_report(rows, recipe, data, seeds), folder, [each.folder for each in files], n_new)
 
 
 def _rows(trained: "Trained", seed: int) -> list[Row]:
     return [{"level": "network", "seed": seed, **epoch.columns()} for epoch in trained.epochs]
 
 
-def _report(rows: list[Row], recipe: Recipe, data: str) -> Report:
+def _report(rows: list[Row], recipe: Recipe, data: str, seeds: Sequence[int]) -> Report:
     settings = {
         name: list(map(str, value)) if isinstance(value, list) else value for name, value in recipe.plain().items()
     }
-    return Report("train", {}, {**settings, "data": data}, rows)
+    return Report("train", {}, {**settings, "data": data, "seeds": [str(seed) for seed in seeds]}, rows)
