@@ -356,7 +356,8 @@ def _show_pruning(report: Report) -> None:
         facts = {name: header for name, header in _FACTS.items() if name not in ("target", "floor_binds")}
         show_table(title, {"layer": "layer", "floor": "floor", **facts}, for_people(report.rows))
         return
-    title = f"{report.inputs['checkpoint']}: method {settings['method']}, scope {settings['scope']}"
+    epsilon = f", epsilon {settings['epsilon']:g}" if settings.get("epsilon") else ""
+    title = f"{report.inputs['checkpoint']}: method {settings['method']}{epsilon}, scope {settings['scope']}"
     show_table(title, {"round": "round", **_FACTS}, report.rounds)
     last = report.network["round"]
     layers = [row for row in report.rows if row["round"] == last]
@@ -374,6 +375,8 @@ def _note_pruning(pruning: "Pruning", *, quiet: bool, verbose: bool) -> None:
         note(f"held at the floor, as their target is below it: {names}", quiet=quiet)
     if "rounds" in report.settings:
         note("no training between rounds: they equal one shot at the last target", quiet=quiet)
+    if "rewind" in report.inputs:
+        note(f"rewound: the weights are those of {report.inputs['rewind']}", quiet=quiet)
     if pruning.not_copied:
         names = ", ".join(pruning.not_copied[:3]) + (", ..." if len(pruning.not_copied) > 3 else "")
         note(f"not copied, as it holds other weights or is no tensor: {names}", quiet=quiet)

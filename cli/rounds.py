@@ -41,7 +41,8 @@ def show_rounds(report: Report) -> None:
 
     seeds = report.settings["seeds"]
     n_seeds = len(seeds) if isinstance(seeds, list) else 1
-    which = f"method {report.settings['method']}, scope {report.settings['scope']}"
+    epsilon = f", epsilon {report.settings['epsilon']:g}" if report.settings["epsilon"] else ""
+    which = f"method {report.settings['method']}{epsilon}, scope {report.settings['scope']}"
     mean = f", mean of {n_seeds} seeds" if n_seeds > 1 else ""
     columns = {name: header for name, header in _ROUND.items() if n_seeds > 1 or name != "accuracy_deviation"}
     show_table(f"{report.inputs['run']}: {which}{mean}", columns, on_average(report.rows))

@@ -8,9 +8,9 @@ from strategies import weights
 
 from topoimp.checkpoint import write_arrays
 from topoimp.choices import Method, Scope
-from topoimp.errors import VerificationError
+from topoimp.errors import OptionError, VerificationError
 from topoimp.pruning import pruned_layer
-from topoimp.schedule import plan_schedule
+from topoimp.schedule import OneRound, plan_schedule, with_layer_rates
 from topoimp.sweeping import sweep
 
 
@@ -142,3 +142,94 @@ def test_layers_of_different_sizes_each_follow_the_sparsity(write):
 
     assert [now.layers["small"].target for now in rounds] == [100, 25, 6, 2, 0]
     assert [now.layers["big"].target for now in rounds] == [2512, 631, 158, 40, 10]
+
+
+@settings(max_examples=60)
+@given(ARRAYS, SCOPES, st.sampled_from([0.01, 0.1, 0.3, 0.7, 1.0]), st.sampled_from([0.3, 0.6]))
+def test_epsilon_bounds_how_far_a_bar_moves_over_all_rounds(scratch, arrays, scope, epsilon, rate):
+    write_arrays(scratch, {f"layer{k}": array for k, array in enumerate(arrays)}, {})
+    stream = stream_of(scratch)
+    scale = max(np.abs(array).max() for array in arrays)
+
+    swept = sweep(stream, schedule_of(6, rate=rate), method=Method.TOPOLOGICAL, scope=scope, epsilon=epsilon)
+
+    for now in swept.rounds:
+        for layer, weight in zip(stream.layers, arrays, strict=True):
+            mask = pruned_layer(now.keeps[layer.name], layer, 1).edges()
+            was, left = _deaths(weight), _deaths(np.where(mask, weight, 0))
+            left += [0.0] * (len(was) - len(left))
+            assert [d for d in was if d > epsilon * scale] == [d for d in left if d > epsilon * scale]
+            assert max((abs(a - b) for a, b in zip(was, left, strict=True)), default=0) <= epsilon * scale
+            assert now.layers[layer.name].left.n_kept == np.count_nonzero(mask)
+            assert now.layers[layer.name].left.n_forest_kept == sum(mask.flat[index] for index in slow_forest(weight))
+
+
+def _deaths(weight):
+    return sorted((float(death) for death in np.abs(weight).flat[slow_forest(weight)]), reverse=True)
+
+
+@settings(max_examples=40)
+@given(ARRAYS, SCOPES)
+def test_epsilon_1_is_magnitude_pruning_and_0_protects_all(scratch, arrays, scope):
+    write_arrays(scratch, {f"layer{k}": array for k, array in enumerate(arrays)}, {})
+    stream, schedule = stream_of(scratch), schedule_of(4, rate=0.5)
+
+    def masks(method, **options):
+        swept = sweep(stream, schedule, method=method, scope=scope, **options)
+        return [
+            pruned_layer(now.keeps[layer.name], layer, 1).edges().tolist()
+            for now in swept.rounds
+            for layer in stream.layers
+        ]
+
+    assert masks(Method.TOPOLOGICAL, epsilon=1.0) == masks(Method.MAGNITUDE)
+    assert masks(Method.TOPOLOGICAL, epsilon=0.0) == masks(Method.TOPOLOGICAL)
+
+
+def test_a_target_below_what_epsilon_protects_is_missed_and_said(write):
+    path = write({"w": np.diag(np.arange(10.0, 4.0, -1.0)) + 0.5})
+
+    swept = sweep(stream_of(path), schedule_of(3, rate=0.6), method=Method.TOPOLOGICAL, scope=Scope.LAYER, epsilon=0.1)
+
+    assert [now.layers["w"].n_protected for now in swept.rounds] == [6, 6, 6]  # the diagonal; 0.5 is below a tenth
+    assert [now.layers["w"].left.n_kept for now in swept.rounds] == [14, 6, 6]
+    assert [now.missed for now in swept.rounds] == [[], [], ["w"]]
+
+
+def test_one_round_of_a_schedule_goes_by_the_edges_at_round_0(write):
+    arrays = {"a": np.random.default_rng(0).normal(size=(8, 8)), "b": np.random.default_rng(1).normal(size=(5, 5))}
+    stream = stream_of(write(arrays))
+    schedule = schedule_of(4, rate=0.5)
+
+    one = sweep(stream, OneRound(schedule, 3, {"a": 640, "b": 250}), method=Method.MAGNITUDE, scope=Scope.LAYER)
+    shared = sweep(stream, OneRound(schedule, 3, {"a": 640, "b": 40}), method=Method.MAGNITUDE, scope=Scope.GLOBAL)
+
+    assert [(now.number, now.target) for now in one.rounds] == [(3, 111)]
+    assert [layer.left.n_kept for layer in one.rounds[0].layers.values()] == [64, 25]  # no more than there is
+    assert (shared.rounds[0].target, shared.rounds[0].left.n_kept) == (85, 85)
+
+
+def test_layers_may_have_rates_of_their_own(write):
+    path = write({"fc1": np.random.default_rng(0).normal(size=(10, 10)), "fc2": np.eye(10) + 1})
+    stream = stream_of(path)
+    schedule = with_layer_rates(schedule_of(2, rate=0.2), {"fc2": 0.1}, stream.layers.infos, Scope.LAYER)
+
+    rounds = sweep(stream, schedule, method=Method.MAGNITUDE, scope=Scope.LAYER).rounds
+
+    assert [layer.target for now in rounds for layer in now.layers.values()] == [80, 90, 64, 81]
+
+
+@pytest.mark.parametrize(
+    ("rates", "scope", "options", "message"),
+    [
+        ({"fc": 0.1}, Scope.LAYER, {}, "pattern 'fc' matches no layer that is pruned; the last of them are a, b"),
+        ({"a": 0.1}, Scope.GLOBAL, {}, "the scope is global, where all layers share one target"),
+        ({"a": 1.0}, Scope.LAYER, {}, "the rate is 1.0; it must be above 0 and below 1"),
+        ({"a": 0.1}, Scope.LAYER, {"sparsity": 0.5}, "a sparsity says what is left of every layer"),
+    ],
+)
+def test_rates_of_layers_that_mean_nothing_are_refused(write, rates, scope, options, message):
+    infos = stream_of(write({"a": np.ones((2, 2)), "b": np.ones((2, 2))})).layers.infos
+
+    with pytest.raises(OptionError, match=message):
+        with_layer_rates(schedule_of(2, **options), rates, infos, scope)

@@ -6,10 +6,10 @@ one that started it does, however that ends, and nothing goes on that nobody wai
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
-from _thread import interrupt_main
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -152,6 +152,7 @@ def main() -> None:
     os.dup2(2, 1)  # whatever else prints does not get in between
     sys.path[:] = pickle.load(incoming)  # noqa: S301  # written by our own process
     work, task = pickle.load(incoming)  # noqa: S301  # the same
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs things aside has it ignored
     is_over = threading.Event()
     threading.Thread(target=_watch, args=(incoming, is_over), daemon=True).start()
     try:
@@ -171,7 +172,7 @@ def _watch(incoming: IO[bytes], is_over: threading.Event) -> None:
     incoming.read()
     if is_over.is_set():
         return
-    interrupt_main()
+    os.kill(os.getpid(), signal.SIGINT)  # wakes whatever waits, too
     threading.Event().wait(GRACE)
     os._exit(1)
 

@@ -113,7 +113,7 @@ def pruning_name(method: Method, epsilon: float, scope: Scope) -> str:
     >>> pruning_name(Method.TOPOLOGICAL, 0.1, Scope.GLOBAL)
     'topological-eps-0.1-global'
     """
-    with_epsilon = f"-eps-{epsilon:g}" if epsilon else ""
+    with_epsilon = f"-eps-{epsilon!r}".removesuffix(".0") if epsilon else ""
     return f"{method}{with_epsilon}{'-global' if scope is Scope.GLOBAL else ''}"
 
 

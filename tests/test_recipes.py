@@ -1,0 +1,103 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from topoimp.architectures import NAMED_NETWORKS, parse_architecture
+from topoimp.choices import Data, Optimizer, Recipes, Schedules, Scope
+from topoimp.errors import OptionError
+from topoimp.recipes import PruningDefaults, Recipe, data_of_recipe, recipe_for, recipe_from
+from topoimp.run_folder import RunRecipe, read_recipe, to_toml
+
+RATES = st.floats(0.01, 0.99)
+PRUNINGS = st.builds(
+    PruningDefaults,
+    rate=RATES,
+    scope=st.sampled_from(list(Scope)),
+    layer_rates=st.dictionaries(st.text(min_size=1), RATES, max_size=2),
+    exclude=st.lists(st.text(), max_size=2).map(tuple),
+)
+RECIPES = st.builds(
+    Recipe,
+    model=st.sampled_from(["mlp:64-3-10", "lenet-300-100"]),
+    epochs=st.integers(0, 100),
+    batch_size=st.integers(1, 100),
+    learning_rate=st.floats(1e-9, 1e9),
+    optimizer=st.just(Optimizer.SGD),
+    momentum=st.floats(0, 0.999),
+    weight_decay=st.floats(0, 1e9),
+    schedule=st.just(Schedules.STEPS),
+    drops=st.lists(st.integers(1, 10**9), min_size=1, max_size=3).map(tuple),
+    standardise=st.booleans(),
+    augment=st.booleans(),
+    rewind_at=st.integers(0, 10**9),
+    pruning=PRUNINGS,
+)
+
+
+@given(RECIPES, st.text(), st.text())
+def test_a_recipe_is_read_back_as_it_was_written(tmp_path_factory, recipe, data, sha256):
+    run = tmp_path_factory.mktemp("run")
+    said = RunRecipe(recipe, data, sha256)
+    (run / "recipe.toml").write_text(said.to_toml(), encoding="utf-8", newline="")
+
+    assert read_recipe(run) == said
+
+
+@pytest.mark.parametrize("model", NAMED_NETWORKS)
+@pytest.mark.parametrize("kind", [Recipes.CANONICAL, Recipes.QUICK])
+def test_every_named_network_has_a_published_recipe_and_a_quick_one(model, kind):
+    recipe, layers = recipe_for(model, "any", kind), parse_architecture(model).layer_sides()
+
+    assert recipe.model == model
+    n_images = 60_000 if data_of_recipe(model) is Data.MNIST else 50_000
+    assert all(drop < recipe.n_steps(n_images) for drop in recipe.drops)
+    assert recipe.n_steps(n_images) <= recipe_for(model, "any", Recipes.CANONICAL).n_steps(n_images)
+    output = parse_architecture(model).output_layer
+    assert output in layers
+    assert output in recipe.pruning.layer_rates or recipe.pruning.exclude == (output,)
+
+
+@pytest.mark.parametrize(
+    ("model", "n_steps"), [("lenet-300-100", 50_000), ("conv-2", 20_000), ("conv-4", 25_000), ("conv-6", 30_000)]
+)
+def test_published_recipes_have_the_published_number_of_steps(model, n_steps):
+    n_images = 60_000 if data_of_recipe(model) is Data.MNIST else 50_000
+
+    assert recipe_for(model, "any", Recipes.CANONICAL).n_steps(n_images) == pytest.approx(n_steps, rel=0.005)
+
+
+def test_the_default_recipe_goes_by_the_data():
+    digits, mnist = (recipe_for("mlp:64-9-10", data, Recipes.DEFAULT) for data in ("digits", "mnist"))
+
+    assert (digits.epochs, digits.batch_size, digits.learning_rate) == (40, 32, 2e-3)
+    assert (mnist.epochs, mnist.batch_size, mnist.learning_rate) == (6, 60, 1.2e-3)
+    assert recipe_for("mlp:64-9-10", "own", Recipes.DEFAULT).epochs == 12
+
+
+def test_a_network_without_a_published_recipe_is_said():
+    with pytest.raises(OptionError, match="mlp:64-9-10 has no quick recipe; those that have one are lenet-300-100, "):
+        recipe_for("mlp:64-9-10", "digits", Recipes.QUICK)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"optimizer": "sgdd"}, "there is no optimizer 'sgdd'"),
+        ({"schedule": "linear"}, "there is no schedules 'linear'"),
+        ({"epochs": "many"}, "a field is not what it should be"),
+        ({"drops": 3}, "a field is not what it should be"),
+        ({"pruning": [1]}, "a field is not what it should be"),
+        ({"epochs": -1}, "epochs is -1"),
+    ],
+)
+def test_a_field_that_is_not_what_it_should_be_is_said(fields, message):
+    whole = {"model": "m", "epochs": 1, "batch_size": 1, "learning_rate": 1.0}
+
+    with pytest.raises(OptionError, match=message):
+        recipe_from({**whole, **fields})
+
+
+def test_tables_of_tables_are_written():
+    assert (
+        to_toml({"a": 1, "b": {"c d": [1, 2], "e": {"f": True}}}) == 'a = 1\n\n[b]\n"c d" = [1, 2]\n\n[b.e]\nf = true\n'
+    )
