@@ -17,6 +17,7 @@ ORDER = (
     "checkpoint.index",
     "checkpoint.finding",
     "checkpoint.reading",
+    "checkpoint.in_memory",
     "checkpoint.exchange",
     "checkpoint.staging",
     "checkpoint.writing",
