@@ -60,6 +60,8 @@ ORDER = (
     "module_masks",
     "module_pruner",
     "module_pruning",
+    "module_rewinding",
+    "holding",
     "architectures.parts",
     "architectures.architecture",
     "architectures.plain",
