@@ -62,6 +62,8 @@ ORDER = (
     "module_pruning",
     "module_rewinding",
     "holding",
+    "topological_method",
+    "torch_pruning",
     "architectures.parts",
     "architectures.architecture",
     "architectures.plain",
