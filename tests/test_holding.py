@@ -226,6 +226,27 @@ def test_a_wrapped_module_is_held_under_either_name(wrap):
     assert n_revived(model, masks) == 0
 
 
+def test_a_compiled_backward_pass_is_held_too():
+    model, masks = network(), random_masks(10)
+    compiled, optimizer = torch.compile(model, backend="aot_eager"), Adam(model.parameters(), lr=0.1)
+    list(steps(compiled, optimizer, 2))
+
+    with hold_mask(compiled, masks):
+        assert [n_revived(model, masks) for _ in steps(compiled, optimizer, 3)] == [0] * 3
+
+
+def test_gradients_of_several_passes_may_add_up():
+    model, masks = network(), random_masks(11)
+
+    with hold_mask(model, masks):
+        losses = [model(torch.randn(4, 6)).sum() for _ in range(2)]
+        for loss in losses:
+            loss.backward()
+        SGD(model.parameters(), lr=0.1).step()
+
+    assert n_revived(model, masks) == 0
+
+
 def test_a_mask_file_is_held_by_its_path(tmp_path):
     model, masks = network(), random_masks(9)
     packed = {name: pack_mask(mask.numpy(), tuple(mask.shape)) for name, mask in masks.items()}
