@@ -187,7 +187,9 @@ _SHARES = {
     "safe_sparsity_global",
     "critical_density",
     "retention",
+    "round_retention",
     "test_accuracy",
+    "accuracy_deviation",
     "rate",
 }
 

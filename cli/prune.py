@@ -10,7 +10,6 @@ from topoimp.choices import Method, Scope
 from topoimp.report import Report
 
 from .options import (
-    CheckpointPath,
     Command,
     Embeddings,
     Exclude,
@@ -26,15 +25,26 @@ from .options import (
     layer_patterns,
 )
 from .output import for_people, note, note_left_out, noting_compilation, progress, show, show_table
+from .rounds import note_rounds, show_rounds
+from .training_options import TRAINING, DataDir, Jobs, Seeds, parse_seeds
 
 if TYPE_CHECKING:
     from topoimp.catalogue import LayerPatterns
     from topoimp.commands.job import Pruning
+    from topoimp.commands.prune_run import IterativePruning
+    from topoimp.rounds.planning import Wish
     from topoimp.streaming import OnStep
 
 
 def _prune(
-    checkpoint: CheckpointPath,
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT|RUN",
+            help="A checkpoint as for the other commands, or a run folder of train, whose rounds are trained.",
+            show_default=False,
+        ),
+    ],
     rounds: Annotated[int | None, typer.Option("--rounds", metavar="N", help="Number of rounds, at least 1.")] = None,
     sparsity: Annotated[
         float | None,
@@ -51,9 +61,29 @@ def _prune(
         Method | None,
         typer.Option("--method", help="What decides which weights are kept.", show_default="topological"),
     ] = None,
+    epsilon: Annotated[
+        float,
+        typer.Option(
+            "--epsilon",
+            metavar="E",
+            help="Share of the largest strength up to which topological protects no death: 0 protects all, 1 none.",
+        ),
+    ] = 0.0,
     scope: Annotated[
         Scope | None,
         typer.Option("--scope", help="A target for each layer, or one for all together.", show_default="layer"),
+    ] = None,
+    layer_rate: Annotated[
+        list[str] | None,
+        typer.Option("--layer-rate", metavar="PATTERN=R", help="Another rate for the layers that match. Repeatable."),
+    ] = None,
+    output_rate: Annotated[
+        str | None,
+        typer.Option("--output-rate", metavar="half|same|R", help="The output layer's rate; half: of --rate."),
+    ] = None,
+    output_layer: Annotated[
+        str | None,
+        typer.Option("--output-layer", metavar="NAME", help="Which layer that is.", show_default="a recipe knows"),
     ] = None,
     seed: Annotated[
         int | None,
@@ -79,6 +109,43 @@ def _prune(
             "--apply-mask", metavar="FILE", help="Prune by this mask, or by the zeros of this checkpoint; no rounds."
         ),
     ] = None,
+    rewind: Annotated[
+        str | None,
+        typer.Option(
+            "--rewind",
+            metavar="init|step:K|none",
+            help="What each round's training starts from: weights after a step, or those of the last round.",
+            show_default="the recipe's step",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    rewind_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--rewind-from",
+            metavar="FILE",
+            help="The same, as a checkpoint; without training it gives a ticket.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    trainer: Annotated[
+        str | None,
+        typer.Option(
+            "--trainer",
+            metavar="'CMD {init} {mask} {out}'",
+            help="A command that trains each round (docs/trainers.md).",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    trainer_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout", metavar="SECONDS", help="What one round of --trainer may take.", rich_help_panel=TRAINING
+        ),
+    ] = None,
+    seeds: Seeds = None,
+    jobs: Jobs = None,
+    data_dir: DataDir = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Write nothing and exit with 3 if a target is below a floor.")
     ] = False,
@@ -91,7 +158,45 @@ def _prune(
     """Prune CHECKPOINT in rounds, keep every layer's barcode, and prove it; writes a checkpoint, its mask and a CSV."""
     from topoimp.commands.apply_mask import apply_mask
     from topoimp.commands.prune import prune_checkpoint
+    from topoimp.run_folder import is_run_folder
 
+    rates = _layer_rates(layer_rate)
+    if is_run_folder(checkpoint) or trainer is not None:
+        from topoimp.rounds.planning import Wish
+
+        _refuse(
+            {"--apply-mask": mask, "--mask-out": mask_out, "--emit-rounds": emit_rounds, "--seed": seed},
+            "rounds that are trained",
+        )
+        wish = Wish(
+            n_rounds=rounds,
+            sparsity=sparsity,
+            rate=rate,
+            method=method or Method.TOPOLOGICAL,
+            epsilon=epsilon,
+            scope=scope,
+            layer_rates=rates,
+            output_rate=_output_rate(output_rate),
+            output_layer=output_layer,
+            rewind=rewind,
+            rewind_from=rewind_from,
+            patterns=layer_patterns(include, exclude, groups, embeddings=embeddings),
+            strict=strict,
+            force=force,
+            threads=threads,
+            jobs=jobs,
+        )
+        with noting_compilation(quiet=quiet), progress(f"pruning {checkpoint}", quiet=quiet) as on_step:
+            iterative = _with_training(
+                checkpoint, wish, output, trainer, trainer_timeout, parse_seeds(seeds), data_dir, on_step
+            )
+        show(iterative.report, format, show_rounds)
+        note_rounds(iterative, quiet=quiet, verbose=verbose)
+        return
+    _refuse(
+        {"--rewind": rewind, "--timeout": trainer_timeout, "--seeds": seeds, "--jobs": jobs},
+        "pruning without training (a run folder or --trainer has some)",
+    )
     where: _Where = {
         "output": output,
         "patterns": layer_patterns(include, exclude, groups, embeddings=embeddings),
@@ -103,6 +208,7 @@ def _prune(
         where["on_step"] = on_step
         if mask is not None:
             _refuse_rounds(rounds, sparsity, rate, method, scope, seed, emit_rounds, strict or None)
+            _refuse_rounds(epsilon or None, layer_rate, output_rate, output_layer, rewind_from)
             pruning = apply_mask(checkpoint, mask, **where)
         else:
             pruning = prune_checkpoint(
@@ -111,8 +217,11 @@ def _prune(
                 sparsity=sparsity,
                 rate=rate,
                 method=method or Method.TOPOLOGICAL,
+                epsilon=epsilon,
                 scope=scope or Scope.LAYER,
+                layer_rates=_with_output_rate(rates, output_layer, output_rate, rate),
                 seed=seed or 0,
+                rewind_from=rewind_from,
                 emit_rounds=_numbers(emit_rounds),
                 strict=strict,
                 **where,
@@ -122,6 +231,84 @@ def _prune(
 
 
 prune = Command("prune", _prune, "Example: topoimp prune lenet-300-100-mnist.safetensors --rounds 10")
+
+
+def _with_training(
+    checkpoint: Path,
+    wish: "Wish",
+    output: Path | None,
+    trainer: str | None,
+    timeout: float | None,
+    seeds: list[int] | None,
+    data_dir: Path | None,
+    on_step: "OnStep",
+) -> "IterativePruning":
+    """Prune a run folder, or a checkpoint with a trainer."""
+    from topoimp.commands.prune_run import prune_run, prune_with_trainer
+    from topoimp.run_folder import is_run_folder
+    from topoimp.trainer import parse_trainer
+
+    command = None if trainer is None else parse_trainer(trainer, timeout=timeout, n_seeds=len(seeds or [0]))
+    if command is None:
+        _refuse({"--timeout": timeout}, "the built-in trainer")
+    if not is_run_folder(checkpoint) and command is not None:
+        return prune_with_trainer(checkpoint, wish, trainer=command, output=output, seeds=seeds, on_step=on_step)
+    _refuse({"--output": output}, "a run folder, which its rounds are written into")
+    return prune_run(checkpoint, wish, seeds=seeds, trainer=command, data_folder=data_dir, on_step=on_step)
+
+
+def _layer_rates(texts: list[str] | None) -> dict[str, float]:
+    from topoimp.errors import OptionError
+
+    rates = {}
+    for text in texts or []:
+        pattern, _, rate = text.rpartition("=")
+        try:
+            rates[pattern] = float(rate)
+        except ValueError as error:
+            raise OptionError(
+                f"--layer-rate is {text!r}; it must be a pattern and a rate, as in 'conv*=0.1'"
+            ) from error
+        if not pattern:
+            raise OptionError(f"--layer-rate is {text!r}; it must be a pattern and a rate, as in 'conv*=0.1'")
+    return rates
+
+
+def _output_rate(text: str | None) -> float | str | None:
+    from topoimp.errors import OptionError
+    from topoimp.rounds.planning import HALF, SAME
+
+    if text is None or text in (HALF, SAME):
+        return text
+    try:
+        return float(text)
+    except ValueError as error:
+        raise OptionError(f"--output-rate is {text!r}; it must be half, same, or a rate as in 0.1") from error
+
+
+def _with_output_rate(
+    rates: dict[str, float], layer: str | None, output_rate: str | None, rate: float | None
+) -> dict[str, float]:
+    """Give the rates of layers of a checkpoint, which does not say what its output layer is."""
+    from topoimp.errors import OptionError
+    from topoimp.rounds.planning import output_rates
+    from topoimp.schedule import DEFAULT_RATE
+
+    if (output_rate is None) != (layer is None):
+        raise OptionError("--output-rate and --output-layer go together: a checkpoint does not say which layer it is")
+    parsed = _output_rate(output_rate)
+    if layer is None or parsed is None:
+        return rates
+    return output_rates(rates, layer, parsed, DEFAULT_RATE if rate is None else rate)
+
+
+def _refuse(options: dict[str, object], what: str) -> None:
+    """Refuse options that do not go with what is done."""
+    from topoimp.errors import OptionError
+
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise OptionError(f"{given[0]} does not go with {what}")
 
 
 class _Where(TypedDict):

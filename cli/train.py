@@ -1,49 +1,60 @@
 """``topoimp train``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from topoimp.choices import Data
+from topoimp.choices import Recipes
 from topoimp.report import Report
 
 from .options import Command, Force, Format, FormatOption, Quiet
 from .output import note, progress, show, show_table
+from .training_options import DataDir, Jobs, Seeds, parse_seeds
+
+if TYPE_CHECKING:
+    from topoimp.commands.train import Training
 
 
 def _train(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="lenet-300-100, lenet-5, or widths as in mlp:64-32-10.", show_default=False
+            metavar="MODEL",
+            help="lenet-300-100, lenet-5, conv-2, conv-4, conv-6, vgg-11, vgg-16, resnet-20, resnet-18, or widths as "
+            "in mlp:64-32-10.",
+            show_default=False,
         ),
     ],
-    data: Annotated[Data, typer.Option("--data", help="The data set; digits is embedded.")] = Data.DIGITS,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option("--data-dir", metavar="DIR", help="Folder of the published .gz files of mnist or fashion-mnist."),
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="DATA",
+            help="digits (embedded), mnist, fashion-mnist, cifar10, or an .npz file of arrays.",
+            show_default="the recipe's, or digits",
+        ),
     ] = None,
+    data_dir: DataDir = None,
+    recipe: Annotated[
+        Recipes,
+        typer.Option("--recipe", help="The data's usual one, the network's published one, or that in fewer epochs."),
+    ] = Recipes.DEFAULT,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="RUN", help="The run folder.", show_default="./MODEL-DATA"),
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(
-            "--epochs",
-            metavar="N",
-            help="Passes over the data.",
-            show_default="digits 40, mnist 6, fashion-mnist 12",
-        ),
+        typer.Option("--epochs", metavar="N", help="Passes over the data.", show_default="the recipe's"),
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option("--batch-size", metavar="N", help="Images a step.", show_default="digits 32, the others 60"),
+        typer.Option("--batch-size", metavar="N", help="Images a step.", show_default="the recipe's"),
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option("--learning-rate", metavar="R", help="Of Adam.", show_default="digits 0.002, the others 0.0012"),
+        typer.Option("--learning-rate", metavar="R", help="Of the first step.", show_default="the recipe's"),
     ] = None,
     rewind_at: Annotated[
         int,
@@ -54,41 +65,56 @@ def _train(
         ),
     ] = 0,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="S", help="Of the initial weights and the order of the images.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--seed", metavar="S", help="Of the initial weights and the order of the images.", show_default="0"
+        ),
+    ] = None,
+    seeds: Seeds = None,
+    jobs: Jobs = None,
     threads: Annotated[
         int | None,
         typer.Option(
-            "--threads", metavar="N", help="Results repeat bit for bit at equal threads.", show_default="all cores"
+            "--threads",
+            metavar="N",
+            help="Of each replicate; results repeat bit for bit at equal threads.",
+            show_default="1 for up to a million parameters, else all cores",
         ),
     ] = None,
+    device: Annotated[
+        str, typer.Option("--device", metavar="cpu|cuda|auto", help="Where to compute; auto: cuda where there is any.")
+    ] = "auto",
     force: Force = False,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
 ) -> None:
     """Train a small network to study; writes a run folder with its initial, rewind and trained weights."""
     from topoimp.commands.train import train_run
+    from topoimp.errors import OptionError
 
+    if seed is not None and seeds is not None:
+        raise OptionError("--seed and --seeds are given; one of them is meant")
     with progress(f"training {model}", quiet=quiet) as on_step:
         training = train_run(
             model,
             data=data,
             data_folder=data_dir,
+            recipe=recipe,
             output=output,
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
             rewind_at=rewind_at,
-            seed=seed,
+            seed=seed or 0,
+            seeds=parse_seeds(seeds),
+            jobs=jobs,
             threads=threads,
+            device=device,
             force=force,
             on_step=on_step,
         )
     show(training.report, format, _show_epochs)
-    note(
-        f"wrote {training.seed_folder / 'model.safetensors'} (and init, rewind, metrics.csv beside it)",
-        quiet=quiet,
-    )
+    _note_training(training, quiet=quiet)
 
 
 train = Command("train", _train, "Example: topoimp train mlp:64-32-10 --data digits --epochs 3")
@@ -102,4 +128,18 @@ def _show_epochs(report: Report) -> None:
         "test_loss": "test loss",
         "test_accuracy": "test accuracy",
     }
+    if len({row["seed"] for row in report.rows}) > 1:
+        columns = {"seed": "seed", **columns}
     show_table(f"{report.settings['model']} on {report.settings['data']}", columns, report.rows)
+
+
+def _note_training(training: "Training", *, quiet: bool) -> None:
+    n_there = len(training.seed_folders) - training.n_new
+    if n_there:
+        note(
+            f"{n_there} of {len(training.seed_folders)} seeds were there already, and are left as they are", quiet=quiet
+        )
+    for folder in training.seed_folders[-training.n_new :] if len(training.seed_folders) == 1 else ():
+        note(f"wrote {folder / 'model.safetensors'} (and init, rewind, metrics.csv beside it)", quiet=quiet)
+    if len(training.seed_folders) > 1:
+        note(f"wrote {training.n_new} seeds to {training.folder}", quiet=quiet)

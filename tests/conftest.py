@@ -77,6 +77,12 @@ def lenet(sample):
 
 
 @pytest.fixture
+def lenet_init(sample):
+    """A copy of the initial LeNet-300-100."""
+    return sample("lenet-300-100-mnist-init.safetensors")
+
+
+@pytest.fixture
 def write(tmp_path):
     """Write arrays as a checkpoint in a fresh folder and give its path."""
 

@@ -3,12 +3,20 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from topoimp.architectures import parse_architecture
-from topoimp.choices import Data
-from topoimp.data import load_images
+from topoimp.choices import Data, Optimizer, Schedules
+from topoimp.data import Images, load_images
 from topoimp.errors import OptionError, TrainingError
-from topoimp.models import build_network
-from topoimp.training import Recipe, train_network
+from topoimp.recipes import Recipe
+from topoimp.training import (
+    _augmented,
+    _standardised,
+    device_of,
+    fine_tuning,
+    learning_rate_at,
+    retrain_network,
+    train_network,
+    train_until,
+)
 
 
 def recipe(**changes):
@@ -103,6 +111,11 @@ def test_every_step_is_told(digits):
         ({"batch_size": 10**20}, "batch_size is 100000000000000000000; it must be at least 1 and at most 1000000000"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be above 0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan; it must be above 0"),
+        ({"momentum": 0.9}, "momentum is of SGD; the optimizer is adam"),
+        ({"momentum": 1.0}, "momentum is 1.0; it must be at least 0 and below 1"),
+        ({"weight_decay": -1.0}, "weight_decay is -1.0; it must be at least 0"),
+        ({"drops": (3,)}, "drops are the steps, from 1, after which the schedule 'steps' lowers the learning rate"),
+        ({"schedule": Schedules.STEPS}, "drops are the steps, from 1, after which the schedule 'steps'"),
     ],
 )
 def test_a_recipe_out_of_range_is_refused(changes, message):
@@ -115,20 +128,143 @@ def test_a_rewind_step_beyond_the_last_one_is_refused(digits):
         train_network(recipe(rewind_at=31), digits, seed=0)
 
 
-@pytest.mark.parametrize("model", ["lenet-300-100", "lenet-5", "mlp:784-20-10"])
-def test_networks_have_the_shapes_and_counts_that_their_architecture_says(model):
-    architecture = parse_architecture(model)
-
-    network = build_network(architecture, seed=0)
-
-    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items() if tensor.ndim > 1}
-    assert shapes == {f"{layer}.weight": shape for layer, shape in architecture.weights.items()}
-    assert sum(parameter.numel() for parameter in network.parameters()) == architecture.n_parameters()
-    assert network(torch.zeros(2, 28, 28)).shape == (2, 10)
+def ones_like(weights):
+    return {name: np.ones(array.shape, bool) for name, array in weights.items() if array.ndim > 1}
 
 
-def test_initial_weights_have_the_spread_of_glorot():
-    network = build_network(parse_architecture("mlp:784-300-10"), seed=0)
+SGD = {"optimizer": Optimizer.SGD, "learning_rate": 0.1}
+OPTIMIZERS = [{}, SGD, {**SGD, "momentum": 0.9, "weight_decay": 1e-2}, {"weight_decay": 1e-2}]
 
-    assert float(network.fc1.weight.detach().std()) == pytest.approx((2 / (784 + 300)) ** 0.5, rel=0.02)
-    assert not network.fc1.bias.any()
+
+@pytest.mark.parametrize("options", [SGD, {**SGD, "schedule": Schedules.COSINE}])
+def test_training_on_from_the_rewind_weights_arrives_where_training_did(digits, options):
+    trained = train_network(recipe(rewind_at=7, **options), digits, seed=0)
+
+    again = retrain_network(
+        recipe(**options), digits, seed=0, start=trained.rewind, masks=ones_like(trained.rewind), from_step=7
+    )
+
+    assert_same(again.started, trained.rewind)
+    assert_same(again.final, trained.final)
+    assert again.end.test_accuracy == trained.epochs[-1].test_accuracy
+
+
+@pytest.mark.parametrize("options", OPTIMIZERS)
+def test_what_a_mask_does_not_keep_stays_zero_through_training(digits, trained, options):
+    rng = np.random.default_rng(0)
+    masks = {name: rng.random(array.shape) < 0.3 for name, array in trained.initial.items() if array.ndim > 1}
+
+    retrained = retrain_network(recipe(**options), digits, seed=0, start=trained.initial, masks=masks)
+
+    for name, mask in masks.items():
+        assert_array_equal(retrained.started[name], np.where(mask, trained.initial[name], 0))
+        assert not retrained.final[name][~mask].any()
+        assert np.mean(retrained.final[name][mask] != retrained.started[name][mask]) > 0.8
+
+
+def test_weights_of_another_network_are_refused(digits, trained):
+    other = {name: array for name, array in trained.initial.items() if name != "fc2.bias"}
+
+    with pytest.raises(TrainingError, match=r"the weights to start from are not those of mlp:64-16-10: .*fc2\.bias"):
+        retrain_network(recipe(), digits, seed=0, start=other, masks={})
+
+
+def test_no_steps_are_left_after_the_last_one(digits, trained):
+    done = retrain_network(recipe(), digits, seed=0, start=trained.final, masks={}, from_step=30)
+
+    assert_same(done.final, trained.final)
+    assert done.end.train_loss is None
+
+
+@pytest.mark.parametrize("step", [0, 3, 15, 16, 30])
+def test_training_can_be_made_anew_up_to_any_step(digits, step):
+    options = recipe(rewind_at=step)
+
+    assert_same(train_until(options, digits, seed=0, step=step), train_network(options, digits, seed=0).rewind)
+
+
+def test_the_learning_rate_follows_its_schedule():
+    steps = recipe(schedule=Schedules.STEPS, drops=(10, 20), learning_rate=1.0, warmup=4)
+    cosine = recipe(schedule=Schedules.COSINE, learning_rate=1.0)
+
+    rates = [learning_rate_at(steps, step, 30) for step in (0, 1, 3, 4, 9, 10, 19, 20, 29)]
+    assert rates == pytest.approx([0.25, 0.5, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])
+    assert [learning_rate_at(cosine, step, 30) for step in (0, 15, 30)] == pytest.approx([1, 0.5, 0])
+
+
+def test_fine_tuning_goes_on_at_the_last_learning_rate():
+    steps = recipe(schedule=Schedules.STEPS, drops=(10, 20), learning_rate=1.0)
+
+    assert fine_tuning(steps, 1437).learning_rate == pytest.approx(0.01)
+    assert fine_tuning(steps, 1437).schedule is Schedules.CONSTANT
+    assert fine_tuning(recipe(schedule=Schedules.COSINE), 1437).learning_rate == pytest.approx(1e-3)
+    assert fine_tuning(recipe(), 1437) == recipe(rewind_at=0)
+
+
+@pytest.fixture
+def colours():
+    rng = np.random.default_rng(0)
+    images = rng.random((40, 3, 32, 32), np.float32)
+    return Images("colours", images[:30], np.arange(30) % 10, images[30:], np.arange(10) % 10)
+
+
+def test_a_residual_network_is_trained_augmented_and_held_to_its_mask(colours):
+    options = recipe(model="resnet-20", epochs=1, batch_size=15, rewind_at=0, standardise=True, augment=True, **SGD)
+    one, two = train_network(options, colours, seed=0), train_network(options, colours, seed=0)
+    masks = {
+        name: np.arange(array.size).reshape(array.shape) % 2 == 0
+        for name, array in one.final.items()
+        if array.ndim == 4
+    }
+
+    held = retrain_network(options, colours, seed=0, start=one.initial, masks=masks)
+
+    assert_same(one.final, two.final)
+    assert int(one.final["norm1.num_batches_tracked"]) == 2
+    assert all(not held.final[name][~mask].any() for name, mask in masks.items())
+
+
+def test_augmented_images_are_the_same_shifted_and_mirrored():
+    batch = torch.arange(1.0, 3 * 2 * 5 * 6 + 1).reshape(3, 2, 5, 6)
+
+    moved = _augmented(batch, np.random.default_rng(0))
+
+    padded = torch.nn.functional.pad(batch, [4] * 4)
+    windows = [padded[:, :, a : a + 5, b : b + 6] for a in range(9) for b in range(9)]
+    windows += [window.flip(3) for window in windows]
+    for number in range(3):
+        assert any(torch.equal(moved[number], window[number]) for window in windows)
+
+
+def test_standardised_images_have_mean_0_and_deviation_1_in_the_training_set(colours):
+    train, test = _standardised(colours)
+
+    np.testing.assert_allclose(train.mean(axis=(0, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(train.std(axis=(0, 2, 3)), 1, atol=1e-5)
+    difference = (colours.test_images[0, 0] - colours.train_images[0, 0]) / colours.train_images[:, 0].std()
+    np.testing.assert_allclose(test[0, 0] - train[0, 0], difference, atol=1e-5)
+
+
+def test_a_device_is_found_or_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    assert (device_of("auto"), device_of("cpu")) == ("cpu", "cpu")
+    with pytest.raises(OptionError, match="the device is cuda, and there is none here; the recipe must say cpu"):
+        device_of("cuda")
+    with pytest.raises(OptionError, match="there is no device 'tpu'; known are auto, cpu and cuda"):
+        device_of("tpu")
+
+
+def test_the_device_is_cuda_where_there_is_any(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+    assert device_of("auto") == "cuda"
+
+
+def test_settings_of_torch_are_as_before_once_training_is_over(digits):
+    before = torch.get_num_threads()
+
+    train_network(recipe(epochs=1, threads=1), digits, seed=0)
+
+    assert torch.get_num_threads() == before
+    assert not torch.are_deterministic_algorithms_enabled()

@@ -1,7 +1,7 @@
 """Running independent tasks at the same time, each in a process of its own, so that replicates share no state.
 
-A task is a function of a topoimp module and its arguments, all of which can be pickled. Its process ends when the one
-that started it does, however that ends, and nothing goes on that nobody waits for.
+What is to be done is a function of a topoimp module, and a task for it; both can be pickled. Its process ends when the
+one that started it does, however that ends, and nothing goes on that nobody waits for.
 """
 
 import os
@@ -13,10 +13,11 @@ from _thread import interrupt_main
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Generic, TypeVar
 
 from topoimp.errors import TopoimpError
 
+Task = TypeVar("Task")
 Result = TypeVar("Result")
 OnStep = Callable[[int, int], None]
 """Told how much of something long has been done, and how much there is."""
@@ -26,15 +27,15 @@ GRACE = 5.0
 
 
 def run_tasks(
-    work: Callable[..., Result], tasks: Sequence[dict[str, Any]], *, jobs: int, on_step: OnStep | None = None
+    work: Callable[[Task, OnStep], Result], tasks: Sequence[Task], *, jobs: int, on_step: OnStep | None = None
 ) -> list[Result]:
-    """Run a function on several sets of arguments, some at the same time, and give the results in order.
+    """Run a function on several tasks, some at the same time, and give the results in order.
 
     One task, or one at a time, runs right here. A task that fails ends the others.
 
     Args:
-        work: a module's function; it takes the arguments of a task, and ``on_step``.
-        tasks: arguments by name.
+        work: a module's function; it takes a task, and what is to be told how much of it has been done.
+        tasks: what it is to do.
         jobs: how many run at the same time, at least 1.
         on_step: told how much of all tasks has been done.
 
@@ -43,7 +44,7 @@ def run_tasks(
     """
     progress = _Progress(len(tasks), on_step)
     if min(jobs, len(tasks)) <= 1:
-        return [work(**task, on_step=progress.of(number)) for number, task in enumerate(tasks)]
+        return [work(task, progress.of(number)) for number, task in enumerate(tasks)]
     with _Processes(work, jobs) as processes:
         return processes.run(tasks, progress)
 
@@ -69,16 +70,16 @@ class _Progress:
         return step
 
 
-class _Processes(Generic[Result]):
+class _Processes(Generic[Task, Result]):
     """A process for each task, a few at a time."""
 
-    def __init__(self, work: Callable[..., Result], jobs: int) -> None:
+    def __init__(self, work: Callable[[Task, OnStep], Result], jobs: int) -> None:
         self._work = work
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="topoimp-replicate")
         self._running: set[subprocess.Popen[bytes]] = set()
         self._is_over = False
 
-    def __enter__(self) -> "_Processes[Result]":
+    def __enter__(self) -> "_Processes[Task, Result]":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -87,7 +88,7 @@ class _Processes(Generic[Result]):
             _end(process)
         self._pool.shutdown(cancel_futures=True)
 
-    def run(self, tasks: Sequence[dict[str, Any]], progress: _Progress) -> list[Result]:
+    def run(self, tasks: Sequence[Task], progress: _Progress) -> list[Result]:
         """Run all tasks and give their results in order."""
         futures: list[Future[Result]] = [
             self._pool.submit(self._run_one, task, progress.of(number)) for number, task in enumerate(tasks)
@@ -98,7 +99,7 @@ class _Processes(Generic[Result]):
                 raise error
         return [future.result() for future in futures]
 
-    def _run_one(self, task: dict[str, Any], on_step: OnStep) -> Result:
+    def _run_one(self, task: Task, on_step: OnStep) -> Result:
         command = [sys.executable, "-m", "topoimp.replicates"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603  # ours
             self._running.add(process)
@@ -110,7 +111,7 @@ class _Processes(Generic[Result]):
                 self._running.discard(process)
                 _end(process)
 
-    def _converse(self, process: subprocess.Popen[bytes], task: dict[str, Any], on_step: OnStep) -> Result:
+    def _converse(self, process: subprocess.Popen[bytes], task: Task, on_step: OnStep) -> Result:
         assert process.stdin is not None  # noqa: S101  # both are pipes
         assert process.stdout is not None  # noqa: S101
         _send(process.stdin, sys.path)
@@ -151,20 +152,25 @@ def main() -> None:
     os.dup2(2, 1)  # whatever else prints does not get in between
     sys.path[:] = pickle.load(incoming)  # noqa: S301  # written by our own process
     work, task = pickle.load(incoming)  # noqa: S301  # the same
-    threading.Thread(target=_watch, args=(incoming,), daemon=True).start()
+    is_over = threading.Event()
+    threading.Thread(target=_watch, args=(incoming, is_over), daemon=True).start()
     try:
-        result = ("done", work(**task, on_step=lambda *step: _send(back, ("step", step))))
+        result = ("done", work(task, lambda *step: _send(back, ("step", step))))
     except TopoimpError as error:
         result = ("failed", error)
     except KeyboardInterrupt:
         return
-    with suppress(BrokenPipeError):
+    is_over.set()
+    with suppress(OSError, KeyboardInterrupt):
         _send(back, result)
+    os._exit(0)  # all is written; an orderly end would take its time
 
 
-def _watch(incoming: IO[bytes]) -> None:
+def _watch(incoming: IO[bytes], is_over: threading.Event) -> None:
     """End this process once nobody waits for it: politely at first, so that nothing half-written is left."""
     incoming.read()
+    if is_over.is_set():
+        return
     interrupt_main()
     threading.Event().wait(GRACE)
     os._exit(1)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from topoimp.architectures import parse_architecture
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, OptionError, TopoimpError
 from topoimp.recipes import Recipe, recipe_from
@@ -145,7 +146,8 @@ class RunRecipe:
         """Give the text of recipe.toml."""
         pruning = {name: value for name, value in asdict(self.recipe.pruning).items() if value not in ((), {})}
         data = {"name": self.data, "sha256": self.sha256}
-        return to_toml({**self.recipe.plain(), "data": data, "pruning": pruning})
+        drawn = parse_architecture(self.recipe.model).initial_weights.value
+        return to_toml({**self.recipe.plain(), "initial_weights": drawn, "data": data, "pruning": pruning})
 
 
 def read_recipe(run: Path) -> RunRecipe:
@@ -184,7 +186,7 @@ def to_toml(table: Mapping[str, object], name: str = "") -> str:
     tables = {key: value for key, value in table.items() if isinstance(value, Mapping)}
     lines = [f"[{name}]"] if name else []
     lines += [f"{_key(key)} = {_value(value)}" for key, value in plain.items()]
-    parts = ["\n".join([*lines, ""])] if lines else []
+    parts = ["\n".join(lines) + "\n"] if lines else []
     parts += [to_toml(value, f"{name}.{_key(key)}" if name else _key(key)) for key, value in tables.items()]
     return "\n".join(parts)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from topoimp.choices import Method, Scope
-from topoimp.errors import VerificationError
+from topoimp.errors import GateError, VerificationError
 from topoimp.forest import Forest, spanning_forest
 from topoimp.layers import Layer
 from topoimp.preservation import Preservation, preservation_by_strength, preservation_of, together
@@ -197,6 +197,27 @@ def _left_of(layer: Layer, reference: Forest, keep: Keep, threads: int) -> Prese
     n_forest_kept = int(np.count_nonzero(pruned.weights[reference.indices]))
     left = spanning_forest(pruned, threads=threads)
     return preservation_of(reference, left, n_weights=n_weights, n_forest_kept=n_forest_kept)
+
+
+def refuse_missed_targets(rounds: Sequence[Round], consequence: str) -> None:
+    """Make sure that every target can be met.
+
+    Args:
+        rounds: the rounds.
+        consequence: what is said to follow if one cannot.
+
+    Raises:
+        GateError: naming the first round, and what its target is below the floor of.
+    """
+    for now in rounds:
+        if now.missed:
+            name = now.missed[0]
+            target, floor = now.target, now.n_protected
+            if name in now.layers:
+                target, floor = now.layers[name].target or 0, now.layers[name].n_protected
+            raise GateError(
+                f"round {now.number} asks {name} for {target} weights, below its floor of {floor}; {consequence}"
+            )
 
 
 def _floor_binds(keep: Keep, target: int | None) -> bool:

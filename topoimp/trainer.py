@@ -60,22 +60,21 @@ class Trainer:
             "round": str(assignment.number),
         }
         command = [_PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in self.words]
-        where = f"the trainer of round {assignment.number}, seed {assignment.seed},"
         with assignment.log.open("wb") as log:
             try:
                 process = subprocess.Popen(  # noqa: S603  # what the user asked for
                     command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
                 )
             except OSError as error:
-                raise TrainingError(f"{where} cannot be started: {command[0]}: {error.strerror}") from error
+                raise TrainingError(f"the trainer cannot be started: {command[0]}: {error.strerror}") from error
             with _ended(process):
                 try:
                     status = process.wait(self.timeout)
                 except subprocess.TimeoutExpired as error:
-                    raise TrainingError(f"{where} took more than {self.timeout:g} s and was ended") from error
+                    raise TrainingError(f"the trainer took more than {self.timeout:g} s and was ended") from error
         if status != 0:
             how = f"ended with status {status}" if status > 0 else f"was ended by {signal.Signals(-status).name}"
-            raise TrainingError(f"{where} {how}; {_last_line(assignment.log)}")
+            raise TrainingError(f"the trainer {how}; {_last_line(assignment.log)}")
         return _read_metrics(assignment.metrics)
 
 

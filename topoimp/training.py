@@ -219,7 +219,8 @@ class _Run:
         try:
             self._network.load_state_dict(tensors)
         except RuntimeError as error:
-            raise TrainingError(f"the weights to start from are not those of {self._recipe.model}: {error}") from error
+            reason = " ".join(str(error).split())
+            raise TrainingError(f"the weights to start from are not those of {self._recipe.model}: {reason}") from error
         parameters = dict(self._network.named_parameters())
         self._held = [
             (parameters[name], torch.from_numpy(np.array(mask)).to(self._device, parameters[name].dtype))

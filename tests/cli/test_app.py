@@ -68,7 +68,7 @@ def test_without_arguments_help_is_shown(topoimp):
         ("prune", "[default: (STEM.pruned.safetensors)]"),
         ("prune", "[default: (topological)]"),
         ("barcode", "[default: (rieck)]"),
-        ("train", "[default: (all cores)]"),
+        ("train", "[default: (the recipe's)]"),
     ],
 )
 def test_help_states_defaults(topoimp, command, default):

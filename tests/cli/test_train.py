@@ -37,8 +37,17 @@ def test_every_option_reaches_the_recipe(topoimp, tmp_path):
         "learning_rate": 0.01,
         "rewind_at": 3,
         "threads": 1,
+        "optimizer": "adam",
+        "momentum": 0.0,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "drops": [],
+        "warmup": 0,
+        "standardise": False,
+        "augment": False,
+        "device": "cpu",
         "data": "digits",
-        "seed": 4,
+        "seeds": ["4"],
     }
     assert (tmp_path / "run/seed-4/rewind.safetensors").is_file()
 

@@ -1,12 +1,15 @@
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import SHARED
 from safetensors.numpy import load_file
 
-from topoimp.choices import Data
+from topoimp.choices import Data, Recipes, Scope
 from topoimp.commands.train import train_run
-from topoimp.errors import OptionError, OutputError, TrainingError
+from topoimp.errors import DataError, OptionError, OutputError, TrainingError
+from topoimp.recipes import PruningDefaults, recipe_for
 
 
 def train(folder, **options):
@@ -32,7 +35,16 @@ def test_a_run_folder_holds_recipe_weights_and_metrics(tmp_path):
         "rewind_at": 5,
         "threads": 1,
         "optimizer": "adam",
+        "momentum": 0.0,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "drops": [],
+        "warmup": 0,
+        "standardise": False,
+        "augment": False,
+        "device": "cpu",
         "initial_weights": "glorot-normal",
+        "pruning": {"rate": 0.2, "scope": "layer"},
         "data": {"name": "digits", "sha256": recipe["data"]["sha256"]},
     }
     assert len(recipe["data"]["sha256"]) == 64
@@ -109,7 +121,19 @@ def test_a_recipe_that_is_no_file_is_said(tmp_path):
     [
         ({"seed": -1}, OptionError, r"the seed is -1; it must be at least 0 and below 2\^63"),
         ({"learning_rate": 1e30}, TrainingError, r"training diverged in epoch 1"),
-        ({"data": Data.MNIST}, OptionError, "--data-dir must name their folder"),
+        (
+            {"data": Data.MNIST, "data_folder": "nowhere"},
+            DataError,
+            "nowhere: cannot be read as a folder",
+        ),
+        (
+            {"recipe": "canonical"},
+            OptionError,
+            "mlp:64-8-10 has no canonical recipe; those that have one are lenet-300",
+        ),
+        ({"seeds": [1, 1]}, OptionError, r"the seeds are \[1, 1\]; at least one is needed, and each once"),
+        ({"seeds": []}, OptionError, r"the seeds are \[\]; at least one is needed, and each once"),
+        ({"device": "tpu"}, OptionError, "there is no device 'tpu'"),
         ({"rewind_at": 1000}, OptionError, "rewind_at is 1000, but training has 45 steps"),
         ({"epochs": -1}, OptionError, "epochs is -1; it must be at least 0"),
     ],
@@ -126,3 +150,70 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
 
     with pytest.raises(OutputError, match=r"cannot be (made|read): (Not a directory|File exists)"):
         train(tmp_path)
+
+
+def test_replicates_are_trained_at_the_same_time_and_are_those_of_single_runs(tmp_path):
+    together = train(tmp_path, output=tmp_path / "all", seeds=[3, 0], jobs=2)
+    alone = train(tmp_path, output=tmp_path / "one", seed=3)
+
+    assert [row["seed"] for row in together.report.rows] == [3, 3, 0, 0]
+    assert together.n_new == 2
+    for name in ("init.safetensors", "rewind.safetensors", "model.safetensors", "metrics.csv"):
+        assert (tmp_path / "all/seed-3" / name).read_bytes() == (alone.seed_folder / name).read_bytes()
+
+
+def test_replicates_that_are_there_are_left_as_they_are(tmp_path):
+    train(tmp_path, seeds=[0])
+    before = (tmp_path / "run/seed-0/model.safetensors").stat().st_mtime_ns
+
+    again = train(tmp_path, seeds=[0, 1])
+
+    assert again.n_new == 1
+    assert (tmp_path / "run/seed-0/model.safetensors").stat().st_mtime_ns == before
+    assert [row["seed"] for row in again.report.rows] == [0, 0, 1, 1]
+
+
+def test_replicates_of_another_recipe_are_refused(tmp_path):
+    train(tmp_path, seeds=[0, 1])
+
+    with pytest.raises(OutputError, match=r"recipe.toml: is another recipe, with which seed-0 was made"):
+        train(tmp_path, seeds=[2], epochs=2)
+    with pytest.raises(OutputError, match=r"is another recipe than that of these seeds; -o names a new folder"):
+        train(tmp_path, seeds=[0, 1], epochs=2, force=True)
+
+
+def test_replicates_that_fail_leave_no_folder_behind(tmp_path):
+    with pytest.raises(TrainingError, match="training diverged in epoch 1"):
+        train(tmp_path, seeds=[0, 1], jobs=2, learning_rate=1e30)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arrays_of_ones_own_are_trained_on(tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (30, 8, 8), dtype=np.uint8), np.arange(30) % 3
+    np.savez(tmp_path / "own.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+
+    training = train_run("mlp:64-8-3", data=str(tmp_path / "own.npz"), output=tmp_path / "run", epochs=1)
+
+    assert tomllib.loads((tmp_path / "run/recipe.toml").read_text())["data"]["name"] == "own"
+    assert training.report.settings["data"] == "own"
+
+
+def test_the_quick_recipe_is_the_canonical_one_in_one_epoch():
+    quick, canonical = (recipe_for("lenet-300-100", "mnist", kind) for kind in (Recipes.QUICK, Recipes.CANONICAL))
+
+    assert (canonical.epochs, quick.epochs) == (50, 1)
+    assert (canonical.batch_size, canonical.learning_rate, canonical.optimizer) == (60, 1.2e-3, "adam")
+    assert canonical.pruning == PruningDefaults(0.2, Scope.LAYER, {"fc3.weight": 0.1})
+    assert replace(quick, epochs=50) == canonical
+
+
+def test_the_quick_recipe_of_lenet_300_100_reaches_95_percent_on_mnist(tmp_path):
+    if not (SHARED / "datasets/mnist").is_dir():
+        pytest.skip("the published files of MNIST are not beside the project")
+
+    training = train_run("lenet-300-100", recipe="quick", data_folder=SHARED / "datasets", output=tmp_path / "run")
+
+    assert training.report.settings["data"] == "mnist"
+    assert training.report.network["test_accuracy"] >= 0.95

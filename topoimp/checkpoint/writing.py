@@ -20,7 +20,7 @@ from topoimp.errors import CheckpointError, OutputError
 PIECE = 1 << 20
 """Bytes that are copied together: they stay in the nearer caches."""
 
-_NAMES = {
+_NAMES: Mapping[np.dtype[Any], str] = {
     np.dtype(np.float64): "F64",
     np.dtype(np.float32): "F32",
     np.dtype(np.float16): "F16",
@@ -191,7 +191,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         CheckpointError: if it cannot be read, or a tensor has another type.
     """
     checkpoint = open_checkpoint(path)
-    dtypes: dict[str, np.dtype[Any]] = {name: dtype for dtype, name in _NAMES.items()}
+    dtypes = {name: np.dtype(dtype) for dtype, name in _NAMES.items()}
     arrays: dict[str, np.ndarray] = {}
     for name, tensor in checkpoint.tensors.items():
         if tensor.dtype not in dtypes:

@@ -7,12 +7,12 @@ from topoimp.catalogue import LayerPatterns
 from topoimp.choices import Method, Scope, chosen
 from topoimp.columns import left_out, pruning_settings, rows_of_pruning
 from topoimp.commands.job import Job, Pruning, metadata_of
-from topoimp.errors import GateError, OptionError
+from topoimp.errors import OptionError
 from topoimp.pruning import check_epsilon
 from topoimp.report import Report
 from topoimp.schedule import plan_schedule, with_layer_rates
 from topoimp.streaming import OnStep
-from topoimp.sweeping import Round, sweep
+from topoimp.sweeping import refuse_missed_targets, sweep
 
 
 def prune_checkpoint(
@@ -98,7 +98,7 @@ def prune_checkpoint(
     with job.staging(force=force) as staging:
         swept = sweep(job.stream, schedule, method=method, scope=scope, seed=seed, epsilon=epsilon)
         if strict:
-            _refuse_missed_targets(swept.rounds)
+            refuse_missed_targets(swept.rounds, "nothing was written")
         rows = [row for now in swept.rounds for row in rows_of_pruning(job.layers, now)]
         report = Report("prune", inputs, settings, rows, left_out(job.layers), job.outputs.by_role())
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
@@ -107,15 +107,3 @@ def prune_checkpoint(
             job.write(staging, target, now.keeps, metadata_of(settings, number), swept.forests, expected=expected)
         job.commit(staging, report)
     return job.done(report, swept.rounds[-1].missed)
-
-
-def _refuse_missed_targets(rounds: Sequence[Round]) -> None:
-    for now in rounds:
-        if now.missed:
-            name = now.missed[0]
-            target, floor = now.target, now.n_protected
-            if name in now.layers:
-                target, floor = now.layers[name].target or 0, now.layers[name].n_protected
-            raise GateError(
-                f"round {now.number} asks {name} for {target} weights, below its floor of {floor}; nothing was written"
-            )

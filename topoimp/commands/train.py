@@ -101,7 +101,7 @@ def train_run(
     kind = chosen(Recipes, recipe)
     parse_architecture(model)  # an unknown model is said before any data are read
     data = str(data or (data_of_recipe(model) if kind is not Recipes.DEFAULT else None) or Data.DIGITS)
-    images = load_images(data, data_folder)
+    images = load_images(data, None if data_folder is None else Path(data_folder))
     architecture = parse_architecture(model, image=images.image, n_classes=images.n_classes)
     # Imported here, as torch takes longer to start than most reports take in all.
     from topoimp.training import device_of
@@ -121,12 +121,11 @@ def train_run(
     text = RunRecipe(run, images.name, images.sha256()).to_toml()
     is_new = _is_new_recipe(folder, wanted, text, force=force)
     there = [] if seeds is None or force else [each for each in wanted if SeedFiles(folder, each).trained.is_file()]
-    shared = {"run": folder, "recipe": run, "images": images, "force": force}
-    tasks = [{**shared, "seed": each, "new_recipe": None} for each in wanted if each not in there]
+    new = [each for each in wanted if each not in there]
+    text_of_one = text if is_new and len(new) == 1 else None  # recipe and weights appear together
+    tasks = [SeedTraining(SeedFiles(folder, each), run, images, text_of_one, force=force) for each in new]
     with _made(folder):
-        if is_new and len(tasks) == 1:  # recipe and weights appear together
-            tasks[0]["new_recipe"] = text
-        elif is_new:
+        if is_new and text_of_one is None:
             with Staging([folder / RECIPE], force=False) as to:
                 to.partial(folder / RECIPE).write_text(text, encoding="utf-8")
                 to.commit()
@@ -134,39 +133,40 @@ def train_run(
     return _trained(folder, wanted, run, images.name, len(tasks))
 
 
-def train_seed(
-    *,
-    run: Path,
-    seed: int,
-    recipe: Recipe,
-    images: Images,
-    new_recipe: str | None,
-    force: bool,
-    on_step: OnStep,
-) -> None:
-    """Train a network with one seed, and write its folder.
+@dataclass(frozen=True)
+class SeedTraining:
+    """The training of one seed.
 
     Args:
-        run: the run folder.
-        seed: of the initial weights and the order of the images.
+        files: where its results go.
         recipe: how.
         images: on what.
         new_recipe: the text of recipe.toml, if it is to appear together with the weights.
         force: replace what is there.
-        on_step: called after each step.
     """
+
+    files: SeedFiles
+    recipe: Recipe
+    images: Images
+    new_recipe: str | None
+    force: bool
+
+
+def train_seed(task: SeedTraining, on_step: OnStep) -> None:
+    """Train a network with one seed, and write its folder."""
     from topoimp.training import train_network
 
-    files = SeedFiles(run, seed)
-    with _made(files.folder), Staging([*([run / RECIPE] if new_recipe else []), *files.in_order], force=force) as to:
+    files, recipe, images, seed = task.files, task.recipe, task.images, task.files.seed
+    new_recipe = [files.run / RECIPE] if task.new_recipe else []
+    with _made(files.folder), Staging([*new_recipe, *files.in_order], force=task.force) as to:
         said = {"topoimp.version": version("topoimp"), "topoimp.model": recipe.model, "topoimp.data": images.name}
         metadata = {"format": "pt", **said}
         trained = train_network(recipe, images, seed=seed, on_step=on_step)
-        if new_recipe:
-            to.partial(run / RECIPE).write_text(new_recipe, encoding="utf-8")
+        if task.new_recipe:
+            to.partial(files.run / RECIPE).write_text(task.new_recipe, encoding="utf-8")
         write_arrays(to.partial(files.initial), trained.initial, metadata)
         write_arrays(to.partial(files.rewind), trained.rewind, metadata)
-        report = _report(_rows(trained, seed), recipe, images.name)
+        report = _report(_rows(trained, seed), recipe, images.name, [seed])
         to.partial(files.metrics).write_text(report.to_csv(), encoding="utf-8")
         write_arrays(to.partial(files.trained), trained.final, metadata)
         to.commit()
@@ -214,15 +214,15 @@ def _trained(folder: Path, seeds: Sequence[int], recipe: Recipe, data: str, n_ne
     """Give what was trained, read back from the run folder."""
     files = [SeedFiles(folder, seed) for seed in seeds]
     rows = [row for each in files for row in rows_of_csv(each.metrics.read_text(encoding="utf-8"))]
-    return Training(_report(rows, recipe, data), folder, [each.folder for each in files], n_new)
+    return Training(_report(rows, recipe, data, seeds), folder, [each.folder for each in files], n_new)
 
 
 def _rows(trained: "Trained", seed: int) -> list[Row]:
     return [{"level": "network", "seed": seed, **epoch.columns()} for epoch in trained.epochs]
 
 
-def _report(rows: list[Row], recipe: Recipe, data: str) -> Report:
+def _report(rows: list[Row], recipe: Recipe, data: str, seeds: Sequence[int]) -> Report:
     settings = {
         name: list(map(str, value)) if isinstance(value, list) else value for name, value in recipe.plain().items()
     }
-    return Report("train", {}, {**settings, "data": data}, rows)
+    return Report("train", {}, {**settings, "data": data, "seeds": [str(seed) for seed in seeds]}, rows)

@@ -6,6 +6,7 @@ that weights silently were not rewound, that pruned weights came back, and that 
 
 from collections.abc import Mapping
 from itertools import pairwise
+from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -172,7 +173,7 @@ def check_related(trained: Layers, init: Layers, masks: Masks) -> float | None:
             n_all, exceeds = n_all + n, exceeds + n * correlation
     if n_all < FEWEST:
         return None
-    deviations = exceeds / n_all**0.5
+    deviations = exceeds / sqrt(n_all)
     if deviations <= RELATED:
         raise VerificationError(
             f"{trained.checkpoint.path}: the weights have nothing to do with those that training was to start from "
@@ -194,7 +195,8 @@ def _correlation(info: LayerInfo, ours: np.ndarray, theirs: np.ndarray, masks: M
         return 0, None
     spread = (xx - x1 * x1 / n) * (yy - y1 * y1 / n)
     is_constant = not spread > 1e-18 * xx * yy
-    return int(n), None if is_constant else float((xy - x1 * y1 / n) / spread**0.5)
+    correlation = float(xy - x1 * y1 / n) / sqrt(max(spread, 0.0) or 1.0)
+    return int(n), None if is_constant else correlation
 
 
 def _codes(layers: Layers, info: LayerInfo) -> np.ndarray:

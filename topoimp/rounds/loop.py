@@ -16,7 +16,7 @@ from pathlib import Path
 from topoimp.catalogue import LayerPatterns, Layers, select_layers
 from topoimp.checkpoint import NO_LOCKS, Staging, open_checkpoint
 from topoimp.choices import Method, Scope
-from topoimp.errors import OutputError
+from topoimp.errors import OutputError, TrainingError, VerificationError
 from topoimp.mask import ByEdges, Masks, mask_shapes, mask_writer, read_masks
 from topoimp.pruned_copy import write_pruned_copy
 from topoimp.pruning import Pruner
@@ -28,7 +28,7 @@ from topoimp.rounds.facts import Reference, reference_of, rows_of_round
 from topoimp.run_folder import RoundFiles
 from topoimp.schedule import OneRound, Schedule
 from topoimp.streaming import LayerStream
-from topoimp.sweeping import sweep
+from topoimp.sweeping import refuse_missed_targets, sweep
 from topoimp.verification import verify_rewound
 
 
@@ -43,6 +43,7 @@ class Plan:
         epsilon: up to which deaths are not protected, as a share of the largest strength before each round.
         patterns: which layers are pruned.
         threads: how many cores pruning uses; no result depends on it.
+        strict: whether to stop where a target is below a floor.
     """
 
     schedule: Schedule
@@ -51,6 +52,7 @@ class Plan:
     epsilon: float
     patterns: LayerPatterns
     threads: int
+    strict: bool = False
 
     def stream(self, path: Path) -> LayerStream:
         """Open the layers of a checkpoint that are pruned."""
@@ -117,11 +119,13 @@ def _begin(start: Start, files: RoundFiles, plan: Plan) -> None:
 
 def _round(number: int, start: Start, files: RoundFiles, plan: Plan, reference: Reference, retrain: Retrain) -> None:
     """Do one round."""
-    with _staged_round(files, number) as (staging, place):
+    with _staged_round(files, number) as (staging, place), _said_of(number, start.seed, place):
         trained = plan.stream(files.model(number - 1))
         one = OneRound(plan.schedule, number, reference.edges)
         swept = sweep(trained, one, method=plan.method, scope=plan.scope, seed=start.seed, epsilon=plan.epsilon)
         (now,) = swept.rounds
+        if plan.strict:
+            refuse_missed_targets(swept.rounds, "the rounds before remain")
         earlier = trained.layers
         if start.rewind is not None:
             earlier = layers_to_rewind_to(trained.layers, open_checkpoint(start.rewind))
@@ -194,6 +198,16 @@ def _staged_round(files: RoundFiles, number: int) -> Iterator[tuple[Staging, Pat
     target = files.round(number)
     with Staging([target], force=False, folders=[target]) as staging:
         yield staging, staging.partial(target)
+
+
+@contextmanager
+def _said_of(number: int, seed: int, place: Path) -> Iterator[None]:
+    """Have errors say which round they are of, and name its files without the temporary folder that they lie in."""
+    try:
+        yield
+    except (TrainingError, VerificationError) as error:
+        said = str(error).replace(f"{place.absolute()}{os.sep}", "").replace(f"{place}{os.sep}", "")
+        raise type(error)(f"round {number}, seed {seed}: {said}") from error
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from statistics import fmean, stdev
 
 from topoimp.catalogue import natural
 from topoimp.errors import CheckpointError
-from topoimp.report import Report, Row
+from topoimp.report import Cell, Report, Row
+from topoimp.run_folder import RoundFiles
 
 GROUPED_BY = ("method", "epsilon", "scope", "round", "level", "layer")
 """What rows of several seeds have in common."""
@@ -45,10 +46,21 @@ def rounds_of(run: Path) -> list[Row]:
     Raises:
         CheckpointError: if the metrics of a round are not those that topoimp wrote.
     """
-    rows: list[Row] = []
-    for path in sorted(run.glob("seed-*/*/round-*/metrics.json"), key=lambda path: natural(str(path))):
-        rows += _rows_in(path)
-    return rows
+    folders = sorted(
+        {path.parent.parent for path in run.glob("seed-*/*/round-*/metrics.json")},
+        key=lambda folder: natural(str(folder)),
+    )
+    return [row for folder in folders for row in rows_in(RoundFiles(folder))]
+
+
+def rows_in(rounds: RoundFiles, last: int | None = None) -> list[Row]:
+    """Give the rows of the finished rounds of one pruning, up to and including a last one.
+
+    Raises:
+        CheckpointError: as ``rounds_of``.
+    """
+    n = rounds.n_finished() if last is None else min(rounds.n_finished(), last + 1)
+    return [row for number in range(n) for row in _rows_in(rounds.metrics(number))]
 
 
 def summary_of(rows: Sequence[Row]) -> list[Row]:
@@ -65,6 +77,34 @@ def summary_of(rows: Sequence[Row]) -> list[Row]:
         for quantity in SUMMARISED
         if (values := _numbers(group, quantity))
     ]
+
+
+def on_average(rows: Sequence[Row]) -> list[Row]:
+    """Give one network row per round: means over the seeds, and the deviation of the accuracy.
+
+    What is true of a round is so for each seed.
+    """
+    by_round: dict[object, list[Row]] = {}
+    for row in rows:
+        if row["level"] == "network":
+            by_round.setdefault(row["round"], []).append(row)
+    return [_mean_row(group) for group in by_round.values()]
+
+
+def _mean_row(group: Sequence[Row]) -> Row:
+    if len(group) == 1:
+        return group[0]
+    averaged: dict[str, Cell] = {}
+    for name, first in group[0].items():
+        values = [row.get(name) for row in group]
+        if isinstance(first, bool):
+            averaged[name] = all(values)
+        elif all(value == first for value in values):
+            averaged[name] = first
+        elif all(isinstance(value, int | float) for value in values):
+            averaged[name] = fmean(_numbers(group, name))
+    accuracies = _numbers(group, "test_accuracy")
+    return {**averaged, "accuracy_deviation": stdev(accuracies) if len(accuracies) > 1 else None}
 
 
 def _summary(quantity: str, values: Sequence[float]) -> Row:

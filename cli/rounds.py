@@ -1,0 +1,70 @@
+"""What ``topoimp prune`` shows of rounds with training between them."""
+
+from typing import TYPE_CHECKING
+
+from topoimp.report import Report
+
+from .output import for_people, note, note_left_out, show_table
+
+if TYPE_CHECKING:
+    from topoimp.commands.prune_run import IterativePruning
+
+_ROUND = {
+    "round": "round",
+    "target": "target",
+    "n_kept": "kept",
+    "density": "density",
+    "test_accuracy": "accuracy",
+    "accuracy_deviation": "+-",
+    "retention": "retention",
+    "beta0": "beta0",
+    "round_barcode_kept": "barcode kept",
+    "bottleneck": "bottleneck",
+}
+_LAYER = {
+    "layer": "layer",
+    "seed": "seed",
+    "floor": "floor",
+    "target": "target",
+    "n_kept": "kept",
+    "density": "density",
+    "retention": "retention",
+    "beta0": "beta0",
+    "round_barcode_kept": "barcode kept",
+    "floor_binds": "floor binds",
+}
+
+
+def show_rounds(report: Report) -> None:
+    """Print a row per round, on average over the seeds, and the layers after the last."""
+    from topoimp.rounds.table import on_average
+
+    seeds = report.settings["seeds"]
+    n_seeds = len(seeds) if isinstance(seeds, list) else 1
+    which = f"method {report.settings['method']}, scope {report.settings['scope']}"
+    mean = f", mean of {n_seeds} seeds" if n_seeds > 1 else ""
+    columns = {name: header for name, header in _ROUND.items() if n_seeds > 1 or name != "accuracy_deviation"}
+    show_table(f"{report.inputs['run']}: {which}{mean}", columns, on_average(report.rows))
+    last = report.network["round"]
+    layers = [row for row in report.rows if row["round"] == last and row["level"] == "layer"]
+    columns = {name: header for name, header in _LAYER.items() if n_seeds > 1 or name != "seed"}
+    show_table(f"after round {last}", columns, for_people(layers))
+
+
+def note_rounds(pruning: "IterativePruning", *, quiet: bool, verbose: bool) -> None:
+    """Say what was done, and where it is."""
+    report = pruning.report
+    note_left_out(report, quiet=quiet)
+    if verbose:
+        for name, reason in report.left_out.items():
+            note(f"left out {name}: {reason}", quiet=quiet)
+    if pruning.held_at_floor:
+        note(f"held at the floor, as their target is below it: {', '.join(pruning.held_at_floor)}", quiet=quiet)
+    n_all = int(str(report.settings["rounds"])) * len(pruning.folders)
+    if pruning.n_new < n_all:
+        note(f"{n_all - pruning.n_new} of {n_all} rounds were there already, and are left as they are", quiet=quiet)
+    if report.settings["rewind"] == "none":
+        note("no rewinding: every round trains on from the weights of the last", quiet=quiet)
+    for folder in pruning.folders:
+        note(f"rounds are in {folder}", quiet=quiet)
+    note(f"wrote {report.outputs['rounds']} and {report.outputs['summary'].name}", quiet=quiet)

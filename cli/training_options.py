@@ -1,0 +1,65 @@
+"""The options of training and of its replicates, which ``train`` and ``prune`` share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TRAINING = "Training (of prune: rounds of a run folder, or with --trainer)"
+"""What the help calls these options together."""
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        envvar="TOPOIMP_DATA_DIR",
+        show_envvar=True,
+        help="Where the published files of the data set lie, in DIR or in a folder of the set's name in it.",
+        show_default="Hugging Face hub",
+        rich_help_panel=TRAINING,
+    ),
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        "--seeds",
+        metavar="N|A,B,...",
+        help="So many replicates, with seeds from 0, or those of a list.",
+        rich_help_panel=TRAINING,
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        help="Replicates at the same time.",
+        show_default="as many as have cores of their own",
+        rich_help_panel=TRAINING,
+    ),
+]
+
+
+def parse_seeds(text: str | None) -> list[int] | None:
+    """Give the seeds that an option names: a number of them, or a list.
+
+    Raises:
+        OptionError: if it is neither, or a seed is named twice.
+    """
+    from topoimp.errors import OptionError
+
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > 1 and not parts[-1]:  # "3," is a list of one
+        parts.pop()
+    if not all(part.isdecimal() and len(part) < 19 for part in parts):
+        raise OptionError(f"--seeds is {text!r}; it must be a number of seeds, or a list of them as in 0,3,7")
+    if "," not in text:
+        if not 1 <= int(text) <= 1000:
+            raise OptionError(f"--seeds is {text!r}; it must be at least 1 and at most 1000, or a list as in {text},")
+        return list(range(int(text)))
+    if len(set(map(int, parts))) < len(parts):
+        raise OptionError(f"--seeds is {text!r}; each seed is named once")
+    return list(map(int, parts))

@@ -1,0 +1,274 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oracles import slow_components, slow_forest
+from safetensors.numpy import load_file, save_file
+
+from topoimp.catalogue import LayerPatterns
+from topoimp.checkpoint import write_arrays
+from topoimp.choices import Method, Scope
+from topoimp.errors import GateError, OutputError
+from topoimp.mask import read_masks
+from topoimp.rounds.loop import Plan, Start, _alone_in, prune_iteratively
+from topoimp.run_folder import RoundFiles
+from topoimp.schedule import plan_schedule
+
+SHAPES = {"a.weight": (6, 9), "b.weight": (4, 6)}
+METHODS, SCOPES = st.sampled_from(list(Method)), st.sampled_from(list(Scope))
+
+
+def plan_for(n_rounds=4, **options):
+    schedule = plan_schedule(n_rounds=n_rounds, sparsity=None, rate=options.pop("rate", 0.3))
+    settings = {"method": Method.TOPOLOGICAL, "scope": Scope.LAYER, "epsilon": 0.0, "patterns": LayerPatterns()}
+    return Plan(schedule, threads=1, **{**settings, **options})
+
+
+def moving(scale=1.0):
+    """A trainer that moves every kept weight at random, and says what it started from."""
+
+    def retrain(assignment):
+        rng = np.random.default_rng([assignment.number, assignment.seed])
+        start = load_file(assignment.init)
+        masks = {name: mask.kept() for name, mask in read_masks(assignment.mask).items()}
+        moved = {
+            name: array + scale * rng.normal(size=array.shape).astype(array.dtype) for name, array in start.items()
+        }
+        save_file(start, assignment.started)
+        save_file({name: np.where(masks.get(name, True), array, 0) for name, array in moved.items()}, assignment.out)
+        return {"test_accuracy": 0.5}
+
+    return retrain
+
+
+def pruned(folder, plan, *, seed=0, retrain=None, rewind=True, shapes=SHAPES, dtype=np.float32):
+    rng = np.random.default_rng(seed)
+    for name in ("init", "model"):
+        arrays = {layer: rng.normal(size=shape).astype(dtype) for layer, shape in shapes.items()}
+        write_arrays(folder / f"{name}.safetensors", {**arrays, "bias": rng.normal(size=5).astype(dtype)}, {})
+    files = RoundFiles(folder / "rounds")
+    files.folder.mkdir()
+    start = Start(seed, folder / "model.safetensors", folder / "init.safetensors" if rewind else None, {})
+    prune_iteratively(start, files, plan, retrain or moving())
+    return files
+
+
+def weights_before(files, number):
+    """What a round's mask was found on: the weights that the last round arrived at."""
+    return load_file(files.model(number - 1))
+
+
+def masks_of(files, number):
+    return {name: mask.kept() for name, mask in read_masks(files.mask(number)).items()}
+
+
+def deaths(weight, kept):
+    weight = np.where(kept, weight, 0)
+    return sorted(np.abs(weight).flat[slow_forest(weight)], reverse=True)
+
+
+def rows_of(files, number):
+    content = json.loads(files.metrics(number).read_text())
+    return {row["layer"]: row for row in content["layers"]}, content["network"]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(METHODS, SCOPES, st.integers(0, 99), st.booleans())
+def test_every_round_reports_what_it_is(tmp_path_factory, method, scope, seed, rewind):
+    files = pruned(tmp_path_factory.mktemp("loop"), plan_for(method=method, scope=scope), seed=seed, rewind=rewind)
+
+    first = load_file(files.model(0))
+    for number in range(1, 5):
+        rows, network = rows_of(files, number)
+        before, masks = weights_before(files, number), masks_of(files, number)
+        assert network["n_kept"] == sum(mask.sum() for mask in masks.values())
+        assert network["test_accuracy"] == 0.5
+        for name, mask in masks.items():
+            row, forest = rows[name], slow_forest(first[name])
+            assert row["n_kept"] == mask.sum()
+            assert row["retention"] == mask.flat[forest].sum() / len(forest)
+            assert row["beta0"] == slow_components(mask)
+            assert row["round_beta0_kept"] == (slow_components(mask) == slow_components(before[name] != 0))
+            kept = deaths(before[name], mask) == deaths(before[name], True)
+            assert row["round_barcode_kept"] == kept
+            assert row["seed"] == seed
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(SCOPES, st.integers(0, 99), st.booleans(), st.sampled_from([0.2, 0.5]))
+def test_within_every_round_full_protection_keeps_every_bar_and_the_mask_graph_its_components(
+    tmp_path_factory, scope, seed, rewind, rate
+):
+    plan = plan_for(scope=scope, rate=rate)
+    files = pruned(tmp_path_factory.mktemp("loop"), plan, seed=seed, rewind=rewind)
+
+    first = load_file(files.model(0))
+    for number in range(1, 5):
+        before = weights_before(files, number)
+        for name, mask in masks_of(files, number).items():
+            assert deaths(before[name], mask) == deaths(before[name], True)
+            assert slow_components(mask) == slow_components(first[name] != 0)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(SCOPES, st.integers(0, 99), st.sampled_from([0.05, 0.2, 0.5, 1.0]))
+def test_within_every_round_epsilon_bounds_how_far_a_bar_moves(tmp_path_factory, scope, seed, epsilon):
+    plan = plan_for(scope=scope, rate=0.5, epsilon=epsilon)
+    files = pruned(tmp_path_factory.mktemp("loop"), plan, seed=seed)
+
+    for number in range(1, 5):
+        before = weights_before(files, number)
+        scale = max(np.abs(before[name]).max() for name in SHAPES)
+        for name, mask in masks_of(files, number).items():
+            was, now = deaths(before[name], True), deaths(before[name], mask)
+            now += [0.0] * (len(was) - len(now))
+            assert [d for d in was if d > epsilon * scale] == [d for d in now if d > epsilon * scale]
+            assert max(abs(a - b) for a, b in zip(was, now, strict=True)) <= epsilon * scale
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(METHODS, SCOPES, st.integers(0, 99))
+def test_masks_are_nested_and_pruned_weights_stay_zero(tmp_path_factory, method, scope, seed):
+    files = pruned(tmp_path_factory.mktemp("loop"), plan_for(method=method, scope=scope), seed=seed)
+
+    for number in range(1, 5):
+        before, now = masks_of(files, number - 1), masks_of(files, number)
+        weights = load_file(files.model(number))
+        for name in SHAPES:
+            assert not np.any(now[name] & ~before[name])
+            assert not weights[name][~now[name]].any()
+
+
+def test_targets_go_by_the_edges_at_round_0(tmp_path):
+    files = pruned(tmp_path, plan_for(8, method=Method.MAGNITUDE, rate=0.2), shapes={"w": (11, 13)})
+
+    kept = [rows_of(files, number)[1]["n_kept"] for number in range(9)]
+    assert kept == [143, 114, 92, 73, 59, 47, 37, 30, 24]  # 143 * 0.8^k, rounded
+
+
+def test_a_round_starts_from_the_weights_to_rewind_to(tmp_path):
+    starts = []
+
+    def retrain(assignment):
+        starts.append(load_file(assignment.init))
+        return moving()(assignment)
+
+    files = pruned(tmp_path, plan_for(2), retrain=retrain)
+
+    init = load_file(tmp_path / "init.safetensors")
+    for number, start in enumerate(starts, 1):
+        masks = masks_of(files, number)
+        for name, array in init.items():
+            np.testing.assert_array_equal(start[name], np.where(masks.get(name, True), array, 0))
+
+
+def test_without_rewinding_a_round_starts_where_the_last_one_ended(tmp_path):
+    starts = []
+
+    def retrain(assignment):
+        starts.append(load_file(assignment.init))
+        return moving()(assignment)
+
+    files = pruned(tmp_path, plan_for(2), retrain=retrain, rewind=False)
+
+    for number, start in enumerate(starts, 1):
+        before, masks = weights_before(files, number), masks_of(files, number)
+        for name, array in before.items():
+            np.testing.assert_array_equal(start[name], np.where(masks.get(name, True), array, 0))
+
+
+def test_a_kept_weight_that_is_rewound_to_zero_stays_kept(tmp_path):
+    write_arrays(tmp_path / "init.safetensors", {"w": np.zeros((4, 5), np.float32)}, {})
+    write_arrays(tmp_path / "model.safetensors", {"w": np.arange(1, 21, dtype=np.float32).reshape(4, 5)}, {})
+    files = RoundFiles(tmp_path / "rounds")
+    files.folder.mkdir()
+
+    prune_iteratively(
+        Start(0, tmp_path / "model.safetensors", tmp_path / "init.safetensors", {}),
+        files,
+        plan_for(1, rate=0.5),
+        moving(),
+    )
+
+    assert masks_of(files, 1)["w"].sum() == 10
+    assert np.count_nonzero(load_file(files.model(1))["w"]) == 10
+
+
+def test_weights_that_training_makes_zero_leave_fewer_than_asked_for_and_it_is_said(tmp_path):
+    def retrain(assignment):
+        start = load_file(assignment.init)
+        kept = np.flatnonzero(start["w"])
+        start["w"].flat[kept[5:]] = 0
+        save_file(start, assignment.out)
+        return {}
+
+    files = pruned(tmp_path, plan_for(2, method=Method.MAGNITUDE), retrain=retrain, shapes={"w": (10, 12)})
+
+    assert rows_of(files, 1)[1]["n_kept"] == 84
+    assert (rows_of(files, 2)[1]["target"], rows_of(files, 2)[1]["n_kept"]) == (59, 5)
+    assert rows_of(files, 1)[1]["beta0"] == slow_components(masks_of(files, 1)["w"])
+
+
+def test_finished_rounds_are_not_done_again(tmp_path):
+    done = []
+
+    def retrain(assignment):
+        done.append(assignment.number)
+        return moving()(assignment)
+
+    files = pruned(tmp_path, plan_for(2), retrain=retrain)
+    start = Start(0, tmp_path / "model.safetensors", tmp_path / "init.safetensors", {})
+    prune_iteratively(start, files, plan_for(4), retrain)
+    prune_iteratively(start, files, plan_for(4), retrain)
+
+    assert done == [1, 2, 3, 4]
+    straight = tmp_path / "straight"
+    straight.mkdir()
+    whole = pruned(straight, plan_for(4))
+    for number in range(5):
+        for path in (files.model(number), files.mask(number), files.metrics(number)):
+            assert path.read_bytes() == (whole.folder / path.relative_to(files.folder)).read_bytes()
+
+
+def test_a_round_leaves_nothing_but_model_mask_and_metrics(tmp_path):
+    files = pruned(tmp_path, plan_for(1))
+
+    assert sorted(path.name for path in files.round(1).iterdir()) == [
+        "mask.safetensors",
+        "metrics.json",
+        "model.safetensors",
+    ]
+    assert rows_of(files, 1)[1]["checked"] == "nested counts forest barcode rewound started finite held"
+
+
+def test_a_trainer_that_fails_loses_its_round_alone(tmp_path):
+    def retrain(assignment):
+        if assignment.number == 2:
+            raise KeyboardInterrupt
+        return moving()(assignment)
+
+    with pytest.raises(KeyboardInterrupt):
+        pruned(tmp_path, plan_for(3), retrain=retrain)
+
+    assert sorted(path.name for path in (tmp_path / "rounds").iterdir()) == [".lock", "round-00", "round-01"]
+
+
+def test_strict_stops_before_a_round_whose_target_is_below_a_floor(tmp_path):
+    with pytest.raises(GateError, match=r"round 2 asks b.weight for 6 weights, below its floor of 9; the rounds"):
+        pruned(tmp_path, plan_for(4, rate=0.5, strict=True))
+
+    assert sorted(path.name for path in (tmp_path / "rounds").iterdir()) == [".lock", "round-00", "round-01"]
+
+
+def test_two_runs_are_not_at_work_in_one_folder(tmp_path):
+    with _alone_in(tmp_path), pytest.raises(OutputError, match="another run is at work there"), _alone_in(tmp_path):
+        pass
+
+
+def test_half_precision_is_pruned_in_rounds_too(tmp_path):
+    files = pruned(tmp_path, plan_for(3), dtype=np.float16)
+
+    assert load_file(files.model(3))["a.weight"].dtype == np.float16
+    assert rows_of(files, 3)[1]["round_barcode_kept"]

@@ -1,0 +1,232 @@
+"""Pruning with training between the rounds: of the networks of a run folder, or with a trainer of one's own."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from topoimp.catalogue import natural
+from topoimp.checkpoint import Staging, open_checkpoint
+from topoimp.choices import Method
+from topoimp.columns import left_out, pattern_settings
+from topoimp.data import Images, load_images
+from topoimp.errors import CheckpointError, DataError, OptionError
+from topoimp.recipes import Recipe
+from topoimp.replicates import OnStep, run_tasks
+from topoimp.report import Report
+from topoimp.rounds.planning import Wish, plan_of, rewind_step, rewind_words, settings_of, sha256_of
+from topoimp.rounds.seed import SeedTask, prune_seed
+from topoimp.rounds.table import rounds_of, rows_in, summary_of, table_text
+from topoimp.run_folder import RECIPE, RunRecipe, SeedFiles, read_recipe, seeds_in
+from topoimp.threads import available_threads
+from topoimp.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class IterativePruning:
+    """What was pruned and written.
+
+    Args:
+        report: a row per seed, round and layer, and one per seed and round.
+        run: the folder that holds all.
+        folders: of each seed, the folder of its rounds.
+        n_new: rounds done now; the others were there.
+        held_at_floor: layers whose last target is below their floor.
+    """
+
+    report: Report
+    run: Path
+    folders: Sequence[Path]
+    n_new: int
+    held_at_floor: Sequence[str]
+
+
+def prune_run(
+    run: Path,
+    wish: Wish,
+    *,
+    seeds: Sequence[int] | None = None,
+    trainer: Trainer | None = None,
+    data_folder: Path | None = None,
+    on_step: OnStep | None = None,
+) -> IterativePruning:
+    """Prune the networks of a run folder in rounds, each of which is trained by the folder's recipe.
+
+    The same again continues where it stopped: finished rounds are never done twice.
+
+    Args:
+        run: what ``train_run`` wrote.
+        wish: how to prune.
+        seeds: which of its networks; all if None.
+        trainer: trains the rounds in place of the recipe.
+        data_folder: where the recipe's data lie, or the .npz file.
+        on_step: told how much has been done.
+
+    Raises:
+        OptionError: if an option is out of range, or contradicts another.
+        CheckpointError: if the folder is no run folder, or a seed is not there.
+        DataError: if the data cannot be read, or are not those of the recipe.
+        OutputError: if rounds are there that were pruned otherwise (without ``force``), or cannot be written.
+        GateError: if ``strict`` and a target is below a floor; the rounds before remain.
+        TrainingError: if the trainer did not do its work; the rounds before remain.
+        VerificationError: if a round is not what it was meant to be; the rounds before remain.
+    """
+    run = Path(run)
+    said = read_recipe(run)
+    there = seeds_in(run)
+    wanted = there if seeds is None else list(seeds)
+    missing = [seed for seed in wanted if seed not in there]
+    if missing or not wanted:
+        raise CheckpointError(f"{run}: has no trained network of seed {missing[0] if missing else 0}; train makes it")
+    step = rewind_step(wish, said.recipe)
+    jobs = _jobs(wish, said.recipe, trainer, len(wanted))
+    plan = plan_of(wish, SeedFiles(run, wanted[0]).trained, said.recipe, jobs=jobs)
+    needs_data = trainer is None or step not in (None, 0, said.recipe.rewind_at)
+    images = _images_of(run, said, data_folder) if needs_data else None
+    if images is not None and step is not None:
+        replace(said.recipe, rewind_at=step).n_steps(len(images.train_labels))  # it must be one of its steps
+    settings = {
+        **settings_of(wish, plan),
+        "rewind": rewind_words(wish, step),
+        "trainer": "built-in" if trainer is None else " ".join(trainer.words),
+        "recipe_sha256": hashlib.sha256((run / RECIPE).read_bytes()).hexdigest(),
+    }
+    tasks = [
+        SeedTask(
+            files=files,
+            plan=plan,
+            settings=settings,
+            trained=files.trained,
+            rewind_step=step,
+            rewind_from=wish.rewind_from,
+            trainer=trainer,
+            recipe=said.recipe,
+            images=images,
+            force=wish.force,
+        )
+        for files in (SeedFiles(run, seed) for seed in wanted)
+    ]
+    return _pruned(run, tasks, jobs, on_step)
+
+
+def prune_with_trainer(
+    path: Path,
+    wish: Wish,
+    *,
+    trainer: Trainer,
+    output: Path | None = None,
+    seeds: Sequence[int] | None = None,
+    on_step: OnStep | None = None,
+) -> IterativePruning:
+    """Prune a trained checkpoint in rounds, each of which a user's own command trains.
+
+    The same again continues where it stopped: finished rounds are never done twice.
+
+    Args:
+        path: the trained checkpoint, a file or a folder; never changed.
+        wish: how to prune; what to rewind to is to be said.
+        trainer: trains the rounds.
+        output: the folder for the rounds; ``STEM.rounds`` beside the checkpoint if None.
+        seeds: handed to the trainer; replicates are rounds of their own. 0 if None.
+        on_step: told how much has been done.
+
+    Raises:
+        OptionError: if it is not said what to rewind to, an option is out of range, or contradicts another.
+        TopoimpError: as ``prune_run``.
+    """
+    path = Path(path)
+    if wish.rewind_from is None and wish.rewind != "none":
+        raise OptionError(
+            "what does training start from? --rewind-from names the weights to rewind to, --rewind none trains on"
+        )
+    checkpoint = open_checkpoint(path)
+    named = checkpoint.found.folder or path.with_suffix("")
+    run = named.with_name(f"{named.name}.rounds") if output is None else Path(output)
+    wanted = [0] if seeds is None else list(seeds)
+    jobs = wish.jobs or 1
+    plan = plan_of(wish, path, None, jobs=jobs)
+    settings = {
+        **settings_of(wish, plan),
+        "rewind": rewind_words(wish, None),
+        "trainer": " ".join(trainer.words),
+        "checkpoint_sha256": sha256_of(path),
+    }
+    tasks = [
+        SeedTask(
+            files=SeedFiles(run, seed),
+            plan=plan,
+            settings=settings,
+            trained=path,
+            rewind_step=None,
+            rewind_from=wish.rewind_from,
+            trainer=trainer,
+            recipe=None,
+            images=None,
+            force=wish.force,
+        )
+        for seed in wanted
+    ]
+    return _pruned(run, tasks, jobs, on_step)
+
+
+def _pruned(run: Path, tasks: Sequence[SeedTask], jobs: int, on_step: OnStep | None) -> IterativePruning:
+    """Do all seeds, and sum up what is finished, however that ends."""
+    try:
+        n_new = sum(run_tasks(prune_seed, tasks, jobs=jobs, on_step=on_step))
+    finally:
+        _write_tables(run)
+    plan, settings = tasks[0].plan, tasks[0].settings
+    rows = [row for task in tasks for row in rows_in(task.rounds, plan.schedule.n_rounds)]
+    report = Report(
+        "prune",
+        {"run": run},
+        {
+            "method": plan.method,
+            "epsilon": plan.epsilon if plan.method is Method.TOPOLOGICAL else None,
+            "scope": plan.scope,
+            "rounds": plan.schedule.n_rounds,
+            "rate": plan.schedule.effective_rate(),
+            "layer_rates": [f"{pattern}={float(rate):g}" for pattern, rate in plan.schedule.layer_rates],
+            "sparsity": None if plan.schedule.sparsity is None else float(plan.schedule.sparsity),
+            "seeds": [str(task.files.seed) for task in tasks],
+            "rewind": str(settings["rewind"]),
+            "trainer": str(settings["trainer"]),
+            **pattern_settings(plan.patterns),
+        },
+        rows,
+        left_out(plan.stream(tasks[0].trained).layers),
+        {"rounds": run / "rounds.csv", "summary": run / "summary.csv"},
+    )
+    last = [row for row in rows if row["round"] == plan.schedule.n_rounds and row["level"] == "layer"]
+    held = sorted({str(row["layer"]) for row in last if row["floor_binds"]}, key=natural)
+    return IterativePruning(report, run, [task.rounds.folder for task in tasks], n_new, held)
+
+
+def _write_tables(run: Path) -> None:
+    """Write rounds.csv and summary.csv anew, if a round is finished."""
+    rows = rounds_of(run)
+    if not rows:
+        return
+    targets = [run / "rounds.csv", run / "summary.csv"]
+    with Staging(targets, force=True) as staging:
+        staging.partial(targets[0]).write_text(table_text(rows), encoding="utf-8")
+        staging.partial(targets[1]).write_text(table_text(summary_of(rows)), encoding="utf-8")
+        staging.commit()
+
+
+def _images_of(run: Path, said: RunRecipe, folder: Path | None) -> Images:
+    """Load the data of a recipe, and make sure that they are what it was trained on."""
+    is_file = folder is not None and Path(folder).suffix == ".npz"
+    images = load_images(str(folder)) if is_file else load_images(said.data, folder)
+    if images.sha256() != said.sha256:
+        raise DataError(
+            f"{run / RECIPE}: was trained on {said.data} of sha256 {said.sha256[:12]}..., and these are others "
+            f"({images.sha256()[:12]}...); --data-dir names the right ones"
+        )
+    return images
+
+
+def _jobs(wish: Wish, recipe: Recipe, trainer: Trainer | None, n_seeds: int) -> int:
+    if wish.jobs is not None:
+        return min(wish.jobs, n_seeds)
+    return 1 if trainer is not None else min(max(1, available_threads() // recipe.threads), n_seeds)
