@@ -15,11 +15,14 @@ NAMES = [
     "DataError",
     "Forest",
     "GateError",
+    "HeldMask",
     "Layer",
     "LayerBound",
     "LayerError",
     "LayerPatterns",
     "Method",
+    "ModulePruner",
+    "ModulePruning",
     "NeuralPersistence",
     "OptionError",
     "OutputError",
@@ -28,6 +31,7 @@ NAMES = [
     "Report",
     "Scale",
     "Scope",
+    "TopologicalUnstructured",
     "TopoimpError",
     "Training",
     "TrainingError",
@@ -40,12 +44,16 @@ NAMES = [
     "barcode_report",
     "bound_report",
     "comparison_report",
+    "hold_mask",
     "layer_bound",
     "neural_persistence",
     "prune_checkpoint",
+    "prune_module",
     "read_masks",
+    "rewind_module",
     "spanning_forest",
     "tensor_list",
+    "topological_unstructured",
     "train_run",
 ]
 
@@ -70,7 +78,7 @@ def test_everything_can_be_imported_at_once():
     names = {}
     exec("from topoimp import *", names)  # noqa: S102  # the only way to import * into a scope of its own
 
-    assert set(NAMES) <= set(names)
+    assert set(NAMES) - {"TopologicalUnstructured"} <= set(names)  # which would import torch
 
 
 def modules_after(code):
@@ -89,6 +97,10 @@ def test_help_and_completion_import_nothing_heavy():
 
 def test_only_training_needs_torch():
     assert modules_after("from topoimp import *") & {"torch", "pandas", "sklearn", "gudhi"} == set()
+
+
+def test_what_derives_from_torch_imports_it_when_it_is_used():
+    assert "torch" in modules_after("from topoimp import TopologicalUnstructured")
 
 
 def test_the_bounds_of_an_architecture_need_no_torch():

@@ -1,12 +1,14 @@
 """The columns that the reports of several commands share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from topoimp.barcode import Barcode, neural_persistence
 from topoimp.catalogue import LayerInfo, LayerPatterns, Layers
-from topoimp.choices import NeuralPersistence
+from topoimp.choices import Method, NeuralPersistence, Scope
 from topoimp.report import Cell, Row
+from topoimp.schedule import Schedule
+from topoimp.sweeping import Round
 
 
 def layer_columns(info: LayerInfo) -> Row:
@@ -30,6 +32,44 @@ def pattern_settings(patterns: LayerPatterns) -> dict[str, Cell | Sequence[str]]
         "groups": [f"{pattern}={n}" for pattern, n in patterns.groups],
         "view": patterns.view,
     }
+
+
+def pruning_settings(
+    schedule: Schedule,
+    *,
+    method: Method,
+    epsilon: float,
+    scope: Scope,
+    sparsity: float | None,
+    seed: int,
+    patterns: LayerPatterns,
+    layer_rates: Mapping[str, float] | None,
+) -> dict[str, Cell | Sequence[str]]:
+    """Give the settings of a pruning in rounds; what its method does not look at is None."""
+    settings: dict[str, Cell | Sequence[str]] = {
+        "method": method,
+        "epsilon": epsilon if method is Method.TOPOLOGICAL else None,
+        "scope": scope,
+        "rounds": schedule.n_rounds,
+        "rate": schedule.effective_rate(),
+        "sparsity": sparsity,
+        "seed": seed if method is Method.RANDOM else None,
+        **pattern_settings(patterns),
+    }
+    if layer_rates:
+        settings["layer_rates"] = [f"{pattern}={rate:g}" for pattern, rate in layer_rates.items()]
+    return settings
+
+
+def rows_of_pruning(layers: Layers, now: Round) -> list[Row]:
+    """Give the rows of a round of pruning: one for each layer, and one for the network."""
+    rows: list[Row] = []
+    for info in layers.infos:
+        layer = now.layers[info.name]
+        here: Row = {"round": now.number, "target": layer.target, "floor_binds": layer.floor_binds}
+        rows.append({**layer_columns(info), **here, **layer.left.columns()})
+    network: Row = {"level": "network", "round": now.number, "target": now.target, "floor_binds": bool(now.missed)}
+    return [*rows, {**network, **now.left.columns()}]
 
 
 def left_out(layers: Layers) -> dict[str, str]:

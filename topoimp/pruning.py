@@ -155,6 +155,17 @@ def pruned_layer(pruner: Pruner, layer: Layer, threads: int) -> Layer:
     return replace(layer, codes=pruned.reshape(layer.codes.shape))
 
 
+def kept_of(pruner: Pruner, layer: Layer, threads: int) -> BoolArray:
+    """Give which weights of a layer are kept, by flat index."""
+    kept, write = np.empty(layer.n_weights, np.bool_), pruner.on(layer, threads)
+
+    def look(start: int, stop: int) -> None:
+        kept[start:stop] = write(start, np.empty(stop - start, layer.codes.dtype))
+
+    in_parallel(look, layer.n_weights, threads)
+    return kept
+
+
 def keep_each(
     infos: Sequence[LayerInfo],
     forests: Mapping[str, Forest],

@@ -1,4 +1,9 @@
-"""The public face of topoimp in one place; ``topoimp`` hands these names on."""
+"""The public face of topoimp in one place; ``topoimp`` hands these names on.
+
+Importing it does not import torch. What cannot be without torch stands in ``WITH_TORCH``, and comes when it is used.
+"""
+
+from types import MappingProxyType
 
 from topoimp.barcode import Barcode, barcode_of, neural_persistence
 from topoimp.bounds import LayerBound, layer_bound
@@ -23,9 +28,14 @@ from topoimp.errors import (
     VerificationError,
 )
 from topoimp.forest import Forest, spanning_forest
+from topoimp.holding import HeldMask, hold_mask
 from topoimp.layers import Layer, as_layer
 from topoimp.mask import PackedMask, read_masks
+from topoimp.module_pruner import ModulePruner, ModulePruning
+from topoimp.module_pruning import prune_module
+from topoimp.module_rewinding import rewind_module
 from topoimp.report import COLUMNS, Report
+from topoimp.torch_pruning import topological_unstructured
 
 __all__ = [
     "COLUMNS",
@@ -35,11 +45,14 @@ __all__ = [
     "DataError",
     "Forest",
     "GateError",
+    "HeldMask",
     "Layer",
     "LayerBound",
     "LayerError",
     "LayerPatterns",
     "Method",
+    "ModulePruner",
+    "ModulePruning",
     "NeuralPersistence",
     "OptionError",
     "OutputError",
@@ -60,11 +73,18 @@ __all__ = [
     "barcode_report",
     "bound_report",
     "comparison_report",
+    "hold_mask",
     "layer_bound",
     "neural_persistence",
     "prune_checkpoint",
+    "prune_module",
     "read_masks",
+    "rewind_module",
     "spanning_forest",
     "tensor_list",
+    "topological_unstructured",
     "train_run",
 ]
+
+WITH_TORCH = MappingProxyType({"TopologicalUnstructured": "topoimp.topological_method"})
+"""Public names that derive from classes of torch, and the modules that hold them; ``import *`` leaves them out."""

@@ -2,6 +2,7 @@
 
 from topoimp.checkpoint.finding import other_files
 from topoimp.checkpoint.header import TensorInfo
+from topoimp.checkpoint.in_memory import tensors_as_checkpoint
 from topoimp.checkpoint.reading import Checkpoint, open_checkpoint
 from topoimp.checkpoint.staging import NO_LOCKS, Staging
 from topoimp.checkpoint.writing import (
@@ -27,5 +28,6 @@ __all__ = [
     "open_checkpoint",
     "other_files",
     "read_arrays",
+    "tensors_as_checkpoint",
     "write_arrays",
 ]

@@ -93,16 +93,11 @@ class TorchFile:
 
     def stored(self, tensor: TensorInfo) -> ByteArray:
         """Give a tensor's bytes as safetensors stores them, read-only; only what is not contiguous is copied."""
-        import torch
-
-        value = self.values[tensor.name]
         if tensor.dtype not in _DTYPES.values():
             raise CheckpointError(
                 f"{self.path}: tensor {tensor.name!r} has the type {tensor.dtype}, which safetensors does not have"
             )
-        stored = value.detach().resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8).numpy()
-        stored.flags.writeable = False
-        return np.asarray(stored)
+        return stored_bytes(self.values[tensor.name])
 
     def will_need(self, tensor: TensorInfo, start: int, stop: int) -> None:
         """Nothing can be fetched ahead."""
@@ -140,10 +135,23 @@ def open_torch(path: Path) -> TorchFile:
     """
     found = path.stat()
     state_dict, not_tensors = _state_dict(_loaded(path), path)
+    for name in state_dict:
+        _check_name(name, path)
+    tensors, ties = layout_of(state_dict)
+    return TorchFile(
+        path, tensors, ties, tuple(not_tensors), MappingProxyType(state_dict), (found.st_size, found.st_mtime_ns)
+    )
+
+
+def layout_of(values: Mapping[str, "torch.Tensor"]) -> tuple[tuple[TensorInfo, ...], Mapping[str, str]]:
+    """Describe tensors in memory as safetensors would, laid out one after the other.
+
+    Returns:
+        the descriptions; and by tensor, the earlier one that it shares all of its data with.
+    """
     tensors, ties, start = [], {}, 0
     first_at: dict[object, str] = {}
-    for name, value in state_dict.items():
-        _check_name(name, path)
+    for name, value in values.items():
         kind = _type_name(value)
         is_known = kind in _DTYPES.values()
         end = start + (value.numel() * value.element_size() if is_known else 0)
@@ -154,14 +162,17 @@ def open_torch(path: Path) -> TorchFile:
             ties[name] = first_at[place]
         elif place is not None:
             first_at[place] = name
-    return TorchFile(
-        path,
-        tuple(tensors),
-        MappingProxyType(ties),
-        tuple(not_tensors),
-        MappingProxyType(state_dict),
-        (found.st_size, found.st_mtime_ns),
-    )
+    return tuple(tensors), MappingProxyType(ties)
+
+
+def stored_bytes(value: "torch.Tensor") -> ByteArray:
+    """Give a tensor's bytes as safetensors stores them, read-only; copied only from another device, or if scattered."""
+    import torch
+
+    value = value.detach().cpu().resolve_conj().resolve_neg()
+    stored = value.contiguous().reshape(-1).view(torch.uint8).numpy()
+    stored.flags.writeable = False
+    return np.asarray(stored)
 
 
 def _loaded(path: Path) -> object:
@@ -234,8 +245,8 @@ def _type_name(value: "torch.Tensor") -> str:
     import torch
 
     name = str(value.dtype).removeprefix("torch.")
-    if value.is_nested or value.device.type != "cpu":
-        return f"{'nested' if value.is_nested else value.device.type} {name}"
+    if value.is_nested or value.is_meta:
+        return f"{'nested' if value.is_nested else 'meta'} {name}"
     if value.layout is not torch.strided or value.is_quantized:
         return f"{str(value.layout).removeprefix('torch.')} {name}"
     return _DTYPES.get(name, name)

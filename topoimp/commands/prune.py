@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from topoimp.catalogue import LayerPatterns, Layers
+from topoimp.catalogue import LayerPatterns
 from topoimp.choices import Method, Scope, chosen
-from topoimp.columns import layer_columns, left_out, pattern_settings
+from topoimp.columns import left_out, pruning_settings, rows_of_pruning
 from topoimp.commands.job import Job, Pruning, metadata_of
 from topoimp.errors import OptionError
 from topoimp.pruning import check_epsilon
-from topoimp.report import Cell, Report, Row
+from topoimp.report import Report
 from topoimp.schedule import plan_schedule, with_layer_rates
 from topoimp.streaming import OnStep
-from topoimp.sweeping import Round, refuse_missed_targets, sweep
+from topoimp.sweeping import refuse_missed_targets, sweep
 
 
 def prune_checkpoint(
@@ -85,23 +85,21 @@ def prune_checkpoint(
     )
     schedule = with_layer_rates(schedule, layer_rates or {}, job.layers.infos, scope)
     inputs = {"checkpoint": job.path, **({} if rewind_from is None else {"rewind": Path(rewind_from)})}
-    settings: dict[str, Cell | Sequence[str]] = {
-        "method": method,
-        "epsilon": epsilon if method is Method.TOPOLOGICAL else None,
-        "scope": scope,
-        "rounds": schedule.n_rounds,
-        "rate": schedule.effective_rate(),
-        "sparsity": sparsity,
-        "seed": seed if method is Method.RANDOM else None,
-        **pattern_settings(job.layers.patterns),
-    }
-    if layer_rates:
-        settings["layer_rates"] = [f"{pattern}={rate:g}" for pattern, rate in layer_rates.items()]
+    settings = pruning_settings(
+        schedule,
+        method=method,
+        epsilon=epsilon,
+        scope=scope,
+        sparsity=sparsity,
+        seed=seed,
+        patterns=job.layers.patterns,
+        layer_rates=layer_rates,
+    )
     with job.staging(force=force) as staging:
         swept = sweep(job.stream, schedule, method=method, scope=scope, seed=seed, epsilon=epsilon)
         if strict:
             refuse_missed_targets(swept.rounds, "nothing was written")
-        rows = [row for now in swept.rounds for row in _rows(job.layers, now)]
+        rows = [row for now in swept.rounds for row in rows_of_pruning(job.layers, now)]
         report = Report("prune", inputs, settings, rows, left_out(job.layers), job.outputs.by_role())
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
             now = swept.rounds[number - 1]
@@ -109,13 +107,3 @@ def prune_checkpoint(
             job.write(staging, target, now.keeps, metadata_of(settings, number), swept.forests, expected=expected)
         job.commit(staging, report)
     return job.done(report, swept.rounds[-1].missed)
-
-
-def _rows(layers: Layers, now: Round) -> list[Row]:
-    rows: list[Row] = []
-    for info in layers.infos:
-        layer = now.layers[info.name]
-        here: Row = {"round": now.number, "target": layer.target, "floor_binds": layer.floor_binds}
-        rows.append({**layer_columns(info), **here, **layer.left.columns()})
-    network: Row = {"level": "network", "round": now.number, "target": now.target, "floor_binds": bool(now.missed)}
-    return [*rows, {**network, **now.left.columns()}]
