@@ -28,7 +28,7 @@ from topoimp.models import build_network
 from topoimp.recipes import Recipe, recipe_for
 from topoimp.rounds.assignment import Assignment
 from topoimp.rounds.loop import Plan, Start, prune_iteratively
-from topoimp.rounds.planning import Wish
+from topoimp.rounds.planning import RoundOptions
 from topoimp.run_folder import RoundFiles, SeedFiles
 from topoimp.schedule import plan_schedule
 from topoimp.training import retrain_network
@@ -214,7 +214,7 @@ def replicates(folder: Path, data: Images, n_runs: int) -> Iterator[Line]:
     def prune(jobs: int) -> None:
         for made in run.glob("seed-*/magnitude"):
             shutil.rmtree(made)
-        prune_run(run, Wish(n_rounds=4, jobs=jobs, method=Method.MAGNITUDE), data_folder=path)
+        prune_run(run, RoundOptions(n_rounds=4, jobs=jobs, method=Method.MAGNITUDE), data_folder=path)
 
     yield compared(
         "two seeds, two processes", "one after the other", lambda: prune(2), lambda: prune(1), None, min(n_runs, 3)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from topoimp.catalogue import LayerPatterns
     from topoimp.commands.job import Pruning
     from topoimp.commands.prune_run import IterativePruning
-    from topoimp.rounds.planning import Wish
+    from topoimp.rounds.planning import RoundOptions
     from topoimp.streaming import OnStep
 
 
@@ -162,13 +162,13 @@ def _prune(
 
     rates = _layer_rates(layer_rate)
     if is_run_folder(checkpoint) or trainer is not None:
-        from topoimp.rounds.planning import Wish
+        from topoimp.rounds.planning import RoundOptions
 
         _refuse(
             {"--apply-mask": mask, "--mask-out": mask_out, "--emit-rounds": emit_rounds, "--seed": seed},
             "rounds that are trained",
         )
-        wish = Wish(
+        options = RoundOptions(
             n_rounds=rounds,
             sparsity=sparsity,
             rate=rate,
@@ -188,7 +188,7 @@ def _prune(
         )
         with noting_compilation(quiet=quiet), progress(f"pruning {checkpoint}", quiet=quiet) as on_step:
             iterative = _with_training(
-                checkpoint, wish, output, trainer, trainer_timeout, parse_seeds(seeds), data_dir, on_step
+                checkpoint, options, output, trainer, trainer_timeout, parse_seeds(seeds), data_dir, on_step
             )
         show(iterative.report, format, show_rounds)
         note_rounds(iterative, quiet=quiet, verbose=verbose)
@@ -235,7 +235,7 @@ prune = Command("prune", _prune, "Example: topoimp prune lenet-300-100-mnist.saf
 
 def _with_training(
     checkpoint: Path,
-    wish: "Wish",
+    options: "RoundOptions",
     output: Path | None,
     trainer: str | None,
     timeout: float | None,
@@ -252,9 +252,9 @@ def _with_training(
     if command is None:
         _refuse({"--timeout": timeout}, "the built-in trainer")
     if not is_run_folder(checkpoint) and command is not None:
-        return prune_with_trainer(checkpoint, wish, trainer=command, output=output, seeds=seeds, on_step=on_step)
+        return prune_with_trainer(checkpoint, options, trainer=command, output=output, seeds=seeds, on_step=on_step)
     _refuse({"--output": output}, "a run folder, which its rounds are written into")
-    return prune_run(checkpoint, wish, seeds=seeds, trainer=command, data_folder=data_dir, on_step=on_step)
+    return prune_run(checkpoint, options, seeds=seeds, trainer=command, data_folder=data_dir, on_step=on_step)
 
 
 def _layer_rates(texts: list[str] | None) -> dict[str, float]:

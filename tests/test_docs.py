@@ -4,8 +4,16 @@ import re
 import subprocess
 import sys
 
+import pytest
 from conftest import REPOSITORY
 
+from topoimp.catalogue import LayerPatterns
+from topoimp.commands.prune_run import prune_run, prune_with_trainer
+from topoimp.commands.train import train_run
+from topoimp.rounds.planning import RoundOptions
+from topoimp.trainer import parse_trainer
+
+DOCS = REPOSITORY / "docs"
 OWN_LOOP = (REPOSITORY / "docs" / "own-loop.md").read_text(encoding="utf-8")
 
 
@@ -28,8 +36,40 @@ def test_the_loop_of_ones_own_runs_and_prints_what_it_shows(tmp_path):
     assert done.stdout == "".join(shown)
 
 
-def test_every_file_that_it_points_to_is_there():
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", OWN_LOOP)
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_every_file_that_a_page_points_to_is_there(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8"))
 
-    assert links
-    assert [link for link in links if not (REPOSITORY / "docs" / link).exists()] == []
+    assert [link for link in links if not (DOCS / link).exists()] == []
+
+
+def test_the_example_in_plain_pytorch_trains_a_run_folder(tmp_path):
+    train_run("mlp:64-20-10", output=tmp_path / "run", epochs=2)
+    placeholders = " ".join(f"--{name} {{{name}}}" for name in ("init", "mask", "out", "seed", "started", "metrics"))
+    command = parse_trainer(f"{sys.executable} {DOCS}/examples/plain_trainer.py {placeholders}")
+
+    pruning = prune_run(tmp_path / "run", RoundOptions(n_rounds=2), trainer=command)
+
+    last = pruning.report.network
+    assert last["checked"].split()[-3:] == ["started", "finite", "held"]
+    assert last["n_kept"] == 947
+    assert last["test_accuracy"] > 0.7
+
+
+def test_the_example_with_hugging_face_trains_a_model_folder(tmp_path):
+    transformers, _ = pytest.importorskip("transformers"), pytest.importorskip("accelerate")
+    size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48}
+    config = transformers.BertConfig(vocab_size=30, max_position_embeddings=16, **size)
+    transformers.BertForSequenceClassification(config).save_pretrained(tmp_path / "bert")
+    words = "--init {init} --mask {mask} --out {out} --seed {seed} --metrics {metrics} --steps 3"
+    command = parse_trainer(f"{sys.executable} {DOCS}/examples/hugging_face_trainer.py {words}")
+    patterns = LayerPatterns(exclude=("*classifier*",))
+    options = RoundOptions(n_rounds=2, rewind="none", patterns=patterns)
+
+    pruning = prune_with_trainer(tmp_path / "bert", options, trainer=command)
+
+    last = pruning.folders[0] / "round-02"
+    assert sorted(path.name for path in last.iterdir()) == ["mask.safetensors", "metrics.json", "model"]
+    assert pruning.report.network["round_barcode_kept"]
+    assert pruning.report.network["test_loss"] > 0
+    assert transformers.AutoModelForSequenceClassification.from_pretrained(last / "model").config.hidden_size == 32

@@ -90,6 +90,6 @@ def test_a_mask_that_keeps_another_number_than_it_was_to_is_noticed(lenet, lenet
     monkeypatch.setattr(job, "verify_rewound", lambda *_: None)
     monkeypatch.setattr("topoimp.mask.PackedMask.n_kept_of", lambda *_: 3)
 
-    with pytest.raises(VerificationError, match="the mask of 'fc1.weight' keeps 3 weights; 188160 were to be kept"):
+    with pytest.raises(VerificationError, match=r"the mask of 'fc1.weight' keeps 3 weights; 188160 were to be kept"):
         prune_checkpoint(lenet, n_rounds=1, rewind_from=lenet_init)
     assert not lenet.with_name("lenet-300-100-mnist.pruned.safetensors").exists()

@@ -8,14 +8,22 @@ from types import MappingProxyType
 from topoimp.barcode import Barcode, barcode_of, neural_persistence
 from topoimp.bounds import LayerBound, layer_bound
 from topoimp.catalogue import LayerPatterns
-from topoimp.choices import Data, Method, NeuralPersistence, Scale, Scope, View
+from topoimp.choices import Data, Essential, Method, NeuralPersistence, Scale, Scope, View
 from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.commands.bound import architecture_bound_report, bound_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.job import Pruning
 from topoimp.commands.prune import prune_checkpoint
+from topoimp.commands.prune_run import IterativePruning, prune_run, prune_with_trainer
 from topoimp.commands.train import Training, train_run
+from topoimp.distance import (
+    BarcodeDistances,
+    barcode_distances,
+    bottleneck_distance,
+    sorted_linf_distance,
+    wasserstein_distance,
+)
 from topoimp.errors import (
     CheckpointError,
     DataError,
@@ -35,17 +43,22 @@ from topoimp.module_pruner import ModulePruner, ModulePruning
 from topoimp.module_pruning import prune_module
 from topoimp.module_rewinding import rewind_module
 from topoimp.report import COLUMNS, Report
+from topoimp.rounds.planning import RoundOptions
 from topoimp.torch_pruning import topological_unstructured
+from topoimp.trainer import Trainer, parse_trainer
 
 __all__ = [
     "COLUMNS",
     "Barcode",
+    "BarcodeDistances",
     "CheckpointError",
     "Data",
     "DataError",
+    "Essential",
     "Forest",
     "GateError",
     "HeldMask",
+    "IterativePruning",
     "Layer",
     "LayerBound",
     "LayerError",
@@ -59,9 +72,11 @@ __all__ = [
     "PackedMask",
     "Pruning",
     "Report",
+    "RoundOptions",
     "Scale",
     "Scope",
     "TopoimpError",
+    "Trainer",
     "Training",
     "TrainingError",
     "VerificationError",
@@ -69,21 +84,28 @@ __all__ = [
     "apply_mask",
     "architecture_bound_report",
     "as_layer",
+    "barcode_distances",
     "barcode_of",
     "barcode_report",
+    "bottleneck_distance",
     "bound_report",
     "comparison_report",
     "hold_mask",
     "layer_bound",
     "neural_persistence",
+    "parse_trainer",
     "prune_checkpoint",
     "prune_module",
+    "prune_run",
+    "prune_with_trainer",
     "read_masks",
     "rewind_module",
+    "sorted_linf_distance",
     "spanning_forest",
     "tensor_list",
     "topological_unstructured",
     "train_run",
+    "wasserstein_distance",
 ]
 
 WITH_TORCH = MappingProxyType({"TopologicalUnstructured": "topoimp.topological_method"})

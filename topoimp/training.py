@@ -74,20 +74,20 @@ class Retrained:
     end: Epoch
 
 
-def device_of(wish: str) -> str:
-    """Give the device that a wish means: ``auto`` is CUDA where there is any.
+def device_of(device: str) -> str:
+    """Give the device that a word means: ``auto`` is CUDA where there is any.
 
     Raises:
         OptionError: if there is no such device.
     """
     has_cuda = torch.cuda.is_available()
-    if wish == "auto":
+    if device == "auto":
         return "cuda" if has_cuda else "cpu"
-    if wish not in ("cpu", "cuda"):
-        raise OptionError(f"there is no device {wish!r}; known are auto, cpu and cuda")
-    if wish == "cuda" and not has_cuda:
+    if device not in ("cpu", "cuda"):
+        raise OptionError(f"there is no device {device!r}; known are auto, cpu and cuda")
+    if device == "cuda" and not has_cuda:
         raise OptionError("the device is cuda, and there is none here; the recipe must say cpu")
-    return wish
+    return device
 
 
 def train_network(

@@ -18,7 +18,7 @@ from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.train import train_run
 from topoimp.errors import CheckpointError, DataError, OptionError, OutputError, TrainingError, VerificationError
 from topoimp.mask import read_masks
-from topoimp.rounds.planning import Wish
+from topoimp.rounds.planning import RoundOptions
 from topoimp.trainer import parse_trainer
 
 TRAINER = Path(__file__).parent.parent / "trainers.py"
@@ -49,7 +49,7 @@ def table(path):
 
 
 def test_a_run_folder_is_pruned_in_rounds_that_learn(run):
-    pruning = prune_run(run, Wish(n_rounds=3))
+    pruning = prune_run(run, RoundOptions(n_rounds=3))
 
     assert pruning.n_new == 6
     assert [str(folder.relative_to(run)) for folder in pruning.folders] == ["seed-0/topological", "seed-1/topological"]
@@ -72,8 +72,8 @@ def test_a_run_folder_is_pruned_in_rounds_that_learn(run):
 
 
 def test_rounds_csv_and_summary_csv_agree_with_the_files(run):
-    pruning = prune_run(run, Wish(n_rounds=2, method=Method.MAGNITUDE))
-    prune_run(run, Wish(n_rounds=2, method=Method.RANDOM), seeds=[1])
+    pruning = prune_run(run, RoundOptions(n_rounds=2, method=Method.MAGNITUDE))
+    prune_run(run, RoundOptions(n_rounds=2, method=Method.RANDOM), seeds=[1])
 
     rows = table(run / "rounds.csv")
     assert len(rows) == 3 * 3 * 3  # prunings, rounds, two layers and the network
@@ -104,18 +104,21 @@ def test_rounds_csv_and_summary_csv_agree_with_the_files(run):
 def test_replicates_at_the_same_time_are_those_one_after_the_other(run, made, tmp_path):
     shutil.copytree(made, tmp_path / "other")
 
-    prune_run(run, Wish(n_rounds=2, jobs=2))
-    prune_run(tmp_path / "other", Wish(n_rounds=2, jobs=1))
+    prune_run(run, RoundOptions(n_rounds=2, jobs=2))
+    prune_run(tmp_path / "other", RoundOptions(n_rounds=2, jobs=1))
 
     for path in [*sorted(run.rglob("round-*/*")), run / "rounds.csv", run / "summary.csv"]:
         assert path.read_bytes() == (tmp_path / "other" / path.relative_to(run)).read_bytes()
 
 
 def test_the_same_again_does_nothing_and_more_rounds_go_on(run):
-    prune_run(run, Wish(n_rounds=1), seeds=[0])
+    prune_run(run, RoundOptions(n_rounds=1), seeds=[0])
     before = (run / "seed-0/topological/round-01/model.safetensors").stat().st_mtime_ns
 
-    again, more = prune_run(run, Wish(n_rounds=1), seeds=[0]), prune_run(run, Wish(n_rounds=2), seeds=[0])
+    again, more = (
+        prune_run(run, RoundOptions(n_rounds=1), seeds=[0]),
+        prune_run(run, RoundOptions(n_rounds=2), seeds=[0]),
+    )
 
     assert (again.n_new, more.n_new) == (0, 1)
     assert (run / "seed-0/topological/round-01/model.safetensors").stat().st_mtime_ns == before
@@ -132,17 +135,17 @@ def test_the_same_again_does_nothing_and_more_rounds_go_on(run):
     ],
 )
 def test_other_settings_in_the_same_folder_are_refused(run, changed, message):
-    prune_run(run, Wish(n_rounds=1), seeds=[0])
+    prune_run(run, RoundOptions(n_rounds=1), seeds=[0])
 
     with pytest.raises(OutputError, match=message):
-        prune_run(run, Wish(**{"n_rounds": 2, **changed}), seeds=[0])
+        prune_run(run, RoundOptions(**{"n_rounds": 2, **changed}), seeds=[0])
     assert not (run / "seed-0/topological/round-02").exists()
 
 
 def test_force_begins_anew(run):
-    prune_run(run, Wish(n_rounds=2), seeds=[0])
+    prune_run(run, RoundOptions(n_rounds=2), seeds=[0])
 
-    pruning = prune_run(run, Wish(n_rounds=1, rate=0.5, force=True), seeds=[0])
+    pruning = prune_run(run, RoundOptions(n_rounds=1, rate=0.5, force=True), seeds=[0])
 
     assert pruning.n_new == 1
     assert not (run / "seed-0/topological/round-02").exists()
@@ -150,12 +153,12 @@ def test_force_begins_anew(run):
 
 
 def test_another_recipe_is_noticed(run):
-    prune_run(run, Wish(n_rounds=1), seeds=[0])
+    prune_run(run, RoundOptions(n_rounds=1), seeds=[0])
     recipe = (run / "recipe.toml").read_text()
     (run / "recipe.toml").write_text(recipe.replace("epochs = 2", "epochs = 3"))
 
     with pytest.raises(OutputError, match="was begun with recipe_sha256"):
-        prune_run(run, Wish(n_rounds=2), seeds=[0])
+        prune_run(run, RoundOptions(n_rounds=2), seeds=[0])
 
 
 def test_other_data_than_those_of_the_recipe_are_noticed(run):
@@ -164,7 +167,7 @@ def test_other_data_than_those_of_the_recipe_are_noticed(run):
     (run / "recipe.toml").write_text(text)
 
     with pytest.raises(DataError, match=r"was trained on digits of sha256 000000000000..., and these are others"):
-        prune_run(run, Wish(n_rounds=1))
+        prune_run(run, RoundOptions(n_rounds=1))
 
 
 DATA = "[data]\nname = 'digits'\nsha256 = ''\n"
@@ -187,17 +190,17 @@ def test_what_is_no_recipe_is_said(run, text, message):
     (run / "recipe.toml").write_text(text)
 
     with pytest.raises(CheckpointError, match=message):
-        prune_run(run, Wish(n_rounds=1))
+        prune_run(run, RoundOptions(n_rounds=1))
 
 
 def test_a_seed_that_was_not_trained_is_said(run):
     with pytest.raises(CheckpointError, match="has no trained network of seed 4; train makes it"):
-        prune_run(run, Wish(n_rounds=1), seeds=[0, 4])
+        prune_run(run, RoundOptions(n_rounds=1), seeds=[0, 4])
 
 
 @pytest.mark.parametrize(("rewind", "file"), [("init", "init"), ("step:7", "rewind"), ("step:11", "step-11")])
 def test_rounds_rewind_to_any_step(run, rewind, file):
-    prune_run(run, Wish(n_rounds=1, rewind=rewind), seeds=[0])
+    prune_run(run, RoundOptions(n_rounds=1, rewind=rewind), seeds=[0])
 
     with (run / "seed-0/topological/pruning.toml").open("rb") as settings:
         assert tomllib.load(settings)["rewind"] == {"init": "step:0"}.get(rewind, rewind)
@@ -205,7 +208,7 @@ def test_rounds_rewind_to_any_step(run, rewind, file):
 
 
 def test_the_weights_of_another_step_are_those_that_training_passed(run, tmp_path):
-    prune_run(run, Wish(n_rounds=1, rewind="step:11"), seeds=[0])
+    prune_run(run, RoundOptions(n_rounds=1, rewind="step:11"), seeds=[0])
     train_run("mlp:64-20-10", output=tmp_path / "again", epochs=2, rewind_at=11)
 
     made, passed = (
@@ -217,7 +220,7 @@ def test_the_weights_of_another_step_are_those_that_training_passed(run, tmp_pat
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
-        ({"rewind": "step:x"}, "--rewind is 'step:x'; it must be init, none, or a step of training as in step:500"),
+        ({"rewind": "step:x"}, "--rewind is 'step:x'; it must be init, none, or a step as in step:500"),
         ({"rewind": "step:10000"}, "rewind_at is 10000, but training has 90 steps"),
         (
             {"rewind": "init", "rewind_from": Path("x")},
@@ -233,11 +236,11 @@ def test_the_weights_of_another_step_are_those_that_training_passed(run, tmp_pat
 )
 def test_options_that_mean_nothing_are_refused(run, wish, message):
     with pytest.raises(OptionError, match=message):
-        prune_run(run, Wish(**{"n_rounds": 1, **wish}))
+        prune_run(run, RoundOptions(**{"n_rounds": 1, **wish}))
 
 
 def test_the_folder_says_how_it_was_pruned(run):
-    prune_run(run, Wish(n_rounds=1, epsilon=0.25, scope=Scope.GLOBAL), seeds=[0])
+    prune_run(run, RoundOptions(n_rounds=1, epsilon=0.25, scope=Scope.GLOBAL), seeds=[0])
 
     assert (run / "seed-0/topological-eps-0.25-global/round-01/model.safetensors").is_file()
 
@@ -245,7 +248,7 @@ def test_the_folder_says_how_it_was_pruned(run):
 def test_a_published_recipe_decides_how_its_networks_are_pruned(tmp_path):
     train_run("lenet-300-100", data="digits", output=tmp_path / "run", epochs=1)
 
-    settings = prune_run(tmp_path / "run", Wish(n_rounds=1)).report.settings
+    settings = prune_run(tmp_path / "run", RoundOptions(n_rounds=1)).report.settings
 
     assert settings["layer_rates"] == ["fc3.weight=0.1"]
     assert (settings["rate"], settings["scope"]) == (0.2, "layer")
@@ -254,7 +257,7 @@ def test_a_published_recipe_decides_how_its_networks_are_pruned(tmp_path):
 def test_another_rate_keeps_the_proportions_of_the_recipe(tmp_path):
     train_run("lenet-300-100", data="digits", output=tmp_path / "run", epochs=0)
 
-    report = prune_run(tmp_path / "run", Wish(n_rounds=1, rate=0.5)).report
+    report = prune_run(tmp_path / "run", RoundOptions(n_rounds=1, rate=0.5)).report
 
     assert report.settings["layer_rates"] == ["fc3.weight=0.25"]
     assert [row["target"] for row in report.layers[-3:]] == [9600, 15000, 750]
@@ -263,7 +266,7 @@ def test_another_rate_keeps_the_proportions_of_the_recipe(tmp_path):
 def test_a_trainer_of_ones_own_trains_the_rounds_of_a_run_folder(run):
     pruning = prune_run(
         run,
-        Wish(n_rounds=2),
+        RoundOptions(n_rounds=2),
         seeds=[1],
         trainer=trainer("right", ARGUMENTS + " --started {started} --metrics {metrics}"),
     )
@@ -307,7 +310,7 @@ def test_a_wrong_trainer_is_caught_and_its_round_is_not_there(run, how):
     error, message = WRONG[how]
 
     with pytest.raises(error, match=message):
-        prune_run(run, Wish(n_rounds=2), seeds=[0], trainer=trainer(how))
+        prune_run(run, RoundOptions(n_rounds=2), seeds=[0], trainer=trainer(how))
 
     left = sorted(path.name for path in (run / "seed-0/topological").iterdir())
     assert left == [".lock", "pruning.toml", "round-00", "round-01.log"]
@@ -315,12 +318,17 @@ def test_a_wrong_trainer_is_caught_and_its_round_is_not_there(run, how):
 
 def test_a_trainer_that_says_where_it_started_is_held_to_it(run):
     with pytest.raises(VerificationError, match="the trainer started from other weights than it was given: tensor 'fc"):
-        prune_run(run, Wish(n_rounds=1), seeds=[0], trainer=trainer("ignores-init", ARGUMENTS + " --started {started}"))
+        prune_run(
+            run,
+            RoundOptions(n_rounds=1),
+            seeds=[0],
+            trainer=trainer("ignores-init", ARGUMENTS + " --started {started}"),
+        )
 
 
 def test_a_trainer_that_takes_too_long_is_ended(run):
     with pytest.raises(TrainingError, match=r"round 1, seed 0: the trainer took more than 2 s and was ended"):
-        prune_run(run, Wish(n_rounds=1), seeds=[0], trainer=trainer("sleeps", timeout=2.0))
+        prune_run(run, RoundOptions(n_rounds=1), seeds=[0], trainer=trainer("sleeps", timeout=2.0))
 
 
 def test_a_trainer_that_is_not_there_is_said(run):
@@ -330,12 +338,12 @@ def test_a_trainer_that_is_not_there_is_said(run):
         TrainingError,
         match="round 1, seed 0: the trainer cannot be started: no-such-command: No such file or directory",
     ):
-        prune_run(run, Wish(n_rounds=1), seeds=[0], trainer=command)
+        prune_run(run, RoundOptions(n_rounds=1), seeds=[0], trainer=command)
 
 
 def test_a_checkpoint_is_pruned_with_a_trainer(lenet, lenet_init):
     pruning = prune_with_trainer(
-        lenet, Wish(n_rounds=2, rewind_from=lenet_init), trainer=trainer("right"), seeds=[0, 5]
+        lenet, RoundOptions(n_rounds=2, rewind_from=lenet_init), trainer=trainer("right"), seeds=[0, 5]
     )
 
     run = lenet.parent / "lenet-300-100-mnist.rounds"
@@ -349,11 +357,11 @@ def test_a_checkpoint_is_pruned_with_a_trainer(lenet, lenet_init):
 
 def test_what_training_starts_from_must_be_said(lenet):
     with pytest.raises(OptionError, match="--rewind-from names the weights to rewind to, --rewind none trains on"):
-        prune_with_trainer(lenet, Wish(n_rounds=1), trainer=trainer("right"))
+        prune_with_trainer(lenet, RoundOptions(n_rounds=1), trainer=trainer("right"))
 
 
 def test_fine_tuning_goes_on_from_the_trained_weights(lenet):
-    pruning = prune_with_trainer(lenet, Wish(n_rounds=1, rewind="none"), trainer=trainer("right"))
+    pruning = prune_with_trainer(lenet, RoundOptions(n_rounds=1, rewind="none"), trainer=trainer("right"))
 
     trained = load_file(lenet)
     model = load_file(pruning.folders[0] / "round-01/model.safetensors")
@@ -366,7 +374,9 @@ def test_a_checkpoint_to_rewind_to_must_have_the_same_tensors(lenet, tmp_path):
     save_file({name: array for name, array in arrays.items() if name != "fc2.bias"}, tmp_path / "init.safetensors")
 
     with pytest.raises(CheckpointError, match=r"init.safetensors: lacks tensor 'fc2.bias'"):
-        prune_with_trainer(lenet, Wish(n_rounds=1, rewind_from=tmp_path / "init.safetensors"), trainer=trainer("right"))
+        prune_with_trainer(
+            lenet, RoundOptions(n_rounds=1, rewind_from=tmp_path / "init.safetensors"), trainer=trainer("right")
+        )
 
 
 @pytest.mark.parametrize("seconds", [0.5, 2.0, 3.0, 4.5])
@@ -380,10 +390,10 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(run, made, tmp_path, seco
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
 
-    pruning = prune_run(run, Wish(n_rounds=4))
+    pruning = prune_run(run, RoundOptions(n_rounds=4))
 
     shutil.copytree(made, tmp_path / "straight")
-    prune_run(tmp_path / "straight", Wish(n_rounds=4))
+    prune_run(tmp_path / "straight", RoundOptions(n_rounds=4))
     names = sorted(str(path.relative_to(run)) for path in run.rglob("round-0[0-4]/*"))
     assert len(names) == 2 * 5 * 3
     assert all((run / name).read_bytes() == (tmp_path / "straight" / name).read_bytes() for name in names)
@@ -392,7 +402,7 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(run, made, tmp_path, seco
 
 
 def test_metrics_are_reports(run):
-    prune_run(run, Wish(n_rounds=1), seeds=[0])
+    prune_run(run, RoundOptions(n_rounds=1), seeds=[0])
 
     content = json.loads((run / "seed-0/topological/round-01/metrics.json").read_text())
     assert content["command"] == "prune"

@@ -14,7 +14,7 @@ from topoimp.errors import CheckpointError, DataError, OptionError
 from topoimp.recipes import Recipe
 from topoimp.replicates import OnStep, run_tasks
 from topoimp.report import Report
-from topoimp.rounds.planning import Wish, plan_of, rewind_step, rewind_words, settings_of, sha256_of
+from topoimp.rounds.planning import RoundOptions, plan_of, rewind_step, rewind_words, settings_of, sha256_of
 from topoimp.rounds.seed import SeedTask, prune_seed
 from topoimp.rounds.table import rounds_of, rows_in, summary_of, table_text
 from topoimp.run_folder import RECIPE, RunRecipe, SeedFiles, read_recipe, seeds_in
@@ -43,7 +43,7 @@ class IterativePruning:
 
 def prune_run(
     run: Path,
-    wish: Wish,
+    options: RoundOptions,
     *,
     seeds: Sequence[int] | None = None,
     trainer: Trainer | None = None,
@@ -56,7 +56,7 @@ def prune_run(
 
     Args:
         run: what ``train_run`` wrote.
-        wish: how to prune.
+        options: how to prune.
         seeds: which of its networks; all if None.
         trainer: trains the rounds in place of the recipe.
         data_folder: where the recipe's data lie, or the .npz file.
@@ -78,16 +78,16 @@ def prune_run(
     missing = [seed for seed in wanted if seed not in there]
     if missing or not wanted:
         raise CheckpointError(f"{run}: has no trained network of seed {missing[0] if missing else 0}; train makes it")
-    step = rewind_step(wish, said.recipe)
-    jobs = _jobs(wish, said.recipe, trainer, len(wanted))
-    plan = plan_of(wish, SeedFiles(run, wanted[0]).trained, said.recipe, jobs=jobs)
+    step = rewind_step(options, said.recipe)
+    jobs = _jobs(options, said.recipe, trainer, len(wanted))
+    plan = plan_of(options, SeedFiles(run, wanted[0]).trained, said.recipe, jobs=jobs)
     needs_data = trainer is None or step not in (None, 0, said.recipe.rewind_at)
     images = _images_of(run, said, data_folder) if needs_data else None
     if images is not None and step is not None:
         replace(said.recipe, rewind_at=step).n_steps(len(images.train_labels))  # it must be one of its steps
     settings = {
-        **settings_of(wish, plan),
-        "rewind": rewind_words(wish, step),
+        **settings_of(options, plan),
+        "rewind": rewind_words(options, step),
         "trainer": "built-in" if trainer is None else " ".join(trainer.words),
         "recipe_sha256": hashlib.sha256((run / RECIPE).read_bytes()).hexdigest(),
     }
@@ -98,11 +98,11 @@ def prune_run(
             settings=settings,
             trained=files.trained,
             rewind_step=step,
-            rewind_from=wish.rewind_from,
+            rewind_from=options.rewind_from,
             trainer=trainer,
             recipe=said.recipe,
             images=images,
-            force=wish.force,
+            force=options.force,
         )
         for files in (SeedFiles(run, seed) for seed in wanted)
     ]
@@ -111,7 +111,7 @@ def prune_run(
 
 def prune_with_trainer(
     path: Path,
-    wish: Wish,
+    options: RoundOptions,
     *,
     trainer: Trainer,
     output: Path | None = None,
@@ -124,7 +124,7 @@ def prune_with_trainer(
 
     Args:
         path: the trained checkpoint, a file or a folder; never changed.
-        wish: how to prune; what to rewind to is to be said.
+        options: how to prune; what to rewind to is to be said.
         trainer: trains the rounds.
         output: the folder for the rounds; ``STEM.rounds`` beside the checkpoint if None.
         seeds: handed to the trainer; replicates are rounds of their own. 0 if None.
@@ -135,7 +135,7 @@ def prune_with_trainer(
         TopoimpError: as ``prune_run``.
     """
     path = Path(path)
-    if wish.rewind_from is None and wish.rewind != "none":
+    if options.rewind_from is None and options.rewind != "none":
         raise OptionError(
             "what does training start from? --rewind-from names the weights to rewind to, --rewind none trains on"
         )
@@ -143,11 +143,11 @@ def prune_with_trainer(
     named = checkpoint.found.folder or path.with_suffix("")
     run = named.with_name(f"{named.name}.rounds") if output is None else Path(output)
     wanted = [0] if seeds is None else list(seeds)
-    jobs = wish.jobs or 1
-    plan = plan_of(wish, path, None, jobs=jobs)
+    jobs = options.jobs or 1
+    plan = plan_of(options, path, None, jobs=jobs)
     settings = {
-        **settings_of(wish, plan),
-        "rewind": rewind_words(wish, None),
+        **settings_of(options, plan),
+        "rewind": rewind_words(options, None),
         "trainer": " ".join(trainer.words),
         "checkpoint_sha256": sha256_of(path),
     }
@@ -158,11 +158,11 @@ def prune_with_trainer(
             settings=settings,
             trained=path,
             rewind_step=None,
-            rewind_from=wish.rewind_from,
+            rewind_from=options.rewind_from,
             trainer=trainer,
             recipe=None,
             images=None,
-            force=wish.force,
+            force=options.force,
         )
         for seed in wanted
     ]
@@ -226,7 +226,7 @@ def _images_of(run: Path, said: RunRecipe, folder: Path | None) -> Images:
     return images
 
 
-def _jobs(wish: Wish, recipe: Recipe, trainer: Trainer | None, n_seeds: int) -> int:
-    if wish.jobs is not None:
-        return min(wish.jobs, n_seeds)
+def _jobs(options: RoundOptions, recipe: Recipe, trainer: Trainer | None, n_seeds: int) -> int:
+    if options.jobs is not None:
+        return min(options.jobs, n_seeds)
     return 1 if trainer is not None else min(max(1, available_threads() // recipe.threads), n_seeds)

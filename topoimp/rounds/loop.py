@@ -148,8 +148,9 @@ def _round(number: int, start: Start, files: RoundFiles, plan: Plan, reference: 
         arrived, checked = _checked(assignment, plan, masks)
         rows = rows_of_round(arrived, masks, reference, metrics, number=number, now=now)
         _report(place, rows, start, plan, checked=["nested", "counts", "forest", "barcode", "rewound", *checked])
-        for path in (assignment.init, assignment.started, assignment.metrics):
-            _remove(path)
+        for path in place.iterdir():  # what training started from, and whatever else the trainer left there
+            if path.name not in {assignment.out.name, assignment.mask.name, "metrics.json"}:
+                _remove(path)
         staging.commit()
 
 

@@ -22,7 +22,7 @@ HALF, SAME = "half", "same"
 
 
 @dataclass(frozen=True)
-class Wish:
+class RoundOptions:
     """What the user asks of a pruning with training; None where the recipe, or the usual, is meant.
 
     Args:
@@ -62,11 +62,11 @@ class Wish:
     jobs: int | None = None
 
 
-def plan_of(wish: Wish, trained: Path, recipe: Recipe | None, *, jobs: int) -> Plan:
+def plan_of(options: RoundOptions, trained: Path, recipe: Recipe | None, *, jobs: int) -> Plan:
     """Give what all rounds share.
 
     Args:
-        wish: what the user asks.
+        options: what the user asks.
         trained: an unpruned network; those of other seeds have the same layers.
         recipe: of its run folder, if it lies in one.
         jobs: how many seeds are at work at the same time.
@@ -74,33 +74,33 @@ def plan_of(wish: Wish, trained: Path, recipe: Recipe | None, *, jobs: int) -> P
     Raises:
         OptionError: if an option is out of range, or contradicts another.
     """
-    method, usual = chosen(Method, wish.method), None if recipe is None else recipe.pruning
-    check_epsilon(wish.epsilon, method)
-    patterns = wish.patterns or LayerPatterns()
+    method, usual = chosen(Method, options.method), None if recipe is None else recipe.pruning
+    check_epsilon(options.epsilon, method)
+    patterns = options.patterns or LayerPatterns()
     if patterns.view is not View.MATRIX:
         raise OptionError(f"the view is {patterns.view}; pruning is of weights, and needs the view matrix")
-    scope = chosen(Scope, wish.scope or (usual.scope if usual else Scope.LAYER))
-    rate = wish.rate
-    if usual is not None and rate is None and (wish.n_rounds is None or wish.sparsity is None):
+    scope = chosen(Scope, options.scope or (usual.scope if usual else Scope.LAYER))
+    rate = options.rate
+    if usual is not None and rate is None and (options.n_rounds is None or options.sparsity is None):
         rate = usual.rate
     if usual is not None and not (patterns.include or patterns.exclude):
         patterns = replace(patterns, exclude=usual.exclude)
-    schedule = plan_schedule(n_rounds=wish.n_rounds, sparsity=wish.sparsity, rate=rate)
+    schedule = plan_schedule(n_rounds=options.n_rounds, sparsity=options.sparsity, rate=rate)
     infos = select_layers(open_checkpoint(trained), patterns).infos
-    rates = dict(wish.layer_rates or {})
+    rates = dict(options.layer_rates or {})
     if usual is not None and not rates and scope is Scope.LAYER and schedule.sparsity is None:
         factor = 1.0 if rate is None or rate == usual.rate else rate / usual.rate
         rates = {pattern: own * factor for pattern, own in usual.layer_rates.items()}
-    output_layer = wish.output_layer or (None if recipe is None else parse_architecture(recipe.model).output_layer)
-    if wish.output_layer is not None and wish.output_rate is None:
+    output_layer = options.output_layer or (None if recipe is None else parse_architecture(recipe.model).output_layer)
+    if options.output_layer is not None and options.output_rate is None:
         raise OptionError("--output-layer goes with --output-rate, which says what its rate is")
-    if wish.output_rate is not None:
+    if options.output_rate is not None:
         if output_layer is None:
             raise OptionError("which layer is the output layer? --output-layer names it")
-        rates = output_rates(rates, output_layer, wish.output_rate, DEFAULT_RATE if rate is None else rate)
+        rates = output_rates(rates, output_layer, options.output_rate, DEFAULT_RATE if rate is None else rate)
     schedule = with_layer_rates(schedule, rates, infos, scope)
-    threads = wish.threads or max(1, available_threads() // jobs)
-    return Plan(schedule, method, scope, wish.epsilon, patterns, thread_count(threads), strict=wish.strict)
+    threads = options.threads or max(1, available_threads() // jobs)
+    return Plan(schedule, method, scope, options.epsilon, patterns, thread_count(threads), strict=options.strict)
 
 
 def output_rates(rates: Mapping[str, float], layer: str, output_rate: float | str, rate: float) -> dict[str, float]:
@@ -118,30 +118,32 @@ def output_rates(rates: Mapping[str, float], layer: str, output_rate: float | st
     return {layer: rate / 2 if output_rate == HALF else float(output_rate), **others}
 
 
-def rewind_step(wish: Wish, recipe: Recipe) -> int | None:
+def rewind_step(options: RoundOptions, recipe: Recipe) -> int | None:
     """Give the step of the recipe to rewind to; None if training goes on, or starts from another checkpoint."""
-    if wish.rewind_from is not None and wish.rewind is not None:
-        raise OptionError(f"--rewind is {wish.rewind}, and --rewind-from names weights; one of them is meant")
-    if wish.rewind_from is not None or wish.rewind == "none":
+    if options.rewind_from is not None and options.rewind is not None:
+        raise OptionError(f"--rewind is {options.rewind}, and --rewind-from names weights; one of them is meant")
+    if options.rewind_from is not None or options.rewind == "none":
         return None
-    if wish.rewind is None:
+    if options.rewind is None:
         return recipe.rewind_at
-    if wish.rewind == "init":
+    if options.rewind == "init":
         return 0
-    kind, _, step = wish.rewind.partition(":")
+    kind, _, step = options.rewind.partition(":")
     if kind != "step" or not step.isdecimal() or len(step) > 9:
-        raise OptionError(f"--rewind is {wish.rewind!r}; it must be init, none, or a step of training as in step:500")
+        raise OptionError(
+            f"--rewind is {options.rewind!r}; it must be init, none, or a step of training as in step:500"
+        )
     return int(step)
 
 
-def rewind_words(wish: Wish, step: int | None) -> str:
+def rewind_words(options: RoundOptions, step: int | None) -> str:
     """Give what says where training starts from, in every round."""
-    if wish.rewind_from is not None:
-        return f"sha256:{sha256_of(wish.rewind_from)}"
+    if options.rewind_from is not None:
+        return f"sha256:{sha256_of(options.rewind_from)}"
     return "none" if step is None else f"step:{step}"
 
 
-def settings_of(wish: Wish, plan: Plan) -> dict[str, object]:
+def settings_of(options: RoundOptions, plan: Plan) -> dict[str, object]:
     """Give what decides the rounds: their number only where the targets depend on it, so that more can be added."""
     schedule = plan.schedule
     rates = {pattern: float(rate) for pattern, rate in schedule.layer_rates}
@@ -153,8 +155,8 @@ def settings_of(wish: Wish, plan: Plan) -> dict[str, object]:
     }
     if schedule.rate is not None:
         settings["rate"] = float(schedule.rate)
-    if wish.sparsity is not None:
-        settings |= {"sparsity": wish.sparsity, "rounds": schedule.n_rounds}
+    if options.sparsity is not None:
+        settings |= {"sparsity": options.sparsity, "rounds": schedule.n_rounds}
     return {**settings, **({"layer_rates": rates} if rates else {})}
 
 
