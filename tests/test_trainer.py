@@ -1,6 +1,7 @@
 import json
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -112,7 +113,7 @@ def test_what_a_trainer_started_is_ended_with_it(assignment):
 def _is_running(process):
     for _ in range(50):
         try:
-            state = open(f"/proc/{process}/stat").read().rpartition(")")[2].split()[0]  # noqa: PTH123, SIM115
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
         except FileNotFoundError:
             return False
         if state == "Z":

@@ -61,4 +61,5 @@ def main():
         Path(options.out).write_bytes(Path(options.out).read_bytes()[:-100])
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -220,7 +220,7 @@ def test_the_weights_of_another_step_are_those_that_training_passed(run, tmp_pat
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
-        ({"rewind": "step:x"}, "--rewind is 'step:x'; it must be init, none, or a step as in step:500"),
+        ({"rewind": "step:x"}, "--rewind is 'step:x'; it must be init, none, or a step"),
         ({"rewind": "step:10000"}, "rewind_at is 10000, but training has 90 steps"),
         (
             {"rewind": "init", "rewind_from": Path("x")},
