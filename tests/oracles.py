@@ -61,6 +61,19 @@ def slow_components(present):
     return len(set(colour))
 
 
+def slow_betti_numbers(weight, levels):
+    """Edges, components and cycles of the graph at each level, each graph made anew; the scale is the layer's."""
+    strengths = np.abs(weight.astype(np.float64))
+    largest = strengths.max()
+    numbers = []
+    for level in levels:
+        with np.errstate(invalid="ignore"):
+            present = (strengths / largest >= level) & (strengths > 0)
+        beta0 = slow_components(present)
+        numbers.append((int(present.sum()), beta0, int(present.sum()) - sum(weight.shape) + beta0))
+    return numbers
+
+
 def slow_rounds_above(n_edges, n_needed, rate):
     """Count rounds one by one with fractions."""
     left, rounds = Fraction(n_edges), 0

@@ -7,7 +7,7 @@ edge. Bars of length zero (the strongest edge) are kept.
 """
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 
 import numpy as np
 
@@ -54,6 +54,43 @@ class Barcode:
         return np.concatenate([finite, np.ones(self.n_essential)])
 
 
+@dataclass(frozen=True)
+class Unit:
+    """What the strengths of a layer are measured in: a level is a strength divided by the scale.
+
+    Args:
+        birth: level at which every bar is born.
+        divisor: the scale, above 0; None where there is none, as no layer has an edge.
+    """
+
+    birth: float
+    divisor: float | None
+
+    def levels(self, strengths: FloatArray) -> FloatArray:
+        """Give the levels at which edges of some strengths enter."""
+        return strengths if self.divisor is None else strengths / self.divisor
+
+    def persistences(self, barcode: Barcode) -> FloatArray:
+        """Give every bar's persistence: finite bars birth - death, ascending, then birth for each essential bar."""
+        return np.concatenate([self.birth - self.levels(barcode.deaths), np.full(barcode.n_essential, self.birth)])
+
+
+def unit_of(scale: Scale, *, network_largest: float | None, layer_largest: float | None) -> Unit:
+    """Give the unit that a scale means in one layer.
+
+    With the scale ``none`` nothing is divided, and bars are born at the largest strength of all layers looked at: at 0
+    if none has an edge. Otherwise they are born at 1.
+
+    Args:
+        scale: what strengths are divided by.
+        network_largest: the largest strength of all layers looked at; None without edges.
+        layer_largest: that of the layer.
+    """
+    if scale is Scale.NONE:
+        return Unit(network_largest or 0.0, 1.0)
+    return Unit(1.0, network_largest if scale is Scale.NETWORK else layer_largest)
+
+
 def scale_of_convention(convention: NeuralPersistence) -> Scale:
     """Give the scale that belongs to a convention."""
     return Scale.LAYER if convention is NeuralPersistence.BALWANI else Scale.NETWORK
@@ -83,14 +120,14 @@ def neural_persistence(
         convention: which one.
         scale: the largest strength of the network (rieck) or of the layer (balwani); None if there is no edge. Another
             checkpoint's scale is allowed; a bar that dies above it counts with |1 - death / scale|.
-        p: at least 1.
+        p: at least 1, finite.
 
     Returns:
         the value, or None where there is none: ``balwani`` for V = 2 or a layer of zeros, any for edges without a
         scale.
 
     Raises:
-        OptionError: if p is below 1, or there is no such convention.
+        OptionError: if p is below 1 or infinite, or there is no such convention.
 
     Source: Rieck et al., "Neural Persistence", ICLR 2019, definition 2 and theorem 1; Balwani & Krzyston, PMLR 196,
     2022.
@@ -99,8 +136,7 @@ def neural_persistence(
     0.75
     """
     convention = chosen(NeuralPersistence, convention)
-    if not p >= 1:
-        raise OptionError(f"the norm's p is {p}; it must be at least 1")
+    check_norm(p)
     if convention is NeuralPersistence.BALWANI and reason_undefined(barcode):
         return None
     if scale is None and len(barcode.deaths):
@@ -113,6 +149,16 @@ def neural_persistence(
         norm = float(np.sum(np.abs(persistences) ** p) ** (1 / p))
     value = norm / (barcode.n_vertices - vertices_not_counted) ** (1 / p)
     return value if isfinite(value) else None
+
+
+def check_norm(p: float) -> None:
+    """Refuse a norm that is none, or that is not summed up.
+
+    Raises:
+        OptionError: if p is below 1 or infinite.
+    """
+    if not 1 <= p < inf:
+        raise OptionError(f"the norm's p is {p}; it must be at least 1, and finite")
 
 
 def reason_undefined(barcode: Barcode) -> str | None:

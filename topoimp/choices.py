@@ -61,6 +61,13 @@ class Scale(StrEnum):
     NONE = "none"
 
 
+class BarConvention(StrEnum):
+    """How bars are written: from the level of birth down to that of death, or with signs turned, as GUDHI has them."""
+
+    SUPERLEVEL = "superlevel"
+    GUDHI = "gudhi"
+
+
 class Optimizer(StrEnum):
     """What training steps with."""
 

@@ -8,7 +8,7 @@
     ├── OutputError          an output cannot be written, or is there already
     ├── OptionError          an argument is outside what it may be, or contradicts another
     ├── GateError            a condition that the caller asked to be enforced does not hold
-    └── VerificationError    what topoimp wrote is not what it meant to write
+    └── VerificationError    what topoimp wrote is not what it meant to write, or what it found is contradicted
 
 Each message names the thing, what was found and what is needed, in one line. A bug of ours stays an ordinary exception.
 """
@@ -47,4 +47,4 @@ class GateError(TopoimpError):
 
 
 class VerificationError(TopoimpError):
-    """What topoimp wrote is not what it meant to write."""
+    """What topoimp wrote is not what it meant to write, or what it found is contradicted by another way to find it."""

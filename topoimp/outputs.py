@@ -122,6 +122,23 @@ def plan_outputs(
     )
 
 
+def check_files(targets: Sequence[Path], checkpoint: Checkpoint) -> None:
+    """Make sure that files that are written about a checkpoint are no part of it, and no links.
+
+    Raises:
+        OptionError: if one is the input, holds it, or lies inside it.
+        OutputError: if one is a link, or cannot be looked at.
+    """
+    for target in targets:
+        try:
+            _check_apart_from(target, checkpoint)
+            if target.is_symlink():
+                raise OutputError(f"{target}: is a link; name what it leads to")
+        except (OSError, RuntimeError) as error:  # as above
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"{target}: cannot be written: {reason}") from error
+
+
 def _check_apart_from(target: Path, source: Checkpoint) -> None:
     """Make sure that an output is no part of an input, and the other way round, whatever links lead to either."""
     found = source.found

@@ -76,6 +76,13 @@ COLUMNS = MappingProxyType(
         "np_rieck_finite_reference": "the same of the reference",
         "np_balwani": "neural persistence, convention `balwani`; network: mean over the layers",
         "np_balwani_reference": "the same of the reference",
+        "total_persistence": "sum over all bars of persistence^p (`--p`), no root taken, at the row's scale; an "
+        "essential bar has the persistence 1 (with `--scale none` the largest strength of the network); network: sum "
+        "over the layers",
+        "persistent_entropy": "entropy of the persistences, each divided by their sum, in nats, at the row's scale; "
+        "essential bars as above; network: of the bars of all layers together",
+        "gudhi_agrees": "whether GUDHI finds the same bars (a difference is an error); blank if that was not looked "
+        "at; network: whether it does for every layer",
         "epoch": "passes over the training set",
         "step": "training steps so far",
         "train_loss": "mean cross-entropy over the epoch's training steps, in nats",

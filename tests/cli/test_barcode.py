@@ -96,3 +96,121 @@ def test_groups_that_are_not_written_as_such_are_refused(topoimp, lenet, groups)
 
     assert (outcome.status, outcome.out) == (2, "")
     assert outcome.err.startswith(f"error: --groups is {groups!r}; it must be a pattern and a number of groups")
+
+
+def test_files_are_written_and_named_on_stderr(topoimp, lenet, tmp_path):
+    bars, vectors, curve = (tmp_path / name for name in ("b.csv", "v.npz", "c.csv"))
+
+    outcome = topoimp("barcode", lenet, "--bars", bars, "--vectors", vectors, "--curve", curve, "--levels", "0.5,0")
+
+    assert outcome.status == 0
+    assert outcome.err == f"wrote {bars}\nwrote {vectors}\nwrote {curve}\n"
+    assert len(bars.read_text().splitlines()) == 1 + 1591 + 3
+    assert curve.read_text().splitlines()[-1] == "fc3.weight,0.0,0.0,1000,1,891"
+    assert vectors.stat().st_size > 0
+
+
+def test_the_convention_of_bars_is_that_of_gudhi_if_asked_for(topoimp, lenet, tmp_path):
+    topoimp("barcode", lenet, "--bars", tmp_path / "b.csv", "--convention", "gudhi")
+
+    last = (tmp_path / "b.csv").read_text().splitlines()[-1]
+    assert last == "fc3.weight,,,,,-1.0,inf,true"
+
+
+def test_the_table_is_the_same_with_files_and_without(topoimp, lenet, tmp_path):
+    with_files = topoimp("barcode", lenet, "--bars", tmp_path / "b.csv", "--quiet")
+
+    assert (with_files.out, with_files.err) == (topoimp("barcode", lenet).out, "")
+
+
+def test_vectors_have_the_sizes_asked_for(topoimp, lenet, tmp_path):
+    options = ("--landscapes", 2, "--resolution", 10, "--bandwidth", 0.1)
+
+    outcome = topoimp("barcode", lenet, "--vectors", tmp_path / "v.npz", *options, "--format", "json")
+
+    settings = json.loads(outcome.out)["settings"]
+    assert (settings["n_landscapes"], settings["resolution"], settings["bandwidth"]) == (2, 10, 0.1)
+
+
+def test_an_existing_file_is_refused_without_force(topoimp, lenet, tmp_path):
+    (tmp_path / "b.csv").write_text("mine")
+
+    refused = topoimp("barcode", lenet, "--bars", tmp_path / "b.csv")
+    forced = topoimp("barcode", lenet, "--bars", tmp_path / "b.csv", "--force")
+
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err.endswith("b.csv: exists already; --force replaces it\n")
+    assert forced.status == 0
+
+
+def test_a_check_says_what_was_checked_and_what_was_not(topoimp, lenet):
+    outcome = topoimp("barcode", lenet, "--check", "--check-limit", 30_000)
+
+    assert outcome.status == 0
+    assert [line.split()[-1] for line in outcome.out.splitlines()[3:6]] == ["-", "yes", "yes"]
+    assert outcome.err == (
+        "GUDHI finds the same bars in 2 of 3 layers\nnot checked, as they have more than 30,000 edges: fc1.weight\n"
+    )
+
+
+def test_a_check_of_every_layer_leaves_nothing_out(topoimp, lenet):
+    outcome = topoimp("barcode", lenet, "--check", "--format", "csv")
+
+    rows = list(csv.DictReader(io.StringIO(outcome.out)))
+    assert [row["gudhi_agrees"] for row in rows] == ["true"] * 4
+    assert outcome.err == "GUDHI finds the same bars in 3 of 3 layers\n"
+
+
+def test_a_check_of_nothing_exits_with_1(topoimp, lenet):
+    outcome = topoimp("barcode", lenet, "--check", "--check-limit", 999)
+
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err.endswith(
+        "no layer was held against GUDHI; the smallest has 1,000 edges, and up to 999 are checked (--check-limit)\n"
+    )
+
+
+def test_a_difference_exits_with_4(topoimp, lenet, monkeypatch):
+    from topoimp.barcode import Barcode, barcode_of
+
+    def one_bar_more(layer):
+        return Barcode(barcode_of(layer).deaths[:-1], 2)
+
+    monkeypatch.setattr("topoimp.recomputing.barcode_by_gudhi", one_bar_more)
+
+    outcome = topoimp("barcode", lenet, "--check")
+
+    assert (outcome.status, outcome.out) == (4, "")
+    assert "'fc1.weight' has 1083 finite and 1 essential bars, and 1082 finite and 2 essential bars" in outcome.err
+
+
+def test_the_norm_is_that_of_neural_and_total_persistence(topoimp, lenet):
+    content = json.loads(topoimp("barcode", lenet, "--p", 1, "--format", "json").out)
+
+    row = content["layers"][0]
+    assert content["settings"]["p"] == 1
+    assert row["np_rieck"] * (300 + 784 - 1) == pytest.approx(row["total_persistence"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--convention", "gudhi"], "--convention says something about --bars, which is not asked for"),
+        (["--levels", "0.5"], "--levels says something about --curve, which is not asked for"),
+        (["--resolution", 5], "--resolution says something about --vectors, which is not asked for"),
+        (["--check-limit", 5], "--check-limit says something about --check, which is not asked for"),
+        (["--list", "--check"], "--check does not go with --list, which shows tensors"),
+        (["--list", "--bars", "b.csv"], "--bars does not go with --list, which shows tensors"),
+        (["--curve", "c.csv", "--levels", "0.5;0.1"], "--levels is '0.5;0.1'; it must be numbers with commas"),
+        (["--curve", "c.csv", "--levels", ""], "--levels is ''; it must be numbers with commas, as in 0.5,0.1"),
+        (["--vectors", "v.npz", "--landscapes", 0], "the number of landscapes is 0; it must be at least 1"),
+        (["--bars", "b.parquet"], "the file of bars is named b.parquet; its name ends in .csv or .npz"),
+        (["--p", 0.5], "the norm's p is 0.5; it must be at least 1, and finite"),
+    ],
+)
+def test_options_that_do_not_fit_exit_with_2(topoimp, lenet, options, message):
+    outcome = topoimp("barcode", lenet, *options)
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.startswith(f"error: {message}")
+    assert outcome.err.count("\n") == 1

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from topoimp.barcode import Barcode
 from topoimp.catalogue import LayerPatterns
-from topoimp.choices import NeuralPersistence, Scale
+from topoimp.choices import NeuralPersistence, Scale, View
 from topoimp.commands.barcode import barcode_report, tensor_list
-from topoimp.errors import CheckpointError, OptionError
+from topoimp.errors import CheckpointError, LayerError, OptionError, OutputError, VerificationError
 
 WEIGHTS = {"a": np.array([[4.0, 1.0], [2.0, 0.5]]), "embed": np.array([[8.0, 1.0], [2.0, 0.5]]), "bias": np.ones(2)}
 
@@ -122,3 +123,250 @@ def test_what_is_not_looked_at_is_in_the_report(write):
     report = barcode_report(write(WEIGHTS), patterns=LayerPatterns(exclude=("embed",), embeddings=True))
 
     assert report.left_out == {"embed": "not asked for", "bias": "one axis"}
+
+
+def test_total_persistence_and_entropy_count_essential_bars_with_persistence_1(write):
+    rows = rows_of(barcode_report(write({"a": WEIGHTS["a"]})))
+
+    assert rows["a"]["total_persistence"] == 0.5**2 + 0.75**2 + 1
+    lengths = np.array([0.5, 0.75, 1]) / 2.25
+    assert rows["a"]["persistent_entropy"] == pytest.approx(-(lengths * np.log(lengths)).sum())
+
+
+def test_the_network_has_the_bars_of_all_layers(write):
+    report = barcode_report(write(WEIGHTS))
+
+    totals = [row["total_persistence"] for row in report.layers]
+    assert report.network["total_persistence"] == pytest.approx(sum(totals))
+    assert report.network["persistent_entropy"] > max(row["persistent_entropy"] for row in report.layers)
+
+
+def test_total_persistence_follows_scale_and_degree(write):
+    path = write({"a": WEIGHTS["a"]})
+
+    assert barcode_report(path, p=1).layers[0]["total_persistence"] == 2.25
+    assert barcode_report(path, scale="none", p=1).layers[0]["total_persistence"] == 4 * 2.25
+    assert barcode_report(path, scale="none").layers[0]["persistent_entropy"] == pytest.approx(
+        barcode_report(path).layers[0]["persistent_entropy"]
+    )
+
+
+def test_what_nothing_divides_may_have_no_total_or_no_entropy_and_says_so(write):
+    large = barcode_report(write({"a": np.full((2, 3), 1.7e308)}), scale="none")
+    zeros = barcode_report(write({"a": np.zeros((2, 2))}), scale="none")
+
+    undivided = "no neural persistence: nothing is divided"
+    assert large.layers[0]["undefined"] == f"{undivided}; total_persistence: beyond all numbers"
+    assert zeros.network["undefined"] == f"{undivided}; persistent_entropy: no bar has a persistence"
+    assert (zeros.network["total_persistence"], zeros.network["persistent_entropy"]) == (0.0, None)
+
+
+@pytest.mark.parametrize("p", [0.9, float("inf")])
+def test_a_norm_that_is_none_is_refused_before_anything_is_looked_at(p, tmp_path):
+    with pytest.raises(OptionError, match=f"the norm's p is {p}"):
+        barcode_report(tmp_path / "missing.safetensors", p=p)
+
+
+def test_all_files_are_written_together(write, tmp_path):
+    bars, vectors, curve = (tmp_path / name for name in ("b.csv", "v.npz", "c.csv"))
+
+    report = barcode_report(write(WEIGHTS), bars=bars, vectors=vectors, curve=curve)
+
+    assert report.outputs == {"bars": bars, "vectors": vectors, "curve": curve}
+    assert len(bars.read_text().splitlines()) == 1 + 4 + 4
+    assert len(curve.read_text().splitlines()) == 1 + 2 * 101
+    with np.load(vectors) as arrays:
+        assert (arrays["layers"].tolist(), arrays["landscapes"].shape) == (["a", "embed"], (2, 500))
+
+
+@pytest.mark.parametrize(
+    ("scale", "birth", "deaths"),
+    [
+        (Scale.NETWORK, -1, [-0.5, -0.25, -0.125, np.inf]),
+        (Scale.LAYER, -1, [-1, -0.5, -0.25, np.inf]),
+        (Scale.NONE, -8, [-4, -2, -1, np.inf]),
+    ],
+)
+def test_bars_are_scaled_as_the_report_says(write, tmp_path, scale, birth, deaths):
+    barcode_report(write(WEIGHTS), bars=tmp_path / "b.npz", bar_convention="gudhi", scale=scale)
+
+    with np.load(tmp_path / "b.npz") as arrays:
+        assert arrays["a/death"].tolist() == deaths
+        assert arrays["a/birth"].tolist() == [birth] * 4
+
+
+def test_curves_have_a_line_for_each_layer_and_level(write, tmp_path):
+    barcode_report(write({**WEIGHTS, "dead": np.zeros((2, 2))}), curve=tmp_path / "c.csv", levels=[0.25, 0])
+
+    assert (tmp_path / "c.csv").read_text().splitlines() == [
+        "layer,level,strength,n_edges,beta0,beta1",
+        "a,0.25,2.0,2,2,0",
+        "a,0.0,0.0,4,1,1",
+        "dead,0.25,2.0,0,4,0",
+        "dead,0.0,0.0,0,4,0",
+        "embed,0.25,2.0,2,2,0",
+        "embed,0.0,0.0,4,1,1",
+    ]
+
+
+def test_levels_of_a_curve_are_strengths_where_nothing_is_divided(write, tmp_path):
+    barcode_report(write({"a": WEIGHTS["a"]}), curve=tmp_path / "c.csv", scale="none")
+
+    levels = [line.split(",")[1] for line in (tmp_path / "c.csv").read_text().splitlines()[1:]]
+    assert (levels[0], levels[50], levels[-1]) == ("4.0", "2.0", "0.0")
+
+
+def test_a_layer_without_a_scale_has_a_curve_without_strengths(write, tmp_path):
+    barcode_report(write({"dead": np.zeros((2, 2))}), curve=tmp_path / "c.csv", levels=[1])
+
+    assert (tmp_path / "c.csv").read_text().splitlines()[1] == "dead,1.0,,0,4,0"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"bars": "b.txt"}, "the file of bars is named b.txt; its name ends in .csv or .npz"),
+        ({"vectors": "v.csv"}, "the file of vectors is named v.csv; its name ends in .npz"),
+        ({"curve": "c.npz"}, "the file of Betti curves is named c.npz; its name ends in .csv"),
+        ({"levels": [-1.0]}, "a level is -1.0; levels are finite numbers, 0 or above"),
+        ({"bar_convention": "up"}, "there is no barconvention 'up'"),
+        ({"check_limit": -1}, "the limit of edges that are checked is -1"),
+    ],
+)
+def test_files_that_do_not_fit_are_refused(write, files, message):
+    with pytest.raises(OptionError, match=message):
+        barcode_report(write(WEIGHTS), **files)
+
+
+def test_existing_files_are_refused_and_nothing_is_left_behind(write, tmp_path):
+    bars = tmp_path / "b.csv"
+    bars.write_text("mine")
+
+    with pytest.raises(OutputError, match=r"b\.csv: exists already; --force replaces it"):
+        barcode_report(write(WEIGHTS), bars=bars, curve=tmp_path / "c.csv")
+
+    assert bars.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.csv", "model.safetensors"]
+
+
+def test_existing_files_are_replaced_by_force(write, tmp_path):
+    bars = tmp_path / "b.csv"
+    bars.write_text("mine")
+
+    barcode_report(write(WEIGHTS), bars=bars, force=True)
+
+    assert bars.read_text().startswith("layer,row")
+
+
+def test_two_files_of_one_name_are_refused(write, tmp_path):
+    with pytest.raises(OutputError, match=r"b\.npz: named for two outputs; each needs a name of its own"):
+        barcode_report(write(WEIGHTS), bars=tmp_path / "b.npz", vectors=tmp_path / "b.npz")
+
+
+def test_the_input_is_never_an_output(write, tmp_path):
+    path = write(WEIGHTS)
+    (tmp_path / "link.csv").hardlink_to(path)
+
+    with pytest.raises(OptionError, match=r"link\.csv: is the input; an output needs another name"):
+        barcode_report(path, bars=tmp_path / "link.csv", force=True)
+
+
+def test_nothing_is_written_into_a_checkpoint_that_is_a_folder(write, tmp_path):
+    (tmp_path / "model").mkdir()
+    write(WEIGHTS, name="model/model.safetensors")
+
+    with pytest.raises(OptionError, match=r"b.csv: lies inside the input .*model; an output needs another place"):
+        barcode_report(tmp_path / "model", bars=tmp_path / "model/b.csv")
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_an_output_needs_a_name(write, name):
+    with pytest.raises(OptionError, match=r"its name ends in \.csv or \.npz"):
+        barcode_report(write(WEIGHTS), bars=name)
+
+
+def test_links_are_no_outputs(write, tmp_path):
+    (tmp_path / "link.csv").symlink_to(tmp_path / "elsewhere.csv")
+
+    with pytest.raises(OutputError, match=r"link\.csv: is a link; name what it leads to"):
+        barcode_report(write(WEIGHTS), bars=tmp_path / "link.csv", force=True)
+
+
+def test_an_output_needs_a_folder_that_is_there(write, tmp_path):
+    with pytest.raises(OutputError, match=r"b.csv: cannot be written: No such file or directory"):
+        barcode_report(write(WEIGHTS), bars=tmp_path / "nowhere/b.csv")
+
+
+def test_gudhi_agrees_layer_by_layer(write):
+    report = barcode_report(write(WEIGHTS), check=True)
+
+    assert [row["gudhi_agrees"] for row in report.rows] == [True, True, True]
+    assert report.settings["check_limit"] == 4_000_000
+
+
+def test_layers_that_are_too_large_are_not_checked(write):
+    report = barcode_report(write({"a": WEIGHTS["a"], "b": np.ones((2, 3))}), check=True, check_limit=4)
+
+    assert [row["gudhi_agrees"] for row in report.rows] == [True, None, None]
+
+
+def test_a_check_of_nothing_is_an_error(write):
+    message = r"no layer was held against GUDHI; the smallest has 4 edges, and up to 3 are checked \(--check-limit\)"
+
+    with pytest.raises(LayerError, match=message):
+        barcode_report(write(WEIGHTS), check=True, check_limit=3)
+
+
+def test_channels_and_groups_are_checked_as_the_graphs_that_they_are(write):
+    kernels = {"conv": np.random.default_rng(0).normal(size=(6, 4, 3, 3))}
+    patterns = LayerPatterns(groups=(("conv", 2),), view=View.CHANNEL)
+
+    report = barcode_report(write(kernels), patterns=patterns, check=True, check_limit=12)
+
+    assert [(row["layer"], row["gudhi_agrees"]) for row in report.layers] == [("conv[0]", True), ("conv[1]", True)]
+
+
+def test_without_a_check_there_is_no_column_about_it(write):
+    assert "gudhi_agrees" not in barcode_report(write(WEIGHTS)).rows[0]
+
+
+def test_if_gudhi_differs_nothing_is_written(write, tmp_path, monkeypatch):
+    monkeypatch.setattr("topoimp.recomputing.barcode_by_gudhi", lambda _: Barcode(np.array([4.0, 2.0, 2.0]), 1))
+
+    with pytest.raises(VerificationError, match=r"'a' has a bar 2 that dies at strength 1.0, and at 2.0 by GUDHI"):
+        barcode_report(write({"a": WEIGHTS["a"]}), check=True, bars=tmp_path / "b.csv")
+
+    assert not (tmp_path / "b.csv").exists()
+
+
+@pytest.fixture
+def files_by(write, tmp_path):
+    """Write all files with so many threads, and give their bytes."""
+    path = write({name: np.random.default_rng(k).normal(size=(40, 50)) for k, name in enumerate("abc")})
+
+    def write_files(threads):
+        bars, vectors, curve = (tmp_path / name for name in ("b.npz", "v.npz", "c.csv"))
+        barcode_report(path, bars=bars, vectors=vectors, curve=curve, threads=threads, force=True)
+        return bars.read_bytes(), vectors.read_bytes(), curve.read_bytes()
+
+    return write_files
+
+
+def test_files_are_the_same_whatever_the_number_of_threads(files_by):
+    assert files_by(threads=1) == files_by(threads=3)
+
+
+def test_steps_count_both_looks_at_a_layer(write, tmp_path):
+    steps = []
+
+    barcode_report(write(WEIGHTS), curve=tmp_path / "c.csv", on_step=lambda done, total: steps.append((done, total)))
+
+    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_what_files_were_made_by_is_in_the_settings(write, tmp_path):
+    names = {"bars": tmp_path / "b.csv", "vectors": tmp_path / "v.npz", "curve": tmp_path / "c.csv"}
+
+    settings = barcode_report(write(WEIGHTS), **names, levels=[0.5]).settings
+
+    assert (settings["bar_convention"], settings["n_landscapes"], settings["levels"]) == ("superlevel", 5, ["0.5"])

@@ -3,33 +3,30 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from topoimp.arrays import FloatArray
 from topoimp.barcode import (
-    Barcode,
-    barcode_of_forest,
-    reason_undefined,
+    check_norm,
     scale_of_convention,
+    unit_of,
 )
-from topoimp.catalogue import LayerInfo, LayerPatterns, classify_tensors, natural, select_layers
-from topoimp.checkpoint import open_checkpoint
-from topoimp.choices import NeuralPersistence, Scale, chosen
+from topoimp.catalogue import LayerInfo, LayerPatterns, Layers, classify_tensors, natural, select_layers
+from topoimp.checkpoint import Staging, open_checkpoint
+from topoimp.choices import BarConvention, NeuralPersistence, Scale, chosen
 from topoimp.columns import (
-    layer_columns,
     left_out,
-    mean_persistence_columns,
     pattern_settings,
-    persistence_columns,
 )
-from topoimp.errors import CheckpointError, OptionError
+from topoimp.commands.barcode_files import BarcodeFiles
+from topoimp.commands.barcode_rows import layer_row, network_row
+from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.forest import Forest, spanning_forest
 from topoimp.layers import Layer
-from topoimp.report import Report, Row
+from topoimp.outputs import check_files
+from topoimp.recomputing import check_barcode, check_limit_of
+from topoimp.report import Cell, Report, Row
 from topoimp.streaming import LayerStream, OnStep, counted
 from topoimp.threads import thread_count
+from topoimp.vectors import VectorSettings
 
-UNDIVIDED = "no neural persistence: nothing is divided"
 ALL_LAYERS = LayerPatterns(embeddings=True)
 
 
@@ -40,10 +37,22 @@ def barcode_report(
     scale: Scale | str | None = None,
     convention: NeuralPersistence | str | None = None,
     p: float = 2.0,
+    bars: Path | None = None,
+    bar_convention: BarConvention | str = BarConvention.SUPERLEVEL,
+    vectors: Path | None = None,
+    vector_settings: VectorSettings | None = None,
+    curve: Path | None = None,
+    levels: Sequence[float] | None = None,
+    check: bool = False,
+    check_limit: int | None = None,
+    force: bool = False,
     threads: int | None = None,
     on_step: OnStep | None = None,
 ) -> Report:
     """Report the barcode of each layer of a checkpoint: components, cycles, deaths, neural persistence.
+
+    On request, files say more: every bar, vectors, Betti curves. They appear whole, once all that was asked for is
+    done.
 
     Args:
         path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
@@ -51,33 +60,103 @@ def barcode_report(
         scale: what deaths are divided by; that of ``convention`` if None.
         convention: the neural persistence to put first; that of ``scale`` if None. All three are reported, each with
             its own scale, unless the scale is ``none``.
-        p: of the norm, at least 1.
+        p: of neural persistence's norm, and the degree of total persistence; at least 1, finite.
+        bars: a .csv or .npz file for every bar and the weight that ends it (``topoimp.bars``).
+        bar_convention: how bars are written there.
+        vectors: a .npz file for landscapes, silhouettes and persistence images (``topoimp.vectors``).
+        vector_settings: how these are made; the defaults if None.
+        curve: a .csv file for the Betti numbers at some levels (``topoimp.betti``).
+        levels: at which, at least 0; 101 from birth to 0 if None.
+        check: hold each layer's barcode against GUDHI's, where the layer is not too large for it.
+        check_limit: edges from which on it is; ``topoimp.recomputing.CHECK_LIMIT`` are not too many if None.
+        force: replace existing files.
         threads: how many cores to use; all if None. The result does not depend on it.
         on_step: told how much has been done.
 
     Raises:
-        OptionError: if scale and convention contradict each other, or a pattern matches nothing.
+        OptionError: if scale and convention contradict each other, a pattern matches nothing, or a name does not fit.
+        OutputError: if a file exists (without ``force``) or cannot be written.
+        LayerError: if there is no layer that can be checked.
+        VerificationError: if GUDHI finds other bars; nothing is written.
         TopoimpError: if the file or one of its layers cannot be used.
     """
     scale, convention = _settle(
         None if scale is None else chosen(Scale, scale),
         None if convention is None else chosen(NeuralPersistence, convention),
     )
+    check_norm(p)
+    limit = check_limit_of(check_limit)
+    files = BarcodeFiles(
+        bars=None if bars is None else Path(bars),
+        convention=chosen(BarConvention, bar_convention),
+        vectors=None if vectors is None else Path(vectors),
+        vector_settings=vector_settings or VectorSettings(),
+        curve=None if curve is None else Path(curve),
+        levels=levels,
+    )
     layers = select_layers(open_checkpoint(path), patterns)
-    found = LayerStream(layers, thread_count(threads), counted(on_step, len(layers.infos))).each(_look)
-    forests = {info.name: forest for info, (forest, _) in zip(layers.infos, found, strict=True)}
-    largest = max((forest.strongest or 0.0 for forest in forests.values()), default=0.0) or None
-    rows = [
-        {**layer_columns(info), **_layer_row(info, forest, n_edges, largest, scale, p)}
-        for info, (forest, n_edges) in zip(layers.infos, found, strict=True)
-    ]
+    outputs = files.by_role()
+    check_files(list(outputs.values()), layers.checkpoint)
+    n_looks = len(layers.infos) * (1 if files.curve is None else 2)
+    stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
+    with Staging(list(outputs.values()), force=force) as staging:
+        found = stream.each(_look)
+        forests = {info.name: forest for info, (forest, _) in zip(layers.infos, found, strict=True)}
+        largest = max((forest.strongest or 0.0 for forest in forests.values()), default=0.0) or None
+        units = {
+            name: unit_of(scale, network_largest=largest, layer_largest=forest.strongest)
+            for name, forest in forests.items()
+        }
+        rows = [
+            layer_row(info, forest, n_edges, largest, units[info.name], scale, p)
+            for info, (forest, n_edges) in zip(layers.infos, found, strict=True)
+        ]
+        network = network_row(rows, forests, units, largest, scale, p)
+        if check:
+            agrees = _checked(stream, forests, limit)
+            rows = [{**row, "gudhi_agrees": True if row["layer"] in agrees else None} for row in rows]
+            network = {**network, "gudhi_agrees": True if len(agrees) == len(rows) else None}
+        if files.bars is not None:
+            files.write_bars(staging.partial(files.bars), forests, units, scale)
+        if files.vectors is not None:
+            files.write_vectors(staging.partial(files.vectors), forests, units, scale)
+        if files.curve is not None:
+            files.write_curves(staging.partial(files.curve), stream, forests, units)
+        if outputs:
+            layers.checkpoint.check_unchanged()
+            staging.commit()
+    settings: dict[str, Cell | Sequence[str]] = {**pattern_settings(patterns), "scale": scale, "np": convention, "p": p}
+    if check:
+        settings["check_limit"] = limit
+    settings |= files.settings()
     return Report(
         command="barcode",
         inputs={"checkpoint": Path(path)},
-        settings={**pattern_settings(patterns), "scale": scale, "np": convention, "p": p},
-        rows=[*rows, _network_row(rows, forests, largest, scale)],
+        settings=settings,
+        rows=[*rows, network],
         left_out=left_out(layers),
+        outputs=outputs,
     )
+
+
+def _checked(stream: LayerStream, forests: Mapping[str, Forest], limit: int) -> set[str]:
+    """Hold the barcodes of all layers that are not too large against GUDHI's, one at a time; give which these were.
+
+    Raises:
+        LayerError: if there is none.
+        VerificationError: if one has other bars.
+    """
+    infos = tuple(info for info in stream.layers.infos if forests[info.name].n_edges <= limit)
+    if not infos:
+        fewest = min(forest.n_edges for forest in forests.values())
+        raise LayerError(
+            f"{stream.layers.checkpoint.path}: no layer was held against GUDHI; the smallest has {fewest:,} edges, and "
+            f"up to {limit:,} are checked (--check-limit)"
+        )
+    chosen_layers = Layers(stream.layers.checkpoint, infos, (), stream.layers.patterns)
+    # One thread: GUDHI holds every edge of a layer in memory, and one layer at a time is enough of that.
+    LayerStream(chosen_layers, 1).each(lambda layer, _threads: check_barcode(layer, forests[layer.name]))
+    return {info.name for info in infos}
 
 
 def tensor_list(path: Path, *, patterns: LayerPatterns = ALL_LAYERS) -> Report:
@@ -127,58 +206,3 @@ def _look(layer: Layer, threads: int) -> tuple[Forest, int]:
     """Give a layer's forest, and how many of its weights are not zero."""
     forest, n_edges = spanning_forest(layer, threads=threads), layer.n_edges_in_parallel()
     return forest, forest.n_edges if n_edges is None else n_edges
-
-
-def _layer_row(
-    info: LayerInfo, forest: Forest, n_edges: int, network_largest: float | None, scale: Scale, p: float
-) -> Row:
-    barcode = barcode_of_forest(forest)
-    divisor = {Scale.NETWORK: network_largest, Scale.LAYER: forest.strongest, Scale.NONE: 1.0}[scale]
-    persistences = persistence_columns(barcode, network_scale=network_largest, layer_scale=forest.strongest, p=p)
-    return {
-        "n_weights": info.n_weights,
-        "n_edges": n_edges,
-        "density": n_edges / info.n_weights,
-        "beta0": forest.n_components,
-        "beta1": forest.n_cycles,
-        "floor": len(forest.indices),
-        "largest": forest.strongest,
-        "tau": forest.weakest,
-        "scale": divisor,
-        "median_death": _median(barcode.deaths / divisor) if divisor and len(barcode.deaths) else None,
-        "last_death": forest.weakest / divisor if divisor and forest.weakest is not None else None,
-        **({} if scale is Scale.NONE else persistences),
-        "undefined": _undefined(barcode, scale),
-    }
-
-
-def _median(numbers: FloatArray) -> float:
-    """Give the median; the middle two are halved before they are added, which no number overflows."""
-    ordered = np.sort(numbers)
-    return float(ordered[(len(ordered) - 1) // 2] / 2 + ordered[len(ordered) // 2] / 2)
-
-
-def _undefined(barcode: Barcode, scale: Scale) -> str | None:
-    if scale is Scale.NONE:
-        return UNDIVIDED
-    reason = reason_undefined(barcode)
-    return f"np_balwani: {reason}" if reason else None
-
-
-def _network_row(rows: Sequence[Row], forests: Mapping[str, Forest], largest: float | None, scale: Scale) -> Row:
-    n_weights, n_edges = (sum(int(row[key] or 0) for row in rows) for key in ("n_weights", "n_edges"))
-    undefined = [f"{row['undefined']} ({row['layer']})" for row in rows if row["undefined"]]
-    return {
-        "level": "network",
-        "n_weights": n_weights,
-        "n_edges": n_edges,
-        "density": n_edges / n_weights,
-        "beta0": sum(forest.n_components for forest in forests.values()),
-        "beta1": sum(forest.n_cycles for forest in forests.values()),
-        "floor": sum(len(forest.indices) for forest in forests.values()),
-        "largest": largest,
-        "tau": min((forest.weakest for forest in forests.values() if forest.weakest is not None), default=None),
-        "scale": {Scale.NETWORK: largest, Scale.LAYER: None, Scale.NONE: 1.0}[scale],
-        **({} if scale is Scale.NONE else mean_persistence_columns(rows)),
-        "undefined": UNDIVIDED if scale is Scale.NONE else undefined[0] if undefined else None,
-    }

@@ -5,6 +5,8 @@ Arguments are as in ``forests``: stored codes, a mask that takes the sign away, 
 
 from typing import Any
 
+import numpy as np
+
 from topoimp.arrays import CodeArray, IndexArray
 from topoimp.compilation import compiled
 from topoimp.kernels import BLOCK
@@ -122,3 +124,57 @@ def count_until(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, l
             n_here = kind(n_here + (kind(1) if kind(block[j] & mask) > code else kind(0)))
         n_counted += int(n_here)
     return n_counted
+
+
+LANES = 4
+"""Weights that follow each other are counted apart: they often lie between the same bounds, and wait for no other."""
+
+
+@compiled
+def count_between(
+    codes: CodeArray,
+    start: int,
+    stop: int,
+    mask: Any,
+    shift: int,
+    table: CodeArray,
+    bounds: CodeArray,
+    most_in_one: int,
+    counts: IndexArray,
+    places: CodeArray,
+) -> None:
+    """Add up how many weights of a part lie between some bounds: at the first place those below the first bound.
+
+    Args:
+        codes: stored codes, flat.
+        start: first of the part.
+        stop: one beyond its last.
+        mask: takes the sign away.
+        shift: takes all bits of a magnitude code away but those that it is looked up by.
+        table: of 32 bits; by these bits, how many bounds are at most the least code that begins with them.
+        bounds: ascending, the last above all magnitude codes.
+        most_in_one: how many bounds there are, at most, that begin alike.
+        counts: shape (``LANES``, bounds), updated; what counts is the sum over the first axis.
+        places: of 32 bits, room for as many as are looked at together.
+    """
+    kind = codes.dtype.type
+    low, one, none = kind(shift), np.uint32(1), np.uint32(0)
+    for base in range(start, stop, places.size):
+        block = codes[base : min(base + places.size, stop)]
+        # Without a branch, and nothing counted yet: several weights are looked up at a time.
+        for i in range(block.size):
+            rank = kind(block[i] & mask)
+            place = table[kind(rank >> low)]
+            places[i] = place + (one if bounds[place] <= rank else none)
+        if most_in_one > 1:
+            for i in range(block.size):
+                while bounds[places[i]] <= kind(block[i] & mask):
+                    places[i] += one
+        whole = block.size // 4 * 4
+        for i in range(0, whole, 4):
+            counts[0, places[i]] += 1
+            counts[1, places[i + 1]] += 1
+            counts[2, places[i + 2]] += 1
+            counts[3, places[i + 3]] += 1
+        for i in range(whole, block.size):
+            counts[0, places[i]] += 1
