@@ -18,7 +18,7 @@ _ROUND = {
     "accuracy_deviation": "+-",
     "retention": "retention",
     "beta0": "beta0",
-    "round_barcode_kept": "barcode kept",
+    "round_barcode_kept": "round kept barcode",
     "bottleneck": "bottleneck",
 }
 _LAYER = {
@@ -30,7 +30,7 @@ _LAYER = {
     "density": "density",
     "retention": "retention",
     "beta0": "beta0",
-    "round_barcode_kept": "barcode kept",
+    "round_barcode_kept": "round kept barcode",
     "floor_binds": "floor binds",
 }
 
