@@ -2,6 +2,7 @@
 
 import hashlib
 from fractions import Fraction
+from itertools import product
 
 import gudhi
 import gudhi.hera
@@ -152,3 +153,22 @@ def gudhi_wasserstein(u, v, order):
     return gudhi.hera.wasserstein_distance(
         gudhi_diagram(u), gudhi_diagram(v), order=order, internal_p=np.inf, delta=1e-9
     )
+
+
+def slow_certificate(weight):
+    """The smallest of all rows' and columns' largest strengths, but of those without an edge."""
+    strengths = np.abs(weight.astype(np.float64))
+    largest = [*strengths.max(axis=1).tolist(), *strengths.max(axis=0).tolist()]
+    return min((strength for strength in largest if strength), default=None)
+
+
+def unrolled_convolution(kernel, sides, stride, padding):
+    """Which padded input positions each output position of one filter is connected to, shape (outputs, inputs)."""
+    padded = [side + 2 * padding for side in sides]
+    starts = [range(0, side - k + 1, stride) for side, k in zip(padded, kernel, strict=True)]
+    inputs = np.arange(np.prod(padded)).reshape(padded)
+    windows = [
+        inputs[tuple(slice(at, at + k) for at, k in zip(start, kernel, strict=True))].ravel()
+        for start in product(*starts)
+    ]
+    return np.array([np.isin(inputs.ravel(), window) for window in windows])

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from topoimp.certificate import certificate_of
 from topoimp.errors import OptionError
 from topoimp.forest import Forest
 from topoimp.layers import Layer
@@ -121,6 +122,7 @@ class LayerBound:
         safe_count: fewest strongest weights that keep the barcode; 0 without edges.
         vertex: the row or column that the forest's last edge attaches; None if it joins two larger components.
         last: flat index of the weight that is the forest's last edge; None without edges.
+        certificate: the largest strength of the vertex where that is smallest, never below tau; None without edges.
     """
 
     n_weights: int
@@ -131,6 +133,17 @@ class LayerBound:
     safe_count: int
     vertex: Vertex | None
     last: int | None = None
+    certificate: float | None = None
+
+    @property
+    def n_vertices(self) -> int:
+        """Rows and columns together."""
+        return self.floor + self.n_components
+
+    @property
+    def is_tight(self) -> bool | None:
+        """Whether the certificate equals tau; None without edges."""
+        return None if self.tau is None else self.certificate == self.tau
 
 
 def layer_bound(layer: Layer, forest: Forest, *, threads: int | None = None) -> LayerBound:
@@ -149,6 +162,7 @@ def layer_bound(layer: Layer, forest: Forest, *, threads: int | None = None) -> 
         safe_count=magnitude_safe_count(layer, forest, threads=threads),
         vertex=binding_vertex(forest),
         last=_last_weight(layer, forest),
+        certificate=certificate_of(forest),
     )
 
 
@@ -214,6 +228,8 @@ def global_safe_count(stream: LayerStream, bounds: Mapping[str, LayerBound]) -> 
         return None
     tau = min(taus.values())
     binding = max((name for name in taus if taus[name] == tau), key=lambda name: infos[name].place)
+    if len(infos) == 1:  # known already, and a layer takes its time to be read
+        return GlobalSafeCount(bounds[binding].safe_count, binding)
     n_bits = common_bits(info.number_format for info in infos.values())
     rank = int(ranks_of(np.array([tau]), n_bits)[0])
 
