@@ -1,8 +1,10 @@
 """Slow twins: what the library computes, written again in the plainest way, or by another library."""
 
 import hashlib
+from collections import Counter
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, permutations, product
+from math import comb
 
 import gudhi
 import gudhi.hera
@@ -172,3 +174,83 @@ def unrolled_convolution(kernel, sides, stride, padding):
         for start in product(*starts)
     ]
     return np.array([np.isin(inputs.ravel(), window) for window in windows])
+
+
+def slow_guaranteed(n_rows, n_columns, k):
+    """The smallest a + b - 1 of all blocks with room for k weights."""
+    blocks = product(range(1, n_rows + 1), range(1, n_columns + 1))
+    return min(a + b - 1 for a, b in blocks if a * b >= k) if k else 0
+
+
+def slow_rank(places, n_rows, n_columns):
+    """How many edges a forest of these weights has."""
+    present = np.zeros(n_rows * n_columns, bool)
+    present[list(places)] = True
+    return n_rows + n_columns - slow_components(present.reshape(n_rows, n_columns))
+
+
+def connected_probabilities(n_rows, n_columns, p):
+    """The exact probability that a layer is connected, by the component of its first row; at [rows, columns]."""
+    exact = {}
+    for m, n in product(range(1, n_rows + 1), range(n_columns + 1)):
+        smaller = [(a, b) for a, b in product(range(1, m + 1), range(n + 1)) if (a, b) != (m, n)]
+        exact[m, n] = 1 - sum(
+            comb(m - 1, a - 1) * comb(n, b) * exact[a, b] * (1 - p) ** (a * (n - b) + b * (m - a)) for a, b in smaller
+        )
+    return exact
+
+
+def arrangements(weight, shuffle):
+    """Every shuffled weight, each as often as it comes up."""
+    flat = weight.ravel()
+    if shuffle == "block":
+        block = weight[weight.any(1)][:, weight.any(0)]
+        return [np.array(order).reshape(block.shape) for order in permutations(block.ravel().tolist())]
+    groups = [np.flatnonzero(flat)]
+    if shuffle == "rows":
+        groups = [row * weight.shape[1] + np.flatnonzero(weight[row]) for row in range(len(weight))]
+    shuffled = []
+    for orders in product(*(permutations(group.tolist()) for group in groups)):
+        other = flat.copy()
+        for group, order in zip(groups, orders, strict=True):
+            other[group] = flat[list(order)]
+        shuffled.append(other.reshape(weight.shape))
+    return shuffled
+
+
+def slow_shuffle_chances(weight, k, shuffle):
+    """How likely each number of forest edges is, by shuffling in every way and keeping the k strongest."""
+    shuffled = arrangements(weight, shuffle)
+    counts = Counter(slow_rank(slow_order(other)[:k], *other.shape) for other in shuffled)
+    return {rank: count / len(shuffled) for rank, count in counts.items()}
+
+
+def slow_drawing_chances(drawing):
+    """How likely each rank of a drawing is, by drawing in every way."""
+    groups = [range(a, b) for a, b in zip(drawing.starts[:-1], drawing.starts[1:], strict=True)]
+    choices = [combinations(group, n) for group, n in zip(groups, drawing.wanted.tolist(), strict=True)]
+    chances = Counter()
+    for drawn in product(*choices):
+        places, lots = [place for part in drawn for place in part], [()]
+        if drawing.tied is not None:
+            left = [place for place in groups[drawing.tied.group] if place not in places]
+            lots = [lot[: drawing.tied.n_first] for lot in combinations(left, drawing.tied.n_drawn)]
+        for lot in lots:
+            flat = [*places, *lot] if drawing.flat is None else drawing.flat[[*places, *lot]].tolist()
+            chances[slow_rank(flat, drawing.n_rows, drawing.n_columns)] += 1 / len(lots)
+    total = sum(chances.values())
+    return {rank: chance / total for rank, chance in chances.items()}
+
+
+def literally_shuffled(weight, k, shuffle, rng):
+    """Shuffle the weights themselves, keep the k strongest, and count their forest edges."""
+    other = weight.copy()
+    if shuffle == "edges":
+        other[weight != 0] = rng.permutation(weight[weight != 0])
+    elif shuffle == "block":
+        live = np.ix_(weight.any(1), weight.any(0))
+        other[live] = rng.permutation(weight[live].ravel()).reshape(weight[live].shape)
+    else:
+        for row in range(len(weight)):
+            other[row, weight[row] != 0] = rng.permutation(weight[row, weight[row] != 0])
+    return slow_rank(slow_order(other)[:k], *weight.shape)

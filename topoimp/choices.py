@@ -98,3 +98,11 @@ class Data(StrEnum):
     MNIST = "mnist"
     FASHION_MNIST = "fashion-mnist"
     CIFAR10 = "cifar10"
+
+
+class Shuffle(StrEnum):
+    """What is shuffled: strengths over a layer's edges, with zeros over its live block, or over each row's edges."""
+
+    EDGES = "edges"
+    BLOCK = "block"
+    ROWS = "rows"
