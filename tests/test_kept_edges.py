@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from conftest import info_of
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import slow_forest, slow_order
 from strategies import weights
 
+from topoimp.chances import forest_edges_by_chance
 from topoimp.errors import OptionError
 from topoimp.forest import spanning_forest
 from topoimp.kept_edges import exact_densities, kept_edges_of, kept_edges_of_shape
@@ -14,7 +16,8 @@ DENSITIES = st.lists(st.sampled_from([0.0, 0.001, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0
 
 
 def kept(weight, *densities):
-    return kept_edges_of(as_layer(weight), spanning_forest(as_layer(weight)), densities)
+    layer = as_layer(weight)
+    return kept_edges_of(layer, info_of(layer), spanning_forest(layer), densities)
 
 
 @given(weights(), DENSITIES)
@@ -36,6 +39,16 @@ def test_no_less_than_guaranteed_and_no_more_than_the_floor_is_kept(weight, dens
         assert found.random <= found.floor
 
 
+@given(weights(), DENSITIES)
+def test_what_chance_keeps_is_what_it_keeps_elsewhere(weight, densities):
+    layer = as_layer(weight)
+
+    for found in kept(weight, *densities):
+        by_chance = forest_edges_by_chance(layer, found.n_kept)
+        numbers = (by_chance.guaranteed, by_chance.iid, by_chance.random, by_chance.observed)
+        assert (found.guaranteed, found.iid, found.random, found.observed) == numbers
+
+
 @given(weights(rows=st.integers(2, 12), columns=st.integers(2, 12), kinds=("normal",)), DENSITIES)
 def test_a_shape_alone_is_a_layer_without_zeros(weight, densities):
     for alone, found in zip(kept_edges_of_shape(*weight.shape, densities), kept(weight, *densities), strict=True):
@@ -49,6 +62,14 @@ def test_a_layer_without_structure_keeps_what_is_expected_of_one():
 
     assert (found.n_kept, found.floor, found.guaranteed, found.random) == (600, 499, 48, pytest.approx(4.99))
     assert found.observed == pytest.approx(found.iid, rel=0.05)
+
+
+def test_a_single_zero_in_a_large_layer_does_not_matter(monkeypatch):
+    weight = np.random.default_rng(0).normal(size=(40, 50))
+    weight[3, 4] = 0
+    monkeypatch.delattr("topoimp.kept_edges.forest_edges_by_chance")
+
+    assert kept(weight, 0.1)[0].iid == kept_edges_of_shape(40, 50, [0.1])[0].iid
 
 
 def test_by_hand():
@@ -94,4 +115,4 @@ def test_kernels_have_no_densities():
     layer = by_channel(as_layer(np.ones((2, 4))), 2)
 
     with pytest.raises(OptionError, match="the view is channel; densities are of weights, and need the view matrix"):
-        kept_edges_of(layer, spanning_forest(layer), [0.5])
+        kept_edges_of(layer, info_of(layer), spanning_forest(layer), [0.5])

@@ -6,7 +6,7 @@ while it keeps the forest's last edge; the number of weights up to it in the ord
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
@@ -216,7 +216,7 @@ def global_safe_count(stream: LayerStream, bounds: Mapping[str, LayerBound]) -> 
     """Give the magnitude-safe count of one global order: (strength descending, tensor name, flat index).
 
     Args:
-        stream: the layers, looked at once.
+        stream: the layers; all but the one that binds are looked at once.
         bounds: by layer name, how far each can be pruned.
 
     Returns:
@@ -228,20 +228,18 @@ def global_safe_count(stream: LayerStream, bounds: Mapping[str, LayerBound]) -> 
         return None
     tau = min(taus.values())
     binding = max((name for name in taus if taus[name] == tau), key=lambda name: infos[name].place)
-    if len(infos) == 1:  # known already, and a layer takes its time to be read
-        return GlobalSafeCount(bounds[binding].safe_count, binding)
     n_bits = common_bits(info.number_format for info in infos.values())
     rank = int(ranks_of(np.array([tau]), n_bits)[0])
 
     def count(layer: Layer, threads: int) -> int:
         # Equal strengths are ordered by name, then by index.
-        place, binding_place = infos[layer.name].place, infos[binding].place
-        end = layer.n_weights - 1 if place < binding_place else -1
-        if place == binding_place:
-            end = bounds[binding].last or 0
+        end = layer.n_weights - 1 if infos[layer.name].place < infos[binding].place else -1
         return count_by_strength(layer, Cut(rank, end), n_bits=n_bits, threads=threads)
 
-    return GlobalSafeCount(sum(stream.each(count)), binding)
+    # What the binding layer keeps is its own safe count; it is not looked at again.
+    others = tuple(info for info in infos.values() if info.name != binding)
+    counts = replace(stream, layers=replace(stream.layers, infos=others)).each(count) if others else []
+    return GlobalSafeCount(bounds[binding].safe_count + sum(counts), binding)
 
 
 def binding_vertex(forest: Forest) -> Vertex | None:

@@ -99,12 +99,18 @@ def bound_report(
         raise OptionError(f"the view is {patterns.view}; densities are of weights, and need the view matrix")
     layers = select_layers(open_checkpoint(path), patterns)
     spatial = spatial_columns(layers.infos, options.input_sizes)
-    n_looks = 2 if len(layers.infos) > 1 else 1  # one order over several layers is known once all have been seen
-    stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks * len(layers.infos)))
+    n_looks = 2 * len(layers.infos) - 1  # all layers once, and for one order over all again, but for the one that binds
+    stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
+
+    infos = {info.name: info for info in layers.infos}
 
     def look(layer: Layer, n_threads: int) -> tuple[LayerBound, list[KeptEdges]]:
         forest = spanning_forest(layer, threads=n_threads)
-        at_densities = kept_edges_of(layer, forest, densities, seed=seed) if densities else []
+        at_densities = (
+            kept_edges_of(layer, infos[layer.name], forest, densities, seed=seed, threads=n_threads)
+            if densities
+            else []
+        )
         return layer_bound(layer, forest, threads=n_threads), at_densities
 
     found = stream.each(look)
