@@ -7,7 +7,7 @@ from topoimp.catalogue import natural
 from topoimp.report import Report
 
 from .options import Format
-from .output import note, note_left_out, show
+from .output import for_people, note, note_left_out, show, show_table
 
 if TYPE_CHECKING:
     from topoimp.commands.plan import PruningPlan
@@ -36,6 +36,35 @@ def show_plan(
         note(f"exists already, --force would replace it: {path}", quiet=quiet)
     sizes = f"about {_size(plan.bytes_to_write)} to write, {_size(plan.peak_memory)} of memory"
     note(f"dry run: nothing was written; {sizes}", quiet=quiet)
+
+
+_ROUND = {
+    "seed": "seed",
+    "round": "round",
+    "target": "target",
+    "n_kept": "kept",
+    "density": "density",
+    "beta0": "beta0",
+    "barcode_kept": "barcode kept",
+    "retention": "retention",
+    "floor_binds": "floor binds",
+}
+_LAYER = {"layer": "layer", "seed": "seed", "floor": "floor", "target": "target", "floor_binds": "floor binds"}
+
+
+def show_run_plan(report: Report, format: Format, *, quiet: bool) -> None:  # noqa: A002  # the option's word
+    """Print the rounds of a run folder as far as they are known before training."""
+    show(report, format, _show_run)
+    note_left_out(report, quiet=quiet)
+    note("later rounds are found on weights that are not trained yet: their targets are known", quiet=quiet)
+    note("dry run: nothing was written", quiet=quiet)
+
+
+def _show_run(report: Report) -> None:
+    which = f"method {report.settings['method']}, scope {report.settings['scope']}"
+    show_table(f"{report.inputs['run']}: {which}", _ROUND, report.rounds)
+    last = report.network["round"]
+    show_table(f"in round {last}", _LAYER, for_people([row for row in report.layers if row["round"] == last]))
 
 
 def _by_round(what: str, first: Mapping[str, int]) -> list[str]:

@@ -25,7 +25,7 @@ from .options import (
     layer_patterns,
 )
 from .output import for_people, note, note_left_out, noting_compilation, progress, show, show_table
-from .plans import show_plan
+from .plans import show_plan, show_run_plan
 from .rounds import note_rounds, show_rounds
 from .training_options import TRAINING, DataDir, Jobs, Seeds, parse_seeds
 
@@ -178,7 +178,6 @@ def _prune(
                 "--mask-out": mask_out,
                 "--emit-rounds": emit_rounds,
                 "--seed": seed,
-                "--dry-run": dry_run or None,
             },
             "rounds that are trained",
         )
@@ -200,6 +199,11 @@ def _prune(
             threads=threads,
             jobs=jobs,
         )
+        if dry_run:
+            with noting_compilation(quiet=quiet):
+                report = _plan_of_run(checkpoint, wish, output, parse_seeds(seeds))
+            show_run_plan(report, format, quiet=quiet)
+            return
         with noting_compilation(quiet=quiet), progress(f"pruning {checkpoint}", quiet=quiet) as on_step:
             iterative = _with_training(
                 checkpoint, wish, output, trainer, trainer_timeout, parse_seeds(seeds), data_dir, on_step
@@ -248,6 +252,17 @@ def _prune(
 
 
 prune = Command("prune", _prune, "Example: topoimp prune lenet-300-100-mnist.safetensors --rounds 10")
+
+
+def _plan_of_run(checkpoint: Path, wish: "Wish", output: Path | None, seeds: list[int] | None) -> Report:
+    """Plan the rounds of a run folder."""
+    from topoimp.commands.plan_run import plan_run
+    from topoimp.run_folder import is_run_folder
+
+    if not is_run_folder(checkpoint):
+        _refuse({"--dry-run": True}, "a checkpoint whose rounds --trainer trains")
+    _refuse({"--output": output}, "a run folder, which its rounds are written into")
+    return plan_run(checkpoint, wish, seeds=seeds)
 
 
 def _with_training(

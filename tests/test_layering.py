@@ -104,6 +104,7 @@ ORDER = (
     "commands.compare",
     "commands.train",
     "commands.prune_run",
+    "commands.plan_run",
     "commands",
     "public",
 )

@@ -193,3 +193,23 @@ def test_a_mask_is_applied_without_a_plan(topoimp, lenet):
 
     assert outcome.status == 2
     assert "--apply-mask is pruning by a given mask" in outcome.err
+
+
+def test_a_dry_run_of_a_run_folder_shows_targets(topoimp, tmp_path):
+    run = tmp_path / "run"
+    topoimp("train", "mlp:64-20-10", "-o", run, "--epochs", 1)
+
+    outcome = topoimp("prune", run, "--rounds", 3, "--dry-run")
+
+    assert outcome.status == 0
+    assert "method topological, scope layer" in outcome.out
+    assert "in round 3" in outcome.out
+    assert outcome.err.endswith("their targets are known\ndry run: nothing was written\n")
+    assert not (run / "rounds.csv").exists()
+
+
+def test_a_dry_run_knows_nothing_of_a_trainer_without_a_run_folder(topoimp, lenet):
+    outcome = topoimp("prune", lenet, "--rounds", 1, "--trainer", "true {init} {mask} {out}", "--dry-run")
+
+    assert outcome.status == 2
+    assert "--dry-run does not go with a checkpoint whose rounds --trainer trains" in outcome.err

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from topoimp.catalogue import LayerPatterns
+from topoimp.catalogue import LayerInfo, LayerPatterns
 from topoimp.choices import Method, Scope, chosen
 from topoimp.columns import layer_columns, left_out, pattern_settings
 from topoimp.commands.job import Job
@@ -121,12 +121,13 @@ class Asked:
         settings, outputs = {**self.settings, **more}, self.job.outputs.by_role()
         return Report("prune", self.inputs, settings, rows, left_out(self.job.layers), outputs)
 
-    def rows_of(self, now: Round) -> list[Row]:
-        """Give a row per layer, and one for the network, of one round."""
-        rows: list[Row] = []
-        for info in self.job.layers.infos:
-            layer = now.layers[info.name]
-            here: Row = {"round": now.number, "target": layer.target, "floor_binds": layer.floor_binds}
-            rows.append({**layer_columns(info), **here, **layer.left.columns()})
-        network: Row = {"level": "network", "round": now.number, "target": now.target, "floor_binds": bool(now.missed)}
-        return [*rows, {**network, **now.left.columns()}]
+
+def rows_of_sweep(infos: Sequence[LayerInfo], now: Round) -> list[Row]:
+    """Give a row per layer, and one for the network, of one round."""
+    rows: list[Row] = []
+    for info in infos:
+        layer = now.layers[info.name]
+        here: Row = {"round": now.number, "target": layer.target, "floor_binds": layer.floor_binds}
+        rows.append({**layer_columns(info), **here, **layer.left.columns()})
+    network: Row = {"level": "network", "round": now.number, "target": now.target, "floor_binds": bool(now.missed)}
+    return [*rows, {**network, **now.left.columns()}]

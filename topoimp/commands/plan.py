@@ -9,7 +9,7 @@ from pathlib import Path
 
 from topoimp.catalogue import LayerPatterns
 from topoimp.choices import Method, Scope
-from topoimp.commands.asked import Asked
+from topoimp.commands.asked import Asked, rows_of_sweep
 from topoimp.commands.job import recipe_of
 from topoimp.report import Report, Row
 from topoimp.streaming import LARGE, SIDE_BY_SIDE, OnStep
@@ -107,7 +107,7 @@ def plan_pruning(
     peak_memory = _peak_memory(asked)
     rows: list[Row] = []
     for now in rounds:
-        *layers, network = asked.rows_of(now)
+        *layers, network = rows_of_sweep(asked.job.layers.infos, now)
         rows += [*layers, {**network, "bytes_to_write": _bytes_of_round(asked, now.number), "peak_memory": peak_memory}]
     report = asked.report(rows, dry_run=True)
     return PruningPlan(

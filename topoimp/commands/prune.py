@@ -5,7 +5,7 @@ from pathlib import Path
 
 from topoimp.catalogue import LayerPatterns
 from topoimp.choices import Method, Scope
-from topoimp.commands.asked import Asked
+from topoimp.commands.asked import Asked, rows_of_sweep
 from topoimp.commands.job import Pruning, metadata_of
 from topoimp.streaming import OnStep
 
@@ -84,7 +84,7 @@ def prune_checkpoint(
     job = asked.job
     with job.staging(force=force) as staging:
         swept = asked.swept()
-        report = asked.report([row for now in swept.rounds for row in asked.rows_of(now)])
+        report = asked.report([row for now in swept.rounds for row in rows_of_sweep(job.layers.infos, now)])
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
             now = swept.rounds[number - 1]
             expected = {name: layer.left for name, layer in now.layers.items()}
