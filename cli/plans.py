@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from topoimp.catalogue import natural
 from topoimp.report import Report
 
 from .options import Format
@@ -69,6 +68,8 @@ def _show_run(report: Report) -> None:
 
 def _by_round(what: str, first: Mapping[str, int]) -> list[str]:
     """Give a line for each round, with its layers."""
+    from topoimp.catalogue import natural
+
     names: dict[int, list[str]] = {}
     for name in sorted(first, key=natural):
         names.setdefault(first[name], []).append(name)

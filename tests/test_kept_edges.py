@@ -82,6 +82,12 @@ def test_by_hand():
     ]
 
 
+def test_a_long_shape_with_a_short_side_is_not_simulated():
+    (found,) = kept_edges_of_shape(2, 10**12, [0.5])
+
+    assert (found.n_kept, found.iid, found.observed) == (10**12, None, None)
+
+
 def test_stored_zeros_are_never_kept():
     (found,) = kept(np.diag([3.0, 2.0, 1.0]), 0.9)
 

@@ -26,6 +26,10 @@ _FEW_ZEROS = 0.001
 """Share of zeros, beside dead rows and columns, wherever they are, that cannot matter to what is expected."""
 
 
+LARGEST_SIMULATED = 1_000_000
+"""Weights of a shape that is simulated: a simulation has a byte for each."""
+
+
 @dataclass(frozen=True)
 class KeptEdges:
     """How many edges of a layer's forest are among its strongest weights.
@@ -36,6 +40,7 @@ class KeptEdges:
         floor: edges of the forest.
         guaranteed: forest edges kept at least, whatever the weights.
         iid: forest edges to expect if strengths were independent and alike; simulated where there is no closed form.
+            None if that would take too long: of a shape alone, larger than ``LARGEST_SIMULATED``, with a short side.
         random: forest edges that a random mask of as many edges is expected to meet.
         observed: forest edges kept; None if the weights are not known.
     """
@@ -44,7 +49,7 @@ class KeptEdges:
     n_kept: int
     floor: int
     guaranteed: int
-    iid: float
+    iid: float | None
     random: float
     observed: int | None
 
@@ -135,7 +140,7 @@ def kept_edges_of_shape(n_rows: int, n_columns: int, densities: Sequence[float],
     for density, share in zip(densities, exact_densities(densities), strict=True):
         n_kept = round_half_up(share * n_edges)
         iid = expected_forest_edges_iid(n_rows, n_columns, n_kept)
-        if iid is None:
+        if iid is None and n_edges <= LARGEST_SIMULATED:
             iid = simulated_forest_edges_iid(n_rows, n_columns, n_kept, seed=seed).mean
         guaranteed = guaranteed_forest_edges(n_rows, n_columns, n_kept)
         random = expected_forest_edges_random(n_edges, floor, n_kept).mean
