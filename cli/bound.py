@@ -1,13 +1,14 @@
 """``topoimp bound``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
 from topoimp.choices import View
-from topoimp.report import Report
+from topoimp.report import Report, Row
 
+from .bound_options import parse_densities, parse_input_sizes, parse_shapes
 from .options import (
     Command,
     Embeddings,
@@ -24,6 +25,9 @@ from .options import (
 )
 from .output import for_people, in_view, note, note_left_out, noting_compilation, progress, show, show_table
 
+if TYPE_CHECKING:
+    from topoimp.spatial import InputSize
+
 
 def _bound(
     checkpoint: Annotated[
@@ -36,7 +40,29 @@ def _bound(
             "--arch", metavar="MODEL", help="Shapes alone: lenet-300-100, vgg-16, ..., or mlp:784-300-100-10."
         ),
     ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option("--shape", metavar="64x3x3x3", help="The shape of a layer alone. Repeatable."),
+    ] = None,
     rate: Rate = None,
+    densities: Annotated[
+        str | None,
+        typer.Option(
+            "--densities",
+            metavar="D,...",
+            help="Also show how much of its forest each layer keeps at these densities in [0, 1], beside chance.",
+        ),
+    ] = None,
+    input_size: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input-size",
+            metavar="LAYER=HxW",
+            help="Bound a convolution per filter, unrolled over this image; :STRIDE:PADDING may follow. Repeatable.",
+            show_default="stride 1, padding same",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the simulations that --densities may need.")] = 0,
     include: Include = None,
     exclude: Exclude = None,
     embeddings: Embeddings = False,
@@ -47,30 +73,52 @@ def _bound(
     quiet: Quiet = False,
 ) -> None:
     """Print how far each layer of CHECKPOINT can be pruned with its barcode kept, by any method and by magnitude."""
-    from topoimp.commands.bound import architecture_bound_report, bound_report
+    from topoimp.commands.bound import architecture_bound_report, bound_report, shape_bound_report
     from topoimp.errors import OptionError
     from topoimp.schedule import DEFAULT_RATE
 
-    rate = DEFAULT_RATE if rate is None else rate
-    if (checkpoint is None) == (arch is None):
-        raise OptionError("bound takes either a CHECKPOINT or --arch MODEL, and one of them is needed")
+    if [checkpoint is None, arch is None, not shape].count(False) != 1:
+        raise OptionError("bound takes a CHECKPOINT, --arch MODEL or --shape, and one of them is needed")
+    asked: _Asked = {
+        "rate": DEFAULT_RATE if rate is None else rate,
+        "densities": parse_densities(densities),
+        "input_sizes": parse_input_sizes(input_size),
+        "seed": seed,
+    }
     if checkpoint is None:
         if include or exclude or embeddings or groups or view is not View.MATRIX:
+            which = "--shape" if arch is None else "--arch"
             raise OptionError(
-                "--include, --exclude, --embeddings, --groups and --view are about a CHECKPOINT; --arch has none"
+                f"--include, --exclude, --embeddings, --groups and --view are about a CHECKPOINT; {which} has none"
             )
-        show(architecture_bound_report(str(arch), rate=rate), format, _show_floors)
+        if arch is not None:
+            report = architecture_bound_report(arch, **asked)
+        else:
+            report = shape_bound_report(parse_shapes(shape or []), **asked)
+        show(report, format, _show_floors)
+        _note_images(report, quiet=quiet)
         return
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view)
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
-        report = bound_report(checkpoint, patterns=patterns, rate=rate, threads=threads, on_step=on_step)
+        report = bound_report(checkpoint, patterns=patterns, threads=threads, on_step=on_step, **asked)
     show(report, format, _show_bounds)
     note_left_out(report, quiet=quiet)
+    _note_images(report, quiet=quiet)
     if format is Format.TABLE:
         note(_global_line(report), quiet=quiet)
 
 
 bound = Command("bound", _bound, "Example: topoimp bound lenet-300-100-mnist.safetensors")
+
+
+class _Asked(TypedDict):
+    """What is asked of bounds, with or without weights."""
+
+    rate: float
+    densities: list[float]
+    input_sizes: "dict[str, InputSize]"
+    seed: int
+
 
 _FLOORS = {
     "layer": "layer",
@@ -81,16 +129,36 @@ _FLOORS = {
 }
 _SAFETY = {
     "tau": "tau",
+    "certificate_tight": "certificate tight",
     "safe_count": "safe count",
     "safe_sparsity": "safe sparsity",
     "safe_rounds": "safe rounds",
     "binding_vertex": "binding vertex",
 }
+_IMAGE = {
+    "layer": "layer",
+    "input_size": "input",
+    "spatial_inputs": "padded inputs",
+    "spatial_outputs": "outputs",
+    "spatial_edges": "edges",
+    "spatial_floor": "floor",
+    "spatial_compression": "critical compression",
+}
+_KEPT = {
+    "layer": "layer",
+    "density": "density",
+    "n_kept": "kept",
+    "floor": "floor",
+    "forest_guaranteed": "guaranteed",
+    "forest_random": "random",
+    "forest_iid": "iid",
+    "forest_kept": "observed",
+}
 
 
 def _show_floors(report: Report) -> None:
-    title = f"{report.settings['arch']}, all weights non-zero; rounds at rate {report.settings['rate']}"
-    show_table(title, _FLOORS, for_people(report.rows))
+    title = f"{report.settings.get('arch', 'shapes')}, all weights non-zero; rounds at rate {report.settings['rate']}"
+    _show(report, title, _FLOORS)
 
 
 def _show_bounds(report: Report) -> None:
@@ -98,7 +166,28 @@ def _show_bounds(report: Report) -> None:
         f"{report.inputs['checkpoint']}: floor of any method, safe for magnitude; rounds at {report.settings['rate']}"
         f"{in_view(report)}"
     )
-    show_table(title, {**_FLOORS, **_SAFETY}, for_people(report.rows))
+    _show(report, title, {**_FLOORS, **_SAFETY})
+
+
+def _show(report: Report, title: str, columns: dict[str, str]) -> None:
+    bounds: list[Row] = [row for row in report.rows if row["level"] != "density"]
+    show_table(title, columns, for_people(bounds))
+    images = [row for row in report.layers if "input_size" in row]
+    if images:
+        show_table("a filter unrolled over its input, edges counted (spatial convention)", _IMAGE, images)
+    if report.densities:
+        kept = {
+            name: header for name, header in _KEPT.items() if any(row[name] is not None for row in report.densities)
+        }
+        show_table("forest edges among the strongest weights", kept, report.densities)
+
+
+def _note_images(report: Report, *, quiet: bool) -> None:
+    if any("input_size" in row for row in report.layers):
+        note(
+            "the spatial convention counts edges, which share a kernel's weights; input is HxW:stride:padding",
+            quiet=quiet,
+        )
 
 
 def _global_line(report: Report) -> str:
@@ -108,5 +197,6 @@ def _global_line(report: Report) -> str:
     return (
         "pruned by magnitude with one global order, all barcodes are kept down to "
         f"{network['safe_count_global']:,} weights "
-        f"(sparsity {network['safe_sparsity_global']:.4%}); {network['binding_layer']} binds"
+        f"(sparsity {network['safe_sparsity_global']:.4%}) and for {network['safe_rounds_global']} rounds; "
+        f"{network['binding_layer']} binds"
     )

@@ -25,6 +25,7 @@ from .options import (
     layer_patterns,
 )
 from .output import for_people, note, note_left_out, noting_compilation, progress, show, show_table
+from .plans import show_plan, show_run_plan
 from .rounds import note_rounds, show_rounds
 from .training_options import TRAINING, DataDir, Jobs, Seeds, parse_seeds
 
@@ -149,6 +150,12 @@ def _prune(
     strict: Annotated[
         bool, typer.Option("--strict", help="Write nothing and exit with 3 if a target is below a floor.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the rounds, their floors and barcodes, and what it takes; write nothing."
+        ),
+    ] = False,
     force: Force = False,
     threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
@@ -157,6 +164,7 @@ def _prune(
 ) -> None:
     """Prune CHECKPOINT in rounds, keep every layer's barcode, and prove it; writes a checkpoint, its mask and a CSV."""
     from topoimp.commands.apply_mask import apply_mask
+    from topoimp.commands.plan import plan_pruning
     from topoimp.commands.prune import prune_checkpoint
     from topoimp.run_folder import is_run_folder
 
@@ -165,7 +173,12 @@ def _prune(
         from topoimp.rounds.planning import RoundOptions
 
         _refuse(
-            {"--apply-mask": mask, "--mask-out": mask_out, "--emit-rounds": emit_rounds, "--seed": seed},
+            {
+                "--apply-mask": mask,
+                "--mask-out": mask_out,
+                "--emit-rounds": emit_rounds,
+                "--seed": seed,
+            },
             "rounds that are trained",
         )
         options = RoundOptions(
@@ -186,6 +199,11 @@ def _prune(
             threads=threads,
             jobs=jobs,
         )
+        if dry_run:
+            with noting_compilation(quiet=quiet):
+                report = _plan_of_run(checkpoint, options, output, parse_seeds(seeds))
+            show_run_plan(report, format, quiet=quiet)
+            return
         with noting_compilation(quiet=quiet), progress(f"pruning {checkpoint}", quiet=quiet) as on_step:
             iterative = _with_training(
                 checkpoint, options, output, trainer, trainer_timeout, parse_seeds(seeds), data_dir, on_step
@@ -201,36 +219,50 @@ def _prune(
         "output": output,
         "patterns": layer_patterns(include, exclude, groups, embeddings=embeddings),
         "mask_output": mask_out,
-        "force": force,
         "threads": threads,
+    }
+    how: _How = {
+        "n_rounds": rounds,
+        "sparsity": sparsity,
+        "rate": rate,
+        "method": method or Method.TOPOLOGICAL,
+        "epsilon": epsilon,
+        "scope": scope or Scope.LAYER,
+        "layer_rates": _with_output_rate(rates, output_layer, output_rate, rate),
+        "seed": seed or 0,
+        "rewind_from": rewind_from,
+        "emit_rounds": _numbers(emit_rounds),
+        "strict": strict,
     }
     with noting_compilation(quiet=quiet), progress(f"pruning {checkpoint}", quiet=quiet) as on_step:
         where["on_step"] = on_step
         if mask is not None:
             _refuse_rounds(rounds, sparsity, rate, method, scope, seed, emit_rounds, strict or None)
-            _refuse_rounds(epsilon or None, layer_rate, output_rate, output_layer, rewind_from)
-            pruning = apply_mask(checkpoint, mask, **where)
+            _refuse_rounds(epsilon or None, layer_rate, output_rate, output_layer, rewind_from, dry_run or None)
+            pruning = apply_mask(checkpoint, mask, force=force, **where)
+        elif dry_run:
+            plan = plan_pruning(checkpoint, **how, **where)
         else:
-            pruning = prune_checkpoint(
-                checkpoint,
-                n_rounds=rounds,
-                sparsity=sparsity,
-                rate=rate,
-                method=method or Method.TOPOLOGICAL,
-                epsilon=epsilon,
-                scope=scope or Scope.LAYER,
-                layer_rates=_with_output_rate(rates, output_layer, output_rate, rate),
-                seed=seed or 0,
-                rewind_from=rewind_from,
-                emit_rounds=_numbers(emit_rounds),
-                strict=strict,
-                **where,
-            )
+            pruning = prune_checkpoint(checkpoint, force=force, **how, **where)
+    if dry_run:
+        show_plan(plan, format, _show_pruning, quiet=quiet)
+        return
     show(pruning.report, format, _show_pruning)
     _note_pruning(pruning, quiet=quiet, verbose=verbose)
 
 
 prune = Command("prune", _prune, "Example: topoimp prune lenet-300-100-mnist.safetensors --rounds 10")
+
+
+def _plan_of_run(checkpoint: Path, options: "RoundOptions", output: Path | None, seeds: list[int] | None) -> Report:
+    """Plan the rounds of a run folder."""
+    from topoimp.commands.plan_run import plan_run
+    from topoimp.run_folder import is_run_folder
+
+    if not is_run_folder(checkpoint):
+        _refuse({"--dry-run": True}, "a checkpoint whose rounds --trainer trains")
+    _refuse({"--output": output}, "a run folder, which its rounds are written into")
+    return plan_run(checkpoint, options, seeds=seeds)
 
 
 def _with_training(
@@ -317,9 +349,24 @@ class _Where(TypedDict):
     output: Path | None
     patterns: "LayerPatterns"
     mask_output: Path | None
-    force: bool
     threads: int | None
     on_step: NotRequired["OnStep"]
+
+
+class _How(TypedDict):
+    """What pruning in rounds takes, done or planned."""
+
+    n_rounds: int | None
+    sparsity: float | None
+    rate: float | None
+    method: Method
+    epsilon: float
+    scope: Scope
+    layer_rates: dict[str, float]
+    seed: int
+    rewind_from: Path | None
+    emit_rounds: list[int]
+    strict: bool
 
 
 def _refuse_rounds(*options: object) -> None:

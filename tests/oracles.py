@@ -170,6 +170,25 @@ def gudhi_wasserstein(u, v, order):
     )
 
 
+def slow_certificate(weight):
+    """The smallest of all rows' and columns' largest strengths, but of those without an edge."""
+    strengths = np.abs(weight.astype(np.float64))
+    largest = [*strengths.max(axis=1).tolist(), *strengths.max(axis=0).tolist()]
+    return min((strength for strength in largest if strength), default=None)
+
+
+def unrolled_convolution(kernel, sides, stride, padding):
+    """Which padded input positions each output position of one filter is connected to, shape (outputs, inputs)."""
+    padded = [side + 2 * padding for side in sides]
+    starts = [range(0, side - k + 1, stride) for side, k in zip(padded, kernel, strict=True)]
+    inputs = np.arange(np.prod(padded)).reshape(padded)
+    windows = [
+        inputs[tuple(slice(at, at + k) for at, k in zip(start, kernel, strict=True))].ravel()
+        for start in product(*starts)
+    ]
+    return np.array([np.isin(inputs.ravel(), window) for window in windows])
+
+
 def slow_guaranteed(n_rows, n_columns, k):
     """The smallest a + b - 1 of all blocks with room for k weights."""
     blocks = product(range(1, n_rows + 1), range(1, n_columns + 1))

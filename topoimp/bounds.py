@@ -6,12 +6,13 @@ while it keeps the forest's last edge; the number of weights up to it in the ord
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
 
+from topoimp.certificate import certificate_of
 from topoimp.errors import OptionError
 from topoimp.forest import Forest
 from topoimp.layers import Layer
@@ -121,6 +122,7 @@ class LayerBound:
         safe_count: fewest strongest weights that keep the barcode; 0 without edges.
         vertex: the row or column that the forest's last edge attaches; None if it joins two larger components.
         last: flat index of the weight that is the forest's last edge; None without edges.
+        certificate: the largest strength of the vertex where that is smallest, never below tau; None without edges.
     """
 
     n_weights: int
@@ -131,6 +133,17 @@ class LayerBound:
     safe_count: int
     vertex: Vertex | None
     last: int | None = None
+    certificate: float | None = None
+
+    @property
+    def n_vertices(self) -> int:
+        """Rows and columns together."""
+        return self.floor + self.n_components
+
+    @property
+    def is_tight(self) -> bool | None:
+        """Whether the certificate equals tau; None without edges."""
+        return None if self.tau is None else self.certificate == self.tau
 
 
 def layer_bound(layer: Layer, forest: Forest, *, threads: int | None = None) -> LayerBound:
@@ -149,6 +162,7 @@ def layer_bound(layer: Layer, forest: Forest, *, threads: int | None = None) -> 
         safe_count=magnitude_safe_count(layer, forest, threads=threads),
         vertex=binding_vertex(forest),
         last=_last_weight(layer, forest),
+        certificate=certificate_of(forest),
     )
 
 
@@ -202,7 +216,7 @@ def global_safe_count(stream: LayerStream, bounds: Mapping[str, LayerBound]) -> 
     """Give the magnitude-safe count of one global order: (strength descending, tensor name, flat index).
 
     Args:
-        stream: the layers, looked at once.
+        stream: the layers; all but the one that binds are looked at once.
         bounds: by layer name, how far each can be pruned.
 
     Returns:
@@ -219,13 +233,13 @@ def global_safe_count(stream: LayerStream, bounds: Mapping[str, LayerBound]) -> 
 
     def count(layer: Layer, threads: int) -> int:
         # Equal strengths are ordered by name, then by index.
-        place, binding_place = infos[layer.name].place, infos[binding].place
-        end = layer.n_weights - 1 if place < binding_place else -1
-        if place == binding_place:
-            end = bounds[binding].last or 0
+        end = layer.n_weights - 1 if infos[layer.name].place < infos[binding].place else -1
         return count_by_strength(layer, Cut(rank, end), n_bits=n_bits, threads=threads)
 
-    return GlobalSafeCount(sum(stream.each(count)), binding)
+    # What the binding layer keeps is its own safe count; it is not looked at again.
+    others = tuple(info for info in infos.values() if info.name != binding)
+    counts = replace(stream, layers=replace(stream.layers, infos=others)).each(count) if others else []
+    return GlobalSafeCount(bounds[binding].safe_count + sum(counts), binding)
 
 
 def binding_vertex(forest: Forest) -> Vertex | None:

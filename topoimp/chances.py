@@ -19,7 +19,7 @@ from topoimp.layers import Layer
 from topoimp.nulls import expected_forest_edges_iid, expected_forest_edges_random, guaranteed_forest_edges
 from topoimp.shuffling import live_shape, n_forest_edges_of, shuffled, strongest_of
 
-_FEW_TIES = 0.01
+FEW_TIES = 0.01
 """Share of the weights kept that may be chosen by index without mattering to what is expected."""
 
 
@@ -187,7 +187,7 @@ def forest_edges_by_chance(
     top = strongest_of(layer, forest, n_kept)
     n_rows, n_columns = live_shape(forest)
     iid = None
-    if forest.n_edges == n_rows * n_columns > 0 and not (top.is_split and top.n_first > _FEW_TIES * n_kept):
+    if forest.n_edges == n_rows * n_columns > 0 and not (top.is_split and top.n_first > FEW_TIES * n_kept):
         iid = expected_forest_edges_iid(n_rows, n_columns, n_kept)
     if iid is None:
         drawing = shuffled(layer, forest, top, Shuffle.EDGES)

@@ -61,10 +61,10 @@ def pruning_settings(
     return settings
 
 
-def rows_of_pruning(layers: Layers, now: Round) -> list[Row]:
+def rows_of_pruning(infos: Sequence[LayerInfo], now: Round) -> list[Row]:
     """Give the rows of a round of pruning: one for each layer, and one for the network."""
     rows: list[Row] = []
-    for info in layers.infos:
+    for info in infos:
         layer = now.layers[info.name]
         here: Row = {"round": now.number, "target": layer.target, "floor_binds": layer.floor_binds}
         rows.append({**layer_columns(info), **here, **layer.left.columns()})

@@ -198,7 +198,7 @@ class ModulePruner:
             patterns=self._patterns,
             layer_rates=self._layer_rates,
         )
-        rows = [row for each in swept.rounds for row in rows_of_pruning(stream.layers, each)]
+        rows = [row for each in swept.rounds for row in rows_of_pruning(stream.layers.infos, each)]
         report = Report("prune", {}, settings, rows, left_out(stream.layers))
         return ModulePruning(masks, report, now.missed)
 

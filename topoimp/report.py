@@ -24,7 +24,8 @@ Row = Mapping[str, Cell]
 
 COLUMNS = MappingProxyType(
     {
-        "level": "`layer`, or `network` for a row about all selected layers together",
+        "level": "`layer`, or `network` for a row about all selected layers together; in `bound` also `density`, for a "
+        "layer at one density",
         "method": "what decides which weights are kept",
         "epsilon": "share of the scale up to which deaths are not protected; blank but for the method `topological`",
         "scope": "whether each layer has a target of its own, or all share one",
@@ -38,11 +39,12 @@ COLUMNS = MappingProxyType(
         "view": "how the tensor is read as a matrix",
         "selected": "whether the tensor is looked at",
         "reason": "why it is not",
+        "n_vertices": "rows and columns together",
         "n_weights": "weights, stored zeros included",
         "n_edges": "weights of the input (in `compare`: of the reference) that are not zero",
         "target": "weights to keep in this round; blank in a layer row of scope `global`",
         "n_kept": "weights kept, or present in the other checkpoint; stored zeros count as not kept",
-        "density": "n_kept / n_weights; in `barcode` n_edges / n_weights",
+        "density": "n_kept / n_weights; in `barcode` n_edges / n_weights; in `bound` the share asked for",
         "sparsity": "1 - density",
         "compression_ratio": "1 / density",
         "beta0": "connected components of what is kept; single rows and columns count",
@@ -58,6 +60,8 @@ COLUMNS = MappingProxyType(
         "median_death": "median level at which finite bars die: strength / scale",
         "last_death": "level at which the last finite bar dies: tau / scale",
         "tau": "strength of the forest's weakest edge: dropping |w| < t keeps the barcode if and only if t <= tau",
+        "certificate": "largest strength of the vertex with an edge where that is smallest; tau is never above it",
+        "certificate_tight": "whether that is tau; if not, the last forest edge joins two larger parts",
         "safe_count": "fewest strongest weights that keep the barcode; network: each layer cut for itself",
         "safe_sparsity": "1 - safe_count / n_weights",
         "safe_count_global": "the same with one order over all layers",
@@ -65,8 +69,21 @@ COLUMNS = MappingProxyType(
         "binding_layer": "the layer whose last forest edge comes latest in one order over all layers",
         "binding_vertex": "the row or column that the last forest edge attaches; blank if it joins two larger parts",
         "rate": "share of the remaining weights that one round removes",
-        "rounds_to_floor": "rounds at that rate that fit above the floor",
+        "rounds_to_floor": "rounds at that rate that fit above the floor; network: of every layer",
+        "rounds_to_floor_global": "the same with one target for all layers",
         "safe_rounds": "rounds of plain magnitude pruning at that rate that keep the barcode; network: for every layer",
+        "safe_rounds_global": "the same with one order over all layers",
+        "input_size": "image that a convolution is laid over, its stride and its padding (`same`: as many outputs as "
+        "inputs at stride 1)",
+        "spatial_inputs": "positions of the padded input of a convolution",
+        "spatial_outputs": "positions of its output",
+        "spatial_edges": "edges of one filter laid over the image: from each output to the inputs it is made of",
+        "spatial_floor": "edges of the forest of that graph, if the kernel has no zero",
+        "spatial_compression": "spatial_edges / spatial_floor: of edges, which share the weights of one kernel",
+        "forest_guaranteed": "forest edges that the n_kept strongest weights keep at least, whatever the weights",
+        "forest_random": "forest edges that a random mask of n_kept edges is expected to meet",
+        "forest_iid": "forest edges that the n_kept strongest weights keep on average if strengths have no structure",
+        "forest_kept": "forest edges that are among the n_kept strongest weights",
         "beta0_kept": "whether there are as many components as in the reference",
         "barcode_kept": "whether all bars are exactly those of the reference",
         "retention": "share of the reference's forest edges that are present",
@@ -91,6 +108,8 @@ COLUMNS = MappingProxyType(
         "round_beta0_kept": "whether the round's mask left as many components as the weights before it had",
         "round_barcode_kept": "whether the round's mask left all bars of the weights before it",
         "round_retention": "share of the forest of the weights before the round that its mask kept",
+        "bytes_to_write": "about how many bytes this round would write (`prune --dry-run`); the mask with the last",
+        "peak_memory": "about how many bytes will be resident at most (`prune --dry-run`)",
         "bottleneck": "bottleneck distance of the barcode to the reference's, at the reference's scale; removed edges "
         "merge at 0; network: the largest",
         "sorted_linf": "largest difference of the sorted persistences, at the reference's scale; network: the largest",
@@ -146,12 +165,20 @@ class Report:
         return [row for row in self.rows if row["level"] == "network"]
 
     @property
+    def densities(self) -> list[Row]:
+        """The rows about single layers at one density each."""
+        return [row for row in self.rows if row["level"] == "density"]
+
+    @property
     def network(self) -> Row:
         """The row about the network, after the last round if there are rounds; empty if there is none."""
         return self.rounds[-1] if self.rounds else {}
 
     def to_json(self) -> str:
-        """Give one JSON object: command, version, inputs, settings, layers, network, left_out, outputs, rounds."""
+        """Give one JSON object: command, version, inputs, settings, layers, network, left_out.
+
+        After these outputs, rounds or epochs, and densities, if there are any.
+        """
         from importlib.metadata import version  # slow to import, and only needed here
 
         content: dict[str, object] = {
@@ -168,6 +195,8 @@ class Report:
         for step in ("round", "epoch"):
             if step in self.network:
                 content[f"{step}s"] = self.rounds
+        if self.densities:
+            content["densities"] = self.densities
         return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
     def to_csv(self) -> str:

@@ -201,7 +201,7 @@ def test_emitted_rounds_that_are_no_numbers(topoimp, lenet, unchanged, text):
 
 @pytest.mark.parametrize("arguments", [[], ["x.safetensors", "--arch", "lenet-5"]])
 def test_bound_of_neither_or_both(topoimp, arguments):
-    assert_refused(topoimp("bound", *arguments), 2, "bound takes either a CHECKPOINT or --arch MODEL")
+    assert_refused(topoimp("bound", *arguments), 2, "bound takes a CHECKPOINT, --arch MODEL or --shape, and one")
 
 
 def test_an_unknown_architecture(topoimp):

@@ -1,4 +1,8 @@
+import csv
+import io
 import json
+
+import pytest
 
 
 def test_the_table_and_the_line_about_one_global_order(topoimp, lenet):
@@ -32,3 +36,72 @@ def test_the_rate_changes_the_rounds(topoimp, lenet):
     content = json.loads(topoimp("bound", lenet, "--rate", "0.5", "--format", "json").out)
 
     assert content["network"]["rounds_to_floor"] == 3
+
+
+def test_shapes_need_no_checkpoint(topoimp):
+    outcome = topoimp("bound", "--shape", "64x3x3x3", "--shape", "300x784")
+
+    assert (outcome.status, outcome.err) == (0, "")
+    assert "shapes, all weights non-zero; rounds at rate 0.2" in outcome.out
+    assert "19.20" in outcome.out
+
+
+def test_shapes_do_not_import_torch(topoimp, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+
+    assert topoimp("bound", "--shape", "300x784", "--densities", "0.1").status == 0
+
+
+def test_images_and_densities_have_tables_of_their_own(topoimp):
+    options = ["--input-size", "64x3*=32x32", "--input-size", "8x*=9x9:2:same", "--densities", "0.5, 0.1"]
+
+    outcome = topoimp("bound", "--shape", "64x3x3x3", "--shape", "8x8x3x3", *options)
+
+    assert "a filter unrolled over its input, edges counted (spatial convention)" in outcome.out
+    assert "32x32:1:same" in outcome.out
+    assert "9x9:2:same" in outcome.out
+    assert "4.229" in outcome.out  # 9 * 32 * 32 / (34 * 34 + 32 * 32 - 1)
+    assert "forest edges among the strongest weights" in outcome.out
+    assert "observed" not in outcome.out
+    assert "the spatial convention counts edges, which share a kernel's weights" in outcome.err
+
+
+def test_densities_of_a_checkpoint_show_what_is_observed(topoimp, lenet):
+    outcome = topoimp("bound", lenet, "--densities", "0.01")
+
+    assert "guaranteed  random    iid  observed" in outcome.out
+
+
+def test_densities_are_rows_of_their_own_for_programs(topoimp, lenet):
+    options = ["bound", lenet, "--densities", "0.5,0.1", "--seed", 3, "--format"]
+
+    content = json.loads(topoimp(*options, "json").out)
+    lines = list(csv.DictReader(io.StringIO(topoimp(*options, "csv").out)))
+
+    assert [row["density"] for row in content["densities"]] == [0.5, 0.1] * 3
+    assert [row["level"] for row in content["layers"]] == ["layer"] * 3
+    assert content["settings"]["seed"] == 3
+    assert [line["level"] for line in lines] == ["layer"] * 3 + ["network"] + ["density"] * 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "bound takes a CHECKPOINT, --arch MODEL or --shape, and one of them is needed"),
+        (["x", "--shape", "3x3"], "bound takes a CHECKPOINT, --arch MODEL or --shape, and one of them is needed"),
+        (["--arch", "lenet-5", "--shape", "3x3"], "bound takes a CHECKPOINT, --arch MODEL or --shape, and one of"),
+        (["--shape", "3x"], "--shape is '3x'; it must be sizes with x between them, as in 64x3x3x3"),
+        (["--shape", "3"], "the shape is 3; a layer has two rows and two columns or more"),
+        (["--shape", "3x3", "--view", "channel"], "--view are about a CHECKPOINT; --shape has none"),
+        (["--shape", "3x3", "--densities", "0.5,x"], "--densities is '0.5,x'; it must be numbers with commas, as in"),
+        (["--shape", "3x3", "--densities", ""], "--densities is ''; it must be numbers with commas, as in 0.5,0.1"),
+        (["--shape", "3x3", "--seed", "-1", "--densities", "0.5"], "the seed is -1; it must be at least 0"),
+        (["--shape", "3x3", "--input-size", "3x3"], "--input-size is '3x3'; it must be a layer and the size of its"),
+        (["--shape", "3x3", "--input-size", "3x3=4x4:1:2:3"], "in conv1.weight=28x28 or conv1.weight=28x28:2:1"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(topoimp, arguments, message):
+    outcome = topoimp("bound", *arguments)
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert message in outcome.err

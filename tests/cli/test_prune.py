@@ -139,3 +139,77 @@ def test_what_is_not_copied_is_said(topoimp, lenet):
     assert "not copied, as it holds other weights or is no tensor: pytorch_model.bin\n" in outcome.err
     written = [f"wrote {folder}.pruned{end}" for end in ("", ".mask.safetensors", ".csv")]
     assert outcome.err.splitlines()[-3:] == written
+
+
+def test_a_dry_run_says_what_would_be_and_writes_nothing(topoimp, lenet):
+    outcome = topoimp("prune", lenet, "--rounds", 25, "--dry-run")
+
+    assert outcome.status == 0
+    assert "after round 25" in outcome.out
+    assert outcome.err.splitlines() == [
+        "held at the floor from round 10 on: fc3.weight",
+        "held at the floor from round 20 on: fc2.weight",
+        "held at the floor from round 25 on: fc1.weight",
+        "all barcodes are kept in all rounds",
+        "no training between rounds: they equal one shot at the last target",
+        outcome.err.splitlines()[-1],
+    ]
+    assert outcome.err.splitlines()[-1].startswith("dry run: nothing was written; about 1.1 MB to write, 1")
+    assert [path.name for path in lenet.parent.iterdir()] == [lenet.name]
+
+
+def test_a_dry_run_says_when_plain_magnitude_pruning_changes_a_barcode(topoimp, lenet):
+    outcome = topoimp("prune", lenet, "--rounds", 10, "--method", "magnitude", "--dry-run")
+
+    assert "the barcode is another from round " in outcome.err
+    assert "all barcodes are kept" not in outcome.err
+
+
+def test_a_dry_run_names_outputs_that_are_there(topoimp, lenet):
+    topoimp("prune", lenet, "--rounds", 1)
+
+    outcome = topoimp("prune", lenet, "--rounds", 1, "--dry-run")
+
+    assert outcome.status == 0
+    assert (
+        f"exists already, --force would replace it: {lenet.with_name('lenet-300-100-mnist.pruned.csv')}" in outcome.err
+    )
+
+
+def test_a_dry_run_for_programs_is_marked(topoimp, lenet):
+    content = json.loads(topoimp("prune", lenet, "--rounds", 2, "--dry-run", "--format", "json", "-q").out)
+
+    assert content["settings"]["dry_run"] is True
+    assert content["network"]["bytes_to_write"] > 1_000_000
+    assert content["rounds"][0]["bytes_to_write"] == 0
+
+
+def test_a_strict_dry_run_is_a_gate(topoimp, lenet):
+    assert topoimp("prune", lenet, "--rounds", 10, "--strict", "--dry-run").status == 3
+
+
+def test_a_mask_is_applied_without_a_plan(topoimp, lenet):
+    outcome = topoimp("prune", lenet, "--apply-mask", lenet, "--dry-run")
+
+    assert outcome.status == 2
+    assert "--apply-mask is pruning by a given mask" in outcome.err
+
+
+def test_a_dry_run_of_a_run_folder_shows_targets(topoimp, tmp_path):
+    run = tmp_path / "run"
+    topoimp("train", "mlp:64-20-10", "-o", run, "--epochs", 1)
+
+    outcome = topoimp("prune", run, "--rounds", 3, "--dry-run")
+
+    assert outcome.status == 0
+    assert "method topological, scope layer" in outcome.out
+    assert "in round 3" in outcome.out
+    assert outcome.err.endswith("their targets are known\ndry run: nothing was written\n")
+    assert not (run / "rounds.csv").exists()
+
+
+def test_a_dry_run_knows_nothing_of_a_trainer_without_a_run_folder(topoimp, lenet):
+    outcome = topoimp("prune", lenet, "--rounds", 1, "--trainer", "true {init} {mask} {out}", "--dry-run")
+
+    assert outcome.status == 2
+    assert "--dry-run does not go with a checkpoint whose rounds --trainer trains" in outcome.err

@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
 
-from topoimp.commands.bound import architecture_bound_report, bound_report
+from topoimp.catalogue import LayerPatterns
+from topoimp.choices import Method, Scope, View
+from topoimp.commands.bound import architecture_bound_report, bound_report, shape_bound_report
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import OptionError
+from topoimp.spatial import InputSize
 
 
 def test_a_trained_network_by_its_definitions(lenet):
@@ -29,6 +33,11 @@ def test_by_hand(write):
         "column 1",
     )
     assert (b["floor"], b["tau"], b["safe_count"], b["safe_sparsity"], b["n_edges"]) == (3, 3.0, 3, 0.25, 3)
+    assert [(row["n_vertices"], row["certificate"], row["certificate_tight"]) for row in report.rows] == [
+        (4, 1.0, True),
+        (4, 3.0, True),
+        (8, 1.0, True),
+    ]
     assert (report.network["safe_count_global"], report.network["binding_layer"]) == (6, "a")
     assert report.network["safe_sparsity_global"] == 0.25
 
@@ -67,3 +76,138 @@ def test_an_architecture_has_the_floors_of_its_trained_network(lenet):
     trained, alone = bound_report(lenet, rate=0.3), architecture_bound_report("lenet-300-100", rate=0.3)
 
     assert [[row[c] for c in columns] for row in alone.layers] == [[row[c] for c in columns] for row in trained.layers]
+
+
+def test_a_certificate_that_is_not_tight_shows_blocks(write):
+    blocks = np.array([[4.0, 0.0, 0.0], [3.0, 1.0, 0.0], [0.0, 2.0, 2.5]])
+
+    (row,) = bound_report(write({"a": blocks})).layers
+
+    assert (row["tau"], row["certificate"], row["certificate_tight"], row["binding_vertex"]) == (1.0, 2.0, False, None)
+
+
+@pytest.mark.parametrize(("scope", "column"), [(Scope.LAYER, "safe_rounds"), (Scope.GLOBAL, "safe_rounds_global")])
+def test_magnitude_pruning_keeps_all_barcodes_for_the_safe_rounds_and_not_one_more(sample, scope, column):
+    path = sample("lenet-5-mnist.safetensors")
+    rounds = bound_report(path, rate=0.05).network[column]
+
+    pruned = prune_checkpoint(path, n_rounds=rounds + 1, rate=0.05, method=Method.MAGNITUDE, scope=scope).report
+
+    assert [row["barcode_kept"] for row in pruned.rounds] == [True] * rounds + [False]
+
+
+@pytest.mark.parametrize(
+    ("scope", "column"), [(Scope.LAYER, "rounds_to_floor"), (Scope.GLOBAL, "rounds_to_floor_global")]
+)
+def test_the_floor_binds_right_after_the_rounds_that_fit_above_it(sample, scope, column):
+    path = sample("mlp-digits.safetensors")
+    rounds = bound_report(path).network[column]
+
+    pruned = prune_checkpoint(path, n_rounds=rounds + 1, scope=scope).report
+
+    assert [row["floor_binds"] for row in pruned.rounds] == [False] * rounds + [True]
+
+
+def test_densities_add_a_row_for_each_of_every_layer(lenet):
+    report = bound_report(lenet, densities=[0.5, 0.01])
+
+    assert [(row["layer"], row["density"]) for row in report.densities] == [
+        (f"fc{k}.weight", density) for k in (1, 2, 3) for density in (0.5, 0.01)
+    ]
+    assert all(row["forest_guaranteed"] <= row["forest_kept"] <= row["floor"] for row in report.densities)
+    assert [row["retention"] == row["forest_kept"] / row["floor"] for row in report.densities] == [True] * 6
+    assert (report.settings["densities"], report.settings["seed"]) == (["0.5", "0.01"], 0)
+
+
+def test_at_a_density_the_forest_edges_are_those_that_magnitude_pruning_retains(lenet):
+    pruned = prune_checkpoint(lenet, n_rounds=1, sparsity=0.9, method=Method.MAGNITUDE).report
+
+    report = bound_report(lenet, densities=[0.1])
+
+    assert [row["retention"] for row in report.densities] == [row["retention"] for row in pruned.layers]
+
+
+def test_without_densities_nothing_is_said_of_them(lenet):
+    report = bound_report(lenet)
+
+    assert report.densities == []
+    assert "densities" not in report.settings
+    assert '"densities"' not in report.to_json()
+
+
+def test_shapes_alone_are_the_layers_of_a_checkpoint_of_such_shapes(lenet):
+    columns = ("rows", "columns", "n_vertices", "n_edges", "beta0", "floor", "critical_density", "rounds_to_floor")
+
+    trained, alone = bound_report(lenet), shape_bound_report([(300, 784), (100, 300), (10, 100)])
+
+    assert [[row[c] for c in columns] for row in alone.layers] == [[row[c] for c in columns] for row in trained.layers]
+    assert alone.network["rounds_to_floor_global"] == trained.network["rounds_to_floor_global"] == 22
+    assert "dtype" not in alone.layers[0]
+
+
+def test_a_shape_given_twice_is_two_layers():
+    report = shape_bound_report([(64, 3, 3, 3), (10, 20), (64, 3, 3, 3)], densities=[0.5])
+
+    assert [row["layer"] for row in report.layers] == ["64x3x3x3", "10x20", "64x3x3x3#2"]
+    assert [row["forest_kept"] for row in report.densities] == [None] * 3
+    assert report.settings["shapes"] == ["64x3x3x3", "10x20", "64x3x3x3#2"]
+
+
+@pytest.mark.parametrize("shape", [(5,), (1, 5), (5, 1, 1), (5, 0), (0, 5), ()])
+def test_a_shape_that_is_no_layer_is_refused(shape):
+    with pytest.raises(OptionError, match="a layer has two rows and two columns or more"):
+        shape_bound_report([shape])
+
+
+def test_no_shape_is_refused():
+    with pytest.raises(OptionError, match="no shape is given; at least one is needed, as in 64x3x3x3"):
+        shape_bound_report([])
+
+
+def test_filters_are_bounded_over_an_image_with_weights_and_without(sample):
+    sizes = {"conv1*": InputSize((28, 28), padding=0)}
+
+    reports = [
+        bound_report(sample("lenet-5-mnist.safetensors"), input_sizes=sizes),
+        architecture_bound_report("lenet-5", input_sizes=sizes),
+        shape_bound_report([(20, 1, 5, 5)], input_sizes={"20x*": sizes["conv1*"]}),
+    ]
+
+    assert [report.layers[0]["spatial_compression"] for report in reports] == [25 * 576 / (784 + 576 - 1)] * 3
+    assert ["input_size" in row for row in reports[0].layers] == [True, False, False, False]
+    assert reports[1].settings["input_sizes"] == ["conv1*=28x28:1:0"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "size", "message"),
+    [
+        (
+            "conv9*",
+            InputSize((28, 28)),
+            "--input-size: pattern 'conv9\\*' matches no layer; the first of them are conv1",
+        ),
+        ("fc1*", InputSize((28, 28)), r"--input-size: fc1.weight has the shape \[500, 800\]; a convolution has 3 axes"),
+        ("conv1*", InputSize((3, 3), 1, 0), "--input-size: conv1.weight: the image is 3 x 3 with its padding; the ker"),
+    ],
+)
+def test_an_image_that_does_not_fit_is_refused(pattern, size, message):
+    with pytest.raises(OptionError, match=message):
+        architecture_bound_report("lenet-5", input_sizes={pattern: size})
+
+
+@pytest.mark.parametrize("report", [bound_report, lambda _path, **options: shape_bound_report([(2, 2)], **options)])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rate": 1.0}, "the rate is 1.0; it must be above 0 and below 1"),
+        ({"densities": [0.5, 1.5]}, "a density is 1.5; it must be at least 0 and at most 1"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(lenet, report, options, message):
+    with pytest.raises(OptionError, match=message):
+        report(lenet, **options)
+
+
+def test_densities_need_weights_as_edges(sample):
+    with pytest.raises(OptionError, match="the view is channel; densities are of weights, and need the view matrix"):
+        bound_report(sample("lenet-5-mnist.safetensors"), patterns=LayerPatterns(view=View.CHANNEL), densities=[0.5])

@@ -218,7 +218,7 @@ def test_the_weights_of_another_step_are_those_that_training_passed(run, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("wish", "message"),
+    ("options", "message"),
     [
         ({"rewind": "step:x"}, "--rewind is 'step:x'; it must be init, none, or a step"),
         ({"rewind": "step:10000"}, "rewind_at is 10000, but training has 90 steps"),
@@ -234,9 +234,9 @@ def test_the_weights_of_another_step_are_those_that_training_passed(run, tmp_pat
         ({"output_layer": "fc2.weight"}, "--output-layer goes with --output-rate"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(run, wish, message):
+def test_options_that_mean_nothing_are_refused(run, options, message):
     with pytest.raises(OptionError, match=message):
-        prune_run(run, RoundOptions(**{"n_rounds": 1, **wish}))
+        prune_run(run, RoundOptions(**{"n_rounds": 1, **options}))
 
 
 def test_the_folder_says_how_it_was_pruned(run):

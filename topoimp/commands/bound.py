@@ -1,28 +1,69 @@
 """How far can a checkpoint be pruned before its barcodes must change, and before magnitude pruning changes them?"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 
 from topoimp.architectures import parse_architecture
-from topoimp.bounds import (
-    LayerBound,
-    critical_compression,
-    critical_density,
-    exact_rate,
-    global_safe_count,
-    layer_bound,
-    rounds_above,
-)
-from topoimp.catalogue import LayerPatterns, select_layers
+from topoimp.bounds import LayerBound, exact_rate, global_safe_count, layer_bound
+from topoimp.catalogue import LayerInfo, LayerPatterns, select_layers
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import View
 from topoimp.columns import layer_columns, left_out, pattern_settings
+from topoimp.commands.bound_rows import (
+    density_rows,
+    floor_columns,
+    network_floor_columns,
+    network_safe_columns,
+    safe_columns,
+    spatial_columns,
+)
 from topoimp.errors import OptionError
 from topoimp.forest import spanning_forest
-from topoimp.report import Report, Row
+from topoimp.kept_edges import KeptEdges, exact_densities, kept_edges_of, kept_edges_of_shape
+from topoimp.layers import Layer
+from topoimp.number_format import F32
+from topoimp.report import Cell, Report, Row
 from topoimp.schedule import DEFAULT_RATE
+from topoimp.spatial import InputSize
 from topoimp.streaming import LayerStream, OnStep, counted
 from topoimp.threads import thread_count
+
+
+@dataclass(frozen=True)
+class BoundOptions:
+    """What is asked of bounds, with or without weights.
+
+    Args:
+        rate: share of the remaining weights that one round removes, for the counts of rounds; above 0 and below 1.
+        densities: at which it is told how much of its forest a layer keeps, and how much chance would; in [0, 1].
+        input_sizes: by pattern, the image that a convolution is laid over, for its bound in the spatial convention.
+        seed: of the simulations that densities need where there is no closed form; at least 0.
+    """
+
+    rate: float = DEFAULT_RATE
+    densities: Sequence[float] = ()
+    input_sizes: Mapping[str, InputSize] = field(default_factory=dict)
+    seed: int = 0
+
+    def check(self) -> None:
+        """Make sure that numbers are in range.
+
+        Raises:
+            OptionError: if one is not.
+        """
+        exact_rate(self.rate)
+        exact_densities(self.densities)
+
+    def settings(self) -> dict[str, Cell | Sequence[str]]:
+        """Give what a report says of them."""
+        said: dict[str, Cell | Sequence[str]] = {"rate": self.rate}
+        if self.densities:
+            said |= {"densities": [f"{density:g}" for density in self.densities], "seed": self.seed}
+        if self.input_sizes:
+            said["input_sizes"] = [f"{pattern}={size}" for pattern, size in self.input_sizes.items()]
+        return said
 
 
 def bound_report(
@@ -30,6 +71,9 @@ def bound_report(
     *,
     patterns: LayerPatterns | None = None,
     rate: float = DEFAULT_RATE,
+    densities: Sequence[float] = (),
+    input_sizes: Mapping[str, InputSize] | None = None,
+    seed: int = 0,
     threads: int | None = None,
     on_step: OnStep | None = None,
 ) -> Report:
@@ -38,130 +82,143 @@ def bound_report(
     Args:
         path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
         patterns: which layers; all but embeddings and heads if None.
-        rate: share of the remaining weights that one round removes, for the counts of rounds; above 0 and below 1.
+        rate: as in ``BoundOptions``, as are the next three.
+        densities: a row for each of every layer.
+        input_sizes: by pattern.
+        seed: of simulations.
         threads: how many cores to use; all if None. The result does not depend on it.
         on_step: told how much has been done.
 
     Raises:
-        OptionError: if the rate is out of range or a pattern matches nothing.
+        OptionError: if a number is out of range or a pattern matches nothing.
         TopoimpError: if the file or one of its layers cannot be used.
     """
-    exact_rate(rate)
-    patterns = patterns or LayerPatterns()
+    options, patterns = BoundOptions(rate, densities, input_sizes or {}, seed), patterns or LayerPatterns()
+    options.check()
+    if densities and patterns.view is not View.MATRIX:
+        raise OptionError(f"the view is {patterns.view}; densities are of weights, and need the view matrix")
     layers = select_layers(open_checkpoint(path), patterns)
-    stream = LayerStream(layers, thread_count(threads), counted(on_step, 2 * len(layers.infos)))
-    bounds = stream.each(lambda layer, n: layer_bound(layer, spanning_forest(layer, threads=n), threads=n))
+    spatial = spatial_columns(layers.infos, options.input_sizes)
+    n_looks = 2 * len(layers.infos) - 1  # all layers once, and for one order over all again, but for the one that binds
+    stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
+
+    infos = {info.name: info for info in layers.infos}
+
+    def look(layer: Layer, n_threads: int) -> tuple[LayerBound, list[KeptEdges]]:
+        forest = spanning_forest(layer, threads=n_threads)
+        at_densities = (
+            kept_edges_of(layer, infos[layer.name], forest, densities, seed=seed, threads=n_threads)
+            if densities
+            else []
+        )
+        return layer_bound(layer, forest, threads=n_threads), at_densities
+
+    found = stream.each(look)
+    bounds = {info.name: bound for info, (bound, _) in zip(layers.infos, found, strict=True)}
+    kept = {info.name: of_layer for info, (_, of_layer) in zip(layers.infos, found, strict=True)}
     rows: list[Row] = [
-        {**layer_columns(info), **_floor_columns(bound, rate), **_safe_columns(bound, rate)}
-        for info, bound in zip(layers.infos, bounds, strict=True)
+        {**layer_columns(info), **floor_columns(bound, rate), **safe_columns(bound, rate), **image}
+        for info, bound, image in zip(layers.infos, bounds.values(), spatial, strict=True)
     ]
+    network = network_safe_columns(bounds, global_safe_count(stream, bounds), rate)
     return Report(
         command="bound",
         inputs={"checkpoint": Path(path)},
-        settings={**pattern_settings(patterns), "rate": rate},
-        rows=[*rows, {**_network_row(bounds, rate), **_network_safety(bounds, stream, rate)}],
+        settings={**pattern_settings(patterns), **options.settings()},
+        rows=[
+            *rows,
+            {**network_floor_columns(list(bounds.values()), rate), **network},
+            *(row for name, of_layer in kept.items() for row in density_rows(name, of_layer)),
+        ],
         left_out=left_out(layers),
     )
 
 
-def architecture_bound_report(model: str, *, rate: float = DEFAULT_RATE) -> Report:
+def architecture_bound_report(
+    model: str,
+    *,
+    rate: float = DEFAULT_RATE,
+    densities: Sequence[float] = (),
+    input_sizes: Mapping[str, InputSize] | None = None,
+    seed: int = 0,
+) -> Report:
     """Report the bounds that follow from the shapes of an architecture alone, all of its weights being non-zero.
 
     Args:
         model: as ``train`` takes it, such as ``lenet-300-100``, ``vgg-16`` or ``mlp:784-300-100-10``.
-        rate: share of the remaining weights that one round removes; above 0 and below 1.
+        rate: as in ``BoundOptions``, as are the others.
+        densities: a row for each of every layer, of what is expected.
+        input_sizes: by pattern.
+        seed: of simulations.
 
     Raises:
-        OptionError: if there is no such architecture, none of its weights is a layer, or the rate is out of range.
+        OptionError: if there is no such architecture, none of its weights is a layer, or a number is out of range.
     """
-    exact_rate(rate)
-    sides = {name: (m, n) for name, (m, n) in parse_architecture(model).layer_sides().items() if m > 1 and n > 1}
-    if not sides:
+    options = BoundOptions(rate, densities, input_sizes or {}, seed)
+    options.check()
+    weights = parse_architecture(model).weights
+    layers = {name: shape for name, shape in weights.items() if shape[0] > 1 and prod(shape[1:]) > 1}
+    if not layers:
         raise OptionError(f"{model} has no layer of two rows and two columns or more")
-    bounds = [_dense_bound(n_rows, n_columns) for n_rows, n_columns in sides.values()]
+    return _shape_report(layers, {"arch": model}, options)
+
+
+def shape_bound_report(
+    shapes: Sequence[Sequence[int]],
+    *,
+    rate: float = DEFAULT_RATE,
+    densities: Sequence[float] = (),
+    input_sizes: Mapping[str, InputSize] | None = None,
+    seed: int = 0,
+) -> Report:
+    """Report the bounds that follow from shapes of weights alone, all of them being non-zero.
+
+    Args:
+        shapes: at least one, such as (300, 784), or (64, 3, 3, 3) for a convolution. A layer is named by its shape, as
+            ``64x3x3x3``; the second of the same shape ``64x3x3x3#2``.
+        rate: as in ``BoundOptions``, as are the others.
+        densities: a row for each of every layer, of what is expected.
+        input_sizes: by pattern.
+        seed: of simulations.
+
+    Raises:
+        OptionError: if there is no shape, one of them is no layer, or a number is out of range.
+    """
+    options = BoundOptions(rate, densities, input_sizes or {}, seed)
+    options.check()
+    if not shapes:
+        raise OptionError("no shape is given; at least one is needed, as in 64x3x3x3")
+    layers: dict[str, tuple[int, ...]] = {}
+    for shape in map(tuple, shapes):
+        name = "x".join(map(str, shape))
+        if len(shape) < 2 or shape[0] < 2 or min(shape) < 1 or prod(shape[1:]) < 2:
+            raise OptionError(f"the shape is {name}; a layer has two rows and two columns or more")
+        number = 1 + sum(shape == other for other in layers.values())
+        layers[name if number == 1 else f"{name}#{number}"] = shape
+    return _shape_report(layers, {"shapes": list(layers)}, options)
+
+
+def _shape_report(
+    shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Cell | Sequence[str]], options: BoundOptions
+) -> Report:
+    """Report what follows from shapes by tensor name, whatever they are the shapes of."""
+    infos = [LayerInfo(name, name, shape, shape[0], prod(shape[1:]), F32) for name, shape in shapes.items()]
+    bounds = [_dense_bound(info) for info in infos]
+    spatial = spatial_columns(infos, options.input_sizes)
     rows: list[Row] = [
-        {
-            "level": "layer",
-            "layer": name,
-            "rows": n_rows,
-            "columns": n_columns,
-            "view": View.MATRIX,
-            **_floor_columns(bound, rate),
-        }
-        for (name, (n_rows, n_columns)), bound in zip(sides.items(), bounds, strict=True)
+        {**layer_columns(info), **floor_columns(bound, options.rate), **image}
+        for info, bound, image in zip(infos, bounds, spatial, strict=True)
     ]
-    return Report("bound", {}, {"arch": model, "rate": rate}, [*rows, _network_row(bounds, rate)])
-
-
-def _dense_bound(n_rows: int, n_columns: int) -> LayerBound:
-    n_weights = n_rows * n_columns
-    return LayerBound(n_weights, n_weights, 1, n_rows + n_columns - 1, None, n_weights, None)
-
-
-def _floor_columns(bound: LayerBound, rate: float) -> Row:
-    return {
-        "n_weights": bound.n_weights,
-        "n_edges": bound.n_edges,
-        "beta0": bound.n_components,
-        "floor": bound.floor,
-        "critical_density": critical_density(bound.floor, bound.n_edges),
-        "critical_compression": critical_compression(bound.floor, bound.n_edges),
-        "rate": rate,
-        "rounds_to_floor": rounds_above(bound.n_edges, bound.floor, rate),
-        "undefined": None if bound.n_edges else "a layer of zeros",
+    rows = [{column: value for column, value in row.items() if column != "dtype"} for row in rows]
+    kept = {
+        info.name: kept_edges_of_shape(info.n_rows, info.n_columns, options.densities, seed=options.seed)
+        for info in infos
     }
+    at_densities = [row for name, of_layer in kept.items() for row in density_rows(name, of_layer)]
+    network = network_floor_columns(bounds, options.rate)
+    return Report("bound", {}, {**settings, **options.settings()}, [*rows, network, *at_densities])
 
 
-def _safe_columns(bound: LayerBound, rate: float) -> Row:
-    return {
-        "tau": bound.tau,
-        "safe_count": bound.safe_count,
-        "safe_sparsity": (bound.n_weights - bound.safe_count) / bound.n_weights,
-        "safe_rounds": rounds_above(bound.n_edges, bound.safe_count, rate),
-        "binding_vertex": str(bound.vertex) if bound.vertex else None,
-    }
-
-
-def _network_row(bounds: Sequence[LayerBound], rate: float) -> Row:
-    n_edges, floor = sum(bound.n_edges for bound in bounds), sum(bound.floor for bound in bounds)
-    return {
-        "level": "network",
-        "n_weights": sum(bound.n_weights for bound in bounds),
-        "n_edges": n_edges,
-        "beta0": sum(bound.n_components for bound in bounds),
-        "floor": floor,
-        "critical_density": critical_density(floor, n_edges),
-        "critical_compression": critical_compression(floor, n_edges),
-        "rate": rate,
-        "rounds_to_floor": _least(rounds_above(bound.n_edges, bound.floor, rate) for bound in bounds),
-        "undefined": None if n_edges else "all layers are zero",
-    }
-
-
-def _network_safety(bounds: Sequence[LayerBound], stream: LayerStream, rate: float) -> Row:
-    n_weights, safe_count = (
-        sum(bound.n_weights for bound in bounds),
-        sum(bound.safe_count for bound in bounds),
-    )
-    columns: Row = {
-        "tau": min((bound.tau for bound in bounds if bound.tau is not None), default=None),
-        "safe_count": safe_count,
-        "safe_sparsity": (n_weights - safe_count) / n_weights,
-        "safe_rounds": _least(rounds_above(bound.n_edges, bound.safe_count, rate) for bound in bounds),
-    }
-    by_name = {info.name: bound for info, bound in zip(stream.layers.infos, bounds, strict=True)}
-    together = global_safe_count(stream, by_name)
-    if together is None:
-        return columns
-    vertex = by_name[together.layer].vertex
-    return {
-        **columns,
-        "safe_count_global": together.count,
-        "safe_sparsity_global": (n_weights - together.count) / n_weights,
-        "binding_layer": together.layer,
-        "binding_vertex": str(vertex) if vertex else None,
-    }
-
-
-def _least(numbers: Iterable[int | None]) -> int | None:
-    return min((number for number in numbers if number is not None), default=None)
+def _dense_bound(info: LayerInfo) -> LayerBound:
+    floor = info.n_rows + info.n_columns - 1
+    return LayerBound(info.n_weights, info.n_weights, 1, floor, None, info.n_weights, None)

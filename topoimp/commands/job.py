@@ -111,11 +111,13 @@ class Job:
 
     def staging(self, *, force: bool) -> Staging:
         """Give the context in which the outputs are written."""
-        size = bytes_of_copy(self.layers.checkpoint)
-        needed = {self.outputs.mask: sum(map(mask_bytes, mask_shapes(self.layers).values()))}
-        needed |= dict.fromkeys(self.outputs.checkpoints, size)
         folders = self.outputs.checkpoints if self.outputs.are_folders else ()
-        return Staging(self.outputs.in_order, force=force, folders=folders, needed=needed)
+        return Staging(self.outputs.in_order, force=force, folders=folders, needed=self.bytes_needed())
+
+    def bytes_needed(self) -> dict[Path, int]:
+        """Give about how many bytes the mask and the checkpoints take on the disk, headers aside."""
+        needed = {self.outputs.mask: sum(map(mask_bytes, mask_shapes(self.layers).values()))}
+        return needed | dict.fromkeys(self.outputs.checkpoints, bytes_of_copy(self.layers.checkpoint))
 
     def write(
         self,
@@ -166,7 +168,7 @@ class Job:
 
     def done(self, report: Report, held_at_floor: Sequence[str]) -> Pruning:
         """Give what was pruned and written."""
-        return Pruning(report, self.outputs, held_at_floor, _recipe_of(self.path), self.not_copied)
+        return Pruning(report, self.outputs, held_at_floor, recipe_of(self.path), self.not_copied)
 
 
 def _check_kept(masks: Masks, expected: Mapping[str, Preservation], layers: Layers) -> None:
@@ -189,7 +191,7 @@ def metadata_of(settings: Mapping[str, Cell | Sequence[str]], number: int) -> di
     }
 
 
-def _recipe_of(path: Path) -> Path | None:
+def recipe_of(path: Path) -> Path | None:
     """Give the recipe of the run folder that a checkpoint lies in: RUN/seed-<s>/model.safetensors."""
     recipe = path.resolve().parent.parent / "recipe.toml"
     return recipe if path.resolve().parent.name.startswith("seed-") and recipe.is_file() else None

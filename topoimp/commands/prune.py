@@ -4,15 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from topoimp.catalogue import LayerPatterns
-from topoimp.choices import Method, Scope, chosen
-from topoimp.columns import left_out, pruning_settings, rows_of_pruning
-from topoimp.commands.job import Job, Pruning, metadata_of
-from topoimp.errors import OptionError
-from topoimp.pruning import check_epsilon
-from topoimp.report import Report
-from topoimp.schedule import plan_schedule, with_layer_rates
+from topoimp.choices import Method, Scope
+from topoimp.columns import rows_of_pruning
+from topoimp.commands.asked import Asked
+from topoimp.commands.job import Pruning, metadata_of
 from topoimp.streaming import OnStep
-from topoimp.sweeping import refuse_missed_targets, sweep
 
 
 def prune_checkpoint(
@@ -67,43 +63,33 @@ def prune_checkpoint(
         VerificationError: if what was written is not what was meant; nothing is left behind.
         TopoimpError: if the file, a layer or a pattern cannot be used.
     """
-    method, scope = chosen(Method, method), chosen(Scope, scope)
-    schedule = plan_schedule(n_rounds=n_rounds, sparsity=sparsity, rate=rate)
-    check_epsilon(epsilon, method)
-    if rewind_from is not None and emit_rounds:
-        raise OptionError("rounds are to be written while rewinding, which gives the ticket of the last round alone")
-    job = Job.plan(
+    asked = Asked.of(
         path,
-        patterns,
-        output,
-        mask_output,
-        emit_rounds,
-        schedule.n_rounds,
-        threads=threads,
-        on_step=on_step,
-        rewind_from=rewind_from,
-    )
-    schedule = with_layer_rates(schedule, layer_rates or {}, job.layers.infos, scope)
-    inputs = {"checkpoint": job.path, **({} if rewind_from is None else {"rewind": Path(rewind_from)})}
-    settings = pruning_settings(
-        schedule,
+        n_rounds=n_rounds,
+        sparsity=sparsity,
+        rate=rate,
+        output=output,
         method=method,
         epsilon=epsilon,
         scope=scope,
-        sparsity=sparsity,
-        seed=seed,
-        patterns=job.layers.patterns,
         layer_rates=layer_rates,
+        seed=seed,
+        patterns=patterns,
+        mask_output=mask_output,
+        emit_rounds=emit_rounds,
+        rewind_from=rewind_from,
+        strict=strict,
+        threads=threads,
+        on_step=on_step,
     )
+    job = asked.job
     with job.staging(force=force) as staging:
-        swept = sweep(job.stream, schedule, method=method, scope=scope, seed=seed, epsilon=epsilon)
-        if strict:
-            refuse_missed_targets(swept.rounds, "nothing was written")
-        rows = [row for now in swept.rounds for row in rows_of_pruning(job.layers, now)]
-        report = Report("prune", inputs, settings, rows, left_out(job.layers), job.outputs.by_role())
+        swept = asked.swept()
+        report = asked.report([row for now in swept.rounds for row in rows_of_pruning(job.layers.infos, now)])
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
             now = swept.rounds[number - 1]
             expected = {name: layer.left for name, layer in now.layers.items()}
-            job.write(staging, target, now.keeps, metadata_of(settings, number), swept.forests, expected=expected)
+            metadata = metadata_of(asked.settings, number)
+            job.write(staging, target, now.keeps, metadata, swept.forests, expected=expected)
         job.commit(staging, report)
     return job.done(report, swept.rounds[-1].missed)

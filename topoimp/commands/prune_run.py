@@ -73,11 +73,7 @@ def prune_run(
     """
     run = Path(run)
     said = read_recipe(run)
-    there = seeds_in(run)
-    wanted = there if seeds is None else list(seeds)
-    missing = [seed for seed in wanted if seed not in there]
-    if missing or not wanted:
-        raise CheckpointError(f"{run}: has no trained network of seed {missing[0] if missing else 0}; train makes it")
+    wanted = seeds_wanted(run, seeds)
     step = rewind_step(options, said.recipe)
     jobs = _jobs(options, said.recipe, trainer, len(wanted))
     plan = plan_of(options, SeedFiles(run, wanted[0]).trained, said.recipe, jobs=jobs)
@@ -107,6 +103,20 @@ def prune_run(
         for files in (SeedFiles(run, seed) for seed in wanted)
     ]
     return _pruned(run, tasks, jobs, on_step)
+
+
+def seeds_wanted(run: Path, seeds: Sequence[int] | None) -> list[int]:
+    """Give the seeds asked for; all that there are if None.
+
+    Raises:
+        CheckpointError: if one of them has no trained network, or there is none.
+    """
+    there = seeds_in(run)
+    wanted = there if seeds is None else list(seeds)
+    missing = [seed for seed in wanted if seed not in there]
+    if missing or not wanted:
+        raise CheckpointError(f"{run}: has no trained network of seed {missing[0] if missing else 0}; train makes it")
+    return wanted
 
 
 def prune_with_trainer(

@@ -1,0 +1,62 @@
+"""What ``topoimp bound`` reads of its options: shapes, images, densities."""
+
+import re
+from typing import TYPE_CHECKING
+
+from topoimp.errors import OptionError
+
+if TYPE_CHECKING:
+    from topoimp.spatial import InputSize
+
+_SIDES = r"[0-9]{1,9}(?:x[0-9]{1,9})*"
+_IMAGE = re.compile(rf"({_SIDES})(?::([0-9]{{1,9}}))?(?::([0-9]{{1,9}}|same))?")
+
+
+def parse_shapes(texts: list[str]) -> list[tuple[int, ...]]:
+    """Give shapes from texts such as ``64x3x3x3``.
+
+    Raises:
+        OptionError: if one is not written so.
+    """
+    for text in texts:
+        if not re.fullmatch(_SIDES, text):
+            raise OptionError(f"--shape is {text!r}; it must be sizes with x between them, as in 64x3x3x3")
+    return [_sides(text) for text in texts]
+
+
+def parse_input_sizes(texts: list[str] | None) -> "dict[str, InputSize]":
+    """Give images by pattern from texts such as ``conv1.weight=28x28`` or ``conv*=28x28:2:1`` (stride, padding).
+
+    Raises:
+        OptionError: if one is not written so.
+    """
+    from topoimp.spatial import InputSize
+
+    sizes = {}
+    for text in texts or []:
+        pattern, _, image = text.rpartition("=")
+        found = _IMAGE.fullmatch(image)
+        if not pattern or found is None:
+            raise OptionError(
+                f"--input-size is {text!r}; it must be a layer and the size of its input, with stride and padding if "
+                "they are others than 1 and same, as in conv1.weight=28x28 or conv1.weight=28x28:2:1"
+            )
+        sides, stride, padding = found.groups()
+        sizes[pattern] = InputSize(_sides(sides), int(stride or 1), None if padding in (None, "same") else int(padding))
+    return sizes
+
+
+def parse_densities(text: str | None) -> list[float]:
+    """Give numbers from a text with commas such as ``0.5,0.1``.
+
+    Raises:
+        OptionError: if it is not written so.
+    """
+    try:
+        return [] if text is None else [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise OptionError(f"--densities is {text!r}; it must be numbers with commas, as in 0.5,0.1") from error
+
+
+def _sides(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split("x")))

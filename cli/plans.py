@@ -1,0 +1,87 @@
+"""What ``topoimp prune --dry-run`` shows: the rounds, when floors bind and barcodes change, and what they take."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from topoimp.report import Report
+
+from .options import Format
+from .output import for_people, note, note_left_out, show, show_table
+
+if TYPE_CHECKING:
+    from topoimp.commands.plan import PruningPlan
+
+
+def show_plan(
+    plan: "PruningPlan",
+    format: Format,  # noqa: A002  # the option's word
+    show_tables: Callable[[Report], None],
+    *,
+    quiet: bool,
+) -> None:
+    """Print the rounds as the pruning would, and say the rest."""
+    show(plan.report, format, show_tables)
+    note_left_out(plan.report, quiet=quiet)
+    for line in _by_round("held at the floor from round", plan.first_bound):
+        note(line, quiet=quiet)
+    for line in _by_round("the barcode is another from round", plan.first_changed):
+        note(line, quiet=quiet)
+    if not plan.first_changed:
+        note("all barcodes are kept in all rounds", quiet=quiet)
+    note("no training between rounds: they equal one shot at the last target", quiet=quiet)
+    if plan.recipe:
+        note(f"the recipe of these weights is {plan.recipe}", quiet=quiet)
+    for path in plan.existing:
+        note(f"exists already, --force would replace it: {path}", quiet=quiet)
+    sizes = f"about {_size(plan.bytes_to_write)} to write, {_size(plan.peak_memory)} of memory"
+    note(f"dry run: nothing was written; {sizes}", quiet=quiet)
+
+
+_ROUND = {
+    "seed": "seed",
+    "round": "round",
+    "target": "target",
+    "n_kept": "kept",
+    "density": "density",
+    "beta0": "beta0",
+    "barcode_kept": "barcode kept",
+    "retention": "retention",
+    "floor_binds": "floor binds",
+}
+_LAYER = {"layer": "layer", "seed": "seed", "floor": "floor", "target": "target", "floor_binds": "floor binds"}
+
+
+def show_run_plan(report: Report, format: Format, *, quiet: bool) -> None:  # noqa: A002  # the option's word
+    """Print the rounds of a run folder as far as they are known before training."""
+    show(report, format, _show_run)
+    note_left_out(report, quiet=quiet)
+    note("later rounds are found on weights that are not trained yet: their targets are known", quiet=quiet)
+    note("dry run: nothing was written", quiet=quiet)
+
+
+def _show_run(report: Report) -> None:
+    which = f"method {report.settings['method']}, scope {report.settings['scope']}"
+    show_table(f"{report.inputs['run']}: {which}", _ROUND, report.rounds)
+    last = report.network["round"]
+    show_table(f"in round {last}", _LAYER, for_people([row for row in report.layers if row["round"] == last]))
+
+
+def _by_round(what: str, first: Mapping[str, int]) -> list[str]:
+    """Give a line for each round, with its layers."""
+    from topoimp.catalogue import natural
+
+    names: dict[int, list[str]] = {}
+    for name in sorted(first, key=natural):
+        names.setdefault(first[name], []).append(name)
+    return [f"{what} {number} on: {_some(names[number])}" for number in sorted(names)]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
+
+
+_MOST = 5
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"

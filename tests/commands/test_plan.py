@@ -1,0 +1,104 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from topoimp.choices import Method, Scope
+from topoimp.commands.plan import plan_pruning
+from topoimp.commands.prune import prune_checkpoint
+from topoimp.errors import GateError, OptionError
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("scope", Scope)
+def test_the_plan_is_the_report_of_the_pruning_and_writes_nothing(lenet, method, scope):
+    plan = plan_pruning(lenet, n_rounds=10, method=method, scope=scope)
+
+    assert names_in(lenet.parent) == [lenet.name]
+    pruning = prune_checkpoint(lenet, n_rounds=10, method=method, scope=scope)
+    extra = ("bytes_to_write", "peak_memory")
+    rows = [{name: cell for name, cell in row.items() if name not in extra} for row in plan.report.rows]
+    assert rows == pruning.report.rows
+    assert plan.report.outputs == pruning.report.outputs
+    assert plan.report.settings == {**pruning.report.settings, "dry_run": True}
+    assert plan.held_at_floor == pruning.held_at_floor
+
+
+def test_it_says_when_floors_bind(lenet):
+    plan = plan_pruning(lenet, n_rounds=30)
+
+    assert plan.first_bound == {"fc3.weight": 10, "fc2.weight": 20, "fc1.weight": 25}
+    assert plan.first_changed == {}
+
+
+def test_it_says_when_barcodes_change(lenet):
+    plan = plan_pruning(lenet, n_rounds=10, method=Method.MAGNITUDE)
+
+    pruned = prune_checkpoint(lenet, n_rounds=10, method=Method.MAGNITUDE).report
+    rows = {
+        layer: [row["barcode_kept"] for row in pruned.layers if row["layer"] == layer] for layer in plan.first_changed
+    }
+    assert set(plan.first_changed) == {"fc1.weight", "fc2.weight", "fc3.weight"}
+    assert {layer: kept.index(False) + 1 for layer, kept in rows.items()} == plan.first_changed
+    assert plan.first_bound == {}
+
+
+def test_bytes_are_those_that_are_written_but_for_headers_and_the_table(lenet):
+    plan = plan_pruning(lenet, n_rounds=4, emit_rounds=[2, 4])
+
+    outputs = prune_checkpoint(lenet, n_rounds=4, emit_rounds=[2, 4]).outputs
+    written = sum(path.stat().st_size for path in outputs.in_order if path != outputs.table)
+    assert plan.bytes_to_write == pytest.approx(written, rel=0.001)
+    assert [row["bytes_to_write"] for row in plan.report.rounds][0::2] == [0, 0]
+    assert sum(row["bytes_to_write"] for row in plan.report.rounds) == plan.bytes_to_write
+
+
+def test_memory_grows_by_the_largest_tensor_and_twice_with_random_masks(write):
+    small = write({"a": np.ones((4, 4), np.float32)}, "small.safetensors")
+    large = write({"a": np.ones((1000, 1000), np.float32)}, "large.safetensors")
+
+    def peak(path, method):
+        return plan_pruning(path, n_rounds=1, method=method, threads=1).peak_memory
+
+    grown = [peak(large, method) - peak(small, method) for method in (Method.MAGNITUDE, Method.RANDOM)]
+    weights, vertices = 4 * (1_000_000 - 16), 2000 - 8
+    assert grown == [weights + 32 * vertices, 2 * weights + 32 * vertices]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process had")
+def test_memory_is_about_what_a_pruning_takes(write):
+    rng = np.random.default_rng(0)
+    path = write({"a": rng.normal(size=(2000, 3000)), "b": rng.normal(size=(2000, 3000))})
+    program = "import sys; from topoimp.commands.prune import prune_checkpoint as p; p(sys.argv[1], n_rounds=1)"
+    program += "; print(open('/proc/self/status').read())"
+
+    plan = plan_pruning(path, n_rounds=1)
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+
+    kilobytes = int(done.stdout.partition("VmHWM:")[2].split()[0])
+    assert 0.6 < plan.peak_memory / (1024 * kilobytes) < 1.6
+
+
+def test_outputs_that_are_there_are_told_and_stay(lenet):
+    table = lenet.with_name("lenet-300-100-mnist.pruned.csv")
+    table.write_text("mine")
+
+    assert plan_pruning(lenet, n_rounds=1).existing == [table]
+    assert table.read_text() == "mine"
+
+
+def test_strict_fails_as_the_pruning_would(lenet):
+    with pytest.raises(GateError, match=r"round 10 asks fc3.weight for 107 weights, below its floor of 109"):
+        plan_pruning(lenet, n_rounds=10, strict=True)
+
+
+def test_what_cannot_be_done_cannot_be_planned(lenet):
+    with pytest.raises(OptionError, match="neither rounds nor a sparsity is given"):
+        plan_pruning(lenet)
+    with pytest.raises(OptionError, match="is the input; an output needs another name"):
+        plan_pruning(lenet, n_rounds=1, output=lenet)

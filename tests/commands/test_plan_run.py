@@ -1,0 +1,65 @@
+import pytest
+
+from topoimp.choices import Method, Scope
+from topoimp.commands.plan_run import plan_run
+from topoimp.commands.prune_run import prune_run
+from topoimp.commands.train import train_run
+from topoimp.errors import CheckpointError, GateError
+from topoimp.rounds.planning import RoundOptions
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    run = tmp_path_factory.mktemp("made") / "run"
+    train_run("mlp:64-20-10", output=run, epochs=2, rewind_at=7, seeds=[0, 1])
+    return run
+
+
+@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("scope", Scope)
+def test_the_first_round_and_all_targets_are_those_of_the_pruning(run, method, scope):
+    options = RoundOptions(n_rounds=2, method=method, scope=scope)
+
+    planned = plan_run(run, options, seeds=[1]).rows
+
+    done = [row for row in prune_run(run, options, seeds=[1]).report.rows if row["round"]]
+    columns = ("seed", "level", "round", "target", "n_weights", "n_edges", "floor")
+    assert [[row.get(c) for c in columns] for row in planned] == [[row.get(c) for c in columns] for row in done]
+    kept = [
+        [(row["n_kept"], row["beta0"]) for row in rows if row["round"] == 1 and row["level"] == "layer"]
+        for rows in (planned, done)
+    ]
+    assert kept[0] == kept[1]
+
+
+def test_of_later_rounds_nothing_is_said_but_targets_and_floors(run):
+    report = plan_run(run, RoundOptions(n_rounds=30, rate=0.2))
+
+    assert [row["seed"] for row in report.rounds] == [0] * 30 + [1] * 30
+    assert all("n_kept" not in row and "barcode_kept" not in row for row in report.rows if row["round"] > 1)
+    assert report.network["floor"] == 83 + 29
+    assert report.network["floor_binds"] is True
+    assert report.settings["dry_run"] is True
+
+
+def test_where_floors_are_not_protected_whole_it_is_not_known_when_they_bind(run):
+    for options in (RoundOptions(n_rounds=30, method=Method.MAGNITUDE), RoundOptions(n_rounds=30, epsilon=0.1)):
+        assert plan_run(run, options).network["floor_binds"] is None
+
+
+def test_nothing_is_written(run):
+    before = sorted(path for path in run.rglob("*"))
+
+    plan_run(run, RoundOptions(n_rounds=3, scope="global"))
+
+    assert sorted(path for path in run.rglob("*")) == before
+
+
+def test_strict_refuses_a_first_target_below_a_floor(run):
+    with pytest.raises(GateError, match=r"round 1 asks fc1.weight for 13 weights, below its floor of 83; nothing was"):
+        plan_run(run, RoundOptions(n_rounds=1, rate=0.99, strict=True))
+
+
+def test_a_seed_that_is_not_there_is_refused(run):
+    with pytest.raises(CheckpointError, match="has no trained network of seed 7; train makes it"):
+        plan_run(run, RoundOptions(n_rounds=1), seeds=[7])

@@ -1,0 +1,110 @@
+"""What pruning a run folder would do: its first round, and the targets of the others; nothing is written or trained.
+
+The first mask is found on weights that are there. The next ones are found on weights that training has yet to give, so
+of those rounds it is known how many weights are to be kept. Under full protection the number of components, and with it
+the floor, stays what it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from topoimp.catalogue import LayerInfo
+from topoimp.choices import Method, Scope
+from topoimp.columns import layer_columns, left_out, pattern_settings, rows_of_pruning
+from topoimp.commands.prune_run import seeds_wanted
+from topoimp.forest import Forest
+from topoimp.report import Report, Row
+from topoimp.rounds.facts import reference_of
+from topoimp.rounds.loop import Plan
+from topoimp.rounds.planning import RoundOptions, plan_of, rewind_step, rewind_words
+from topoimp.run_folder import SeedFiles, read_recipe
+from topoimp.schedule import OneRound
+from topoimp.sweeping import refuse_missed_targets, sweep
+
+
+def plan_run(run: Path, options: RoundOptions, *, seeds: Sequence[int] | None = None) -> Report:
+    """Say what ``prune_run`` would do.
+
+    Args:
+        run: what ``train_run`` wrote.
+        options: how to prune.
+        seeds: which of its networks; all if None.
+
+    Returns:
+        the first round of each seed as it will be, and of the others the targets and the floors of now.
+
+    Raises:
+        OptionError: if an option is out of range, or contradicts another.
+        CheckpointError: if the folder is no run folder, or a seed is not there.
+        GateError: if ``strict`` and the first round's target is below a floor.
+    """
+    run = Path(run)
+    recipe, wanted = read_recipe(run).recipe, seeds_wanted(run, seeds)
+    files = [SeedFiles(run, seed) for seed in wanted]
+    plan, step = plan_of(options, files[0].trained, recipe, jobs=1), rewind_step(options, recipe)
+    return Report(
+        "prune",
+        {"run": run},
+        {
+            "method": plan.method,
+            "epsilon": plan.epsilon if plan.method is Method.TOPOLOGICAL else None,
+            "scope": plan.scope,
+            "rounds": plan.schedule.n_rounds,
+            "rate": plan.schedule.effective_rate(),
+            "layer_rates": [f"{pattern}={float(rate):g}" for pattern, rate in plan.schedule.layer_rates],
+            "sparsity": None if plan.schedule.sparsity is None else float(plan.schedule.sparsity),
+            "seeds": [str(seed) for seed in wanted],
+            "rewind": rewind_words(options, step),
+            **pattern_settings(plan.patterns),
+            "dry_run": True,
+        },
+        [row for of_seed in files for row in _rows_of_seed(of_seed, plan)],
+        left_out(plan.stream(files[0].trained).layers),
+    )
+
+
+def _rows_of_seed(files: SeedFiles, plan: Plan) -> list[Row]:
+    stream = plan.stream(files.trained)
+    reference, infos = reference_of(stream), stream.layers.infos
+    first_alone = OneRound(plan.schedule, 1, reference.edges)
+    (first,) = sweep(
+        stream, first_alone, method=plan.method, scope=plan.scope, seed=files.seed, epsilon=plan.epsilon
+    ).rounds
+    if plan.strict:
+        refuse_missed_targets([first], "nothing was written")
+    rows = rows_of_pruning(infos, first)
+    for number in plan.schedule.numbers[1:]:
+        rows += _rows_of_later(infos, number, plan, reference.forests)
+    return [{"seed": files.seed, **row} for row in rows]
+
+
+def _rows_of_later(infos: Sequence[LayerInfo], number: int, plan: Plan, forests: Mapping[str, Forest]) -> list[Row]:
+    """Give the targets of a round; floors are protected whole, or it is not known how much of them is."""
+    edges = {name: forest.n_edges for name, forest in forests.items()}
+    now, is_whole = OneRound(plan.schedule, number, edges), plan.method is Method.TOPOLOGICAL and not plan.epsilon
+    rows: list[Row] = []
+    for info in infos:
+        floor = len(forests[info.name].indices)
+        target = now.targets_of(info, edges[info.name])[0] if plan.scope is Scope.LAYER else None
+        binds = target < floor if is_whole and target is not None else None
+        rows.append({**layer_columns(info), **_known(number, target, info.n_weights, edges[info.name], floor, binds)})
+    if plan.scope is Scope.GLOBAL:
+        total = now.shared_targets(infos, edges)[0]
+    else:
+        total = sum(now.targets_of(info, edges[info.name])[0] for info in infos)
+    floor = sum(len(forest.indices) for forest in forests.values())
+    missed = total < floor if plan.scope is Scope.GLOBAL else any(row["floor_binds"] for row in rows)
+    n_weights = sum(info.n_weights for info in infos)
+    network = _known(number, total, n_weights, sum(edges.values()), floor, missed if is_whole else None)
+    return [*rows, {"level": "network", **network}]
+
+
+def _known(number: int, target: int | None, n_weights: int, n_edges: int, floor: int, binds: bool | None) -> Row:
+    return {
+        "round": number,
+        "target": target,
+        "n_weights": n_weights,
+        "n_edges": n_edges,
+        "floor": floor,
+        "floor_binds": binds,
+    }
