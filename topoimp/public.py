@@ -5,15 +5,19 @@ Importing it does not import torch. What cannot be without torch stands in ``WIT
 
 from types import MappingProxyType
 
-from topoimp.barcode import Barcode, barcode_of, neural_persistence
+from topoimp.barcode import Barcode, Unit, barcode_of, neural_persistence, unit_of
+from topoimp.bars import Bars, bars_of
+from topoimp.betti import BettiNumbers, betti_curve
 from topoimp.bounds import LayerBound, layer_bound
 from topoimp.catalogue import LayerPatterns
-from topoimp.choices import Data, Essential, Method, NeuralPersistence, Scale, Scope, View
+from topoimp.chances import NullDistribution, forest_edges_by_chance, shuffled_forest_edges
+from topoimp.choices import BarConvention, Data, Essential, Method, NeuralPersistence, Scale, Scope, Shuffle, View
 from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report, tensor_list
-from topoimp.commands.bound import architecture_bound_report, bound_report
+from topoimp.commands.bound import architecture_bound_report, bound_report, shape_bound_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.job import Pruning
+from topoimp.commands.plan import PruningPlan, plan_pruning
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.commands.prune_run import IterativePruning, prune_run, prune_with_trainer
 from topoimp.commands.train import Training, train_run
@@ -44,13 +48,19 @@ from topoimp.module_pruning import prune_module
 from topoimp.module_rewinding import rewind_module
 from topoimp.report import COLUMNS, Report
 from topoimp.rounds.planning import RoundOptions
+from topoimp.spatial import InputSize
+from topoimp.summaries import persistent_entropy, total_persistence
 from topoimp.torch_pruning import topological_unstructured
 from topoimp.trainer import Trainer, parse_trainer
+from topoimp.vectors import VectorSettings, vectors_of
 
 __all__ = [
     "COLUMNS",
+    "BarConvention",
     "Barcode",
     "BarcodeDistances",
+    "Bars",
+    "BettiNumbers",
     "CheckpointError",
     "Data",
     "DataError",
@@ -58,6 +68,7 @@ __all__ = [
     "Forest",
     "GateError",
     "HeldMask",
+    "InputSize",
     "IterativePruning",
     "Layer",
     "LayerBound",
@@ -67,18 +78,23 @@ __all__ = [
     "ModulePruner",
     "ModulePruning",
     "NeuralPersistence",
+    "NullDistribution",
     "OptionError",
     "OutputError",
     "PackedMask",
     "Pruning",
+    "PruningPlan",
     "Report",
     "RoundOptions",
     "Scale",
     "Scope",
+    "Shuffle",
     "TopoimpError",
     "Trainer",
     "Training",
     "TrainingError",
+    "Unit",
+    "VectorSettings",
     "VerificationError",
     "View",
     "apply_mask",
@@ -87,24 +103,34 @@ __all__ = [
     "barcode_distances",
     "barcode_of",
     "barcode_report",
+    "bars_of",
+    "betti_curve",
     "bottleneck_distance",
     "bound_report",
     "comparison_report",
+    "forest_edges_by_chance",
     "hold_mask",
     "layer_bound",
     "neural_persistence",
     "parse_trainer",
+    "persistent_entropy",
+    "plan_pruning",
     "prune_checkpoint",
     "prune_module",
     "prune_run",
     "prune_with_trainer",
     "read_masks",
     "rewind_module",
+    "shape_bound_report",
+    "shuffled_forest_edges",
     "sorted_linf_distance",
     "spanning_forest",
     "tensor_list",
     "topological_unstructured",
+    "total_persistence",
     "train_run",
+    "unit_of",
+    "vectors_of",
     "wasserstein_distance",
 ]
 
