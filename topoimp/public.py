@@ -40,17 +40,17 @@ from topoimp.errors import (
     VerificationError,
 )
 from topoimp.forest import Forest, spanning_forest
-from topoimp.holding import HeldMask, hold_mask
 from topoimp.layers import Layer, as_layer
 from topoimp.mask import PackedMask, read_masks
-from topoimp.module_pruner import ModulePruner, ModulePruning
-from topoimp.module_pruning import prune_module
-from topoimp.module_rewinding import rewind_module
+from topoimp.modules.holding import HeldMask, hold_mask
+from topoimp.modules.pruner import ModulePruner, ModulePruning
+from topoimp.modules.pruning import prune_module
+from topoimp.modules.rewinding import rewind_module
+from topoimp.modules.torch_pruning import topological_unstructured
 from topoimp.report import COLUMNS, Report
 from topoimp.rounds.planning import RoundOptions
 from topoimp.spatial import InputSize
 from topoimp.summaries import persistent_entropy, total_persistence
-from topoimp.torch_pruning import topological_unstructured
 from topoimp.trainer import Trainer, parse_trainer
 from topoimp.vectors import VectorSettings, vectors_of
 
@@ -134,5 +134,5 @@ __all__ = [
     "wasserstein_distance",
 ]
 
-WITH_TORCH = MappingProxyType({"TopologicalUnstructured": "topoimp.topological_method"})
+WITH_TORCH = MappingProxyType({"TopologicalUnstructured": "topoimp.modules.topological_method"})
 """Public names that derive from classes of torch, and the modules that hold them; ``import *`` leaves them out."""

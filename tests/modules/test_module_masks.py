@@ -5,7 +5,7 @@ from torch import nn
 
 from topoimp.errors import OptionError
 from topoimp.mask import pack_mask
-from topoimp.module_masks import bits_of, clear, masks_by_parameter, put_on
+from topoimp.modules.masks import bits_of, clear, masks_by_parameter, put_on
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ from topoimp.catalogue import LayerPatterns, Layers
 from topoimp.choices import Method, Scope, chosen
 from topoimp.columns import left_out, pruning_settings, rows_of_pruning
 from topoimp.errors import OptionError
-from topoimp.module_masks import ModuleMasks, masks_by_parameter, put_on
-from topoimp.module_weights import layers_of_module, named_weights
+from topoimp.modules.masks import ModuleMasks, masks_by_parameter, put_on
+from topoimp.modules.round_masks import edges_of, masks_of_round
+from topoimp.modules.weights import layers_of_module, named_weights
 from topoimp.pruning import check_epsilon
 from topoimp.report import Report
-from topoimp.round_masks import edges_of, masks_of_round
 from topoimp.schedule import OneRound, Schedule, Targets, plan_schedule, with_layer_rates
 from topoimp.streaming import LayerStream
 from topoimp.sweeping import sweep

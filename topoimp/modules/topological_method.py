@@ -16,7 +16,7 @@ from topoimp.choices import Method
 from topoimp.errors import OptionError
 from topoimp.forest import spanning_forest
 from topoimp.layers import Layer, as_layer
-from topoimp.module_masks import bits_of, clear
+from topoimp.modules.masks import bits_of, clear
 from topoimp.pruning import check_epsilon, keep_each, kept_of, rule_for, with_epsilon
 from topoimp.streaming import InHand
 from topoimp.threads import available_threads

@@ -8,9 +8,9 @@ from torch.optim import SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop, Rpr
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from topoimp.errors import CheckpointError, OptionError
-from topoimp.holding import hold_mask
 from topoimp.mask import pack_mask, write_masks
-from topoimp.module_pruning import prune_module
+from topoimp.modules.holding import hold_mask
+from topoimp.modules.pruning import prune_module
 
 OPTIMIZERS = {
     "SGD": lambda parameters: SGD(parameters, lr=0.1),

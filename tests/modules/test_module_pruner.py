@@ -9,8 +9,8 @@ from torch import nn
 
 from topoimp.choices import Method, Scope
 from topoimp.errors import OptionError
-from topoimp.module_pruner import ModulePruner
-from topoimp.module_pruning import prune_module
+from topoimp.modules.pruner import ModulePruner
+from topoimp.modules.pruning import prune_module
 
 
 def network(seed=0, kinds=("normal", "normal", "normal"), dtype=torch.float32):

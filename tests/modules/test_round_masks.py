@@ -10,8 +10,8 @@ from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import VerificationError
 from topoimp.layers import as_layer
 from topoimp.mask import ByEdges, read_masks
+from topoimp.modules.round_masks import edges_of, masks_of_round
 from topoimp.pruning import kept_of
-from topoimp.round_masks import edges_of, masks_of_round
 from topoimp.schedule import plan_schedule
 from topoimp.sweeping import sweep
 

@@ -11,7 +11,7 @@ from torch.nn.utils import prune
 from topoimp.errors import LayerError, OptionError
 from topoimp.forest import spanning_forest
 from topoimp.layers import as_layer
-from topoimp.topological_method import TopologicalUnstructured
+from topoimp.modules.topological_method import TopologicalUnstructured
 
 AMOUNTS = st.one_of(st.floats(0, 1), st.integers(0, 4))
 FLOOR = "weights are kept, the floor of this layer"

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from topoimp.errors import LayerError, OptionError
-from topoimp.module_weights import named_weights, parameters_called, unwrapped
+from topoimp.modules.weights import named_weights, parameters_called, unwrapped
 
 
 class Net(nn.Module):

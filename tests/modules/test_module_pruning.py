@@ -17,7 +17,7 @@ from topoimp.errors import LayerError, OptionError
 from topoimp.forest import spanning_forest
 from topoimp.layers import as_layer
 from topoimp.mask import read_masks
-from topoimp.module_pruning import prune_module
+from topoimp.modules.pruning import prune_module
 
 
 def network(seed=0, kinds=("normal", "normal", "normal"), dtype=torch.float32):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from topoimp.errors import OptionError
-from topoimp.module_rewinding import rewind_module
+from topoimp.modules.rewinding import rewind_module
 
 
 def network():

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from topoimp.errors import OptionError
-from topoimp.module_masks import ModuleMasks, masks_by_parameter, put_on
-from topoimp.module_weights import bare_name, unwrapped
+from topoimp.modules.masks import ModuleMasks, masks_by_parameter, put_on
+from topoimp.modules.weights import bare_name, unwrapped
 
 if TYPE_CHECKING:
     import torch

@@ -32,7 +32,7 @@ def topological_unstructured(module: "nn.Module", name: str, amount: float, epsi
     >>> int(layer.weight_mask.sum())
     150
     """
-    from topoimp.topological_method import TopologicalUnstructured
+    from topoimp.modules.topological_method import TopologicalUnstructured
 
     TopologicalUnstructured.apply(module, name, amount, epsilon)
     return module

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from topoimp.module_masks import ModuleMasks, bits_of, clear, masks_by_parameter
+from topoimp.modules.masks import ModuleMasks, bits_of, clear, masks_by_parameter
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from topoimp.errors import OptionError
 from topoimp.mask import PackedMask, read_masks
-from topoimp.module_weights import parameters_called
+from topoimp.modules.weights import parameters_called
 
 if TYPE_CHECKING:
     import torch

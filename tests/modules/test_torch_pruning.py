@@ -2,8 +2,8 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
-from topoimp.topological_method import TopologicalUnstructured
-from topoimp.torch_pruning import topological_unstructured
+from topoimp.modules.topological_method import TopologicalUnstructured
+from topoimp.modules.torch_pruning import topological_unstructured
 
 
 def test_it_gives_the_module_pruned_by_the_method():

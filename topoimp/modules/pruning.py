@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from topoimp.catalogue import LayerPatterns
 from topoimp.choices import Method, Scope
 from topoimp.errors import OptionError
-from topoimp.module_masks import ModuleMasks
-from topoimp.module_pruner import ModulePruner, ModulePruning
+from topoimp.modules.masks import ModuleMasks
+from topoimp.modules.pruner import ModulePruner, ModulePruning
 
 if TYPE_CHECKING:
     from torch import nn
