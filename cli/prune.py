@@ -148,7 +148,8 @@ def _prune(
     jobs: Jobs = None,
     data_dir: DataDir = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Write nothing and exit with 3 if a target is below a floor.")
+        bool,
+        typer.Option("--strict", help="Exit with 3 where a target is below a floor; nothing of that round is written."),
     ] = False,
     dry_run: Annotated[
         bool,
@@ -295,14 +296,11 @@ def _layer_rates(texts: list[str] | None) -> dict[str, float]:
     rates = {}
     for text in texts or []:
         pattern, _, rate = text.rpartition("=")
-        try:
-            rates[pattern] = float(rate)
-        except ValueError as error:
-            raise OptionError(
-                f"--layer-rate is {text!r}; it must be a pattern and a rate, as in 'conv*=0.1'"
-            ) from error
-        if not pattern:
+        if not pattern or not re.fullmatch(r"[0-9]*\.?[0-9]+", rate):
             raise OptionError(f"--layer-rate is {text!r}; it must be a pattern and a rate, as in 'conv*=0.1'")
+        if pattern in rates:
+            raise OptionError(f"--layer-rate names {pattern!r} twice; once is meant")
+        rates[pattern] = float(rate)
     return rates
 
 

@@ -13,10 +13,8 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir",
         metavar="DIR",
-        envvar="TOPOIMP_DATA_DIR",
-        show_envvar=True,
-        help="Where the published files of the data set lie, in DIR or in a folder of the set's name in it.",
-        show_default="Hugging Face hub",
+        help="Where the data set's published files lie: DIR, or a folder of its name in it. For prune also an .npz.",
+        show_default="TOPOIMP_DATA_DIR, or the Hugging Face hub",
         rich_help_panel=TRAINING,
     ),
 ]

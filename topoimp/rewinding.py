@@ -52,6 +52,11 @@ def layers_to_rewind_to(trained: Layers, earlier: Checkpoint) -> Layers:
     Raises:
         CheckpointError: naming the tensor that differs.
     """
+    kinds = ["a file" if each.found.folder is None else "a folder" for each in (earlier, trained.checkpoint)]
+    if kinds[0] != kinds[1]:
+        raise CheckpointError(
+            f"{earlier.path}: is {kinds[0]}, and {trained.checkpoint.path} is {kinds[1]}; both need to be the same"
+        )
     check_same_tensors(earlier, trained.checkpoint)
     return replace(trained, checkpoint=earlier)
 

@@ -16,6 +16,7 @@ from topoimp.architectures import parse_architecture
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, OptionError, TopoimpError
 from topoimp.recipes import Recipe, recipe_from
+from topoimp.report import Row, rows_of_csv
 
 RECIPE = "recipe.toml"
 
@@ -79,6 +80,11 @@ class RoundFiles:
         """What decides the rounds."""
         return self.folder / "pruning.toml"
 
+    @property
+    def lock(self) -> Path:
+        """What the run that is at work on these rounds holds; beside the folder, which may be begun anew."""
+        return self.folder.with_name(f".{self.folder.name}.lock")
+
     def round(self, number: int) -> Path:
         """The folder of a round; it is there only if the round is finished."""
         return self.folder / f"round-{number:02}"
@@ -119,13 +125,33 @@ def pruning_name(method: Method, epsilon: float, scope: Scope) -> str:
 
 def is_run_folder(path: Path) -> bool:
     """Whether a path is a run folder."""
-    return (path / RECIPE).is_file()
+    try:
+        return (path / RECIPE).is_file()
+    except OSError:  # it cannot be looked into; whoever opens it says so
+        return False
 
 
 def seeds_in(run: Path) -> list[int]:
     """Give the seeds that were trained in a run folder."""
     names = (path.parent.name for path in run.glob("seed-*/model.safetensors"))
-    return sorted(int(name.removeprefix("seed-")) for name in names if re.fullmatch(r"seed-\d+", name))
+    return sorted(int(name.removeprefix("seed-")) for name in names if re.fullmatch(r"seed-(0|[1-9]\d*)", name))
+
+
+def read_metrics(path: Path) -> list[Row]:
+    """Read the epochs of a trained network.
+
+    Raises:
+        CheckpointError: if there are none.
+    """
+    try:
+        rows = rows_of_csv(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, CheckpointError) as error:
+        raise CheckpointError(f"{path}: is no table of epochs: {error}") from error
+    if not rows:
+        raise CheckpointError(f"{path}: is no table of epochs: it has none")
+    return rows
 
 
 @dataclass(frozen=True)

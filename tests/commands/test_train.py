@@ -217,3 +217,21 @@ def test_the_quick_recipe_of_lenet_300_100_reaches_95_percent_on_mnist(tmp_path)
 
     assert training.report.settings["data"] == "mnist"
     assert training.report.network["test_accuracy"] >= 0.95
+
+
+def test_two_runs_may_write_the_same_new_recipe(tmp_path):
+    from topoimp.commands.train import _write_recipe
+
+    (tmp_path / "recipe.toml").write_text("a = 1")
+
+    _write_recipe(tmp_path / "recipe.toml", "a = 1")
+    with pytest.raises(OutputError, match="exists already"):
+        _write_recipe(tmp_path / "recipe.toml", "a = 2")
+
+
+def test_the_environment_says_where_published_data_lie_and_nothing_of_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOPOIMP_DATA_DIR", str(tmp_path / "nowhere"))
+
+    train(tmp_path)
+    with pytest.raises(DataError, match="nowhere: cannot be read as a folder"):
+        train_run("lenet-300-100", data="mnist", output=tmp_path / "other")

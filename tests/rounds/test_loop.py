@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ from safetensors.numpy import load_file, save_file
 from topoimp.catalogue import LayerPatterns
 from topoimp.checkpoint import write_arrays
 from topoimp.choices import Method, Scope
-from topoimp.errors import GateError, OutputError
+from topoimp.errors import CheckpointError, GateError, OutputError, VerificationError
 from topoimp.mask import read_masks
-from topoimp.rounds.loop import Plan, Start, _alone_in, prune_iteratively
+from topoimp.rounds.loop import Plan, Start, alone, prune_iteratively
 from topoimp.run_folder import RoundFiles
 from topoimp.schedule import plan_schedule
 
@@ -125,7 +126,7 @@ def test_within_every_round_epsilon_bounds_how_far_a_bar_moves(tmp_path_factory,
             was, now = deaths(before[name], True), deaths(before[name], mask)
             now += [0.0] * (len(was) - len(now))
             assert [d for d in was if d > epsilon * scale] == [d for d in now if d > epsilon * scale]
-            assert max(abs(a - b) for a, b in zip(was, now, strict=True)) <= epsilon * scale
+            assert max((abs(a - b) for a, b in zip(was, now, strict=True)), default=0) <= epsilon * scale
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -252,18 +253,20 @@ def test_a_trainer_that_fails_loses_its_round_alone(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         pruned(tmp_path, plan_for(3), retrain=retrain)
 
-    assert sorted(path.name for path in (tmp_path / "rounds").iterdir()) == [".lock", "round-00", "round-01"]
+    assert sorted(path.name for path in (tmp_path / "rounds").iterdir()) == ["round-00", "round-01"]
 
 
 def test_strict_stops_before_a_round_whose_target_is_below_a_floor(tmp_path):
     with pytest.raises(GateError, match=r"round 2 asks b.weight for 6 weights, below its floor of 9; the rounds"):
         pruned(tmp_path, plan_for(4, rate=0.5, strict=True))
 
-    assert sorted(path.name for path in (tmp_path / "rounds").iterdir()) == [".lock", "round-00", "round-01"]
+    assert sorted(path.name for path in (tmp_path / "rounds").iterdir()) == ["round-00", "round-01"]
 
 
-def test_two_runs_are_not_at_work_in_one_folder(tmp_path):
-    with _alone_in(tmp_path), pytest.raises(OutputError, match="another run is at work there"), _alone_in(tmp_path):
+def test_two_runs_are_not_at_work_on_the_same_rounds(tmp_path):
+    files = RoundFiles(tmp_path / "rounds")
+
+    with alone(files), pytest.raises(OutputError, match="another run is at work there"), alone(files):
         pass
 
 
@@ -272,3 +275,111 @@ def test_half_precision_is_pruned_in_rounds_too(tmp_path):
 
     assert load_file(files.model(3))["a.weight"].dtype == np.float16
     assert rows_of(files, 3)[1]["round_barcode_kept"]
+
+
+def damaged(tmp_path, change):
+    files = pruned(tmp_path, plan_for(2))
+    change(files)
+    return files, Start(0, tmp_path / "model.safetensors", tmp_path / "init.safetensors", {})
+
+
+def mask_of_round_0(files):
+    files.mask(2).write_bytes(files.mask(0).read_bytes())
+
+
+def weights_of_round_0(files):
+    files.model(2).write_bytes(files.model(0).read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (
+            lambda files: files.model(2).unlink(),
+            CheckpointError,
+            "round-02/model.safetensors: is missing; --force begins",
+        ),
+        (
+            lambda files: files.mask(1).unlink(),
+            CheckpointError,
+            "round-01/mask.safetensors: is missing; --force begins",
+        ),
+        (
+            lambda files: shutil.rmtree(files.round(1)),
+            CheckpointError,
+            "has round-02 without a whole round-01 before it",
+        ),
+        (
+            mask_of_round_0,
+            VerificationError,
+            "round 2: round-02/mask.safetensors: keeps a weight of '.*' that was pruned",
+        ),
+        (
+            weights_of_round_0,
+            VerificationError,
+            "round 2: round-02/model.safetensors: .* pruned weights of '.*' came back",
+        ),
+    ],
+)
+def test_finished_rounds_that_are_not_what_they_were_are_noticed(tmp_path, change, error, message):
+    files, start = damaged(tmp_path, change)
+
+    with pytest.raises(error, match=message):
+        prune_iteratively(start, files, plan_for(3), moving())
+
+
+def test_weights_to_rewind_to_that_change_meanwhile_are_noticed(tmp_path):
+    def retrain(assignment):
+        (tmp_path / "init.safetensors").touch()
+        return moving()(assignment)
+
+    with pytest.raises(CheckpointError, match=r"init.safetensors: changed while it was read"):
+        pruned(tmp_path, plan_for(2), retrain=retrain)
+
+
+def forging(assignment):
+    mask = assignment.mask.read_bytes()
+    metrics = moving()(assignment)
+    assignment.mask.write_bytes(mask[:-1] + b"\x00")
+    return metrics
+
+
+def removing(assignment):
+    metrics = moving()(assignment)
+    assignment.mask.unlink()
+    return metrics
+
+
+def linking(assignment):
+    metrics = moving()(assignment)
+    assignment.out.replace(assignment.out.with_name("elsewhere"))
+    assignment.out.symlink_to("elsewhere")
+    return metrics
+
+
+@pytest.mark.parametrize(
+    ("retrain", "message"),
+    [
+        (forging, "round 1, seed 0: mask.safetensors: the trainer changed its mask"),
+        (removing, "round 1, seed 0: the trainer changed what it was given, or removed it"),
+        (linking, "round 1, seed 0: model.safetensors: is a link; the trainer must write the weights themselves"),
+    ],
+)
+def test_a_trainer_that_meddles_with_its_files_is_noticed(tmp_path, retrain, message):
+    with pytest.raises(VerificationError, match=message):
+        pruned(tmp_path, plan_for(1), retrain=retrain)
+
+
+def test_whatever_else_a_trainer_leaves_is_removed(tmp_path):
+    def retrain(assignment):
+        place = assignment.out.parent
+        (tmp_path / "far").mkdir(exist_ok=True)
+        (tmp_path / "far/kept").touch()
+        (place / "latest").symlink_to(tmp_path / "far")
+        (place / "metrics.json").mkdir()
+        return moving()(assignment)
+
+    files = pruned(tmp_path, plan_for(1), retrain=retrain)
+
+    assert len(list(files.round(1).iterdir())) == 3
+    assert (tmp_path / "far/kept").is_file()

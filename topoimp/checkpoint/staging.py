@@ -67,7 +67,7 @@ class Staging:
     ) -> None:
         self._clean_up()
         if isinstance(error, OSError):  # a full disk, for one; errors of reading have been named by now
-            raise OutputError(f"{self._targets[-1]}: cannot be written: {error.strerror}") from error
+            raise OutputError(f"{self._targets[-1]}: cannot be written: {error.strerror or error}") from error
 
     def partial(self, target: Path) -> Path:
         """Give the temporary path under which ``target`` is to be written."""

@@ -2,19 +2,29 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoimp.catalogue import natural
 from topoimp.checkpoint import Staging, open_checkpoint
-from topoimp.choices import Method
+from topoimp.choices import Data, Method
 from topoimp.columns import left_out, pattern_settings
 from topoimp.data import Images, load_images
-from topoimp.errors import CheckpointError, DataError, OptionError
+from topoimp.errors import CheckpointError, DataError, OptionError, TopoimpError
 from topoimp.recipes import Recipe
 from topoimp.replicates import OnStep, run_tasks
 from topoimp.report import Report
-from topoimp.rounds.planning import RoundOptions, plan_of, rewind_step, rewind_words, settings_of, sha256_of
+from topoimp.rounds.planning import (
+    RoundOptions,
+    check_rewinding,
+    checked_jobs,
+    plan_of,
+    rewind_step,
+    rewind_words,
+    settings_of,
+    sha256_of,
+)
 from topoimp.rounds.seed import SeedTask, prune_seed
 from topoimp.rounds.table import rounds_of, rows_in, summary_of, table_text
 from topoimp.run_folder import RECIPE, RunRecipe, SeedFiles, read_recipe, seeds_in
@@ -145,15 +155,23 @@ def prune_with_trainer(
         TopoimpError: as ``prune_run``.
     """
     path = Path(path)
+    check_rewinding(options)
     if options.rewind_from is None and options.rewind != "none":
         raise OptionError(
             "what does training start from? --rewind-from names the weights to rewind to, --rewind none trains on"
         )
     checkpoint = open_checkpoint(path)
+    if checkpoint.ties:
+        one, other = next(iter(checkpoint.ties.items()))
+        raise CheckpointError(
+            f"{path}: tensors {one!r} and {other!r} share their data, which the safetensors files of rounds cannot; "
+            "save it as safetensors, where one of them is left out"
+        )
     named = checkpoint.found.folder or path.with_suffix("")
+    named = named if named.name not in ("", "..") else named.resolve()
     run = named.with_name(f"{named.name}.rounds") if output is None else Path(output)
     wanted = [0] if seeds is None else list(seeds)
-    jobs = options.jobs or 1
+    jobs = checked_jobs(options)
     plan = plan_of(options, path, None, jobs=jobs)
     settings = {
         **settings_of(options, plan),
@@ -183,8 +201,11 @@ def _pruned(run: Path, tasks: Sequence[SeedTask], jobs: int, on_step: OnStep | N
     """Do all seeds, and sum up what is finished, however that ends."""
     try:
         n_new = sum(run_tasks(prune_seed, tasks, jobs=jobs, on_step=on_step))
-    finally:
-        _write_tables(run)
+    except BaseException:
+        with suppress(TopoimpError):  # what went wrong first is what is to be said
+            _write_tables(run)
+        raise
+    _write_tables(run)
     plan, settings = tasks[0].plan, tasks[0].settings
     rows = [row for task in tasks for row in rows_in(task.rounds, plan.schedule.n_rounds)]
     report = Report(
@@ -217,16 +238,20 @@ def _write_tables(run: Path) -> None:
     rows = rounds_of(run)
     if not rows:
         return
-    targets = [run / "rounds.csv", run / "summary.csv"]
-    with Staging(targets, force=True) as staging:
-        staging.partial(targets[0]).write_text(table_text(rows), encoding="utf-8")
-        staging.partial(targets[1]).write_text(table_text(summary_of(rows)), encoding="utf-8")
+    texts = {run / "rounds.csv": table_text(rows), run / "summary.csv": table_text(summary_of(rows))}
+    if all(path.is_file() and path.read_bytes() == text.encode() for path, text in texts.items()):
+        return
+    with Staging(list(texts), force=True) as staging:
+        for path, text in texts.items():
+            staging.partial(path).write_text(text, encoding="utf-8")
         staging.commit()
 
 
 def _images_of(run: Path, said: RunRecipe, folder: Path | None) -> Images:
     """Load the data of a recipe, and make sure that they are what it was trained on."""
     is_file = folder is not None and Path(folder).suffix == ".npz"
+    if not is_file and said.data not in set(Data):
+        raise DataError(f"{run / RECIPE}: was trained on arrays called {said.data}; --data-dir must name their .npz")
     images = load_images(str(folder)) if is_file else load_images(said.data, folder)
     if images.sha256() != said.sha256:
         raise DataError(
@@ -238,5 +263,5 @@ def _images_of(run: Path, said: RunRecipe, folder: Path | None) -> Images:
 
 def _jobs(options: RoundOptions, recipe: Recipe, trainer: Trainer | None, n_seeds: int) -> int:
     if options.jobs is not None:
-        return min(options.jobs, n_seeds)
+        return min(checked_jobs(options), n_seeds)
     return 1 if trainer is not None else min(max(1, available_threads() // recipe.threads), n_seeds)

@@ -14,8 +14,8 @@ from topoimp.data import Images, load_images
 from topoimp.errors import OptionError, OutputError
 from topoimp.recipes import Recipe, data_of_recipe, recipe_for
 from topoimp.replicates import OnStep, run_tasks
-from topoimp.report import Report, Row, rows_of_csv
-from topoimp.run_folder import RECIPE, RunRecipe, SeedFiles
+from topoimp.report import Report, Row
+from topoimp.run_folder import RECIPE, RunRecipe, SeedFiles, read_metrics
 from topoimp.threads import available_threads
 
 if TYPE_CHECKING:
@@ -119,18 +119,29 @@ def train_run(
     run.n_steps(len(images.train_labels))  # checked before anything is written
     folder = Path(f"{model.replace(':', '-')}-{images.name}") if output is None else Path(output)
     text = RunRecipe(run, images.name, images.sha256()).to_toml()
+    if jobs is not None and jobs < 1:
+        raise OptionError(f"the number of jobs is {jobs}; it must be at least 1")
     is_new = _is_new_recipe(folder, wanted, text, force=force)
     there = [] if seeds is None or force else [each for each in wanted if SeedFiles(folder, each).trained.is_file()]
     new = [each for each in wanted if each not in there]
-    text_of_one = text if is_new and len(new) == 1 else None  # recipe and weights appear together
+    text_of_one = text if is_new and (folder / RECIPE).exists() else None  # recipe and weights are replaced together
     tasks = [SeedTraining(SeedFiles(folder, each), run, images, text_of_one, force=force) for each in new]
     with _made(folder):
         if is_new and text_of_one is None:
-            with Staging([folder / RECIPE], force=False) as to:
-                to.partial(folder / RECIPE).write_text(text, encoding="utf-8")
-                to.commit()
+            _write_recipe(folder / RECIPE, text)
         run_tasks(train_seed, tasks, jobs=jobs or max(1, available_threads() // run.threads), on_step=on_step)
     return _trained(folder, wanted, run, images.name, len(tasks))
+
+
+def _write_recipe(path: Path, text: str) -> None:
+    """Write a new recipe, unless another run has written the same meanwhile."""
+    try:
+        with Staging([path], force=False) as to:
+            to.partial(path).write_text(text, encoding="utf-8")
+            to.commit()
+    except OutputError:
+        if not path.is_file() or path.read_bytes() != text.encode():
+            raise
 
 
 @dataclass(frozen=True)
@@ -165,7 +176,7 @@ def train_seed(task: SeedTraining, on_step: OnStep) -> None:
         if task.new_recipe:
             to.partial(files.run / RECIPE).write_text(task.new_recipe, encoding="utf-8")
         write_arrays(to.partial(files.initial), trained.initial, metadata)
-        write_arrays(to.partial(files.rewind), trained.rewind, metadata)
+        write_arrays(to.partial(files.rewind), trained.rewind, {**metadata, "topoimp.step": str(recipe.rewind_at)})
         report = _report(_rows(trained, seed), recipe, images.name, [seed])
         to.partial(files.metrics).write_text(report.to_csv(), encoding="utf-8")
         write_arrays(to.partial(files.trained), trained.final, metadata)
@@ -213,7 +224,7 @@ def _is_new_recipe(folder: Path, seeds: Sequence[int], text: str, *, force: bool
 def _trained(folder: Path, seeds: Sequence[int], recipe: Recipe, data: str, n_new: int) -> Training:
     """Give what was trained, read back from the run folder."""
     files = [SeedFiles(folder, seed) for seed in seeds]
-    rows = [row for each in files for row in rows_of_csv(each.metrics.read_text(encoding="utf-8"))]
+    rows = [row for each in files for row in read_metrics(each.metrics)]
     return Training(_report(rows, recipe, data, seeds), folder, [each.folder for each in files], n_new)
 
 

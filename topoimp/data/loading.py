@@ -1,5 +1,6 @@
 """From the word that a user chooses a data set by to its images."""
 
+import os
 from pathlib import Path
 
 from topoimp.choices import Data
@@ -13,6 +14,9 @@ from topoimp.errors import OptionError
 
 NPZ = ".npz"
 
+FOLDER_VARIABLE = "TOPOIMP_DATA_DIR"
+"""What the environment says where the published files of all data sets lie by."""
+
 
 def load_images(data: Data | str | Path, folder: Path | None = None) -> Images:
     """Give a data set.
@@ -22,7 +26,8 @@ def load_images(data: Data | str | Path, folder: Path | None = None) -> Images:
             ``fashion-mnist`` and ``cifar10`` are read from their published files. Anything that ends in .npz is the
             path of a file with the arrays train_images, train_labels, test_images and test_labels, or x_train,
             y_train, x_test and y_test.
-        folder: where published files lie, or sub-folders named as the data sets. None takes the Hugging Face hub.
+        folder: where published files lie, or sub-folders named as the data sets. If None, the environment's
+            ``TOPOIMP_DATA_DIR`` says where, and without that the Hugging Face hub is asked.
 
     Raises:
         OptionError: if there is no such data set, or it is read from no folder but one is named.
@@ -41,6 +46,7 @@ def load_images(data: Data | str | Path, folder: Path | None = None) -> Images:
         if folder is not None:
             raise OptionError("digits is embedded and read from no folder; --data-dir is for the other data sets")
         return digits_images()
+    folder = folder or (Path(named) if (named := os.environ.get(FOLDER_VARIABLE)) else None)
     if folder is None:
         return hub_images(known)
     return cifar_images(folder) if known is Data.CIFAR10 else idx_images(known, folder)

@@ -50,9 +50,7 @@ def check_mask(
     Raises:
         VerificationError: naming the layer that is not as it should be.
     """
-    for name, mask in masks.items():
-        if not mask.is_within(before[name]):
-            raise VerificationError(f"{path}: keeps a weight of {name!r} that was pruned before")
+    check_within(masks, before, path)
     infos = {info.name: info for info in trained.layers.infos}
 
     def look(layer: Layer, threads: int) -> None:
@@ -74,6 +72,17 @@ def check_mask(
             raise VerificationError(f"{path}: the barcode of {info.name!r} is not what the round was to leave of it")
 
     trained.each(look)
+
+
+def check_within(masks: Masks, before: Masks, path: Path) -> None:
+    """Make sure that masks keep nothing that those before them do not.
+
+    Raises:
+        VerificationError: naming the first tensor of which one does.
+    """
+    for name, mask in masks.items():
+        if name not in before or not mask.is_within(before[name]):
+            raise VerificationError(f"{path}: keeps a weight of {name!r} that was pruned before")
 
 
 def check_started(started: Path, init: Path) -> None:
@@ -104,8 +113,11 @@ def open_trained(out: Path, init: Checkpoint) -> Checkpoint:
         TrainingError: if there is nothing.
         VerificationError: if it is no checkpoint, has other tensors than it was given, or holds NaN or infinity.
     """
-    if not out.exists():
+    if not out.exists() and not out.is_symlink():
         raise TrainingError(f"{out}: the trainer ended without an error, but did not write this")
+    links = [path for path in (out, *(out.rglob("*") if out.is_dir() else ())) if path.is_symlink()]
+    if links:
+        raise VerificationError(f"{links[0]}: is a link; the trainer must write the weights themselves")
     try:
         trained = open_checkpoint(out)
         check_same_tensors(trained, init)

@@ -5,6 +5,7 @@ progress at most, and the same run again goes on from there.
 """
 
 import fcntl
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -16,14 +17,21 @@ from pathlib import Path
 from topoimp.catalogue import LayerPatterns, Layers, select_layers
 from topoimp.checkpoint import NO_LOCKS, Staging, open_checkpoint
 from topoimp.choices import Method, Scope
-from topoimp.errors import OutputError, TrainingError, VerificationError
+from topoimp.errors import CheckpointError, OutputError, TrainingError, VerificationError
 from topoimp.mask import ByEdges, Masks, mask_shapes, mask_writer, read_masks
 from topoimp.pruned_copy import write_pruned_copy
 from topoimp.pruning import Pruner
 from topoimp.report import Report, Row
 from topoimp.rewinding import Rewound, layers_to_rewind_to
 from topoimp.rounds.assignment import Assignment, Metrics, Retrain
-from topoimp.rounds.checks import check_held, check_mask, check_related, check_started, open_trained
+from topoimp.rounds.checks import (
+    check_held,
+    check_mask,
+    check_related,
+    check_started,
+    check_within,
+    open_trained,
+)
 from topoimp.rounds.facts import Reference, reference_of, rows_of_round
 from topoimp.run_folder import RoundFiles
 from topoimp.schedule import OneRound, Schedule
@@ -83,25 +91,50 @@ def prune_iteratively(
 
     Args:
         start: what they go out from.
-        files: where they are written; the folder is there.
+        files: where they are written; the folder is there, and nobody else at work in it (``alone``).
         plan: what they share.
         retrain: trains the weights of a round under its mask.
         on_round: told the number of each round that is finished.
 
     Raises:
-        OutputError: if another run is at work there, or a round cannot be written.
+        CheckpointError: if the finished rounds are not whole.
+        OutputError: if a round cannot be written.
         TrainingError: if the trainer did not do its work; the rounds before remain.
         VerificationError: if a round is not what it was meant to be; the rounds before remain.
     """
-    with _alone_in(files.folder):
-        n_finished = files.n_finished()
-        if n_finished == 0:
-            _begin(start, files, plan)
-            n_finished = 1
-        reference = reference_of(plan.stream(files.model(0)))
-        for number in range(n_finished, plan.schedule.n_rounds + 1):
-            _round(number, start, files, plan, reference, retrain)
-            on_round(number)
+    n_finished = files.n_finished()
+    _check_finished(files, plan, n_finished)
+    if n_finished == 0:
+        _begin(start, files, plan)
+        n_finished = 1
+    reference = reference_of(plan.stream(files.model(0)))
+    earlier = None if start.rewind is None else open_checkpoint(start.rewind)
+    for number in range(n_finished, plan.schedule.n_rounds + 1):
+        if earlier is not None:
+            earlier.check_unchanged()
+        _round(number, start, files, plan, reference, retrain)
+        on_round(number)
+
+
+def _check_finished(files: RoundFiles, plan: Plan, n_finished: int) -> None:
+    """Make sure that the finished rounds are whole, and that the last of them is still what was checked.
+
+    Raises:
+        CheckpointError: if a file of a round is missing, or a round before others.
+        VerificationError: if the last round's weights are not within its mask, or its mask not within the one before.
+    """
+    later = [path.name for path in files.folder.glob("round-??") if path.name > f"round-{n_finished - 1:02}"]
+    if later and n_finished < 100:
+        raise CheckpointError(f"{files.folder}: has {min(later)} without a whole round-{n_finished:02} before it")
+    for number in range(n_finished):
+        for path in (files.model(number), files.mask(number)):
+            if not path.exists():
+                raise CheckpointError(f"{path}: is missing; --force begins anew")
+    if n_finished > 1:
+        masks, before = read_masks(files.mask(n_finished - 1)), read_masks(files.mask(n_finished - 2))
+        with _said_of(n_finished - 1, None, files.folder):
+            check_within(masks, before, files.mask(n_finished - 1))
+            check_held(plan.stream(files.model(n_finished - 1)).layers, masks)
 
 
 def _begin(start: Start, files: RoundFiles, plan: Plan) -> None:
@@ -144,19 +177,36 @@ def _round(number: int, start: Start, files: RoundFiles, plan: Plan, reference: 
         )
         check_mask(masks, read_masks(files.mask(number - 1)), now, swept.forests, trained, assignment.mask)
         verify_rewound(assignment.init, LayerStream(earlier, plan.threads), masks)
+        init, mask_sha256 = plan.stream(assignment.init), _sha256_of(assignment.mask)
         metrics = retrain(assignment)
-        arrived, checked = _checked(assignment, plan, masks)
+        _check_given(init, assignment.mask, mask_sha256)
+        arrived, checked = _checked(assignment, plan, masks, init)
         rows = rows_of_round(arrived, masks, reference, metrics, number=number, now=now)
-        _report(place, rows, start, plan, checked=["nested", "counts", "forest", "barcode", "rewound", *checked])
-        for path in place.iterdir():  # what training started from, and whatever else the trainer left there
-            if path.name not in {assignment.out.name, assignment.mask.name, "metrics.json"}:
+        for path in list(place.iterdir()):  # what training started from, and whatever else the trainer left there
+            if path.name not in {assignment.out.name, assignment.mask.name}:
                 _remove(path)
+        _report(place, rows, start, plan, checked=["nested", "counts", "forest", "barcode", "rewound", *checked])
         staging.commit()
 
 
-def _checked(assignment: Assignment, plan: Plan, masks: Masks) -> tuple[LayerStream, list[str]]:
+def _check_given(init: LayerStream, mask: Path, sha256: str) -> None:
+    """Make sure that a trainer left alone what it was given."""
+    try:
+        init.layers.checkpoint.check_unchanged()
+        if _sha256_of(mask) == sha256:
+            return
+    except (CheckpointError, OSError) as error:
+        raise VerificationError(f"the trainer changed what it was given, or removed it: {error}") from error
+    raise VerificationError(f"{mask}: the trainer changed its mask")
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checked(assignment: Assignment, plan: Plan, masks: Masks, init: LayerStream) -> tuple[LayerStream, list[str]]:
     """Check what a trainer wrote, and give it with the names of the checks."""
-    init = plan.stream(assignment.init)
     open_trained(assignment.out, init.layers.checkpoint)
     arrived = plan.stream(assignment.out)
     check_held(arrived.layers, masks)
@@ -202,24 +252,32 @@ def _staged_round(files: RoundFiles, number: int) -> Iterator[tuple[Staging, Pat
 
 
 @contextmanager
-def _said_of(number: int, seed: int, place: Path) -> Iterator[None]:
+def _said_of(number: int, seed: int | None, place: Path) -> Iterator[None]:
     """Have errors say which round they are of, and name its files without the temporary folder that they lie in."""
     try:
         yield
     except (TrainingError, VerificationError) as error:
         said = str(error).replace(f"{place.absolute()}{os.sep}", "").replace(f"{place}{os.sep}", "")
-        raise type(error)(f"round {number}, seed {seed}: {said}") from error
+        where = f"round {number}" if seed is None else f"round {number}, seed {seed}"
+        raise type(error)(f"{where}: {said}") from error
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Make sure that no other run is at work in a folder."""
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+def alone(files: RoundFiles) -> Iterator[None]:
+    """Make sure that no other run is at work on the same rounds.
+
+    Raises:
+        OutputError: if one is, or the lock cannot be made.
+    """
+    try:
+        descriptor = os.open(files.lock, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise OutputError(f"{files.folder}: cannot be written: {error.strerror}") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise OutputError(f"{folder}: another run is at work there") from error
+            raise OutputError(f"{files.folder}: another run is at work there") from error
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 raise
@@ -229,7 +287,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

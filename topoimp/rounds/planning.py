@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoimp.architectures import parse_architecture
-from topoimp.catalogue import LayerPatterns, select_layers
+from topoimp.catalogue import LayerPatterns, is_meant, select_layers
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import Method, Scope, View, chosen
 from topoimp.columns import pattern_settings
@@ -83,14 +83,18 @@ def plan_of(options: RoundOptions, trained: Path, recipe: Recipe | None, *, jobs
     rate = options.rate
     if usual is not None and rate is None and (options.n_rounds is None or options.sparsity is None):
         rate = usual.rate
-    if usual is not None and not (patterns.include or patterns.exclude):
-        patterns = replace(patterns, exclude=usual.exclude)
+    if usual is not None and not patterns.include:
+        patterns = replace(patterns, exclude=(*patterns.exclude, *usual.exclude))
     schedule = plan_schedule(n_rounds=options.n_rounds, sparsity=options.sparsity, rate=rate)
     infos = select_layers(open_checkpoint(trained), patterns).infos
     rates = dict(options.layer_rates or {})
     if usual is not None and not rates and scope is Scope.LAYER and schedule.sparsity is None:
         factor = 1.0 if rate is None or rate == usual.rate else rate / usual.rate
-        rates = {pattern: own * factor for pattern, own in usual.layer_rates.items()}
+        rates = {
+            pattern: own * factor
+            for pattern, own in usual.layer_rates.items()
+            if any(is_meant(info, pattern) for info in infos)
+        }
     output_layer = options.output_layer or (None if recipe is None else parse_architecture(recipe.model).output_layer)
     if options.output_layer is not None and options.output_rate is None:
         raise OptionError("--output-layer goes with --output-rate, which says what its rate is")
@@ -118,10 +122,30 @@ def output_rates(rates: Mapping[str, float], layer: str, output_rate: float | st
     return {layer: rate / 2 if output_rate == HALF else float(output_rate), **others}
 
 
-def rewind_step(options: RoundOptions, recipe: Recipe) -> int | None:
-    """Give the step of the recipe to rewind to; None if training goes on, or starts from another checkpoint."""
+def checked_jobs(options: RoundOptions) -> int:
+    """Give how many seeds are at work at the same time, one if that is left open.
+
+    Raises:
+        OptionError: if it is below 1.
+    """
+    if options.jobs is not None and options.jobs < 1:
+        raise OptionError(f"the number of jobs is {options.jobs}; it must be at least 1")
+    return options.jobs or 1
+
+
+def check_rewinding(options: RoundOptions) -> None:
+    """Make sure that one thing is said about what training starts from.
+
+    Raises:
+        OptionError: if there are two.
+    """
     if options.rewind_from is not None and options.rewind is not None:
         raise OptionError(f"--rewind is {options.rewind}, and --rewind-from names weights; one of them is meant")
+
+
+def rewind_step(options: RoundOptions, recipe: Recipe) -> int | None:
+    """Give the step of the recipe to rewind to; None if training goes on, or starts from another checkpoint."""
+    check_rewinding(options)
     if options.rewind_from is not None or options.rewind == "none":
         return None
     if options.rewind is None:
@@ -146,7 +170,7 @@ def rewind_words(options: RoundOptions, step: int | None) -> str:
 def settings_of(options: RoundOptions, plan: Plan) -> dict[str, object]:
     """Give what decides the rounds: their number only where the targets depend on it, so that more can be added."""
     schedule = plan.schedule
-    rates = {pattern: float(rate) for pattern, rate in schedule.layer_rates}
+    rates = [f"{pattern}={float(rate)!r}" for pattern, rate in schedule.layer_rates]  # in order: the first that fits
     settings: dict[str, object] = {
         "method": plan.method.value,
         "epsilon": plan.epsilon,

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from topoimp.checkpoint import Staging, open_checkpoint, write_arrays
 from topoimp.data import Images
-from topoimp.errors import OutputError
+from topoimp.errors import CheckpointError, OutputError
 from topoimp.recipes import Recipe
 from topoimp.replicates import OnStep
-from topoimp.report import rows_of_csv
 from topoimp.rounds.assignment import METRICS, Retrain
-from topoimp.rounds.loop import Plan, Start, prune_iteratively
-from topoimp.run_folder import RoundFiles, SeedFiles, pruning_name, read_toml, to_toml
+from topoimp.rounds.loop import Plan, Start, alone, prune_iteratively
+from topoimp.run_folder import RoundFiles, SeedFiles, pruning_name, read_metrics, read_toml, to_toml
 from topoimp.trainer import Trainer
 
 
@@ -61,10 +60,19 @@ _PARTS = 1000
 def prune_seed(task: SeedTask, on_step: OnStep) -> int:
     """Do the rounds of one seed that are not finished, and give how many these were."""
     rounds = task.rounds
-    _begin(rounds, task.settings, force=task.force)
+    try:
+        rounds.folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{rounds.folder}: cannot be made: {error.strerror}") from error
+    with alone(rounds):
+        _begin(rounds, task.settings, force=task.force)
+        return _prune_alone(task, rounds, on_step)
+
+
+def _prune_alone(task: SeedTask, rounds: RoundFiles, on_step: OnStep) -> int:
     rewind = task.rewind_from
     if task.rewind_step is not None and task.recipe is not None:
-        rewind = _weights_after(task.rewind_step, task.files, task.recipe, task.images)
+        rewind = _weights_after(task.rewind_step, task)
     n_to_do, n_done = task.plan.schedule.n_rounds + 1 - max(rounds.n_finished(), 1), 0
 
     def on_round(_number: int) -> None:
@@ -96,35 +104,43 @@ def _retrain(task: SeedTask, *, is_fine_tuning: bool, on_step: OnStep) -> Retrai
     return built_in_trainer(recipe, images, from_step=task.rewind_step or 0, on_step=on_step)
 
 
-def _weights_after(step: int, files: SeedFiles, recipe: Recipe, images: Images | None) -> Path:
+def _weights_after(step: int, task: SeedTask) -> Path:
     """Give the weights of a seed after a step of its training, which is made anew to there if it was not kept."""
-    if step == recipe.rewind_at:
-        return files.rewind
+    files, recipe, images = task.files, task.recipe, task.images
     if step == 0:
         return files.initial
+    said = {"topoimp.step": str(step), "topoimp.recipe_sha256": str(task.settings.get("recipe_sha256"))}
+    if files.rewind.is_file() and open_checkpoint(files.rewind).metadata.get("topoimp.step") == str(step):
+        return files.rewind
     target = files.after_step(step)
-    if not target.is_file():
-        if images is None:
-            raise ValueError("training to a step needs the data")
-        from topoimp.training import train_until
+    if target.is_file() and said.items() <= open_checkpoint(target).metadata.items():
+        return target
+    if images is None or recipe is None:
+        raise CheckpointError(f"{files.rewind}: holds other weights than those of step {step}; train makes them")
+    from topoimp.training import train_until
 
-        with Staging([target], force=False) as staging:
-            weights = train_until(recipe, images, seed=files.seed, step=step)
-            write_arrays(staging.partial(target), weights, {"format": "pt", "topoimp.step": str(step)})
-            staging.commit()
+    with Staging([target], force=True) as staging:
+        weights = train_until(recipe, images, seed=files.seed, step=step)
+        write_arrays(staging.partial(target), weights, {"format": "pt", **said})
+        staging.commit()
     return target
 
 
 def _begin(rounds: RoundFiles, settings: Mapping[str, object], *, force: bool) -> None:
     """Have pruning.toml say what decides the rounds; refuse to go on with others."""
     try:
-        if force and rounds.settings.is_file():
-            shutil.rmtree(rounds.folder)
+        if force and rounds.folder.is_dir():
+            old = rounds.folder.with_name(f".{rounds.folder.name}.replaced")  # so that none of it is ever half there
+            shutil.rmtree(old, ignore_errors=True)
+            rounds.folder.replace(old)
+            shutil.rmtree(old, ignore_errors=True)
         rounds.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{rounds.folder}: cannot be made: {error.strerror}") from error
+        raise OutputError(f"{rounds.folder}: cannot be made: {error.strerror or error}") from error
     text = to_toml(settings)
     if not rounds.settings.is_file():
+        if rounds.n_finished():
+            raise OutputError(f"{rounds.folder}: holds rounds, but not what decided them; --force begins anew")
         with Staging([rounds.settings], force=True) as staging:
             staging.partial(rounds.settings).write_text(text, encoding="utf-8")
             staging.commit()
@@ -142,5 +158,5 @@ def _metrics_of(path: Path) -> dict[str, float | None]:
     """Give what metrics.csv says of the trained network; nothing if there is none."""
     if not path.is_file():
         return {}
-    last = rows_of_csv(path.read_text(encoding="utf-8"))[-1]
+    last = read_metrics(path)[-1]
     return {name: float(value) if isinstance(value := last.get(name), int | float) else None for name in METRICS}
