@@ -6,6 +6,7 @@ piece by piece, and what has been looked at is given back, so that little more t
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Protocol
 
@@ -55,7 +56,7 @@ class LayerComparison:
     is_present: BoolArray
     chance: NullDistribution | None = None
 
-    @property
+    @cached_property
     def n_forest_shared(self) -> int:
         """Edges that are in both forests."""
         return n_shared_edges(self.reference, self.other)
