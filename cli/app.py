@@ -73,7 +73,8 @@ def main(arguments: Sequence[str]) -> int:
             error_line(error.format_message())
         return 2
     except TopoimpError as error:
-        error_line(str(error))
+        for message in error.args:  # several gates may not hold
+            error_line(str(message))
         return next(status for kind, status in EXIT_STATUS if isinstance(error, kind))
     except (ReaderGoneError, SystemExit):  # typer exits where it finds a pipe closed
         return 0

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from topoimp.choices import View
+from topoimp.choices import Essential, NeuralPersistence, View
 from topoimp.report import Report
 
 from .options import (
@@ -13,6 +13,7 @@ from .options import (
     Convention,
     Embeddings,
     Exclude,
+    FailIf,
     Format,
     FormatOption,
     Groups,
@@ -29,31 +30,61 @@ def _compare(
     reference: Annotated[
         Path, typer.Argument(metavar="REFERENCE", help="A checkpoint: file, folder or index.", show_default=False)
     ],
-    other: Annotated[
-        Path,
+    others: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="OTHER", help="A checkpoint with the same layers, or a mask of REFERENCE.", show_default=False
+            metavar="OTHER...",
+            help="Checkpoints with the same layers, masks of REFERENCE, or folders of rounds of pruning.",
+            show_default=False,
         ),
     ],
+    null: Annotated[
+        str | None,
+        typer.Option(
+            "--null",
+            metavar="shuffle:N[:edges|rows|block]",
+            help="Hold retention against N shuffles of REFERENCE too, N from 2 on.",
+            show_default="closed forms only",
+        ),
+    ] = None,
+    fail_if: FailIf = None,
     include: Include = None,
     exclude: Exclude = None,
     embeddings: Embeddings = False,
     groups: Groups = None,
     view: ViewOption = View.MATRIX,
     np: Convention = None,
+    essential: Annotated[
+        Essential, typer.Option("--essential", help="What essential bars count as in distances.")
+    ] = Essential.DIES_AT_ZERO,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the shuffles, at least 0.")] = 0,
     threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
 ) -> None:
-    """Print what OTHER has of the topology of REFERENCE, layer by layer."""
-    from topoimp.choices import NeuralPersistence
+    """Print what OTHER has of the topology of REFERENCE, layer by layer, and what chance would have."""
     from topoimp.commands.compare import comparison_report
+    from topoimp.errors import GateError
+    from topoimp.gates import fired_gates, parse_gate
 
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view)
+    gates = [parse_gate(gate) for gate in fail_if or ()]
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
-        report = comparison_report(reference, other, patterns=patterns, threads=threads, on_step=on_step)
-    show(report, format, lambda report: _show_comparison(report, np or NeuralPersistence.RIECK))
+        report = comparison_report(
+            reference,
+            *others,
+            patterns=patterns,
+            null=null,
+            seed=seed,
+            essential=essential,
+            threads=threads,
+            on_step=on_step,
+        )
+    fired = fired_gates(gates, report)
+    show(report, format, lambda report: _show_comparison(report, np))
     note_left_out(report, quiet=quiet)
+    if fired:
+        raise GateError(*fired)
 
 
 compare = Command(
@@ -61,18 +92,43 @@ compare = Command(
 )
 
 
-def _show_comparison(report: Report, convention: str) -> None:
-    persistence = f"np_{convention.replace('-', '_')}"
-    columns = {
-        "layer": "layer",
-        "density": "density",
-        "beta0_reference": "beta0 before",
-        "beta0": "after",
-        "beta0_kept": "beta0 kept",
-        "barcode_kept": "barcode kept",
-        "retention": "retention",
-        f"{persistence}_reference": f"np {convention} before",
-        persistence: "after",
-    }
-    title = f"{report.inputs['other']} against {report.inputs['reference']}{in_view(report)}"
-    show_table(title, columns, for_people(report.rows))
+def _show_comparison(report: Report, convention: NeuralPersistence | None) -> None:
+    """Print ten columns, as far as they fit; of several others only the networks."""
+    reference, others = report.inputs["reference"], [name for name in report.inputs if name != "reference"]
+    is_one = "other" not in report.network
+    first = {"layer": "layer"} if is_one else {"other": "other"}
+    what = str(report.inputs["other"]) if is_one else _counted(report, len(others))
+    n_all = len({column for row in report.rows for column in row})
+    rest = f"all {n_all} columns: --format csv" if is_one else f"all {n_all} columns, and the layers: --format csv"
+    rows = for_people(report.rows) if is_one else report.rounds
+    persistences = {} if convention is None and report.settings["null"] is not None else _persistences(convention)
+    show_table(
+        f"{what} against {reference}{in_view(report)} ({rest})",
+        {**first, **_KEPT, **(_BY_CHANCE if report.settings["null"] is None else _SHUFFLED), **persistences},
+        rows,
+        dispensable=[list(persistences), ["bottleneck"], ["excess"]],
+    )
+
+
+_KEPT = {
+    "density": "density",
+    "beta0": "beta0",
+    "beta0_kept": "beta0 kept",
+    "barcode_kept": "barcode kept",
+    "retention": "retention",
+}
+_BY_CHANCE = {"retention_iid": "by chance", "bottleneck": "bottleneck"}
+_SHUFFLED = {"retention_null": "shuffled", "excess": "excess", "z_score": "z-score", "bottleneck": "bottleneck"}
+
+
+def _persistences(convention: NeuralPersistence | None) -> dict[str, str]:
+    """Give the columns of the neural persistence shown, before and after."""
+    convention = convention or NeuralPersistence.RIECK
+    column = f"np_{convention.replace('-', '_')}"
+    return {f"{column}_reference": f"np {convention} before", column: "after"}
+
+
+def _counted(report: Report, n_given: int) -> str:
+    """Say how many others there are; if they are from one folder, from which."""
+    noun = "rounds" if "round" in report.network else "others"
+    return f"{len(report.rounds)} {noun}" + (f" of {report.inputs['other']}" if n_given == 1 else "")

@@ -98,6 +98,14 @@ Rate = Annotated[
         show_default="0.2",
     ),
 ]
+FailIf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fail-if",
+        metavar="CONDITION",
+        help="Exit with 3 if a row matches, as in 'barcode_kept==0' or 'network:retention<0.9'. Repeatable.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress on stderr.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More notes on stderr: every tensor that was left out.")]

@@ -63,41 +63,67 @@ def show(report: Report, format: Format, show_tables: Callable[[Report], None]) 
         show_tables(report)
 
 
-def show_table(title: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+def show_table(
+    title: str, columns: Mapping[str, str], rows: Sequence[Row], *, dispensable: Sequence[Sequence[str]] = ()
+) -> None:
     """Print a table for people: in a terminal as narrow as whole words allow, into a pipe as wide as it needs to be.
 
     Args:
         title: stands above it.
         columns: by column of the report, what the table's column is called.
         rows: a network row is set off from the layers above it.
+        dispensable: columns that go together, and are left out, first ones first, while a terminal is too narrow.
     """
     from rich.box import SIMPLE_HEAD
-    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
 
-    cells = [[_cell(column, row.get(column)) for column in columns] for row in rows]
-    words, headers = [], []
-    for place, header in enumerate(columns.values()):
-        longest = max((cell_len(line[place]) for line in cells), default=0)
-        words.append(max(longest, *map(len, header.split())))
-        headers.append(max(longest, len(header)))
     console = Console()
-    fits = not console.is_terminal or sum(headers) + _GAP * len(headers) <= console.width
-    widths = headers if fits else words
+    spare = list(dispensable)
+    while console.is_terminal and spare and _width(_word_widths(columns, rows)) > console.width:
+        left_out = spare.pop(0)
+        columns = {column: header for column, header in columns.items() if column not in left_out}
+    headers = _header_widths(columns, rows)
+    fits = not console.is_terminal or _width(headers) <= console.width
+    widths = headers if fits else _word_widths(columns, rows)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for (column, header), width in zip(columns.items(), widths, strict=True):
         is_text = any(isinstance(row.get(column), str) for row in rows)
         table.add_column(header, justify="left" if is_text else "right", width=width)
-    for place, line in enumerate(cells):
-        is_last_layer = place + 1 < len(rows) and rows[place]["level"] == "layer" != rows[place + 1]["level"]
-        table.add_row(*line, end_section=is_last_layer)
+    for place, row in enumerate(rows):
+        is_last_layer = place + 1 < len(rows) and row["level"] == "layer" != rows[place + 1]["level"]
+        table.add_row(*(_cell(column, row.get(column)) for column in columns), end_section=is_last_layer)
     # Drawn into memory: rich writes to stdout in its own ways, which errors of writing would not survive.
     drawn = io.StringIO()
-    width = sum(widths) + _GAP * len(widths)
-    Console(file=drawn, width=width, force_terminal=console.is_terminal, highlight=False, markup=False).print(table)
+    Console(file=drawn, width=_width(widths), force_terminal=console.is_terminal, highlight=False, markup=False).print(
+        table
+    )
     lines = [title, *(line.rstrip() for line in drawn.getvalue().splitlines())]
     write("\n".join(lines) + "\n\n")
+
+
+def _word_widths(columns: Mapping[str, str], rows: Sequence[Row]) -> list[int]:
+    """Give how wide each column is if its header is broken between words."""
+    return [
+        max(cells, *map(len, header.split()))
+        for cells, header in zip(_cell_widths(columns, rows), columns.values(), strict=True)
+    ]
+
+
+def _header_widths(columns: Mapping[str, str], rows: Sequence[Row]) -> list[int]:
+    """Give how wide each column is if its header is one line."""
+    return list(map(max, _cell_widths(columns, rows), map(len, columns.values())))
+
+
+def _cell_widths(columns: Mapping[str, str], rows: Sequence[Row]) -> list[int]:
+    from rich.cells import cell_len
+
+    return [max((cell_len(_cell(column, row.get(column))) for row in rows), default=0) for column in columns]
+
+
+def _width(widths: Sequence[int]) -> int:
+    """Give how wide a table of such columns is."""
+    return sum(widths) + _GAP * len(widths)
 
 
 _GAP = 2
@@ -188,6 +214,11 @@ _SHARES = {
     "critical_density",
     "retention",
     "round_retention",
+    "retention_guaranteed",
+    "retention_iid",
+    "retention_random",
+    "retention_null",
+    "excess",
     "test_accuracy",
     "accuracy_deviation",
     "rate",

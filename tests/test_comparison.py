@@ -2,13 +2,16 @@ import numpy as np
 import pytest
 from conftest import stream_of
 
-from topoimp.comparison import compare_layers
-from topoimp.errors import LayerError
+from topoimp.comparison import OtherMask, compare_layers, other_checkpoint
+from topoimp.errors import CheckpointError, LayerError
+from topoimp.mask import ByMask, pack_mask
 from topoimp.preservation import together
 
 
 def compared(one, other):
-    return compare_layers(stream_of(one), stream_of(other).layers)
+    reference = stream_of(one)
+    (layers,) = compare_layers(reference, [other_checkpoint(reference.layers, stream_of(other).layers)])
+    return layers
 
 
 def test_by_hand(write):
@@ -100,3 +103,82 @@ def test_layers_that_differ_are_refused(write, other, message):
 
     with pytest.raises(LayerError, match=message):
         compared(reference, write(other, "other"))
+
+
+def test_what_is_missing_is_known_by_its_strength(write):
+    reference = write({"a": np.array([[3.0, 1.0], [2.0, 0.5]])}, "reference")
+
+    (none,) = compared(reference, reference)
+    (some,) = compared(reference, write({"a": np.array([[3.0, 0.0], [0.0, 0.5]])}, "other"))
+
+    assert (none.strongest_missing, some.strongest_missing) == (0.0, 2.0)
+    assert (none.n_forest_shared, some.n_forest_shared) == (3, 1)
+    assert (none.is_masked, some.is_masked) == (True, True)
+
+
+def test_retrained_weights_are_not_masked_ones(write):
+    reference = write({"a": np.array([[3.0, 1.0], [2.0, 0.5]])}, "reference")
+
+    (layer,) = compared(reference, write({"a": np.array([[3.0, 0.0], [2.5, 0.5]])}, "other"))
+
+    assert (layer.is_masked, layer.largest_difference, layer.n_both) == (False, 1.0, 3)
+
+
+def test_a_weight_that_only_the_other_has_is_no_mask(write):
+    reference = write({"a": np.array([[3.0, 0.0], [2.0, 0.5]])}, "reference")
+
+    (layer,) = compared(reference, write({"a": np.array([[3.0, 1.0], [2.0, 0.5]])}, "other"))
+
+    assert layer.is_masked is False
+
+
+def test_a_mask_leaves_what_its_checkpoint_holds(write):
+    weight = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float32)
+    kept = np.random.default_rng(1).random((40, 30)) < 0.2
+    reference = stream_of(write({"a": weight}, "reference"))
+    masked = stream_of(write({"a": weight * kept}, "other"))
+
+    by_mask, by_weights = compare_layers(
+        reference,
+        [
+            OtherMask(reference.layers, {"a": ByMask(pack_mask(kept, (40, 30)))}),
+            other_checkpoint(reference.layers, masked.layers),
+        ],
+    )
+
+    assert by_mask[0].left == by_weights[0].left
+    assert by_mask[0].is_masked is by_weights[0].is_masked is True
+    assert by_mask[0].strongest_missing == by_weights[0].strongest_missing
+
+
+def test_a_kept_weight_that_is_zero_counts_as_kept(write):
+    weight = np.array([[3.0, 1.0], [2.0, 0.5]])
+    reference = stream_of(write({"a": weight}, "reference"))
+    trained = stream_of(write({"a": np.array([[3.0, 0.0], [0.0, 0.5]])}, "other"))
+    masks = {"a": pack_mask(np.array([[True, True], [False, True]]), (2, 2))}
+
+    ((layer,),) = compare_layers(reference, [other_checkpoint(reference.layers, trained.layers, masks)])
+
+    assert (layer.left.n_kept, layer.left.beta0, layer.left.n_forest_kept) == (3, 1, 2)
+    assert (layer.other.n_edges, layer.other.n_components, layer.left.barcode_kept) == (2, 2, False)
+
+
+def test_chance_is_asked_with_no_more_edges_than_the_reference_has(write):
+    asked = []
+    reference = stream_of(write({"a": np.array([[3.0, 0.0], [2.0, 0.5]])}, "reference"))
+    other = stream_of(write({"a": np.ones((2, 2))}, "other"))
+
+    compare_layers(
+        reference,
+        [other_checkpoint(reference.layers, other.layers)],
+        simulate=lambda layer, forest, n_kept: asked.append((layer.name, len(forest.indices), n_kept)),
+    )
+
+    assert asked == [("a", 3, 3)]
+
+
+def test_a_mask_of_another_shape_is_refused(write):
+    reference = stream_of(write({"a": np.ones((2, 2))}))
+
+    with pytest.raises(CheckpointError, match=r"tensor 'a' has the shape \[2, 2\]; the mask beside it has \[2, 3\]"):
+        other_checkpoint(reference.layers, reference.layers, {"a": pack_mask(np.ones((2, 3), bool), (2, 3))})

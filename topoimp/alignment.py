@@ -18,8 +18,6 @@ Pairs with a ratio above 3 (p = 1) or (4 + sqrt 7) / 3 (p = 2) need no look at a
 without partners. What is found is the cheapest up to rounding in a sum of all costs.
 """
 
-from math import inf
-
 import numpy as np
 
 from topoimp.arrays import FloatArray, IndexArray
@@ -31,12 +29,16 @@ _RATIO = {1: 3.0, 2: (4 + 7**0.5) / 3}
 _FEW = 32
 """Lists of which one is no longer are matched without a guess."""
 
-_REACH = 4
+_REACH = 1
 """How far around a guess a better matching is looked for, in bars, at first."""
 
 _ROUNDING = 2.0**-46
 """A cost smaller by this share is no other cost: where many matchings are equally cheap, their sums are rounded
 differently, and a wider look would find a smaller sum each time."""
+
+
+Pairs = tuple[IndexArray, IndexArray]
+"""For each bar of u, where its pairs begin and end in v."""
 
 
 def cheapest_alignment(u: FloatArray, v: FloatArray, *, order: int) -> IndexArray:
@@ -50,16 +52,30 @@ def cheapest_alignment(u: FloatArray, v: FloatArray, *, order: int) -> IndexArra
     worth = _pairs_worth_matching(u, v, order)
     if min(len(u), len(v)) <= _FEW:
         return _aligned(u, v, *worth, order)[0]
-    partners = _spread(cheapest_alignment(u[::2].copy(), v[::2].copy(), order=order), len(u))
-    cost, reach = inf, _REACH
+    partners, cost = _guessed(u, v, worth, order)
+    reach = _REACH
     while True:
-        first, end = _pairs_around(partners, len(v), reach)
-        first = np.maximum(first, worth[0])
-        end = np.maximum(np.minimum(end, worth[1]), first)
-        partners, cheapest = _aligned(u, v, first, end, order)
+        reach *= 2
+        partners, cheapest = _aligned(u, v, *_near(partners, worth, len(v), reach), order)
         if cheapest >= cost * (1 - _ROUNDING):
             return partners
-        cost, reach = cheapest, 2 * reach
+        cost = cheapest
+
+
+def _guessed(u: FloatArray, v: FloatArray, worth: Pairs, order: int) -> tuple[IndexArray, float]:
+    """Give a good matching, and its cost: the best one near that of every other bar, which is found in the same way."""
+    if min(len(u), len(v)) <= _FEW:
+        return _aligned(u, v, *worth, order)
+    coarse_u, coarse_v = u[::2].copy(), v[::2].copy()
+    coarse, _ = _guessed(coarse_u, coarse_v, _pairs_worth_matching(coarse_u, coarse_v, order), order)
+    return _aligned(u, v, *_near(_spread(coarse, len(u)), worth, len(v), _REACH), order)
+
+
+def _near(partners: IndexArray, worth: Pairs, n_v: int, reach: int) -> Pairs:
+    """Give the pairs around a matching that are worth it."""
+    first, end = _pairs_around(partners, n_v, reach)
+    first = np.maximum(first, worth[0])
+    return first, np.maximum(np.minimum(end, worth[1]), first)
 
 
 def _pairs_worth_matching(u: FloatArray, v: FloatArray, order: int) -> tuple[IndexArray, IndexArray]:

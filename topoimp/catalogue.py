@@ -121,17 +121,17 @@ class Layers:
         """Have a layer's weights fetched from the disk while something else is done."""
         self.checkpoint.will_need(info.tensor, *self._extent(info))
 
-    def have_ready(self, info: LayerInfo) -> None:
-        """Have a layer's weights in memory at once.
+    def have_ready(self, info: LayerInfo, start: int = 0, stop: int | None = None) -> None:
+        """Have a layer's weights from ``start`` to ``stop``, all if nothing is said, in memory at once.
 
         Raises:
             CheckpointError: if they cannot be read.
         """
-        self.checkpoint.have_ready(info.tensor, *self._extent(info))
+        self.checkpoint.have_ready(info.tensor, *self._extent(info, start, stop))
 
-    def done_with(self, info: LayerInfo) -> None:
-        """Give back the memory that a layer's weights take; it can be read again."""
-        self.checkpoint.done_with(info.tensor, *self._extent(info))
+    def done_with(self, info: LayerInfo, start: int = 0, stop: int | None = None) -> None:
+        """Give back the memory that a layer's weights from ``start`` to ``stop`` take; they can be read again."""
+        self.checkpoint.done_with(info.tensor, *self._extent(info, start, stop))
 
     def by_place(self) -> dict[tuple[str, int], LayerInfo]:
         """Give each layer by (tensor, first weight), and by the same under the names tied to its tensor."""
@@ -155,9 +155,9 @@ class Layers:
 
         return sorted(self.infos, key=place)
 
-    def _extent(self, info: LayerInfo) -> tuple[int, int]:
+    def _extent(self, info: LayerInfo, start: int = 0, stop: int | None = None) -> tuple[int, int]:
         size = info.number_format.n_bits // 8
-        return info.first * size, (info.first + info.n_weights) * size
+        return (info.first + start) * size, (info.first + (info.n_weights if stop is None else stop)) * size
 
 
 def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:

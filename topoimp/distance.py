@@ -200,8 +200,25 @@ def _bottleneck(u: FloatArray, v: FloatArray) -> float:
 
 def _cost(u: FloatArray, v: FloatArray, order: int) -> float:
     """Give the sum of the costs, each to the power of the order, of the best matching of two descending lists."""
+    n_in_order = _n_in_order(u, v, order)
+    in_order = np.abs(u[:n_in_order] - v[:n_in_order])
+    u, v = u[n_in_order:].copy(), v[n_in_order:].copy()
     partners = cheapest_alignment(u, v, order=order)
     is_paired = partners >= 0
     apart = np.abs(u[is_paired] - v[partners[is_paired]])
     alone = np.concatenate([u[~is_paired], np.delete(v, partners[is_paired])]) / 2
-    return float(np.sum(apart**order) + np.sum(alone**order))
+    return float(np.sum(in_order**order) + np.sum(apart**order) + np.sum(alone**order))
+
+
+def _n_in_order(u: FloatArray, v: FloatArray, order: int) -> int:
+    """Give how many of the longest bars are paired one by one in every best matching.
+
+    Suppose that the first r are. If it costs more to send the next bar of u to the diagonal than to pair all that is
+    left in order, and the same of the next bar of v, then both have partners; and as the matching keeps the order, they
+    are each other's.
+    """
+    n = min(len(u), len(v))
+    alone = np.sum((np.concatenate([u[n:], v[n:]]) / 2) ** order)
+    in_order = np.cumsum((np.abs(u[:n] - v[:n]) ** order)[::-1])[::-1] + alone
+    is_open = (np.minimum(u[:n], v[:n]) / 2) ** order <= in_order * (1 + 1e-9)
+    return int(np.argmax(is_open)) if is_open.any() else n

@@ -43,7 +43,7 @@ class OptionError(TopoimpError):
 
 
 class GateError(TopoimpError):
-    """A condition that the caller asked to be enforced does not hold."""
+    """A condition that the caller asked to be enforced does not hold; of several, each has its message."""
 
 
 class VerificationError(TopoimpError):

@@ -1,13 +1,16 @@
 """What became of a layer's topology: what is left, held against the forest of the reference."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from topoimp.barcode import barcode_of_forest
-from topoimp.forest import Forest
+from topoimp.catalogue import LayerInfo
+from topoimp.forest import Forest, spanning_forest
 from topoimp.layers import Layer
+from topoimp.mask import PackedMask
+from topoimp.number_format import F32
 from topoimp.report import Row
 
 
@@ -127,6 +130,39 @@ def preservation_by_strength(reference: Forest, *, n_weights: int, n_kept: int, 
         beta0_kept=is_whole,
         barcode_kept=is_whole,
     )
+
+
+def graph_of_mask(info: LayerInfo, mask: PackedMask, after: Forest, threads: int) -> Forest:
+    """Give a spanning forest of all weights that a mask keeps: a kept weight may happen to be zero by now.
+
+    Args:
+        info: the layer.
+        mask: of its tensor.
+        after: the forest of the weights that were trained under the mask.
+        threads: how many cores to use.
+    """
+    if after.n_edges == mask.n_kept_of(info.first, info.first + info.n_weights):
+        return after
+    kept = mask.part(info.first, info.first + info.n_weights).astype(np.float32).view(np.uint32)
+    return spanning_forest(Layer(info.name, kept.reshape(info.n_rows, -1), F32), threads=threads)
+
+
+def preservation_under_mask(
+    reference: Forest, after: Forest, graph: Forest, mask: PackedMask, info: LayerInfo
+) -> Preservation:
+    """Hold a layer that was trained under a mask against the reference: its weights' bars, and what the mask keeps.
+
+    Args:
+        reference: the forest of the layer before.
+        after: the forest of its weights.
+        graph: that of what the mask keeps.
+        mask: of its tensor.
+        info: the layer.
+    """
+    n_forest_kept = int(np.count_nonzero(mask.keeps(info.first + reference.indices)))
+    left = preservation_of(reference, graph, n_weights=info.n_weights, n_forest_kept=n_forest_kept)
+    is_same = barcode_of_forest(after).equals(barcode_of_forest(reference))
+    return left if left.barcode_kept == is_same else replace(left, barcode_kept=is_same)
 
 
 def together(parts: Sequence[Preservation]) -> Preservation:

@@ -31,6 +31,7 @@ COLUMNS = MappingProxyType(
         "scope": "whether each layer has a target of its own, or all share one",
         "seed": "of the initial weights, the order of the images, and the permutations of the method `random`",
         "round": "round of pruning, from 1; 0 is the unpruned network",
+        "other": "in `compare` of several: the path of what is compared with the reference; of a round, its folder",
         "layer": "name of the tensor; blank in a network row",
         "rows": "rows of the layer: its first axis",
         "columns": "columns of the layer: its other axes together",
@@ -87,6 +88,19 @@ COLUMNS = MappingProxyType(
         "beta0_kept": "whether there are as many components as in the reference",
         "barcode_kept": "whether all bars are exactly those of the reference",
         "retention": "share of the reference's forest edges that are present",
+        "retention_guaranteed": "the least that as many strongest weights have of a forest, whatever the weights",
+        "retention_iid": "what they have on average if strengths are independent and alike; blank where no closed form "
+        "holds",
+        "retention_random": "what as many random edges have on average",
+        "retention_null": "what as many strongest weights have on average if the reference is shuffled (`--null`)",
+        "excess": "retention - retention_null; without `--null` retention - retention_iid",
+        "z_score": "excess in standard deviations of the shuffles",
+        "mask_overlap": "weights that are not zero in both / weights that are not zero in either",
+        "forest_overlap": "edges in both forests / edges in either, of the reference's and the other's own",
+        "dead_rows": "rows without an edge",
+        "dead_columns": "columns without an edge",
+        "dead_rows_reference": "rows of the reference without an edge",
+        "dead_columns_reference": "columns of the reference without an edge",
         "np_rieck": "neural persistence, convention `rieck`; network: mean over the layers",
         "np_rieck_reference": "the same of the reference",
         "np_rieck_finite": "neural persistence, convention `rieck-finite`; network: mean over the layers",
@@ -111,11 +125,14 @@ COLUMNS = MappingProxyType(
         "bytes_to_write": "about how many bytes this round would write (`prune --dry-run`); the mask with the last",
         "peak_memory": "about how many bytes will be resident at most (`prune --dry-run`)",
         "bottleneck": "bottleneck distance of the barcode to the reference's, at the reference's scale; removed edges "
-        "merge at 0; network: the largest",
+        "merge at 0 (with `--essential never-dies` not at all); network: the largest",
         "sorted_linf": "largest difference of the sorted persistences, at the reference's scale; network: the largest",
         "wasserstein_1": "Wasserstein distance W_1 of the barcodes, at the reference's scale: a sum over bars, not "
         "divided by their number; network: the largest",
         "wasserstein_2": "the same, W_2",
+        "distance_bound": "what `bottleneck` can be at most: of a masked reference min(d / scale, 1/2), d being the "
+        "strongest forest edge that is missing, which pruning by magnitude reaches; of other weights the largest "
+        "difference of strengths / scale; network: the largest",
         "checked": "what was checked of a round (docs/reports.md)",
         "quantity": "column that is summed up",
         "n_seeds": "seeds that it is summed up over",
@@ -161,7 +178,7 @@ class Report:
 
     @property
     def rounds(self) -> list[Row]:
-        """The rows about the network: one per round or epoch, otherwise a single one."""
+        """The rows about the network: one per round, epoch or other, otherwise a single one."""
         return [row for row in self.rows if row["level"] == "network"]
 
     @property
@@ -171,13 +188,13 @@ class Report:
 
     @property
     def network(self) -> Row:
-        """The row about the network, after the last round if there are rounds; empty if there is none."""
+        """The row about the network, the last if there are several; empty if there is none."""
         return self.rounds[-1] if self.rounds else {}
 
     def to_json(self) -> str:
         """Give one JSON object: command, version, inputs, settings, layers, network, left_out.
 
-        After these outputs, rounds or epochs, and densities, if there are any.
+        After these outputs, if there are any; all network rows if there are several: rounds, epochs or others; and densities.
         """
         from importlib.metadata import version  # slow to import, and only needed here
 
@@ -192,9 +209,9 @@ class Report:
         }
         if self.outputs:
             content["outputs"] = {role: str(path) for role, path in self.outputs.items()}
-        for step in ("round", "epoch"):
-            if step in self.network:
-                content[f"{step}s"] = self.rounds
+        step = next((step for step in ("other", "round", "epoch") if step in self.network), None)
+        if step is not None:
+            content[f"{step}s"] = self.rounds
         if self.densities:
             content["densities"] = self.densities
         return json.dumps(content, indent=2, allow_nan=False) + "\n"
@@ -232,7 +249,7 @@ def rows_of_csv(text: str) -> list[Row]:
 
 
 def _cell_of(name: str, text: str) -> Cell:
-    if name == "layer":
+    if name in ("layer", "other"):
         return text
     if text in ("true", "false"):
         return text == "true"

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 
 def test_both_facts_are_shown_apart(topoimp, lenet):
     topoimp("prune", lenet, "--rounds", 10, "--method", "magnitude")
@@ -22,3 +24,110 @@ def test_json_has_every_convention_of_both(topoimp, lenet):
 
     for convention in ("np_rieck", "np_rieck_finite", "np_balwani"):
         assert network[convention] == network[f"{convention}_reference"] > 0
+
+
+@pytest.fixture
+def pruned(topoimp, lenet):
+    """LeNet-300-100 pruned by magnitude, and by topology."""
+
+    def prune(method):
+        output = lenet.with_name(f"{method}.safetensors")
+        assert topoimp("prune", lenet, "--rounds", 10, "--method", method, "-o", output, "-q").status == 0
+        return output
+
+    return prune
+
+
+def header_of(outcome):
+    return outcome.out.splitlines()[1].split("  ")
+
+
+def test_ten_columns_are_shown_and_it_is_said_how_to_see_the_rest(topoimp, lenet):
+    outcome = topoimp("compare", lenet, lenet)
+
+    n_all = len(topoimp("compare", lenet, lenet, "--format", "csv").out.splitlines()[0].split(","))
+    assert f"(all {n_all} columns: --format csv)" in outcome.out.splitlines()[0]
+    assert [name.strip() for name in header_of(outcome) if name] == [
+        "layer", "density", "beta0", "beta0 kept", "barcode kept", "retention", "by chance", "bottleneck",
+        "np rieck before", " after".strip(),
+    ]  # fmt: skip
+
+
+def test_with_shuffles_they_take_the_place_of_neural_persistences(topoimp, lenet, pruned):
+    outcome = topoimp("compare", lenet, pruned("magnitude"), "--null", "shuffle:3", "--seed", 1)
+
+    assert [name.strip() for name in header_of(outcome) if name] == [
+        "layer", "density", "beta0", "beta0 kept", "barcode kept", "retention", "shuffled", "excess", "z-score",
+        "bottleneck",
+    ]  # fmt: skip
+
+
+def test_both_are_shown_if_both_are_asked_for(topoimp, lenet):
+    header = topoimp("compare", lenet, lenet, "--null", "shuffle:2:rows", "--np", "balwani").out.splitlines()[1]
+
+    assert "z-score" in header
+    assert "np balwani before" in header
+
+
+def test_of_several_others_each_has_a_line(topoimp, lenet, lenet_init, pruned):
+    outcome = topoimp("compare", lenet, lenet_init, pruned("magnitude"))
+
+    lines = outcome.out.splitlines()
+    assert lines[0].startswith(f"2 others against {lenet} (all ")
+    assert lines[0].endswith(" columns, and the layers: --format csv)")
+    assert [line.split()[0] for line in lines[3:5]] == [str(lenet_init), str(lenet.with_name("magnitude.safetensors"))]
+
+
+@pytest.mark.parametrize(("method", "status"), [("topological", 0), ("magnitude", 3)])
+def test_a_pipeline_stops_where_the_barcode_is_not_kept(topoimp, lenet, pruned, method, status):
+    outcome = topoimp("compare", lenet, pruned(method), "--fail-if", "barcode_kept==0")
+
+    assert outcome.status == status
+    assert outcome.out.splitlines()[-2].startswith("network")
+    assert outcome.err == (
+        "" if status == 0 else "error: --fail-if 'barcode_kept==0': layer 'fc1.weight' has barcode_kept false, and 3 "
+        "more of 4 rows\n"
+    )  # fmt: skip
+
+
+def test_each_gate_that_fires_has_a_line_and_the_report_is_printed(topoimp, lenet, pruned):
+    gates = ("--fail-if", "network:retention<1", "--fail-if", "beta0>1e9", "--fail-if", "layer:dead_columns>0")
+
+    outcome = topoimp("compare", lenet, pruned("magnitude"), *gates, "--format", "json")
+
+    retention = json.loads(outcome.out)["network"]["retention"]
+    assert outcome.status == 3
+    assert (
+        outcome.err.splitlines()[0] == f"error: --fail-if 'network:retention<1': the network has retention {retention}"
+    )
+    assert outcome.err.splitlines()[1].startswith("error: --fail-if 'layer:dead_columns>0': layer 'fc1.weight' has ")
+    assert len(outcome.err.splitlines()) == 2
+
+
+def test_an_undefined_value_fires(topoimp, lenet, pruned):
+    outcome = topoimp("compare", lenet, pruned("magnitude"), "--null", "shuffle:2", "--fail-if", "layer:z_score>99")
+
+    assert outcome.status == 3
+    assert "layer 'fc1.weight' has no z_score (no z_score: all shuffles have the same number" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--fail-if", "retention"), "error: the gate is 'retention'; it must be a column, one of <=, "),
+        (("--fail-if", "z_score<2"), "error: the gate is 'z_score<2'; no row of this report has a column 'z_score'"),
+        (("--null", "shuffle:1"), "error: the null has 1 shuffles; it must be at least 2"),
+        (("--null", "shuffle:2", "--seed", "-1"), "error: the seed is -1; it must be at least 0"),
+    ],
+)
+def test_what_cannot_be_asked_ends_with_2_and_prints_nothing(topoimp, lenet, arguments, message):
+    outcome = topoimp("compare", lenet, lenet, *arguments)
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.startswith(message)
+
+
+def test_essential_bars_that_never_die_can_be_asked_for(topoimp, lenet, pruned):
+    outcome = topoimp("compare", lenet, pruned("magnitude"), "--essential", "never-dies", "--format", "json")
+
+    assert json.loads(outcome.out)["network"]["bottleneck"] is None

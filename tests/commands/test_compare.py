@@ -1,11 +1,51 @@
+import json
+import shutil
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strategies import KINDS, SEEDS, make_weight
 
 from topoimp.barcode import barcode_of, neural_persistence
-from topoimp.choices import NeuralPersistence
+from topoimp.catalogue import LayerPatterns, select_layers
+from topoimp.checkpoint import open_checkpoint
+from topoimp.choices import NeuralPersistence, View
 from topoimp.commands.barcode import barcode_report
-from topoimp.commands.compare import comparison_report
+from topoimp.commands.compare import DISTANCES, comparison_report
+from topoimp.commands.prune import prune_checkpoint
+from topoimp.distance import barcode_distances
+from topoimp.errors import CheckpointError, OptionError
+from topoimp.excess import Null
+from topoimp.forest import spanning_forest
 from topoimp.layers import as_layer
+from topoimp.mask import pack_mask, write_masks
+
+SEVERAL_FILES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # each case writes its own
+
+
+@pytest.fixture
+def pruned(lenet):
+    """LeNet-300-100 pruned by magnitude."""
+    return prune_checkpoint(lenet, n_rounds=10, method="magnitude").outputs
+
+
+@pytest.fixture
+def rounds(lenet, tmp_path):
+    """The folder of one pruning: round 0, and one that kept a tenth; round 2 is not finished."""
+    folder = tmp_path / "run" / "seed-4" / "magnitude"
+    outputs = prune_checkpoint(lenet, sparsity=0.9, method="magnitude", output=tmp_path / "tenth.safetensors").outputs
+    whole = prune_checkpoint(lenet, sparsity=1e-9, method="magnitude", output=tmp_path / "whole.safetensors").outputs
+    for number, files in enumerate((whole, outputs, outputs)):
+        target = folder / f"round-{number:02}"
+        target.mkdir(parents=True)
+        shutil.copy(files.checkpoint, target / "model.safetensors")
+        shutil.copy(files.mask, target / "mask.safetensors")
+    (folder / "pruning.toml").touch()
+    (folder / "round-00" / "metrics.json").touch()
+    (folder / "round-01" / "metrics.json").touch()
+    return folder
 
 
 def test_a_checkpoint_compared_with_itself_is_unchanged(lenet):
@@ -45,7 +85,7 @@ def test_a_scale_far_below_the_other_has_no_value_but_a_reason(write):
     )
 
     assert report.layers[0]["np_rieck"] is None
-    assert report.layers[0]["undefined"].startswith("no np_rieck, np_rieck_finite, np_balwani: ")
+    assert "; no np_rieck, np_rieck_finite, np_balwani: " in report.layers[0]["undefined"]
     assert report.to_json()
 
 
@@ -59,3 +99,212 @@ def test_embeddings_are_left_out_and_named(write):
     path = write({"a": np.ones((2, 2)), "embed": np.ones((2, 2))})
 
     assert comparison_report(path, path).left_out == {"embed": "an embedding or a head"}
+
+
+@SEVERAL_FILES
+@given(SEEDS, st.sampled_from(KINDS), st.floats(0, 1))
+def test_under_any_mask_the_bottleneck_is_within_its_bound(write, seed, kind, share):
+    weight = make_weight(seed, 7, 9, kind)
+    kept = np.random.default_rng(seed).random(weight.shape) < share
+
+    network = comparison_report(write({"a": weight}, "reference"), write({"a": weight * kept}, "other")).network
+
+    bound = network["distance_bound"]
+    assert (bound is None and not weight.any()) or network["bottleneck"] <= bound + 1e-12
+
+
+@SEVERAL_FILES
+@given(SEEDS, st.integers(0, 63))
+def test_pruning_by_magnitude_reaches_the_bound(write, seed, n_kept):
+    weight = make_weight(seed, 7, 9, "normal")
+    least = np.sort(np.abs(weight).ravel())[::-1][n_kept] if n_kept < 63 else 0.0
+    pruned = np.where(np.abs(weight) > least, weight, 0)
+
+    network = comparison_report(write({"a": weight}, "reference"), write({"a": pruned}, "other")).network
+
+    assert network["bottleneck"] == pytest.approx(network["distance_bound"], abs=1e-12)
+
+
+@SEVERAL_FILES
+@given(SEEDS, st.sampled_from(KINDS), st.sampled_from(KINDS))
+def test_of_any_other_weights_the_sorted_distance_is_within_the_stability_bound(write, seed, kind, other_kind):
+    one, other = make_weight(seed, 7, 9, kind), make_weight(seed + 1, 7, 9, other_kind)
+    changed = np.abs(other) + 1.5  # no zeros, and hardly ever the same strength
+
+    network = comparison_report(write({"a": one}, "reference"), write({"a": changed}, "other")).network
+
+    linf, bound = network["sorted_linf"], network["distance_bound"]
+    assert (linf is None and bound is None) or linf <= bound * (1 + 1e-12)
+
+
+def test_distances_are_those_of_the_barcodes_at_the_scale_of_the_network(write):
+    rng = np.random.default_rng(0)
+    a, b, other = rng.normal(size=(6, 7)), 5 * rng.normal(size=(4, 5)), rng.normal(size=(6, 7))
+
+    row = comparison_report(write({"a": a, "b": b}, "reference"), write({"a": other, "b": b}, "other")).layers[0]
+
+    scale = float(np.abs(b).max())
+    expected = barcode_distances(barcode_of(as_layer(a)), barcode_of(as_layer(other)), scale=scale)
+    assert {name: row[name] for name in DISTANCES} == expected.columns()
+    assert row["distance_bound"] == pytest.approx(np.abs(np.abs(a) - np.abs(other)).max() / scale)
+
+
+def test_the_distances_of_the_network_are_the_largest_of_its_layers(lenet, pruned):
+    report = comparison_report(lenet, pruned.checkpoint)
+
+    for name in (*DISTANCES, "distance_bound"):
+        assert report.network[name] == max(row[name] for row in report.layers)
+
+
+def test_bars_that_never_die_have_no_finite_distance_once_their_number_changes(write):
+    reference, other = write({"a": np.ones((2, 2))}, "reference"), write({"a": np.eye(2)}, "other")
+
+    row = comparison_report(reference, other, essential="never-dies").layers[0]
+
+    assert [row[name] for name in (*DISTANCES, "distance_bound")] == [None] * 5
+    assert row["undefined"] == (
+        "no retention_iid, excess: a side is too short for a closed form; shuffles tell; no bottleneck, sorted_linf, "
+        "wasserstein_1, wasserstein_2, distance_bound: infinite, as the numbers of essential bars differ and they "
+        "never die"
+    )
+
+
+def test_a_mask_and_the_checkpoint_that_it_leaves_are_the_same_to_every_column(lenet, pruned):
+    by_mask, by_weights = comparison_report(lenet, pruned.mask), comparison_report(lenet, pruned.checkpoint)
+
+    assert by_mask.rows == by_weights.rows
+
+
+def test_overlaps_and_dead_rows_by_hand(write):
+    reference = write({"a": np.array([[3.0, 1.0, 0.0], [2.0, 0.5, 0.0]])}, "reference")
+    other = write({"a": np.array([[3.0, 0.0, 0.0], [0.0, 0.0, 4.0]])}, "other")
+
+    row = comparison_report(reference, other).layers[0]
+
+    assert (row["mask_overlap"], row["forest_overlap"]) == (1 / 5, 1 / 4)
+    assert (row["dead_rows"], row["dead_columns"]) == (0, 1)
+    assert (row["dead_rows_reference"], row["dead_columns_reference"]) == (0, 1)
+
+
+def test_forests_of_retrained_weights_overlap_as_their_edges_do(lenet, lenet_init):
+    report = comparison_report(lenet, lenet_init, patterns=LayerPatterns(include=("fc2*",)))
+
+    one, other = (spanning_forest(layer).indices for layer in (weight_of(lenet), weight_of(lenet_init)))
+    assert report.layers[0]["forest_overlap"] == len(set(one) & set(other)) / len(set(one) | set(other))
+
+
+def weight_of(path):
+    layers = select_layers(open_checkpoint(path), LayerPatterns(include=("fc2*",)))
+    return layers.read(layers.infos[0])
+
+
+def test_shuffles_add_their_columns(lenet, pruned):
+    without = comparison_report(lenet, pruned.checkpoint)
+    report = comparison_report(lenet, pruned.checkpoint, null="shuffle:3", seed=5)
+
+    assert set(report.network) - set(without.network) == {"retention_null", "z_score"}
+    assert (report.settings["null"], report.settings["seed"]) == ("shuffle:3:edges", 5)
+    assert (without.settings["null"], without.settings["seed"]) == (None, None)
+    assert report.rows == comparison_report(lenet, pruned.checkpoint, null=Null(3), seed=5, threads=1).rows
+    last = report.layers[2]
+    assert last["excess"] == pytest.approx(last["retention"] - last["retention_null"])
+
+
+def test_a_dense_other_has_all_and_chance_would_too(lenet, lenet_init):
+    network = comparison_report(lenet, lenet_init, null="shuffle:2").network
+
+    assert (network["retention"], network["retention_null"], network["excess"], network["z_score"]) == (1, 1, 0, 0)
+
+
+def test_shuffles_that_all_agree_leave_a_reason_in_place_of_infinity(lenet, pruned):
+    row = comparison_report(lenet, pruned.checkpoint, null="shuffle:2").layers[0]
+
+    assert row["z_score"] is None
+    assert row["undefined"] == "no z_score: all shuffles have the same number, and the other has another"
+
+
+def test_several_others_have_the_rows_that_each_has_alone(lenet, lenet_init, pruned):
+    others = (pruned.checkpoint, lenet_init, pruned.mask)
+
+    report = comparison_report(lenet, *others)
+
+    expected = [{**row, "other": str(other)} for other in others for row in comparison_report(lenet, other).rows]
+    assert report.rows == expected
+    assert report.inputs == {"reference": lenet, "other-1": others[0], "other-2": others[1], "other-3": others[2]}
+    content = json.loads(report.to_json())
+    assert [row["other"] for row in content["others"]] == [str(other) for other in others]
+    assert (len(content["layers"]), content["network"]) == (9, content["others"][-1])
+
+
+def test_one_other_has_no_column_for_it(lenet):
+    report = comparison_report(lenet, lenet)
+
+    assert not any("other" in row for row in report.rows)
+    assert "others" not in json.loads(report.to_json())
+
+
+@pytest.mark.parametrize("part", [".", "..", "../.."])
+def test_a_folder_of_rounds_stands_for_each_of_them(lenet, rounds, part):
+    report = comparison_report(lenet, (rounds / part).resolve())
+
+    assert [(row["seed"], row["round"], row["other"]) for row in report.rounds] == [
+        (4, 0, str(rounds / "round-00")),
+        (4, 1, str(rounds / "round-01")),
+    ]
+    assert [row["density"] for row in report.rounds] == [1.0, pytest.approx(0.1, abs=1e-3)]
+    assert [row["barcode_kept"] for row in report.rounds] == [True, False]
+
+
+def test_a_round_is_to_all_columns_what_its_checkpoint_is(lenet, rounds):
+    of_folder = comparison_report(lenet, rounds).rounds[1]
+    of_file = comparison_report(lenet, rounds / "round-01" / "model.safetensors").network
+
+    assert {name: of_folder[name] for name in of_file} == of_file
+
+
+def test_the_mask_of_a_round_says_what_is_kept_and_not_its_zeros(write, tmp_path):
+    weight = np.array([[3.0, 1.0], [2.0, 0.5]])
+    reference = write({"a": weight}, "reference")
+    target = tmp_path / "seed-0" / "magnitude" / "round-00"
+    target.mkdir(parents=True)
+    shutil.copy(write({"a": weight * [[1, 0], [1, 1]]}, "trained"), target / "model.safetensors")
+    write_masks(target / "mask.safetensors", {"a": pack_mask(np.ones((2, 2), bool), (2, 2))}, {})
+    (target / "metrics.json").touch()
+    (target.parent / "pruning.toml").touch()
+
+    row = comparison_report(reference, target.parent).layers[0]
+
+    assert (row["n_kept"], row["beta0_kept"], row["retention"], row["barcode_kept"]) == (4, True, 1.0, False)
+    assert row["mask_overlap"] == 3 / 4
+
+
+def test_each_round_keeps_less_of_what_the_one_before_kept(lenet, rounds):
+    for before, after in pairwise(comparison_report(lenet, rounds).rounds):
+        assert after["n_kept"] <= before["n_kept"]
+
+
+def test_nothing_to_compare_with_is_refused(lenet):
+    with pytest.raises(OptionError, match="there is nothing to compare it with; at least one other is needed"):
+        comparison_report(lenet)
+
+
+def test_a_mask_is_no_reference(lenet, pruned):
+    with pytest.raises(CheckpointError, match="is a mask; the reference needs weights"):
+        comparison_report(pruned.mask, lenet)
+
+
+@pytest.mark.parametrize("view", View)
+def test_in_every_view_the_overlap_counts_weights(write, view):
+    kernel = np.array([2.0, 1.0, 0.5]).reshape(1, 1, 3)
+    reference = write({"a": np.ones((3, 4, 1)) * kernel}, "reference")
+    other = write({"a": np.ones((3, 4, 1)) * kernel * [1, 0, 0]}, "other")
+
+    row = comparison_report(reference, other, patterns=LayerPatterns(view=view)).layers[0]
+
+    assert (row["mask_overlap"], row["n_kept"]) == (1 / 3, 12)
+    assert row["barcode_kept"] is (view is View.CHANNEL)
+    assert row["distance_bound"] == (0.0 if view is View.CHANNEL else 0.5)
+
+
+def test_the_number_of_threads_does_not_matter(lenet, pruned):
+    assert comparison_report(lenet, pruned.mask, threads=1).to_csv() == comparison_report(lenet, pruned.mask).to_csv()

@@ -6,9 +6,7 @@ unpruned network of round 0: training moves every weight, so that its barcode is
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from topoimp.barcode import barcode_of_forest
 from topoimp.catalogue import LayerInfo
@@ -17,8 +15,7 @@ from topoimp.distance import barcode_distances
 from topoimp.forest import Forest, spanning_forest
 from topoimp.layers import Layer
 from topoimp.mask import Masks, PackedMask
-from topoimp.number_format import F32
-from topoimp.preservation import Preservation, preservation_of, together
+from topoimp.preservation import Preservation, graph_of_mask, preservation_under_mask, together
 from topoimp.report import Row
 from topoimp.rounds.assignment import METRICS, Metrics
 from topoimp.streaming import LayerStream
@@ -94,16 +91,8 @@ def rows_of_round(
 
 
 def _left_of(info: LayerInfo, before: Forest, after: Forest, mask: PackedMask, threads: int) -> Preservation:
-    """Hold the mask graph against round 0; a kept weight may happen to be zero by now."""
-    n_kept = mask.n_kept_of(info.first, info.first + info.n_weights)
-    graph = after
-    if after.n_edges != n_kept:
-        kept = mask.part(info.first, info.first + info.n_weights).astype(np.float32).view(np.uint32)
-        graph = spanning_forest(Layer(info.name, kept.reshape(info.n_rows, -1), F32), threads=threads)
-    n_forest_kept = int(np.count_nonzero(mask.keeps(info.first + before.indices)))
-    left = preservation_of(before, graph, n_weights=info.n_weights, n_forest_kept=n_forest_kept)
-    is_same = barcode_of_forest(after).equals(barcode_of_forest(before))
-    return left if left.barcode_kept == is_same else replace(left, barcode_kept=is_same)
+    """Hold the mask graph against round 0."""
+    return preservation_under_mask(before, after, graph_of_mask(info, mask, after, threads), mask, info)
 
 
 def _topology(before: Forest, after: Forest, largest: float | None) -> Row:
