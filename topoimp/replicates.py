@@ -22,8 +22,8 @@ Result = TypeVar("Result")
 OnStep = Callable[[int, int], None]
 """Told how much of something long has been done, and how much there is."""
 
-GRACE = 5.0
-"""Seconds that a process is given to clean up once nobody waits for it."""
+GRACE = 10.0
+"""Seconds that a process is given to clean up once nobody waits for it; a trainer that it runs is given fewer."""
 
 
 def run_tasks(
