@@ -24,6 +24,10 @@ def crashing(task, on_step):  # noqa: ARG001
     os._exit(9)
 
 
+def defective(task, on_step):  # noqa: ARG001
+    return task / 0
+
+
 def leaving_a_mark(task, on_step):  # noqa: ARG001
     path = Path(task)
     path.with_suffix(".begun").touch()

@@ -1,4 +1,5 @@
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -52,18 +53,53 @@ def test_a_process_that_crashes_is_noticed():
 
 @pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGTERM])
 def test_processes_end_cleanly_when_nobody_waits_for_them(tmp_path, ended_by):
-    code = (
-        "import sys; sys.path[:0] = sys.argv[1:3]; import replicated; from topoimp.replicates import run_tasks;"
-        "run_tasks(replicated.leaving_a_mark, [sys.argv[3] + '/a', sys.argv[3] + '/b'], jobs=2)"
-    )
-    here = Path(__file__).parent
-    process = subprocess.Popen([sys.executable, "-c", code, here, here.parent, tmp_path])
+    process = _started("leaving_a_mark", tmp_path)
     _wait_for(tmp_path, "begun")
 
     process.send_signal(ended_by)
-    process.wait()
+    process.communicate()
 
     _wait_for(tmp_path, "cleaned")
+
+
+def test_an_interruption_by_the_terminal_is_said_once(tmp_path):
+    process = _started("leaving_a_mark", tmp_path)
+    _wait_for(tmp_path, "begun")
+
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: to all processes of the group
+    _, said = process.communicate()
+
+    _wait_for(tmp_path, "cleaned")
+    assert said.count("KeyboardInterrupt") == 1
+    assert "Fatal" not in said
+
+
+@pytest.mark.parametrize("incoming", [b"", b"\x80\x04", pickle.dumps([]), pickle.dumps([]) + b"\x80\x04\x95"])
+def test_a_process_whose_task_never_comes_ends_without_a_word(incoming):
+    command = [sys.executable, "-m", "topoimp.replicates"]
+
+    ended = subprocess.run(command, input=incoming, capture_output=True, check=False)
+
+    assert (ended.stdout, ended.stderr) == (b"", b"")
+
+
+def test_a_defect_is_shown_where_it_happened(capfd):
+    with pytest.raises(ChildProcessError, match="a process that ran a replicate ended with status 1"):
+        run_tasks(replicated.defective, [0, 1], jobs=2)
+
+    said = capfd.readouterr().err
+    assert "ZeroDivisionError" in said
+    assert "Fatal" not in said
+
+
+def _started(work, folder):
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:3]; import replicated; from topoimp.replicates import run_tasks;"
+        "run_tasks(getattr(replicated, sys.argv[3]), [sys.argv[4] + '/a', sys.argv[4] + '/b'], jobs=2)"
+    )
+    here = Path(__file__).parent
+    command = [sys.executable, "-c", code, here, here.parent, work, folder]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def _wait_for(folder, what):

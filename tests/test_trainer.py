@@ -1,4 +1,7 @@
 import json
+import shlex
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -7,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from topoimp import replicates, trainer
 from topoimp.errors import OptionError, TrainingError
 from topoimp.rounds.assignment import Assignment
 from topoimp.trainer import PLACEHOLDERS, Trainer, parse_trainer
@@ -33,6 +37,21 @@ def test_placeholders_are_filled_in_wherever_they_stand(assignment):
     assert json.loads(assignment.out.read_text()) == [f"--{name}={filled[name]}" for name in PLACEHOLDERS]
 
 
+def test_doubled_braces_are_the_text_itself(assignment):
+    code = "import sys; open(sys.argv[1], 'w').write(sys.argv[2])"
+    text = "{{seed}} is {seed}, {{epoch}}"
+
+    trainer = parse_trainer(shlex.join([sys.executable, "-c", code, "{out}", text, "{init}", "{mask}"]))
+    trainer.retrain(assignment)
+
+    assert assignment.out.read_text() == "{seed} is 7, {epoch}"
+
+
+def test_a_doubled_placeholder_is_none():
+    with pytest.raises(OptionError, match=r"it must have \{out\} where the trainer"):
+        parse_trainer("train {init} {mask} {{out}}")
+
+
 def test_other_braces_are_left_alone():
     trainer = parse_trainer("""run {init} {mask} {out} '{"lr": 1}' '{}' '{ a }'""")
 
@@ -41,8 +60,6 @@ def test_other_braces_are_left_alone():
 
 @given(st.lists(st.text(), max_size=4))
 def test_no_word_is_lost(words):
-    import shlex
-
     text = shlex.join(["cmd", "{init}", "{mask}", "{out}", *(word.replace("{", "(") for word in words)])
 
     assert list(parse_trainer(text).words[4:]) == [word.replace("{", "(") for word in words]
@@ -83,6 +100,8 @@ def test_metrics_need_not_be_written(assignment):
         ("[1]", "the trainer's metrics are no JSON object; train_loss, test_loss, test_accuracy may be in it"),
         ('{"test_loss": "low"}', "the trainer's test_loss is 'low'; it must be a finite number"),
         ('{"test_loss": NaN}', "the trainer's test_loss is nan; it must be a finite number"),
+        (f'{{"test_loss": 1{"0" * 400}}}', r"the trainer's test_loss is 10+\.\.\.0+; it must be a finite number"),
+        ("[" * 200_000, "the trainer's metrics are nested too deeply to be read"),
         ('{"test_loss": true}', "the trainer's test_loss is True; it must be a finite number"),
     ],
 )
@@ -91,6 +110,21 @@ def test_metrics_that_are_none_are_said(assignment, text, message):
 
     with pytest.raises(TrainingError, match=message):
         python("pass").retrain(assignment)
+
+
+def test_metrics_that_are_no_text_are_said(assignment):
+    assignment.metrics.write_bytes(b'{"test_loss": "\xff"}')
+
+    with pytest.raises(TrainingError, match="the trainer's metrics are no JSON: 'utf-8' codec can't decode"):
+        python("pass").retrain(assignment)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="there are no real-time signals here")
+def test_a_signal_without_a_name_is_said_by_its_number(assignment):
+    number = signal.SIGRTMIN + 1
+
+    with pytest.raises(TrainingError, match=f"the trainer was ended by signal {number}; it said nothing"):
+        python(f"import os; os.kill(os.getpid(), {number})").retrain(assignment)
 
 
 def test_a_trainer_that_was_killed_is_said(assignment):
@@ -140,3 +174,82 @@ def test_what_a_trainer_says_is_in_the_log(assignment):
     python("import sys; print('out'); print('err', file=sys.stderr)").retrain(assignment)
 
     assert sorted(assignment.log.read_text().split()) == ["err", "out"]
+
+
+def test_a_shell_is_handed_its_paths_as_the_documentation_says(assignment):
+    text = """sh -c 'cat "$1" > "$2"' sh {init} {out} {mask}"""
+    assignment.init.write_text("weights")
+
+    parse_trainer(text).retrain(assignment)
+
+    assert " " in str(assignment.init)
+    assert assignment.out.read_text() == "weights"
+
+
+def test_what_is_shown_of_the_log_is_its_last_line_and_at_most_200_characters(assignment):
+    with pytest.raises(TrainingError, match=r"ended with status 3; its last line: 'short', all of it is in .*a log"):
+        python("print('x' * 100_000); print('short'); raise SystemExit(3)").retrain(assignment)
+    with pytest.raises(TrainingError, match=rf"its last line: '{'y' * 200}\.\.\.', all of it"):
+        python("print('y' * 100_000); raise SystemExit(3)").retrain(assignment)
+
+
+def test_what_a_trainer_leaves_running_is_ended_once_it_has_ended(assignment):
+    code = (
+        "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
+        "open(sys.argv[1], 'w').write(str(child.pid))"
+    )
+
+    python(code, "{out}").retrain(assignment)
+
+    assert not _is_running(int(assignment.out.read_text()))
+
+
+STUBBORN = (
+    "import os, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+)
+"""A trainer that does not end when it is told to."""
+
+
+def test_a_second_interruption_ends_a_trainer_that_does_not_listen(assignment, monkeypatch):
+    def interrupted(*arguments):
+        if trainer.GRACE in arguments:
+            monkeypatch.undo()
+        _wait_for(assignment.out)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("subprocess.Popen.wait", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        python(STUBBORN, "{out}").retrain(assignment)
+
+    assert not _is_running(int(assignment.out.read_text()))
+
+
+def test_a_trainer_ends_when_the_process_that_started_it_is_killed(assignment):
+    code = (
+        "import sys; from pathlib import Path; from topoimp.rounds.assignment import Assignment;"
+        "from topoimp.trainer import Trainer; path = Path(sys.argv[1]);"
+        "names = ('init', 'mask', 'out', 'started', 'metrics', 'log');"
+        "given = {name: path if name == 'out' else path.with_name(name) for name in names};"
+        "Trainer((sys.executable, '-c', sys.argv[2], '{out}')).retrain(Assignment(number=1, seed=0, **given))"
+    )
+    sleeping = STUBBORN.replace("SIG_IGN", "SIG_DFL")
+    process = subprocess.Popen([sys.executable, "-c", code, assignment.out, sleeping])
+    _wait_for(assignment.out)
+    time.sleep(0.5)  # until it is watched over
+
+    process.kill()
+    process.wait()
+
+    assert not _is_running(int(assignment.out.read_text()))
+
+
+def test_a_trainer_has_less_time_to_end_than_the_replicate_that_runs_it():
+    assert trainer.GRACE + 2 < replicates.GRACE
+
+
+def _wait_for(path):
+    begin = time.monotonic()
+    while time.monotonic() - begin < 30 and not (path.exists() and path.read_text()):
+        time.sleep(0.05)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -22,8 +23,8 @@ Result = TypeVar("Result")
 OnStep = Callable[[int, int], None]
 """Told how much of something long has been done, and how much there is."""
 
-GRACE = 5.0
-"""Seconds that a process is given to clean up once nobody waits for it."""
+GRACE = 10.0
+"""Seconds that a process is given to clean up once nobody waits for it; a trainer that it runs is given fewer."""
 
 
 def run_tasks(
@@ -85,6 +86,8 @@ class _Processes(Generic[Task, Result]):
     def __exit__(self, *_: object) -> None:
         self._is_over = True
         for process in list(self._running):
+            _take_back(process)  # from all at once, so that they clean up at the same time
+        for process in list(self._running):
             _end(process)
         self._pool.shutdown(cancel_futures=True)
 
@@ -101,7 +104,10 @@ class _Processes(Generic[Task, Result]):
 
     def _run_one(self, task: Task, on_step: OnStep) -> Result:
         command = [sys.executable, "-m", "topoimp.replicates"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603  # ours
+        # In a session of its own, it does not get a terminal's Ctrl-C, and is told once, by its pipe, wherever it is.
+        with subprocess.Popen(  # noqa: S603  # ours
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        ) as process:
             self._running.add(process)
             try:
                 if self._is_over:
@@ -132,13 +138,17 @@ class _Processes(Generic[Task, Result]):
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Have a process end, by taking back what it listens to."""
-    with suppress(OSError, ValueError):
-        if process.stdin is not None:
-            process.stdin.close()
+    _take_back(process)
     try:
         process.wait(GRACE + 1)
     except subprocess.TimeoutExpired:
         process.kill()
+
+
+def _take_back(process: subprocess.Popen[bytes]) -> None:
+    with suppress(OSError, ValueError):
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 def _send(pipe: IO[bytes], content: object) -> None:
@@ -148,23 +158,41 @@ def _send(pipe: IO[bytes], content: object) -> None:
 
 def main() -> None:
     """Run the one task that comes in, tell how it goes, and hand back its result."""
+    try:
+        _run_the_task()
+        status = 0
+    except KeyboardInterrupt:
+        status = 1
+    except Exception:
+        traceback.print_exc()
+        status = 1
+    # An orderly end would take its time, and wait for the thread that listens.
+    os._exit(status)
+
+
+def _run_the_task() -> None:
     back, incoming = os.fdopen(os.dup(1), "wb"), sys.stdin.buffer
     os.dup2(2, 1)  # whatever else prints does not get in between
-    sys.path[:] = pickle.load(incoming)  # noqa: S301  # written by our own process
-    work, task = pickle.load(incoming)  # noqa: S301  # the same
+    try:
+        sys.path[:] = pickle.load(incoming)  # noqa: S301  # written by our own process
+        work, task = pickle.load(incoming)  # noqa: S301  # the same
+    except (EOFError, pickle.UnpicklingError) as error:
+        raise KeyboardInterrupt from error  # nobody waits any more
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs things aside has it ignored
     is_over = threading.Event()
     threading.Thread(target=_watch, args=(incoming, is_over), daemon=True).start()
+
+    def on_step(*step: int) -> None:
+        with suppress(BrokenPipeError):  # nobody waits any more, which the other thread is about to say
+            _send(back, ("step", step))
+
     try:
-        result = ("done", work(task, lambda *step: _send(back, ("step", step))))
+        result = ("done", work(task, on_step))
     except TopoimpError as error:
         result = ("failed", error)
-    except KeyboardInterrupt:
-        return
     is_over.set()
-    with suppress(OSError, KeyboardInterrupt):
+    with suppress(OSError):
         _send(back, result)
-    os._exit(0)  # all is written; an orderly end would take its time
 
 
 def _watch(incoming: IO[bytes], is_over: threading.Event) -> None:

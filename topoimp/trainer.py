@@ -7,14 +7,16 @@ with status 0 after writing {out}. What it prints goes to the round's log.
 import json
 import os
 import re
+import reprlib
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from typing import TypeGuard
 
 from topoimp.errors import OptionError, TrainingError
 from topoimp.rounds.assignment import METRICS, Assignment, Metrics
@@ -25,8 +27,8 @@ PLACEHOLDERS = ("init", "mask", "out", "seed", "round", "started", "metrics")
 NEEDED = ("init", "mask", "out")
 """What it must have."""
 
-_GRACE = 10.0
-"""Seconds that a command is given to end once it was told to."""
+GRACE = 5.0
+"""Seconds that a command is given to end once it was told to; less than a replicate has for all of its cleaning up."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Trainer:
             "seed": str(assignment.seed),
             "round": str(assignment.number),
         }
-        command = [_PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in self.words]
+        command = [_filled_in(word, values) for word in self.words]
         with assignment.log.open("wb") as log:
             try:
                 process = subprocess.Popen(  # noqa: S603  # what the user asked for
@@ -73,19 +75,25 @@ class Trainer:
                 except subprocess.TimeoutExpired as error:
                     raise TrainingError(f"the trainer took more than {self.timeout:g} s and was ended") from error
         if status != 0:
-            how = f"ended with status {status}" if status > 0 else f"was ended by {signal.Signals(-status).name}"
+            how = f"ended with status {status}" if status > 0 else f"was ended by {_signal_name(-status)}"
             raise TrainingError(f"the trainer {how}; {_last_line(assignment.log)}")
         return _read_metrics(assignment.metrics)
 
 
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_PLACEHOLDER = re.compile(r"\{\{(?P<literal>\w+)\}\}|\{(?P<name>\w+)\}")
+
+
+def _filled_in(word: str, values: Mapping[str, str]) -> str:
+    """Put values in the place of ``{name}``, and ``{name}`` in that of ``{{name}}``."""
+    return _PLACEHOLDER.sub(lambda found: values[found["name"]] if found["name"] else f"{{{found['literal']}}}", word)
 
 
 def parse_trainer(text: str, *, timeout: float | None = None, n_seeds: int = 1) -> Trainer:
     """Read a training command.
 
     Args:
-        text: as one would type it: words, quotes, and placeholders as in ``{init}``.
+        text: as one would type it: words, quotes, and placeholders as in ``{init}``;
+            ``{{init}}`` is the text ``{init}``.
         timeout: seconds that one round may take.
         n_seeds: with more than one, the command must take {seed}.
 
@@ -99,11 +107,13 @@ def parse_trainer(text: str, *, timeout: float | None = None, n_seeds: int = 1) 
         words = tuple(shlex.split(text))
     except ValueError as error:
         raise OptionError(f"--trainer is {text!r}; it must be a command: {error}") from error
-    found = {name for word in words for name in _PLACEHOLDER.findall(word)}
+    found = {name for word in words for each in _PLACEHOLDER.finditer(word) if (name := each["name"])}
     unknown = sorted(found - set(PLACEHOLDERS))
     if unknown:
         known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        raise OptionError(f"--trainer has {{{unknown[0]}}}; known are {known}")
+        raise OptionError(
+            f"--trainer has {{{unknown[0]}}}; known are {known}, and {{{{{unknown[0]}}}}} is the text itself"
+        )
     for name in (*NEEDED, *(["seed"] if n_seeds > 1 else [])):
         if name not in found:
             raise OptionError(f"--trainer is {text!r}; it must have {{{name}}} where the trainer takes it")
@@ -115,21 +125,68 @@ def parse_trainer(text: str, *, timeout: float | None = None, n_seeds: int = 1) 
 @contextmanager
 def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """Make sure that a command, and whatever it started, has ended, however one gets out of here."""
+    watcher = None
     try:
+        watcher = _watcher(process.pid)
         yield
     finally:
-        with suppress(ProcessLookupError):
+        try:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(_GRACE)
+                process.wait(GRACE)
+        except (subprocess.TimeoutExpired, ProcessLookupError):
+            pass  # what is left is killed now
+        finally:  # also if one is interrupted once more while waiting
+            with suppress(ProcessLookupError, PermissionError):  # the latter is what macOS says of an empty group
                 os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            if watcher is not None:
+                _dismiss(watcher)
+            process.wait()
+
+
+def _watcher(group: int) -> subprocess.Popen[bytes]:
+    """Start what ends a command when this process is gone without having done so itself: when a pipe of its closes."""
+    code = f"read _; kill -s TERM -- -{group}; sleep {GRACE:g}; kill -s KILL -- -{group}"
+    return subprocess.Popen(  # noqa: S603  # ours
+        ["/bin/sh", "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _dismiss(watcher: subprocess.Popen[bytes]) -> None:
+    """End a watcher before its pipe closes."""
+    watcher.kill()
+    if watcher.stdin is not None:
+        watcher.stdin.close()
+    watcher.wait()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"
+
+
+_LOG_END = 4096
+"""Bytes of a log that its last line is looked for in."""
+
+_LONGEST = 200
+"""Characters of it that are shown."""
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return f"its last line: {lines[-1].strip()!r}, all of it is in {log}" if lines else "it said nothing"
+    with log.open("rb") as file:
+        file.seek(max(file.seek(0, os.SEEK_END) - _LOG_END, 0))
+        lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
+    if not lines:
+        return "it said nothing"
+    line = lines[-1].strip()
+    shown = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+    return f"its last line: {shown!r}, all of it is in {log}"
 
 
 def _read_metrics(path: Path) -> Metrics:
@@ -139,13 +196,22 @@ def _read_metrics(path: Path) -> Metrics:
         said = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path}: the trainer's metrics are no JSON: {error}") from error
+    except RecursionError as error:
+        raise TrainingError(f"{path}: the trainer's metrics are nested too deeply to be read") from error
     if not isinstance(said, dict):
         raise TrainingError(f"{path}: the trainer's metrics are no JSON object; {', '.join(METRICS)} may be in it")
     metrics: dict[str, float] = {}
     for name, value in said.items():
         if name not in METRICS:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-            raise TrainingError(f"{path}: the trainer's {name} is {value!r}; it must be a finite number")
+        if not _is_finite(value):
+            raise TrainingError(f"{path}: the trainer's {name} is {reprlib.repr(value)}; it must be a finite number")
         metrics[name] = float(value)
     return metrics
+
+
+def _is_finite(value: object) -> TypeGuard[int | float]:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    except OverflowError:  # an integer beyond all floating-point numbers
+        return False
