@@ -194,7 +194,8 @@ class Report:
     def to_json(self) -> str:
         """Give one JSON object: command, version, inputs, settings, layers, network, left_out.
 
-        After these outputs, if there are any; all network rows if there are several: rounds, epochs or others; and densities.
+        After these outputs, if there are any; all network rows if there are several (rounds, epochs or others); and
+        densities.
         """
         from importlib.metadata import version  # slow to import, and only needed here
 
