@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from topoimp.report import COLUMNS, Report
+from topoimp.errors import CheckpointError
+from topoimp.report import COLUMNS, Report, rows_of_csv, rows_of_file
 
 REPORT = Report(
     command="barcode",
@@ -73,3 +74,35 @@ def test_the_columns_are_those_of_the_documentation():
     for column, meaning in COLUMNS.items():
         assert f"| {column} | {meaning} |" in table
     assert table.count("\n| ") == len(COLUMNS) + 2
+
+
+def test_a_table_is_read_back_without_its_blanks():
+    assert rows_of_csv(REPORT.to_csv()) == [
+        {name: cell for name, cell in row.items() if cell is not None} for row in REPORT.rows
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "metrics.csv: is no table of a report: a table has a column '', which no report has"),
+        (
+            b"epoch,mood\n1,2\n",
+            "metrics.csv: is no table of a report: a table has a column 'mood', which no report has",
+        ),
+        (b"epoch,step\n1,2,3\n", "is no table of a report: a table has a row with more cells than there are columns"),
+        (b"epoch\n" + b"1" * 200_000, "is no table of a report: a table is no CSV: field larger than field limit"),
+        (b"epoch,step\n", "metrics.csv: holds no row; a table has at least one"),
+        (b"epoch\n\xff\n", "metrics.csv: is no table: 'utf-8' codec can't decode"),
+    ],
+)
+def test_a_file_that_is_no_table_is_said(tmp_path, content, message):
+    (tmp_path / "metrics.csv").write_bytes(content)
+
+    with pytest.raises(CheckpointError, match=message):
+        rows_of_file(tmp_path / "metrics.csv")
+
+
+def test_a_table_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(CheckpointError, match=r"metrics.csv: cannot be read: No such file"):
+        rows_of_file(tmp_path / "metrics.csv")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -91,6 +93,28 @@ def test_no_epochs_leave_the_initial_weights(digits):
 def test_training_that_diverges_is_an_error(digits):
     with pytest.raises(TrainingError, match=r"training diverged in epoch 1; a learning rate below 1e\+30 is needed"):
         train_network(recipe(learning_rate=1e30), digits, seed=0)
+
+
+def test_a_test_loss_that_is_not_finite_is_a_divergence(digits):
+    huge = replace(digits, test_images=np.full_like(digits.test_images, 3e38))
+
+    with pytest.raises(TrainingError, match=r"training diverged in epoch 0; a learning rate below 0.01 is needed"):
+        train_network(recipe(), huge, seed=0)
+
+
+@pytest.mark.parametrize(("n_images", "batch_size"), [(2, 1), (5, 2)])
+def test_batch_norm_over_a_single_value_is_refused(n_images, batch_size):
+    rng = np.random.default_rng(0)
+    pixels, labels = rng.random((n_images, 3, 4, 4), dtype=np.float32), np.arange(n_images)
+    images = Images("few", pixels, labels, pixels, labels, known_classes=10)
+    changes = {"model": "resnet-20", "batch_size": batch_size, "epochs": 1, "rewind_at": 0}
+
+    with pytest.raises(
+        TrainingError,
+        match=rf"resnet-20 has batch norm over single values, which needs two images a step or more; "
+        rf"at a batch size of {batch_size}, {n_images} images leave one for a step",
+    ):
+        train_network(recipe(**changes), images, seed=0)
 
 
 def test_every_step_is_told(digits):

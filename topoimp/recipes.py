@@ -8,10 +8,14 @@ pruned where the user does not.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from math import isfinite
+from types import UnionType
+from typing import Any, TypeVar
 
 from topoimp.architectures import parse_architecture
 from topoimp.choices import Data, Optimizer, Recipes, Schedules, Scope, chosen
 from topoimp.errors import OptionError
+
+Item = TypeVar("Item", int, str)
 
 _MOST = 1_000_000_000
 
@@ -124,23 +128,66 @@ def recipe_from(texts: Mapping[str, object]) -> Recipe:
     if missing:
         raise OptionError(f"{missing[0]} is missing")
     try:
+        _check_kinds(values, _KINDS)
         values["optimizer"] = chosen(Optimizer, str(values.get("optimizer", Optimizer.ADAM)))
         values["schedule"] = chosen(Schedules, str(values.get("schedule", Schedules.CONSTANT)))
-        values["drops"] = tuple(values.get("drops", ()))  # type: ignore[arg-type]  # whatever it is, Recipe checks it
+        values["drops"] = _list_of(int, values, "drops")
         values["pruning"] = _pruning_from(values.get("pruning", {}))
-        return Recipe(**values)  # type: ignore[arg-type]  # the same
+        return Recipe(**values)  # type: ignore[arg-type]  # checked above
     except (TypeError, ValueError, AttributeError) as error:
         raise OptionError(f"a field is not what it should be: {error}") from error
 
 
 def _pruning_from(table: object) -> PruningDefaults:
-    values = dict(table)  # type: ignore[call-overload]  # the same
+    values = _table("pruning", table)
+    rates = _table("layer_rates", values.get("layer_rates", {}))
+    _check_kinds(values, {"rate": _NUMBER, "scope": str})
+    _check_kinds(rates, dict.fromkeys(rates, _NUMBER))
     return PruningDefaults(
         rate=float(values.get("rate", 0.2)),
         scope=chosen(Scope, values.get("scope", Scope.LAYER)),
-        layer_rates={str(pattern): float(rate) for pattern, rate in dict(values.get("layer_rates", {})).items()},
-        exclude=tuple(values.get("exclude", ())),
+        layer_rates={str(pattern): float(rate) for pattern, rate in rates.items()},
+        exclude=_list_of(str, values, "exclude"),
     )
+
+
+_NUMBER = int | float
+
+_KINDS: dict[str, type | UnionType] = {
+    "model": str,
+    **dict.fromkeys(("epochs", "batch_size", "warmup", "rewind_at", "threads"), int),
+    **dict.fromkeys(("learning_rate", "momentum", "weight_decay"), _NUMBER),
+    **dict.fromkeys(("standardise", "augment"), bool),
+    "device": str,
+}
+"""By field, what its value is in a file."""
+
+
+def _check_kinds(values: Mapping[str, object], kinds: Mapping[str, type | UnionType]) -> None:
+    for name, kind in kinds.items():
+        if name in values and not _is(values[name], kind):
+            raise TypeError(f"{name} is {values[name]!r}; it must be {_WORDS[kind]}")
+
+
+def _list_of(kind: type[Item], values: Mapping[str, object], name: str) -> tuple[Item, ...]:
+    found = values.get(name, [])
+    if not isinstance(found, list | tuple) or not all(_is(item, kind) for item in found):
+        raise TypeError(f"{name} is {found!r}; it must be a list, and each of it {_WORDS[kind]}")
+    return tuple(found)
+
+
+def _table(name: str, found: object) -> Mapping[str, Any]:
+    if not isinstance(found, Mapping):
+        raise TypeError(f"{name} is {found!r}; it must be a table")
+    return found
+
+
+def _is(value: object, kind: type | UnionType) -> bool:
+    """Whether a value is of a kind; true and false are no numbers."""
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+_WORDS: dict[type | UnionType, str] = {int: "a whole number", _NUMBER: "a number", str: "a text", bool: "true or false"}
 
 
 def recipe_for(model: str, data: str, kind: Recipes) -> Recipe:

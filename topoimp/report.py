@@ -243,10 +243,35 @@ def rows_of_csv(text: str) -> list[Row]:
         CheckpointError: if it is no such table.
     """
     table = csv.DictReader(io.StringIO(text))
-    unknown = [name for name in table.fieldnames or [""] if name not in COLUMNS]
-    if unknown:
-        raise CheckpointError(f"a table has a column {unknown[0]!r}, which no report has")
-    return [{name: _cell_of(name, cell) for name, cell in row.items() if cell} for row in table]
+    try:
+        unknown = [name for name in table.fieldnames or [""] if name not in COLUMNS]
+        if unknown:
+            raise CheckpointError(f"a table has a column {unknown[0]!r}, which no report has")
+        rows = list(table)
+    except csv.Error as error:
+        raise CheckpointError(f"a table is no CSV: {error}") from error
+    if any(None in row for row in rows):  # where the cells without a column are
+        raise CheckpointError("a table has a row with more cells than there are columns")
+    return [{name: _cell_of(name, cell) for name, cell in row.items() if cell} for row in rows]
+
+
+def rows_of_file(path: Path) -> list[Row]:
+    """Give the rows of a file that holds such a table, of which there is at least one.
+
+    Raises:
+        CheckpointError: if it cannot be read, or holds no such table.
+    """
+    try:
+        rows = rows_of_csv(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path}: is no table: {error}") from error
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: is no table of a report: {error}") from error
+    if not rows:
+        raise CheckpointError(f"{path}: holds no row; a table has at least one")
+    return rows
 
 
 def _cell_of(name: str, text: str) -> Cell:

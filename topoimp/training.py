@@ -104,7 +104,7 @@ def train_network(
     Raises:
         OptionError: if the model does not take such images, the rewind step lies beyond the last one, or there is no
             such device.
-        TrainingError: if the loss or a weight stops being finite.
+        TrainingError: if the loss or a weight stops being finite, or batch norm meets a batch that it cannot normalise.
     """
     with _settings(recipe):
         run = _Run.of(recipe, images, seed)
@@ -155,7 +155,7 @@ def retrain_network(
 
     Raises:
         OptionError: as ``train_network``.
-        TrainingError: if the tensors are not those of the network, or the loss or a weight stops being finite.
+        TrainingError: as ``train_network``, and if the tensors are not those of the network.
     """
     with _settings(recipe):
         run = _Run.of(recipe, images, seed)
@@ -256,7 +256,7 @@ class _Run:
                 if recipe.schedule is not Schedules.CONSTANT or recipe.warmup:
                     optimizer.param_groups[0]["lr"] = learning_rate_at(recipe, step, self._n_steps)
                 optimizer.zero_grad(set_to_none=True)
-                loss = cross_entropy(network(batch), self._labels[chosen])
+                loss = cross_entropy(self._scores(batch), self._labels[chosen])
                 loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
                 for parameter, mask in self._held:
                     if parameter.grad is not None:
@@ -264,6 +264,17 @@ class _Run:
                 optimizer.step()
                 step += 1
                 yield _Step(step, epoch, loss.detach())
+
+    def _scores(self, batch: torch.Tensor) -> torch.Tensor:
+        try:
+            return self._network(batch)  # type: ignore[no-any-return]  # torch does not say what a network gives
+        except ValueError as error:
+            if len(batch) > 1:
+                raise
+            raise TrainingError(
+                f"{self._recipe.model} has batch norm over single values, which needs two images a step or more; "
+                f"at a batch size of {self._recipe.batch_size}, {len(self._labels)} images leave one for a step"
+            ) from error
 
     def weights(self) -> Weights:
         """Give a copy of the network's tensors."""
@@ -278,7 +289,10 @@ class _Run:
         scores = torch.cat([self._network(part.to(self._device)).cpu() for part in parts])
         self._network.train()
         accuracy = int((scores.argmax(dim=1) == labels).sum()) / len(labels)
-        return Epoch(epoch, epoch * self._per_epoch, train_loss, float(cross_entropy(scores, labels)), accuracy)
+        loss = float(cross_entropy(scores, labels))
+        if not isfinite(loss):  # finite weights can give scores that are not
+            raise self._diverged(epoch)
+        return Epoch(epoch, epoch * self._per_epoch, train_loss, loss, accuracy)
 
     def _batches(self, epoch: int, *, skip: int) -> Iterator[torch.Tensor]:
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._labels))
@@ -288,9 +302,12 @@ class _Run:
     def _check_finite(self, epoch: int, train_loss: float) -> None:
         tensors = self._network.state_dict().values()
         if not isfinite(train_loss) or not all(bool(torch.isfinite(tensor).all()) for tensor in tensors):
-            raise TrainingError(
-                f"training diverged in epoch {epoch}; a learning rate below {self._recipe.learning_rate} is needed"
-            )
+            raise self._diverged(epoch)
+
+    def _diverged(self, epoch: int) -> TrainingError:
+        return TrainingError(
+            f"training diverged in epoch {epoch}; a learning rate below {self._recipe.learning_rate} is needed"
+        )
 
 
 def learning_rate_at(recipe: Recipe, step: int, n_steps: int) -> float:

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from topoimp.errors import CheckpointError
-from topoimp.rounds.table import on_average, rounds_of, summary_of
+from topoimp.rounds.table import on_average, rounds_of, summary_in, summary_of
+from topoimp.run_folder import to_toml
 
 
 def row(seed, accuracy, **columns):
@@ -45,21 +46,81 @@ def test_what_people_see_is_the_mean_and_a_claim_holds_if_it_does_for_every_seed
     assert on_average([row(0, 0.5)]) == [row(0, 0.5)]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"layers": [], "network": 3}', '{"layers": []}'])
-def test_metrics_that_are_none_are_said(tmp_path, text):
+def test_a_seed_counts_once():
+    (summed,) = [each for each in summary_of([row(0, 0.5), row(0, 0.7)]) if each["quantity"] == "test_accuracy"]
+
+    assert summed["n_seeds"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "Expecting property name"),
+        ("[]", "list indices must be integers"),
+        ('{"layers": [], "network": 3}', "a row is no object"),
+        ('{"layers": []}', "'network'"),
+        ('{"layers": [], "network": {"mood": 1}}', "a row has a column 'mood', which no report has"),
+        ('{"layers": [], "network": {"seed": 0, "round": 0}}', "a row's level is None"),
+        ('{"layers": [], "network": {"level": "network", "round": 0}}', "a row's seed is None"),
+        ('{"layers": [], "network": {"level": "network", "seed": 0, "round": "0"}}', "a row's round is '0'"),
+        ('{"layers": [{"level": "layer", "seed": 0, "round": 0, "beta0": {}}], "network": 3}', "a row's beta0 is {}"),
+        ("[" * 200_000, "maximum recursion depth exceeded"),
+    ],
+)
+def test_metrics_that_are_none_are_said(tmp_path, text, message):
     folder = tmp_path / "seed-0/magnitude/round-00"
     folder.mkdir(parents=True)
     (folder / "metrics.json").write_text(text)
 
-    with pytest.raises(CheckpointError, match=r"metrics.json: does not hold the metrics of a round"):
+    with pytest.raises(CheckpointError, match=rf"metrics.json: does not hold the metrics of a round: {message}"):
         rounds_of(tmp_path)
 
 
+def write_round(run, folder, seed, number=0, method="magnitude", **settings):
+    place = run / folder / f"round-{number:02}"
+    place.mkdir(parents=True)
+    which = {"method": method, "epsilon": None, "scope": "layer", "level": "network", "test_accuracy": 0.5}
+    content = {"layers": [], "network": {**which, "seed": seed, "round": number}}
+    (place / "metrics.json").write_text(json.dumps(content))
+    (place.parent / "pruning.toml").write_text(to_toml({"method": method, **settings}))
+
+
 def test_rounds_come_in_their_natural_order(tmp_path):
-    for seed, number in ((10, 0), (2, 0), (2, 1)):
-        folder = tmp_path / f"seed-{seed}/magnitude/round-{number:02}"
-        folder.mkdir(parents=True)
-        content = {"layers": [], "network": {"level": "network", "seed": seed, "round": number}}
-        (folder / "metrics.json").write_text(json.dumps(content))
+    write_round(tmp_path, "seed-10/magnitude", 10)
+    write_round(tmp_path, "seed-2/magnitude", 2)
+    write_round(tmp_path, "seed-2/magnitude", 2, 1)
 
     assert [(each["seed"], each["round"]) for each in rounds_of(tmp_path)] == [(2, 0), (2, 1), (10, 0)]
+
+
+@pytest.mark.parametrize(
+    "folder", ["seed-00/magnitude", "seed-0-old/magnitude", "seed-1/magnitude", "seed-0/magnitude-old", "seed-0/random"]
+)
+def test_a_folder_with_another_name_than_its_rows_say_is_left_out(tmp_path, folder):
+    write_round(tmp_path, folder, 0)
+
+    assert rounds_of(tmp_path) == []
+
+
+def test_what_is_no_pruning_is_not_looked_into(tmp_path):
+    (tmp_path / "seed-0/notes/round-00").mkdir(parents=True)
+    (tmp_path / "seed-0/notes/round-00/metrics.json").write_text("{")
+
+    assert rounds_of(tmp_path) == []
+
+
+def test_rows_carry_the_rate_that_they_were_pruned_at(tmp_path):
+    write_round(tmp_path, "seed-0/magnitude", 0, rate=0.2)
+    write_round(tmp_path, "seed-1/magnitude", 1, sparsity=0.75, rounds=2)
+    write_round(tmp_path, "seed-2/magnitude", 2)
+
+    assert [each["rate"] for each in rounds_of(tmp_path)] == [0.2, 0.5, None]
+    assert [each["n_seeds"] for each in summary_of(rounds_of(tmp_path))] == [1, 1, 1]
+
+
+def test_prunings_with_other_settings_are_summed_up_apart(tmp_path):
+    write_round(tmp_path, "seed-0/magnitude", 0, rate=0.2, rewind="step:0", checkpoint_sha256="a")
+    write_round(tmp_path, "seed-1/magnitude", 1, rate=0.2, rewind="none", checkpoint_sha256="a")
+    write_round(tmp_path, "seed-2/magnitude", 2, rate=0.2, rewind="step:0", checkpoint_sha256="b")
+
+    assert [each["n_seeds"] for each in summary_in(tmp_path)] == [2, 1]
