@@ -26,7 +26,7 @@ from topoimp.rounds.planning import (
     sha256_of,
 )
 from topoimp.rounds.seed import SeedTask, prune_seed
-from topoimp.rounds.table import rounds_of, rows_in, summary_of, table_text
+from topoimp.rounds.table import rounds_of, rows_in, summary_in, table_text
 from topoimp.run_folder import RECIPE, RunRecipe, SeedFiles, read_recipe, seeds_in
 from topoimp.threads import available_threads
 from topoimp.trainer import Trainer
@@ -238,7 +238,7 @@ def _write_tables(run: Path) -> None:
     rows = rounds_of(run)
     if not rows:
         return
-    texts = {run / "rounds.csv": table_text(rows), run / "summary.csv": table_text(summary_of(rows))}
+    texts = {run / "rounds.csv": table_text(rows), run / "summary.csv": table_text(summary_in(run))}
     if all(path.is_file() and path.read_bytes() == text.encode() for path, text in texts.items()):
         return
     with Staging(list(texts), force=True) as staging:
