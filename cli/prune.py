@@ -26,6 +26,7 @@ from .options import (
 )
 from .output import for_people, note, note_left_out, noting_compilation, progress, show, show_table
 from .plans import show_plan, show_run_plan
+from .rates import layer_rates, output_rate_of, with_output_rate
 from .rounds import note_rounds, show_rounds
 from .training_options import TRAINING, DataDir, Jobs, Seeds, parse_seeds
 
@@ -169,7 +170,7 @@ def _prune(
     from topoimp.commands.prune import prune_checkpoint
     from topoimp.run_folder import is_run_folder
 
-    rates = _layer_rates(layer_rate)
+    rates = layer_rates(layer_rate)
     if is_run_folder(checkpoint) or trainer is not None:
         from topoimp.rounds.planning import RoundOptions
 
@@ -190,7 +191,7 @@ def _prune(
             epsilon=epsilon,
             scope=scope,
             layer_rates=rates,
-            output_rate=_output_rate(output_rate),
+            output_rate=output_rate_of(output_rate),
             output_layer=output_layer,
             rewind=rewind,
             rewind_from=rewind_from,
@@ -229,7 +230,7 @@ def _prune(
         "method": method or Method.TOPOLOGICAL,
         "epsilon": epsilon,
         "scope": scope or Scope.LAYER,
-        "layer_rates": _with_output_rate(rates, output_layer, output_rate, rate),
+        "layer_rates": with_output_rate(rates, output_layer, output_rate, rate),
         "seed": seed or 0,
         "rewind_from": rewind_from,
         "emit_rounds": _numbers(emit_rounds),
@@ -288,48 +289,6 @@ def _with_training(
         return prune_with_trainer(checkpoint, options, trainer=command, output=output, seeds=seeds, on_step=on_step)
     _refuse({"--output": output}, "a run folder, which its rounds are written into")
     return prune_run(checkpoint, options, seeds=seeds, trainer=command, data_folder=data_dir, on_step=on_step)
-
-
-def _layer_rates(texts: list[str] | None) -> dict[str, float]:
-    from topoimp.errors import OptionError
-
-    rates = {}
-    for text in texts or []:
-        pattern, _, rate = text.rpartition("=")
-        if not pattern or not re.fullmatch(r"[0-9]*\.?[0-9]+", rate):
-            raise OptionError(f"--layer-rate is {text!r}; it must be a pattern and a rate, as in 'conv*=0.1'")
-        if pattern in rates:
-            raise OptionError(f"--layer-rate names {pattern!r} twice; once is meant")
-        rates[pattern] = float(rate)
-    return rates
-
-
-def _output_rate(text: str | None) -> float | str | None:
-    from topoimp.errors import OptionError
-    from topoimp.rounds.planning import HALF, SAME
-
-    if text is None or text in (HALF, SAME):
-        return text
-    try:
-        return float(text)
-    except ValueError as error:
-        raise OptionError(f"--output-rate is {text!r}; it must be half, same, or a rate as in 0.1") from error
-
-
-def _with_output_rate(
-    rates: dict[str, float], layer: str | None, output_rate: str | None, rate: float | None
-) -> dict[str, float]:
-    """Give the rates of layers of a checkpoint, which does not say what its output layer is."""
-    from topoimp.errors import OptionError
-    from topoimp.rounds.planning import output_rates
-    from topoimp.schedule import DEFAULT_RATE
-
-    if (output_rate is None) != (layer is None):
-        raise OptionError("--output-rate and --output-layer go together: a checkpoint does not say which layer it is")
-    parsed = _output_rate(output_rate)
-    if layer is None or parsed is None:
-        return rates
-    return output_rates(rates, layer, parsed, DEFAULT_RATE if rate is None else rate)
 
 
 def _refuse(options: dict[str, object], what: str) -> None:

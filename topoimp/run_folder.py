@@ -16,7 +16,6 @@ from topoimp.architectures import parse_architecture
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, OptionError, TopoimpError
 from topoimp.recipes import Recipe, recipe_from
-from topoimp.report import Row, rows_of_csv
 
 RECIPE = "recipe.toml"
 
@@ -135,23 +134,6 @@ def seeds_in(run: Path) -> list[int]:
     """Give the seeds that were trained in a run folder."""
     names = (path.parent.name for path in run.glob("seed-*/model.safetensors"))
     return sorted(int(name.removeprefix("seed-")) for name in names if re.fullmatch(r"seed-(0|[1-9]\d*)", name))
-
-
-def read_metrics(path: Path) -> list[Row]:
-    """Read the epochs of a trained network.
-
-    Raises:
-        CheckpointError: if there are none.
-    """
-    try:
-        rows = rows_of_csv(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, CheckpointError) as error:
-        raise CheckpointError(f"{path}: is no table of epochs: {error}") from error
-    if not rows:
-        raise CheckpointError(f"{path}: is no table of epochs: it has none")
-    return rows
 
 
 @dataclass(frozen=True)

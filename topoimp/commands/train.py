@@ -14,8 +14,8 @@ from topoimp.data import Images, load_images
 from topoimp.errors import OptionError, OutputError
 from topoimp.recipes import Recipe, data_of_recipe, recipe_for
 from topoimp.replicates import OnStep, run_tasks
-from topoimp.report import Report, Row
-from topoimp.run_folder import RECIPE, RunRecipe, SeedFiles, read_metrics
+from topoimp.report import Report, Row, rows_of_file
+from topoimp.run_folder import RECIPE, RunRecipe, SeedFiles
 from topoimp.threads import available_threads
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def _is_new_recipe(folder: Path, seeds: Sequence[int], text: str, *, force: bool
 def _trained(folder: Path, seeds: Sequence[int], recipe: Recipe, data: str, n_new: int) -> Training:
     """Give what was trained, read back from the run folder."""
     files = [SeedFiles(folder, seed) for seed in seeds]
-    rows = [row for each in files for row in read_metrics(each.metrics)]
+    rows = [row for each in files for row in rows_of_file(each.metrics)]
     return Training(_report(rows, recipe, data, seeds), folder, [each.folder for each in files], n_new)
 
 

@@ -11,9 +11,10 @@ from topoimp.data import Images
 from topoimp.errors import CheckpointError, OutputError
 from topoimp.recipes import Recipe
 from topoimp.replicates import OnStep
+from topoimp.report import rows_of_file
 from topoimp.rounds.assignment import METRICS, Retrain
 from topoimp.rounds.loop import Plan, Start, alone, prune_iteratively
-from topoimp.run_folder import RoundFiles, SeedFiles, pruning_name, read_metrics, read_toml, to_toml
+from topoimp.run_folder import RoundFiles, SeedFiles, pruning_name, read_toml, to_toml
 from topoimp.trainer import Trainer
 
 
@@ -158,5 +159,5 @@ def _metrics_of(path: Path) -> dict[str, float | None]:
     """Give what metrics.csv says of the trained network; nothing if there is none."""
     if not path.is_file():
         return {}
-    last = read_metrics(path)[-1]
+    last = rows_of_file(path)[-1]
     return {name: float(value) if isinstance(value := last.get(name), int | float) else None for name in METRICS}
