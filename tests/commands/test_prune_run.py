@@ -501,3 +501,14 @@ def test_a_folder_that_is_the_current_one_is_named(tmp_path, monkeypatch, lenet)
     with pytest.raises(TrainingError):  # the trainer makes no folder; what counts is where the rounds are
         prune_with_trainer(Path(), RoundOptions(n_rounds=1, rewind="none"), trainer=trainer("right", out_of_folder))
     assert (tmp_path / "model.rounds/seed-0/topological/round-00/model/model.safetensors").is_file()
+
+
+def test_rounds_of_an_older_recipe_are_in_no_table(tmp_path):
+    train_run("mlp:64-20-10", output=tmp_path / "run", epochs=1)
+    prune_run(tmp_path / "run", RoundOptions(n_rounds=1))
+    train_run("mlp:64-20-10", output=tmp_path / "run", epochs=2, force=True)
+
+    prune_run(tmp_path / "run", RoundOptions(n_rounds=1, method=Method.MAGNITUDE))
+
+    assert {row["method"] for row in table(tmp_path / "run/rounds.csv")} == {"magnitude"}
+    assert {row["method"] for row in table(tmp_path / "run/summary.csv")} == {"magnitude"}

@@ -3,6 +3,7 @@
 Both are made anew from the metrics.json of the rounds, so that they never say anything else.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from topoimp.catalogue import natural
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError
 from topoimp.report import COLUMNS, Cell, Report, Row
-from topoimp.run_folder import RoundFiles, pruning_name, read_toml
+from topoimp.run_folder import RECIPE, RoundFiles, pruning_name, read_toml
 
 GROUPED_BY = ("method", "epsilon", "scope", "rate", "round", "level", "layer")
 """What rows of several seeds have in common."""
@@ -58,7 +59,8 @@ class _Pruning:
 def rounds_of(run: Path) -> list[Row]:
     """Give the rows of all finished rounds in a run folder, by seed, pruning, round and layer, with the rate.
 
-    What lies there under another name than topoimp gives it, such as a copy, is left out.
+    What lies there under another name than topoimp gives it, such as a copy, is left out, and so are rounds of networks
+    that were trained by another recipe than the folder has by now.
 
     Raises:
         CheckpointError: if the metrics of a round are not those that topoimp wrote.
@@ -85,15 +87,17 @@ def summary_in(run: Path) -> list[Row]:
 
 def _prunings_in(run: Path) -> list[_Pruning]:
     folders = sorted({path.parent.parent for path in run.glob("seed-*/*/round-*/metrics.json")}, key=_natural)
-    return [found for folder in folders if (found := _pruning_in(folder)) is not None]
+    recipe = run / RECIPE
+    sha256 = hashlib.sha256(recipe.read_bytes()).hexdigest() if recipe.is_file() else None
+    return [found for folder in folders if (found := _pruning_in(folder, sha256)) is not None]
 
 
 def _natural(folder: Path) -> tuple[list[tuple[int, str]], str]:
     return natural(str(folder))
 
 
-def _pruning_in(folder: Path) -> _Pruning | None:
-    """Read a pruning; None if its folder is not called what its rows say."""
+def _pruning_in(folder: Path, recipe_sha256: str | None) -> _Pruning | None:
+    """Read a pruning; None if its folder is not called what its rows say, or its networks had another recipe."""
     seed = _SEED.fullmatch(folder.parent.name)
     if seed is None or not folder.name.startswith(tuple(Method)):
         return None
@@ -102,6 +106,8 @@ def _pruning_in(folder: Path) -> _Pruning | None:
     if not rows or rows[0]["seed"] != int(seed[1]) or _name_of(rows[0]) != folder.name:
         return None
     said = read_toml(files.settings) if files.settings.is_file() else {}
+    if recipe_sha256 is not None and said.get("recipe_sha256", recipe_sha256) != recipe_sha256:
+        return None
     settings = {name: value for name, value in said.items() if name not in _HASHES}
     return _Pruning(settings, [{**row, "rate": _rate_of(settings)} for row in rows])
 
