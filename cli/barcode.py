@@ -77,7 +77,7 @@ def _barcode(
         typer.Option(
             "--curve",
             metavar="FILE.csv",
-            help="Write the numbers of edges, components and cycles at levels.",
+            help="Write the numbers of edges, components and cycles at levels, and what chance would give.",
             rich_help_panel=FILES,
         ),
     ] = None,
@@ -88,6 +88,16 @@ def _barcode(
             metavar="T,...",
             help="Levels of --curve (strength divided by the scale), from 0.",
             show_default="1, 0.99, ..., 0",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="S",
+            help="Of the simulations that --curve may need to say what chance would give, from 0.",
+            show_default="0",
             rich_help_panel=FILES,
         ),
     ] = None,
@@ -155,7 +165,7 @@ def _barcode(
     if list_ and (scale or np):
         raise OptionError("--list shows tensors and no topology; --scale and --np do not go with it")
     of_bars = {"--convention": convention}
-    of_curve = {"--levels": levels}
+    of_curve = {"--levels": levels, "--seed": seed}
     of_vectors = {"--landscapes": landscapes, "--resolution": resolution, "--bandwidth": bandwidth}
     of_check = {"--check-limit": check_limit}
     if list_:
@@ -186,6 +196,7 @@ def _barcode(
             vector_settings=_vector_settings(landscapes, resolution, bandwidth),
             curve=curve,
             levels=_levels(levels),
+            seed=seed or 0,
             check=check,
             check_limit=check_limit,
             force=force,

@@ -44,6 +44,33 @@ def test_every_rank_comes_up_as_often_as_in_all_draws_there_are(drawing, seed):
     }
 
 
+@settings(max_examples=50)
+@given(drawings(), SEEDS, st.integers(0, 12))
+def test_joining_draws_up_to_k_are_the_rank_of_k_places_drawn(drawing, seed, k):
+    k = min(k, int(drawing.starts[-1]))
+    of_all = Drawing(
+        drawing.n_rows, drawing.n_columns, drawing.flat, drawing.starts[[0, -1]], np.array([k]), drawing.most
+    )
+    rng = np.random.default_rng(seed)
+
+    counts = Counter(int(np.count_nonzero(drawing.joining_draws(rng) <= k)) for _ in range(N_DRAWS))
+
+    chances = slow_drawing_chances(of_all)
+    assert {rank: counts[rank] / N_DRAWS for rank in chances} == {
+        rank: pytest.approx(chance, abs=6 * (chance * (1 - chance) / N_DRAWS) ** 0.5 + 3 / N_DRAWS)
+        for rank, chance in chances.items()
+    }
+
+
+@given(drawings(), SEEDS)
+def test_in_a_random_order_of_all_places_as_many_join_as_can(drawing, seed):
+    joining = drawing.joining_draws(np.random.default_rng(seed))
+
+    assert len(joining) == drawing.most
+    assert (np.diff(joining) > 0).all()
+    assert set(joining.tolist()) <= set(range(1, int(drawing.starts[-1]) + 1))
+
+
 def ranks(drawing, seed=0, n=200):
     rng = np.random.default_rng(seed)
     return [drawing.rank(rng) for _ in range(n)]

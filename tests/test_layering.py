@@ -58,6 +58,7 @@ ORDER = (
     "nulls",
     "drawing",
     "shuffling",
+    "betti_by_chance",
     "chances",
     "excess",
     "schedule",

@@ -4,7 +4,6 @@ The edges of a forest that the k strongest weights keep are counted: those of th
 shuffled (``shuffling``), several times. Only what is kept in excess of chance says anything about the weights.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
@@ -12,7 +11,7 @@ from math import inf
 import numpy as np
 
 from topoimp.choices import Shuffle, chosen
-from topoimp.drawing import Drawing
+from topoimp.drawing import Drawing, generator_of
 from topoimp.errors import OptionError
 from topoimp.forest import Forest, spanning_forest
 from topoimp.layers import Layer
@@ -204,8 +203,5 @@ def forest_edges_by_chance(
 def _simulated(drawing: Drawing, n_kept: int, n_simulations: int, seed: int, name: str) -> NullDistribution:
     if n_simulations < 1:
         raise OptionError(f"the number of simulations is {n_simulations}; it must be at least 1")
-    if seed < 0:
-        raise OptionError(f"the seed is {seed}; it must be at least 0")
-    # By name, so that layers of one shape are shuffled independently.
-    rng = np.random.default_rng([seed, *hashlib.sha256(name.encode()).digest()])
+    rng = generator_of(name, seed)
     return NullDistribution(n_kept, tuple(drawing.rank(rng) for _ in range(n_simulations)))

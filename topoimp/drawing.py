@@ -9,12 +9,34 @@ it has met enough different ones, so drawing goes on in small batches, repeats a
 a graph on V vertices nothing is left to join: whatever else would be drawn, the rank is known.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from topoimp.arrays import BoolArray, IndexArray
+from topoimp.errors import OptionError
 from topoimp.kernels.forests import join_edges
+
+
+def generator_of(name: str, seed: int) -> np.random.Generator:
+    """Give the generator of a layer: by name, so that layers of one shape are drawn independently.
+
+    Raises:
+        OptionError: if the seed is negative.
+    """
+    check_seed(seed)
+    return np.random.default_rng([seed, *hashlib.sha256(name.encode()).digest()])
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that is none.
+
+    Raises:
+        OptionError: if it is negative.
+    """
+    if seed < 0:
+        raise OptionError(f"the seed is {seed}; it must be at least 0")
 
 
 @dataclass(frozen=True)
@@ -71,6 +93,19 @@ class Drawing:
         if not joining.is_over and self.tied is not None:
             self._draw_tied(self.tied, is_drawn, joining, rng)
         return joining.n_joined
+
+    def joining_draws(self, rng: np.random.Generator) -> IndexArray:
+        """Draw all places in a random order, groups aside, and give which draws, counted from 1, join two components.
+
+        The rank of the first k draws is the number of those up to k.
+        """
+        flat = rng.permutation(int(self.starts[-1]))
+        if self.flat is not None:
+            flat = self.flat[flat].astype(np.int64)
+        joining = np.empty(min(len(flat), self.most), np.int64)
+        parent = np.arange(self.n_rows + self.n_columns)
+        n_joined = join_edges(flat, self.n_columns, parent, self.most, joining)
+        return joining[:n_joined] + 1
 
     def _draw_with_repeats(
         self, wanted: IndexArray, is_drawn: BoolArray, joining: "_Joining", rng: np.random.Generator

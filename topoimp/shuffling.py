@@ -53,6 +53,10 @@ class Strongest:
         return self.n_first < self.n_tied
 
 
+NOTHING = Strongest(0, 0, 0, 0)
+"""None of the weights."""
+
+
 def strongest_of(layer: Layer, forest: Forest, n_kept: int) -> Strongest:
     """Give where the so many strongest edges of a layer end.
 
@@ -69,7 +73,7 @@ def strongest_of(layer: Layer, forest: Forest, n_kept: int) -> Strongest:
             f"{n_kept} edges of layer {layer.name!r} are kept; it must be from 0 to the {forest.n_edges} that it has"
         )
     if n_kept == 0:
-        return Strongest(0, 0, 0, 0)
+        return NOTHING
     codes = layer.magnitudes().reshape(-1)
     place = codes.size - n_kept
     codes.partition(place)

@@ -106,7 +106,7 @@ def test_files_are_written_and_named_on_stderr(topoimp, lenet, tmp_path):
     assert outcome.status == 0
     assert outcome.err == f"wrote {bars}\nwrote {vectors}\nwrote {curve}\n"
     assert len(bars.read_text().splitlines()) == 1 + 1591 + 3
-    assert curve.read_text().splitlines()[-1] == "fc3.weight,0.0,0.0,1000,1,891"
+    assert curve.read_text().splitlines()[-1] == "fc3.weight,0.0,0.0,1000,1,891,1.0,891.0"
     assert vectors.stat().st_size > 0
 
 
@@ -197,6 +197,8 @@ def test_the_norm_is_that_of_neural_and_total_persistence(topoimp, lenet):
     [
         (["--convention", "gudhi"], "--convention says something about --bars, which is not asked for"),
         (["--levels", "0.5"], "--levels says something about --curve, which is not asked for"),
+        (["--seed", "1"], "--seed says something about --curve, which is not asked for"),
+        (["--curve", "c.csv", "--seed", "-1"], "the seed is -1; it must be at least 0"),
         (["--resolution", 5], "--resolution says something about --vectors, which is not asked for"),
         (["--check-limit", 5], "--check-limit says something about --check, which is not asked for"),
         (["--list", "--check"], "--check does not go with --list, which shows tensors"),

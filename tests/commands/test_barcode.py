@@ -199,13 +199,13 @@ def test_curves_have_a_line_for_each_layer_and_level(write, tmp_path):
     barcode_report(write({**WEIGHTS, "dead": np.zeros((2, 2))}), curve=tmp_path / "c.csv", levels=[0.25, 0])
 
     assert (tmp_path / "c.csv").read_text().splitlines() == [
-        "layer,level,strength,n_edges,beta0,beta1",
-        "a,0.25,2.0,2,2,0",
-        "a,0.0,0.0,4,1,1",
-        "dead,0.25,2.0,0,4,0",
-        "dead,0.0,0.0,0,4,0",
-        "embed,0.25,2.0,2,2,0",
-        "embed,0.0,0.0,4,1,1",
+        "layer,level,strength,n_edges,beta0,beta1,beta0_iid,beta1_iid",
+        "a,0.25,2.0,2,2,0,2.0,0.0",
+        "a,0.0,0.0,4,1,1,1.0,1.0",
+        "dead,0.25,2.0,0,4,0,4.0,0.0",
+        "dead,0.0,0.0,0,4,0,4.0,0.0",
+        "embed,0.25,2.0,2,2,0,2.0,0.0",
+        "embed,0.0,0.0,4,1,1,1.0,1.0",
     ]
 
 
@@ -219,7 +219,25 @@ def test_levels_of_a_curve_are_strengths_where_nothing_is_divided(write, tmp_pat
 def test_a_layer_without_a_scale_has_a_curve_without_strengths(write, tmp_path):
     barcode_report(write({"dead": np.zeros((2, 2))}), curve=tmp_path / "c.csv", levels=[1])
 
-    assert (tmp_path / "c.csv").read_text().splitlines()[1] == "dead,1.0,,0,4,0"
+    assert (tmp_path / "c.csv").read_text().splitlines()[1] == "dead,1.0,,0,4,0,4.0,0.0"
+
+
+def test_a_curve_without_an_expectation_leaves_it_blank(write, tmp_path, monkeypatch):
+    monkeypatch.setattr("topoimp.betti_by_chance.LARGEST_SIMULATED", 3)
+
+    barcode_report(write({"a": WEIGHTS["a"]}), curve=tmp_path / "c.csv", levels=[0])
+
+    assert (tmp_path / "c.csv").read_text().splitlines()[1] == "a,0.0,0.0,4,1,1,,"
+
+
+def test_what_is_expected_of_a_curve_depends_on_the_seed_where_it_is_simulated(write, tmp_path):
+    path = write({"a": np.arange(1.0, 101).reshape(4, 25)})
+
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        barcode_report(path, curve=tmp_path / f"{name}.csv", levels=[0.5], seed=seed)
+
+    first, again, other = ((tmp_path / f"{name}.csv").read_text() for name in "abc")
+    assert first == again != other
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def barcode_report(
     vector_settings: VectorSettings | None = None,
     curve: Path | None = None,
     levels: Sequence[float] | None = None,
+    seed: int = 0,
     check: bool = False,
     check_limit: int | None = None,
     force: bool = False,
@@ -65,8 +66,10 @@ def barcode_report(
         bar_convention: how bars are written there.
         vectors: a .npz file for landscapes, silhouettes and persistence images (``topoimp.vectors``).
         vector_settings: how these are made; the defaults if None.
-        curve: a .csv file for the Betti numbers at some levels (``topoimp.betti``).
+        curve: a .csv file for the Betti numbers at some levels (``topoimp.betti``), beside those that strengths without
+            structure would give (``topoimp.betti_by_chance``).
         levels: at which, at least 0; 101 from birth to 0 if None.
+        seed: of the simulations that what is expected of curves may need, at least 0.
         check: hold each layer's barcode against GUDHI's, where the layer is not too large for it.
         check_limit: edges from which on it is; ``topoimp.recomputing.CHECK_LIMIT`` are not too many if None.
         force: replace existing files.
@@ -93,6 +96,7 @@ def barcode_report(
         vector_settings=vector_settings or VectorSettings(),
         curve=None if curve is None else Path(curve),
         levels=levels,
+        seed=seed,
     )
     layers = select_layers(open_checkpoint(path), patterns)
     outputs = files.by_role()

@@ -9,15 +9,18 @@ from pathlib import Path
 from topoimp.barcode import Unit
 from topoimp.bars import Bars, bars_of, write_bars_csv, write_bars_npz
 from topoimp.betti import DEFAULT_LEVELS, BettiNumbers, betti_curve, check_levels
+from topoimp.betti_by_chance import expected_betti_curve
 from topoimp.choices import BarConvention, Scale
+from topoimp.drawing import check_seed
 from topoimp.errors import OptionError
 from topoimp.forest import Forest
 from topoimp.layers import Layer
+from topoimp.nulls import BettiCurve
 from topoimp.report import Cell
 from topoimp.streaming import LayerStream
 from topoimp.vectors import VectorSettings, vectors_of, write_vectors
 
-CURVE_COLUMNS = ("layer", "level", "strength", "n_edges", "beta0", "beta1")
+CURVE_COLUMNS = ("layer", "level", "strength", "n_edges", "beta0", "beta1", "beta0_iid", "beta1_iid")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class BarcodeFiles:
         vector_settings: how these are made.
         curve: Betti curves, .csv.
         levels: at which; ``DEFAULT_LEVELS``, as shares of the level of birth, if None.
+        seed: of the simulations, where what is to be expected of a curve needs them; at least 0.
 
     Raises:
         OptionError: if a name does not end as its content asks for, or a level is none.
@@ -42,6 +46,7 @@ class BarcodeFiles:
     vector_settings: VectorSettings = field(default_factory=VectorSettings)
     curve: Path | None = None
     levels: Sequence[float] | None = None
+    seed: int = 0
 
     def __post_init__(self) -> None:
         """Check names and levels before anything is looked at."""
@@ -53,6 +58,7 @@ class BarcodeFiles:
             if path is not None and path.suffix not in suffixes:
                 raise OptionError(f"the {what} is named {path}; its name ends in {' or '.join(suffixes)}")
         check_levels(self.levels or ())
+        check_seed(self.seed)
 
     def by_role(self) -> dict[str, Path]:
         """Give the paths that were asked for, with what they are."""
@@ -66,8 +72,10 @@ class BarcodeFiles:
             settings["bar_convention"] = self.convention
         if self.vectors is not None:
             settings |= asdict(self.vector_settings)
-        if self.curve is not None and self.levels is not None:
-            settings["levels"] = [f"{level:g}" for level in self.levels]
+        if self.curve is not None:
+            settings["seed"] = self.seed
+            if self.levels is not None:
+                settings["levels"] = [f"{level:g}" for level in self.levels]
         return settings
 
     def write_bars(self, path: Path, forests: Mapping[str, Forest], units: Mapping[str, Unit], scale: Scale) -> None:
@@ -97,20 +105,26 @@ class BarcodeFiles:
     def write_curves(
         self, path: Path, stream: LayerStream, forests: Mapping[str, Forest], units: Mapping[str, Unit]
     ) -> None:
-        """Write the Betti numbers of every layer at every level; the layers are looked at once more."""
+        """Write the Betti numbers of every layer at every level, beside those to expect of strengths without structure.
 
-        def look(layer: Layer, threads: int) -> BettiNumbers:
+        The layers are looked at once more.
+        """
+
+        def look(layer: Layer, threads: int) -> tuple[BettiNumbers, BettiCurve | None]:
             unit = units[layer.name]
             levels = [unit.birth * share for share in DEFAULT_LEVELS] if self.levels is None else self.levels
-            return betti_curve(layer, forests[layer.name], levels, unit=unit, threads=threads)
+            curve = betti_curve(layer, forests[layer.name], levels, unit=unit, threads=threads)
+            return curve, expected_betti_curve(layer, forests[layer.name], curve.n_edges, seed=self.seed)
 
         curves = zip(forests, stream.each(look), strict=True)
         with path.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(CURVE_COLUMNS)
-            for name, curve in curves:
+            for name, (curve, iid) in curves:
                 columns = (curve.levels, curve.strengths, curve.n_edges, curve.beta0, curve.beta1)
-                for level, strength, *numbers in zip(*(column.tolist() for column in columns), strict=True):
+                unknown = [None] * len(curve.levels)
+                by_chance = (unknown, unknown) if iid is None else (iid.beta0.tolist(), iid.beta1.tolist())
+                for level, strength, *numbers in zip(*(each.tolist() for each in columns), *by_chance, strict=True):
                     table.writerow([name, level, None if isnan(strength) else strength, *numbers])
 
     @staticmethod
