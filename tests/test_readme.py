@@ -1,5 +1,6 @@
 """The README's commands and its Python run, and print what it says they print."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,11 +14,11 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
 def sessions(text):
-    """Each command of the console blocks with the lines that follow it."""
+    """Each command of the console blocks, which may go on after ``&&``, with the lines that follow it."""
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
-        for part in block.split("$ ")[1:]:
-            command, _, output = part.partition("\n")
-            yield command, output
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command = re.match(r"(?:[^\n]*&&\n)*[^\n]*\n", part)[0]
+            yield command, part[len(command) :]
 
 
 @pytest.fixture
@@ -33,20 +34,28 @@ def squeezed(text):
     return [line.rstrip() for line in text.strip().splitlines()]
 
 
-def test_every_command_prints_what_the_readme_shows(folder):
-    program = Path(sys.executable).with_name("topoimp")
+def test_every_command_prints_what_the_readme_shows_its_pipelines_with_both_outcomes(folder):
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     shown = list(sessions(README))
 
-    assert [command.split()[:2] for command, _ in shown] == [
-        ["topoimp", "prune"],
-        ["topoimp", "compare"],
-        ["topoimp", "prune"],
-        ["topoimp", "compare"],
+    assert [re.findall(r"topoimp (\w+)", command) for command, _ in shown] == [
+        ["prune"],
+        ["compare"],
+        ["prune", "compare"],
+        ["prune", "compare"],
     ]
     for command, output in shown:
-        line = command.replace("topoimp", str(program), 1)
-        done = subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, check=True)  # noqa: S602  # ours
-        assert squeezed(done.stdout + without_compiling(done.stderr)) == squeezed(output)
+        done = subprocess.run(  # noqa: S602  # ours
+            command,
+            shell=True,
+            cwd=folder,
+            env={**os.environ, "PATH": programs},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+        )
+        assert squeezed(without_compiling(done.stdout)) == squeezed(output)
 
 
 def test_the_python_prints_what_the_readme_shows(folder):
