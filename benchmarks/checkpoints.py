@@ -54,11 +54,11 @@ LLAMA_8B = Llama(128_256, 4096, 14_336, 1024, 32, is_tied=False)
 """The shapes of Llama 3.1 8B: 8.03e9 weights, 16 GB."""
 
 
-def write_checkpoint(path: Path, shapes: Shapes) -> None:
-    """Write a checkpoint of normal weights in one file; the same shapes give the same bytes."""
+def write_checkpoint(path: Path, shapes: Shapes, seed: int = 0) -> None:
+    """Write a checkpoint of normal weights in one file; the same shapes and seed give the same bytes."""
     import torch
 
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     with TensorWriter(
         path, laid_out({name: ("BF16", shape) for name, shape in shapes.items()}), {"format": "pt"}
     ) as out:

@@ -89,10 +89,12 @@ def main() -> int:
 
 
 def measured(scratch: Path | None, n_runs: int, *, is_huge: bool) -> Iterator[Line]:
-    """Measure start-up, then a checkpoint of 2.5 GB, then perhaps one of 16 GB."""
+    """Measure start-up, then checkpoints of 2.5 GB, then perhaps one of 16 GB."""
     yield from start_up(2 * n_runs)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         yield from on_a_checkpoint(Path(folder), "Llama 1B, 2.5 GB", LLAMA_1B, n_runs)
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        yield from on_two_checkpoints(Path(folder), "Llama 1B, 2.5 GB", LLAMA_1B, n_runs)
     if is_huge:
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
             yield from on_a_checkpoint(Path(folder), "Llama 8B, 16 GB", LLAMA_8B, 1)
@@ -113,11 +115,7 @@ def start_up(n_runs: int) -> Iterator[Line]:
 def on_a_checkpoint(folder: Path, size: str, llama: Llama, n_runs: int) -> Iterator[Line]:
     """Measure barcode beside cat, and prune beside cp and sync, on a synthetic checkpoint."""
     path, out = folder / "model.safetensors", folder / "out.safetensors"
-    # Elsewhere: what this process has in memory counts as the memory of those that it starts.
-    writing = get_context("spawn").Process(target=write_checkpoint, args=(path, llama.shapes()))
-    writing.start()
-    writing.join()
-    largest = max(tensor.end - tensor.start for tensor in open_checkpoint(path).tensors.values())
+    write_elsewhere(path, llama)
     prune = [*TOPOIMP, "prune", str(path), "--rounds", "10", "-o", str(out), "--force", "-q"]
     commands = {
         "cat": ["sh", "-c", f"cat {path} > /dev/null"],
@@ -127,12 +125,45 @@ def on_a_checkpoint(folder: Path, size: str, llama: Llama, n_runs: int) -> Itera
         "magnitude": [*prune, "--method", "magnitude"],
     }
     runs = interleaved(commands, n_runs, clean=folder)
-    memory = RESERVE + largest
+    memory = RESERVE + largest_tensor(path)
     cat, copy = seconds(runs["cat"]).median, seconds(runs["cp and sync"]).median
     yield line_of(f"barcode, {size}", "cat", runs["barcode"], runs["cat"], 2 * cat + 1, memory)
     yield line_of(f"prune, {size}", "cp and sync", runs["topological"], runs["cp and sync"], 2 * copy, memory)
     magnitude = seconds(runs["magnitude"]).median
     yield line_of(f"prune, {size}", "--method magnitude", runs["topological"], runs["magnitude"], 1.2 * magnitude, None)
+
+
+def on_two_checkpoints(folder: Path, size: str, llama: Llama, n_runs: int) -> Iterator[Line]:
+    """Measure compare beside barcode on the reference alone, the same layers in all: all of them."""
+    path, pruned, other = (folder / f"{name}.safetensors" for name in ("model", "pruned", "other"))
+    write_elsewhere(path, llama)
+    write_elsewhere(other, llama, seed=1)
+    prune = [*TOPOIMP, "prune", str(path), "--sparsity", "0.8", "--embeddings", "--method", "magnitude", "-q"]
+    run_once([*prune, "-o", str(pruned)])
+    compare = [*TOPOIMP, "compare", str(path), "--embeddings"]
+    runs = interleaved(
+        {
+            "barcode": [*TOPOIMP, "barcode", str(path)],
+            "pruned": [*compare, str(pruned)],
+            "other": [*compare, str(other)],
+        },
+        n_runs,
+    )
+    limit, memory = 2.5 * seconds(runs["barcode"]).median, RESERVE + largest_tensor(path)
+    yield line_of(f"compare with a pruned one, {size}", "barcode", runs["pruned"], runs["barcode"], limit, memory)
+    yield line_of(f"compare with another one, {size}", "barcode", runs["other"], runs["barcode"], limit, memory)
+
+
+def write_elsewhere(path: Path, llama: Llama, seed: int = 0) -> None:
+    """Write a checkpoint in another process: what this one has in memory counts as that of those that it starts."""
+    writing = get_context("spawn").Process(target=write_checkpoint, args=(path, llama.shapes(), seed))
+    writing.start()
+    writing.join()
+
+
+def largest_tensor(path: Path) -> int:
+    """Give how many bytes the largest tensor of a checkpoint has."""
+    return max(tensor.end - tensor.start for tensor in open_checkpoint(path).tensors.values())
 
 
 def interleaved(commands: Mapping[str, Sequence[str]], n_runs: int, clean: Path | None = None) -> dict[str, list[Run]]:
@@ -205,9 +236,9 @@ def write_table(lines: Sequence[Line]) -> None:
 HEADER = """## Whole processes
 
 Medians of interleaved runs, file caches warm; the limit is computed from the other's time in the same run (cat: twice
-and one second; cp and sync: twice; magnitude: 1.2 times), or is a time of its own. Memory is the most that was
-resident; it may be 400 MB and the largest tensor. The checkpoints are synthetic, with the shapes of real models,
-bfloat16, in one file.
+and one second; cp and sync: twice; magnitude: 1.2 times; barcode: 2.5 times), or is a time of its own. Memory is the
+most that was resident; it may be 400 MB and the largest tensor. The checkpoints are synthetic, with the shapes of real
+models, bfloat16, in one file.
 
 | what | against | ours, s | theirs, s | limit, s | memory, MB | limit, MB | runs | |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
