@@ -255,7 +255,7 @@ def _note_check(report: Report, *, quiet: bool) -> None:
 
 
 def _show_barcodes(report: Report) -> None:
-    convention, scale = report.settings["np"], report.settings["scale"]
+    convention, scale, p = report.settings["np"], report.settings["scale"], report.settings["p"]
     columns = {
         "layer": "layer",
         "size": "size",
@@ -267,7 +267,9 @@ def _show_barcodes(report: Report) -> None:
         "last_death": "last death",
     }
     if scale != "none":
-        columns[f"np_{str(convention).replace('-', '_')}"] = f"neural persistence ({convention})"
+        columns[f"np_{str(convention).replace('-', '_')}"] = (
+            f"neural persistence ({convention})" if p == 2 else f"neural persistence ({convention}, p = {p:g})"
+        )
     if "check_limit" in report.settings:
         columns["gudhi_agrees"] = "GUDHI agrees"
     unit = "strengths as stored" if scale == "none" else f"deaths divided by the largest strength of the {scale}"

@@ -118,6 +118,19 @@ def test_a_bar_that_dies_above_a_foreign_scale_counts_with_its_distance():
     assert neural_persistence(Barcode(np.array([3.0]), 1), RIECK_FINITE, scale=2.0) == 0.5
 
 
+@pytest.mark.parametrize("p", [1000.0, 20_000.0, 1e6])
+def test_a_high_norm_comes_near_the_longest_bar_s_persistence(p):
+    barcode = Barcode(np.array([4.0, 3.0, 1.0]), n_essential=1)
+
+    value = neural_persistence(barcode, RIECK_FINITE, scale=4.0, p=p)
+
+    assert value == pytest.approx(0.75 / 3 ** (1 / p), rel=1e-12)
+
+
+def test_a_high_norm_at_a_foreign_scale_is_finite():
+    assert neural_persistence(Barcode(np.array([3.0]), 1), RIECK_FINITE, scale=0.5, p=1000) == pytest.approx(5.0)
+
+
 def test_a_norm_below_one_is_refused():
     with pytest.raises(OptionError, match=r"the norm's p is 0.5; it must be at least 1"):
         neural_persistence(Barcode(np.array([1.0]), 1), RIECK, scale=1.0, p=0.5)

@@ -109,7 +109,7 @@ def test_without_edges_there_is_nothing_to_divide_by():
 
 
 def test_there_is_no_third_convention():
-    with pytest.raises(OptionError, match="there is no barconvention 'sublevel'; known are superlevel, gudhi"):
+    with pytest.raises(OptionError, match="there is no bar convention 'sublevel'; known are superlevel, gudhi"):
         bars_in(SMALL, unit=UNIT, convention="sublevel")
 
 

@@ -201,9 +201,10 @@ def test_groups_can_be_chosen_one_by_one_or_all_by_their_tensor(write):
     assert selected(checkpoint, groups=groups, exclude=("w[[]1]",)) == ["v", "w[0]", "w[2]"]
 
 
-def test_groups_too_small_to_be_layers_are_listed_with_the_reason(write):
+@pytest.mark.parametrize("shape", [(3, 1, 9), (3, 1, 3, 3), (3, 2, 3, 3), (3, 1, 2, 2, 2)])
+def test_groups_of_a_single_output_channel_are_listed_as_single_rows(write, shape):
     _, left_out = classify_tensors(
-        open_checkpoint(write({"depthwise": np.ones((3, 1, 9))})), LayerPatterns(groups=(("*", 3),))
+        open_checkpoint(write({"depthwise": np.ones(shape)})), LayerPatterns(groups=(("*", 3),))
     )
 
     assert [(tensor.name, tensor.reason) for tensor in left_out] == [

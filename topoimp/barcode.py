@@ -145,10 +145,14 @@ def neural_persistence(
     if convention is not NeuralPersistence.RIECK:
         persistences = persistences[:-1]
     vertices_not_counted = 2 if convention is NeuralPersistence.BALWANI else 1
-    with np.errstate(over="ignore"):
-        norm = float(np.sum(np.abs(persistences) ** p) ** (1 / p))
-    value = norm / (barcode.n_vertices - vertices_not_counted) ** (1 / p)
+    value = _norm(np.abs(persistences), p) / (barcode.n_vertices - vertices_not_counted) ** (1 / p)
     return value if isfinite(value) else None
+
+
+def _norm(lengths: FloatArray, p: float) -> float:
+    """Give the p-norm; lengths are divided by the largest first, as high powers of all of them may be 0 or infinite."""
+    largest = float(lengths.max(initial=0.0))
+    return largest * float(np.sum((lengths / largest) ** p) ** (1 / p)) if 0 < largest < inf else largest
 
 
 def check_norm(p: float) -> None:

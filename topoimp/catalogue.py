@@ -242,7 +242,7 @@ def _parts(tensor: TensorInfo, patterns: LayerPatterns) -> Iterable[LayerInfo]:
             f"--groups: tensor {tensor.name!r} of shape {list(tensor.shape)} cannot be split into {n_groups} groups"
         )
     shape = (tensor.shape[0] // n_groups, *tensor.shape[1:])
-    while shape[0] == 1 and len(shape) > 2:  # stacked experts: what is left is one matrix
+    if shape[0] == 1 and len(shape) == 3:  # stacked experts: what is left is one matrix
         shape = shape[1:]
     for number in range(n_groups):
         yield LayerInfo(

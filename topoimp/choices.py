@@ -1,5 +1,6 @@
 """The words that users choose by; nothing heavy is imported here, so that help and completion start at once."""
 
+import re
 from enum import StrEnum
 from typing import TypeVar
 
@@ -20,7 +21,8 @@ def chosen(kind: type[Choice], word: Choice | str) -> Choice:
     try:
         return kind(word)
     except ValueError as error:
-        raise OptionError(f"there is no {kind.__name__.lower()} {str(word)!r}; known are {', '.join(kind)}") from error
+        name = re.sub("(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()  # two words of two
+        raise OptionError(f"there is no {name} {str(word)!r}; known are {', '.join(kind)}") from error
 
 
 class Method(StrEnum):
@@ -46,7 +48,7 @@ class View(StrEnum):
 
 
 class NeuralPersistence(StrEnum):
-    """The three conventions of normalised neural persistence; they differ by up to 30 %, so outputs name theirs."""
+    """The three conventions of normalised neural persistence; they differ by up to half, so outputs name theirs."""
 
     RIECK = "rieck"
     RIECK_FINITE = "rieck-finite"

@@ -21,6 +21,10 @@ def test_another_convention_brings_its_scale(topoimp, lenet):
     assert "neural persistence (balwani)" in outcome.out
 
 
+def test_a_norm_that_is_not_the_usual_one_is_named(topoimp, lenet):
+    assert "neural persistence (rieck, p = 1.5)" in topoimp("barcode", lenet, "--p", 1.5).out
+
+
 def test_without_a_scale_no_neural_persistence_is_shown(topoimp, lenet):
     outcome = topoimp("barcode", lenet, "--scale", "none")
 

@@ -385,6 +385,10 @@ def test_steps_count_both_looks_at_a_layer(write, tmp_path):
 def test_what_files_were_made_by_is_in_the_settings(write, tmp_path):
     names = {"bars": tmp_path / "b.csv", "vectors": tmp_path / "v.npz", "curve": tmp_path / "c.csv"}
 
-    settings = barcode_report(write(WEIGHTS), **names, levels=[0.5]).settings
+    settings = barcode_report(write(WEIGHTS), **names, levels=[0.5, 0.123456789]).settings
 
-    assert (settings["bar_convention"], settings["n_landscapes"], settings["levels"]) == ("superlevel", 5, ["0.5"])
+    assert (settings["bar_convention"], settings["n_landscapes"], settings["levels"]) == (
+        "superlevel",
+        5,
+        ["0.5", "0.123456789"],
+    )

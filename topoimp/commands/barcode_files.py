@@ -75,7 +75,7 @@ class BarcodeFiles:
         if self.curve is not None:
             settings["seed"] = self.seed
             if self.levels is not None:
-                settings["levels"] = [f"{level:g}" for level in self.levels]
+                settings["levels"] = [repr(float(level)) for level in self.levels]
         return settings
 
     def write_bars(self, path: Path, forests: Mapping[str, Forest], units: Mapping[str, Unit], scale: Scale) -> None:
