@@ -8,8 +8,11 @@ from math import comb
 
 import gudhi
 import gudhi.hera
+import networkx as nx
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 
 def slow_forest(weight):
@@ -267,3 +270,56 @@ def literally_shuffled(weight, k, shuffle, rng):
         for row in range(len(weight)):
             other[row, weight[row] != 0] = rng.permutation(weight[row, weight[row] != 0])
     return slow_rank(slow_order(other)[:k], *weight.shape)
+
+
+def connected_counts(n_rows, n_columns):
+    """How many sets of k edges connect a layer, for each k, by the component of its first row; at [rows, columns]."""
+    counts = {}
+    for m, n in product(range(1, n_rows + 1), range(n_columns + 1)):
+        connected = np.array([comb(m * n, k) for k in range(m * n + 1)], dtype=object)
+        for a, b in product(range(1, m + 1), range(n + 1)):
+            if (a, b) != (m, n):
+                others = np.array([comb((m - a) * (n - b), k) for k in range((m - a) * (n - b) + 1)], dtype=object)
+                apart = comb(m - 1, a - 1) * comb(n, b) * np.convolve(counts[a, b], others)
+                connected[: len(apart)] -= apart
+        counts[m, n] = connected
+    return counts
+
+
+def tight_chance(n_rows, n_columns):
+    """How likely the edge that connects a layer, edges entering in random order, attaches a lone vertex; exact."""
+    counts, n_edges = connected_counts(n_rows, n_columns), n_rows * n_columns
+    but_one = [*counts[n_rows - 1, n_columns], 0], [*counts[n_rows, n_columns - 1], 0]
+    return sum(
+        Fraction(n_rows * n_columns * int(count), comb(n_edges, k) * (n_edges - k))
+        for connected in but_one
+        for k, count in enumerate(connected)
+        if count
+    )
+
+
+def merged_deaths(weight, n_parallel):
+    """Deaths, descending, if each n_parallel weights of a row are parallel edges, all of them kept; and components."""
+    graph = nx.MultiGraph()
+    graph.add_nodes_from(range(len(weight) + weight.shape[1] // n_parallel))
+    for row, column in np.argwhere(weight).tolist():
+        graph.add_edge(row, len(weight) + column // n_parallel, weight=abs(float(weight[row, column])))
+    deaths = sorted((data["weight"] for *_, data in nx.maximum_spanning_edges(graph)), reverse=True)
+    return deaths, nx.number_connected_components(graph)
+
+
+def complete_persistences(weight, scale):
+    """Persistences, ascending, if stored zeros are edges of strength 0: one essential bar is left."""
+    graph = nx.Graph()
+    strengths = np.abs(weight.astype(np.float64)) / scale
+    graph.add_weighted_edges_from((r, len(weight) + c, strengths[r, c]) for r, c in np.ndindex(weight.shape))
+    return sorted([1 - data["weight"] for *_, data in nx.maximum_spanning_edges(graph)] + [1.0])
+
+
+def random_rank(n_rows, n_columns, k, rng):
+    """How many edges a forest of the k strongest of random weights has."""
+    strongest = np.argpartition(rng.random(n_rows * n_columns), -k)[-k:]
+    rows, columns = np.divmod(strongest, n_columns)
+    n_vertices = n_rows + n_columns
+    graph = coo_array((np.ones(k), (rows, n_rows + columns)), shape=(n_vertices, n_vertices))
+    return n_vertices - connected_components(graph, directed=False, return_labels=False)

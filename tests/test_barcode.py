@@ -75,8 +75,10 @@ def test_neural_persistences_stay_within_their_ranges(weight, p):
     scale = float(np.abs(weight).max()) or None
     most = (barcode.n_vertices / (barcode.n_vertices - 1)) ** (1 / p)
 
-    assert 0 <= neural_persistence(barcode, RIECK, scale=scale, p=p) <= most + 1e-12
+    least = (1 / (barcode.n_vertices - 1)) ** (1 / p)
+    assert least - 1e-12 <= neural_persistence(barcode, RIECK, scale=scale, p=p) <= most + 1e-12
     assert 0 <= neural_persistence(barcode, RIECK_FINITE, scale=scale, p=p) <= 1 + 1e-12
+    assert 0 <= (neural_persistence(barcode, BALWANI, scale=scale, p=p) or 0) <= 1 + 1e-12
 
 
 @given(weights(rows=st.integers(2, 12), columns=st.integers(2, 12)))
@@ -108,6 +110,13 @@ def test_a_layer_of_zeros_has_the_largest_rieck_value():
 
     assert neural_persistence(zeros, RIECK, scale=None) == pytest.approx((4 / 3) ** 0.5)
     assert neural_persistence(zeros, RIECK_FINITE, scale=None) == pytest.approx(1.0)
+
+
+def test_a_constant_layer_has_the_least_values():
+    constant = Barcode(np.full(4, 2.0), n_essential=1)
+
+    assert neural_persistence(constant, RIECK, scale=2.0) == 0.5  # the root of 1 / (V - 1)
+    assert [neural_persistence(constant, name, scale=2.0) for name in (RIECK_FINITE, BALWANI)] == [0, 0]
 
 
 def test_edges_without_a_scale_have_no_neural_persistence():

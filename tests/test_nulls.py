@@ -116,7 +116,7 @@ def test_a_layer_of_10_by_256_keeps_179_edges_by_chance_at_its_critical_density(
     simulated = simulated_forest_edges_iid(10, 256, 265, n_simulations=4000)
 
     assert expected_forest_edges_iid(10, 256, 265) == pytest.approx(179.164, abs=5e-4)
-    assert simulated.mean == pytest.approx(179.36, abs=0.35)
+    assert simulated.mean == pytest.approx(179.33, abs=0.35)
 
 
 def test_a_layer_of_1000_by_1000_keeps_1676_edges_by_chance_at_its_critical_density():
@@ -202,7 +202,7 @@ def test_random_masks_by_hand():
 
 @pytest.mark.parametrize("p", [0.01, 0.1, 0.2, 0.3, 0.4, 0.45, 0.5, 0.541, 0.6, 0.7, 0.8, 0.9, 0.99])
 def test_connectivity_is_exact_within_0_051(p):
-    exact = connected_probabilities(8, 8, p)
+    exact = connected_probabilities(9, 9, p)
 
     found = {shape: connectivity_probability(*shape, p) for shape in exact if shape[1]}
     assert found == {shape: pytest.approx(exact[shape], abs=0.0505) for shape in found}

@@ -181,8 +181,8 @@ def connectivity_probability(n_rows: int, n_columns: int, p: float) -> float:
     """Give about how likely a layer is in one piece if each weight is kept with probability p, whatever the others.
 
     It is how likely no vertex is alone, as if vertices were independent: [1 - (1-p)^n_columns]^n_rows
-    [1 - (1-p)^n_rows]^n_columns. From the exact value it differs by 0.051 at most (3 x 3), and by less the larger the
-    layer is: 0.015 at 10 x 10. A layer of one row or column is connected only whole, which is given exactly: the
+    [1 - (1-p)^n_rows]^n_columns. From the exact value it differs by 0.051 at most (3 x 3), and by less in larger
+    layers: 0.0143 at 10 x 10. A layer of one row or column is connected only whole, which is given exactly: the
     formula would be wrong by 0.25 at 1 x 1.
 
     Args:
