@@ -238,6 +238,16 @@ def test_the_view_channel_has_one_edge_between_two_channels(write):
     assert (layer.n_weights, layer.n_edges_in_parallel()) == (24, 4)
 
 
+@pytest.mark.parametrize("view", View)
+def test_a_view_can_be_named_by_its_word(view):
+    assert LayerPatterns(view=str(view)).view is view
+
+
+def test_a_view_that_there_is_not_is_refused():
+    with pytest.raises(OptionError, match="there is no view 'spatial'; known are matrix, channel"):
+        LayerPatterns(view="spatial")
+
+
 def test_the_view_channel_needs_two_input_channels(write):
     checkpoint = open_checkpoint(write({"conv1": np.ones((6, 1, 5, 5)), "fc": np.ones((2, 2))}))
 

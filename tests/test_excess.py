@@ -112,6 +112,38 @@ def test_where_there_is_no_closed_form_the_reason_is_given(weight, number_format
     assert chance.reasons() == {"retention_iid": reason, "excess": reason}
 
 
+@pytest.mark.parametrize("share", [0.02, 0.04, 0.1])
+def test_a_few_zeros_anywhere_do_not_matter(share):
+    weight = np.random.default_rng(0).normal(size=(60, 70))
+    weight[0, :4] = 0
+    layer = as_layer(weight)
+    forest = spanning_forest(layer)
+    n_kept = int(share * forest.n_edges)
+
+    chance = by_chance(forest, F64, n_kept=n_kept, observed=0)
+
+    shuffled = shuffled_forest_edges(layer, n_kept, forest=forest, n_simulations=200)
+    assert chance.reason is None
+    assert chance.iid == pytest.approx(shuffled.mean, abs=0.01 * chance.floor)
+
+
+def test_more_than_a_few_zeros_leave_no_closed_form():
+    weight = np.ones((60, 70))
+    weight[0, :5] = 0
+
+    assert by_chance(spanning_forest(as_layer(weight)), F64, n_kept=100, observed=0).iid is None
+
+
+def test_the_closed_form_never_exceeds_the_forest():
+    weight = np.ones((2500, 2500))
+    weight[0, 1:] = 0
+    weight[1:, 0] = 0
+
+    chance = by_chance(spanning_forest(as_layer(weight)), F64, n_kept=2499**2 + 1, observed=4998)
+
+    assert chance.columns()["retention_iid"] == 1
+
+
 def test_dead_rows_and_columns_are_not_counted():
     weight = np.zeros((12, 15))
     weight[1:11, 2:14] = np.random.default_rng(0).normal(size=(10, 12))
@@ -171,6 +203,7 @@ def test_how_a_null_is_written(text, null):
     [
         ("shuffle", "the null is 'shuffle'; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'"),
         ("shuffle:-3", "the null is 'shuffle:-3'; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'"),
+        ("shuffle:20:", "the null is 'shuffle:20:'; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'"),
         ("random:20", "the null is 'random:20'; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'"),
         ("shuffle:20:cards", "there is no shuffle 'cards'; known are edges, block, rows"),
         ("shuffle:1", "the null has 1 shuffles; it must be at least 2"),

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from topoimp.errors import CheckpointError
@@ -66,6 +68,22 @@ def test_rounds_of_a_trainer_of_ones_own_have_no_recipe(tmp_path):
 def test_an_unfinished_round_is_left_out(tmp_path):
     finished_rounds(tmp_path / "p", 2)
     (tmp_path / "p" / "round-01" / "metrics.json").unlink()
+
+    assert [other.round for other in files_of(tmp_path / "p")] == [0]
+
+
+def test_rounds_after_one_that_was_removed_are_there(tmp_path):
+    finished_rounds(tmp_path / "p", 101)
+    shutil.rmtree(tmp_path / "p" / "round-00")
+    shutil.rmtree(tmp_path / "p" / "round-50")
+
+    assert [other.round for other in files_of(tmp_path / "p")] == [*range(1, 50), *range(51, 101)]
+    assert files_of(tmp_path / "p")[0].path == tmp_path / "p" / "round-01" / "model.safetensors"
+
+
+def test_what_is_called_otherwise_is_no_round(tmp_path):
+    finished_rounds(tmp_path / "p", 1)
+    shutil.copytree(tmp_path / "p" / "round-00", tmp_path / "p" / "round-00 copy")
 
     assert [other.round for other in files_of(tmp_path / "p")] == [0]
 

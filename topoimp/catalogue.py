@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from math import prod
 
 from topoimp.checkpoint import Checkpoint, TensorInfo
-from topoimp.choices import View
+from topoimp.choices import View, chosen
 from topoimp.errors import LayerError, OptionError
 from topoimp.layers import Layer, by_channel
 from topoimp.number_format import NUMBER_FORMATS, NumberFormat
@@ -85,7 +85,10 @@ class LayerPatterns:
         exclude: not the names that match one of these.
         embeddings: whether embeddings and heads (``EMBEDDINGS``) are looked at.
         groups: patterns of tensors that hold several graphs, and how many; the first that matches counts.
-        view: how tensors with more than two axes are read.
+        view: how tensors with more than two axes are read; its word will do.
+
+    Raises:
+        OptionError: if there is no such view.
     """
 
     include: tuple[str, ...] = ()
@@ -93,6 +96,10 @@ class LayerPatterns:
     embeddings: bool = False
     groups: tuple[tuple[str, int], ...] = ()
     view: View = View.MATRIX
+
+    def __post_init__(self) -> None:
+        """Make a word the view that it names: a mere string would be read as ``matrix`` and reported as it is."""
+        object.__setattr__(self, "view", chosen(View, self.view))
 
 
 @dataclass(frozen=True)

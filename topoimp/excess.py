@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from topoimp.chances import NullDistribution, added_up, shuffled_forest_edges
+from topoimp.chances import FEW_ZEROS, NullDistribution, added_up, shuffled_forest_edges
 from topoimp.choices import Shuffle, chosen
 from topoimp.errors import OptionError
 from topoimp.forest import Forest
@@ -66,7 +66,7 @@ def parse_null(text: str) -> Null:
     >>> parse_null("shuffle:20:rows")
     Null(n_shuffles=20, shuffle=<Shuffle.ROWS: 'rows'>)
     """
-    found = re.fullmatch(r"shuffle:([0-9]{1,9})(?::(.*))?", text, re.ASCII)
+    found = re.fullmatch(r"shuffle:([0-9]{1,9})(?::(.+))?", text, re.ASCII)
     if found is None:
         raise OptionError(f"the null is {text!r}; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'")
     n_shuffles, what = int(found[1]), chosen(Shuffle, found[2] or Shuffle.EDGES)
@@ -131,10 +131,12 @@ def by_chance(
 ) -> ByChance:
     """Give what chance alone would have of a layer's forest.
 
-    The closed form of independent strengths is for layers without zeros but in dead rows and columns, and without a
-    side shorter than 9; and not for formats of 8 bits, in which so many strengths are equal that the order of equal
-    ones shows. In bfloat16 it shows by less than a hundredth of the forest (normal weights, 40 x 40 to 512 x 2048).
-    Shuffles keep the rule for equal strengths.
+    The closed form of independent strengths is for layers without zeros but in dead rows and columns, one weight in a
+    thousand excepted, and without a side shorter than 9; and not for formats of 8 bits, in which so many strengths are
+    equal that the order of equal ones shows. In bfloat16 it shows by less than a hundredth of the forest (normal
+    weights, 40 x 40 to 512 x 2048). It shows by nearly half of the forest, and is not looked for, where weights of a
+    wider format take a few values only, as signs or dequantised weights do. Shuffles keep the rule for equal
+    strengths.
 
     Args:
         forest: the maximum spanning forest of the reference's layer.
@@ -148,11 +150,12 @@ def by_chance(
     reason, iid = None, None
     if number_format.n_bits == 8:
         reason = "too many strengths of 8 bits are equal; shuffles tell"
-    elif forest.n_edges < n_rows * n_columns:
+    elif forest.n_edges < (1 - FEW_ZEROS) * n_rows * n_columns:
         reason = "the reference has zeros in rows and columns that are not dead; shuffles tell"
     elif n_rows:
         iid = expected_forest_edges_iid(n_rows, n_columns, n_kept)
         reason = "a side is too short for a closed form; shuffles tell" if iid is None else None
+        iid = None if iid is None else min(iid, len(forest.indices))  # a few zeros can leave a component more
     return ByChance(
         floor=len(forest.indices),
         observed=observed,

@@ -11,7 +11,7 @@ from math import prod
 
 from topoimp.bounds import round_half_up
 from topoimp.catalogue import LayerInfo
-from topoimp.chances import FEW_TIES, forest_edges_by_chance, simulated_forest_edges_iid
+from topoimp.chances import FEW_TIES, FEW_ZEROS, forest_edges_by_chance, simulated_forest_edges_iid
 from topoimp.choices import Method
 from topoimp.errors import OptionError
 from topoimp.forest import Forest
@@ -21,10 +21,6 @@ from topoimp.pruning import Keep, keep_each, rule_for
 from topoimp.shuffling import live_shape
 from topoimp.streaming import InHand
 from topoimp.threads import thread_count
-
-_FEW_ZEROS = 0.001
-"""Share of zeros, beside dead rows and columns, wherever they are, that cannot matter to what is expected."""
-
 
 LARGEST_SIMULATED = 1_000_000
 """Weights of a shape that is simulated: a simulation has a byte for each."""
@@ -117,7 +113,7 @@ def _closed_form(forest: Forest, sides: tuple[int, int], keep: Keep) -> float | 
     """
     share = keep.share
     is_split = 0 < share.n_equal < share.n_of_rank
-    has_zeros = forest.n_edges == 0 or forest.n_edges < (1 - _FEW_ZEROS) * prod(sides)
+    has_zeros = forest.n_edges == 0 or forest.n_edges < (1 - FEW_ZEROS) * prod(sides)
     if has_zeros or (is_split and share.n_equal > FEW_TIES * keep.n_kept):
         return None
     return expected_forest_edges_iid(*sides, keep.n_kept)

@@ -1,5 +1,6 @@
 """What a reference is compared with, found from a path: a checkpoint, a mask, or every round of some prunings."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,18 +55,26 @@ def _prunings(path: Path) -> list[Path]:
 
 
 def _rounds(folder: Path) -> list[OtherFiles]:
-    """Give the finished rounds of a pruning."""
-    files = RoundFiles(folder)
-    if not files.model(0).exists():  # the input was a folder
-        files = RoundFiles(folder, suffix="")
+    """Give the finished rounds of a pruning; one that was removed hides none of those after it."""
     _, _, seed = folder.resolve().parent.name.partition("seed-")
-    return [
-        OtherFiles(
-            path=files.model(number),
-            name=str(files.round(number)),
-            mask=files.mask(number),
-            seed=int(seed) if seed.isdecimal() else None,
-            round=number,
+    found = []
+    for number in _finished(folder):
+        files = RoundFiles(folder)
+        if not files.model(number).exists():  # the input was a folder
+            files = RoundFiles(folder, suffix="")
+        found.append(
+            OtherFiles(
+                path=files.model(number),
+                name=str(files.round(number)),
+                mask=files.mask(number),
+                seed=int(seed) if seed.isdecimal() else None,
+                round=number,
+            )
         )
-        for number in range(files.n_finished())
-    ]
+    return found
+
+
+def _finished(folder: Path) -> list[int]:
+    """Give the numbers of the finished rounds of a pruning: those with metrics."""
+    names = (metrics.parent.name for metrics in folder.glob("round-*/metrics.json"))
+    return sorted(int(name.removeprefix("round-")) for name in names if re.fullmatch("round-[0-9]{2,}", name))

@@ -130,9 +130,9 @@ COLUMNS = MappingProxyType(
         "wasserstein_1": "Wasserstein distance W_1 of the barcodes, at the reference's scale: a sum over bars, not "
         "divided by their number; network: the largest",
         "wasserstein_2": "the same, W_2",
-        "distance_bound": "what `bottleneck` can be at most: of a masked reference min(d / scale, 1/2), d being the "
-        "strongest forest edge that is missing, which pruning by magnitude reaches; of other weights the largest "
-        "difference of strengths / scale; network: the largest",
+        "distance_bound": "what `bottleneck` can be at most, but for rounding: of a masked reference min(d / scale, "
+        "1/2), d being the strongest forest edge that is missing, which pruning by magnitude reaches; of other weights "
+        "the largest difference of strengths / scale; network: the largest",
         "checked": "what was checked of a round (docs/reports.md)",
         "quantity": "column that is summed up",
         "n_seeds": "seeds that it is summed up over",

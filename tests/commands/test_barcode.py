@@ -247,7 +247,7 @@ def test_what_is_expected_of_a_curve_depends_on_the_seed_where_it_is_simulated(w
         ({"vectors": "v.csv"}, "the file of vectors is named v.csv; its name ends in .npz"),
         ({"curve": "c.npz"}, "the file of Betti curves is named c.npz; its name ends in .csv"),
         ({"levels": [-1.0]}, "a level is -1.0; levels are finite numbers, 0 or above"),
-        ({"bar_convention": "up"}, "there is no barconvention 'up'"),
+        ({"bar_convention": "up"}, "there is no bar convention 'up'"),
         ({"check_limit": -1}, "the limit of edges that are checked is -1"),
     ],
 )

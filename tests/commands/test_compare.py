@@ -288,6 +288,12 @@ def test_nothing_to_compare_with_is_refused(lenet):
         comparison_report(lenet)
 
 
+@pytest.mark.parametrize("null", [None, "shuffle:2"])
+def test_a_negative_seed_is_refused_before_anything_is_read(tmp_path, null):
+    with pytest.raises(OptionError, match="the seed is -1; it must be at least 0"):
+        comparison_report(tmp_path / "missing", tmp_path / "missing", null=null, seed=-1)
+
+
 def test_a_mask_is_no_reference(lenet, pruned):
     with pytest.raises(CheckpointError, match="is a mask; the reference needs weights"):
         comparison_report(pruned.mask, lenet)

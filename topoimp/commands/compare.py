@@ -83,6 +83,8 @@ def comparison_report(
     """
     patterns, essential = patterns or LayerPatterns(), chosen(Essential, essential)
     null = parse_null(null) if isinstance(null, str) else null
+    if seed < 0:
+        raise OptionError(f"the seed is {seed}; it must be at least 0")
     if not others:
         raise OptionError(f"{reference}: there is nothing to compare it with; at least one other is needed")
     opened = open_checkpoint(reference)
