@@ -9,10 +9,11 @@ from strategies import KINDS, SEEDS, make_weight
 from topoimp.chances import NullDistribution, forest_edges_by_chance, forest_edges_kept, shuffled_forest_edges
 from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
-from topoimp.excess import ByChance, Null, by_chance, parse_null, together_by_chance
+from topoimp.excess import MANY_TIES, ByChance, Null, by_chance, parse_null, together_by_chance
 from topoimp.forest import spanning_forest
 from topoimp.layers import as_layer
 from topoimp.number_format import F8_E4M3, F32, F64
+from topoimp.sample import tied_share
 
 SIDES = st.integers(1, 20)
 
@@ -125,6 +126,32 @@ def test_a_few_zeros_anywhere_do_not_matter(share):
     shuffled = shuffled_forest_edges(layer, n_kept, forest=forest, n_simulations=200)
     assert chance.reason is None
     assert chance.iid == pytest.approx(shuffled.mean, abs=0.01 * chance.floor)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.1, 0.2, 0.3])
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(40, 40), (100, 300)])
+def test_as_many_equal_strengths_as_are_allowed_do_not_matter(n_rows, n_columns, share):
+    strengths = np.abs(make_weight(0, n_rows, n_columns, "normal"))
+    layer = as_layer(np.ceil(32 * strengths / strengths.max()))
+    forest = spanning_forest(layer)
+    n_kept = int(share * forest.n_edges)
+    ties = tied_share(layer, n_kept, forest.n_edges)
+
+    chance = by_chance(forest, F32, n_kept=n_kept, observed=0, tied_share=ties)
+
+    shuffled = shuffled_forest_edges(layer, n_kept, forest=forest, n_simulations=100)
+    assert 0.2 < ties < MANY_TIES
+    assert chance.iid == pytest.approx(shuffled.mean, abs=0.015 * chance.floor)
+
+
+def test_more_equal_strengths_leave_no_closed_form():
+    forest = spanning_forest(as_layer(np.ones((10, 10))))
+
+    few, many = (by_chance(forest, F32, n_kept=9, observed=9, tied_share=share) for share in (MANY_TIES, 0.51))
+
+    assert few.iid is not None
+    assert many.iid is None
+    assert many.reason == "too many strengths are equal; shuffles tell"
 
 
 def test_more_than_a_few_zeros_leave_no_closed_form():

@@ -39,6 +39,7 @@ ORDER = (
     "kernels.pruning",
     "kernels.alignment",
     "kernels.comparing",
+    "sample",
     "forest",
     "certificate",
     "barcode",

@@ -22,6 +22,7 @@ from topoimp.layers import Layer
 from topoimp.mask import Masks
 from topoimp.preservation import Preservation, graph_of_mask, preservation_of, preservation_under_mask
 from topoimp.pruning import Pruner
+from topoimp.sample import tied_share
 from topoimp.streaming import LayerStream
 
 Simulate = Callable[[Layer, Forest, int], NullDistribution]
@@ -42,6 +43,8 @@ class LayerComparison:
         is_masked: whether the other is the reference under a mask: nothing there has another strength.
         largest_difference: the largest of | |w| - |w'| |; None if it is masked by a mask file.
         is_present: of each edge of the reference's forest, whether the other has it.
+        tied_share: edges of the reference as strong as the weakest of its strongest ones, as many as the other has, as
+            a share of these: where there are many, their order matters.
         chance: what chance would keep; None if that was not asked for.
     """
 
@@ -54,6 +57,7 @@ class LayerComparison:
     is_masked: bool
     largest_difference: float | None
     is_present: BoolArray
+    tied_share: float = 0.0
     chance: NullDistribution | None = None
 
     @cached_property
@@ -230,10 +234,9 @@ def compare_layers(
             if number + 1 < len(others):
                 others[number + 1].will_need(info)
             compared = other.compared(info, layer, forest, threads)
-            if simulate is not None:
-                n_kept = min(compared.graph.n_edges, forest.n_edges)
-                compared = replace(compared, chance=simulate(layer, forest, n_kept))
-            found.append(compared)
+            n_kept = min(compared.graph.n_edges, forest.n_edges)
+            chance = None if simulate is None else simulate(layer, forest, n_kept)
+            found.append(replace(compared, tied_share=tied_share(layer, n_kept, forest.n_edges), chance=chance))
         return found
 
     by_layer = reference.each(look)

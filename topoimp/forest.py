@@ -36,6 +36,7 @@ from topoimp.kernels.forests import (
     strongest_of_rows,
 )
 from topoimp.layers import Layer
+from topoimp.sample import sampled_magnitudes
 from topoimp.threads import in_parallel, thread_count
 
 EDGES_PER_VERTEX = 5
@@ -44,7 +45,6 @@ EDGES_PER_VERTEX = 5
 LEAST_COLLECTED = 4096
 """A layer with fewer edges per thread than this is small enough to take whole."""
 
-_SAMPLE_CHUNKS, _SAMPLE_CHUNK = 1024, 32
 _OVERFLOW = 4
 """Room for so many times the edges aimed at."""
 
@@ -217,17 +217,12 @@ def _joining(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: in
 
 
 def _guess_threshold(graph: _Graph, aimed_at: int) -> int:
-    """Give the magnitude code that about so many edges reach, from a sample of short runs spread over the layer."""
+    """Give the magnitude code that about so many edges reach, from a sample of the layer."""
     layer = graph.layer
     if layer.codes.size <= _OVERFLOW * aimed_at:
         return 1
-    n_chunks = min(_SAMPLE_CHUNKS, layer.codes.size // _SAMPLE_CHUNK)
-    starts = np.arange(n_chunks) * (layer.codes.size - _SAMPLE_CHUNK) // max(n_chunks - 1, 1)
-    places = (starts[:, None] + np.arange(_SAMPLE_CHUNK)).reshape(-1)
-    sample = layer.number_format.magnitudes(layer.codes.reshape(-1)[places])
-    share = aimed_at / layer.codes.size
-    wide = sample.astype(np.promote_types(sample.dtype, np.uint32))  # numpy sorts wide integers several times faster
-    return _threshold_in(np.sort(wide), share * len(places))
+    sample = sampled_magnitudes(layer)
+    return _threshold_in(sample, aimed_at / layer.codes.size * len(sample))
 
 
 def _threshold_in(ascending: CodeArray, n_wanted: float) -> int:

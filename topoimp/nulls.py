@@ -173,8 +173,9 @@ def expected_forest_edges_random(n_edges: int, floor: int, n_kept: int) -> Expec
     if n_edges < 2:
         return Expectation(float(n_kept * floor), 0.0)
     share = floor / n_edges
+    mean = n_kept * floor / n_edges  # exactly the floor if all are kept
     variance = n_kept * share * (1 - share) * ((n_edges - n_kept) / (n_edges - 1))
-    return Expectation(n_kept * share, sqrt(variance))
+    return Expectation(mean, sqrt(variance))
 
 
 def connectivity_probability(n_rows: int, n_columns: int, p: float) -> float:

@@ -156,6 +156,17 @@ def test_the_distances_of_the_network_are_the_largest_of_its_layers(lenet, prune
         assert report.network[name] == max(row[name] for row in report.layers)
 
 
+def test_weights_of_few_values_have_no_closed_form_unless_all_are_kept(write):
+    signs = np.sign(np.random.default_rng(0).normal(size=(20, 30))).astype(np.float32)
+    reference, pruned = write({"a": signs}, "reference"), write({"a": np.where(np.arange(30) < 9, signs, 0)}, "pruned")
+
+    report = comparison_report(reference, pruned, reference)
+
+    first, second = report.layers
+    assert (first["retention_iid"], first["excess"], second["retention_iid"]) == (None, None, 1.0)
+    assert "no retention_iid, excess: too many strengths are equal; shuffles tell" in str(first["undefined"])
+
+
 def test_bars_that_never_die_have_no_finite_distance_once_their_number_changes(write):
     reference, other = write({"a": np.ones((2, 2))}, "reference"), write({"a": np.eye(2)}, "other")
 

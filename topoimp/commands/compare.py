@@ -187,6 +187,7 @@ def _described(layer: LayerComparison, largest: float | None, essential: Essenti
         layer.info.number_format,
         n_kept=layer.graph.n_edges,
         observed=layer.left.n_forest_kept,
+        tied_share=layer.tied_share,
         null=layer.chance,
     )
     distances, why_not = _distances(layer, largest, essential)
