@@ -54,6 +54,7 @@ def _compare(
     groups: Groups = None,
     view: ViewOption = View.MATRIX,
     np: Convention = None,
+    p: Annotated[float, typer.Option("--p", metavar="P", help="Norm of neural persistence, from 1.")] = 2.0,
     essential: Annotated[
         Essential, typer.Option("--essential", help="What essential bars count as in distances.")
     ] = Essential.DIES_AT_ZERO,
@@ -77,6 +78,7 @@ def _compare(
             null=null,
             seed=seed,
             essential=essential,
+            p=p,
             threads=threads,
             on_step=on_step,
         )

@@ -161,13 +161,13 @@ def note_left_out(report: Report, *, quiet: bool) -> None:
     from topoimp.catalogue import SINGLE_CHANNEL, SKIPPED_EMBEDDING
 
     for reason, what, remedy in (
-        (SKIPPED_EMBEDDING, "embeddings or heads", "--embeddings adds them"),
-        (SINGLE_CHANNEL, "convolutions of a single input channel", "the view matrix has them"),
+        (SKIPPED_EMBEDDING, "as embeddings or heads", "--embeddings adds them"),
+        (SINGLE_CHANNEL, "as they have a single input channel", "the view matrix has them"),
     ):
         names = [name for name, found in report.left_out.items() if found == reason]
         if names:
             shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-            note(f"left out {len(names)} {what}: {shown} ({remedy})", quiet=quiet)
+            note(f"left out {what}: {shown}, {len(names)} in all ({remedy})", quiet=quiet)
 
 
 @contextmanager

@@ -233,7 +233,7 @@ def test_how_a_null_is_written(text, null):
         ("shuffle:20:", "the null is 'shuffle:20:'; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'"),
         ("random:20", "the null is 'random:20'; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'"),
         ("shuffle:20:cards", "there is no shuffle 'cards'; known are edges, block, rows"),
-        ("shuffle:1", "the null has 1 shuffles; it must be at least 2"),
+        ("shuffle:1", "the null is 'shuffle:1'; it needs 2 shuffles or more"),
     ],
 )
 def test_what_is_no_null_is_refused(text, message):

@@ -177,8 +177,8 @@ def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
     infos, left_out = classify_tensors(checkpoint, patterns)
     for pattern in (*patterns.include, *patterns.exclude):
         if infos and not any(is_meant(info, pattern) for info in infos):
-            names = ", ".join(info.name for info in infos[:3])
-            raise OptionError(f"pattern {pattern!r} matches no layer of {checkpoint.path}; its layers are {names}, ...")
+            names = ", ".join(info.name for info in infos[:3]) + (", ..." if len(infos) > 3 else "")
+            raise OptionError(f"pattern {pattern!r} matches no layer of {checkpoint.path}; its layers are {names}")
     selected: list[LayerInfo] = []
     for info in infos:
         reason = _reason_to_skip(info, patterns)
@@ -300,11 +300,17 @@ def _matches(name: str, pattern: str) -> bool:
 
 def _no_layer_left(checkpoint: Checkpoint, infos: Sequence[LayerInfo]) -> str:
     if not infos:
-        return f"{checkpoint.path}: none of its {len(checkpoint.tensors)} tensors is a layer"
-    left = f"{checkpoint.path}: none of its {len(infos)} layers is selected"
+        holds = _counted(len(checkpoint.tensors), "tensor")
+        needed = "a floating-point tensor with two rows and two columns or more"
+        return f"{checkpoint.path}: holds {holds}, and no layer: {needed}"
+    left = f"{checkpoint.path}: holds {_counted(len(infos), 'layer')}, and none is selected"
     if any(map(_is_embedding, infos)):
         left += "; --embeddings adds embeddings and heads"
     return left
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _why_no_weights(tensor: TensorInfo, ties: Mapping[str, str]) -> str | None:

@@ -78,7 +78,7 @@ def parse_null(text: str) -> Null:
         raise OptionError(f"the null is {text!r}; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'")
     n_shuffles, what = int(found[1]), chosen(Shuffle, found[2] or Shuffle.EDGES)
     if n_shuffles < FEWEST:
-        raise OptionError(f"the null has {n_shuffles} shuffles; it must be at least {FEWEST}")
+        raise OptionError(f"the null is {text!r}; it needs {FEWEST} shuffles or more")
     return Null(n_shuffles, what)
 
 

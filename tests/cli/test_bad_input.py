@@ -90,7 +90,7 @@ def test_no_layer_left_after_selection(topoimp, write, unchanged, reader):
     with unchanged:
         outcome = topoimp(*reader, path, "--exclude", "fc*")
 
-    assert_refused(outcome, 1, ".*model.safetensors: none of its 1 layers is selected")
+    assert_refused(outcome, 1, ".*model.safetensors: holds 1 layer, and none is selected")
 
 
 @pytest.mark.parametrize("reader", [*READERS, ["compare"]])

@@ -77,7 +77,7 @@ def test_the_view_is_said_and_so_is_what_it_leaves_out(topoimp, sample):
     assert outcome.status == 0
     assert "deaths divided by the largest strength of the network, view channel\n" in outcome.out
     assert outcome.err == (
-        "left out 1 convolutions of a single input channel: conv1.weight (the view matrix has them)\n"
+        "left out as they have a single input channel: conv1.weight, 1 in all (the view matrix has them)\n"
     )
 
 

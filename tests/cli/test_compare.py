@@ -69,6 +69,13 @@ def test_both_are_shown_if_both_are_asked_for(topoimp, lenet):
     assert "np balwani before" in header
 
 
+def test_the_norm_of_neural_persistence_can_be_chosen(topoimp, lenet):
+    network = json.loads(topoimp("compare", lenet, lenet, "--p", "1", "--format", "json").out)["network"]
+    usual = json.loads(topoimp("compare", lenet, lenet, "--format", "json").out)["network"]
+
+    assert network["np_rieck"] == network["np_rieck_reference"] < usual["np_rieck"]
+
+
 def test_of_several_others_each_has_a_line(topoimp, lenet, lenet_init, pruned):
     outcome = topoimp("compare", lenet, lenet_init, pruned("magnitude"))
 
@@ -116,7 +123,7 @@ def test_an_undefined_value_fires(topoimp, lenet, pruned):
     [
         (("--fail-if", "retention"), "error: the gate is 'retention'; it must be a column, one of <=, "),
         (("--fail-if", "z_score<2"), "error: the gate is 'z_score<2'; no row of this report has a column 'z_score'"),
-        (("--null", "shuffle:1"), "error: the null has 1 shuffles; it must be at least 2"),
+        (("--null", "shuffle:1"), "error: the null is 'shuffle:1'; it needs 2 shuffles or more"),
         (("--null", "shuffle:2", "--seed", "-1"), "error: the seed is -1; it must be at least 0"),
     ],
 )

@@ -90,7 +90,7 @@ def test_embeddings_that_were_left_out_are_named(topoimp, write):
 
     outcome = topoimp("prune", path, "--rounds", 1)
 
-    assert "left out 1 embeddings or heads: embed (--embeddings adds them)" in outcome.err
+    assert "left out as embeddings or heads: embed, 1 in all (--embeddings adds them)" in outcome.err
     assert "left out" not in topoimp("prune", path, "--rounds", 1, "--embeddings", "--force").err
 
 

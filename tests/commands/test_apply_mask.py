@@ -133,7 +133,7 @@ def test_a_mask_is_no_reference_and_has_no_channels(lenet, pruned):
 
 
 def test_a_mask_is_no_checkpoint_to_prune(pruned):
-    with pytest.raises(LayerError, match="none of its 3 tensors is a layer"):
+    with pytest.raises(LayerError, match="holds 3 tensors, and no layer: "):
         prune_checkpoint(pruned.outputs.mask, n_rounds=1)
 
 
