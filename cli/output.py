@@ -218,6 +218,7 @@ _SHARES = {
     "retention_iid",
     "retention_random",
     "retention_null",
+    "random_connected",
     "excess",
     "test_accuracy",
     "accuracy_deviation",

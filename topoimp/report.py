@@ -85,6 +85,9 @@ COLUMNS = MappingProxyType(
         "forest_random": "forest edges that a random mask of n_kept edges is expected to meet",
         "forest_iid": "forest edges that the n_kept strongest weights keep on average if strengths have no structure",
         "forest_kept": "forest edges that are among the n_kept strongest weights",
+        "random_connected": "about how likely the rows and columns that have edges are in one piece if each edge is "
+        "kept with the probability n_kept / n_edges; blank if there are zeros in between",
+        "random_threshold": "density about which random masks stop leaving a layer in one piece; blank if it has zeros",
         "beta0_kept": "whether there are as many components as in the reference",
         "barcode_kept": "whether all bars are exactly those of the reference",
         "retention": "share of the reference's forest edges that are present",

@@ -12,6 +12,7 @@ from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import View
 from topoimp.columns import layer_columns, left_out, pattern_settings
 from topoimp.commands.bound_rows import (
+    chance_columns,
     density_rows,
     floor_columns,
     network_floor_columns,
@@ -117,7 +118,13 @@ def bound_report(
     bounds = {info.name: bound for info, (bound, _) in zip(layers.infos, found, strict=True)}
     kept = {info.name: of_layer for info, (_, of_layer) in zip(layers.infos, found, strict=True)}
     rows: list[Row] = [
-        {**layer_columns(info), **floor_columns(bound, rate), **safe_columns(bound, rate), **image}
+        {
+            **layer_columns(info),
+            **floor_columns(bound, rate),
+            **safe_columns(bound, rate),
+            **chance_columns(info, bound),
+            **image,
+        }
         for info, bound, image in zip(layers.infos, bounds.values(), spatial, strict=True)
     ]
     network = network_safe_columns(bounds, global_safe_count(stream, bounds), rate)
@@ -206,7 +213,7 @@ def _shape_report(
     bounds = [_dense_bound(info) for info in infos]
     spatial = spatial_columns(infos, options.input_sizes)
     rows: list[Row] = [
-        {**layer_columns(info), **floor_columns(bound, options.rate), **image}
+        {**layer_columns(info), **floor_columns(bound, options.rate), **chance_columns(info, bound), **image}
         for info, bound, image in zip(infos, bounds, spatial, strict=True)
     ]
     rows = [{column: value for column, value in row.items() if column != "dtype"} for row in rows]
