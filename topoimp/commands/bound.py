@@ -56,6 +56,8 @@ class BoundOptions:
         """
         exact_rate(self.rate)
         exact_densities(self.densities)
+        if self.seed < 0:
+            raise OptionError(f"the seed is {self.seed}; it must be at least 0")
 
     def settings(self) -> dict[str, Cell | Sequence[str]]:
         """Give what a report says of them."""
@@ -164,10 +166,15 @@ def architecture_bound_report(
     options = BoundOptions(rate, densities, input_sizes or {}, seed)
     options.check()
     weights = parse_architecture(model).weights
-    layers = {name: shape for name, shape in weights.items() if shape[0] > 1 and prod(shape[1:]) > 1}
-    if not layers:
+    too_small = {
+        name: f"a single {'row' if shape[0] < 2 else 'column'}"
+        for name, shape in weights.items()
+        if min(shape[0], prod(shape[1:])) < 2
+    }
+    if len(too_small) == len(weights):
         raise OptionError(f"{model} has no layer of two rows and two columns or more")
-    return _shape_report(layers, {"arch": model}, options)
+    layers = {name: shape for name, shape in weights.items() if name not in too_small}
+    return _shape_report(layers, {"arch": model}, options, too_small)
 
 
 def shape_bound_report(
@@ -206,7 +213,10 @@ def shape_bound_report(
 
 
 def _shape_report(
-    shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Cell | Sequence[str]], options: BoundOptions
+    shapes: Mapping[str, tuple[int, ...]],
+    settings: Mapping[str, Cell | Sequence[str]],
+    options: BoundOptions,
+    no_layers: Mapping[str, str] | None = None,
 ) -> Report:
     """Report what follows from shapes by tensor name, whatever they are the shapes of."""
     infos = [LayerInfo(name, name, shape, shape[0], prod(shape[1:]), F32) for name, shape in shapes.items()]
@@ -223,7 +233,7 @@ def _shape_report(
     }
     at_densities = [row for name, of_layer in kept.items() for row in density_rows(name, of_layer)]
     network = network_floor_columns(bounds, options.rate)
-    return Report("bound", {}, {**settings, **options.settings()}, [*rows, network, *at_densities])
+    return Report("bound", {}, {**settings, **options.settings()}, [*rows, network, *at_densities], no_layers or {})
 
 
 def _dense_bound(info: LayerInfo) -> LayerBound:
