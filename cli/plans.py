@@ -44,7 +44,7 @@ _ROUND = {
     "n_kept": "kept",
     "density": "density",
     "beta0": "beta0",
-    "barcode_kept": "barcode kept",
+    "round_barcode_kept": "round kept barcode",
     "retention": "retention",
     "floor_binds": "floor binds",
 }

@@ -72,10 +72,16 @@ def _rows_of_seed(files: SeedFiles, plan: Plan) -> list[Row]:
     ).rounds
     if plan.strict:
         refuse_missed_targets([first], "nothing was written")
-    rows = rows_of_pruning(infos, first)
+    rows = [_of_first(row) for row in rows_of_pruning(infos, first)]
     for number in plan.schedule.numbers[1:]:
         rows += _rows_of_later(infos, number, plan, reference.forests)
     return [{"seed": files.seed, **row} for row in rows]
+
+
+def _of_first(row: Row) -> Row:
+    """Say of the first mask what it keeps of the weights; the bars of weights trained under it are not known."""
+    of_round = {f"round_{name}": row[name] for name in ("beta0_kept", "barcode_kept", "retention")}
+    return {**{column: value for column, value in row.items() if column != "barcode_kept"}, **of_round}
 
 
 def _rows_of_later(infos: Sequence[LayerInfo], number: int, plan: Plan, forests: Mapping[str, Forest]) -> list[Row]:
