@@ -125,7 +125,8 @@ COLUMNS = MappingProxyType(
         "round_beta0_kept": "whether the round's mask left as many components as the weights before it had",
         "round_barcode_kept": "whether the round's mask left all bars of the weights before it",
         "round_retention": "share of the forest of the weights before the round that its mask kept",
-        "bytes_to_write": "about how many bytes this round would write (`prune --dry-run`); the mask with the last",
+        "bytes_to_write": "about how many bytes this round would write (`prune --dry-run`); without training the mask "
+        "counts with the last",
         "peak_memory": "about how many bytes will be resident at most (`prune --dry-run`)",
         "bottleneck": "bottleneck distance of the barcode to the reference's, at the reference's scale; removed edges "
         "merge at 0 (with `--essential never-dies` not at all); network: the largest",
