@@ -213,6 +213,16 @@ def test_a_dry_run_of_a_run_folder_shows_targets(topoimp, tmp_path):
     assert not (run / "rounds.csv").exists()
 
 
+def test_a_seed_is_shown_as_it_is_given(topoimp, tmp_path):
+    run = tmp_path / "run"
+    topoimp("train", "mlp:64-20-10", "-o", run, "--epochs", 1, "--seeds", "1234,")
+
+    outcome = topoimp("prune", run, "--rounds", 1, "--dry-run")
+
+    assert "1234" in outcome.out
+    assert "1,234" not in outcome.out
+
+
 def test_a_dry_run_knows_nothing_of_a_trainer_without_a_run_folder(topoimp, lenet):
     outcome = topoimp("prune", lenet, "--rounds", 1, "--trainer", "true {init} {mask} {out}", "--dry-run")
 
