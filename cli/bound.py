@@ -153,6 +153,7 @@ _KEPT = {
     "forest_random": "random",
     "forest_iid": "iid",
     "forest_kept": "observed",
+    "random_connected": "random connected",
 }
 
 

@@ -20,7 +20,9 @@ def parse_shapes(texts: list[str]) -> list[tuple[int, ...]]:
     """
     for text in texts:
         if not re.fullmatch(_SIDES, text):
-            raise OptionError(f"--shape is {text!r}; it must be sizes with x between them, as in 64x3x3x3")
+            raise OptionError(
+                f"--shape is {text!r}; it must be sizes of up to nine digits with x between them, as in 64x3x3x3"
+            )
     return [_sides(text) for text in texts]
 
 

@@ -218,6 +218,7 @@ _SHARES = {
     "retention_iid",
     "retention_random",
     "retention_null",
+    "random_connected",
     "excess",
     "test_accuracy",
     "accuracy_deviation",
@@ -232,7 +233,7 @@ def _cell(column: str, value: Cell) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
-        return f"{value:,}" if column not in ("round", "epoch") else str(value)
+        return f"{value:,}" if column not in ("round", "epoch", "seed") else str(value)
     if isinstance(value, float):
         return _percent(value) if column in _SHARES else f"{value:#.4g}".rstrip(".")
     return plain(value)

@@ -44,7 +44,7 @@ _ROUND = {
     "n_kept": "kept",
     "density": "density",
     "beta0": "beta0",
-    "barcode_kept": "barcode kept",
+    "round_barcode_kept": "round kept barcode",
     "retention": "retention",
     "floor_binds": "floor binds",
 }
@@ -56,7 +56,20 @@ def show_run_plan(report: Report, format: Format, *, quiet: bool) -> None:  # no
     show(report, format, _show_run)
     note_left_out(report, quiet=quiet)
     note("later rounds are found on weights that are not trained yet: their targets are known", quiet=quiet)
-    note("dry run: nothing was written", quiet=quiet)
+    for line in _by_round("held at the floor from round", _first_bound(report)):
+        note(line, quiet=quiet)
+    size = _size(int(str(report.network["bytes_to_write"])))
+    note(f"dry run: nothing was written; about {size} to write for each round of a seed, round 0 too", quiet=quiet)
+
+
+def _first_bound(report: Report) -> dict[str, int]:
+    """Give, by layer, the first round of any seed in which it is held at its floor."""
+    first: dict[str, int] = {}
+    for row in report.layers:
+        if row["floor_binds"]:
+            name, number = str(row["layer"]), int(str(row["round"]))
+            first[name] = min(number, first.get(name, number))
+    return first
 
 
 def _show_run(report: Report) -> None:
@@ -84,4 +97,7 @@ _MOST = 5
 
 
 def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes} bytes"

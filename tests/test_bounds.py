@@ -1,3 +1,4 @@
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
@@ -185,6 +186,19 @@ def test_an_exact_half_is_rounded_up():
 
 def test_tiny_rates_take_many_rounds_and_little_time():
     assert rounds_above(266_200, 1_591, 1e-6) == 5_120_196
+
+
+def test_no_rate_is_too_small_to_count_its_rounds():
+    n_rounds = rounds_above(266_200, 1_591, 1e-16)
+
+    assert n_rounds == 51201994737539492
+    with localcontext(prec=100):
+        exact = [266_200 * (1 - Decimal("1e-16")) ** k for k in (n_rounds, n_rounds + 1)]
+    assert exact[0] > Decimal("1590.5") > exact[1]
+
+
+def test_after_so_many_rounds_that_nothing_is_left_that_is_known_at_once():
+    assert count_after(10**9, Fraction(1, 2), 10**8) == 0
 
 
 def test_rounds_without_a_floor_have_no_end():

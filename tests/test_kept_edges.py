@@ -11,6 +11,7 @@ from topoimp.errors import OptionError
 from topoimp.forest import spanning_forest
 from topoimp.kept_edges import exact_densities, kept_edges_of, kept_edges_of_shape
 from topoimp.layers import as_layer, by_channel
+from topoimp.nulls import connectivity_probability
 
 DENSITIES = st.lists(st.sampled_from([0.0, 0.001, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0]), max_size=3)
 
@@ -122,3 +123,26 @@ def test_kernels_have_no_densities():
 
     with pytest.raises(OptionError, match="the view is channel; densities are of weights, and need the view matrix"):
         kept_edges_of(layer, info_of(layer), spanning_forest(layer), [0.5])
+
+
+def test_a_random_mask_is_in_one_piece_as_likely_as_the_live_block_is():
+    weight = np.random.default_rng(0).normal(size=(5, 7))
+    weight[1], weight[:, 2] = 0, 0
+
+    (found,) = kept(weight, 0.5)
+
+    assert found.n_kept == 18
+    assert found.connected == connectivity_probability(4, 6, 18 / 24)
+
+
+def test_of_a_layer_with_other_zeros_it_is_not_known_how_likely_a_random_mask_is_in_one_piece():
+    assert kept(np.array([[1.0, 2.0], [3.0, 0.0]]), 0.5)[0].connected is None
+    assert kept(np.zeros((2, 3)), 0.5)[0].connected is None
+
+
+def test_a_shape_is_in_one_piece_whole_and_in_pieces_empty():
+    assert [found.connected for found in kept_edges_of_shape(10, 100, [0, 0.4, 1])] == [
+        0,
+        connectivity_probability(10, 100, 0.4),
+        1,
+    ]

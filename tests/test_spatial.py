@@ -76,7 +76,7 @@ def test_it_is_written_as_it_is_asked_for():
         ((3, 3), InputSize((32,)), "the image is 32 and the kernel 3 x 3; both need the same axes"),
         ((), InputSize((32, 32)), "the image is 32 x 32 and the kernel nothing; both need the same axes"),
         ((3, 3), InputSize((0, 4)), "sides and stride must be at least 1, padding at least 0"),
-        ((3, 3), InputSize((4, 4), 0), "the image is 4 x 4 at stride 0 with padding None; sides and stride must be"),
+        ((3, 3), InputSize((4, 4), 0), "the image is 4 x 4 at stride 0 with padding same; sides and stride must be"),
         ((3, 3), InputSize((4, 4), 1, -1), "at stride 1 with padding -1; sides and stride must be at least 1, padding"),
         (
             (5, 5),

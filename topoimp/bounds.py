@@ -56,22 +56,31 @@ def round_half_up(value: Fraction) -> int:
 def count_after(n_edges: int, kept: Fraction, rounds: int) -> int:
     """Give round(n_edges * kept^rounds), halves up, exactly.
 
-    Sixty decimal digits decide all but the closest calls; these are settled with integers, which take long for many
-    rounds.
+    Sixty decimal digits decide all but the closest calls. In few rounds these can be ties, and are settled with
+    integers; in many they cannot, and more digits settle them.
 
     Args:
         n_edges: edges at round 0.
         kept: share that a round keeps, above 0 and below 1.
         rounds: at least 0.
     """
-    with localcontext() as context:
-        context.prec = 60
-        doubled = 2 * n_edges * (Decimal(kept.numerator) / kept.denominator) ** rounds + 1
-        nearest = doubled.to_integral_value()
-        # It matters only whether this number, halved, lies above or below an integer.
-        if abs(doubled - nearest) > Decimal(10) ** -30 * max(doubled, Decimal(1)) * (rounds + 1):
-            return int(doubled // 2)
-    return round_half_up(n_edges * kept**rounds)
+    # A tie needs the denominator of kept^rounds, 2^rounds at least, to divide twice the edges.
+    can_tie = rounds <= (2 * n_edges).bit_length()
+    digits = _FIRST_DIGITS
+    while True:
+        with localcontext() as context:
+            context.prec = digits
+            raised = n_edges * (Decimal(kept.numerator) / kept.denominator) ** rounds + Decimal("0.5")
+            # It matters only whether this lies above or below an integer.
+            distance = abs(raised - raised.to_integral_value())
+            if distance > Decimal(10) ** (10 - digits) * raised * (rounds + 1):
+                return int(raised)
+        if can_tie:
+            return round_half_up(n_edges * kept**rounds)
+        digits *= 2
+
+
+_FIRST_DIGITS = 60
 
 
 def exact_rate(rate: float | Fraction) -> Fraction:

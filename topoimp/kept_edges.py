@@ -16,7 +16,12 @@ from topoimp.choices import Method
 from topoimp.errors import OptionError
 from topoimp.forest import Forest
 from topoimp.layers import Layer
-from topoimp.nulls import expected_forest_edges_iid, expected_forest_edges_random, guaranteed_forest_edges
+from topoimp.nulls import (
+    connectivity_probability,
+    expected_forest_edges_iid,
+    expected_forest_edges_random,
+    guaranteed_forest_edges,
+)
 from topoimp.pruning import Keep, keep_each, rule_for
 from topoimp.shuffling import live_shape
 from topoimp.streaming import InHand
@@ -39,6 +44,8 @@ class KeptEdges:
             None if that would take too long: of a shape alone, larger than ``LARGEST_SIMULATED``, with a short side.
         random: forest edges that a random mask of as many edges is expected to meet.
         observed: forest edges kept; None if the weights are not known.
+        connected: about how likely the rows and columns that have edges are in one piece if each edge is kept with the
+            probability ``n_kept`` / edges, whatever the others; None if there are zeros in between.
     """
 
     density: float
@@ -48,6 +55,7 @@ class KeptEdges:
     iid: float | None
     random: float
     observed: int | None
+    connected: float | None
 
 
 def exact_densities(densities: Sequence[float]) -> list[Fraction]:
@@ -102,7 +110,9 @@ def kept_edges_of(
         guaranteed = guaranteed_forest_edges(*sides, target) if target else 0
         random = expected_forest_edges_random(forest.n_edges, len(forest.indices), target).mean
         observed = keep.n_kept_of(forest, layer, threads)
-        kept.append(KeptEdges(density, target, len(forest.indices), guaranteed, iid, random, observed))
+        is_dense = 0 < forest.n_edges == prod(sides)
+        connected = connectivity_probability(*sides, target / forest.n_edges) if is_dense else None
+        kept.append(KeptEdges(density, target, len(forest.indices), guaranteed, iid, random, observed, connected))
     return kept
 
 
@@ -140,5 +150,6 @@ def kept_edges_of_shape(n_rows: int, n_columns: int, densities: Sequence[float],
             iid = simulated_forest_edges_iid(n_rows, n_columns, n_kept, seed=seed).mean
         guaranteed = guaranteed_forest_edges(n_rows, n_columns, n_kept)
         random = expected_forest_edges_random(n_edges, floor, n_kept).mean
-        kept.append(KeptEdges(density, n_kept, floor, guaranteed, iid, random, None))
+        connected = connectivity_probability(n_rows, n_columns, n_kept / n_edges)
+        kept.append(KeptEdges(density, n_kept, floor, guaranteed, iid, random, None, connected))
     return kept

@@ -85,6 +85,9 @@ COLUMNS = MappingProxyType(
         "forest_random": "forest edges that a random mask of n_kept edges is expected to meet",
         "forest_iid": "forest edges that the n_kept strongest weights keep on average if strengths have no structure",
         "forest_kept": "forest edges that are among the n_kept strongest weights",
+        "random_connected": "about how likely the rows and columns that have edges are in one piece if each edge is "
+        "kept with the probability n_kept / n_edges; blank if there are zeros in between",
+        "random_threshold": "density about which random masks stop leaving a layer in one piece; blank if it has zeros",
         "beta0_kept": "whether there are as many components as in the reference",
         "barcode_kept": "whether all bars are exactly those of the reference",
         "retention": "share of the reference's forest edges that are present",
@@ -122,7 +125,8 @@ COLUMNS = MappingProxyType(
         "round_beta0_kept": "whether the round's mask left as many components as the weights before it had",
         "round_barcode_kept": "whether the round's mask left all bars of the weights before it",
         "round_retention": "share of the forest of the weights before the round that its mask kept",
-        "bytes_to_write": "about how many bytes this round would write (`prune --dry-run`); the mask with the last",
+        "bytes_to_write": "about how many bytes this round would write (`prune --dry-run`); without training the mask "
+        "counts with the last",
         "peak_memory": "about how many bytes will be resident at most (`prune --dry-run`)",
         "bottleneck": "bottleneck distance of the barcode to the reference's, at the reference's scale; removed edges "
         "merge at 0 (with `--essential never-dies` not at all); network: the largest",

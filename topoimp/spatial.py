@@ -37,8 +37,12 @@ class InputSize:
     padding: int | None = None
 
     def __str__(self) -> str:
-        padding = "same" if self.padding is None else self.padding
-        return f"{'x'.join(map(str, self.sides))}:{self.stride}:{padding}"
+        return f"{'x'.join(map(str, self.sides))}:{self.stride}:{self.padding_text}"
+
+    @property
+    def padding_text(self) -> str:
+        """The padding as users write it."""
+        return "same" if self.padding is None else str(self.padding)
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,8 @@ def spatial_graph(kernel: Sequence[int], size: InputSize) -> SpatialGraph:
         raise OptionError(f"the image is {_text(size.sides)} and the kernel {_text(kernel)}; both need the same axes")
     if min(size.sides) < 1 or size.stride < 1 or (size.padding or 0) < 0:
         raise OptionError(
-            f"the image is {_text(size.sides)} at stride {size.stride} with padding {size.padding}; sides and stride "
-            "must be at least 1, padding at least 0"
+            f"the image is {_text(size.sides)} at stride {size.stride} with padding {size.padding_text}; sides and "
+            "stride must be at least 1, padding at least 0"
         )
     axes = [_Axis.of(*sides, size) for sides in zip(kernel, size.sides, strict=True)]
     if any(axis.n_outputs < 1 for axis in axes):

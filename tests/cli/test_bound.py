@@ -90,7 +90,7 @@ def test_densities_are_rows_of_their_own_for_programs(topoimp, lenet):
         ([], "bound takes a CHECKPOINT, --arch MODEL or --shape, and one of them is needed"),
         (["x", "--shape", "3x3"], "bound takes a CHECKPOINT, --arch MODEL or --shape, and one of them is needed"),
         (["--arch", "lenet-5", "--shape", "3x3"], "bound takes a CHECKPOINT, --arch MODEL or --shape, and one of"),
-        (["--shape", "3x"], "--shape is '3x'; it must be sizes with x between them, as in 64x3x3x3"),
+        (["--shape", "3x"], "--shape is '3x'; it must be sizes of up to nine digits with x between them"),
         (["--shape", "3"], "the shape is 3; a layer has two rows and two columns or more"),
         (["--shape", "3x3", "--view", "channel"], "--view are about a CHECKPOINT; --shape has none"),
         (["--shape", "3x3", "--densities", "0.5,x"], "--densities is '0.5,x'; it must be numbers with commas, as in"),

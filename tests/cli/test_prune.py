@@ -199,13 +199,28 @@ def test_a_dry_run_of_a_run_folder_shows_targets(topoimp, tmp_path):
     run = tmp_path / "run"
     topoimp("train", "mlp:64-20-10", "-o", run, "--epochs", 1)
 
-    outcome = topoimp("prune", run, "--rounds", 3, "--dry-run")
+    outcome = topoimp("prune", run, "--rounds", 15, "--dry-run")
 
     assert outcome.status == 0
     assert "method topological, scope layer" in outcome.out
-    assert "in round 3" in outcome.out
-    assert outcome.err.endswith("their targets are known\ndry run: nothing was written\n")
+    assert "in round 15" in outcome.out
+    assert outcome.err.splitlines()[-4:] == [
+        "later rounds are found on weights that are not trained yet: their targets are known",
+        "held at the floor from round 9 on: fc2.weight",
+        "held at the floor from round 13 on: fc1.weight",
+        "dry run: nothing was written; about 6.2 kB to write for each round of a seed, round 0 too",
+    ]
     assert not (run / "rounds.csv").exists()
+
+
+def test_a_seed_is_shown_as_it_is_given(topoimp, tmp_path):
+    run = tmp_path / "run"
+    topoimp("train", "mlp:64-20-10", "-o", run, "--epochs", 1, "--seeds", "1234,")
+
+    outcome = topoimp("prune", run, "--rounds", 1, "--dry-run")
+
+    assert "1234" in outcome.out
+    assert "1,234" not in outcome.out
 
 
 def test_a_dry_run_knows_nothing_of_a_trainer_without_a_run_folder(topoimp, lenet):

@@ -70,6 +70,39 @@ def test_a_single_row_or_column_is_no_layer_of_an_architecture_either():
         architecture_bound_report("mlp:784-1-10")
 
 
+def test_what_of_an_architecture_is_no_layer_is_said():
+    assert architecture_bound_report("mlp:784-300-1-10").left_out == {
+        "fc2.weight": "a single row",
+        "fc3.weight": "a single column",
+    }
+
+
+def test_a_negative_seed_is_refused_even_if_nothing_is_simulated():
+    with pytest.raises(OptionError, match="the seed is -1; it must be at least 0"):
+        shape_bound_report([(20, 50)], densities=[0.5], seed=-1)
+
+
+def test_random_masks_of_layers_without_zeros_have_a_threshold_and_chances_of_being_in_one_piece(write):
+    dense, sparse = np.arange(1.0, 101.0).reshape(10, 10), np.arange(12.0).reshape(3, 4)
+
+    report = bound_report(write({"a": dense, "b": sparse}), densities=[0.3])
+
+    assert [row["random_threshold"] for row in report.layers] == [pytest.approx(1 - 10**-0.1), None]
+    assert [row["random_connected"] for row in report.densities] == [
+        pytest.approx((1 - 0.7**10) ** 20),
+        None,
+    ]
+
+
+def test_kernels_have_no_threshold_of_single_weights(write):
+    path = write({"conv": np.ones((2, 2, 1, 2)) * np.array([1.0, 0.0])})
+
+    report = bound_report(path, patterns=LayerPatterns(view=View.CHANNEL))
+
+    assert report.layers[0]["n_edges"] == 4
+    assert report.layers[0]["random_threshold"] is None
+
+
 def test_an_architecture_has_the_floors_of_its_trained_network(lenet):
     columns = ("layer", "rows", "columns", "n_edges", "floor", "critical_compression", "rounds_to_floor")
 

@@ -1,3 +1,5 @@
+from shutil import copyfile, copytree, ignore_patterns
+
 import pytest
 
 from topoimp.choices import Method, Scope
@@ -25,11 +27,9 @@ def test_the_first_round_and_all_targets_are_those_of_the_pruning(run, method, s
     done = [row for row in prune_run(run, options, seeds=[1]).report.rows if row["round"]]
     columns = ("seed", "level", "round", "target", "n_weights", "n_edges", "floor")
     assert [[row.get(c) for c in columns] for row in planned] == [[row.get(c) for c in columns] for row in done]
-    kept = [
-        [(row["n_kept"], row["beta0"]) for row in rows if row["round"] == 1 and row["level"] == "layer"]
-        for rows in (planned, done)
-    ]
-    assert kept[0] == kept[1]
+    found, first = ([row for row in rows if row["round"] == 1] for rows in (planned, done))
+    found = [{c: value for c, value in row.items() if c != "bytes_to_write"} for row in found]
+    assert [{c: row[c] for c in plan} for plan, row in zip(found, first, strict=True)] == found
 
 
 def test_of_later_rounds_nothing_is_said_but_targets_and_floors(run):
@@ -45,6 +45,21 @@ def test_of_later_rounds_nothing_is_said_but_targets_and_floors(run):
 def test_where_floors_are_not_protected_whole_it_is_not_known_when_they_bind(run):
     for options in (RoundOptions(n_rounds=30, method=Method.MAGNITUDE), RoundOptions(n_rounds=30, epsilon=0.1)):
         assert plan_run(run, options).network["floor_binds"] is None
+
+
+def test_every_round_says_about_how_many_bytes_it_writes(run, tmp_path):
+    options = RoundOptions(n_rounds=1)
+    copy = copytree(run / "seed-0", tmp_path / "run" / "seed-0", ignore=ignore_patterns("round-*"))
+    copyfile(run / "recipe.toml", tmp_path / "run" / "recipe.toml")
+
+    (planned,) = plan_run(tmp_path / "run", options).rounds
+    prune_run(tmp_path / "run", options)
+
+    # (1,280 + 200 weights + 30 biases) x 4 bytes, and a bit per weight; headers and metrics.json come on top
+    assert planned["bytes_to_write"] == 6_040 + 160 + 25
+    written = copy / "topological" / "round-01"
+    assert (written / "model.safetensors").stat().st_size - 6_040 in range(2_000)
+    assert (written / "mask.safetensors").stat().st_size - 185 in range(2_000)
 
 
 def test_nothing_is_written(run):

@@ -12,6 +12,7 @@ from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import View
 from topoimp.columns import layer_columns, left_out, pattern_settings
 from topoimp.commands.bound_rows import (
+    chance_columns,
     density_rows,
     floor_columns,
     network_floor_columns,
@@ -55,6 +56,8 @@ class BoundOptions:
         """
         exact_rate(self.rate)
         exact_densities(self.densities)
+        if self.seed < 0:
+            raise OptionError(f"the seed is {self.seed}; it must be at least 0")
 
     def settings(self) -> dict[str, Cell | Sequence[str]]:
         """Give what a report says of them."""
@@ -117,7 +120,13 @@ def bound_report(
     bounds = {info.name: bound for info, (bound, _) in zip(layers.infos, found, strict=True)}
     kept = {info.name: of_layer for info, (_, of_layer) in zip(layers.infos, found, strict=True)}
     rows: list[Row] = [
-        {**layer_columns(info), **floor_columns(bound, rate), **safe_columns(bound, rate), **image}
+        {
+            **layer_columns(info),
+            **floor_columns(bound, rate),
+            **safe_columns(bound, rate),
+            **chance_columns(info, bound),
+            **image,
+        }
         for info, bound, image in zip(layers.infos, bounds.values(), spatial, strict=True)
     ]
     network = network_safe_columns(bounds, global_safe_count(stream, bounds), rate)
@@ -157,10 +166,15 @@ def architecture_bound_report(
     options = BoundOptions(rate, densities, input_sizes or {}, seed)
     options.check()
     weights = parse_architecture(model).weights
-    layers = {name: shape for name, shape in weights.items() if shape[0] > 1 and prod(shape[1:]) > 1}
-    if not layers:
+    too_small = {
+        name: f"a single {'row' if shape[0] < 2 else 'column'}"
+        for name, shape in weights.items()
+        if min(shape[0], prod(shape[1:])) < 2
+    }
+    if len(too_small) == len(weights):
         raise OptionError(f"{model} has no layer of two rows and two columns or more")
-    return _shape_report(layers, {"arch": model}, options)
+    layers = {name: shape for name, shape in weights.items() if name not in too_small}
+    return _shape_report(layers, {"arch": model}, options, too_small)
 
 
 def shape_bound_report(
@@ -199,14 +213,17 @@ def shape_bound_report(
 
 
 def _shape_report(
-    shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Cell | Sequence[str]], options: BoundOptions
+    shapes: Mapping[str, tuple[int, ...]],
+    settings: Mapping[str, Cell | Sequence[str]],
+    options: BoundOptions,
+    no_layers: Mapping[str, str] | None = None,
 ) -> Report:
     """Report what follows from shapes by tensor name, whatever they are the shapes of."""
     infos = [LayerInfo(name, name, shape, shape[0], prod(shape[1:]), F32) for name, shape in shapes.items()]
     bounds = [_dense_bound(info) for info in infos]
     spatial = spatial_columns(infos, options.input_sizes)
     rows: list[Row] = [
-        {**layer_columns(info), **floor_columns(bound, options.rate), **image}
+        {**layer_columns(info), **floor_columns(bound, options.rate), **chance_columns(info, bound), **image}
         for info, bound, image in zip(infos, bounds, spatial, strict=True)
     ]
     rows = [{column: value for column, value in row.items() if column != "dtype"} for row in rows]
@@ -216,7 +233,7 @@ def _shape_report(
     }
     at_densities = [row for name, of_layer in kept.items() for row in density_rows(name, of_layer)]
     network = network_floor_columns(bounds, options.rate)
-    return Report("bound", {}, {**settings, **options.settings()}, [*rows, network, *at_densities])
+    return Report("bound", {}, {**settings, **options.settings()}, [*rows, network, *at_densities], no_layers or {})
 
 
 def _dense_bound(info: LayerInfo) -> LayerBound:

@@ -6,6 +6,7 @@ from topoimp.bounds import GlobalSafeCount, LayerBound, critical_compression, cr
 from topoimp.catalogue import LayerInfo, is_meant
 from topoimp.errors import OptionError
 from topoimp.kept_edges import KeptEdges
+from topoimp.nulls import connectivity_threshold
 from topoimp.report import Row
 from topoimp.spatial import InputSize, spatial_graph
 
@@ -13,6 +14,12 @@ from topoimp.spatial import InputSize, spatial_graph
 def floor_columns(bound: LayerBound, rate: float) -> Row:
     """Give what follows from the counts of a layer."""
     return {**_counts(bound.n_edges, bound.floor, rate), **_sizes([bound])}
+
+
+def chance_columns(info: LayerInfo, bound: LayerBound) -> Row:
+    """Give what random masks do to a layer without zeros, if every edge is one weight."""
+    is_dense = info.n_parallel == 1 and bound.n_edges == info.n_weights
+    return {"random_threshold": connectivity_threshold(info.n_rows, info.n_columns) if is_dense else None}
 
 
 def safe_columns(bound: LayerBound, rate: float) -> Row:
@@ -103,6 +110,7 @@ def density_rows(name: str, kept: Sequence[KeptEdges]) -> list[Row]:
             "forest_random": each.random,
             "forest_iid": each.iid,
             "forest_kept": each.observed,
+            "random_connected": each.connected,
             "retention": each.observed / each.floor if each.observed is not None and each.floor else None,
         }
         for each in kept

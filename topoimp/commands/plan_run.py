@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from topoimp.catalogue import LayerInfo
+from topoimp.checkpoint import bytes_of_copy
 from topoimp.choices import Method, Scope
 from topoimp.columns import layer_columns, left_out, pattern_settings, rows_of_pruning
 from topoimp.commands.prune_run import seeds_wanted
 from topoimp.forest import Forest
+from topoimp.mask import mask_bytes, mask_shapes
 from topoimp.report import Report, Row
 from topoimp.rounds.facts import reference_of
 from topoimp.rounds.loop import Plan
@@ -31,7 +33,8 @@ def plan_run(run: Path, options: RoundOptions, *, seeds: Sequence[int] | None = 
         seeds: which of its networks; all if None.
 
     Returns:
-        the first round of each seed as it will be, and of the others the targets and the floors of now.
+        the first round of each seed as it will be, and of the others the targets and the floors of now. Every round,
+        and round 0 beside them, writes about ``bytes_to_write``.
 
     Raises:
         OptionError: if an option is out of range, or contradicts another.
@@ -72,10 +75,19 @@ def _rows_of_seed(files: SeedFiles, plan: Plan) -> list[Row]:
     ).rounds
     if plan.strict:
         refuse_missed_targets([first], "nothing was written")
-    rows = rows_of_pruning(infos, first)
+    rows = [_of_first(row) for row in rows_of_pruning(infos, first)]
     for number in plan.schedule.numbers[1:]:
         rows += _rows_of_later(infos, number, plan, reference.forests)
-    return [{"seed": files.seed, **row} for row in rows]
+    layers = stream.layers
+    n_bytes = bytes_of_copy(layers.checkpoint) + sum(map(mask_bytes, mask_shapes(layers).values()))
+    sizes: dict[str, Row] = {"layer": {}, "network": {"bytes_to_write": n_bytes}}
+    return [{"seed": files.seed, **row, **sizes[str(row["level"])]} for row in rows]
+
+
+def _of_first(row: Row) -> Row:
+    """Say of the first mask what it keeps of the weights; the bars of weights trained under it are not known."""
+    of_round = {f"round_{name}": row[name] for name in ("beta0_kept", "barcode_kept", "retention")}
+    return {**{column: value for column, value in row.items() if column != "barcode_kept"}, **of_round}
 
 
 def _rows_of_later(infos: Sequence[LayerInfo], number: int, plan: Plan, forests: Mapping[str, Forest]) -> list[Row]:
