@@ -57,7 +57,7 @@ def pruning_settings(
         **pattern_settings(patterns),
     }
     if layer_rates:
-        settings["layer_rates"] = [f"{pattern}={rate:g}" for pattern, rate in layer_rates.items()]
+        settings["layer_rates"] = [f"{pattern}={float(rate)!r}" for pattern, rate in layer_rates.items()]
     return settings
 
 

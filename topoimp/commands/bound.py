@@ -63,7 +63,7 @@ class BoundOptions:
         """Give what a report says of them."""
         said: dict[str, Cell | Sequence[str]] = {"rate": self.rate}
         if self.densities:
-            said |= {"densities": [f"{density:g}" for density in self.densities], "seed": self.seed}
+            said |= {"densities": [repr(float(density)) for density in self.densities], "seed": self.seed}
         if self.input_sizes:
             said["input_sizes"] = [f"{pattern}={size}" for pattern, size in self.input_sizes.items()]
         return said

@@ -54,7 +54,7 @@ def plan_run(run: Path, options: RoundOptions, *, seeds: Sequence[int] | None = 
             "scope": plan.scope,
             "rounds": plan.schedule.n_rounds,
             "rate": plan.schedule.effective_rate(),
-            "layer_rates": [f"{pattern}={float(rate):g}" for pattern, rate in plan.schedule.layer_rates],
+            "layer_rates": [f"{pattern}={float(rate)!r}" for pattern, rate in plan.schedule.layer_rates],
             "sparsity": None if plan.schedule.sparsity is None else float(plan.schedule.sparsity),
             "seeds": [str(seed) for seed in wanted],
             "rewind": rewind_words(options, step),

@@ -217,7 +217,7 @@ def _pruned(run: Path, tasks: Sequence[SeedTask], jobs: int, on_step: OnStep | N
             "scope": plan.scope,
             "rounds": plan.schedule.n_rounds,
             "rate": plan.schedule.effective_rate(),
-            "layer_rates": [f"{pattern}={float(rate):g}" for pattern, rate in plan.schedule.layer_rates],
+            "layer_rates": [f"{pattern}={float(rate)!r}" for pattern, rate in plan.schedule.layer_rates],
             "sparsity": None if plan.schedule.sparsity is None else float(plan.schedule.sparsity),
             "seeds": [str(task.files.seed) for task in tasks],
             "rewind": str(settings["rewind"]),
