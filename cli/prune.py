@@ -279,8 +279,8 @@ def _with_training(
 ) -> "IterativePruning":
     """Prune a run folder, or a checkpoint with a trainer."""
     from topoimp.commands.prune_run import prune_run, prune_with_trainer
+    from topoimp.rounds.trainer import parse_trainer
     from topoimp.run_folder import is_run_folder
-    from topoimp.trainer import parse_trainer
 
     command = None if trainer is None else parse_trainer(trainer, timeout=timeout, n_seeds=len(seeds or [0]))
     if command is None:

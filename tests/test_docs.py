@@ -11,7 +11,7 @@ from topoimp.catalogue import LayerPatterns
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.train import train_run
 from topoimp.rounds.planning import RoundOptions
-from topoimp.trainer import parse_trainer
+from topoimp.rounds.trainer import parse_trainer
 
 DOCS = REPOSITORY / "docs"
 OWN_LOOP = (REPOSITORY / "docs" / "own-loop.md").read_text(encoding="utf-8")

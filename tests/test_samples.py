@@ -38,7 +38,7 @@ def accuracy_of(name, data, folder=None):
 
     from topoimp.architectures import parse_architecture
     from topoimp.data import load_images
-    from topoimp.models import build_network
+    from topoimp.training.models import build_network
 
     images = load_images(data, folder)
     model = re.search(r"topoimp train (\S+)", FILES[name][7]).group(1)

@@ -16,12 +16,12 @@ from topoimp.barcode import barcode_of, barcode_of_forest
 from topoimp.bounds import critical_compression
 from topoimp.catalogue import LayerPatterns
 from topoimp.certificate import certificate_of
+from topoimp.chance.nulls import expected_forest_edges_iid, expected_forest_edges_random
 from topoimp.choices import Method
 from topoimp.commands.bound import bound_report
 from topoimp.distance import wasserstein_distance
 from topoimp.forest import spanning_forest
 from topoimp.layers import as_layer, by_channel
-from topoimp.nulls import expected_forest_edges_iid, expected_forest_edges_random
 from topoimp.pruning import keep_each, pruned_layer, rule_for
 from topoimp.streaming import InHand
 

@@ -17,17 +17,17 @@ from strategies import persistences, weights
 from topoimp.barcode import Barcode, barcode_of_forest, neural_persistence
 from topoimp.bounds import count_after, critical_compression, exact_rate, magnitude_safe_count, rounds_above
 from topoimp.certificate import certificate_of
-from topoimp.chances import simulated_forest_edges_iid
-from topoimp.commands.barcode import barcode_report
-from topoimp.distance import bottleneck_distance
-from topoimp.forest import spanning_forest
-from topoimp.layers import as_layer
-from topoimp.nulls import (
+from topoimp.chance.nulls import (
     connectivity_probability,
     connectivity_threshold,
     expected_forest_edges_iid,
     guaranteed_forest_edges,
 )
+from topoimp.chance.simulation import simulated_forest_edges_iid
+from topoimp.commands.barcode import barcode_report
+from topoimp.distance import bottleneck_distance
+from topoimp.forest import spanning_forest
+from topoimp.layers import as_layer
 from topoimp.spatial import InputSize, spatial_graph
 
 THEORY = (REPOSITORY / "docs" / "theory.md").read_text(encoding="utf-8")

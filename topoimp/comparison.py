@@ -15,7 +15,7 @@ import numpy as np
 from topoimp.agreement import PIECE, agreement_of, n_shared_edges
 from topoimp.arrays import BoolArray
 from topoimp.catalogue import LayerInfo, Layers
-from topoimp.chances import NullDistribution
+from topoimp.chance.simulation import NullDistribution
 from topoimp.errors import CheckpointError, LayerError
 from topoimp.forest import Forest, spanning_forest
 from topoimp.layers import Layer

@@ -10,7 +10,7 @@ from topoimp.bars import Bars, bars_of
 from topoimp.betti import BettiNumbers, betti_curve
 from topoimp.bounds import LayerBound, layer_bound
 from topoimp.catalogue import LayerPatterns
-from topoimp.chances import NullDistribution, forest_edges_by_chance, shuffled_forest_edges
+from topoimp.chance.simulation import NullDistribution, forest_edges_by_chance, shuffled_forest_edges
 from topoimp.choices import BarConvention, Data, Essential, Method, NeuralPersistence, Scale, Scope, Shuffle, View
 from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report, tensor_list
@@ -49,9 +49,9 @@ from topoimp.modules.rewinding import rewind_module
 from topoimp.modules.torch_pruning import topological_unstructured
 from topoimp.report import COLUMNS, Report
 from topoimp.rounds.planning import RoundOptions
+from topoimp.rounds.trainer import Trainer, parse_trainer
 from topoimp.spatial import InputSize
 from topoimp.summaries import persistent_entropy, total_persistence
-from topoimp.trainer import Trainer, parse_trainer
 from topoimp.vectors import VectorSettings, vectors_of
 
 __all__ = [

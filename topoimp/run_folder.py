@@ -15,7 +15,7 @@ from pathlib import Path
 from topoimp.architectures import parse_architecture
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, OptionError, TopoimpError
-from topoimp.recipes import Recipe, recipe_from
+from topoimp.training.recipes import Recipe, recipe_from
 
 RECIPE = "recipe.toml"
 

@@ -10,6 +10,7 @@ from strategies import KINDS, SEEDS, make_weight
 
 from topoimp.barcode import barcode_of, neural_persistence
 from topoimp.catalogue import LayerPatterns, select_layers
+from topoimp.chance.excess import Null
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import NeuralPersistence, View
 from topoimp.commands.barcode import barcode_report
@@ -17,7 +18,6 @@ from topoimp.commands.compare import DISTANCES, comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.distance import barcode_distances
 from topoimp.errors import CheckpointError, OptionError
-from topoimp.excess import Null
 from topoimp.forest import spanning_forest
 from topoimp.layers import as_layer
 from topoimp.mask import pack_mask, write_masks

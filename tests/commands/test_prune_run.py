@@ -21,7 +21,7 @@ from topoimp.commands.train import train_run
 from topoimp.errors import CheckpointError, DataError, OptionError, OutputError, TrainingError, VerificationError
 from topoimp.mask import read_masks
 from topoimp.rounds.planning import RoundOptions
-from topoimp.trainer import parse_trainer
+from topoimp.rounds.trainer import parse_trainer
 
 TRAINER = Path(__file__).parent.parent / "trainers.py"
 ARGUMENTS = "--init {init} --mask {mask} --out {out} --seed {seed}"

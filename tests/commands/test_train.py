@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 from topoimp.choices import Data, Recipes, Scope
 from topoimp.commands.train import train_run
 from topoimp.errors import DataError, OptionError, OutputError, TrainingError
-from topoimp.recipes import PruningDefaults, recipe_for
+from topoimp.training.recipes import PruningDefaults, recipe_for
 
 
 def train(folder, **options):

@@ -67,7 +67,7 @@ def barcode_report(
         vectors: a .npz file for landscapes, silhouettes and persistence images (``topoimp.vectors``).
         vector_settings: how these are made; the defaults if None.
         curve: a .csv file for the Betti numbers at some levels (``topoimp.betti``), beside those that strengths without
-            structure would give (``topoimp.betti_by_chance``).
+            structure would give (``topoimp.chance.betti``).
         levels: at which, at least 0; 101 from birth to 0 if None.
         seed: of the simulations that what is expected of curves may need, at least 0.
         check: hold each layer's barcode against GUDHI's, where the layer is not too large for it.

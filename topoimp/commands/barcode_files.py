@@ -9,13 +9,13 @@ from pathlib import Path
 from topoimp.barcode import Unit
 from topoimp.bars import Bars, bars_of, write_bars_csv, write_bars_npz
 from topoimp.betti import DEFAULT_LEVELS, BettiNumbers, betti_curve, check_levels
-from topoimp.betti_by_chance import expected_betti_curve
+from topoimp.chance.betti import expected_betti_curve
+from topoimp.chance.drawing import check_seed
+from topoimp.chance.nulls import BettiCurve
 from topoimp.choices import BarConvention, Scale
-from topoimp.drawing import check_seed
 from topoimp.errors import OptionError
 from topoimp.forest import Forest
 from topoimp.layers import Layer
-from topoimp.nulls import BettiCurve
 from topoimp.report import Cell
 from topoimp.streaming import LayerStream
 from topoimp.vectors import VectorSettings, vectors_of, write_vectors

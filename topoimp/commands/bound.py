@@ -8,6 +8,7 @@ from pathlib import Path
 from topoimp.architectures import parse_architecture
 from topoimp.bounds import LayerBound, exact_rate, global_safe_count, layer_bound
 from topoimp.catalogue import LayerInfo, LayerPatterns, select_layers
+from topoimp.chance.kept_edges import KeptEdges, exact_densities, kept_edges_of, kept_edges_of_shape
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import View
 from topoimp.columns import layer_columns, left_out, pattern_settings
@@ -22,7 +23,6 @@ from topoimp.commands.bound_rows import (
 )
 from topoimp.errors import OptionError
 from topoimp.forest import spanning_forest
-from topoimp.kept_edges import KeptEdges, exact_densities, kept_edges_of, kept_edges_of_shape
 from topoimp.layers import Layer
 from topoimp.number_format import F32
 from topoimp.report import Cell, Report, Row

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from topoimp.bounds import GlobalSafeCount, LayerBound, critical_compression, critical_density, rounds_above
 from topoimp.catalogue import LayerInfo, is_meant
+from topoimp.chance.kept_edges import KeptEdges
+from topoimp.chance.nulls import connectivity_threshold
 from topoimp.errors import OptionError
-from topoimp.kept_edges import KeptEdges
-from topoimp.nulls import connectivity_threshold
 from topoimp.report import Row
 from topoimp.spatial import InputSize, spatial_graph
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from topoimp.agreement import jaccard
 from topoimp.barcode import barcode_of_forest
 from topoimp.catalogue import LayerPatterns, Layers, select_layers
+from topoimp.chance.excess import ByChance, Null, by_chance, parse_null, together_by_chance
+from topoimp.chance.shuffling import live_shape
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import Essential, View, chosen
 from topoimp.columns import (
@@ -20,13 +22,11 @@ from topoimp.columns import (
 from topoimp.comparison import LayerComparison, Other, OtherMask, Simulate, compare_layers, other_checkpoint
 from topoimp.distance import barcode_distances
 from topoimp.errors import CheckpointError, OptionError
-from topoimp.excess import ByChance, Null, by_chance, parse_null, together_by_chance
 from topoimp.forest import Forest
 from topoimp.mask import is_mask, masks_for, read_masks
 from topoimp.others import OtherFiles, files_of
 from topoimp.preservation import together
 from topoimp.report import Cell, Report, Row
-from topoimp.shuffling import live_shape
 from topoimp.streaming import LayerStream, OnStep, counted
 from topoimp.threads import in_parallel, thread_count
 
@@ -57,7 +57,7 @@ def comparison_report(
     """Report, layer by layer, what others have of a reference's topology, and what chance alone would have of it.
 
     Everything is measured at the scale of the reference, so that all of it compares. What chance would keep is given in
-    closed form, and simulated if ``null`` says how; ``topoimp.excess`` says which number is held against which.
+    closed form, and simulated if ``null`` says how; ``topoimp.chance.excess`` says which number is held against which.
 
     Args:
         reference: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.

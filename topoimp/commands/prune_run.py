@@ -12,7 +12,6 @@ from topoimp.choices import Data, Method
 from topoimp.columns import left_out, pattern_settings
 from topoimp.data import Images, load_images
 from topoimp.errors import CheckpointError, DataError, OptionError, TopoimpError
-from topoimp.recipes import Recipe
 from topoimp.replicates import OnStep, run_tasks
 from topoimp.report import Report
 from topoimp.rounds.planning import (
@@ -27,9 +26,10 @@ from topoimp.rounds.planning import (
 )
 from topoimp.rounds.seed import SeedTask, prune_seed
 from topoimp.rounds.table import rounds_of, rows_in, summary_in, table_text
+from topoimp.rounds.trainer import Trainer
 from topoimp.run_folder import RECIPE, RunRecipe, SeedFiles, read_recipe, seeds_in
 from topoimp.threads import available_threads
-from topoimp.trainer import Trainer
+from topoimp.training.recipes import Recipe
 
 
 @dataclass(frozen=True)

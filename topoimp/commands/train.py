@@ -12,14 +12,14 @@ from topoimp.checkpoint import Staging, write_arrays
 from topoimp.choices import Data, Recipes, chosen
 from topoimp.data import Images, load_images
 from topoimp.errors import OptionError, OutputError
-from topoimp.recipes import Recipe, data_of_recipe, recipe_for
 from topoimp.replicates import OnStep, run_tasks
 from topoimp.report import Report, Row, rows_of_file
 from topoimp.run_folder import RECIPE, RunRecipe, SeedFiles
 from topoimp.threads import available_threads
+from topoimp.training.recipes import Recipe, data_of_recipe, recipe_for
 
 if TYPE_CHECKING:
-    from topoimp.training import Trained
+    from topoimp.training.loop import Trained
 
 SMALL = 1_000_000
 """A network of so many parameters gains little from a second thread, its replicates more from cores of their own."""
@@ -104,7 +104,7 @@ def train_run(
     images = load_images(data, None if data_folder is None else Path(data_folder))
     architecture = parse_architecture(model, image=images.image, n_classes=images.n_classes)
     # Imported here, as torch takes longer to start than most reports take in all.
-    from topoimp.training import device_of
+    from topoimp.training.torch_settings import device_of
 
     base = recipe_for(model, images.name, kind)
     run = replace(
@@ -165,7 +165,7 @@ class SeedTraining:
 
 def train_seed(task: SeedTraining, on_step: OnStep) -> None:
     """Train a network with one seed, and write its folder."""
-    from topoimp.training import train_network
+    from topoimp.training.loop import train_network
 
     files, recipe, images, seed = task.files, task.recipe, task.images, task.files.seed
     new_recipe = [files.run / RECIPE] if task.new_recipe else []

@@ -12,10 +12,10 @@ from topoimp.choices import Method, Scope, View, chosen
 from topoimp.columns import pattern_settings
 from topoimp.errors import OptionError
 from topoimp.pruning import check_epsilon
-from topoimp.recipes import Recipe
 from topoimp.rounds.loop import Plan
 from topoimp.schedule import DEFAULT_RATE, plan_schedule, with_layer_rates
 from topoimp.threads import available_threads, thread_count
+from topoimp.training.recipes import Recipe
 
 HALF, SAME = "half", "same"
 """Words for the rate of the output layer."""

@@ -9,13 +9,13 @@ from pathlib import Path
 from topoimp.checkpoint import Staging, open_checkpoint, write_arrays
 from topoimp.data import Images
 from topoimp.errors import CheckpointError, OutputError
-from topoimp.recipes import Recipe
 from topoimp.replicates import OnStep
 from topoimp.report import rows_of_file
 from topoimp.rounds.assignment import METRICS, Retrain
 from topoimp.rounds.loop import Plan, Start, alone, prune_iteratively
+from topoimp.rounds.trainer import Trainer
 from topoimp.run_folder import RoundFiles, SeedFiles, pruning_name, read_toml, to_toml
-from topoimp.trainer import Trainer
+from topoimp.training.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def _retrain(task: SeedTask, *, is_fine_tuning: bool, on_step: OnStep) -> Retrai
         return task.trainer.retrain
     if recipe is None or images is None:
         raise ValueError("the built-in trainer needs a recipe and its data")
-    from topoimp.built_in_trainer import built_in_trainer
-    from topoimp.training import fine_tuning
+    from topoimp.rounds.built_in_trainer import built_in_trainer
+    from topoimp.training.learning_rates import fine_tuning
 
     if is_fine_tuning:
         recipe = fine_tuning(recipe, len(images.train_labels))
@@ -118,7 +118,7 @@ def _weights_after(step: int, task: SeedTask) -> Path:
         return target
     if images is None or recipe is None:
         raise CheckpointError(f"{files.rewind}: holds other weights than those of step {step}; train makes them")
-    from topoimp.training import train_until
+    from topoimp.training.loop import train_until
 
     with Staging([target], force=True) as staging:
         weights = train_until(recipe, images, seed=files.seed, step=step)

@@ -8,12 +8,12 @@ at the level 0 the expected numbers are those of the layer itself.
 import numpy as np
 
 from topoimp.arrays import IndexArray
+from topoimp.chance.drawing import generator_of
+from topoimp.chance.nulls import BettiCurve, betti_curve_iid
+from topoimp.chance.shuffling import NOTHING, live_shape, shuffled
 from topoimp.choices import Shuffle
-from topoimp.drawing import generator_of
 from topoimp.forest import Forest
 from topoimp.layers import Layer
-from topoimp.nulls import BettiCurve, betti_curve_iid
-from topoimp.shuffling import NOTHING, live_shape, shuffled
 
 N_SIMULATIONS = 20
 """Enough for a standard error of about a fifth of one simulation's deviation."""
@@ -25,8 +25,8 @@ LARGEST_SIMULATED = 4_000_000
 def expected_betti_curve(layer: Layer, forest: Forest, n_edges: IndexArray, *, seed: int = 0) -> BettiCurve | None:
     """Give the Betti numbers to expect of the k strongest edges of a layer if strengths had no structure.
 
-    In closed form (``topoimp.nulls.betti_curve_iid``) where all weights of the live rows and columns are edges and
-    neither side is short; elsewhere by simulation. Dead rows and columns are components.
+    In closed form (``nulls.betti_curve_iid``) where all weights of the live rows and columns are edges and neither side
+    is short; elsewhere by simulation. Dead rows and columns are components.
 
     Args:
         layer: its weights.

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from topoimp.arrays import BoolArray, IndexArray
+from topoimp.chance.drawing import Drawing, Tied
 from topoimp.choices import Shuffle
-from topoimp.drawing import Drawing, Tied
 from topoimp.errors import OptionError
 from topoimp.forest import Forest, spanning_forest
 from topoimp.layers import Layer

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from topoimp.architectures import CIFAR_IMAGE, MNIST_IMAGE, NAMED_NETWORKS, parse_architecture
 from topoimp.catalogue import LayerPatterns, select_layers
 from topoimp.checkpoint import open_checkpoint, write_arrays
-from topoimp.models import build_network
+from topoimp.training.models import build_network
 
 IMAGES = dict.fromkeys(NAMED_NETWORKS, CIFAR_IMAGE) | {"lenet-300-100": MNIST_IMAGE, "lenet-5": MNIST_IMAGE}
 SMALL = ("lenet-300-100", "conv-2", "conv-4", "resnet-20")

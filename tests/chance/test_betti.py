@@ -5,12 +5,11 @@ from numpy.testing import assert_allclose
 from oracles import slow_shuffle_chances
 from strategies import SEEDS, make_weight, weights
 
-from topoimp import betti_by_chance
-from topoimp.betti_by_chance import expected_betti_curve
+from topoimp.chance.betti import expected_betti_curve
+from topoimp.chance.nulls import betti_curve_iid
 from topoimp.errors import OptionError
 from topoimp.forest import spanning_forest
 from topoimp.layers import as_layer, by_channel
-from topoimp.nulls import betti_curve_iid
 
 
 def expected(weight, n_edges, *, name="a", seed=0):
@@ -78,7 +77,7 @@ def test_dead_rows_and_columns_are_components_of_the_closed_form():
 def test_the_closed_form_is_what_simulations_give(n_rows, n_columns, monkeypatch):
     weight, k = make_weight(1, n_rows, n_columns, "normal"), np.arange(0, n_rows * n_columns, 7)
     closed = expected(weight, k)
-    monkeypatch.setattr(betti_by_chance, "betti_curve_iid", lambda *_: None)
+    monkeypatch.setattr("topoimp.chance.betti.betti_curve_iid", lambda *_: None)
 
     simulated = np.mean([expected(weight, k, name=f"{i}").beta0 for i in range(20)], axis=0)
 
@@ -105,7 +104,7 @@ def test_the_seed_and_the_name_choose_the_simulations():
 
 
 def test_a_layer_too_large_to_simulate_has_no_expectation(monkeypatch):
-    monkeypatch.setattr(betti_by_chance, "LARGEST_SIMULATED", 7)
+    monkeypatch.setattr("topoimp.chance.betti.LARGEST_SIMULATED", 7)
 
     assert expected(np.ones((2, 4)), [1]) is None
     assert expected(np.ones((1, 7)), [1]) is not None

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import KINDS, SEEDS, make_weight
 
-from topoimp.chances import NullDistribution, forest_edges_by_chance, forest_edges_kept, shuffled_forest_edges
+from topoimp.chance.excess import MANY_TIES, ByChance, Null, by_chance, parse_null, together_by_chance
+from topoimp.chance.simulation import NullDistribution, forest_edges_by_chance, forest_edges_kept, shuffled_forest_edges
 from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
-from topoimp.excess import MANY_TIES, ByChance, Null, by_chance, parse_null, together_by_chance
 from topoimp.forest import spanning_forest
 from topoimp.layers import as_layer
 from topoimp.number_format import F8_E4M3, F32, F64

@@ -10,13 +10,13 @@ from math import inf
 
 import numpy as np
 
+from topoimp.chance.drawing import Drawing, generator_of
+from topoimp.chance.nulls import expected_forest_edges_iid, expected_forest_edges_random, guaranteed_forest_edges
+from topoimp.chance.shuffling import live_shape, n_forest_edges_of, shuffled, strongest_of
 from topoimp.choices import Shuffle, chosen
-from topoimp.drawing import Drawing, generator_of
 from topoimp.errors import OptionError
 from topoimp.forest import Forest, spanning_forest
 from topoimp.layers import Layer
-from topoimp.nulls import expected_forest_edges_iid, expected_forest_edges_random, guaranteed_forest_edges
-from topoimp.shuffling import live_shape, n_forest_edges_of, shuffled, strongest_of
 
 FEW_TIES = 0.01
 """Share of the weights kept that may be chosen by index without mattering to what is expected."""

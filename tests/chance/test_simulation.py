@@ -9,7 +9,8 @@ from oracles import slow_forest, slow_guaranteed, slow_order
 from strategies import SEEDS, make_weight, weights
 
 from topoimp.catalogue import LayerPatterns, select_layers
-from topoimp.chances import (
+from topoimp.chance.nulls import expected_forest_edges_iid, expected_forest_edges_random
+from topoimp.chance.simulation import (
     ForestEdgesKept,
     NullDistribution,
     added_up,
@@ -23,7 +24,6 @@ from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
 from topoimp.forest import spanning_forest
 from topoimp.layers import as_layer
-from topoimp.nulls import expected_forest_edges_iid, expected_forest_edges_random
 
 SHARES = st.floats(0, 1)
 SHUFFLES = st.sampled_from(list(Shuffle))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from oracles import slow_drawing_chances, slow_rank
 from strategies import SEEDS
 
-from topoimp.drawing import Drawing, Tied
+from topoimp.chance.drawing import Drawing, Tied
 
 N_DRAWS = 600
 

@@ -21,15 +21,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from topoimp.chances import FEW_ZEROS, NullDistribution, added_up, shuffled_forest_edges
+from topoimp.chance.nulls import (
+    LEAST_SIDE,
+    expected_forest_edges_iid,
+    expected_forest_edges_random,
+    guaranteed_forest_edges,
+)
+from topoimp.chance.shuffling import live_shape
+from topoimp.chance.simulation import FEW_ZEROS, NullDistribution, added_up, shuffled_forest_edges
 from topoimp.choices import Shuffle, chosen
 from topoimp.errors import OptionError
 from topoimp.forest import Forest
 from topoimp.layers import Layer
-from topoimp.nulls import LEAST_SIDE, expected_forest_edges_iid, expected_forest_edges_random, guaranteed_forest_edges
 from topoimp.number_format import NumberFormat
 from topoimp.report import Row
-from topoimp.shuffling import live_shape
 
 MANY_TIES = 0.5
 """Edges as strong as the weakest that is kept, as a share of what is kept, from which on their order shows.

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topoimp import replicates, trainer
+from topoimp import replicates
 from topoimp.errors import OptionError, TrainingError
+from topoimp.rounds import trainer
 from topoimp.rounds.assignment import Assignment
-from topoimp.trainer import PLACEHOLDERS, Trainer, parse_trainer
+from topoimp.rounds.trainer import PLACEHOLDERS, Trainer, parse_trainer
 
 
 @pytest.fixture
@@ -229,7 +230,7 @@ def test_a_second_interruption_ends_a_trainer_that_does_not_listen(assignment, m
 def test_a_trainer_ends_when_the_process_that_started_it_is_killed(assignment):
     code = (
         "import sys; from pathlib import Path; from topoimp.rounds.assignment import Assignment;"
-        "from topoimp.trainer import Trainer; path = Path(sys.argv[1]);"
+        "from topoimp.rounds.trainer import Trainer; path = Path(sys.argv[1]);"
         "names = ('init', 'mask', 'out', 'started', 'metrics', 'log');"
         "given = {name: path if name == 'out' else path.with_name(name) for name in names};"
         "Trainer((sys.executable, '-c', sys.argv[2], '{out}')).retrain(Assignment(number=1, seed=0, **given))"

@@ -9,9 +9,7 @@ from oracles import connected_probabilities, slow_guaranteed, slow_order, slow_r
 from scipy.stats import hypergeom
 from strategies import weights
 
-from topoimp.chances import simulated_forest_edges_iid
-from topoimp.errors import OptionError
-from topoimp.nulls import (
+from topoimp.chance.nulls import (
     LEAST_SIDE,
     Expectation,
     betti_curve_iid,
@@ -22,6 +20,8 @@ from topoimp.nulls import (
     expected_forest_edges_random,
     guaranteed_forest_edges,
 )
+from topoimp.chance.simulation import simulated_forest_edges_iid
+from topoimp.errors import OptionError
 
 SIDES = st.integers(1, 40)
 LONG_SIDES = st.integers(LEAST_SIDE, 2000)

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from oracles import literally_shuffled, slow_drawing_chances, slow_forest, slow_order, slow_shuffle_chances
 from strategies import KINDS, make_weight, weights
 
+from topoimp.chance.shuffling import Strongest, live_shape, n_forest_edges_of, shuffled, strongest_of
 from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
 from topoimp.forest import spanning_forest
 from topoimp.layers import as_layer, by_channel
-from topoimp.shuffling import Strongest, live_shape, n_forest_edges_of, shuffled, strongest_of
 
 SHARES = st.floats(0, 1)
 SHUFFLES = st.sampled_from(list(Shuffle))

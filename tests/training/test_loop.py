@@ -8,17 +8,12 @@ from numpy.testing import assert_array_equal
 from topoimp.choices import Data, Optimizer, Schedules
 from topoimp.data import Images, load_images
 from topoimp.errors import OptionError, TrainingError
-from topoimp.recipes import Recipe
-from topoimp.training import (
-    _augmented,
-    _standardised,
-    device_of,
-    fine_tuning,
-    learning_rate_at,
+from topoimp.training.loop import (
     retrain_network,
     train_network,
     train_until,
 )
+from topoimp.training.recipes import Recipe
 
 
 def recipe(**changes):
@@ -207,24 +202,6 @@ def test_training_can_be_made_anew_up_to_any_step(digits, step):
     assert_same(train_until(options, digits, seed=0, step=step), train_network(options, digits, seed=0).rewind)
 
 
-def test_the_learning_rate_follows_its_schedule():
-    steps = recipe(schedule=Schedules.STEPS, drops=(10, 20), learning_rate=1.0, warmup=4)
-    cosine = recipe(schedule=Schedules.COSINE, learning_rate=1.0)
-
-    rates = [learning_rate_at(steps, step, 30) for step in (0, 1, 3, 4, 9, 10, 19, 20, 29)]
-    assert rates == pytest.approx([0.25, 0.5, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])
-    assert [learning_rate_at(cosine, step, 30) for step in (0, 15, 30)] == pytest.approx([1, 0.5, 0])
-
-
-def test_fine_tuning_goes_on_at_the_last_learning_rate():
-    steps = recipe(schedule=Schedules.STEPS, drops=(10, 20), learning_rate=1.0)
-
-    assert fine_tuning(steps, 1437).learning_rate == pytest.approx(0.01)
-    assert fine_tuning(steps, 1437).schedule is Schedules.CONSTANT
-    assert fine_tuning(recipe(schedule=Schedules.COSINE), 1437).learning_rate == pytest.approx(1e-3)
-    assert fine_tuning(recipe(), 1437) == recipe(rewind_at=0)
-
-
 @pytest.fixture
 def colours():
     rng = np.random.default_rng(0)
@@ -246,43 +223,6 @@ def test_a_residual_network_is_trained_augmented_and_held_to_its_mask(colours):
     assert_same(one.final, two.final)
     assert int(one.final["norm1.num_batches_tracked"]) == 2
     assert all(not held.final[name][~mask].any() for name, mask in masks.items())
-
-
-def test_augmented_images_are_the_same_shifted_and_mirrored():
-    batch = torch.arange(1.0, 3 * 2 * 5 * 6 + 1).reshape(3, 2, 5, 6)
-
-    moved = _augmented(batch, np.random.default_rng(0))
-
-    padded = torch.nn.functional.pad(batch, [4] * 4)
-    windows = [padded[:, :, a : a + 5, b : b + 6] for a in range(9) for b in range(9)]
-    windows += [window.flip(3) for window in windows]
-    for number in range(3):
-        assert any(torch.equal(moved[number], window[number]) for window in windows)
-
-
-def test_standardised_images_have_mean_0_and_deviation_1_in_the_training_set(colours):
-    train, test = _standardised(colours)
-
-    np.testing.assert_allclose(train.mean(axis=(0, 2, 3)), 0, atol=1e-5)
-    np.testing.assert_allclose(train.std(axis=(0, 2, 3)), 1, atol=1e-5)
-    difference = (colours.test_images[0, 0] - colours.train_images[0, 0]) / colours.train_images[:, 0].std()
-    np.testing.assert_allclose(test[0, 0] - train[0, 0], difference, atol=1e-5)
-
-
-def test_a_device_is_found_or_refused(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-
-    assert (device_of("auto"), device_of("cpu")) == ("cpu", "cpu")
-    with pytest.raises(OptionError, match="the device is cuda, and there is none here; the recipe must say cpu"):
-        device_of("cuda")
-    with pytest.raises(OptionError, match="there is no device 'tpu'; known are auto, cpu and cuda"):
-        device_of("tpu")
-
-
-def test_the_device_is_cuda_where_there_is_any(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-
-    assert device_of("auto") == "cuda"
 
 
 def test_settings_of_torch_are_as_before_once_training_is_over(digits):

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from oracles import slow_forest, slow_order
 from strategies import weights
 
-from topoimp.chances import forest_edges_by_chance
+from topoimp.chance.kept_edges import exact_densities, kept_edges_of, kept_edges_of_shape
+from topoimp.chance.nulls import connectivity_probability
+from topoimp.chance.simulation import forest_edges_by_chance
 from topoimp.errors import OptionError
 from topoimp.forest import spanning_forest
-from topoimp.kept_edges import exact_densities, kept_edges_of, kept_edges_of_shape
 from topoimp.layers import as_layer, by_channel
-from topoimp.nulls import connectivity_probability
 
 DENSITIES = st.lists(st.sampled_from([0.0, 0.001, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0]), max_size=3)
 
@@ -68,7 +68,7 @@ def test_a_layer_without_structure_keeps_what_is_expected_of_one():
 def test_a_single_zero_in_a_large_layer_does_not_matter(monkeypatch):
     weight = np.random.default_rng(0).normal(size=(40, 50))
     weight[3, 4] = 0
-    monkeypatch.delattr("topoimp.kept_edges.forest_edges_by_chance")
+    monkeypatch.delattr("topoimp.chance.kept_edges.forest_edges_by_chance")
 
     assert kept(weight, 0.1)[0].iid == kept_edges_of_shape(40, 50, [0.1])[0].iid
 

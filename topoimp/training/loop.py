@@ -6,11 +6,9 @@ what the mask does not keep is zero from the beginning and gets no gradient, so 
 momentum for it ever becomes anything else.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from math import cos, isfinite, pi
+from dataclasses import asdict, dataclass
+from math import isfinite
 
 import numpy as np
 import torch
@@ -22,10 +20,12 @@ from topoimp.architectures import parse_architecture
 from topoimp.arrays import BoolArray
 from topoimp.choices import Optimizer, Schedules
 from topoimp.data import Images
-from topoimp.errors import OptionError, TrainingError
-from topoimp.models import build_network
-from topoimp.recipes import Recipe
-from topoimp.threads import available_threads
+from topoimp.errors import TrainingError
+from topoimp.training.batches import augmented, standardised
+from topoimp.training.learning_rates import learning_rate_at
+from topoimp.training.models import build_network
+from topoimp.training.recipes import Recipe
+from topoimp.training.torch_settings import as_the_recipe_says, device_of
 
 Weights = dict[str, NDArray[np.generic]]
 """A network's tensors by name."""
@@ -74,22 +74,6 @@ class Retrained:
     end: Epoch
 
 
-def device_of(device: str) -> str:
-    """Give the device that a word means: ``auto`` is CUDA where there is any.
-
-    Raises:
-        OptionError: if there is no such device.
-    """
-    has_cuda = torch.cuda.is_available()
-    if device == "auto":
-        return "cuda" if has_cuda else "cpu"
-    if device not in ("cpu", "cuda"):
-        raise OptionError(f"there is no device {device!r}; known are auto, cpu and cuda")
-    if device == "cuda" and not has_cuda:
-        raise OptionError("the device is cuda, and there is none here; the recipe must say cpu")
-    return device
-
-
 def train_network(
     recipe: Recipe, images: Images, *, seed: int, on_step: OnStep = lambda _step, _n_steps: None
 ) -> Trained:
@@ -106,7 +90,7 @@ def train_network(
             such device.
         TrainingError: if the loss or a weight stops being finite, or batch norm meets a batch that it cannot normalise.
     """
-    with _settings(recipe):
+    with as_the_recipe_says(recipe):
         run = _Run.of(recipe, images, seed)
         initial = rewind = run.weights()
         epochs = [run.tested(0, None)]
@@ -123,7 +107,7 @@ def train_network(
 
 def train_until(recipe: Recipe, images: Images, *, seed: int, step: int) -> Weights:
     """Give the weights after so many steps of the recipe, as ``train_network`` passes them."""
-    with _settings(recipe):
+    with as_the_recipe_says(recipe):
         run = _Run.of(recipe, images, seed)
         reached = run.weights()
         for now in run.steps(0):
@@ -157,26 +141,12 @@ def retrain_network(
         OptionError: as ``train_network``.
         TrainingError: as ``train_network``, and if the tensors are not those of the network.
     """
-    with _settings(recipe):
+    with as_the_recipe_says(recipe):
         run = _Run.of(recipe, images, seed)
         run.start_from(start, masks)
         started = run.weights()
         losses = [loss for _, loss in run.epochs(from_step, on_step)]
         return Retrained(started, run.weights(), run.tested(recipe.epochs, losses[-1] if losses else None))
-
-
-def fine_tuning(recipe: Recipe, n_images: int) -> Recipe:
-    """Give the recipe for training on from trained weights: all steps, at the learning rate that it ended with.
-
-    A cosine ends at 0; a tenth of its first learning rate is taken.
-
-    Source: Renda, Frankle & Carbin, "Comparing Rewinding and Fine-tuning in Neural Network Pruning", ICLR 2020.
-    """
-    n_steps = recipe.n_steps(n_images)
-    rate = learning_rate_at(recipe, n_steps, n_steps)
-    if recipe.schedule is Schedules.COSINE:
-        rate = recipe.learning_rate / 10
-    return replace(recipe, schedule=Schedules.CONSTANT, drops=(), warmup=0, learning_rate=rate, rewind_at=0)
 
 
 @dataclass(frozen=True)
@@ -199,7 +169,7 @@ class _Run:
         self._optimizer = _optimizer(recipe, network)
         self._held: list[tuple[nn.Parameter, torch.Tensor]] = []
         train_images, test_images = (
-            _standardised(images) if recipe.standardise else (images.train_images, images.test_images)
+            standardised(images) if recipe.standardise else (images.train_images, images.test_images)
         )
         self._pixels = torch.from_numpy(train_images).to(self._device)
         self._labels = torch.from_numpy(images.train_labels).to(self._device)
@@ -252,7 +222,7 @@ class _Run:
             for chosen in self._batches(epoch, skip=step % self._per_epoch):
                 batch = self._pixels[chosen]
                 if recipe.augment:
-                    batch = _augmented(batch, np.random.default_rng([self._seed, epoch, step]))
+                    batch = augmented(batch, np.random.default_rng([self._seed, epoch, step]))
                 if recipe.schedule is not Schedules.CONSTANT or recipe.warmup:
                     optimizer.param_groups[0]["lr"] = learning_rate_at(recipe, step, self._n_steps)
                 optimizer.zero_grad(set_to_none=True)
@@ -310,25 +280,6 @@ class _Run:
         )
 
 
-def learning_rate_at(recipe: Recipe, step: int, n_steps: int) -> float:
-    """Give the learning rate of a step.
-
-    Args:
-        recipe: its schedule.
-        step: how many steps were made before.
-        n_steps: how many there are in all.
-    """
-    rate = recipe.learning_rate
-    if step < recipe.warmup:
-        return rate * (step + 1) / recipe.warmup
-    if recipe.schedule is Schedules.STEPS:
-        return float(rate * 0.1 ** sum(step >= drop for drop in recipe.drops))
-    if recipe.schedule is Schedules.COSINE:
-        done = (step - recipe.warmup) / max(n_steps - recipe.warmup, 1)
-        return rate * (1 + cos(pi * done)) / 2
-    return rate
-
-
 def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     # Fused steps give the same bits run after run, and halve the time of a step of a small network.
     if recipe.optimizer is Optimizer.SGD:
@@ -340,47 +291,3 @@ def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
             fused=True,
         )
     return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
-
-
-def _standardised(images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Give training and test images shifted and scaled as brings the former's channels to mean 0 and deviation 1."""
-    mean = images.train_images.mean(axis=(0, 2, 3), dtype=np.float64, keepdims=True)
-    deviation = images.train_images.std(axis=(0, 2, 3), dtype=np.float64, keepdims=True)
-    deviation[deviation == 0] = 1
-    shift, scale = mean.astype(np.float32), deviation.astype(np.float32)
-    return (images.train_images - shift) / scale, (images.test_images - shift) / scale
-
-
-_SHIFT = 4
-"""Pixels by which augmentation shifts an image at most, in either direction."""
-
-
-def _augmented(batch: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Give images shifted by some pixels, zeros coming in, and every other mirrored.
-
-    Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, section 4.2.
-    """
-    n, _, height, width = batch.shape
-    padded = nn.functional.pad(batch, [_SHIFT] * 4)
-    down, right = (torch.from_numpy(rng.integers(0, 2 * _SHIFT + 1, n)).to(batch.device) for _ in range(2))
-    rows = (down[:, None] + torch.arange(height, device=batch.device))[:, None, :, None]
-    columns = (right[:, None] + torch.arange(width, device=batch.device))[:, None, None, :]
-    mirrored = torch.from_numpy(rng.random(n) < 0.5).to(batch.device)[:, None, None, None]
-    columns = torch.where(mirrored, columns.flip(3), columns)
-    number, channel = (torch.arange(size, device=batch.device) for size in batch.shape[:2])
-    return padded[number[:, None, None, None], channel[None, :, None, None], rows, columns]
-
-
-@contextmanager
-def _settings(recipe: Recipe) -> Iterator[None]:
-    """Have torch compute as the recipe says, and as it did before once that is over."""
-    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(min(recipe.threads, available_threads()))
-    if recipe.device == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, cuBLAS does not repeat its sums
-        torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-        torch.use_deterministic_algorithms(deterministic)

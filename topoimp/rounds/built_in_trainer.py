@@ -3,10 +3,10 @@
 from topoimp.checkpoint import read_arrays, write_arrays
 from topoimp.data import Images
 from topoimp.mask import read_masks
-from topoimp.recipes import Recipe
 from topoimp.replicates import OnStep
 from topoimp.rounds.assignment import Assignment, Metrics, Retrain
-from topoimp.training import retrain_network
+from topoimp.training.loop import retrain_network
+from topoimp.training.recipes import Recipe
 
 
 def built_in_trainer(recipe: Recipe, images: Images, *, from_step: int, on_step: OnStep) -> Retrain:

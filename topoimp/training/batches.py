@@ -1,0 +1,37 @@
+"""What becomes of images before a network sees them: standardised once, augmented batch by batch."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from topoimp.data import Images
+
+
+def standardised(images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give training and test images shifted and scaled as brings the former's channels to mean 0 and deviation 1."""
+    mean = images.train_images.mean(axis=(0, 2, 3), dtype=np.float64, keepdims=True)
+    deviation = images.train_images.std(axis=(0, 2, 3), dtype=np.float64, keepdims=True)
+    deviation[deviation == 0] = 1
+    shift, scale = mean.astype(np.float32), deviation.astype(np.float32)
+    return (images.train_images - shift) / scale, (images.test_images - shift) / scale
+
+
+_SHIFT = 4
+"""Pixels by which augmentation shifts an image at most, in either direction."""
+
+
+def augmented(batch: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Give images shifted by some pixels, zeros coming in, and every other mirrored.
+
+    Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, section 4.2.
+    """
+    n, _, height, width = batch.shape
+    padded = nn.functional.pad(batch, [_SHIFT] * 4)
+    down, right = (torch.from_numpy(rng.integers(0, 2 * _SHIFT + 1, n)).to(batch.device) for _ in range(2))
+    rows = (down[:, None] + torch.arange(height, device=batch.device))[:, None, :, None]
+    columns = (right[:, None] + torch.arange(width, device=batch.device))[:, None, None, :]
+    mirrored = torch.from_numpy(rng.random(n) < 0.5).to(batch.device)[:, None, None, None]
+    columns = torch.where(mirrored, columns.flip(3), columns)
+    number, channel = (torch.arange(size, device=batch.device) for size in batch.shape[:2])
+    return padded[number[:, None, None, None], channel[None, :, None, None], rows, columns]
