@@ -1,26 +1,21 @@
 """What ``topoimp prune --dry-run`` shows: the rounds, when floors bind and barcodes change, and what they take."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from topoimp.report import Report
 
 from .options import Format
 from .output import for_people, note, note_left_out, show, show_table
+from .pruned import show_pruning
 
 if TYPE_CHECKING:
     from topoimp.commands.plan import PruningPlan
 
 
-def show_plan(
-    plan: "PruningPlan",
-    format: Format,  # noqa: A002  # the option's word
-    show_tables: Callable[[Report], None],
-    *,
-    quiet: bool,
-) -> None:
+def show_plan(plan: "PruningPlan", format: Format, *, quiet: bool) -> None:  # noqa: A002  # the option's word
     """Print the rounds as the pruning would, and say the rest."""
-    show(plan.report, format, show_tables)
+    show(plan.report, format, show_pruning)
     note_left_out(plan.report, quiet=quiet)
     for line in _by_round("held at the floor from round", plan.first_bound):
         note(line, quiet=quiet)

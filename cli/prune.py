@@ -24,15 +24,15 @@ from .options import (
     Verbose,
     layer_patterns,
 )
-from .output import for_people, note, note_left_out, noting_compilation, progress, show, show_table
+from .output import noting_compilation, progress, show
 from .plans import show_plan, show_run_plan
+from .pruned import note_pruning, show_pruning
 from .rates import layer_rates, output_rate_of, with_output_rate
 from .rounds import note_rounds, show_rounds
 from .training_options import TRAINING, DataDir, Jobs, Seeds, parse_seeds
 
 if TYPE_CHECKING:
     from topoimp.catalogue import LayerPatterns
-    from topoimp.commands.job import Pruning
     from topoimp.commands.prune_run import IterativePruning
     from topoimp.rounds.planning import RoundOptions
     from topoimp.streaming import OnStep
@@ -247,10 +247,10 @@ def _prune(
         else:
             pruning = prune_checkpoint(checkpoint, force=force, **how, **where)
     if dry_run:
-        show_plan(plan, format, _show_pruning, quiet=quiet)
+        show_plan(plan, format, quiet=quiet)
         return
-    show(pruning.report, format, _show_pruning)
-    _note_pruning(pruning, quiet=quiet, verbose=verbose)
+    show(pruning.report, format, show_pruning)
+    note_pruning(pruning, quiet=quiet, verbose=verbose)
 
 
 prune = Command("prune", _prune, "Example: topoimp prune lenet-300-100-mnist.safetensors --rounds 10")
@@ -340,51 +340,3 @@ def _numbers(text: str | None) -> list[int]:
     if not all(re.fullmatch(r" *[0-9]{1,9} *", part) for part in parts):
         raise OptionError(f"--emit-rounds is {text!r}; it must be round numbers with commas, as in 3,7")
     return [int(part) for part in parts]
-
-
-_FACTS = {
-    "target": "target",
-    "n_kept": "kept",
-    "density": "density",
-    "beta0": "beta0",
-    "barcode_kept": "barcode kept",
-    "retention": "retention",
-    "floor_binds": "floor binds",
-}
-
-
-def _show_pruning(report: Report) -> None:
-    settings = report.settings
-    if "rounds" not in settings:
-        title = f"{report.inputs['checkpoint']} under the {settings['method']} of {report.inputs['mask']}"
-        facts = {name: header for name, header in _FACTS.items() if name not in ("target", "floor_binds")}
-        show_table(title, {"layer": "layer", "floor": "floor", **facts}, for_people(report.rows))
-        return
-    epsilon = f", epsilon {settings['epsilon']:g}" if settings.get("epsilon") else ""
-    title = f"{report.inputs['checkpoint']}: method {settings['method']}{epsilon}, scope {settings['scope']}"
-    show_table(title, {"round": "round", **_FACTS}, report.rounds)
-    last = report.network["round"]
-    layers = [row for row in report.rows if row["round"] == last]
-    show_table(f"after round {last}", {"layer": "layer", "floor": "floor", **_FACTS}, for_people(layers))
-
-
-def _note_pruning(pruning: "Pruning", *, quiet: bool, verbose: bool) -> None:
-    report, outputs = pruning.report, pruning.outputs
-    note_left_out(report, quiet=quiet)
-    if verbose:
-        for name, reason in report.left_out.items():
-            note(f"left out {name}: {reason}", quiet=quiet)
-    if pruning.held_at_floor:
-        names = ", ".join(pruning.held_at_floor)
-        note(f"held at the floor, as their target is below it: {names}", quiet=quiet)
-    if "rounds" in report.settings:
-        note("no training between rounds: they equal one shot at the last target", quiet=quiet)
-    if "rewind" in report.inputs:
-        note(f"rewound: the weights are those of {report.inputs['rewind']}", quiet=quiet)
-    if pruning.not_copied:
-        names = ", ".join(pruning.not_copied[:3]) + (", ..." if len(pruning.not_copied) > 3 else "")
-        note(f"not copied, as it holds other weights or is no tensor: {names}", quiet=quiet)
-    if pruning.recipe:
-        note(f"the recipe of these weights is {pruning.recipe}", quiet=quiet)
-    for path in (*outputs.rounds.values(), outputs.checkpoint, outputs.mask, outputs.table):
-        note(f"wrote {path}", quiet=quiet)

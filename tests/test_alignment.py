@@ -58,7 +58,18 @@ def test_partners_ascend_and_none_is_shared(u, v, order):
 def test_how_much_is_guessed_does_not_matter(u, v, order):
     u, v = descending(u), descending(v)
 
-    with patch.object(alignment, "_FEW", 1), patch.object(alignment, "_REACH", 1):
+    with patch.object(alignment, "_FEW", 1), patch.object(alignment, "_FIRST_REACHES", ()):
+        partners = cheapest_alignment(u, v, order=order)
+
+    assert cost_of(u, v, partners, order) == pytest.approx(slow_wasserstein(u, v, order), rel=1e-12)
+
+
+@settings(max_examples=300)
+@given(persistences(), persistences(), ORDERS)
+def test_pairs_in_order_are_as_good_a_guess_as_any(u, v, order):
+    u, v = descending(u), descending(v)
+
+    with patch.object(alignment, "_FEW", 1):
         partners = cheapest_alignment(u, v, order=order)
 
     assert cost_of(u, v, partners, order) == pytest.approx(slow_wasserstein(u, v, order), rel=1e-12)
@@ -71,7 +82,8 @@ def test_a_guess_that_is_far_off_does_not_matter(u, v, order, seed):
     guess = any_matching(seed, len(u), len(v))
     at_once = patch.object(alignment, "_FEW", (min(len(u), len(v)) + 1) // 2)  # one guess, of this size
 
-    with at_once, patch.object(alignment, "_REACH", 1), patch.object(alignment, "_spread", lambda *_: guess):
+    guessed = patch.object(alignment, "_FIRST_REACHES", ()), patch.object(alignment, "_spread", lambda *_: guess)
+    with at_once, guessed[0], guessed[1]:
         partners = cheapest_alignment(u, v, order=order)
 
     assert cost_of(u, v, partners, order) == pytest.approx(slow_wasserstein(u, v, order), rel=1e-12)

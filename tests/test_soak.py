@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
-from conftest import stream_of
+from conftest import SHARED, stream_of
 from oracles import sorted_forest
 
 from topoimp.checkpoint.header import TensorInfo, format_header
+from topoimp.choices import Data
 from topoimp.commands.barcode import barcode_report
+from topoimp.commands.prune_run import prune_run
+from topoimp.commands.train import train_run
 from topoimp.forest import spanning_forest
 from topoimp.number_format import F8_E4M3
+from topoimp.rounds.planning import RoundOptions
 
 
 @pytest.mark.soak
@@ -40,3 +44,28 @@ def test_a_layer_of_more_than_2_to_the_32_weights(tmp_path):
     assert report.layers[0]["n_edges"] == len(places)
     assert report.layers[0]["floor"] == len(wanted)
     assert spanning_forest(layer).indices.tolist() == wanted
+
+
+@pytest.mark.soak
+def test_magnitude_pruning_loses_components_long_before_accuracy_and_full_protection_costs_some(tmp_path):
+    """The trial of docs/theory.md, section 11, with one epoch a round: LeNet-300-100 on MNIST, 20 rounds."""
+    data, run = SHARED / "datasets", tmp_path / "run"
+    if not (data / "mnist").is_dir():
+        pytest.skip("the published files of MNIST are not beside the project")
+    train_run("lenet-300-100", data=Data.MNIST, recipe="quick", data_folder=data, output=run)
+
+    magnitude, topological = (
+        {
+            (row["round"], row.get("layer")): row
+            for row in prune_run(run, RoundOptions(n_rounds=20, method=method), data_folder=data).report.rows
+        }
+        for method in ("magnitude", "topological")
+    )
+
+    unpruned, sparse, sparser = (magnitude[number, None] for number in (0, 15, 20))
+    assert 0.035 < sparse["density"] < 0.037
+    assert magnitude[15, "fc1.weight"]["beta0"] > 50
+    assert sparse["test_accuracy"] > unpruned["test_accuracy"] - 0.01
+    assert sparser["density"] < 0.015
+    assert 0 < sparser["test_accuracy"] - topological[20, None]["test_accuracy"] < 0.03
+    assert {row["beta0"] for (_, layer), row in topological.items() if layer} == {1}

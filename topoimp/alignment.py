@@ -3,8 +3,10 @@
 Lists are persistences above 0, descending; either may be empty. Matching x with y costs |x - y|^p, a bar without a
 partner (x / 2)^p, p = 1 or 2. As the cost is convex, some cheapest matching keeps the order: it aligns the lists.
 
-All pairs of 50,000 bars are too many to look at. So a guess, from every other bar of both lists, is made better by
-looking only at pairs close to it, until that finds nothing cheaper. Then nothing is:
+All pairs of 50,000 bars are too many to look at. So a guess is made better by looking only at pairs close to it, until
+that finds nothing cheaper. The first guess pairs the lists in order, which is nearly right for layers that differ
+little; if that takes too long, another comes from every other bar of both lists. Once nothing is cheaper close by,
+nothing is:
 
     A matching M that is the cheapest among the pairs *between its own* is the cheapest of all. Bars i and j are between
     the pairs of M if none of these separates them: i not above and j below it, nor the other way round.
@@ -29,6 +31,9 @@ _RATIO = {1: 3.0, 2: (4 + 7**0.5) / 3}
 _FEW = 32
 """Lists of which one is no longer are matched without a guess."""
 
+_FIRST_REACHES = (2, 4)
+"""How far around the pairs in order a better matching is looked for before there is another guess, in bars."""
+
 _REACH = 1
 """How far around a guess a better matching is looked for, in bars, at first."""
 
@@ -52,6 +57,12 @@ def cheapest_alignment(u: FloatArray, v: FloatArray, *, order: int) -> IndexArra
     worth = _pairs_worth_matching(u, v, order)
     if min(len(u), len(v)) <= _FEW:
         return _aligned(u, v, *worth, order)[0]
+    partners, cost = _in_order(u, v, order)
+    for reach in _FIRST_REACHES:
+        better, cheapest = _aligned(u, v, *_near(partners, worth, len(v), reach), order)
+        if cheapest >= cost * (1 - _ROUNDING):
+            return partners
+        partners, cost = better, cheapest
     partners, cost = _guessed(u, v, worth, order)
     reach = _REACH
     while True:
@@ -60,6 +71,13 @@ def cheapest_alignment(u: FloatArray, v: FloatArray, *, order: int) -> IndexArra
         if cheapest >= cost * (1 - _ROUNDING):
             return partners
         cost = cheapest
+
+
+def _in_order(u: FloatArray, v: FloatArray, order: int) -> tuple[IndexArray, float]:
+    """Pair the longest bars one by one, and give what that costs."""
+    n = min(len(u), len(v))
+    lengths = np.concatenate([np.abs(u[:n] - v[:n]), u[n:] / 2, v[n:] / 2])
+    return np.where(np.arange(len(u)) < n, np.arange(len(u)), -1), float(np.sum(lengths**order))
 
 
 def _guessed(u: FloatArray, v: FloatArray, worth: Pairs, order: int) -> tuple[IndexArray, float]:

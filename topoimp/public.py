@@ -10,6 +10,8 @@ from topoimp.bars import Bars, bars_of
 from topoimp.betti import BettiNumbers, betti_curve
 from topoimp.bounds import LayerBound, layer_bound
 from topoimp.catalogue import LayerPatterns
+from topoimp.chance.betti import expected_betti_curve
+from topoimp.chance.nulls import ExpectedBettiNumbers
 from topoimp.chance.simulation import NullDistribution, forest_edges_by_chance, shuffled_forest_edges
 from topoimp.choices import BarConvention, Data, Essential, Method, NeuralPersistence, Scale, Scope, Shuffle, View
 from topoimp.commands.apply_mask import apply_mask
@@ -18,6 +20,7 @@ from topoimp.commands.bound import architecture_bound_report, bound_report, shap
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.job import Pruning
 from topoimp.commands.plan import PruningPlan, plan_pruning
+from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.commands.prune_run import IterativePruning, prune_run, prune_with_trainer
 from topoimp.commands.train import Training, train_run
@@ -65,6 +68,7 @@ __all__ = [
     "Data",
     "DataError",
     "Essential",
+    "ExpectedBettiNumbers",
     "Forest",
     "GateError",
     "HeldMask",
@@ -108,6 +112,7 @@ __all__ = [
     "bottleneck_distance",
     "bound_report",
     "comparison_report",
+    "expected_betti_curve",
     "forest_edges_by_chance",
     "hold_mask",
     "layer_bound",
@@ -115,6 +120,7 @@ __all__ = [
     "parse_trainer",
     "persistent_entropy",
     "plan_pruning",
+    "plan_run",
     "prune_checkpoint",
     "prune_module",
     "prune_run",

@@ -85,6 +85,15 @@ def test_the_closed_form_is_what_simulations_give(n_rows, n_columns, monkeypatch
     assert (np.abs(closed.beta0 - simulated) <= np.maximum(0.5, 0.01 * n_forest)).all()
 
 
+def test_a_few_zeros_do_not_matter_where_a_layer_is_too_large_to_simulate(monkeypatch):
+    monkeypatch.setattr("topoimp.chance.betti.LARGEST_SIMULATED", 100)
+    few, many = make_weight(0, 40, 50, "normal"), make_weight(0, 40, 50, "normal")
+    few[0, :2], many[0, :3] = 0, 0
+
+    assert expected(few, [60]).beta0.tolist() == betti_curve_iid(40, 50, [60]).beta0.tolist()
+    assert expected(many, [60]) is None
+
+
 def test_edges_of_the_view_channel_are_pairs_of_channels():
     layer = by_channel(as_layer(make_weight(0, 10, 12 * 9, "normal")), 9)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from topoimp.arrays import IndexArray
 from topoimp.chance.drawing import generator_of
-from topoimp.chance.nulls import BettiCurve, betti_curve_iid
+from topoimp.chance.nulls import FEW_ZEROS, ExpectedBettiNumbers, betti_curve_iid
 from topoimp.chance.shuffling import NOTHING, live_shape, shuffled
 from topoimp.choices import Shuffle
 from topoimp.forest import Forest
@@ -22,11 +22,14 @@ LARGEST_SIMULATED = 4_000_000
 """Edges up to which a layer is simulated: all of them are put in a random order, each time."""
 
 
-def expected_betti_curve(layer: Layer, forest: Forest, n_edges: IndexArray, *, seed: int = 0) -> BettiCurve | None:
+def expected_betti_curve(
+    layer: Layer, forest: Forest, n_edges: IndexArray, *, seed: int = 0
+) -> ExpectedBettiNumbers | None:
     """Give the Betti numbers to expect of the k strongest edges of a layer if strengths had no structure.
 
     In closed form (``nulls.betti_curve_iid``) where all weights of the live rows and columns are edges and neither side
-    is short; elsewhere by simulation. Dead rows and columns are components.
+    is short; elsewhere by simulation, unless a layer is large and has a few zeros (``nulls.FEW_ZEROS``) only. Dead rows
+    and columns are components.
 
     Args:
         layer: its weights.
@@ -38,14 +41,15 @@ def expected_betti_curve(layer: Layer, forest: Forest, n_edges: IndexArray, *, s
         None if a layer that needs simulation has more than ``LARGEST_SIMULATED`` edges.
     """
     n_rows, n_columns = live_shape(forest)
-    n_dead = forest.n_vertices - n_rows - n_columns
-    if forest.n_edges == n_rows * n_columns > 0:
+    n_zeros, is_large = n_rows * n_columns - forest.n_edges, forest.n_edges > LARGEST_SIMULATED
+    if n_zeros == 0 < n_rows or (is_large and n_zeros <= FEW_ZEROS * n_rows * n_columns):
         live = betti_curve_iid(n_rows, n_columns, n_edges.tolist())
         if live is not None:
-            return BettiCurve(n_edges, live.beta0 + n_dead, live.beta1)
-    if forest.n_edges > LARGEST_SIMULATED:
+            n_dead = forest.n_vertices - n_rows - n_columns
+            return ExpectedBettiNumbers(n_edges, live.beta0 + n_dead, live.beta1)
+    if is_large:
         return None
     drawing, rng = shuffled(layer, forest, NOTHING, Shuffle.EDGES), generator_of(layer.name, seed)
     ranks = [np.searchsorted(drawing.joining_draws(rng), n_edges, side="right") for _ in range(N_SIMULATIONS)]
     beta0 = forest.n_vertices - np.mean(ranks, axis=0)
-    return BettiCurve(n_edges, beta0, n_edges - forest.n_vertices + beta0)
+    return ExpectedBettiNumbers(n_edges, beta0, n_edges - forest.n_vertices + beta0)

@@ -22,13 +22,14 @@ from dataclasses import dataclass
 from math import isfinite
 
 from topoimp.chance.nulls import (
+    FEW_ZEROS,
     LEAST_SIDE,
     expected_forest_edges_iid,
     expected_forest_edges_random,
     guaranteed_forest_edges,
 )
 from topoimp.chance.shuffling import live_shape
-from topoimp.chance.simulation import FEW_ZEROS, NullDistribution, added_up, shuffled_forest_edges
+from topoimp.chance.simulation import NullDistribution, added_up, shuffled_forest_edges
 from topoimp.choices import Shuffle, chosen
 from topoimp.errors import OptionError
 from topoimp.forest import Forest

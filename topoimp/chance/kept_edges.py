@@ -12,13 +12,14 @@ from math import prod
 from topoimp.bounds import round_half_up
 from topoimp.catalogue import LayerInfo
 from topoimp.chance.nulls import (
+    FEW_ZEROS,
     connectivity_probability,
     expected_forest_edges_iid,
     expected_forest_edges_random,
     guaranteed_forest_edges,
 )
 from topoimp.chance.shuffling import live_shape
-from topoimp.chance.simulation import FEW_TIES, FEW_ZEROS, forest_edges_by_chance, simulated_forest_edges_iid
+from topoimp.chance.simulation import FEW_TIES, forest_edges_by_chance, simulated_forest_edges_iid
 from topoimp.choices import Method
 from topoimp.errors import OptionError
 from topoimp.forest import Forest

@@ -19,6 +19,9 @@ from topoimp.errors import OptionError
 LEAST_SIDE = 9
 """A layer with fewer rows or columns is too small for what is expected of large ones."""
 
+FEW_ZEROS = 0.001
+"""Share of zeros, beside dead rows and columns, wherever they are, that cannot matter to what is expected."""
+
 _MOST_STEPS = 200
 """Newton's rule takes about six steps, and about fifty where a giant component just appears."""
 
@@ -32,7 +35,7 @@ class Expectation:
 
 
 @dataclass(frozen=True)
-class BettiCurve:
+class ExpectedBettiNumbers:
     """Betti numbers of the graphs of the k strongest weights.
 
     Args:
@@ -128,7 +131,7 @@ def expected_components_iid(n_rows: int, n_columns: int, n_kept: int) -> float |
     return None if n_forest is None else n_rows + n_columns - n_forest
 
 
-def betti_curve_iid(n_rows: int, n_columns: int, n_kept: Sequence[int]) -> BettiCurve | None:
+def betti_curve_iid(n_rows: int, n_columns: int, n_kept: Sequence[int]) -> ExpectedBettiNumbers | None:
     """Give the Betti numbers to expect of the k strongest weights if strengths are independent and alike, for some k.
 
     A graph's cycles are its edges less those of its forest, so beta1 = k - V + beta0.
@@ -149,7 +152,7 @@ def betti_curve_iid(n_rows: int, n_columns: int, n_kept: Sequence[int]) -> Betti
     if min(n_rows, n_columns) < LEAST_SIDE:
         return None
     kept, beta0 = np.array(n_kept, np.int64), np.array(components, np.float64)
-    return BettiCurve(kept, beta0, kept - (n_rows + n_columns) + beta0)
+    return ExpectedBettiNumbers(kept, beta0, kept - (n_rows + n_columns) + beta0)
 
 
 def expected_forest_edges_random(n_edges: int, floor: int, n_kept: int) -> Expectation:

@@ -21,9 +21,6 @@ from topoimp.layers import Layer
 FEW_TIES = 0.01
 """Share of the weights kept that may be chosen by index without mattering to what is expected."""
 
-FEW_ZEROS = 0.001
-"""Share of zeros, beside dead rows and columns, wherever they are, that cannot matter to what is expected."""
-
 
 @dataclass(frozen=True)
 class NullDistribution:

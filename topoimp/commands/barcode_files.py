@@ -11,7 +11,7 @@ from topoimp.bars import Bars, bars_of, write_bars_csv, write_bars_npz
 from topoimp.betti import DEFAULT_LEVELS, BettiNumbers, betti_curve, check_levels
 from topoimp.chance.betti import expected_betti_curve
 from topoimp.chance.drawing import check_seed
-from topoimp.chance.nulls import BettiCurve
+from topoimp.chance.nulls import ExpectedBettiNumbers
 from topoimp.choices import BarConvention, Scale
 from topoimp.errors import OptionError
 from topoimp.forest import Forest
@@ -110,7 +110,7 @@ class BarcodeFiles:
         The layers are looked at once more.
         """
 
-        def look(layer: Layer, threads: int) -> tuple[BettiNumbers, BettiCurve | None]:
+        def look(layer: Layer, threads: int) -> tuple[BettiNumbers, ExpectedBettiNumbers | None]:
             unit = units[layer.name]
             levels = [unit.birth * share for share in DEFAULT_LEVELS] if self.levels is None else self.levels
             curve = betti_curve(layer, forests[layer.name], levels, unit=unit, threads=threads)

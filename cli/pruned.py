@@ -1,0 +1,59 @@
+"""What a pruning of a checkpoint shows: tables, and notes on stderr."""
+
+from typing import TYPE_CHECKING
+
+from topoimp.report import Report
+
+from .output import for_people, note, note_left_out, show_table
+
+if TYPE_CHECKING:
+    from topoimp.commands.job import Pruning
+
+_FACTS = {
+    "target": "target",
+    "n_kept": "kept",
+    "density": "density",
+    "beta0": "beta0",
+    "barcode_kept": "barcode kept",
+    "retention": "retention",
+    "floor_binds": "floor binds",
+}
+
+
+def show_pruning(report: Report) -> None:
+    """Print a row per round, and the layers after the last; of a pruning by a given mask, the layers."""
+    settings = report.settings
+    if "rounds" not in settings:
+        title = f"{report.inputs['checkpoint']} under the {settings['method']} of {report.inputs['mask']}"
+        facts = {name: header for name, header in _FACTS.items() if name not in ("target", "floor_binds")}
+        show_table(title, {"layer": "layer", "floor": "floor", **facts}, for_people(report.rows))
+        return
+    epsilon = f", epsilon {settings['epsilon']:g}" if settings.get("epsilon") else ""
+    title = f"{report.inputs['checkpoint']}: method {settings['method']}{epsilon}, scope {settings['scope']}"
+    show_table(title, {"round": "round", **_FACTS}, report.rounds)
+    last = report.network["round"]
+    layers = [row for row in report.rows if row["round"] == last]
+    show_table(f"after round {last}", {"layer": "layer", "floor": "floor", **_FACTS}, for_people(layers))
+
+
+def note_pruning(pruning: "Pruning", *, quiet: bool, verbose: bool) -> None:
+    """Say on stderr what was left out, held at its floor, not copied, and written."""
+    report, outputs = pruning.report, pruning.outputs
+    note_left_out(report, quiet=quiet)
+    if verbose:
+        for name, reason in report.left_out.items():
+            note(f"left out {name}: {reason}", quiet=quiet)
+    if pruning.held_at_floor:
+        names = ", ".join(pruning.held_at_floor)
+        note(f"held at the floor, as their target is below it: {names}", quiet=quiet)
+    if "rounds" in report.settings:
+        note("no training between rounds: they equal one shot at the last target", quiet=quiet)
+    if "rewind" in report.inputs:
+        note(f"rewound: the weights are those of {report.inputs['rewind']}", quiet=quiet)
+    if pruning.not_copied:
+        names = ", ".join(pruning.not_copied[:3]) + (", ..." if len(pruning.not_copied) > 3 else "")
+        note(f"not copied, as it holds other weights or is no tensor: {names}", quiet=quiet)
+    if pruning.recipe:
+        note(f"the recipe of these weights is {pruning.recipe}", quiet=quiet)
+    for path in (*outputs.rounds.values(), outputs.checkpoint, outputs.mask, outputs.table):
+        note(f"wrote {path}", quiet=quiet)
