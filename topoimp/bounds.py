@@ -53,6 +53,10 @@ def round_half_up(value: Fraction) -> int:
     return (2 * value.numerator + value.denominator) // (2 * value.denominator)
 
 
+_FIRST_DIGITS = 60
+"""Decimal digits that decide nearly always how a count is rounded."""
+
+
 def count_after(n_edges: int, kept: Fraction, rounds: int) -> int:
     """Give round(n_edges * kept^rounds), halves up, exactly.
 
@@ -78,9 +82,6 @@ def count_after(n_edges: int, kept: Fraction, rounds: int) -> int:
         if can_tie:
             return round_half_up(n_edges * kept**rounds)
         digits *= 2
-
-
-_FIRST_DIGITS = 60
 
 
 def exact_rate(rate: float | Fraction) -> Fraction:
