@@ -1,6 +1,7 @@
 """What many tests need: the command line in this process, the sample checkpoints, and small files to work on."""
 
 import shutil
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from topoimp.streaming import LayerStream
 # Cases are drawn anew each time; a failure prints the blob that finds it again. Slow machines may be slow.
 hypothesis.settings.register_profile("topoimp", deadline=None, print_blob=True, max_examples=100)
 hypothesis.settings.load_profile("topoimp")
+
+# A script's background jobs ignore interruptions, and so would every command that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parent.parent
 SAMPLES = REPOSITORY / "sample_checkpoints"
