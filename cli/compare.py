@@ -23,7 +23,7 @@ from .options import (
     ViewOption,
     layer_patterns,
 )
-from .output import for_people, in_view, note_left_out, noting_compilation, progress, show, show_table
+from .output import for_people, in_view, note, note_left_out, noting_compilation, progress, show, show_table
 
 
 def _compare(
@@ -85,6 +85,7 @@ def _compare(
     fired = fired_gates(gates, report)
     show(report, format, lambda report: _show_comparison(report, np))
     note_left_out(report, quiet=quiet)
+    _note_chance(report, quiet=quiet)
     if fired:
         raise GateError(*fired)
 
@@ -110,6 +111,16 @@ def _show_comparison(report: Report, convention: NeuralPersistence | None) -> No
         rows,
         dispensable=[list(persistences), ["bottleneck"], ["excess"]],
     )
+
+
+def _note_chance(report: Report, *, quiet: bool) -> None:
+    """Say where no closed form tells what chance would keep, and what does."""
+    names = dict.fromkeys(str(row["layer"]) for row in report.layers if row["floor"] and row["retention_iid"] is None)
+    if names and report.settings["null"] is None:
+        shown = ", ".join([*names][:3]) + (", ..." if len(names) > 3 else "")
+        note(
+            f"by chance: --null shuffle:20 tells, as no closed form holds for {shown}, {len(names)} in all", quiet=quiet
+        )
 
 
 _KEPT = {

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 
@@ -74,6 +75,15 @@ def test_the_norm_of_neural_persistence_can_be_chosen(topoimp, lenet):
     usual = json.loads(topoimp("compare", lenet, lenet, "--format", "json").out)["network"]
 
     assert network["np_rieck"] == network["np_rieck_reference"] < usual["np_rieck"]
+
+
+def test_where_no_closed_form_holds_a_note_says_what_tells(topoimp, write):
+    path = write({"a": np.ones((2, 3)), "b": np.ones((2, 3)), "dead": np.zeros((2, 3))})
+
+    noted, shuffled = topoimp("compare", path, path), topoimp("compare", path, path, "--null", "shuffle:2")
+
+    assert noted.err == "by chance: --null shuffle:20 tells, as no closed form holds for a, b, 2 in all\n"
+    assert shuffled.err == ""
 
 
 def test_of_several_others_each_has_a_line(topoimp, lenet, lenet_init, pruned):
