@@ -18,17 +18,17 @@ import torch
 from measure import interleaved
 
 from topoimp.architectures import parse_architecture
-from topoimp.catalogue import LayerPatterns
 from topoimp.choices import Method, Recipes, Scope
 from topoimp.commands.prune_run import prune_run
 from topoimp.commands.train import train_run
 from topoimp.data import Images
-from topoimp.rounds.assignment import Assignment
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.pruning.schedule import plan_schedule
 from topoimp.rounds.built_in_trainer import built_in_trainer
 from topoimp.rounds.loop import Plan, Start, prune_iteratively
 from topoimp.rounds.planning import RoundOptions
-from topoimp.run_folder import RoundFiles, SeedFiles
-from topoimp.schedule import plan_schedule
+from topoimp.rounds.run_folder import RoundFiles, SeedFiles
+from topoimp.rounds.training_task import Assignment
 from topoimp.training.loop import retrain_network
 from topoimp.training.models import build_network
 from topoimp.training.recipes import Recipe, recipe_for

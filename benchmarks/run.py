@@ -19,13 +19,13 @@ from measure import extra_memory, interleaved, once
 from peers import PEERS
 from torch.nn.utils import prune
 
-from topoimp.catalogue import LayerInfo
-from topoimp.forest import spanning_forest
-from topoimp.layers import Layer, as_layer
-from topoimp.ranking import ByStrength
-from topoimp.selection import Cut, cut_of, shares_keeping
-from topoimp.streaming import InHand
-from topoimp.threads import available_threads
+from topoimp.kernels.threads import available_threads
+from topoimp.layers.catalogue import LayerInfo
+from topoimp.layers.layer import Layer, as_layer
+from topoimp.layers.streaming import InHand
+from topoimp.pruning.ranking import ByStrength
+from topoimp.pruning.selection import Cut, cut_of, shares_keeping
+from topoimp.topology.forest import spanning_forest
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs/performance.md"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from topoimp.choices import BarConvention, View
-from topoimp.report import Report
+from topoimp.reports.report import Report
 
 from .options import (
     CheckpointPath,
@@ -28,7 +28,7 @@ from .options import (
 from .output import for_people, in_view, note, note_left_out, noting_compilation, progress, show, show_table
 
 if TYPE_CHECKING:
-    from topoimp.vectors import VectorSettings
+    from topoimp.topology.vectors import VectorSettings
 
 FILES = "Files"
 CHECK = "Check"
@@ -233,7 +233,7 @@ def _levels(text: str | None) -> list[float] | None:
 
 
 def _vector_settings(landscapes: int | None, resolution: int | None, bandwidth: float | None) -> "VectorSettings":
-    from topoimp.vectors import VectorSettings
+    from topoimp.topology.vectors import VectorSettings
 
     default = VectorSettings()
     return VectorSettings(

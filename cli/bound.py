@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from topoimp.choices import View
-from topoimp.report import Report, Row
+from topoimp.reports.report import Report, Row
 
 from .bound_options import parse_densities, parse_input_sizes, parse_shapes
 from .options import (
@@ -26,7 +26,7 @@ from .options import (
 from .output import for_people, in_view, note, note_left_out, noting_compilation, progress, show, show_table
 
 if TYPE_CHECKING:
-    from topoimp.spatial import InputSize
+    from topoimp.pruning.convolution_bound import InputSize
 
 
 def _bound(
@@ -75,7 +75,7 @@ def _bound(
     """Print how far each layer of CHECKPOINT can be pruned with its barcode kept, by any method and by magnitude."""
     from topoimp.commands.bound import architecture_bound_report, bound_report, shape_bound_report
     from topoimp.errors import OptionError
-    from topoimp.schedule import DEFAULT_RATE
+    from topoimp.pruning.schedule import DEFAULT_RATE
 
     if [checkpoint is None, arch is None, not shape].count(False) != 1:
         raise OptionError("bound takes a CHECKPOINT, --arch MODEL or --shape, and one of them is needed")

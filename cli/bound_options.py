@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from topoimp.errors import OptionError
 
 if TYPE_CHECKING:
-    from topoimp.spatial import InputSize
+    from topoimp.pruning.convolution_bound import InputSize
 
 _SIDES = r"[0-9]{1,9}(?:x[0-9]{1,9})*"
 _IMAGE = re.compile(rf"({_SIDES})(?::([0-9]{{1,9}}))?(?::([0-9]{{1,9}}|same))?")
@@ -32,7 +32,7 @@ def parse_input_sizes(texts: list[str] | None) -> "dict[str, InputSize]":
     Raises:
         OptionError: if one is not written so.
     """
-    from topoimp.spatial import InputSize
+    from topoimp.pruning.convolution_bound import InputSize
 
     sizes = {}
     for text in texts or []:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from topoimp.choices import Essential, NeuralPersistence, View
-from topoimp.report import Report
+from topoimp.reports.report import Report
 
 from .options import (
     Command,
@@ -66,7 +66,7 @@ def _compare(
     """Print what OTHER has of the topology of REFERENCE, layer by layer, and what chance would have."""
     from topoimp.commands.compare import comparison_report
     from topoimp.errors import GateError
-    from topoimp.gates import fired_gates, parse_gate
+    from topoimp.reports.gates import fired_gates, parse_gate
 
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view)
     gates = [parse_gate(gate) for gate in fail_if or ()]

@@ -12,7 +12,7 @@ import typer
 from topoimp.choices import NeuralPersistence, Scale, View
 
 if TYPE_CHECKING:
-    from topoimp.catalogue import LayerPatterns
+    from topoimp.layers.catalogue import LayerPatterns
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def layer_patterns(
     Raises:
         OptionError: if groups are not written as PATTERN=G.
     """
-    from topoimp.catalogue import LayerPatterns
+    from topoimp.layers.catalogue import LayerPatterns
 
     parsed = tuple(map(_group, groups or ()))
     return LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=embeddings, groups=parsed, view=view)

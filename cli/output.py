@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from time import monotonic
 
 from topoimp.errors import OutputError
-from topoimp.report import Cell, Report, Row
+from topoimp.reports.report import Cell, Report, Row
 
 from .options import Format
 
@@ -158,7 +158,7 @@ def in_view(report: Report) -> str:
 
 def note_left_out(report: Report, *, quiet: bool) -> None:
     """Say which layers were left out without being asked for."""
-    from topoimp.catalogue import SINGLE_CHANNEL, SKIPPED_EMBEDDING
+    from topoimp.layers.catalogue import SINGLE_CHANNEL, SKIPPED_EMBEDDING
 
     for reason, what, remedy in (
         (SKIPPED_EMBEDDING, "as embeddings or heads", "--embeddings adds them"),

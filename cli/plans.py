@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from topoimp.report import Report
+from topoimp.reports.report import Report
 
 from .options import Format
 from .output import for_people, note, note_left_out, show, show_table
@@ -76,7 +76,7 @@ def _show_run(report: Report) -> None:
 
 def _by_round(what: str, first: Mapping[str, int]) -> list[str]:
     """Give a line for each round, with its layers."""
-    from topoimp.catalogue import natural
+    from topoimp.layers.catalogue import natural
 
     names: dict[int, list[str]] = {}
     for name in sorted(first, key=natural):

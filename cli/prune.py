@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NotRequired, TypedDict
 import typer
 
 from topoimp.choices import Method, Scope
-from topoimp.report import Report
+from topoimp.reports.report import Report
 
 from .options import (
     Command,
@@ -32,10 +32,10 @@ from .rounds import note_rounds, show_rounds
 from .training_options import TRAINING, DataDir, Jobs, Seeds, parse_seeds
 
 if TYPE_CHECKING:
-    from topoimp.catalogue import LayerPatterns
     from topoimp.commands.prune_run import IterativePruning
+    from topoimp.layers.catalogue import LayerPatterns
+    from topoimp.layers.streaming import OnStep
     from topoimp.rounds.planning import RoundOptions
-    from topoimp.streaming import OnStep
 
 
 def _prune(
@@ -168,7 +168,7 @@ def _prune(
     from topoimp.commands.apply_mask import apply_mask
     from topoimp.commands.plan import plan_pruning
     from topoimp.commands.prune import prune_checkpoint
-    from topoimp.run_folder import is_run_folder
+    from topoimp.rounds.run_folder import is_run_folder
 
     rates = layer_rates(layer_rate)
     if is_run_folder(checkpoint) or trainer is not None:
@@ -259,7 +259,7 @@ prune = Command("prune", _prune, "Example: topoimp prune lenet-300-100-mnist.saf
 def _plan_of_run(checkpoint: Path, options: "RoundOptions", output: Path | None, seeds: list[int] | None) -> Report:
     """Plan the rounds of a run folder."""
     from topoimp.commands.plan_run import plan_run
-    from topoimp.run_folder import is_run_folder
+    from topoimp.rounds.run_folder import is_run_folder
 
     if not is_run_folder(checkpoint):
         _refuse({"--dry-run": True}, "a checkpoint whose rounds --trainer trains")
@@ -279,8 +279,8 @@ def _with_training(
 ) -> "IterativePruning":
     """Prune a run folder, or a checkpoint with a trainer."""
     from topoimp.commands.prune_run import prune_run, prune_with_trainer
+    from topoimp.rounds.run_folder import is_run_folder
     from topoimp.rounds.trainer import parse_trainer
-    from topoimp.run_folder import is_run_folder
 
     command = None if trainer is None else parse_trainer(trainer, timeout=timeout, n_seeds=len(seeds or [0]))
     if command is None:

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from topoimp.report import Report
+from topoimp.reports.report import Report
 
 from .output import for_people, note, note_left_out, show_table
 
 if TYPE_CHECKING:
-    from topoimp.commands.job import Pruning
+    from topoimp.commands.pruning_job import Pruning
 
 _FACTS = {
     "target": "target",

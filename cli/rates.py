@@ -44,8 +44,8 @@ def with_output_rate(
 ) -> dict[str, float]:
     """Give the rates of layers of a checkpoint, which does not say what its output layer is."""
     from topoimp.errors import OptionError
+    from topoimp.pruning.schedule import DEFAULT_RATE
     from topoimp.rounds.planning import output_rates
-    from topoimp.schedule import DEFAULT_RATE
 
     if (output_rate is None) != (layer is None):
         raise OptionError("--output-rate and --output-layer go together: a checkpoint does not say which layer it is")

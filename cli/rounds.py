@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from topoimp.report import Report
+from topoimp.reports.report import Report
 
 from .output import for_people, note, note_left_out, show_table
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from topoimp.choices import Recipes
-from topoimp.report import Report
+from topoimp.reports.report import Report
 
 from .options import Command, Force, Format, FormatOption, Quiet
 from .output import note, progress, show, show_table

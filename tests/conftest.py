@@ -9,9 +9,9 @@ import hypothesis
 import numpy as np
 import pytest
 
-from topoimp.catalogue import LayerInfo, LayerPatterns, select_layers
 from topoimp.checkpoint import open_checkpoint, write_arrays
-from topoimp.streaming import LayerStream
+from topoimp.layers.catalogue import LayerInfo, LayerPatterns, select_layers
+from topoimp.layers.streaming import LayerStream
 
 # Cases are drawn anew each time; a failure prints the blob that finds it again. Slow machines may be slow.
 hypothesis.settings.register_profile("topoimp", deadline=None, print_blob=True, max_examples=100)

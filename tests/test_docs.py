@@ -7,9 +7,9 @@ import sys
 import pytest
 from conftest import REPOSITORY
 
-from topoimp.catalogue import LayerPatterns
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.train import train_run
+from topoimp.layers.catalogue import LayerPatterns
 from topoimp.rounds.planning import RoundOptions
 from topoimp.rounds.trainer import parse_trainer
 

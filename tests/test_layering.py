@@ -1,152 +1,46 @@
-"""Imports only go down: a file imports only from those that stand above it in this list."""
+"""Imports only go down: a file imports from its own folder, without a circle, and from the folders above it."""
 
 import ast
+from collections import defaultdict
+from graphlib import CycleError, TopologicalSorter
 
 import pytest
 from conftest import REPOSITORY
 
-ORDER = (
+HOUSE = (
     "errors",
-    "arrays",
     "choices",
-    "report",
-    "gates",
-    "number_format",
-    "checkpoint.header",
-    "checkpoint.safetensors_file",
-    "checkpoint.torch_file",
-    "checkpoint.index",
-    "checkpoint.finding",
-    "checkpoint.reading",
-    "checkpoint.in_memory",
-    "checkpoint.exchange",
-    "checkpoint.staging",
-    "checkpoint.writing",
-    "checkpoint",
-    "layers",
-    "catalogue",
-    "threads",
-    "streaming",
-    "compilation.calling",
-    "compilation.cache",
-    "compilation.loading",
-    "compilation.compiling",
-    "compilation.kernel",
+    "arrays",
     "compilation",
     "kernels",
-    "kernels.forests",
-    "kernels.counting",
-    "kernels.pruning",
-    "kernels.alignment",
-    "kernels.comparing",
-    "sample",
-    "forest",
-    "certificate",
-    "barcode",
-    "summaries",
-    "betti",
-    "npz_file",
-    "bars",
-    "vectors",
-    "recomputing",
-    "alignment",
-    "distance",
-    "agreement",
-    "selection",
-    "ranking",
-    "bounds",
-    "spatial",
-    "chance.nulls",
-    "chance.drawing",
-    "chance.shuffling",
-    "chance.betti",
-    "chance.simulation",
-    "chance.excess",
-    "schedule",
+    "checkpoint",
+    "layers",
+    "topology",
     "pruning",
-    "chance.kept_edges",
+    "writing",
+    "reports",
     "chance",
-    "mask",
-    "outputs",
-    "pruned_copy",
-    "preservation",
-    "rewinding",
-    "sweeping",
     "comparison",
-    "verification",
-    "columns",
-    "modules.round_masks",
-    "modules.weights",
-    "modules.masks",
-    "modules.pruner",
-    "modules.pruning",
-    "modules.rewinding",
-    "modules.holding",
-    "modules.topological_method",
-    "modules.torch_pruning",
-    "modules",
-    "architectures.parts",
-    "architectures.architecture",
-    "architectures.plain",
-    "architectures.convolutional",
-    "architectures.residual",
-    "architectures.parsing",
+    "torch_modules",
     "architectures",
-    "data.images",
-    "data.folders",
-    "data.digits",
-    "data.idx",
-    "data.cifar_pickle",
-    "data.cifar",
-    "data.npz",
-    "data.hub",
-    "data.loading",
     "data",
-    "training.recipes",
-    "run_folder",
-    "others",
-    "replicates",
-    "rounds.assignment",
-    "rounds.trainer",
-    "training.models",
-    "training.learning_rates",
-    "training.batches",
-    "training.torch_settings",
-    "training.loop",
     "training",
-    "rounds.built_in_trainer",
-    "rounds.checks",
-    "rounds.facts",
-    "rounds.loop",
-    "rounds.planning",
-    "rounds.seed",
-    "rounds.table",
     "rounds",
-    "commands.barcode_files",
-    "commands.barcode_rows",
-    "commands.barcode",
-    "commands.bound_rows",
-    "commands.bound",
-    "commands.job",
-    "commands.apply_mask",
-    "commands.asked",
-    "commands.prune",
-    "commands.plan",
-    "commands.compare",
-    "commands.train",
-    "commands.prune_run",
-    "commands.plan_run",
     "commands",
     "public",
 )
+"""The folders of the library, and the files beside them, from top to bottom."""
+
+OUTSIDE = ("typer", "rich", "topoimp_cli", "cli")
+"""The library neither prints nor knows the command line."""
 
 
-def library_files(folder):
-    return sorted(path for path in folder.rglob("*.py") if path != folder / "__init__.py")
+def library_files(library):
+    return sorted(path for path in library.rglob("*.py") if path != library / "__init__.py")
 
 
-def module_of(path, folder):
-    parts = path.relative_to(folder).with_suffix("").parts
+def module_of(path, library):
+    parts = path.relative_to(library).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
@@ -159,47 +53,102 @@ def imports_of(path):
             yield from (alias.name for alias in node.names)
 
 
-def broken_rules(folder, order):
-    """Each import that runs upward, or leaves the library for the command line, as a sentence."""
-    for path in library_files(folder):
-        module = module_of(path, folder)
-        for imported in imports_of(path):
-            root, _, name = imported.partition(".")
-            if root in ("typer", "rich", "topoimp_cli", "cli"):
-                yield f"{module} imports {imported}"
-            elif root == "topoimp" and name in order and order.index(name) >= order.index(module):
+def folder_of(module):
+    return module.partition(".")[0]
+
+
+def imports_by_module(library):
+    """By module, the modules of the library that it imports, folders' own names included."""
+    return {
+        module_of(path, library): {
+            name.removeprefix("topoimp.") for name in imports_of(path) if name.startswith("topoimp.")
+        }
+        for path in library_files(library)
+    }
+
+
+def imports_upward(library, house=HOUSE):
+    """Each import that runs up the house, or leaves the library for the command line, as a sentence."""
+    for path in library_files(library):
+        module = module_of(path, library)
+        yield from (f"{module} imports {name}" for name in imports_of(path) if folder_of(name) in OUTSIDE)
+    for module, imported in imports_by_module(library).items():
+        own = house.index(folder_of(module))
+        for name in sorted(imported):
+            if folder_of(name) in house and house.index(folder_of(name)) > own:
                 yield f"{module} imports {name}, which stands below it"
 
 
-def modules_without_a_place(folder, order):
-    return [module_of(path, folder) for path in library_files(folder) if module_of(path, folder) not in order]
+def circles(library):
+    """Each circle of imports within a folder; a folder's __init__ counts as a file of its own."""
+    modules = imports_by_module(library)
+    by_folder = defaultdict(dict)
+    for module, imported in modules.items():
+        inside = {name for name in imported if name in modules and folder_of(name) == folder_of(module)}
+        by_folder[folder_of(module)][module] = inside - {module}
+    for graph in by_folder.values():
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            yield error.args[1]
 
 
-def test_every_file_of_the_library_has_a_place_in_the_order():
-    assert modules_without_a_place(REPOSITORY / "topoimp", ORDER) == []
+def without_a_place(library, house=HOUSE):
+    """Each folder or file at the root of the library that the house does not list, and each that it lists in vain."""
+    return {folder_of(module_of(path, library)) for path in library_files(library)} ^ set(house)
+
+
+def contracts(library):
+    """By folder, the first line of its __init__."""
+    files = library.glob("*/__init__.py")
+    return {path.parent.name: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) for path in files}
+
+
+def test_every_folder_of_the_library_has_a_place_in_the_house():
+    assert without_a_place(REPOSITORY / "topoimp") == set()
 
 
 def test_imports_only_go_down():
-    assert list(broken_rules(REPOSITORY / "topoimp", ORDER)) == []
+    assert list(imports_upward(REPOSITORY / "topoimp")) == []
+
+
+def test_no_folder_holds_a_circle_of_imports():
+    assert list(circles(REPOSITORY / "topoimp")) == []
+
+
+def test_every_folder_opens_with_its_contract():
+    folders = {path.parent.name for path in (REPOSITORY / "topoimp").glob("*/*.py")}
+
+    assert {name for name, contract in contracts(REPOSITORY / "topoimp").items() if contract} == folders
 
 
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("from topoimp.forest import Forest", "errors imports forest, which stands below it"),
-        ("def f():\n    import topoimp.sweeping", "errors imports sweeping, which stands below it"),
-        ("from topoimp import barcode", "errors imports barcode, which stands below it"),
-        ("import rich.table", "errors imports rich.table"),
-        ("from topoimp_cli.app import main", "errors imports topoimp_cli.app"),
+        ("from topoimp.topology.forest import Forest", "layers.layer imports topology.forest, which stands below it"),
+        ("def f():\n    import topoimp.rounds.loop", "layers.layer imports rounds.loop, which stands below it"),
+        ("from topoimp import commands", "layers.layer imports commands, which stands below it"),
+        ("import rich.table", "layers.layer imports rich.table"),
+        ("from topoimp_cli.app import main", "layers.layer imports topoimp_cli.app"),
     ],
 )
 def test_the_guard_sees_an_import_that_goes_up(tmp_path, line, complaint):
-    (tmp_path / "errors.py").write_text(line)
+    (tmp_path / "layers").mkdir()
+    (tmp_path / "layers/layer.py").write_text(line)
 
-    assert complaint in list(broken_rules(tmp_path, ORDER))
+    assert complaint in list(imports_upward(tmp_path))
+
+
+def test_the_guard_sees_a_circle(tmp_path):
+    (tmp_path / "layers").mkdir()
+    (tmp_path / "layers/layer.py").write_text("from topoimp.layers.catalogue import Layers")
+    (tmp_path / "layers/catalogue.py").write_text("from topoimp.layers.layer import Layer")
+
+    assert [set(circle) for circle in circles(tmp_path)] == [{"layers.layer", "layers.catalogue"}]
 
 
 def test_the_guard_sees_a_file_without_a_place(tmp_path):
+    (tmp_path / "errors.py").touch()
     (tmp_path / "surprise.py").touch()
 
-    assert modules_without_a_place(tmp_path, ORDER) == ["surprise"]
+    assert without_a_place(tmp_path, ("errors",)) == {"surprise"}

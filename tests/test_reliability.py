@@ -26,7 +26,7 @@ from topoimp.checkpoint import open_checkpoint
 from topoimp.commands.barcode import ALL_LAYERS, barcode_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import OutputError, TopoimpError
-from topoimp.mask import read_masks
+from topoimp.pruning.masks import read_masks
 
 PROGRAM = [sys.executable, "-c", "from topoimp_cli.app import run; run()"]
 PATIENCE = 120

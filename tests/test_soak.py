@@ -6,13 +6,13 @@ from conftest import SHARED, stream_of
 from oracles import sorted_forest
 
 from topoimp.checkpoint.header import TensorInfo, format_header
+from topoimp.checkpoint.number_format import F8_E4M3
 from topoimp.choices import Data
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.prune_run import prune_run
 from topoimp.commands.train import train_run
-from topoimp.forest import spanning_forest
-from topoimp.number_format import F8_E4M3
 from topoimp.rounds.planning import RoundOptions
+from topoimp.topology.forest import spanning_forest
 
 
 @pytest.mark.soak

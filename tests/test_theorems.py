@@ -12,18 +12,17 @@ from oracles import complete_persistences, matching_costs, merged_deaths, random
 from scipy.optimize import linear_sum_assignment
 from strategies import SEEDS, make_weight, weights
 
-from topoimp.barcode import barcode_of, barcode_of_forest
-from topoimp.bounds import critical_compression
-from topoimp.catalogue import LayerPatterns
-from topoimp.certificate import certificate_of
 from topoimp.chance.nulls import expected_forest_edges_iid, expected_forest_edges_random
 from topoimp.choices import Method
 from topoimp.commands.bound import bound_report
-from topoimp.distance import wasserstein_distance
-from topoimp.forest import spanning_forest
-from topoimp.layers import as_layer, by_channel
-from topoimp.pruning import keep_each, pruned_layer, rule_for
-from topoimp.streaming import InHand
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.layer import as_layer, by_channel
+from topoimp.layers.streaming import InHand
+from topoimp.pruning.bounds import certificate_of, critical_compression
+from topoimp.pruning.rules import keep_each, pruned_layer, rule_for
+from topoimp.topology.barcode import barcode_of, barcode_of_forest
+from topoimp.topology.distance import wasserstein_distance
+from topoimp.topology.forest import spanning_forest
 
 # Barcodes and masks.
 

@@ -14,9 +14,6 @@ from numpy.testing import assert_array_equal
 from oracles import connected_probabilities, slow_components, slow_forest, tight_chance
 from strategies import persistences, weights
 
-from topoimp.barcode import Barcode, barcode_of_forest, neural_persistence
-from topoimp.bounds import count_after, critical_compression, exact_rate, magnitude_safe_count, rounds_above
-from topoimp.certificate import certificate_of
 from topoimp.chance.nulls import (
     connectivity_probability,
     connectivity_threshold,
@@ -25,10 +22,19 @@ from topoimp.chance.nulls import (
 )
 from topoimp.chance.simulation import simulated_forest_edges_iid
 from topoimp.commands.barcode import barcode_report
-from topoimp.distance import bottleneck_distance
-from topoimp.forest import spanning_forest
-from topoimp.layers import as_layer
-from topoimp.spatial import InputSize, spatial_graph
+from topoimp.layers.layer import as_layer
+from topoimp.pruning.bounds import (
+    certificate_of,
+    count_after,
+    critical_compression,
+    exact_rate,
+    magnitude_safe_count,
+    rounds_above,
+)
+from topoimp.pruning.convolution_bound import InputSize, spatial_graph
+from topoimp.topology.barcode import Barcode, barcode_of_forest, neural_persistence
+from topoimp.topology.distance import bottleneck_distance
+from topoimp.topology.forest import spanning_forest
 
 THEORY = (REPOSITORY / "docs" / "theory.md").read_text(encoding="utf-8")
 

@@ -18,8 +18,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from topoimp.modules.topological_method import TopologicalUnstructured as TopologicalUnstructured
     from topoimp.public import *  # noqa: F403  # for editors and type checkers: the same names, listed there
+    from topoimp.torch_modules.topological_method import TopologicalUnstructured as TopologicalUnstructured
 
 
 def __getattr__(name: str) -> object:

@@ -5,11 +5,6 @@ Importing it does not import torch. What cannot be without torch stands in ``WIT
 
 from types import MappingProxyType
 
-from topoimp.barcode import Barcode, Unit, barcode_of, neural_persistence, unit_of
-from topoimp.bars import Bars, bars_of
-from topoimp.betti import BettiNumbers, betti_curve
-from topoimp.bounds import LayerBound, layer_bound
-from topoimp.catalogue import LayerPatterns
 from topoimp.chance.betti import expected_betti_curve
 from topoimp.chance.nulls import ExpectedBettiNumbers
 from topoimp.chance.simulation import NullDistribution, forest_edges_by_chance, shuffled_forest_edges
@@ -18,19 +13,12 @@ from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.commands.bound import architecture_bound_report, bound_report, shape_bound_report
 from topoimp.commands.compare import comparison_report
-from topoimp.commands.job import Pruning
 from topoimp.commands.plan import PruningPlan, plan_pruning
 from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.commands.prune_run import IterativePruning, prune_run, prune_with_trainer
+from topoimp.commands.pruning_job import Pruning
 from topoimp.commands.train import Training, train_run
-from topoimp.distance import (
-    BarcodeDistances,
-    barcode_distances,
-    bottleneck_distance,
-    sorted_linf_distance,
-    wasserstein_distance,
-)
 from topoimp.errors import (
     CheckpointError,
     DataError,
@@ -42,20 +30,32 @@ from topoimp.errors import (
     TrainingError,
     VerificationError,
 )
-from topoimp.forest import Forest, spanning_forest
-from topoimp.layers import Layer, as_layer
-from topoimp.mask import PackedMask, read_masks
-from topoimp.modules.holding import HeldMask, hold_mask
-from topoimp.modules.pruner import ModulePruner, ModulePruning
-from topoimp.modules.pruning import prune_module
-from topoimp.modules.rewinding import rewind_module
-from topoimp.modules.torch_pruning import topological_unstructured
-from topoimp.report import COLUMNS, Report
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.layer import Layer, as_layer
+from topoimp.pruning.bounds import LayerBound, layer_bound
+from topoimp.pruning.convolution_bound import InputSize
+from topoimp.pruning.masks import PackedMask, read_masks
+from topoimp.reports.report import COLUMNS, Report
 from topoimp.rounds.planning import RoundOptions
 from topoimp.rounds.trainer import Trainer, parse_trainer
-from topoimp.spatial import InputSize
-from topoimp.summaries import persistent_entropy, total_persistence
-from topoimp.vectors import VectorSettings, vectors_of
+from topoimp.topology.barcode import Barcode, Unit, barcode_of, neural_persistence, unit_of
+from topoimp.topology.bars import Bars, bars_of
+from topoimp.topology.betti import BettiNumbers, betti_curve
+from topoimp.topology.distance import (
+    BarcodeDistances,
+    barcode_distances,
+    bottleneck_distance,
+    sorted_linf_distance,
+    wasserstein_distance,
+)
+from topoimp.topology.forest import Forest, spanning_forest
+from topoimp.topology.summaries import persistent_entropy, total_persistence
+from topoimp.topology.vectors import VectorSettings, vectors_of
+from topoimp.torch_modules.holding import HeldMask, hold_mask
+from topoimp.torch_modules.pruner import ModulePruner, ModulePruning
+from topoimp.torch_modules.pruning import prune_module
+from topoimp.torch_modules.rewinding import rewind_module
+from topoimp.torch_modules.torch_pruning import topological_unstructured
 
 __all__ = [
     "COLUMNS",
@@ -140,5 +140,5 @@ __all__ = [
     "wasserstein_distance",
 ]
 
-WITH_TORCH = MappingProxyType({"TopologicalUnstructured": "topoimp.modules.topological_method"})
+WITH_TORCH = MappingProxyType({"TopologicalUnstructured": "topoimp.torch_modules.topological_method"})
 """Public names that derive from classes of torch, and the modules that hold them; ``import *`` leaves them out."""

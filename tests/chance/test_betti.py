@@ -8,8 +8,8 @@ from strategies import SEEDS, make_weight, weights
 from topoimp.chance.betti import expected_betti_curve
 from topoimp.chance.nulls import betti_curve_iid
 from topoimp.errors import OptionError
-from topoimp.forest import spanning_forest
-from topoimp.layers import as_layer, by_channel
+from topoimp.layers.layer import as_layer, by_channel
+from topoimp.topology.forest import spanning_forest
 
 
 def expected(weight, n_edges, *, name="a", seed=0):

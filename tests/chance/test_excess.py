@@ -8,12 +8,12 @@ from strategies import KINDS, SEEDS, make_weight
 
 from topoimp.chance.excess import MANY_TIES, ByChance, Null, by_chance, parse_null, together_by_chance
 from topoimp.chance.simulation import NullDistribution, forest_edges_by_chance, forest_edges_kept, shuffled_forest_edges
+from topoimp.checkpoint.number_format import F8_E4M3, F32, F64
 from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
-from topoimp.forest import spanning_forest
-from topoimp.layers import as_layer
-from topoimp.number_format import F8_E4M3, F32, F64
-from topoimp.sample import tied_share
+from topoimp.layers.layer import as_layer
+from topoimp.layers.sampling import tied_share
+from topoimp.topology.forest import spanning_forest
 
 SIDES = st.integers(1, 20)
 

@@ -10,8 +10,8 @@ from topoimp.chance.kept_edges import exact_densities, kept_edges_of, kept_edges
 from topoimp.chance.nulls import connectivity_probability
 from topoimp.chance.simulation import forest_edges_by_chance
 from topoimp.errors import OptionError
-from topoimp.forest import spanning_forest
-from topoimp.layers import as_layer, by_channel
+from topoimp.layers.layer import as_layer, by_channel
+from topoimp.topology.forest import spanning_forest
 
 DENSITIES = st.lists(st.sampled_from([0.0, 0.001, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0]), max_size=3)
 

@@ -10,8 +10,8 @@ from strategies import KINDS, make_weight, weights
 from topoimp.chance.shuffling import Strongest, live_shape, n_forest_edges_of, shuffled, strongest_of
 from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
-from topoimp.forest import spanning_forest
-from topoimp.layers import as_layer, by_channel
+from topoimp.layers.layer import as_layer, by_channel
+from topoimp.topology.forest import spanning_forest
 
 SHARES = st.floats(0, 1)
 SHUFFLES = st.sampled_from(list(Shuffle))

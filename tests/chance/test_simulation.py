@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from oracles import slow_forest, slow_guaranteed, slow_order
 from strategies import SEEDS, make_weight, weights
 
-from topoimp.catalogue import LayerPatterns, select_layers
 from topoimp.chance.nulls import expected_forest_edges_iid, expected_forest_edges_random
 from topoimp.chance.simulation import (
     ForestEdgesKept,
@@ -22,8 +21,9 @@ from topoimp.chance.simulation import (
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
-from topoimp.forest import spanning_forest
-from topoimp.layers import as_layer
+from topoimp.layers.catalogue import LayerPatterns, select_layers
+from topoimp.layers.layer import as_layer
+from topoimp.topology.forest import spanning_forest
 
 SHARES = st.floats(0, 1)
 SHUFFLES = st.sampled_from(list(Shuffle))

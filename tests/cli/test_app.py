@@ -113,7 +113,7 @@ def test_failed_verification_exits_with_4(topoimp, monkeypatch, lenet):
     def nothing_pruned(codes, first, _parts, piece, kept):
         piece[:], kept[:] = codes[first : first + len(piece)], False
 
-    monkeypatch.setattr("topoimp.pruned_copy._prune_piece", nothing_pruned)
+    monkeypatch.setattr("topoimp.writing.pruned_copy._prune_piece", nothing_pruned)
 
     outcome = topoimp("prune", lenet, "--rounds", 1)
 

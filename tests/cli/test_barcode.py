@@ -175,12 +175,12 @@ def test_a_check_of_nothing_exits_with_1(topoimp, lenet):
 
 
 def test_a_difference_exits_with_4(topoimp, lenet, monkeypatch):
-    from topoimp.barcode import Barcode, barcode_of
+    from topoimp.topology.barcode import Barcode, barcode_of
 
     def one_bar_more(layer):
         return Barcode(barcode_of(layer).deaths[:-1], 2)
 
-    monkeypatch.setattr("topoimp.recomputing.barcode_by_gudhi", one_bar_more)
+    monkeypatch.setattr("topoimp.topology.gudhi_check.barcode_by_gudhi", one_bar_more)
 
     outcome = topoimp("barcode", lenet, "--check")
 

@@ -6,13 +6,13 @@ import torch
 from numpy.testing import assert_array_equal
 from safetensors.numpy import load_file
 
-from topoimp.catalogue import LayerPatterns
 from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, LayerError, OptionError
-from topoimp.mask import pack_mask, read_masks, write_masks
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.pruning.masks import pack_mask, read_masks, write_masks
 
 FACTS = ("n_kept", "density", "floor", "beta0", "beta1", "beta0_kept", "barcode_kept", "retention")
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from topoimp.barcode import Barcode
-from topoimp.catalogue import LayerPatterns
 from topoimp.choices import NeuralPersistence, Scale, View
 from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.errors import CheckpointError, LayerError, OptionError, OutputError, VerificationError
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.topology.barcode import Barcode
 
 WEIGHTS = {"a": np.array([[4.0, 1.0], [2.0, 0.5]]), "embed": np.array([[8.0, 1.0], [2.0, 0.5]]), "bias": np.ones(2)}
 
@@ -349,7 +349,9 @@ def test_without_a_check_there_is_no_column_about_it(write):
 
 
 def test_if_gudhi_differs_nothing_is_written(write, tmp_path, monkeypatch):
-    monkeypatch.setattr("topoimp.recomputing.barcode_by_gudhi", lambda _: Barcode(np.array([4.0, 2.0, 2.0]), 1))
+    monkeypatch.setattr(
+        "topoimp.topology.gudhi_check.barcode_by_gudhi", lambda _: Barcode(np.array([4.0, 2.0, 2.0]), 1)
+    )
 
     with pytest.raises(VerificationError, match=r"'a' has a bar 2 that dies at strength 1.0, and at 2.0 by GUDHI"):
         barcode_report(write({"a": WEIGHTS["a"]}), check=True, bars=tmp_path / "b.csv")

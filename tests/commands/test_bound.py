@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from topoimp.catalogue import LayerPatterns
 from topoimp.choices import Method, Scope, View
 from topoimp.commands.bound import architecture_bound_report, bound_report, shape_bound_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import OptionError
-from topoimp.spatial import InputSize
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.pruning.convolution_bound import InputSize
 
 
 def test_a_trained_network_by_its_definitions(lenet):

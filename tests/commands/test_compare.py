@@ -8,19 +8,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import KINDS, SEEDS, make_weight
 
-from topoimp.barcode import barcode_of, neural_persistence
-from topoimp.catalogue import LayerPatterns, select_layers
 from topoimp.chance.excess import Null
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import NeuralPersistence, View
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.compare import DISTANCES, comparison_report
 from topoimp.commands.prune import prune_checkpoint
-from topoimp.distance import barcode_distances
 from topoimp.errors import CheckpointError, OptionError
-from topoimp.forest import spanning_forest
-from topoimp.layers import as_layer
-from topoimp.mask import pack_mask, write_masks
+from topoimp.layers.catalogue import LayerPatterns, select_layers
+from topoimp.layers.layer import as_layer
+from topoimp.pruning.masks import pack_mask, write_masks
+from topoimp.reports.columns import distance_columns
+from topoimp.topology.barcode import barcode_of, neural_persistence
+from topoimp.topology.distance import barcode_distances
+from topoimp.topology.forest import spanning_forest
 
 SEVERAL_FILES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # each case writes its own
 
@@ -145,7 +146,7 @@ def test_distances_are_those_of_the_barcodes_at_the_scale_of_the_network(write):
 
     scale = float(np.abs(b).max())
     expected = barcode_distances(barcode_of(as_layer(a)), barcode_of(as_layer(other)), scale=scale)
-    assert {name: row[name] for name in DISTANCES} == expected.columns()
+    assert {name: row[name] for name in DISTANCES} == distance_columns(expected)
     assert row["distance_bound"] == pytest.approx(np.abs(np.abs(a) - np.abs(other)).max() / scale)
 
 

@@ -10,14 +10,14 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_torch_file
 from safetensors.torch import save_file as save_torch_file
 
-from topoimp.catalogue import LayerPatterns
 from topoimp.checkpoint import TensorWriter, open_checkpoint
 from topoimp.choices import Method, Scope
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, GateError, OptionError, OutputError, VerificationError
-from topoimp.mask import read_masks
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.pruning.masks import read_masks
 
 
 def names_in(folder):

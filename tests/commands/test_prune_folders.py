@@ -7,7 +7,6 @@ import torch
 from numpy.testing import assert_array_equal
 from safetensors.torch import load_file, save_file
 
-from topoimp.catalogue import LayerPatterns
 from topoimp.checkpoint import open_checkpoint
 from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report
@@ -15,7 +14,8 @@ from topoimp.commands.bound import bound_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, OptionError, OutputError
-from topoimp.mask import read_masks
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.pruning.masks import read_masks
 
 
 def names_in(folder):
@@ -271,7 +271,7 @@ def test_the_view_channel_is_not_for_pruning(lenet):
 
 
 def test_an_input_that_changes_meanwhile_is_noticed_and_nothing_is_written(lenet, monkeypatch):
-    import topoimp.commands.job as command
+    import topoimp.commands.pruning_job as command
 
     def change_it(*arguments, **options):
         left = verify(*arguments, **options)

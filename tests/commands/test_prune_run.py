@@ -14,12 +14,12 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from topoimp.catalogue import LayerPatterns
 from topoimp.choices import Method, Scope
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.train import train_run
 from topoimp.errors import CheckpointError, DataError, OptionError, OutputError, TrainingError, VerificationError
-from topoimp.mask import read_masks
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.pruning.masks import read_masks
 from topoimp.rounds.planning import RoundOptions
 from topoimp.rounds.trainer import parse_trainer
 

@@ -6,14 +6,14 @@ from conftest import stream_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topoimp.catalogue import LayerPatterns, select_layers
 from topoimp.checkpoint import open_checkpoint, write_arrays
 from topoimp.choices import Method, Scope
 from topoimp.errors import TrainingError, VerificationError
-from topoimp.mask import PackedMask, pack_mask
+from topoimp.layers.catalogue import LayerPatterns, select_layers
+from topoimp.pruning.masks import PackedMask, pack_mask
+from topoimp.pruning.one_shot import sweep
+from topoimp.pruning.schedule import plan_schedule
 from topoimp.rounds.checks import check_held, check_mask, check_related, check_started, open_trained
-from topoimp.schedule import plan_schedule
-from topoimp.sweeping import sweep
 
 
 def layers_of(path):
@@ -27,7 +27,7 @@ def round_one(write):
     stream = stream_of(path)
     schedule = plan_schedule(n_rounds=1, sparsity=None, rate=0.5)
     swept = sweep(stream, schedule, method=Method.TOPOLOGICAL, scope=Scope.LAYER)
-    from topoimp.pruning import pruned_layer
+    from topoimp.pruning.rules import pruned_layer
 
     (layer,) = stream.layers
     return path, stream, swept, pruned_layer(swept.rounds[0].keeps["w"], layer, 1).edges()

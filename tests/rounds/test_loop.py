@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from oracles import slow_components, slow_forest
 from safetensors.numpy import load_file, save_file
 
-from topoimp.catalogue import LayerPatterns
 from topoimp.checkpoint import write_arrays
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, GateError, OutputError, VerificationError
-from topoimp.mask import read_masks
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.pruning.masks import read_masks
+from topoimp.pruning.schedule import plan_schedule
 from topoimp.rounds.loop import Plan, Start, alone, prune_iteratively
-from topoimp.run_folder import RoundFiles
-from topoimp.schedule import plan_schedule
+from topoimp.rounds.run_folder import RoundFiles
 
 SHAPES = {"a.weight": (6, 9), "b.weight": (4, 6)}
 METHODS, SCOPES = st.sampled_from(list(Method)), st.sampled_from(list(Scope))

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from topoimp.errors import CheckpointError
+from topoimp.rounds.run_folder import to_toml
 from topoimp.rounds.table import on_average, rounds_of, summary_in, summary_of
-from topoimp.run_folder import to_toml
 
 
 def row(seed, accuracy, **columns):

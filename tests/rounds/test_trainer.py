@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topoimp import replicates
 from topoimp.errors import OptionError, TrainingError
-from topoimp.rounds import trainer
-from topoimp.rounds.assignment import Assignment
+from topoimp.rounds import replicates, trainer
 from topoimp.rounds.trainer import PLACEHOLDERS, Trainer, parse_trainer
+from topoimp.rounds.training_task import Assignment
 
 
 @pytest.fixture
@@ -229,7 +228,7 @@ def test_a_second_interruption_ends_a_trainer_that_does_not_listen(assignment, m
 
 def test_a_trainer_ends_when_the_process_that_started_it_is_killed(assignment):
     code = (
-        "import sys; from pathlib import Path; from topoimp.rounds.assignment import Assignment;"
+        "import sys; from pathlib import Path; from topoimp.rounds.training_task import Assignment;"
         "from topoimp.rounds.trainer import Trainer; path = Path(sys.argv[1]);"
         "names = ('init', 'mask', 'out', 'started', 'metrics', 'log');"
         "given = {name: path if name == 'out' else path.with_name(name) for name in names};"

@@ -12,8 +12,8 @@ from topoimp.chance.drawing import generator_of
 from topoimp.chance.nulls import FEW_ZEROS, ExpectedBettiNumbers, betti_curve_iid
 from topoimp.chance.shuffling import NOTHING, live_shape, shuffled
 from topoimp.choices import Shuffle
-from topoimp.forest import Forest
-from topoimp.layers import Layer
+from topoimp.layers.layer import Layer
+from topoimp.topology.forest import Forest
 
 N_SIMULATIONS = 20
 """Enough for a standard error of about a fifth of one simulation's deviation."""

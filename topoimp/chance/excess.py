@@ -30,12 +30,12 @@ from topoimp.chance.nulls import (
 )
 from topoimp.chance.shuffling import live_shape
 from topoimp.chance.simulation import NullDistribution, added_up, shuffled_forest_edges
+from topoimp.checkpoint.number_format import NumberFormat
 from topoimp.choices import Shuffle, chosen
 from topoimp.errors import OptionError
-from topoimp.forest import Forest
-from topoimp.layers import Layer
-from topoimp.number_format import NumberFormat
-from topoimp.report import Row
+from topoimp.layers.layer import Layer
+from topoimp.reports.report import Row
+from topoimp.topology.forest import Forest
 
 MANY_TIES = 0.5
 """Edges as strong as the weakest that is kept, as a share of what is kept, from which on their order shows.

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 
-from topoimp.bounds import round_half_up
-from topoimp.catalogue import LayerInfo
 from topoimp.chance.nulls import (
     FEW_ZEROS,
     connectivity_probability,
@@ -22,11 +20,13 @@ from topoimp.chance.shuffling import live_shape
 from topoimp.chance.simulation import FEW_TIES, forest_edges_by_chance, simulated_forest_edges_iid
 from topoimp.choices import Method
 from topoimp.errors import OptionError
-from topoimp.forest import Forest
-from topoimp.layers import Layer
-from topoimp.pruning import Keep, keep_each, rule_for
-from topoimp.streaming import InHand
-from topoimp.threads import thread_count
+from topoimp.kernels.threads import thread_count
+from topoimp.layers.catalogue import LayerInfo
+from topoimp.layers.layer import Layer
+from topoimp.layers.streaming import InHand
+from topoimp.pruning.bounds import round_half_up
+from topoimp.pruning.rules import Keep, keep_each, rule_for
+from topoimp.topology.forest import Forest
 
 LARGEST_SIMULATED = 1_000_000
 """Weights of a shape that is simulated: a simulation has a byte for each."""

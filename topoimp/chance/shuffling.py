@@ -24,8 +24,8 @@ from topoimp.arrays import BoolArray, IndexArray
 from topoimp.chance.drawing import Drawing, Tied
 from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
-from topoimp.forest import Forest, spanning_forest
-from topoimp.layers import Layer
+from topoimp.layers.layer import Layer
+from topoimp.topology.forest import Forest, spanning_forest
 
 _CHUNK = 1 << 20
 """Weights counted together."""

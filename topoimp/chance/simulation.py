@@ -15,8 +15,8 @@ from topoimp.chance.nulls import expected_forest_edges_iid, expected_forest_edge
 from topoimp.chance.shuffling import live_shape, n_forest_edges_of, shuffled, strongest_of
 from topoimp.choices import Shuffle, chosen
 from topoimp.errors import OptionError
-from topoimp.forest import Forest, spanning_forest
-from topoimp.layers import Layer
+from topoimp.layers.layer import Layer
+from topoimp.topology.forest import Forest, spanning_forest
 
 FEW_TIES = 0.01
 """Share of the weights kept that may be chosen by index without mattering to what is expected."""

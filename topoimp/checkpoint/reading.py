@@ -9,10 +9,10 @@ from typing import Protocol
 from topoimp.arrays import ByteArray, CodeArray
 from topoimp.checkpoint.finding import Found, find_files
 from topoimp.checkpoint.header import TensorInfo
+from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.checkpoint.safetensors_file import open_safetensors
 from topoimp.checkpoint.torch_file import is_torch_file, open_torch
 from topoimp.errors import CheckpointError
-from topoimp.number_format import NUMBER_FORMATS
 
 
 class TensorFile(Protocol):

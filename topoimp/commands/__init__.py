@@ -1,1 +1,1 @@
-"""The commands as functions: a path in, a report out; ``cli/`` has a file of the same name for each."""
+"""The commands as Python functions, one file a command: a path in, a report out."""

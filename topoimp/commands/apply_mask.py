@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from topoimp.catalogue import LayerPatterns, Layers
 from topoimp.checkpoint import open_checkpoint
-from topoimp.columns import layer_columns, left_out, pattern_settings
-from topoimp.commands.job import Job, Pruning, metadata_of
-from topoimp.forest import spanning_forest
-from topoimp.mask import is_mask, masks_for
-from topoimp.preservation import Preservation, together
-from topoimp.report import Cell, Report, Row
-from topoimp.streaming import OnStep
+from topoimp.commands.pruning_job import Job, Pruning, metadata_of
+from topoimp.layers.catalogue import LayerPatterns, Layers
+from topoimp.layers.streaming import OnStep
+from topoimp.pruning.masks import is_mask, masks_for
+from topoimp.pruning.preservation import Preservation, together
+from topoimp.reports.columns import layer_columns, left_out, pattern_settings, preservation_columns
+from topoimp.reports.report import Cell, Report, Row
+from topoimp.topology.forest import spanning_forest
 
 
 def apply_mask(
@@ -63,5 +63,7 @@ def apply_mask(
 
 
 def _mask_rows(layers: Layers, left: Mapping[str, Preservation]) -> list[Row]:
-    rows: list[Row] = [{**layer_columns(info), "round": 1, **left[info.name].columns()} for info in layers.infos]
-    return [*rows, {"level": "network", "round": 1, **together(list(left.values())).columns()}]
+    rows: list[Row] = [
+        {**layer_columns(info), "round": 1, **preservation_columns(left[info.name])} for info in layers.infos
+    ]
+    return [*rows, {"level": "network", "round": 1, **preservation_columns(together(list(left.values())))}]

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from topoimp.catalogue import LayerPatterns
 from topoimp.choices import Method, Scope, chosen
-from topoimp.columns import left_out, pruning_settings
-from topoimp.commands.job import Job
+from topoimp.commands.pruning_job import Job
 from topoimp.errors import OptionError
-from topoimp.pruning import check_epsilon
-from topoimp.report import Cell, Report, Row
-from topoimp.schedule import Schedule, plan_schedule, with_layer_rates
-from topoimp.streaming import OnStep
-from topoimp.sweeping import Sweep, refuse_missed_targets, sweep
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.streaming import OnStep
+from topoimp.pruning.one_shot import Sweep, refuse_missed_targets, sweep
+from topoimp.pruning.rules import check_epsilon
+from topoimp.pruning.schedule import Schedule, plan_schedule, with_layer_rates
+from topoimp.reports.columns import left_out, pruning_settings
+from topoimp.reports.report import Cell, Report, Row
 
 
 @dataclass(frozen=True)

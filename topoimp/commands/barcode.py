@@ -3,29 +3,29 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from topoimp.barcode import (
+from topoimp.checkpoint import Staging, open_checkpoint
+from topoimp.choices import BarConvention, NeuralPersistence, Scale, chosen
+from topoimp.commands.barcode_files import BarcodeFiles
+from topoimp.commands.barcode_rows import layer_row, network_row
+from topoimp.errors import CheckpointError, LayerError, OptionError
+from topoimp.kernels.threads import thread_count
+from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers, classify_tensors, natural, select_layers
+from topoimp.layers.layer import Layer
+from topoimp.layers.streaming import LayerStream, OnStep, counted
+from topoimp.reports.columns import (
+    left_out,
+    pattern_settings,
+)
+from topoimp.reports.report import Cell, Report, Row
+from topoimp.topology.barcode import (
     check_norm,
     scale_of_convention,
     unit_of,
 )
-from topoimp.catalogue import LayerInfo, LayerPatterns, Layers, classify_tensors, natural, select_layers
-from topoimp.checkpoint import Staging, open_checkpoint
-from topoimp.choices import BarConvention, NeuralPersistence, Scale, chosen
-from topoimp.columns import (
-    left_out,
-    pattern_settings,
-)
-from topoimp.commands.barcode_files import BarcodeFiles
-from topoimp.commands.barcode_rows import layer_row, network_row
-from topoimp.errors import CheckpointError, LayerError, OptionError
-from topoimp.forest import Forest, spanning_forest
-from topoimp.layers import Layer
-from topoimp.outputs import check_files
-from topoimp.recomputing import check_barcode, check_limit_of
-from topoimp.report import Cell, Report, Row
-from topoimp.streaming import LayerStream, OnStep, counted
-from topoimp.threads import thread_count
-from topoimp.vectors import VectorSettings
+from topoimp.topology.forest import Forest, spanning_forest
+from topoimp.topology.gudhi_check import check_barcode, check_limit_of
+from topoimp.topology.vectors import VectorSettings
+from topoimp.writing.outputs import check_files
 
 ALL_LAYERS = LayerPatterns(embeddings=True)
 
@@ -62,16 +62,16 @@ def barcode_report(
         convention: the neural persistence to put first; that of ``scale`` if None. All three are reported, each with
             its own scale, unless the scale is ``none``.
         p: of neural persistence's norm, and the degree of total persistence; at least 1, finite.
-        bars: a .csv or .npz file for every bar and the weight that ends it (``topoimp.bars``).
+        bars: a .csv or .npz file for every bar and the weight that ends it (``topoimp.topology.bars``).
         bar_convention: how bars are written there.
-        vectors: a .npz file for landscapes, silhouettes and persistence images (``topoimp.vectors``).
+        vectors: a .npz file for landscapes, silhouettes and persistence images (``topoimp.topology.vectors``).
         vector_settings: how these are made; the defaults if None.
-        curve: a .csv file for the Betti numbers at some levels (``topoimp.betti``), beside those that strengths without
-            structure would give (``topoimp.chance.betti``).
+        curve: a .csv file for the Betti numbers at some levels (``topoimp.topology.betti``), beside those that
+            strengths without structure would give (``topoimp.chance.betti``).
         levels: at which, at least 0; 101 from birth to 0 if None.
         seed: of the simulations that what is expected of curves may need, at least 0.
         check: hold each layer's barcode against GUDHI's, where the layer is not too large for it.
-        check_limit: edges from which on it is; ``topoimp.recomputing.CHECK_LIMIT`` are not too many if None.
+        check_limit: edges from which on it is; ``topoimp.topology.gudhi_check.CHECK_LIMIT`` are not too many if None.
         force: replace existing files.
         threads: how many cores to use; all if None. The result does not depend on it.
         on_step: told how much has been done.

@@ -6,19 +6,19 @@ from dataclasses import asdict, dataclass, field
 from math import isnan
 from pathlib import Path
 
-from topoimp.barcode import Unit
-from topoimp.bars import Bars, bars_of, write_bars_csv, write_bars_npz
-from topoimp.betti import DEFAULT_LEVELS, BettiNumbers, betti_curve, check_levels
 from topoimp.chance.betti import expected_betti_curve
 from topoimp.chance.drawing import check_seed
 from topoimp.chance.nulls import ExpectedBettiNumbers
 from topoimp.choices import BarConvention, Scale
 from topoimp.errors import OptionError
-from topoimp.forest import Forest
-from topoimp.layers import Layer
-from topoimp.report import Cell
-from topoimp.streaming import LayerStream
-from topoimp.vectors import VectorSettings, vectors_of, write_vectors
+from topoimp.layers.layer import Layer
+from topoimp.layers.streaming import LayerStream
+from topoimp.reports.report import Cell
+from topoimp.topology.barcode import Unit
+from topoimp.topology.bars import Bars, bars_of, write_bars_csv, write_bars_npz
+from topoimp.topology.betti import DEFAULT_LEVELS, BettiNumbers, betti_curve, check_levels
+from topoimp.topology.forest import Forest
+from topoimp.topology.vectors import VectorSettings, vectors_of, write_vectors
 
 CURVE_COLUMNS = ("layer", "level", "strength", "n_edges", "beta0", "beta1", "beta0_iid", "beta1_iid")
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from topoimp.arrays import FloatArray
-from topoimp.barcode import Barcode, Unit, barcode_of_forest, reason_undefined
-from topoimp.catalogue import LayerInfo
 from topoimp.choices import Scale
-from topoimp.columns import layer_columns, mean_persistence_columns, persistence_columns
-from topoimp.forest import Forest
-from topoimp.report import Row
-from topoimp.summaries import persistent_entropy, total_persistence
+from topoimp.layers.catalogue import LayerInfo
+from topoimp.reports.columns import layer_columns, mean_persistence_columns, persistence_columns
+from topoimp.reports.report import Row
+from topoimp.topology.barcode import Barcode, Unit, barcode_of_forest, reason_undefined
+from topoimp.topology.forest import Forest
+from topoimp.topology.summaries import persistent_entropy, total_persistence
 
 UNDIVIDED = "no neural persistence: nothing is divided"
 

@@ -6,12 +6,10 @@ from math import prod
 from pathlib import Path
 
 from topoimp.architectures import parse_architecture
-from topoimp.bounds import LayerBound, exact_rate, global_safe_count, layer_bound
-from topoimp.catalogue import LayerInfo, LayerPatterns, select_layers
 from topoimp.chance.kept_edges import KeptEdges, exact_densities, kept_edges_of, kept_edges_of_shape
 from topoimp.checkpoint import open_checkpoint
+from topoimp.checkpoint.number_format import F32
 from topoimp.choices import View
-from topoimp.columns import layer_columns, left_out, pattern_settings
 from topoimp.commands.bound_rows import (
     chance_columns,
     density_rows,
@@ -22,14 +20,16 @@ from topoimp.commands.bound_rows import (
     spatial_columns,
 )
 from topoimp.errors import OptionError
-from topoimp.forest import spanning_forest
-from topoimp.layers import Layer
-from topoimp.number_format import F32
-from topoimp.report import Cell, Report, Row
-from topoimp.schedule import DEFAULT_RATE
-from topoimp.spatial import InputSize
-from topoimp.streaming import LayerStream, OnStep, counted
-from topoimp.threads import thread_count
+from topoimp.kernels.threads import thread_count
+from topoimp.layers.catalogue import LayerInfo, LayerPatterns, select_layers
+from topoimp.layers.layer import Layer
+from topoimp.layers.streaming import LayerStream, OnStep, counted
+from topoimp.pruning.bounds import LayerBound, exact_rate, global_safe_count, layer_bound
+from topoimp.pruning.convolution_bound import InputSize
+from topoimp.pruning.schedule import DEFAULT_RATE
+from topoimp.reports.columns import layer_columns, left_out, pattern_settings
+from topoimp.reports.report import Cell, Report, Row
+from topoimp.topology.forest import spanning_forest
 
 
 @dataclass(frozen=True)

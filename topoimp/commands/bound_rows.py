@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from topoimp.bounds import GlobalSafeCount, LayerBound, critical_compression, critical_density, rounds_above
-from topoimp.catalogue import LayerInfo, is_meant
 from topoimp.chance.kept_edges import KeptEdges
 from topoimp.chance.nulls import connectivity_threshold
 from topoimp.errors import OptionError
-from topoimp.report import Row
-from topoimp.spatial import InputSize, spatial_graph
+from topoimp.layers.catalogue import LayerInfo, is_meant
+from topoimp.pruning.bounds import GlobalSafeCount, LayerBound, critical_compression, critical_density, rounds_above
+from topoimp.pruning.convolution_bound import InputSize, spatial_graph
+from topoimp.reports.report import Row
 
 
 def floor_columns(bound: LayerBound, rate: float) -> Row:

@@ -5,36 +5,34 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
-from topoimp.agreement import jaccard
-from topoimp.barcode import barcode_of_forest
-from topoimp.catalogue import LayerPatterns, Layers, select_layers
 from topoimp.chance.excess import ByChance, Null, by_chance, parse_null, together_by_chance
 from topoimp.chance.shuffling import live_shape
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import Essential, View, chosen
-from topoimp.columns import (
+from topoimp.comparison.comparison import LayerComparison, Other, OtherMask, Simulate, compare_layers, other_checkpoint
+from topoimp.comparison.weight_differences import jaccard
+from topoimp.errors import CheckpointError, OptionError
+from topoimp.kernels.threads import in_parallel, thread_count
+from topoimp.layers.catalogue import LayerPatterns, Layers, select_layers
+from topoimp.layers.streaming import LayerStream, OnStep, counted
+from topoimp.pruning.masks import is_mask, masks_for, read_masks
+from topoimp.pruning.preservation import together
+from topoimp.reports.columns import (
+    DISTANCES,
+    REFERENCE,
+    largest_of,
     layer_columns,
     left_out,
     mean_persistence_columns,
     pattern_settings,
     persistence_columns,
+    preservation_columns,
 )
-from topoimp.comparison import LayerComparison, Other, OtherMask, Simulate, compare_layers, other_checkpoint
-from topoimp.distance import barcode_distances
-from topoimp.errors import CheckpointError, OptionError
-from topoimp.forest import Forest
-from topoimp.mask import is_mask, masks_for, read_masks
-from topoimp.others import OtherFiles, files_of
-from topoimp.preservation import together
-from topoimp.report import Cell, Report, Row
-from topoimp.streaming import LayerStream, OnStep, counted
-from topoimp.threads import in_parallel, thread_count
-
-REFERENCE = "_reference"
-"""What the columns about the reference end in."""
-
-DISTANCES = ("bottleneck", "sorted_linf", "wasserstein_1", "wasserstein_2")
-"""The columns of distances between barcodes."""
+from topoimp.reports.report import Cell, Report, Row
+from topoimp.rounds.finished import OtherFiles, files_of
+from topoimp.topology.barcode import barcode_of_forest
+from topoimp.topology.distance import barcode_distances
+from topoimp.topology.forest import Forest
 
 BOUND = "distance_bound"
 """The column of what the bottleneck distance can be at most."""
@@ -62,8 +60,8 @@ def comparison_report(
     Args:
         reference: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
         others: at least one. A checkpoint with the same layers, types may differ; or a mask: then what it leaves of the
-            reference; or a folder of rounds of pruning (``topoimp.others``): then each round. Of a round the mask says
-            what is kept, and its weights what the bars are.
+            reference; or a folder of rounds of pruning (``topoimp.rounds.finished``): then each round. Of a round
+            the mask says what is kept, and its weights what the bars are.
         patterns: which layers; all but embeddings and heads if None.
         null: how the reference is shuffled, as in ``shuffle:20``; not at all if None.
         seed: of the shuffles, at least 0.
@@ -163,7 +161,7 @@ def _rows(layers: Sequence[LayerComparison], essential: Essential, p: float, thr
     n_both = sum(layer.n_both for layer in layers)
     left = together([layer.left for layer in layers])
     columns: dict[str, Cell] = {
-        **left.columns(),
+        **preservation_columns(left),
         **chance.columns(),
         "mask_overlap": jaccard(n_both, left.n_edges, sum(_n_present(layer) for layer in layers)),
         "forest_overlap": jaccard(
@@ -172,7 +170,7 @@ def _rows(layers: Sequence[LayerComparison], essential: Essential, p: float, thr
             sum(len(layer.other.indices) for layer in layers),
         ),
         **{column: sum(int(row[column] or 0) for row in rows) for column in DEAD},
-        **{column: _largest(rows, column) for column in (*DISTANCES, BOUND)},
+        **{column: largest_of(rows, column) for column in (*DISTANCES, BOUND)},
         **mean_persistence_columns(rows),
         **mean_persistence_columns(rows, suffix=REFERENCE),
     }
@@ -193,7 +191,7 @@ def _described(layer: LayerComparison, largest: float | None, essential: Essenti
     distances, why_not = _distances(layer, largest, essential)
     n_forests = len(layer.reference.indices), len(layer.other.indices)
     columns: dict[str, Cell] = {
-        **layer.left.columns(),
+        **preservation_columns(layer.left),
         **chance.columns(),
         "mask_overlap": jaccard(layer.n_both, layer.left.n_edges, _n_present(layer)),
         "forest_overlap": jaccard(layer.n_forest_shared, *n_forests),
@@ -245,11 +243,6 @@ def _distances(
     values = {**{name: getattr(found, name) for name in DISTANCES}, BOUND: bound}
     infinite = {name: "beyond all numbers" for name, value in values.items() if not isfinite(value)}
     return {name: None if name in infinite else value for name, value in values.items()}, infinite
-
-
-def _largest(rows: Sequence[Row], column: str) -> float | None:
-    values = [value for row in rows if isinstance(value := row[column], float)]
-    return max(values) if len(values) == len(rows) else None
 
 
 def _persistences(layer: LayerComparison, largest: float | None, p: float) -> Row:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from topoimp.catalogue import LayerPatterns
 from topoimp.choices import Method, Scope
-from topoimp.columns import rows_of_pruning
 from topoimp.commands.asked import Asked
-from topoimp.commands.job import recipe_of
-from topoimp.report import Report, Row
-from topoimp.streaming import LARGE, SIDE_BY_SIDE, OnStep
-from topoimp.sweeping import LayerRound, Round
+from topoimp.commands.pruning_job import recipe_of
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.streaming import LARGE, SIDE_BY_SIDE, OnStep
+from topoimp.pruning.one_shot import LayerRound, Round
+from topoimp.reports.columns import rows_of_pruning
+from topoimp.reports.report import Report, Row
 
 PROCESS_BYTES = 105_000_000
 """What is resident before a weight is read: the interpreter, numpy and the compiled passes (measured, Python 3.11)."""

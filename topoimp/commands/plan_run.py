@@ -8,20 +8,20 @@ the floor, stays what it is.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from topoimp.catalogue import LayerInfo
 from topoimp.checkpoint import bytes_of_copy
 from topoimp.choices import Method, Scope
-from topoimp.columns import layer_columns, left_out, pattern_settings, rows_of_pruning
 from topoimp.commands.prune_run import seeds_wanted
-from topoimp.forest import Forest
-from topoimp.mask import mask_bytes, mask_shapes
-from topoimp.report import Report, Row
-from topoimp.rounds.facts import reference_of
+from topoimp.layers.catalogue import LayerInfo
+from topoimp.pruning.masks import mask_bytes, mask_shapes
+from topoimp.pruning.one_shot import refuse_missed_targets, sweep
+from topoimp.pruning.schedule import OneRound
+from topoimp.reports.columns import layer_columns, left_out, pattern_settings, rows_of_pruning
+from topoimp.reports.report import Report, Row
 from topoimp.rounds.loop import Plan
 from topoimp.rounds.planning import RoundOptions, plan_of, rewind_step, rewind_words
-from topoimp.run_folder import SeedFiles, read_recipe
-from topoimp.schedule import OneRound
-from topoimp.sweeping import refuse_missed_targets, sweep
+from topoimp.rounds.round_rows import reference_of
+from topoimp.rounds.run_folder import SeedFiles, read_recipe
+from topoimp.topology.forest import Forest
 
 
 def plan_run(run: Path, options: RoundOptions, *, seeds: Sequence[int] | None = None) -> Report:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from topoimp.catalogue import LayerPatterns
 from topoimp.choices import Method, Scope
-from topoimp.columns import rows_of_pruning
 from topoimp.commands.asked import Asked
-from topoimp.commands.job import Pruning, metadata_of
-from topoimp.streaming import OnStep
+from topoimp.commands.pruning_job import Pruning, metadata_of
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.streaming import OnStep
+from topoimp.reports.columns import rows_of_pruning
 
 
 def prune_checkpoint(

@@ -6,14 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from topoimp.catalogue import natural
 from topoimp.checkpoint import Staging, open_checkpoint
 from topoimp.choices import Data, Method
-from topoimp.columns import left_out, pattern_settings
 from topoimp.data import Images, load_images
 from topoimp.errors import CheckpointError, DataError, OptionError, TopoimpError
-from topoimp.replicates import OnStep, run_tasks
-from topoimp.report import Report
+from topoimp.kernels.threads import available_threads
+from topoimp.layers.catalogue import natural
+from topoimp.reports.columns import left_out, pattern_settings
+from topoimp.reports.report import Report
 from topoimp.rounds.planning import (
     RoundOptions,
     check_rewinding,
@@ -24,11 +24,11 @@ from topoimp.rounds.planning import (
     settings_of,
     sha256_of,
 )
+from topoimp.rounds.replicates import OnStep, run_tasks
+from topoimp.rounds.run_folder import RECIPE, RunRecipe, SeedFiles, read_recipe, seeds_in
 from topoimp.rounds.seed import SeedTask, prune_seed
 from topoimp.rounds.table import rounds_of, rows_in, summary_in, table_text
 from topoimp.rounds.trainer import Trainer
-from topoimp.run_folder import RECIPE, RunRecipe, SeedFiles, read_recipe, seeds_in
-from topoimp.threads import available_threads
 from topoimp.training.recipes import Recipe
 
 

@@ -12,10 +12,10 @@ from topoimp.checkpoint import Staging, write_arrays
 from topoimp.choices import Data, Recipes, chosen
 from topoimp.data import Images, load_images
 from topoimp.errors import OptionError, OutputError
-from topoimp.replicates import OnStep, run_tasks
-from topoimp.report import Report, Row, rows_of_file
-from topoimp.run_folder import RECIPE, RunRecipe, SeedFiles
-from topoimp.threads import available_threads
+from topoimp.kernels.threads import available_threads
+from topoimp.reports.report import Report, Row, rows_of_file
+from topoimp.rounds.replicates import OnStep, run_tasks
+from topoimp.rounds.run_folder import RECIPE, RunRecipe, SeedFiles
 from topoimp.training.recipes import Recipe, data_of_recipe, recipe_for
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def train_run(
     force: bool = False,
     on_step: OnStep = lambda _step, _n_steps: None,
 ) -> Training:
-    """Train a network, once or with several seeds, and write a run folder (see ``topoimp.run_folder``).
+    """Train a network, once or with several seeds, and write a run folder (see ``topoimp.rounds.run_folder``).
 
     Args:
         model: ``lenet-300-100``, ``resnet-20``, ... or widths as in ``mlp:64-32-10``; see ``parse_architecture``.

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from topoimp.catalogue import LayerInfo, Layers
 from topoimp.checkpoint import Checkpoint, open_checkpoint
+from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.errors import CheckpointError, TrainingError, VerificationError
-from topoimp.forest import Forest, spanning_forest
-from topoimp.layers import Layer
-from topoimp.mask import ByMask, Masks
-from topoimp.number_format import NUMBER_FORMATS
-from topoimp.preservation import preservation_of
-from topoimp.pruning import pruned_layer
-from topoimp.rewinding import check_same_tensors
-from topoimp.streaming import LayerStream
-from topoimp.sweeping import Round
+from topoimp.layers.catalogue import LayerInfo, Layers
+from topoimp.layers.layer import Layer
+from topoimp.layers.streaming import LayerStream
+from topoimp.pruning.masks import ByMask, Masks
+from topoimp.pruning.one_shot import Round
+from topoimp.pruning.preservation import preservation_of
+from topoimp.pruning.rules import pruned_layer
+from topoimp.topology.forest import Forest, spanning_forest
+from topoimp.writing.rewinding import check_same_tensors
 
 PIECE = 1 << 19
 """Weights that are looked at together."""

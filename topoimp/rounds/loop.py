@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from topoimp.catalogue import LayerPatterns, Layers, select_layers
 from topoimp.checkpoint import NO_LOCKS, Staging, open_checkpoint
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, OutputError, TrainingError, VerificationError
-from topoimp.mask import ByEdges, Masks, mask_shapes, mask_writer, read_masks
-from topoimp.pruned_copy import write_pruned_copy
-from topoimp.pruning import Pruner
-from topoimp.report import Report, Row
-from topoimp.rewinding import Rewound, layers_to_rewind_to
-from topoimp.rounds.assignment import Assignment, Metrics, Retrain
+from topoimp.layers.catalogue import LayerPatterns, Layers, select_layers
+from topoimp.layers.streaming import LayerStream
+from topoimp.pruning.masks import ByEdges, Masks, mask_shapes, mask_writer, read_masks
+from topoimp.pruning.one_shot import refuse_missed_targets, sweep
+from topoimp.pruning.rules import Pruner
+from topoimp.pruning.schedule import OneRound, Schedule
+from topoimp.reports.report import Report, Row
 from topoimp.rounds.checks import (
     check_held,
     check_mask,
@@ -32,12 +32,12 @@ from topoimp.rounds.checks import (
     check_within,
     open_trained,
 )
-from topoimp.rounds.facts import Reference, reference_of, rows_of_round
-from topoimp.run_folder import RoundFiles
-from topoimp.schedule import OneRound, Schedule
-from topoimp.streaming import LayerStream
-from topoimp.sweeping import refuse_missed_targets, sweep
-from topoimp.verification import verify_rewound
+from topoimp.rounds.round_rows import Reference, reference_of, rows_of_round
+from topoimp.rounds.run_folder import RoundFiles
+from topoimp.rounds.training_task import Assignment, Metrics, Retrain
+from topoimp.writing.pruned_copy import write_pruned_copy
+from topoimp.writing.rewinding import Rewound, layers_to_rewind_to
+from topoimp.writing.verification import verify_rewound
 
 
 @dataclass(frozen=True)

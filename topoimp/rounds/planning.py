@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoimp.architectures import parse_architecture
-from topoimp.catalogue import LayerPatterns, is_meant, select_layers
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import Method, Scope, View, chosen
-from topoimp.columns import pattern_settings
 from topoimp.errors import OptionError
-from topoimp.pruning import check_epsilon
+from topoimp.kernels.threads import available_threads, thread_count
+from topoimp.layers.catalogue import LayerPatterns, is_meant, select_layers
+from topoimp.pruning.rules import check_epsilon
+from topoimp.pruning.schedule import DEFAULT_RATE, plan_schedule, with_layer_rates
+from topoimp.reports.columns import pattern_settings
 from topoimp.rounds.loop import Plan
-from topoimp.schedule import DEFAULT_RATE, plan_schedule, with_layer_rates
-from topoimp.threads import available_threads, thread_count
 from topoimp.training.recipes import Recipe
 
 HALF, SAME = "half", "same"

@@ -9,12 +9,12 @@ from pathlib import Path
 from topoimp.checkpoint import Staging, open_checkpoint, write_arrays
 from topoimp.data import Images
 from topoimp.errors import CheckpointError, OutputError
-from topoimp.replicates import OnStep
-from topoimp.report import rows_of_file
-from topoimp.rounds.assignment import METRICS, Retrain
+from topoimp.reports.report import rows_of_file
 from topoimp.rounds.loop import Plan, Start, alone, prune_iteratively
+from topoimp.rounds.replicates import OnStep
+from topoimp.rounds.run_folder import RoundFiles, SeedFiles, pruning_name, read_toml, to_toml
 from topoimp.rounds.trainer import Trainer
-from topoimp.run_folder import RoundFiles, SeedFiles, pruning_name, read_toml, to_toml
+from topoimp.rounds.training_task import METRICS, Retrain
 from topoimp.training.recipes import Recipe
 
 

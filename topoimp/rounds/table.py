@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 
-from topoimp.catalogue import natural
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError
-from topoimp.report import COLUMNS, Cell, Report, Row
-from topoimp.run_folder import RECIPE, RoundFiles, pruning_name, read_toml
+from topoimp.layers.catalogue import natural
+from topoimp.reports.report import COLUMNS, Cell, Report, Row
+from topoimp.rounds.run_folder import RECIPE, RoundFiles, pruning_name, read_toml
 
 GROUPED_BY = ("method", "epsilon", "scope", "rate", "round", "level", "layer")
 """What rows of several seeds have in common."""

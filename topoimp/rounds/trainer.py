@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from topoimp.errors import OptionError, TrainingError
-from topoimp.rounds.assignment import METRICS, Assignment, Metrics
+from topoimp.rounds.training_task import METRICS, Assignment, Metrics
 
 PLACEHOLDERS = ("init", "mask", "out", "seed", "round", "started", "metrics")
 """What a command may have in braces."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from topoimp.errors import OptionError
-from topoimp.threads import available_threads
+from topoimp.kernels.threads import available_threads
 from topoimp.training.recipes import Recipe
 
 

@@ -1,0 +1,185 @@
+import numpy as np
+import pytest
+from conftest import stream_of
+
+from topoimp.comparison.comparison import OtherMask, compare_layers, other_checkpoint
+from topoimp.errors import CheckpointError, LayerError
+from topoimp.pruning.masks import ByMask, pack_mask
+from topoimp.pruning.preservation import together
+from topoimp.reports.columns import preservation_columns
+
+
+def compared(one, other):
+    reference = stream_of(one)
+    (layers,) = compare_layers(reference, [other_checkpoint(reference.layers, stream_of(other).layers)])
+    return layers
+
+
+def test_by_hand(write):
+    reference = write({"a": np.array([[3.0, 1.0], [2.0, 0.5]])}, "reference")
+    other = write({"a": np.array([[3.0, 0.0], [0.0, 0.5]])}, "other")
+
+    (layer,) = compared(reference, other)
+
+    assert preservation_columns(layer.left) == {
+        "n_weights": 4,
+        "n_edges": 4,
+        "n_kept": 2,
+        "density": 0.5,
+        "sparsity": 0.5,
+        "compression_ratio": 2.0,
+        "floor": 3,
+        "beta0": 2,
+        "beta0_reference": 1,
+        "beta1": 0,
+        "beta0_kept": False,
+        "barcode_kept": False,
+        "retention": 1 / 3,
+    }
+
+
+def test_connected_is_not_the_same_as_unchanged(write):
+    reference = write({"a": np.array([[3.0, 1.0], [2.0, 0.5]])}, "reference")
+    other = write({"a": np.array([[3.0, 0.0], [2.0, 0.5]])}, "other")
+
+    (layer,) = compared(reference, other)
+
+    assert (layer.left.beta0_kept, layer.left.barcode_kept) == (True, False)
+
+
+def test_with_ties_a_barcode_can_be_kept_without_the_order_forest(write):
+    reference = write({"a": np.ones((2, 2))}, "reference")
+    other = write({"a": np.array([[0.0, 1.0], [1.0, 1.0]])}, "other")
+
+    (layer,) = compared(reference, other)
+
+    assert (layer.left.barcode_kept, layer.left.n_forest_kept) == (True, 2)
+
+
+def test_the_same_values_in_another_type_are_the_same(write):
+    values = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float16)
+    reference, other = write({"a": values}, "reference"), write({"a": values.astype(np.float64)}, "other")
+
+    (layer,) = compared(reference, other)
+
+    assert layer.left.barcode_kept
+
+
+def test_the_order_of_tensors_in_the_files_does_not_matter(write):
+    a, b = np.random.default_rng(0).normal(size=(2, 5, 4))
+    reference, other = write({"a": a, "b": b}, "reference"), write({"b": b, "a": a}, "other")
+
+    assert [(layer.info.name, layer.left.barcode_kept) for layer in compared(reference, other)] == [
+        ("a", True),
+        ("b", True),
+    ]
+
+
+def test_several_layers_keep_a_thing_only_if_each_of_them_does(write):
+    a = np.random.default_rng(0).normal(size=(5, 4))
+    reference, other = write({"a": a, "b": a}, "reference"), write({"a": a, "b": a * 0}, "other")
+
+    total = together([layer.left for layer in compared(reference, other)])
+
+    assert (total.n_kept, total.beta0, total.beta0_reference) == (20, 10, 2)
+    assert (total.beta0_kept, total.barcode_kept) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"a": np.ones((2, 2))}, r"other: lacks layer 'b' of .*reference \(1 of 2 in all\); both need the same layers"),
+        (
+            {"a": np.ones((2, 2)), "b": np.ones((2, 3)), "c": np.ones((2, 2))},
+            r"reference: lacks layer 'c' of .*other \(1 of 3 in all\)",
+        ),
+        (
+            {"a": np.ones((2, 2)), "b": np.ones((3, 2))},
+            r"other: layer 'b' has the shape \[3, 2\]; .*reference has \[2, 3\]",
+        ),
+    ],
+)
+def test_layers_that_differ_are_refused(write, other, message):
+    reference = write({"a": np.ones((2, 2)), "b": np.ones((2, 3))}, "reference")
+
+    with pytest.raises(LayerError, match=message):
+        compared(reference, write(other, "other"))
+
+
+def test_what_is_missing_is_known_by_its_strength(write):
+    reference = write({"a": np.array([[3.0, 1.0], [2.0, 0.5]])}, "reference")
+
+    (none,) = compared(reference, reference)
+    (some,) = compared(reference, write({"a": np.array([[3.0, 0.0], [0.0, 0.5]])}, "other"))
+
+    assert (none.strongest_missing, some.strongest_missing) == (0.0, 2.0)
+    assert (none.n_forest_shared, some.n_forest_shared) == (3, 1)
+    assert (none.is_masked, some.is_masked) == (True, True)
+
+
+def test_retrained_weights_are_not_masked_ones(write):
+    reference = write({"a": np.array([[3.0, 1.0], [2.0, 0.5]])}, "reference")
+
+    (layer,) = compared(reference, write({"a": np.array([[3.0, 0.0], [2.5, 0.5]])}, "other"))
+
+    assert (layer.is_masked, layer.largest_difference, layer.n_both) == (False, 1.0, 3)
+
+
+def test_a_weight_that_only_the_other_has_is_no_mask(write):
+    reference = write({"a": np.array([[3.0, 0.0], [2.0, 0.5]])}, "reference")
+
+    (layer,) = compared(reference, write({"a": np.array([[3.0, 1.0], [2.0, 0.5]])}, "other"))
+
+    assert layer.is_masked is False
+
+
+def test_a_mask_leaves_what_its_checkpoint_holds(write):
+    weight = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float32)
+    kept = np.random.default_rng(1).random((40, 30)) < 0.2
+    reference = stream_of(write({"a": weight}, "reference"))
+    masked = stream_of(write({"a": weight * kept}, "other"))
+
+    by_mask, by_weights = compare_layers(
+        reference,
+        [
+            OtherMask(reference.layers, {"a": ByMask(pack_mask(kept, (40, 30)))}),
+            other_checkpoint(reference.layers, masked.layers),
+        ],
+    )
+
+    assert by_mask[0].left == by_weights[0].left
+    assert by_mask[0].is_masked is by_weights[0].is_masked is True
+    assert by_mask[0].strongest_missing == by_weights[0].strongest_missing
+
+
+def test_a_kept_weight_that_is_zero_counts_as_kept(write):
+    weight = np.array([[3.0, 1.0], [2.0, 0.5]])
+    reference = stream_of(write({"a": weight}, "reference"))
+    trained = stream_of(write({"a": np.array([[3.0, 0.0], [0.0, 0.5]])}, "other"))
+    masks = {"a": pack_mask(np.array([[True, True], [False, True]]), (2, 2))}
+
+    ((layer,),) = compare_layers(reference, [other_checkpoint(reference.layers, trained.layers, masks)])
+
+    assert (layer.left.n_kept, layer.left.beta0, layer.left.n_forest_kept) == (3, 1, 2)
+    assert (layer.other.n_edges, layer.other.n_components, layer.left.barcode_kept) == (2, 2, False)
+
+
+def test_chance_is_asked_with_no_more_edges_than_the_reference_has(write):
+    asked = []
+    reference = stream_of(write({"a": np.array([[3.0, 0.0], [2.0, 0.5]])}, "reference"))
+    other = stream_of(write({"a": np.ones((2, 2))}, "other"))
+
+    compare_layers(
+        reference,
+        [other_checkpoint(reference.layers, other.layers)],
+        simulate=lambda layer, forest, n_kept: asked.append((layer.name, len(forest.indices), n_kept)),
+    )
+
+    assert asked == [("a", 3, 3)]
+
+
+def test_a_mask_of_another_shape_is_refused(write):
+    reference = stream_of(write({"a": np.ones((2, 2))}))
+
+    with pytest.raises(CheckpointError, match=r"tensor 'a' has the shape \[2, 2\]; the mask beside it has \[2, 3\]"):
+        other_checkpoint(reference.layers, reference.layers, {"a": pack_mask(np.ones((2, 3), bool), (2, 3))})

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+
+from topoimp.errors import LayerError
+from topoimp.layers.layer import as_layer, by_channel
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn])
+def test_a_torch_tensor_is_read_with_its_exact_values(dtype):
+    tensor = torch.randn(3, 4, generator=torch.Generator().manual_seed(1)).to(dtype)
+
+    layer = as_layer(torch.nn.Parameter(tensor, requires_grad=False))
+
+    assert_array_equal(layer.strengths(), tensor.to(torch.float64).abs().numpy())
+
+
+def test_an_array_in_any_memory_layout_or_byte_order_is_read_the_same():
+    weight = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+    assert_array_equal(as_layer(weight.T).strengths(), weight.T)
+    assert_array_equal(as_layer(weight.astype(">f4")).strengths(), weight)
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.ones(3), r"weight has the shape \(3,\); a layer has two or more axes"),
+        (np.ones((0, 3)), r"weight has the shape \(0, 3\); a layer has two or more axes and at least one weight"),
+        (np.ones((2, 2), np.int64), "weight has the type int64; a layer has floating-point weights"),
+        (torch.ones(2, 2, dtype=torch.int64), "weight has the type torch.int64; a layer has floating-point weights"),
+        (np.array([[1.0, np.nan]]), "tensor 'weight' holds 1 NaN, the first at index 1; a layer needs finite weights"),
+    ],
+)
+def test_an_array_that_is_no_layer_is_refused(weight, message):
+    with pytest.raises(LayerError, match=message):
+        as_layer(weight)
+
+
+def test_minus_zero_is_no_edge():
+    assert_array_equal(as_layer(np.array([[0.0, -0.0], [1.0, -1.0]])).edges(), [[False, False], [True, True]])
+
+
+def test_weights_are_read_only_and_what_they_were_read_from_is_not():
+    weight = np.ones((2, 2))
+
+    layer = as_layer(weight)
+
+    assert not layer.codes.flags.writeable
+    assert weight.flags.writeable
+
+
+def test_the_view_channel_keeps_the_strongest_of_each_kernel():
+    weight = np.array([[1.0, -3.0, 2.0, 0.5], [0.0, 0.0, -0.25, 0.0]])
+
+    layer = by_channel(as_layer(weight), 2)
+
+    assert_array_equal(layer.strengths(), [[3.0, 2.0], [0.0, 0.25]])
+    assert (layer.n_weights, layer.n_edges_in_parallel()) == (8, 5)
+    assert_array_equal(layer.weights, weight.view(np.uint64).ravel())

@@ -1,0 +1,106 @@
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from topoimp.errors import OptionError
+from topoimp.pruning.schedule import plan_schedule, round_geometric
+
+
+def targets_of(n_edges, *, n_weights=None, n_rounds=None, sparsity=None, rate=None):
+    schedule = plan_schedule(n_rounds=n_rounds, sparsity=sparsity, rate=rate)
+    return schedule.targets(n_weights=n_weights or n_edges, n_edges=n_edges)
+
+
+SHARES = st.integers(1, 999).map(lambda thousandths: thousandths / 1000)
+
+
+@given(st.integers(0, 10**9), st.integers(1, 12), SHARES)
+def test_targets_at_a_rate_are_computed_from_the_edges_at_round_0(n_edges, n_rounds, rate):
+    thousandths = 1000 - round(rate * 1000)
+
+    targets = targets_of(n_edges, n_weights=n_edges + 1, n_rounds=n_rounds, rate=rate)
+
+    assert targets == [(2 * n_edges * thousandths**k + 1000**k) // (2 * 1000**k) for k in range(1, n_rounds + 1)]
+
+
+@given(st.integers(0, 10**6), st.integers(1, 12), SHARES, st.one_of(st.none(), st.sampled_from([0.02, 0.2, 0.9])))
+def test_targets_never_rise_and_a_sparsity_is_landed_on(n_edges, n_rounds, sparsity, rate):
+    n_weights = n_edges + 17
+    last = (2 * n_weights * (1000 - round(sparsity * 1000)) + 1000) // 2000
+
+    targets = targets_of(
+        n_edges, n_weights=n_weights, n_rounds=None if rate else n_rounds, sparsity=sparsity, rate=rate
+    )
+
+    assert targets[-1] == min(n_edges, last)
+    assert [n_edges, *targets] == sorted([n_edges, *targets], reverse=True)
+
+
+def test_ten_rounds_at_the_default_rate():
+    assert targets_of(1000, n_rounds=10) == [800, 640, 512, 410, 328, 262, 210, 168, 134, 107]
+
+
+def test_rounds_and_sparsity_give_the_rate():
+    schedule = plan_schedule(n_rounds=2, sparsity=0.75, rate=None)
+
+    assert schedule.effective_rate() == pytest.approx(0.5)
+    assert schedule.targets(n_weights=1000, n_edges=1000) == [500, 250]
+
+
+def test_a_layer_too_small_for_the_sparsity_is_emptied_step_by_step_too():
+    assert targets_of(400, n_rounds=5, sparsity=0.999) == [100, 25, 6, 2, 0]
+
+
+@given(st.integers(1, 10**7), st.integers(0, 10**7), st.integers(1, 9), st.data())
+def test_geometric_steps_are_rounded_from_exact_values(first, last, n, data):
+    k = data.draw(st.integers(0, n))
+
+    rounded = round_geometric(first, Fraction(last, 3), k, n)
+
+    exact_power = Fraction(first) ** (n - k) * Fraction(last, 3) ** k
+    assert (Fraction(2 * rounded - 1, 2)) ** n <= exact_power or rounded == 0
+    assert exact_power < Fraction(2 * rounded + 1, 2) ** n
+
+
+def test_rate_and_sparsity_give_the_rounds_and_the_last_lands_on_the_sparsity():
+    assert targets_of(1000, sparsity=0.7, rate=0.5) == [500, 300]
+
+
+def test_sparsity_alone_goes_at_the_default_rate():
+    assert plan_schedule(n_rounds=None, sparsity=0.9, rate=None).n_rounds == 11
+
+
+def test_all_three_may_agree():
+    assert plan_schedule(n_rounds=2, sparsity=0.75, rate=0.5).n_rounds == 2
+
+
+def test_a_layer_that_is_sparser_already_is_left_as_it_is():
+    assert targets_of(100, n_weights=1000, n_rounds=3, sparsity=0.5) == [100, 100, 100]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "neither rounds nor a sparsity is given; --rounds N, --sparsity S or both are needed"),
+        ({"rate": 0.5}, "neither rounds nor a sparsity is given"),
+        ({"n_rounds": 0}, "the number of rounds is 0; it must be at least 1 and at most 1000"),
+        ({"n_rounds": 1001}, "the number of rounds is 1001; it must be at least 1 and at most 1000"),
+        (
+            {"sparsity": 0.9, "rate": 1e-4},
+            "reaching that sparsity takes more than 1000 rounds; a larger rate is needed",
+        ),
+        ({"sparsity": 0.0}, "the sparsity is 0.0; it must be above 0 and below 1"),
+        ({"sparsity": 1.0}, "the sparsity is 1.0; it must be above 0 and below 1"),
+        ({"n_rounds": 1, "rate": 1.0}, "the rate is 1.0; it must be above 0 and below 1"),
+        ({"n_rounds": 1, "rate": 0.0}, "the rate is 0.0; it must be above 0 and below 1"),
+        (
+            {"n_rounds": 5, "sparsity": 0.75, "rate": 0.5},
+            "a sparsity of 0.75 at a rate of 0.5 takes 2 rounds, not 5; leave one out",
+        ),
+    ],
+)
+def test_what_does_not_make_a_schedule_is_refused(options, message):
+    with pytest.raises(OptionError, match=message):
+        plan_schedule(**{"n_rounds": None, "sparsity": None, "rate": None, **options})

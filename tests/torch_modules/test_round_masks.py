@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from conftest import stream_of
+from hypothesis import given
+from numpy.testing import assert_array_equal
+from strategies import weights
+
+from topoimp.choices import Method, Scope
+from topoimp.commands.prune import prune_checkpoint
+from topoimp.errors import VerificationError
+from topoimp.layers.layer import as_layer
+from topoimp.pruning.masks import ByEdges, read_masks
+from topoimp.pruning.one_shot import sweep
+from topoimp.pruning.rules import kept_of
+from topoimp.pruning.schedule import plan_schedule
+from topoimp.torch_modules.round_masks import edges_of, masks_of_round
+
+SCHEDULE = plan_schedule(n_rounds=5, sparsity=None, rate=None)
+
+
+def test_what_a_round_keeps_is_what_the_mask_file_says(lenet):
+    stream = stream_of(lenet)
+    now = sweep(stream, SCHEDULE, method=Method.TOPOLOGICAL, scope=Scope.GLOBAL).rounds[-1]
+
+    masks = masks_of_round(stream, now)
+
+    written = read_masks(prune_checkpoint(lenet, n_rounds=5, scope=Scope.GLOBAL).outputs.mask)
+    assert list(masks) == list(written)
+    assert [name for name in masks if not np.array_equal(masks[name], written[name].kept())] == []
+
+
+def test_edges_are_weights_that_are_not_zero(write):
+    path = write({"a": np.float32([[1, 0, -0.0], [2, 3, 0]]), "b": np.zeros((2, 2), np.float32)})
+
+    assert edges_of(stream_of(path)) == {"a": 3, "b": 0}
+
+
+def test_a_mask_that_keeps_another_number_than_was_meant_is_a_defect(lenet):
+    stream = stream_of(lenet)
+    first, *_, last = sweep(stream, SCHEDULE, method=Method.MAGNITUDE, scope=Scope.LAYER).rounds
+    mixed = type(last)(last.number, last.target, first.keeps, last.layers)
+
+    with pytest.raises(
+        VerificationError, match=r"the mask of 'fc1.weight' keeps 188160 weights; 77070 were to be kept"
+    ):
+        masks_of_round(stream, mixed)
+
+
+@given(weights())
+def test_edges_are_kept_where_edges_are(weight):
+    assert_array_equal(kept_of(ByEdges(), as_layer(weight), threads=2), weight.ravel() != 0)

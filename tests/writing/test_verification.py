@@ -1,0 +1,127 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import stream_of
+
+from topoimp.errors import VerificationError
+from topoimp.pruning.masks import pack_mask
+from topoimp.pruning.preservation import preservation_by_strength
+from topoimp.topology.forest import spanning_forest
+from topoimp.writing.verification import verify_pruned
+
+WEIGHT = np.array([[3.0, -1.0], [2.0, 0.5]])
+KEPT = np.array([[True, True], [True, False]])
+TENSORS = {"fc": WEIGHT, "bias": np.array([-0.0, 1.0])}
+MASKS = {"fc": pack_mask(KEPT, (2, 2))}
+
+
+def verify(write, pruned, *, masks=MASKS, metadata=None, **changes):
+    original = stream_of(write(TENSORS, "original", {"format": "pt"}))
+    forest = spanning_forest(next(iter(original.layers)))
+    expected = preservation_by_strength(forest, n_weights=4, n_kept=3, n_forest_kept=3)
+    path = write(
+        {**TENSORS, "fc": np.where(KEPT, WEIGHT, 0), **pruned},
+        "pruned",
+        metadata or {"format": "pt", "topoimp.method": "x"},
+    )
+    expected = {"fc": replace(expected, **changes)}
+    verify_pruned(path, original, {"fc": forest}, masks=masks, expected=expected)
+
+
+def test_what_is_as_it_should_be_passes(write):
+    verify(write, {})
+
+
+@pytest.mark.parametrize(
+    ("pruned", "message"),
+    [
+        ({"fc": np.array([[3.0, -1.0], [2.5, 0.0]])}, "a surviving weight of 'fc' changed"),
+        ({"fc": np.array([[3.0, 1.0], [2.0, 0.0]])}, "a surviving weight of 'fc' changed"),
+        ({"fc": WEIGHT}, "a pruned weight of 'fc' is not zero"),
+        ({"fc": np.array([[3.0, -1.0], [2.0, -0.0]])}, "a pruned weight of 'fc' is not zero"),
+        ({"bias": np.array([0.0, 1.0])}, "tensor 'bias' changed, though it was not pruned"),
+        ({"bias": np.array([-0.0, 1.0, 2.0])}, "names, types, shapes or places of tensors changed"),
+        ({"more": np.ones(1)}, "names, types, shapes or places of tensors changed"),
+    ],
+)
+def test_whatever_is_not_as_it_should_be_is_named(write, pruned, message):
+    with pytest.raises(VerificationError, match=f"pruned: {message}"):
+        verify(write, pruned)
+
+
+def test_lost_metadata_are_noticed(write):
+    with pytest.raises(VerificationError, match="metadata 'format' changed"):
+        verify(write, {}, metadata={"topoimp.method": "x"})
+
+
+@pytest.mark.parametrize("field", ["n_kept", "n_forest_kept", "beta0", "beta1"])
+def test_a_fact_that_is_not_as_reported_is_noticed(write, field):
+    with pytest.raises(VerificationError, match=f"layer 'fc' has {field} ., ; 99 was meant".replace(", ", "")):
+        verify(write, {}, **{field: 99})
+
+
+def test_without_a_mask_whatever_is_not_zero_must_be_as_it_was(write):
+    verify(write, {}, masks=None)
+    with pytest.raises(VerificationError, match="pruned: a surviving weight of 'fc' changed"):
+        verify(write, {"fc": np.array([[3.0, -1.5], [2.0, 0.0]])}, masks=None)
+
+
+def test_a_kept_minus_zero_must_have_become_plus_zero(write):
+    zeros = {"fc": np.array([[3.0, -0.0], [2.0, 0.5]])}
+    original = stream_of(write(zeros, "original"))
+    forests = {"fc": spanning_forest(next(iter(original.layers)))}
+    masks = {"fc": pack_mask(np.ones((2, 2), bool), (2, 2))}
+
+    left = verify_pruned(write({"fc": np.abs(zeros["fc"])}, "good"), original, forests, masks=masks)
+    assert left["fc"].n_kept == 3
+    with pytest.raises(VerificationError, match="bad: a surviving weight of 'fc' changed"):
+        verify_pruned(write(zeros, "bad"), original, forests, masks=masks)
+
+
+def test_a_barcode_that_changed_is_noticed(write):
+    kept = np.array([[True, False], [True, True]])
+
+    with pytest.raises(VerificationError, match="the barcode of 'fc' changed"):
+        verify(write, {"fc": np.where(kept, WEIGHT, 0)}, masks={"fc": pack_mask(kept, (2, 2))})
+
+
+GROUPED = np.arange(1.0, 13.0).reshape(6, 2)
+GROUPS = {"groups": (("w", 3),), "include": ("w[0]", "w[2]")}
+
+
+@pytest.mark.parametrize(
+    ("row", "kept", "message"),
+    [
+        (2, True, "tensor 'w' changed, though it was not pruned"),
+        (None, False, "the mask of 'w' prunes a group that was not pruned"),
+    ],
+)
+def test_a_group_that_is_not_pruned_is_verified_too(write, row, kept, message):
+    original = stream_of(write({"w": GROUPED}, "original"), **GROUPS)
+    forests = {layer.name: spanning_forest(layer) for layer in original.layers}
+    written, mask = GROUPED.copy(), np.ones((6, 2), bool)
+    mask[3, 0] = kept
+    written[row, 0] = 99 if row else written[row, 0]
+
+    with pytest.raises(VerificationError, match=message):
+        verify_pruned(write({"w": written}, "bad"), original, forests, masks={"w": pack_mask(mask, (6, 2))})
+
+    verify_pruned(write({"w": GROUPED}, "good"), original, forests, masks={"w": pack_mask(mask | True, (6, 2))})
+
+
+def test_what_is_tied_is_verified_too(tmp_path, write):
+    shared = torch.randn(4, 5, dtype=torch.float64)
+    torch.save({"a": shared, "b": shared}, tmp_path / "m.pt")
+    original = stream_of(tmp_path / "m.pt")
+    forests = {"a": spanning_forest(next(iter(original.layers)))}
+    metadata = {"format": "pt"}
+    mask = pack_mask(np.ones((4, 5), bool), (4, 5))
+
+    verify_pruned(write({"a": shared, "b": shared}, "good", metadata), original, forests, masks={"a": mask, "b": mask})
+    with pytest.raises(VerificationError, match="tensor 'b' changed"):
+        verify_pruned(write({"a": shared, "b": shared + 1}, "bad", metadata), original, forests)
+    other = pack_mask(np.zeros((4, 5), bool), (4, 5))
+    with pytest.raises(VerificationError, match="the mask of 'b' is not that of 'a', tied to it"):
+        verify_pruned(tmp_path / "good", original, forests, masks={"a": mask, "b": other})

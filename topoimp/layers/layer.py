@@ -1,0 +1,164 @@
+"""A layer: weights read as a weighted bipartite graph.
+
+Rows and columns are its vertices, weights that are not zero its edges. There are two views of a tensor with more than
+two axes. ``matrix`` flattens all axes but the first: for a convolution it is the matrix product that it computes.
+``channel`` joins the parallel edges between one output and one input channel, all weights of one kernel, into an edge
+that is as strong as the strongest of them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from topoimp.arrays import BoolArray, CodeArray, FloatArray
+from topoimp.checkpoint.number_format import BF16, F8_E4M3, F8_E5M2, F16, F32, F64, NumberFormat
+from topoimp.errors import LayerError
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer's weights, as stored.
+
+    Args:
+        name: its tensor's name; of a group, with the group's number behind it.
+        codes: the stored bits, shape (rows, columns); not modified by anything here.
+        number_format: what the bits mean.
+        origin: the file that it was read from, for messages.
+        parallel: in the view ``channel`` all weights, shape (rows, columns, weights of a kernel); otherwise None.
+    """
+
+    name: str
+    codes: CodeArray
+    number_format: NumberFormat
+    origin: str = ""
+    parallel: CodeArray | None = None
+
+    def __post_init__(self) -> None:
+        """Make the weights read-only here, and lay them out as the passes want them: aligned, row by row."""
+        for name in ("codes", "parallel"):
+            if getattr(self, name) is not None:
+                codes = np.require(getattr(self, name), requirements=("C", "ALIGNED")).view()
+                codes.flags.writeable = False
+                object.__setattr__(self, name, codes)
+
+    @property
+    def n_rows(self) -> int:
+        """Vertices on the side of the first axis."""
+        return int(self.codes.shape[0])
+
+    @property
+    def n_columns(self) -> int:
+        """Vertices on the side of the other axes."""
+        return int(self.codes.shape[1])
+
+    @property
+    def n_vertices(self) -> int:
+        """Rows and columns together."""
+        return self.n_rows + self.n_columns
+
+    @property
+    def weights(self) -> CodeArray:
+        """The stored bits of all weights, flat: in the view ``channel`` more than there are entries."""
+        return (self.codes if self.parallel is None else self.parallel).reshape(-1)
+
+    @property
+    def n_weights(self) -> int:
+        """Weights, stored zeros included."""
+        return int(self.weights.size)
+
+    def magnitudes(self) -> CodeArray:
+        """Give the weights' magnitude codes, shape (rows, columns): they order like the strengths; 0 is no edge."""
+        return self.number_format.magnitudes(self.codes)
+
+    def strengths(self) -> FloatArray:
+        """Give |w| exactly, shape (rows, columns)."""
+        return self.number_format.strengths(self.codes)
+
+    def edges(self) -> BoolArray:
+        """Give which weights are edges, shape (rows, columns)."""
+        return np.not_equal(self.magnitudes(), 0)
+
+    def n_edges_in_parallel(self) -> int | None:
+        """Give how many weights are not zero where they are more than the edges (view ``channel``); None elsewhere."""
+        return None if self.parallel is None else int(np.count_nonzero(self.number_format.magnitudes(self.parallel)))
+
+    def check_finite(self) -> None:
+        """Refuse weights that have no place in the order.
+
+        Raises:
+            LayerError: if one is NaN or infinite; it says which and how many.
+        """
+        magnitudes = self.magnitudes()
+        special = np.flatnonzero(magnitudes >= self.number_format.first_special)
+        if special.size == 0:
+            return
+        infinite = int(np.count_nonzero(magnitudes.ravel()[special] == (self.number_format.infinity or -1)))
+        counts = [f"{special.size - infinite} NaN"] if special.size > infinite else []
+        counts += [f"{infinite} infinite weights"] if infinite else []
+        found = f"holds {' and '.join(counts)}, the first at index {special[0]}"
+        where = f"{self.origin}: " if self.origin else ""
+        raise LayerError(f"{where}tensor {self.name!r} {found}; a layer needs finite weights")
+
+
+def by_channel(layer: Layer, n_parallel: int) -> Layer:
+    """Give the view ``channel`` of a layer: every ``n_parallel`` weights of a row joined into the strongest of them.
+
+    Raises:
+        LayerError: if a weight is NaN or infinite.
+    """
+    layer.check_finite()  # here, where messages can still name the weight
+    parallel = layer.codes.reshape(layer.n_rows, -1, n_parallel)
+    strongest = layer.number_format.magnitudes(parallel).max(axis=2)
+    return Layer(layer.name, strongest, layer.number_format, layer.origin, parallel)
+
+
+def as_layer(weight: Any, *, name: str = "weight") -> Layer:  # Any: whatever numpy or torch calls an array
+    """Read an array as a layer.
+
+    Args:
+        weight: shape (rows, columns), or more axes, of which all but the first are flattened; 1 x n works too. A numpy
+            array of float64, float32 or float16, or a torch tensor of these, bfloat16 or float8 (e4m3fn, e5m2).
+        name: what errors call it.
+
+    Raises:
+        LayerError: if it has fewer than two axes, another type, no entry, or an entry that is NaN or infinite.
+    """
+    codes, number_format = _torch_codes(weight, name) if _is_torch(weight) else _numpy_codes(weight, name)
+    if codes.ndim < 2 or codes.size == 0:
+        raise LayerError(f"{name} has the shape {codes.shape}; a layer has two or more axes and at least one weight")
+    layer = Layer(name, codes.reshape(codes.shape[0], -1), number_format)
+    layer.check_finite()
+    return layer
+
+
+def _numpy_codes(weight: Any, name: str) -> tuple[CodeArray, NumberFormat]:
+    array = np.ascontiguousarray(weight)
+    by_dtype = {"float64": F64, "float32": F32, "float16": F16}
+    if array.dtype.name not in by_dtype:
+        raise LayerError(f"{name} has the type {array.dtype}; a layer has floating-point weights")
+    number_format = by_dtype[array.dtype.name]
+    return array.astype(array.dtype.newbyteorder("="), copy=False).view(number_format.code_dtype), number_format
+
+
+def _is_torch(weight: object) -> bool:
+    """Whether it is a torch tensor, found out without importing torch."""
+    return any(kind.__module__.partition(".")[0] == "torch" for kind in type(weight).__mro__)
+
+
+def _torch_codes(weight: Any, name: str) -> tuple[CodeArray, NumberFormat]:
+    import torch
+
+    formats = {
+        torch.float64: (F64, torch.int64),
+        torch.float32: (F32, torch.int32),
+        torch.float16: (F16, torch.int16),
+        torch.bfloat16: (BF16, torch.int16),
+        torch.float8_e4m3fn: (F8_E4M3, torch.uint8),
+        torch.float8_e5m2: (F8_E5M2, torch.uint8),
+    }
+    if weight.dtype not in formats:
+        raise LayerError(f"{name} has the type {weight.dtype}; a layer has floating-point weights")
+    number_format, integer = formats[weight.dtype]
+    bits = weight.detach().cpu().contiguous().view(integer).numpy()
+    return bits.view(number_format.code_dtype), number_format

@@ -1,0 +1,274 @@
+"""Which weights of a checkpoint's layers are kept.
+
+A mask is held and stored packed, one bit per weight, the first weight in the lowest bit, under the name of the tensor.
+A stored zero is never kept. The mask, not the zeros of a checkpoint, is the truth: a kept weight that is rewound or
+retrained may happen to be 0.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from math import prod
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from topoimp.arrays import BoolArray, ByteArray, CodeArray, IndexArray
+from topoimp.checkpoint import Checkpoint, TensorWriter, laid_out, open_checkpoint
+from topoimp.errors import CheckpointError
+from topoimp.layers.catalogue import LayerInfo, Layers, classify_tensors, natural
+from topoimp.layers.layer import Layer
+
+SHAPES_KEY = "topoimp.mask.shapes"
+"""The metadata key of a mask file that holds the tensors' shapes as JSON."""
+
+
+_PIECE = 1 << 19
+"""Weights whose bits are unpacked together."""
+
+
+@dataclass(frozen=True)
+class PackedMask:
+    """Which weights of one tensor are kept.
+
+    Args:
+        shape: of the tensor.
+        bits: ceil(n / 8) bytes for n weights; bits beyond the last weight are 0.
+        give_back: gives back the memory that the bits take, if they are mapped from a file.
+    """
+
+    shape: tuple[int, ...]
+    bits: ByteArray
+    give_back: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+
+    @property
+    def n_weights(self) -> int:
+        """Weights, kept or not."""
+        return prod(self.shape)
+
+    @property
+    def n_kept(self) -> int:
+        """Weights kept."""
+        return int(np.bitwise_count(self.bits).sum())
+
+    def flat(self) -> BoolArray:
+        """Give which weights are kept, by flat index."""
+        return self.part(0, self.n_weights)
+
+    def part(self, start: int, stop: int) -> BoolArray:
+        """Give which of the weights from ``start`` to ``stop`` are kept."""
+        first = start // 8
+        unpacked = np.unpackbits(self.bits[first : -(-stop // 8)], count=stop - 8 * first, bitorder="little")
+        return unpacked[start - 8 * first :].view(np.bool_)
+
+    def keeps(self, indices: IndexArray) -> BoolArray:
+        """Give which of some weights, by flat index, are kept."""
+        kept: BoolArray = (self.bits[indices >> 3] >> (indices & 7).astype(np.uint8) & 1).astype(np.bool_)
+        return kept
+
+    def n_kept_of(self, start: int, stop: int) -> int:
+        """Give how many of the weights from ``start`` to ``stop`` are kept."""
+        return sum(int(np.count_nonzero(self.part(a, min(a + _PIECE, stop)))) for a in range(start, stop, _PIECE))
+
+    def kept(self) -> BoolArray:
+        """Give which weights are kept, in the shape of the tensor."""
+        return self.flat().reshape(self.shape)
+
+    def is_within(self, other: "PackedMask") -> bool:
+        """Whether every weight kept here is kept in ``other`` too, of the same shape."""
+        return self.shape == other.shape and not np.any(self.bits & ~other.bits)
+
+
+@dataclass(frozen=True)
+class ByMask:
+    """Keeps what a mask says.
+
+    Args:
+        mask: of the layer's tensor.
+        first: flat index, within the tensor, of the layer's first weight.
+    """
+
+    mask: PackedMask
+    first: int = 0
+
+    def on(self, layer: Layer, threads: int) -> Callable[[int, CodeArray], BoolArray]:  # noqa: ARG002  # of a protocol
+        """Give what writes the parts of a layer, and says what the mask keeps of them."""
+
+        def write(start: int, pruned: CodeArray) -> BoolArray:
+            kept = self.mask.part(self.first + start, self.first + start + len(pruned))
+            _write_where(layer, start, kept, pruned)
+            self.mask.give_back()
+            return kept
+
+        return write
+
+
+class ByEdges:
+    """Keeps whatever is not zero."""
+
+    def on(self, layer: Layer, threads: int) -> Callable[[int, CodeArray], BoolArray]:  # noqa: ARG002  # of a protocol
+        """Give what writes the parts of a layer, and says what is not zero."""
+
+        def write(start: int, pruned: CodeArray) -> BoolArray:
+            kept = np.not_equal(layer.number_format.magnitudes(layer.weights[start : start + len(pruned)]), 0)
+            _write_where(layer, start, kept, pruned)
+            return kept
+
+        return write
+
+
+@dataclass(frozen=True)
+class ByZeros:
+    """Keeps the weights that are not zero in another checkpoint.
+
+    Args:
+        layers: of the other checkpoint.
+        info: the layer, in the other checkpoint.
+    """
+
+    layers: Layers
+    info: LayerInfo
+
+    def on(self, layer: Layer, threads: int) -> Callable[[int, CodeArray], BoolArray]:  # noqa: ARG002  # of a protocol
+        """Give what writes the parts of a layer, and says what is not zero in the other."""
+        other = self.layers.read(self.info).weights
+
+        def write(start: int, pruned: CodeArray) -> BoolArray:
+            codes = other[start : start + len(pruned)]
+            kept = np.not_equal(self.info.number_format.magnitudes(codes), 0)
+            _write_where(layer, start, kept, pruned)
+            return kept
+
+        return write
+
+
+def _write_where(layer: Layer, start: int, kept: BoolArray, pruned: CodeArray) -> None:
+    """Write a part of a layer's weights, from ``start`` on: what is not kept, and any other zero, as +0.0."""
+    codes = layer.weights[start : start + len(pruned)]
+    is_edge = np.not_equal(layer.number_format.magnitudes(codes), 0)
+    np.multiply(codes, kept & is_edge, out=pruned)
+
+
+def pack_mask(kept: BoolArray, shape: tuple[int, ...]) -> PackedMask:
+    """Pack the truth values of a tensor, in any shape, under its shape."""
+    return PackedMask(shape, np.packbits(kept.reshape(-1), bitorder="little"))
+
+
+Masks = Mapping[str, PackedMask]
+"""By tensor name, what is kept of it."""
+
+
+def mask_writer(path: Path, shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]) -> TensorWriter:
+    """Begin a mask file: its header is written, its bits are to follow.
+
+    Args:
+        path: where; replaced if there.
+        shapes: by tensor name, the tensor's shape.
+        metadata: texts for ``__metadata__``.
+    """
+    texts = {**metadata, SHAPES_KEY: json.dumps({name: list(shape) for name, shape in shapes.items()})}
+    return TensorWriter(path, laid_out({name: ("U8", (mask_bytes(shape),)) for name, shape in shapes.items()}), texts)
+
+
+def mask_shapes(layers: Layers) -> dict[str, tuple[int, ...]]:
+    """Give the tensors that have a mask, in an order that the files do not change: those pruned, and their ties."""
+    checkpoint, pruned = layers.checkpoint, layers.by_tensor()
+    names = sorted((name for name in checkpoint.tensors if checkpoint.ties.get(name, name) in pruned), key=natural)
+    return {name: checkpoint.tensors[name].shape for name in names}
+
+
+def write_masks(path: Path, masks: Masks, metadata: Mapping[str, str]) -> None:
+    """Write the masks of a checkpoint's tensors as a safetensors file of packed bits, shapes in its metadata."""
+    with mask_writer(path, {name: mask.shape for name, mask in masks.items()}, metadata) as writer:
+        for name, mask in masks.items():
+            writer.write(name, 0, mask.bits)
+
+
+def mask_bytes(shape: Sequence[int]) -> int:
+    """Give the bytes that the packed mask of a tensor takes."""
+    return (prod(shape) + 7) // 8
+
+
+def read_masks(path: Path) -> Masks:
+    """Open what ``write_masks`` wrote; bits are read when they are looked at.
+
+    Raises:
+        CheckpointError: if the file is no mask, or a mask does not fit the shape that the file gives it.
+    """
+    return masks_in(open_checkpoint(path))
+
+
+def is_mask(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint is a mask file."""
+    return SHAPES_KEY in checkpoint.metadata
+
+
+def masks_in(file: Checkpoint) -> Masks:
+    """Give the masks that an open mask file holds.
+
+    Raises:
+        CheckpointError: if the file is no mask, or a mask does not fit the shape that the file gives it.
+    """
+    shapes = _shapes(file)
+    masks = {}
+    for name, tensor in file.tensors.items():
+        shape = shapes.get(name)
+        if tensor.dtype != "U8" or shape is None or min(shape, default=0) < 0 or tensor.shape != (mask_bytes(shape),):
+            raise CheckpointError(
+                f"{file.path}: tensor {name!r} does not hold one bit for each weight of shape {shape}"
+            )
+        mask = PackedMask(tuple(shape), file.stored(name), partial(file.done_with, name))
+        if mask.n_weights % 8 and mask.bits[-1] >> (mask.n_weights % 8):
+            raise CheckpointError(f"{file.path}: tensor {name!r} has bits set beyond its last weight")
+        masks[name] = mask
+    return MappingProxyType(masks)
+
+
+def masks_for(layers: Layers, mask: Checkpoint) -> dict[str, ByMask | ByZeros]:
+    """Give, by layer name, what keeps of some layers what a mask does, or what is not zero in another checkpoint.
+
+    Args:
+        layers: what is to be masked.
+        mask: a mask file, or a checkpoint whose zeros are one.
+
+    Raises:
+        CheckpointError: if a layer has no mask, or one of another shape.
+    """
+    path = mask.path
+    if not is_mask(mask):
+        _check_tensors(layers, {name: tensor.shape for name, tensor in mask.tensors.items()}, path)
+        others = Layers(mask, tuple(classify_tensors(mask, layers.patterns)[0]), ()).by_place()
+        missing = [info.name for info in layers.infos if info.place not in others]
+        if missing:
+            raise CheckpointError(f"{path}: tensor {missing[0]!r} is no layer there; its zeros are no mask")
+        return {info.name: ByZeros(Layers(mask, (), ()), others[info.place]) for info in layers.infos}
+    masks = masks_in(mask)
+    _check_tensors(layers, {name: of_tensor.shape for name, of_tensor in masks.items()}, path)
+    return {info.name: ByMask(masks[info.tensor], info.first) for info in layers.infos}
+
+
+def _check_tensors(layers: Layers, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    for info in layers.infos:
+        shape = layers.checkpoint.tensors[info.tensor].shape
+        if info.tensor not in shapes:
+            raise CheckpointError(
+                f"{path}: has no mask for layer {info.tensor!r} of {layers.checkpoint.path}; "
+                "--include and --exclude choose layers"
+            )
+        if shapes[info.tensor] != shape:
+            raise CheckpointError(
+                f"{path}: has a mask of shape {list(shapes[info.tensor])} for {info.tensor!r}; "
+                f"{layers.checkpoint.path} has {list(shape)}"
+            )
+
+
+def _shapes(file: Checkpoint) -> dict[str, list[int]]:
+    try:
+        shapes = json.loads(file.metadata[SHAPES_KEY])
+        if any(type(size) is not int for shape in shapes.values() for size in shape):
+            raise ValueError("a shape has sizes")
+        return {str(name): list(shape) for name, shape in shapes.items()}
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{file.path}: is no mask; its metadata lacks {SHAPES_KEY}") from error

@@ -1,0 +1,270 @@
+"""How the weights of a layer are ranked: by strength, or by a fixed permutation per seed and layer.
+
+Ranks compare across layers and types: strengths as exact values, the codes of |w| as float32, or as float64 where any
+layer is; permutations as 64 random bits. Weights that are kept anyway (``protected``) and stored zeros have rank 0.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from topoimp.arrays import CodeArray, FloatArray, IndexArray
+from topoimp.kernels.counting import count_codes, count_digits, count_equal, count_until, place_of_equal
+from topoimp.kernels.pruning import write_kept
+from topoimp.kernels.threads import in_parallel
+from topoimp.layers.catalogue import LayerInfo
+from topoimp.layers.layer import Layer
+from topoimp.pruning.selection import DIGIT_BITS, N_DIGITS, Cut, Digits
+
+_FEW = 1 << 14
+"""A layer with fewer weights is sorted: counters would be more than weights."""
+
+_CHUNK = 1 << 20
+"""Weights whose ranks are computed together, where they are not stored as such."""
+
+
+class ByStrength:
+    """Ranks the weights of a layer by |w|.
+
+    Args:
+        info: the layer.
+        n_bits: width of the ranks, 32 or 64; 64 if any layer compared is float64.
+        protected: flat indices of weights that have no rank.
+        protected_strengths: their |w|.
+    """
+
+    def __init__(self, info: LayerInfo, *, n_bits: int, protected: IndexArray, protected_strengths: FloatArray) -> None:
+        self.name = info.name
+        self.place = info.place
+        self.n_weights = info.n_weights
+        self.n_bits = n_bits
+        self._format = info.number_format
+        order = np.argsort(protected)
+        self._protected = protected[order]
+        self._protected_ranks = ranks_of(protected_strengths[order], n_bits)
+        self._protected_counts = np.unique(self._protected_ranks, return_counts=True)
+        self._counted: tuple[CodeArray, IndexArray] | None = None
+
+    def prepare(self, layer: Layer, threads: int) -> None:
+        """Count the codes of a narrow format: one pass, whatever is asked later."""
+        if self._counted is None and self._format.n_bits <= DIGIT_BITS:
+            codes, how_often = self._counted_codes(layer, threads)
+            ranks = self._format.common_codes(codes, n_bits=self.n_bits)
+            protected, n_protected = self._protected_counts
+            how_often[np.searchsorted(ranks, protected)] -= n_protected
+            self._counted = ranks[how_often > 0], how_often[how_often > 0]
+
+    def known_digits(self, shift: int, prefix: int | None) -> Digits | None:
+        """Give the counts that follow from one pass over a narrow format, once there was one."""
+        return None if self._counted is None else _digits_of_counted(*self._counted, shift, prefix)
+
+    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
+        """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``."""
+        self.prepare(layer, threads)
+        return self.known_digits(shift, prefix) or self._counted_ranks(layer, shift, prefix, threads)
+
+    def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
+        """Give the flat index of the n-th weight, from 1, that has a rank and is not protected."""
+        code = layer.codes.dtype.type(self._format.code_at_most(rank, n_bits=self.n_bits))
+        skipped = self._protected[self._protected_ranks == rank]
+        flat, mask = layer.weights, layer.codes.dtype.type(self._format.magnitude_mask)
+        step = -(-self.n_weights // (4 * threads))
+
+        def count(start: int, stop: int) -> list[tuple[int, int, int]]:
+            edges = [*range(start, stop, step), stop]
+            return [
+                (a, b, count_equal(flat, a, b, mask, code) - int(np.diff(np.searchsorted(skipped, [a, b]))[0]))
+                for a, b in pairwise(edges)
+            ]
+
+        for part in in_parallel(count, self.n_weights, threads, unit=step):
+            for start, stop, n_here in part:
+                if n <= n_here:
+                    ahead = skipped[np.searchsorted(skipped, start) :]
+                    return int(place_of_equal(flat, start, stop, mask, code, n, ahead))
+                n -= n_here
+        raise ValueError(f"layer {self.name!r} has fewer weights of rank {rank}")
+
+    def write_kept(self, layer: Layer, cut: Cut, start: int, pruned: CodeArray) -> None:
+        """Write a part of a layer's weights, but 0 for those that neither the cut nor protection keeps."""
+        stop = start + len(pruned)
+        mask, code, last = _in_own_codes(layer, cut, self.n_bits)
+        write_kept(layer.weights, start, stop, mask, code, last, pruned)
+        here = self._protected[slice(*np.searchsorted(self._protected, [start, stop]))]
+        pruned[here - start] = layer.weights[here]
+
+    def _counted_ranks(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
+        """Count digits of codes that are ranks already, or, where float32 is ranked as float64, become such."""
+        flat = layer.weights
+        if layer.n_weights < _FEW:
+            ranks = self._format.common_codes(flat, n_bits=self.n_bits)
+            ranks[self._protected] = 0
+            return _digits_of(ranks, shift, prefix)
+        is_rank = self._format.n_bits == self.n_bits
+        mask = flat.dtype.type(self._format.magnitude_mask)
+
+        def count(start: int, stop: int) -> IndexArray:
+            counts = np.zeros(N_DIGITS, np.int64)
+            if is_rank:
+                count_digits(flat, start, stop, mask, shift, prefix or 0, prefix is None, counts)
+                return counts
+            everything = np.uint64((1 << 64) - 1)
+            for a in range(start, stop, _CHUNK):
+                ranks = self._format.common_codes(flat[a : min(a + _CHUNK, stop)], n_bits=self.n_bits)
+                count_digits(ranks, 0, ranks.size, everything, shift, prefix or 0, prefix is None, counts)
+            return counts
+
+        counts = _added_up(in_parallel(count, self.n_weights, threads))
+        kept_anyway = _digits_of_counted(*self._protected_counts, shift, prefix)
+        counts[kept_anyway.digits] -= kept_anyway.how_often
+        return _digits_there(counts)
+
+    def _counted_codes(self, layer: Layer, threads: int) -> tuple[CodeArray, IndexArray]:
+        """Count how often each code above 0 is there, ascending."""
+        flat, mask = layer.weights, layer.codes.dtype.type(self._format.magnitude_mask)
+        if layer.n_weights < _FEW:
+            magnitudes = self._format.magnitudes(flat)
+            return np.unique(magnitudes[magnitudes != 0], return_counts=True)
+
+        def count(start: int, stop: int) -> IndexArray:
+            counts = np.zeros(self._format.magnitude_mask + 1, np.int64)  # room for every code there can be
+            count_codes(flat, start, stop, mask, counts)
+            return counts
+
+        counts = _added_up(in_parallel(count, self.n_weights, threads))
+        codes = np.flatnonzero(counts[1:] != 0) + 1
+        return codes.astype(self._format.code_dtype), counts[codes]
+
+
+def ranks_of(strengths: FloatArray, n_bits: int) -> CodeArray:
+    """Give the ranks of strengths that are known exactly."""
+    return np.asarray(strengths.astype(f"float{n_bits}").view(f"uint{n_bits}"))
+
+
+def count_by_strength(layer: Layer, cut: Cut, *, n_bits: int, threads: int) -> int:
+    """Count the weights of a layer that a cut keeps."""
+    mask, code, last = _in_own_codes(layer, cut, n_bits)
+
+    def count(start: int, stop: int) -> int:
+        return count_until(layer.weights, start, stop, mask, code, last)
+
+    return sum(in_parallel(count, layer.n_weights, threads))
+
+
+def _in_own_codes(layer: Layer, cut: Cut, n_bits: int) -> tuple[Any, Any, int]:  # Any: scalars of the codes' type
+    """Give the layer's mask, and a cut in its own codes: a rank that it does not have lies between two of them."""
+    code = layer.number_format.code_at_most(cut.rank, n_bits=n_bits)
+    is_exact = layer.number_format.common_code(code, n_bits=n_bits) == cut.rank
+    kind = layer.codes.dtype.type
+    return kind(layer.number_format.magnitude_mask), kind(code), cut.last if is_exact and cut.rank > 0 else -1
+
+
+@dataclass(frozen=True)
+class ByPermutation:
+    """Ranks the weights of a layer by random numbers that depend on a text and on their indices alone.
+
+    Args:
+        name: of the layer.
+        place: what orders equal ranks of different layers.
+        n_weights: of the layer.
+        seed: chooses the permutation, together with the name.
+    """
+
+    name: str
+    place: tuple[str, int]
+    n_weights: int
+    seed: int
+    n_bits: int = 64
+
+    def prepare(self, layer: Layer, threads: int) -> None:
+        """There is nothing to find out."""
+
+    def known_digits(self, shift: int, prefix: int | None) -> None:  # of a protocol
+        """Nothing is known without looking."""
+
+    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
+        """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``."""
+        if layer.n_weights < _FEW:
+            ((_, ranks),) = self._ranks(layer, 0, self.n_weights)
+            return _digits_of(ranks, shift, prefix)
+        everything = np.uint64((1 << 64) - 1)
+
+        def count(start: int, stop: int) -> IndexArray:
+            counts = np.zeros(N_DIGITS, np.int64)
+            for _, ranks in self._ranks(layer, start, stop):
+                count_digits(ranks, 0, ranks.size, everything, shift, prefix or 0, prefix is None, counts)
+            return counts
+
+        return _digits_there(_added_up(in_parallel(count, self.n_weights, threads)))
+
+    def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:  # noqa: ARG002  # of a protocol
+        """Give the flat index of the n-th weight, from 1, that has a rank."""
+        for start, ranks in self._ranks(layer, 0, self.n_weights):
+            places = np.flatnonzero(ranks == rank)
+            if n <= len(places):
+                return start + int(places[n - 1])
+            n -= len(places)
+        raise ValueError(f"layer {self.name!r} has fewer weights of rank {rank}")
+
+    def write_kept(self, layer: Layer, cut: Cut, start: int, pruned: CodeArray) -> None:
+        """Write a part of a layer's weights, from ``start`` on, but 0 for those that a cut does not keep."""
+        for first, ranks in self._ranks(layer, start, start + len(pruned)):
+            kept = ranks > cut.rank
+            if cut.rank > 0 and cut.last >= first:
+                equal = ranks[: cut.last + 1 - first] == cut.rank
+                kept[: len(equal)] |= equal
+            codes = layer.weights[first : first + len(ranks)]
+            pruned[first - start : first - start + len(ranks)] = np.where(kept, codes, codes.dtype.type(0))
+
+    def _ranks(self, layer: Layer, start: int, stop: int) -> Iterator[tuple[int, CodeArray]]:
+        for first in range(start, stop, _CHUNK):
+            part = layer.weights[first : min(first + _CHUNK, stop)]
+            keys = permutation_keys(first, len(part), f"{self.seed}:{self.name}")
+            yield first, np.where(layer.number_format.magnitudes(part) != 0, keys, np.uint64(0))
+
+
+def permutation_keys(start: int, n: int, text: str) -> CodeArray:
+    """Give 64 random bits above 0 for each of n indices from ``start`` on: they depend on the text and the index alone.
+
+    Source: the finaliser of splitmix64 (Steele, Lea & Flood, "Fast splittable pseudorandom number generators", OOPSLA
+    2014) over a counter: a bijection, so that the order of the keys is a permutation.
+    """
+    offset = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+    key = np.arange(start + 1, start + n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(offset)
+    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    key ^= key >> np.uint64(31)
+    return np.asarray(np.maximum(key, np.uint64(1)))
+
+
+def _added_up(parts: list[IndexArray]) -> IndexArray:
+    return np.asarray(np.sum(parts, axis=0, dtype=np.int64))
+
+
+def _digits_there(counts: IndexArray) -> Digits:
+    """Give which of 65,536 digits are there, from how often each is."""
+    digits = np.flatnonzero(counts != 0)
+    return Digits(digits, counts[digits])
+
+
+def _digits_of(ranks: CodeArray, shift: int, prefix: int | None) -> Digits:
+    """Count digits as ``count_digits`` does, of a few ranks in any order."""
+    distinct, how_often = np.unique(ranks[ranks != 0], return_counts=True)
+    return _digits_of_counted(distinct, how_often, shift, prefix)
+
+
+def _digits_of_counted(ranks: CodeArray, how_often: IndexArray, shift: int, prefix: int | None) -> Digits:
+    """Count digits as ``count_digits`` does, of distinct ascending ranks above 0 that are there several times."""
+    kind = ranks.dtype.type
+    if prefix is not None:
+        above = shift + DIGIT_BITS
+        first = np.searchsorted(ranks, kind(prefix << above), "left")
+        last = np.searchsorted(ranks, kind((prefix << above) | ((1 << above) - 1)), "right")
+        ranks, how_often = ranks[first:last], how_often[first:last]
+    digits = ((ranks >> kind(shift)) & kind(N_DIGITS - 1)).astype(np.int64)
+    begins = np.flatnonzero(np.diff(digits, prepend=-1))
+    return Digits(digits[begins], np.add.reduceat(how_often, begins) if len(begins) else how_often)

@@ -1,0 +1,1 @@
+"""Numbers in, named columns out: reports as CSV, JSON and pandas tables, and the gates that test them."""

@@ -1,0 +1,174 @@
+"""The zeroth-order barcode of a layer, and its summaries.
+
+In the superlevel filtration of |w| all vertices are there first and edges enter strongest first. Every edge of the
+maximum spanning forest joins two components and ends one bar; each component leaves one essential bar. A bar that dies
+at strength d has persistence 1 - d / scale, an essential bar 1 (its death counts as 0). A stored zero is an absent
+edge. Bars of length zero (the strongest edge) are kept.
+"""
+
+from dataclasses import dataclass
+from math import inf, isfinite
+
+import numpy as np
+
+from topoimp.arrays import FloatArray
+from topoimp.choices import NeuralPersistence, Scale, chosen
+from topoimp.errors import OptionError
+from topoimp.layers.layer import Layer
+from topoimp.topology.forest import Forest, spanning_forest
+
+
+@dataclass(frozen=True)
+class Barcode:
+    """All bars of a layer, all born at the same level.
+
+    Args:
+        deaths: strengths at which finite bars end, descending, shape (n,); nothing divided.
+        n_essential: bars that never die, one per component.
+    """
+
+    deaths: FloatArray
+    n_essential: int
+
+    @property
+    def n_vertices(self) -> int:
+        """Bars in all: each vertex is born once."""
+        return len(self.deaths) + self.n_essential
+
+    def equals(self, other: "Barcode") -> bool:
+        """Whether both have exactly the same bars; equal strengths are interchangeable."""
+        return self.n_essential == other.n_essential and np.array_equal(self.deaths, other.deaths)
+
+    def persistences(self, scale: float) -> FloatArray:
+        """Give every bar's persistence: finite bars 1 - death / scale, ascending, then 1 for each essential bar.
+
+        Args:
+            scale: what strengths are divided by, above 0; not used without finite bars. Below the largest strength
+                (another checkpoint's scale), persistences are negative.
+
+        Returns:
+            shape (n_vertices,), no unit.
+        """
+        with np.errstate(over="ignore"):  # at a foreign scale, far below: infinite, and said to be by who asks
+            finite = 1 - self.deaths / scale if len(self.deaths) else self.deaths
+        return np.concatenate([finite, np.ones(self.n_essential)])
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What the strengths of a layer are measured in: a level is a strength divided by the scale.
+
+    Args:
+        birth: level at which every bar is born.
+        divisor: the scale, above 0; None where there is none, as no layer has an edge.
+    """
+
+    birth: float
+    divisor: float | None
+
+    def levels(self, strengths: FloatArray) -> FloatArray:
+        """Give the levels at which edges of some strengths enter."""
+        return strengths if self.divisor is None else strengths / self.divisor
+
+    def persistences(self, barcode: Barcode) -> FloatArray:
+        """Give every bar's persistence: finite bars birth - death, ascending, then birth for each essential bar."""
+        return np.concatenate([self.birth - self.levels(barcode.deaths), np.full(barcode.n_essential, self.birth)])
+
+
+def unit_of(scale: Scale, *, network_largest: float | None, layer_largest: float | None) -> Unit:
+    """Give the unit that a scale means in one layer.
+
+    With the scale ``none`` nothing is divided, and bars are born at the largest strength of all layers looked at: at 0
+    if none has an edge. Otherwise they are born at 1.
+
+    Args:
+        scale: what strengths are divided by.
+        network_largest: the largest strength of all layers looked at; None without edges.
+        layer_largest: that of the layer.
+    """
+    if scale is Scale.NONE:
+        return Unit(network_largest or 0.0, 1.0)
+    return Unit(1.0, network_largest if scale is Scale.NETWORK else layer_largest)
+
+
+def scale_of_convention(convention: NeuralPersistence) -> Scale:
+    """Give the scale that belongs to a convention."""
+    return Scale.LAYER if convention is NeuralPersistence.BALWANI else Scale.NETWORK
+
+
+def barcode_of(layer: Layer) -> Barcode:
+    """Give the barcode of a layer."""
+    return barcode_of_forest(spanning_forest(layer))
+
+
+def barcode_of_forest(forest: Forest) -> Barcode:
+    """Give the barcode whose generators are the edges of a maximum spanning forest."""
+    return Barcode(forest.strengths, forest.n_components)
+
+
+def neural_persistence(
+    barcode: Barcode, convention: NeuralPersistence | str, *, scale: float | None, p: float = 2.0
+) -> float | None:
+    """Give the p-norm of the persistences of a layer, normalised for its size.
+
+    ``rieck`` counts every essential bar and divides by (V - 1)^(1/p), V vertices: at most (V / (V - 1))^(1/p).
+    ``rieck-finite`` leaves one essential bar out: in [0, 1]. ``balwani`` also does and divides by (V - 2)^(1/p), as the
+    strongest edge's bar has length 0; for several components this is an extension of ours.
+
+    Args:
+        barcode: of a layer with at least two vertices.
+        convention: which one.
+        scale: the largest strength of the network (rieck) or of the layer (balwani); None if there is no edge. Another
+            checkpoint's scale is allowed; a bar that dies above it counts with |1 - death / scale|.
+        p: at least 1, finite.
+
+    Returns:
+        the value, or None where there is none: ``balwani`` for V = 2 or a layer of zeros, any for edges without a
+        scale.
+
+    Raises:
+        OptionError: if p is below 1 or infinite, or there is no such convention.
+
+    Source: Rieck et al., "Neural Persistence", ICLR 2019, definition 2 and theorem 1; Balwani & Krzyston, PMLR 196,
+    2022.
+
+    >>> neural_persistence(Barcode(np.array([1.0, 0.5]), n_essential=1), NeuralPersistence.RIECK, scale=1.0, p=1)
+    0.75
+    """
+    convention = chosen(NeuralPersistence, convention)
+    check_norm(p)
+    if convention is NeuralPersistence.BALWANI and reason_undefined(barcode):
+        return None
+    if scale is None and len(barcode.deaths):
+        return None
+    persistences = barcode.persistences(scale or 1.0)
+    if convention is not NeuralPersistence.RIECK:
+        persistences = persistences[:-1]
+    vertices_not_counted = 2 if convention is NeuralPersistence.BALWANI else 1
+    value = _norm(np.abs(persistences), p) / (barcode.n_vertices - vertices_not_counted) ** (1 / p)
+    return value if isfinite(value) else None
+
+
+def _norm(lengths: FloatArray, p: float) -> float:
+    """Give the p-norm; lengths are divided by the largest first, as high powers of all of them may be 0 or infinite."""
+    largest = float(lengths.max(initial=0.0))
+    return largest * float(np.sum((lengths / largest) ** p) ** (1 / p)) if 0 < largest < inf else largest
+
+
+def check_norm(p: float) -> None:
+    """Refuse a norm that is none, or that is not summed up.
+
+    Raises:
+        OptionError: if p is below 1 or infinite.
+    """
+    if not 1 <= p < inf:
+        raise OptionError(f"the norm's p is {p}; it must be at least 1, and finite")
+
+
+def reason_undefined(barcode: Barcode) -> str | None:
+    """Say why ``balwani`` has no value for a layer; None where it has one."""
+    if len(barcode.deaths) == 0:
+        return "a layer of zeros"
+    if barcode.n_vertices == 2:
+        return "a single weight"
+    return None

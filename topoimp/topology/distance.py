@@ -1,0 +1,214 @@
+"""Distances between barcodes whose bars are all born at the same level.
+
+Such a barcode is a list of persistences, in any order. A distance pairs the bars of two barcodes with each other and
+sends the rest to the diagonal. In GUDHI's ground metric (internal L-infinity) pairing persistences x and y costs
+|x - y| and sending x to the diagonal costs x / 2. The bottleneck distance is the largest of these costs, made as small
+as can be; W_p is the p-norm of all of them, made as small as can be. Bars of length zero change nothing.
+
+A bar that dies above the scale (in another checkpoint, with larger weights) has a negative persistence and lies on the
+other side of the diagonal, at |x| / 2. It is never cheaper to pair bars across the diagonal than to send both there:
+each side is a problem of its own.
+"""
+
+from dataclasses import dataclass
+from math import frexp, inf
+
+import numpy as np
+
+from topoimp.arrays import FloatArray
+from topoimp.choices import Essential, chosen
+from topoimp.errors import OptionError
+from topoimp.topology.alignment import cheapest_alignment
+from topoimp.topology.barcode import Barcode
+
+
+@dataclass(frozen=True)
+class BarcodeDistances:
+    """How far apart two barcodes are, in units of the scale; infinite if essential bars never die and numbers differ.
+
+    Args:
+        bottleneck: the largest cost of the best pairing; at most 1/2 between persistences from 0 to 1.
+        sorted_linf: the largest difference of the sorted persistences, at least ``bottleneck``.
+        wasserstein_1: W_1.
+        wasserstein_2: W_2.
+    """
+
+    bottleneck: float
+    sorted_linf: float
+    wasserstein_1: float
+    wasserstein_2: float
+
+
+def barcode_distances(
+    reference: Barcode, other: Barcode, *, scale: float | None, essential: Essential | str = Essential.DIES_AT_ZERO
+) -> BarcodeDistances | None:
+    """Give the distances between two barcodes.
+
+    Pruning a weight sets its strength to 0, so by default a bar that loses its generator dies at 0, and so do essential
+    bars: their persistence is 1. Distances are then finite, and continuous in the weights. If pruned weights count as
+    removed from the graph instead, an essential bar never dies and can only be paired with another one: where their
+    numbers differ, every distance is infinite, which says that the number of components changed and nothing more.
+
+    Args:
+        reference: the barcode before.
+        other: the barcode after.
+        scale: of the reference, above 0: what the strengths of both are divided by; None if there is none, as there is
+            no edge. The scale ``none`` has births at the largest strength S and divides nothing: its distances are S
+            times those at the scale S.
+        essential: what essential bars count as.
+
+    Returns:
+        None where there are edges and no scale, or a strength is beyond all numbers at that scale.
+
+    Raises:
+        OptionError: if the scale is not a finite number above 0, or there is no such choice.
+
+    >>> pruned = Barcode(np.array([2.0]), n_essential=2)
+    >>> barcode_distances(Barcode(np.array([2.0, 0.5]), n_essential=1), pruned, scale=2.0).bottleneck
+    0.25
+    """
+    essential = chosen(Essential, essential)
+    if scale is not None and not 0 < scale < inf:
+        raise OptionError(f"the scale is {scale}; it must be a finite number above 0")
+    if scale is None and (len(reference.deaths) or len(other.deaths)):
+        return None
+    u, v = reference.persistences(scale or 1.0), other.persistences(scale or 1.0)
+    if not (np.isfinite(u).all() and np.isfinite(v).all()):
+        return None
+    if essential is Essential.NEVER_DIES:
+        if reference.n_essential != other.n_essential:
+            return BarcodeDistances(inf, inf, inf, inf)
+        u, v = u[: len(reference.deaths)], v[: len(other.deaths)]
+    return BarcodeDistances(
+        bottleneck=bottleneck_distance(u, v),
+        sorted_linf=sorted_linf_distance(u, v),
+        wasserstein_1=wasserstein_distance(u, v, order=1),
+        wasserstein_2=wasserstein_distance(u, v, order=2),
+    )
+
+
+def sorted_linf_distance(u: FloatArray, v: FloatArray) -> float:
+    """Give the largest difference between the sorted persistences, the shorter list filled up with zeros.
+
+    For layers of one shape at one scale s it is at most max | |w_A| - |w_B| | / s, and the bottleneck distance is at
+    most this.
+
+    Args:
+        u: persistences of one barcode, any order; may be empty.
+        v: those of the other; lengths may differ.
+
+    Raises:
+        OptionError: if a persistence is NaN or infinite.
+
+    Source: Cohen-Steiner, Edelsbrunner, Harer, "Stability of Persistence Diagrams", 2007.
+    """
+    u, v = _finite(u, "first"), _finite(v, "second")
+    length = max(len(u), len(v))
+    with np.errstate(over="ignore"):
+        return float(np.max(np.abs(_descending(u, length) - _descending(v, length)), initial=0.0))
+
+
+def bottleneck_distance(u: FloatArray, v: FloatArray) -> float:
+    """Give the bottleneck distance: the largest cost of a pairing, made as small as can be. Exact.
+
+    It is the minimum over r of max(max_{i<=r} |u_i - v_i|, u_{r+1} / 2, v_{r+1} / 2), both lists descending and filled
+    up with zeros: the r longest bars of each are paired in order, the rest goes to the diagonal. For if a pairing costs
+    e at most, every bar longer than 2 e is paired. Say u has the most of these, r. Its i-th longest, i <= r, has i bars
+    of v at u_i - e or above, its partner and those of longer bars, so v_i >= u_i - e. And v_i > u_i + e is impossible:
+    the i longest of v, all above 2 e, would need i partners above u_i.
+
+    Args:
+        u: persistences of one barcode, any order; may be empty.
+        v: those of the other; lengths may differ.
+
+    Raises:
+        OptionError: if a persistence is NaN or infinite.
+    """
+    u, v = _finite(u, "first"), _finite(v, "second")
+    return max(_bottleneck(_positive(u), _positive(v)), _bottleneck(_positive(-u), _positive(-v)))
+
+
+def wasserstein_distance(u: FloatArray, v: FloatArray, *, order: int) -> float:
+    """Give the Wasserstein distance W_1 or W_2: the p-norm of the costs of a pairing, made as small as can be.
+
+    What is paired is paired in order, as |x - y|^p is convex. Beyond that, which bars go to the diagonal has to be
+    found (see ``alignment``). Sorted lists of equal length are paired one by one if the longest of all bars is at most
+    3 (W_1) or (4 + sqrt 7) / 3 (W_2) times the shortest, as then no two bars are better off at the diagonal. That the
+    ratios of the pairs so made are small is not enough: 9, 3 against 3, 1 costs 6 + 2 in order, and 9/2 + 0 + 1/2 at
+    best.
+
+    Args:
+        u: persistences of one barcode, any order; may be empty.
+        v: those of the other; lengths may differ.
+        order: 1 or 2.
+
+    Returns:
+        the distance, exact up to rounding in sums of as many costs as there are bars.
+
+    Raises:
+        OptionError: if a persistence is NaN or infinite, or there is no such order here.
+    """
+    if order not in (1, 2):
+        raise OptionError(f"the order of the Wasserstein distance is {order}; it must be 1 or 2")
+    u, v = _finite(u, "first"), _finite(v, "second")
+    # Halved or doubled until the longest bar is between 1/2 and 1, which is exact, so that no square is out of range.
+    longest = max(np.max(np.abs(u), initial=0.0), np.max(np.abs(v), initial=0.0))
+    exponent = frexp(longest)[1]
+    u, v = np.ldexp(u, -exponent), np.ldexp(v, -exponent)
+    cost = _cost(_positive(u), _positive(v), order) + _cost(_positive(-u), _positive(-v), order)
+    with np.errstate(over="ignore"):
+        return float(np.ldexp(cost if order == 1 else cost**0.5, exponent))
+
+
+def _finite(persistences: FloatArray, which: str) -> FloatArray:
+    wrong = np.flatnonzero(~np.isfinite(persistences))
+    if len(wrong):
+        raise OptionError(
+            f"the {which} barcode holds {len(wrong)} persistences that are NaN or infinite, the first at index "
+            f"{wrong[0]}; distances need finite ones"
+        )
+    return np.asarray(persistences, np.float64)
+
+
+def _descending(persistences: FloatArray, length: int) -> FloatArray:
+    """Sort, filled up with zeros."""
+    return np.sort(np.concatenate([persistences, np.zeros(length - len(persistences))]))[::-1]
+
+
+def _positive(persistences: FloatArray) -> FloatArray:
+    """Give those above 0, descending."""
+    return np.ascontiguousarray(np.sort(persistences[persistences > 0])[::-1])
+
+
+def _bottleneck(u: FloatArray, v: FloatArray) -> float:
+    length = max(len(u), len(v))
+    u, v = _descending(u, length), _descending(v, length)
+    paired = np.maximum.accumulate(np.concatenate([[0.0], np.abs(u - v)]))
+    left = np.concatenate([np.maximum(u, v) / 2, [0.0]])
+    return float(np.min(np.maximum(paired, left)))
+
+
+def _cost(u: FloatArray, v: FloatArray, order: int) -> float:
+    """Give the sum of the costs, each to the power of the order, of the best matching of two descending lists."""
+    n_in_order = _n_in_order(u, v, order)
+    in_order = np.abs(u[:n_in_order] - v[:n_in_order])
+    u, v = u[n_in_order:].copy(), v[n_in_order:].copy()
+    partners = cheapest_alignment(u, v, order=order)
+    is_paired = partners >= 0
+    apart = np.abs(u[is_paired] - v[partners[is_paired]])
+    alone = np.concatenate([u[~is_paired], np.delete(v, partners[is_paired])]) / 2
+    return float(np.sum(in_order**order) + np.sum(apart**order) + np.sum(alone**order))
+
+
+def _n_in_order(u: FloatArray, v: FloatArray, order: int) -> int:
+    """Give how many of the longest bars are paired one by one in every best matching.
+
+    Suppose that the first r are. If it costs more to send the next bar of u to the diagonal than to pair all that is
+    left in order, and the same of the next bar of v, then both have partners; and as the matching keeps the order, they
+    are each other's.
+    """
+    n = min(len(u), len(v))
+    alone = np.sum((np.concatenate([u[n:], v[n:]]) / 2) ** order)
+    in_order = np.cumsum((np.abs(u[:n] - v[:n]) ** order)[::-1])[::-1] + alone
+    is_open = (np.minimum(u[:n], v[:n]) / 2) ** order <= in_order * (1 + 1e-9)
+    return int(np.argmax(is_open)) if is_open.any() else n

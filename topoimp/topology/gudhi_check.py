@@ -1,0 +1,75 @@
+"""The barcode of a layer found again by GUDHI: another program, by another method.
+
+GUDHI reduces the boundary matrix of the whole graph. That is slower by orders of magnitude, and holds every edge as a
+simplex: about 90 bytes and a microsecond each. Layers with more edges than that allows are not checked.
+
+It is given the exact strengths with their sign turned, nothing divided and nothing subtracted, so that what it gives
+back are strengths again, bit for bit, and no comparison needs a tolerance. Its filtration must not go up from an edge
+to its vertices, or it would move them: they enter with the strongest edge. It drops bars of length zero unless the
+least persistence asked for is negative, and finds no bars of vertices alone unless asked for the top dimension. What is
+not found again is what both are given: the numbers that the stored bits mean.
+"""
+
+import numpy as np
+
+from topoimp.errors import OptionError, VerificationError
+from topoimp.layers.layer import Layer
+from topoimp.topology.barcode import Barcode, barcode_of_forest
+from topoimp.topology.forest import Forest
+
+CHECK_LIMIT = 4_000_000
+"""Edges of a layer that GUDHI holds in about 350 MB and finishes within some seconds."""
+
+
+def check_limit_of(limit: int | None) -> int:
+    """Give how many edges a layer may have to be checked.
+
+    Raises:
+        OptionError: if it is negative.
+    """
+    if limit is not None and limit < 0:
+        raise OptionError(f"the limit of edges that are checked is {limit}; it must be 0 or above")
+    return CHECK_LIMIT if limit is None else limit
+
+
+def barcode_by_gudhi(layer: Layer) -> Barcode:
+    """Give the barcode of a layer as GUDHI finds it; deaths are exact.
+
+    >>> from topoimp.layers.layer import as_layer
+    >>> barcode_by_gudhi(as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))).deaths
+    array([3., 2., 1.])
+    """
+    import gudhi
+
+    strengths = layer.strengths()
+    rows, columns = np.nonzero(strengths)
+    complex_ = gudhi.SimplexTree()
+    vertices = np.arange(layer.n_vertices, dtype=np.int32)
+    complex_.insert_batch(vertices[None, :], np.full(len(vertices), -strengths.max()))
+    if len(rows):
+        edges = np.stack([rows, layer.n_rows + columns]).astype(np.int32)
+        complex_.insert_batch(edges, -strengths[rows, columns])
+    complex_.compute_persistence(min_persistence=-1.0, persistence_dim_max=len(rows) == 0)
+    deaths = complex_.persistence_intervals_in_dimension(0).reshape(-1, 2)[:, 1]
+    is_finite = np.isfinite(deaths)
+    return Barcode(-np.sort(deaths[is_finite]), int(np.count_nonzero(~is_finite)))
+
+
+def check_barcode(layer: Layer, forest: Forest) -> None:
+    """Hold the barcode of a layer against GUDHI's: every death bit for bit, and the number of essential bars.
+
+    Raises:
+        VerificationError: naming the layer and the first difference.
+    """
+    ours, theirs = barcode_of_forest(forest), barcode_by_gudhi(layer)
+    if ours.equals(theirs):
+        return
+    where = f"{layer.origin}: {layer.name!r}" if layer.origin else repr(layer.name)
+    counts = [f"{len(bars.deaths)} finite and {bars.n_essential} essential bars" for bars in (ours, theirs)]
+    if counts[0] != counts[1]:
+        found = f"has {counts[0]}, and {counts[1]} by GUDHI"
+    else:
+        place = int(np.flatnonzero(ours.deaths != theirs.deaths)[0])
+        deaths = [float(bars.deaths[place]) for bars in (ours, theirs)]
+        found = f"has a bar {place} that dies at strength {deaths[0]!r}, and at {deaths[1]!r} by GUDHI"
+    raise VerificationError(f"{where} {found}; both must be the same")

@@ -1,0 +1,96 @@
+"""Writing a pruned copy of a checkpoint, and the mask beside it, piece by piece.
+
+No more than a few pieces are in memory, whatever the size of a tensor: each is pruned in the nearer caches and written
+from there, by all threads at once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from topoimp.arrays import BoolArray, CodeArray
+from topoimp.checkpoint import CheckpointCopy, TensorWriter
+from topoimp.kernels.threads import in_parallel
+from topoimp.layers.catalogue import LayerInfo, Layers
+from topoimp.pruning.rules import Pruner, WriteKept
+
+PIECE = 1 << 19
+"""Weights that are pruned and written together; a multiple of 8, so that no two pieces share a byte of the mask."""
+
+
+def write_pruned_copy(
+    place: Path,
+    layers: Layers,
+    pruners: Mapping[str, Pruner],
+    metadata: Mapping[str, str],
+    *,
+    masks: TensorWriter | None,
+    threads: int,
+    on_tensor: Callable[[], None] = lambda: None,
+) -> None:
+    """Write a copy of a checkpoint in which some layers are pruned, and everything else is as it was.
+
+    Args:
+        place: where: a file, or a folder that is there, as the original is one or the other. Stage it (``Staging``).
+        layers: the selected layers of the original.
+        pruners: by layer name, what decides which weights it keeps.
+        metadata: keys to add to the original's metadata.
+        masks: where the mask goes, by tensor; None if it is not wanted.
+        threads: how many cores to use.
+        on_tensor: called whenever a tensor was written.
+    """
+    checkpoint = layers.checkpoint
+    of_tensor, ties = layers.by_tensor(), checkpoint.ties
+    with CheckpointCopy(place, checkpoint, metadata) as copy:
+        for name in checkpoint.tensors:
+            pruned_as = ties.get(name, name)
+            if pruned_as in of_tensor:
+                _write_tensor(name, layers, of_tensor[pruned_as], pruners, copy, masks, threads)
+            else:
+                copy.copy_tensor(name)
+            checkpoint.done_with(name)
+            on_tensor()
+        copy.copy_other_files()
+
+
+def _write_tensor(
+    name: str,
+    layers: Layers,
+    infos: Sequence[LayerInfo],
+    pruners: Mapping[str, Pruner],
+    copy: CheckpointCopy,
+    masks: TensorWriter | None,
+    threads: int,
+) -> None:
+    codes = layers.checkpoint.codes(name)
+    parts = [(info, pruners[info.name].on(layers.read(info), threads)) for info in infos]
+
+    def write(start: int, stop: int) -> None:
+        edges = [*range(start, stop, PIECE), stop]
+        pruned = np.empty(min(PIECE, stop - start), codes.dtype)
+        kept = np.empty(len(pruned), np.bool_)
+        for first, last in pairwise(edges):
+            piece, piece_kept = pruned[: last - first], kept[: last - first]
+            _prune_piece(codes, first, parts, piece, piece_kept)
+            copy.write(name, first * codes.itemsize, piece)
+            if masks is not None:
+                masks.write(name, first // 8, np.packbits(piece_kept, bitorder="little"))
+
+    in_parallel(write, codes.size, threads, unit=PIECE)
+
+
+def _prune_piece(
+    codes: CodeArray, first: int, parts: Sequence[tuple[LayerInfo, WriteKept]], piece: CodeArray, kept: BoolArray
+) -> None:
+    """Prune the weights of a tensor from ``first`` on: each selected layer by its own rule, the rest not at all."""
+    last = first + len(piece)
+    if sum(info.n_weights for info, _ in parts) < codes.size:  # some of its groups are left alone
+        piece[:] = codes[first:last]
+        kept[:] = parts[0][0].number_format.magnitudes(piece) != 0
+    for info, write in parts:
+        start, stop = max(first, info.first), min(last, info.first + info.n_weights)
+        if start < stop:
+            here = slice(start - first, stop - first)
+            kept[here] = write(start - info.first, piece[here])
