@@ -1,6 +1,7 @@
 """``topoimp prune``."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NotRequired, TypedDict
 
@@ -24,7 +25,7 @@ from .options import (
     Verbose,
     layer_patterns,
 )
-from .output import noting_compilation, progress, show
+from .output import note, noting_compilation, progress, show
 from .plans import show_plan, show_run_plan
 from .pruned import note_pruning, show_pruning
 from .rates import layer_rates, output_rate_of, with_output_rate
@@ -208,7 +209,15 @@ def _prune(
             return
         with noting_compilation(quiet=quiet), progress(f"pruning {checkpoint}", quiet=quiet) as on_step:
             iterative = _with_training(
-                checkpoint, options, output, trainer, trainer_timeout, parse_seeds(seeds), data_dir, on_step
+                checkpoint,
+                options,
+                output,
+                trainer,
+                trainer_timeout,
+                parse_seeds(seeds),
+                data_dir,
+                on_step,
+                quiet=quiet,
             )
         show(iterative.report, format, show_rounds)
         note_rounds(iterative, quiet=quiet, verbose=verbose)
@@ -276,19 +285,32 @@ def _with_training(
     seeds: list[int] | None,
     data_dir: Path | None,
     on_step: "OnStep",
+    *,
+    quiet: bool,
 ) -> "IterativePruning":
     """Prune a run folder, or a checkpoint with a trainer."""
     from topoimp.commands.prune_run import prune_run, prune_with_trainer
     from topoimp.rounds.run_folder import is_run_folder
     from topoimp.rounds.trainer import parse_trainer
 
+    on_wait = partial(note, quiet=quiet)
     command = None if trainer is None else parse_trainer(trainer, timeout=timeout, n_seeds=len(seeds or [0]))
     if command is None:
         _refuse({"--timeout": timeout}, "the built-in trainer")
     if not is_run_folder(checkpoint) and command is not None:
-        return prune_with_trainer(checkpoint, options, trainer=command, output=output, seeds=seeds, on_step=on_step)
+        return prune_with_trainer(
+            checkpoint, options, trainer=command, output=output, seeds=seeds, on_step=on_step, on_wait=on_wait
+        )
     _refuse({"--output": output}, "a run folder, which its rounds are written into")
-    return prune_run(checkpoint, options, seeds=seeds, trainer=command, data_folder=data_dir, on_step=on_step)
+    return prune_run(
+        checkpoint,
+        options,
+        seeds=seeds,
+        trainer=command,
+        data_folder=data_dir,
+        on_step=on_step,
+        on_wait=on_wait,
+    )
 
 
 def _refuse(options: dict[str, object], what: str) -> None:

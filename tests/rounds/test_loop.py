@@ -14,7 +14,7 @@ from topoimp.errors import CheckpointError, GateError, OutputError, Verification
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.schedule import plan_schedule
-from topoimp.rounds.loop import Plan, Start, alone, prune_iteratively
+from topoimp.rounds.loop import Plan, Start, prune_iteratively, sole_run
 from topoimp.rounds.run_folder import RoundFiles
 
 SHAPES = {"a.weight": (6, 9), "b.weight": (4, 6)}
@@ -266,7 +266,7 @@ def test_strict_stops_before_a_round_whose_target_is_below_a_floor(tmp_path):
 def test_two_runs_are_not_at_work_on_the_same_rounds(tmp_path):
     files = RoundFiles(tmp_path / "rounds")
 
-    with alone(files), pytest.raises(OutputError, match="another run is at work there"), alone(files):
+    with sole_run(files), pytest.raises(OutputError, match="another run is at work there"), sole_run(files):
         pass
 
 

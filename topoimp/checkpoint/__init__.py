@@ -3,8 +3,9 @@
 from topoimp.checkpoint.finding import other_files
 from topoimp.checkpoint.header import TensorInfo
 from topoimp.checkpoint.in_memory import tensors_as_checkpoint
+from topoimp.checkpoint.locking import LockState, owned
 from topoimp.checkpoint.reading import Checkpoint, open_checkpoint
-from topoimp.checkpoint.staging import NO_LOCKS, Staging
+from topoimp.checkpoint.staging import Staging
 from topoimp.checkpoint.writing import (
     CheckpointCopy,
     TensorWriter,
@@ -16,9 +17,9 @@ from topoimp.checkpoint.writing import (
 )
 
 __all__ = [
-    "NO_LOCKS",
     "Checkpoint",
     "CheckpointCopy",
+    "LockState",
     "Staging",
     "TensorInfo",
     "TensorWriter",
@@ -27,6 +28,7 @@ __all__ = [
     "laid_out",
     "open_checkpoint",
     "other_files",
+    "owned",
     "read_arrays",
     "tensors_as_checkpoint",
     "write_arrays",

@@ -6,18 +6,17 @@ is there only if the others are. A partial output is locked by the process that 
 behind is not, and is removed by the next run that writes the same output.
 """
 
-import errno
-import fcntl
 import os
 import secrets
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
 from topoimp.checkpoint.exchange import exchange
+from topoimp.checkpoint.locking import LockState, locked
 from topoimp.errors import OutputError
 
 
@@ -47,7 +46,7 @@ class Staging:
         self._folders = {Path(folder) for folder in folders}
         self._force = force
         self._needed = dict(needed or {})
-        self._locks: dict[Path, int] = {}
+        self._locks = ExitStack()
         self._token = secrets.token_hex(4)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="topoimp-sync")
         self._syncing: Future[None] | None = None
@@ -93,7 +92,7 @@ class Staging:
         self._wait_for_sync()
         for target in self._targets:
             _sync_all(self.partial(target))
-        with _locked(self._targets[-1].parent):
+        with locked(self._targets[-1].parent, waits=True):
             for target in self._targets:
                 self._check(target)
             for target in self._targets:
@@ -114,22 +113,15 @@ class Staging:
             raise OutputError(f"{target}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
 
     def _claim(self, target: Path) -> None:
-        """Make the partial output and lock it, so that nobody takes it for a leftover."""
-        partial, descriptor = self.partial(target), None
-        while descriptor is None:  # again, if it was taken for a leftover in the moment before it was locked
+        """Make the partial output and lock it, so that no other process takes it for a leftover."""
+        partial, state = self.partial(target), LockState.TAKEN
+        while state is LockState.TAKEN:  # again, if it was taken for a leftover in the moment before it was locked
             if target in self._folders:
                 partial.mkdir(exist_ok=True)
             else:
                 partial.touch()
-            try:
-                descriptor = _lock_at_once(partial)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                if error.errno not in NO_LOCKS:
-                    raise
-                descriptor = os.open(partial, os.O_RDONLY)
-        self._locks[partial] = descriptor
+            with suppress(FileNotFoundError):
+                state = self._locks.enter_context(locked(partial))
 
     def _check(self, target: Path) -> None:
         places = [place.parent.resolve() / place.name for place in self._targets]
@@ -171,13 +163,8 @@ class Staging:
         self._pool.shutdown(cancel_futures=True)
         for target in self._targets:
             _remove(self.partial(target))
-        for descriptor in self._locks.values():
-            os.close(descriptor)
-        self._locks.clear()
+        self._locks.close()
 
-
-NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
-"""What a file system without locks answers: one does without, as whoever uses it must."""
 
 PARTIAL = ".partial-"
 """What stands between the name of an output and the mark of the process that writes it."""
@@ -186,45 +173,13 @@ PARTIAL = ".partial-"
 def _remove_leftovers(target: Path) -> None:
     """Remove partial outputs of the same name that no process works on any more."""
     for leftover in target.parent.glob(f"{_escaped(target.name)}{PARTIAL}*"):
-        with suppress(OSError):  # it is gone by now, or not ours to remove
-            descriptor = _lock_at_once(leftover)
-            if descriptor is not None:
+        with suppress(OSError), locked(leftover) as state:  # it is gone by now, or not ours to remove
+            if state is LockState.HELD:
                 _remove(leftover)
-                os.close(descriptor)
 
 
 def _escaped(name: str) -> str:
     return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)
-
-
-def _lock_at_once(path: Path) -> int | None:
-    """Lock a file or folder; None if somebody else holds the lock, or it is another one by now."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), path.stat()):
-            return descriptor
-    except BlockingIOError:
-        pass
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
-    return None
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

@@ -1,7 +1,7 @@
 """Pruning with training between the rounds: of the networks of a run folder, or with a trainer of one's own."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from topoimp.kernels.threads import available_threads
 from topoimp.layers.catalogue import natural
 from topoimp.reports.columns import left_out, pattern_settings
 from topoimp.reports.report import Report
+from topoimp.rounds.loop import await_ending_run
 from topoimp.rounds.planning import (
     RoundOptions,
     check_rewinding,
@@ -59,6 +60,7 @@ def prune_run(
     trainer: Trainer | None = None,
     data_folder: Path | None = None,
     on_step: OnStep | None = None,
+    on_wait: Callable[[str], None] = lambda _message: None,
 ) -> IterativePruning:
     """Prune the networks of a run folder in rounds, each of which is trained by the folder's recipe.
 
@@ -71,6 +73,7 @@ def prune_run(
         trainer: trains the rounds in place of the recipe.
         data_folder: where the recipe's data lie, or the .npz file.
         on_step: told how much has been done.
+        on_wait: called with a sentence before waiting for a killed run on the same rounds that is still ending.
 
     Raises:
         OptionError: if an option is out of range, or contradicts another.
@@ -112,7 +115,7 @@ def prune_run(
         )
         for files in (SeedFiles(run, seed) for seed in wanted)
     ]
-    return _pruned(run, tasks, jobs, on_step)
+    return _pruned(run, tasks, jobs, on_step, on_wait)
 
 
 def seeds_wanted(run: Path, seeds: Sequence[int] | None) -> list[int]:
@@ -137,6 +140,7 @@ def prune_with_trainer(
     output: Path | None = None,
     seeds: Sequence[int] | None = None,
     on_step: OnStep | None = None,
+    on_wait: Callable[[str], None] = lambda _message: None,
 ) -> IterativePruning:
     """Prune a trained checkpoint in rounds, each of which a user's own command trains.
 
@@ -149,6 +153,7 @@ def prune_with_trainer(
         output: the folder for the rounds; ``STEM.rounds`` beside the checkpoint if None.
         seeds: handed to the trainer; replicates are rounds of their own. 0 if None.
         on_step: told how much has been done.
+        on_wait: called with a sentence before waiting for a killed run on the same rounds that is still ending.
 
     Raises:
         OptionError: if it is not said what to rewind to, an option is out of range, or contradicts another.
@@ -194,11 +199,15 @@ def prune_with_trainer(
         )
         for seed in wanted
     ]
-    return _pruned(run, tasks, jobs, on_step)
+    return _pruned(run, tasks, jobs, on_step, on_wait)
 
 
-def _pruned(run: Path, tasks: Sequence[SeedTask], jobs: int, on_step: OnStep | None) -> IterativePruning:
+def _pruned(
+    run: Path, tasks: Sequence[SeedTask], jobs: int, on_step: OnStep | None, on_wait: Callable[[str], None]
+) -> IterativePruning:
     """Do all seeds, and sum up what is finished, however that ends."""
+    for task in tasks:
+        await_ending_run(task.rounds, on_wait)
     try:
         n_new = sum(run_tasks(prune_seed, tasks, jobs=jobs, on_step=on_step))
     except BaseException:

@@ -4,17 +4,16 @@ Every round is a folder that appears whole or not at all, so that a run that end
 progress at most, and the same run again goes on from there.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from topoimp.checkpoint import NO_LOCKS, Staging, open_checkpoint
+from topoimp.checkpoint import LockState, Staging, open_checkpoint, owned
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, OutputError, TrainingError, VerificationError
 from topoimp.layers.catalogue import LayerPatterns, Layers, select_layers
@@ -91,7 +90,7 @@ def prune_iteratively(
 
     Args:
         start: what they go out from.
-        files: where they are written; the folder is there, and nobody else at work in it (``alone``).
+        files: where they are written; the folder is there, and nobody else at work in it (``sole_run``).
         plan: what they share.
         retrain: trains the weights of a round under its mask.
         on_round: told the number of each round that is finished.
@@ -263,27 +262,35 @@ def _said_of(number: int, seed: int | None, place: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone(files: RoundFiles) -> Iterator[None]:
-    """Make sure that no other run is at work on the same rounds.
+def sole_run(files: RoundFiles) -> Iterator[None]:
+    """Make sure that no other run is at work on the same rounds; wait for one that is ending.
 
     Raises:
         OutputError: if one is, or the lock cannot be made.
     """
-    try:
-        descriptor = os.open(files.lock, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise OutputError(f"{files.folder}: cannot be written: {error.strerror}") from error
-    try:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OutputError(f"{files.folder}: another run is at work there") from error
+            state = stack.enter_context(owned(files.lock))
         except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
+            raise OutputError(f"{files.folder}: cannot be written: {error.strerror}") from error
+        if state is LockState.TAKEN:
+            raise OutputError(f"{files.folder}: another run is at work there")
         yield
-    finally:
-        os.close(descriptor)
+
+
+def await_ending_run(files: RoundFiles, on_wait: Callable[[str], None]) -> None:
+    """Wait for a run that is ending, a bounded time, and say so; ``sole_run`` refuses one that is not.
+
+    A run is ending if it was killed and a process that it started is still cleaning up.
+    """
+    if not files.lock.exists():
+        return
+
+    def on_owner(process: int) -> None:
+        on_wait(f"{files.folder}: waiting for a run that is ending (process {process})")
+
+    with suppress(OSError), owned(files.lock, on_wait=on_owner):  # sole_run reports what is wrong with the lock
+        pass
 
 
 def _remove(path: Path) -> None:

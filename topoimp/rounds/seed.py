@@ -10,7 +10,7 @@ from topoimp.checkpoint import Staging, open_checkpoint, write_arrays
 from topoimp.data import Images
 from topoimp.errors import CheckpointError, OutputError
 from topoimp.reports.report import rows_of_file
-from topoimp.rounds.loop import Plan, Start, alone, prune_iteratively
+from topoimp.rounds.loop import Plan, Start, prune_iteratively, sole_run
 from topoimp.rounds.replicates import OnStep
 from topoimp.rounds.run_folder import RoundFiles, SeedFiles, pruning_name, read_toml, to_toml
 from topoimp.rounds.trainer import Trainer
@@ -65,12 +65,12 @@ def prune_seed(task: SeedTask, on_step: OnStep) -> int:
         rounds.folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{rounds.folder}: cannot be made: {error.strerror}") from error
-    with alone(rounds):
+    with sole_run(rounds):
         _begin(rounds, task.settings, force=task.force)
-        return _prune_alone(task, rounds, on_step)
+        return _do_rounds(task, rounds, on_step)
 
 
-def _prune_alone(task: SeedTask, rounds: RoundFiles, on_step: OnStep) -> int:
+def _do_rounds(task: SeedTask, rounds: RoundFiles, on_step: OnStep) -> int:
     rewind = task.rewind_from
     if task.rewind_step is not None and task.recipe is not None:
         rewind = _weights_after(task.rewind_step, task)
