@@ -20,6 +20,7 @@ from topoimp.errors import GateError, OptionError, TopoimpError, VerificationErr
 from .barcode import barcode
 from .bound import bound
 from .compare import compare
+from .messages import flags_of, with_flags
 from .output import ReaderGoneError, error_line, write
 from .prune import prune
 from .train import train
@@ -73,8 +74,9 @@ def main(arguments: Sequence[str]) -> int:
             error_line(error.format_message())
         return 2
     except TopoimpError as error:
+        flags = flags_of(app)
         for message in error.args:  # several gates may not hold
-            error_line(str(message))
+            error_line(with_flags(str(message), flags))
         return next(status for kind, status in EXIT_STATUS if isinstance(error, kind))
     except (ReaderGoneError, SystemExit):  # typer exits where it finds a pipe closed
         return 0

@@ -132,7 +132,7 @@ def test_neither_rounds_nor_sparsity(topoimp, lenet, unchanged):
     with unchanged:
         outcome = topoimp("prune", lenet)
 
-    assert_refused(outcome, 2, "neither rounds nor a sparsity is given; --rounds N, --sparsity S or both are needed")
+    assert_refused(outcome, 2, "neither rounds nor a sparsity is given; --rounds, --sparsity or both are needed")
 
 
 def test_rounds_sparsity_and_rate_that_contradict_each_other(topoimp, lenet, unchanged):

@@ -222,18 +222,18 @@ def test_the_weights_of_another_step_are_those_that_training_passed(run, tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rewind": "step:x"}, "--rewind is 'step:x'; it must be init, none, or a step"),
+        ({"rewind": "step:x"}, "`rewind` is 'step:x'; it must be init, none, or a step"),
         ({"rewind": "step:10000"}, "rewind_at is 10000, but training has 90 steps"),
         (
             {"rewind": "init", "rewind_from": Path("x")},
-            "--rewind is init, and --rewind-from names weights; one of them",
+            "`rewind` is init, and `rewind_from` names weights; only one of them",
         ),
         ({"n_rounds": None}, "neither rounds nor a sparsity is given"),
         ({"epsilon": 2.0}, r"epsilon is 2.0; it must be at least 0 \(full protection\) and at most 1 \(none\)"),
         ({"epsilon": 0.1, "method": "random"}, "epsilon is 0.1, but the method random protects nothing"),
         ({"scope": "global", "output_rate": "half"}, "the scope is global, where all layers share one target"),
         ({"layer_rates": {"fc9*": 0.1}}, "pattern 'fc9.*' matches no layer that is pruned"),
-        ({"output_layer": "fc2.weight"}, "--output-layer goes with --output-rate"),
+        ({"output_layer": "fc2.weight"}, "`output_layer` goes with `output_rate`"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(run, options, message):
@@ -358,7 +358,7 @@ def test_a_checkpoint_is_pruned_with_a_trainer(lenet, lenet_init):
 
 
 def test_what_training_starts_from_must_be_said(lenet):
-    with pytest.raises(OptionError, match="--rewind-from names the weights to rewind to, --rewind none trains on"):
+    with pytest.raises(OptionError, match="`rewind_from` names the weights to rewind to, `rewind` none trains on"):
         prune_with_trainer(lenet, RoundOptions(n_rounds=1), trainer=trainer("right"))
 
 
@@ -454,7 +454,7 @@ def test_arrays_of_ones_own_are_named_again_for_pruning(tmp_path):
     np.savez(tmp_path / "own.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
     train_run("mlp:64-8-3", data=str(tmp_path / "own.npz"), output=tmp_path / "run", epochs=1)
 
-    with pytest.raises(DataError, match=r"was trained on arrays called own; --data-dir must name their .npz"):
+    with pytest.raises(DataError, match=r"was trained on arrays called own; `data_dir` must name their .npz"):
         prune_run(tmp_path / "run", RoundOptions(n_rounds=1))
     assert prune_run(tmp_path / "run", RoundOptions(n_rounds=1), data_folder=tmp_path / "own.npz").n_new == 1
 
@@ -472,7 +472,7 @@ def test_the_number_of_jobs_is_at_least_one(run, lenet, jobs):
 def test_two_things_to_start_from_are_refused(lenet, lenet_init):
     options = RoundOptions(n_rounds=1, rewind="none", rewind_from=lenet_init)
 
-    with pytest.raises(OptionError, match="--rewind is none, and --rewind-from names weights; one of them is meant"):
+    with pytest.raises(OptionError, match="`rewind` is none, and `rewind_from` names weights; only one"):
         prune_with_trainer(lenet, options, trainer=trainer("right"))
 
 

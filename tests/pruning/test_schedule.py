@@ -83,7 +83,7 @@ def test_a_layer_that_is_sparser_already_is_left_as_it_is():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "neither rounds nor a sparsity is given; --rounds N, --sparsity S or both are needed"),
+        ({}, "neither rounds nor a sparsity is given; `rounds`, `sparsity` or both are needed"),
         ({"rate": 0.5}, "neither rounds nor a sparsity is given"),
         ({"n_rounds": 0}, "the number of rounds is 0; it must be at least 1 and at most 1000"),
         ({"n_rounds": 1001}, "the number of rounds is 1001; it must be at least 1 and at most 1000"),

@@ -183,7 +183,7 @@ def test_a_weight_that_is_not_finite_is_refused_and_nothing_changes():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "neither rounds nor a sparsity is given; rounds, sparsity or both are needed"),
+        ({}, "neither rounds nor a sparsity is given; `rounds`, `sparsity` or both are needed"),
         ({"rounds": 0}, "the number of rounds is 0; it must be at least 1"),
         ({"sparsity": 1.0}, "the sparsity is 1.0; it must be above 0 and below 1"),
         ({"rounds": 2, "epsilon": 2.0}, "epsilon is 2.0; it must be at least 0"),

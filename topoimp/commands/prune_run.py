@@ -163,7 +163,7 @@ def prune_with_trainer(
     check_rewinding(options)
     if options.rewind_from is None and options.rewind != "none":
         raise OptionError(
-            "what does training start from? --rewind-from names the weights to rewind to, --rewind none trains on"
+            "training has no starting point; `rewind_from` names the weights to rewind to, `rewind` none trains on"
         )
     checkpoint = open_checkpoint(path)
     if checkpoint.ties:
@@ -260,12 +260,12 @@ def _images_of(run: Path, said: RunRecipe, folder: Path | None) -> Images:
     """Load the data of a recipe, and make sure that they are what it was trained on."""
     is_file = folder is not None and Path(folder).suffix == ".npz"
     if not is_file and said.data not in set(Data):
-        raise DataError(f"{run / RECIPE}: was trained on arrays called {said.data}; --data-dir must name their .npz")
+        raise DataError(f"{run / RECIPE}: was trained on arrays called {said.data}; `data_dir` must name their .npz")
     images = load_images(str(folder)) if is_file else load_images(said.data, folder)
     if images.sha256() != said.sha256:
         raise DataError(
             f"{run / RECIPE}: was trained on {said.data} of sha256 {said.sha256[:12]}..., and these are others "
-            f"({images.sha256()[:12]}...); --data-dir names the right ones"
+            f"({images.sha256()[:12]}...); `data_dir` must name the recipe's"
         )
     return images
 

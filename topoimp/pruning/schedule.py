@@ -144,7 +144,7 @@ def plan_schedule(*, n_rounds: int | None, sparsity: float | None, rate: float |
     11
     """
     if n_rounds is None and sparsity is None:
-        raise OptionError("neither rounds nor a sparsity is given; --rounds N, --sparsity S or both are needed")
+        raise OptionError("neither rounds nor a sparsity is given; `rounds`, `sparsity` or both are needed")
     if n_rounds is not None and not 1 <= n_rounds <= MOST_ROUNDS:
         raise OptionError(f"the number of rounds is {n_rounds}; it must be at least 1 and at most {MOST_ROUNDS}")
     if sparsity is not None and not 0 < sparsity < 1:

@@ -97,10 +97,10 @@ def plan_of(options: RoundOptions, trained: Path, recipe: Recipe | None, *, jobs
         }
     output_layer = options.output_layer or (None if recipe is None else parse_architecture(recipe.model).output_layer)
     if options.output_layer is not None and options.output_rate is None:
-        raise OptionError("--output-layer goes with --output-rate, which says what its rate is")
+        raise OptionError("`output_layer` goes with `output_rate`, the rate of that layer")
     if options.output_rate is not None:
         if output_layer is None:
-            raise OptionError("which layer is the output layer? --output-layer names it")
+            raise OptionError("the output layer is not known; `output_layer` must name it")
         rates = output_rates(rates, output_layer, options.output_rate, DEFAULT_RATE if rate is None else rate)
     schedule = with_layer_rates(schedule, rates, infos, scope)
     threads = options.threads or max(1, available_threads() // jobs)
@@ -140,7 +140,7 @@ def check_rewinding(options: RoundOptions) -> None:
         OptionError: if there are two.
     """
     if options.rewind_from is not None and options.rewind is not None:
-        raise OptionError(f"--rewind is {options.rewind}, and --rewind-from names weights; one of them is meant")
+        raise OptionError(f"`rewind` is {options.rewind}, and `rewind_from` names weights; give only one of them")
 
 
 def rewind_step(options: RoundOptions, recipe: Recipe) -> int | None:
@@ -155,7 +155,7 @@ def rewind_step(options: RoundOptions, recipe: Recipe) -> int | None:
     kind, _, step = options.rewind.partition(":")
     if kind != "step" or not step.isdecimal() or len(step) > 9:
         raise OptionError(
-            f"--rewind is {options.rewind!r}; it must be init, none, or a step of training as in step:500"
+            f"`rewind` is {options.rewind!r}; it must be init, none, or a step of training as in step:500"
         )
     return int(step)
 

@@ -46,7 +46,7 @@ def prune_module(
     (150, True)
     """
     if rounds is None and sparsity is None:
-        raise OptionError("neither rounds nor a sparsity is given; rounds, sparsity or both are needed")
+        raise OptionError("neither rounds nor a sparsity is given; `rounds`, `sparsity` or both are needed")
     pruner = ModulePruner(
         model,
         rounds=rounds,
