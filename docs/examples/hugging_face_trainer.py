@@ -1,4 +1,4 @@
-"""A trainer with Hugging Face's Trainer: any model folder in, the same model folder out, trained under a mask.
+"""A trainer with Hugging Face's Trainer: reads a model folder, trains it under a mask, and writes a folder like it.
 
 topoimp prune my-bert --rounds 3 --rewind none --exclude '*classifier*' --trainer \
     'python docs/examples/hugging_face_trainer.py --init {init} --mask {mask} --out {out} --seed {seed}
@@ -28,7 +28,7 @@ options = parser.parse_args()
 
 
 class Parity(Dataset):
-    """A stand-in for your data: is the sum of some tokens even?"""
+    """A stand-in for your data: the label is the parity of the sum of the tokens."""
 
     def __init__(self, n: int, n_tokens: int, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -42,7 +42,7 @@ class Parity(Dataset):
         return {"input_ids": tokens, "attention_mask": torch.ones_like(tokens), "labels": tokens.sum() % 2}
 
 
-# 1. {init} is a folder, as the input of prune was one: config, tokenizer and weights, pruned already.
+# 1. {init} is a folder, because the input of prune was a folder: config, tokenizer and weights, already pruned.
 model = AutoModelForSequenceClassification.from_pretrained(options.init)
 n_tokens = model.config.vocab_size
 arguments = TrainingArguments(
@@ -57,11 +57,11 @@ arguments = TrainingArguments(
 )
 trainer = Trainer(model, arguments, train_dataset=Parity(400, n_tokens, 0), eval_dataset=Parity(100, n_tokens, 1))
 
-# 2. Train with the mask held, whatever optimizer the Trainer makes.
+# 2. Train with the mask held; hold_mask works with every optimizer that the Trainer makes.
 with topoimp.hold_mask(model, options.mask):
     trainer.train()
 
-# 3. Write the same tensors into {out}, and what is known of them. One process writes, if there are several.
+# 3. Write the same tensors into {out}, and the metrics. If several processes train, one of them writes.
 if trainer.is_world_process_zero():
     model.save_pretrained(options.out)
     if options.metrics:

@@ -4,7 +4,7 @@ topoimp prune run --rounds 10 --trainer \
     'python docs/examples/plain_trainer.py --init {init} --mask {mask} --out {out} --seed {seed}
      --started {started} --metrics {metrics}'
 
-Nothing here needs topoimp: a mask is a safetensors file of packed bits, and any framework can hold it.
+This script does not import topoimp: a mask is a safetensors file of packed bits, which any framework can read.
 """
 
 import argparse
@@ -28,7 +28,7 @@ parser.add_argument("--epochs", type=int, default=5)
 options = parser.parse_args()
 torch.manual_seed(options.seed)
 
-# 1. Load the weights to start from, whatever the network; strict, so that none is left out unnoticed.
+# 1. Load the weights to start from. load_state_dict is strict: a missing or unknown tensor is an error.
 start = load_file(options.init)
 n_hidden, n_pixels = start["fc1.weight"].shape
 model = nn.Sequential()
@@ -44,11 +44,11 @@ for name, packed in load_file(options.mask).items():
     bits = np.unpackbits(packed.numpy(), count=shape.numel(), bitorder="little")
     masks[name] = torch.from_numpy(bits).reshape(shape).to(start[name].dtype)
 
-# 3. Say what training starts from: then topoimp can hold it against what it gave.
+# 3. Write the weights that training starts from, so that topoimp can compare them with {init}.
 if options.started:
     save_file(model.state_dict(), options.started)
 
-# 4. Train. Weights are zero where the mask is; without a gradient they stay so, and so does the optimizer's momentum.
+# 4. Train. Pruned weights are zero; without a gradient they and the optimizer's momentum stay zero.
 images, labels = load_digits(return_X_y=True)
 images, labels = torch.tensor(images / 16, dtype=torch.float32), torch.tensor(labels)
 optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
@@ -60,7 +60,7 @@ for _ in range(options.epochs):
             model.get_parameter(name).grad.mul_(mask)
         optimizer.step()
 
-# 5. Write the same tensors, and what is known of them.
+# 5. Write the same tensors, and the metrics.
 save_file(model.state_dict(), options.out, metadata={"format": "pt"})
 if options.metrics:
     accuracy = (model(images[1400:]).argmax(dim=1) == labels[1400:]).float().mean().item()
