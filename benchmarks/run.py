@@ -23,7 +23,7 @@ from topoimp.kernels.threads import available_threads
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer, as_layer
 from topoimp.layers.streaming import InHand
-from topoimp.pruning.ranking import ByStrength
+from topoimp.pruning.ranking import StrengthRanking
 from topoimp.pruning.selection import Cut, cut_of, shares_keeping
 from topoimp.topology.forest import spanning_forest
 
@@ -160,7 +160,7 @@ def thresholds(is_quick: bool) -> Iterator[Line]:
 def threshold(layer: Layer, k: int) -> Cut:
     """Give the cut that keeps the k strongest weights."""
     info = LayerInfo(layer.name, layer.name, layer.codes.shape, *layer.codes.shape, layer.number_format)
-    ranked = ByStrength(info, n_bits=32, protected=np.empty(0, np.int64), protected_strengths=np.empty(0))
+    ranked = StrengthRanking(info, n_bits=32, protected=np.empty(0, np.int64), protected_strengths=np.empty(0))
     (shares,) = shares_keeping([ranked], [k], InHand(layer, available_threads()))
     return cut_of(shares[layer.name], ranked, layer, available_threads())
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from mask_files import pack_mask, write_masks
 from numpy.testing import assert_array_equal
 from safetensors.numpy import load_file
 
@@ -12,7 +13,7 @@ from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.layers.catalogue import LayerPatterns
-from topoimp.pruning.masks import pack_mask, read_masks, write_masks
+from topoimp.pruning.masks import read_masks
 
 FACTS = ("n_kept", "density", "floor", "beta0", "beta1", "beta0_kept", "barcode_kept", "retention")
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mask_files import pack_mask, write_masks
 from strategies import KINDS, SEEDS, make_weight
 
 from topoimp.chance.excess import Null
@@ -17,7 +18,6 @@ from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.layers.catalogue import LayerPatterns, select_layers
 from topoimp.layers.layer import as_layer
-from topoimp.pruning.masks import pack_mask, write_masks
 from topoimp.reports.columns import distance_columns
 from topoimp.topology.barcode import barcode_of, neural_persistence
 from topoimp.topology.distance import barcode_distances

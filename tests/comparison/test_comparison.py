@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 from conftest import stream_of
+from mask_files import pack_mask
 
 from topoimp.comparison.comparison import OtherMask, compare_layers, other_checkpoint
 from topoimp.errors import CheckpointError, LayerError
-from topoimp.pruning.masks import ByMask, pack_mask
+from topoimp.pruning.masks import MaskPruner
 from topoimp.pruning.preservation import together
 from topoimp.reports.columns import preservation_columns
 
@@ -142,7 +143,7 @@ def test_a_mask_leaves_what_its_checkpoint_holds(write):
     by_mask, by_weights = compare_layers(
         reference,
         [
-            OtherMask(reference.layers, {"a": ByMask(pack_mask(kept, (40, 30)))}),
+            OtherMask(reference.layers, {"a": MaskPruner(pack_mask(kept, (40, 30)))}),
             other_checkpoint(reference.layers, masked.layers),
         ],
     )

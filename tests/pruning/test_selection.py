@@ -13,7 +13,7 @@ from strategies import SEEDS, make_weight
 from topoimp.checkpoint.number_format import common_bits
 from topoimp.layers.layer import as_layer
 from topoimp.layers.streaming import InHand
-from topoimp.pruning.ranking import ByStrength
+from topoimp.pruning.ranking import StrengthRanking
 from topoimp.pruning.selection import Cut, Digits, Share, cut_of, shares_keeping
 
 NOTHING = np.empty(0, np.int64)
@@ -133,7 +133,7 @@ def test_the_largest_and_the_smallest_rank_can_be_where_the_cut_is(n_bits):
 
 def by_strength(layer, n_bits, protected):
     strengths = layer.strengths().ravel()[protected]
-    return ByStrength(info_of(layer), n_bits=n_bits, protected=protected, protected_strengths=strengths)
+    return StrengthRanking(info_of(layer), n_bits=n_bits, protected=protected, protected_strengths=strengths)
 
 
 def kept_by_strength(layer, ranked, share):

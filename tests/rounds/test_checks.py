@@ -5,12 +5,13 @@ import pytest
 from conftest import stream_of
 from hypothesis import given
 from hypothesis import strategies as st
+from mask_files import pack_mask
 
 from topoimp.checkpoint import open_checkpoint, write_arrays
 from topoimp.choices import Method, Scope
 from topoimp.errors import TrainingError, VerificationError
 from topoimp.layers.catalogue import LayerPatterns, select_layers
-from topoimp.pruning.masks import PackedMask, pack_mask
+from topoimp.pruning.masks import PackedMask
 from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.schedule import plan_schedule
 from topoimp.rounds.checks import check_held, check_mask, check_related, check_started, open_trained

@@ -2,13 +2,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mask_files import pack_mask, write_masks
 from strategies import SEEDS
 from torch import nn
 from torch.optim import SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop, Rprop
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from topoimp.errors import CheckpointError, OptionError
-from topoimp.pruning.masks import pack_mask, write_masks
 from topoimp.torch_modules.holding import hold_mask
 from topoimp.torch_modules.pruning import prune_module
 

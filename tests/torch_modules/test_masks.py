@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from mask_files import pack_mask
 from torch import nn
 
 from topoimp.errors import OptionError
-from topoimp.pruning.masks import pack_mask
 from topoimp.torch_modules.masks import bits_of, clear, masks_by_parameter, put_on
 
 

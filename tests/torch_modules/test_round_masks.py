@@ -1,17 +1,12 @@
 import numpy as np
 import pytest
 from conftest import stream_of
-from hypothesis import given
-from numpy.testing import assert_array_equal
-from strategies import weights
 
 from topoimp.choices import Method, Scope
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import VerificationError
-from topoimp.layers.layer import as_layer
-from topoimp.pruning.masks import ByEdges, read_masks
+from topoimp.pruning.masks import read_masks
 from topoimp.pruning.one_shot import sweep
-from topoimp.pruning.rules import kept_of
 from topoimp.pruning.schedule import plan_schedule
 from topoimp.torch_modules.round_masks import edges_of, masks_of_round
 
@@ -44,8 +39,3 @@ def test_a_mask_that_keeps_another_number_than_was_meant_is_a_defect(lenet):
         VerificationError, match=r"the mask of 'fc1.weight' keeps 188160 weights; 77070 were to be kept"
     ):
         masks_of_round(stream, mixed)
-
-
-@given(weights())
-def test_edges_are_kept_where_edges_are(weight):
-    assert_array_equal(kept_of(ByEdges(), as_layer(weight), threads=2), weight.ravel() != 0)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import stream_of
+from mask_files import pack_mask
 
 from topoimp.errors import VerificationError
-from topoimp.pruning.masks import pack_mask
 from topoimp.pruning.preservation import preservation_by_strength
 from topoimp.topology.forest import spanning_forest
 from topoimp.writing.verification import verify_pruned

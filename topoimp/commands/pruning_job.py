@@ -20,7 +20,7 @@ from topoimp.reports.report import Cell, Report
 from topoimp.topology.forest import Forest
 from topoimp.writing.outputs import Outputs, plan_outputs
 from topoimp.writing.pruned_copy import write_pruned_copy
-from topoimp.writing.rewinding import Rewound, layers_to_rewind_to
+from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
 from topoimp.writing.verification import verify_pruned, verify_rewound
 
 
@@ -137,7 +137,7 @@ class Job:
         place, threads = staging.partial(target), self.stream.threads
         source = self.layers if self.rewind is None else self.rewind
         if self.rewind is not None:
-            pruners = {info.name: Rewound(pruners[info.name], self.layers, info) for info in self.layers.infos}
+            pruners = {info.name: RewoundPruner(pruners[info.name], self.layers, info) for info in self.layers.infos}
 
         def on_tensor() -> None:
             staging.begin_sync(target)

@@ -82,7 +82,7 @@ class PackedMask:
 
 
 @dataclass(frozen=True)
-class ByMask:
+class MaskPruner:
     """Keeps what a mask says.
 
     Args:
@@ -105,34 +105,20 @@ class ByMask:
         return write
 
 
-class ByEdges:
-    """Keeps whatever is not zero."""
-
-    def on(self, layer: Layer, threads: int) -> Callable[[int, CodeArray], BoolArray]:  # noqa: ARG002  # of a protocol
-        """Give what writes the parts of a layer, and says what is not zero."""
-
-        def write(start: int, pruned: CodeArray) -> BoolArray:
-            kept = np.not_equal(layer.number_format.magnitudes(layer.weights[start : start + len(pruned)]), 0)
-            _write_where(layer, start, kept, pruned)
-            return kept
-
-        return write
-
-
 @dataclass(frozen=True)
-class ByZeros:
-    """Keeps the weights that are not zero in another checkpoint.
+class NonzeroPruner:
+    """Keeps the weights that are not zero in a checkpoint: the layer's own, or another one.
 
     Args:
-        layers: of the other checkpoint.
-        info: the layer, in the other checkpoint.
+        layers: the checkpoint's layers.
+        info: the layer, in that checkpoint.
     """
 
     layers: Layers
     info: LayerInfo
 
     def on(self, layer: Layer, threads: int) -> Callable[[int, CodeArray], BoolArray]:  # noqa: ARG002  # of a protocol
-        """Give what writes the parts of a layer, and says what is not zero in the other."""
+        """Give what writes the parts of a layer, and says what is not zero in the checkpoint."""
         other = self.layers.read(self.info).weights
 
         def write(start: int, pruned: CodeArray) -> BoolArray:
@@ -149,11 +135,6 @@ def _write_where(layer: Layer, start: int, kept: BoolArray, pruned: CodeArray) -
     codes = layer.weights[start : start + len(pruned)]
     is_edge = np.not_equal(layer.number_format.magnitudes(codes), 0)
     np.multiply(codes, kept & is_edge, out=pruned)
-
-
-def pack_mask(kept: BoolArray, shape: tuple[int, ...]) -> PackedMask:
-    """Pack the truth values of a tensor, in any shape, under its shape."""
-    return PackedMask(shape, np.packbits(kept.reshape(-1), bitorder="little"))
 
 
 Masks = Mapping[str, PackedMask]
@@ -179,20 +160,13 @@ def mask_shapes(layers: Layers) -> dict[str, tuple[int, ...]]:
     return {name: checkpoint.tensors[name].shape for name in names}
 
 
-def write_masks(path: Path, masks: Masks, metadata: Mapping[str, str]) -> None:
-    """Write the masks of a checkpoint's tensors as a safetensors file of packed bits, shapes in its metadata."""
-    with mask_writer(path, {name: mask.shape for name, mask in masks.items()}, metadata) as writer:
-        for name, mask in masks.items():
-            writer.write(name, 0, mask.bits)
-
-
 def mask_bytes(shape: Sequence[int]) -> int:
     """Give the bytes that the packed mask of a tensor takes."""
     return (prod(shape) + 7) // 8
 
 
 def read_masks(path: Path) -> Masks:
-    """Open what ``write_masks`` wrote; bits are read when they are looked at.
+    """Open a mask file; its bits are read when they are looked at.
 
     Raises:
         CheckpointError: if the file is no mask, or a mask does not fit the shape that the file gives it.
@@ -226,7 +200,7 @@ def masks_in(file: Checkpoint) -> Masks:
     return MappingProxyType(masks)
 
 
-def masks_for(layers: Layers, mask: Checkpoint) -> dict[str, ByMask | ByZeros]:
+def masks_for(layers: Layers, mask: Checkpoint) -> dict[str, MaskPruner | NonzeroPruner]:
     """Give, by layer name, what keeps of some layers what a mask does, or what is not zero in another checkpoint.
 
     Args:
@@ -243,10 +217,10 @@ def masks_for(layers: Layers, mask: Checkpoint) -> dict[str, ByMask | ByZeros]:
         missing = [info.name for info in layers.infos if info.place not in others]
         if missing:
             raise CheckpointError(f"{path}: tensor {missing[0]!r} is no layer there; its zeros are no mask")
-        return {info.name: ByZeros(Layers(mask, (), ()), others[info.place]) for info in layers.infos}
+        return {info.name: NonzeroPruner(Layers(mask, (), ()), others[info.place]) for info in layers.infos}
     masks = masks_in(mask)
     _check_tensors(layers, {name: of_tensor.shape for name, of_tensor in masks.items()}, path)
-    return {info.name: ByMask(masks[info.tensor], info.first) for info in layers.infos}
+    return {info.name: MaskPruner(masks[info.tensor], info.first) for info in layers.infos}
 
 
 def _check_tensors(layers: Layers, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:

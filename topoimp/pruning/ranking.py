@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 """Weights whose ranks are computed together, where they are not stored as such."""
 
 
-class ByStrength:
+class StrengthRanking:
     """Ranks the weights of a layer by |w|.
 
     Args:
@@ -164,7 +164,7 @@ def _in_own_codes(layer: Layer, cut: Cut, n_bits: int) -> tuple[Any, Any, int]: 
 
 
 @dataclass(frozen=True)
-class ByPermutation:
+class PermutationRanking:
     """Ranks the weights of a layer by random numbers that depend on a text and on their indices alone.
 
     Args:

@@ -21,7 +21,7 @@ from topoimp.kernels.threads import in_parallel
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerSource
-from topoimp.pruning.ranking import ByPermutation, ByStrength, ranks_of
+from topoimp.pruning.ranking import PermutationRanking, StrengthRanking, ranks_of
 from topoimp.pruning.selection import Ranked, Share, cut_of, shares_keeping
 from topoimp.topology.forest import Forest
 
@@ -69,9 +69,9 @@ class Rule:
     def ranked(self, info: LayerInfo, forest: Forest) -> Ranked:
         """Give what ranks a layer's weights in the order in which they are kept."""
         if self.method is Method.RANDOM:
-            return ByPermutation(info.name, info.place, info.n_weights, self.seed)
+            return PermutationRanking(info.name, info.place, info.n_weights, self.seed)
         indices, strengths = self.protected_by(forest)
-        return ByStrength(info, n_bits=self.n_bits, protected=indices, protected_strengths=strengths)
+        return StrengthRanking(info, n_bits=self.n_bits, protected=indices, protected_strengths=strengths)
 
 
 def rule_for(infos: Sequence[LayerInfo], method: Method, seed: int) -> Rule:

@@ -17,7 +17,7 @@ from topoimp.errors import CheckpointError, TrainingError, VerificationError
 from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
-from topoimp.pruning.masks import ByMask, Masks
+from topoimp.pruning.masks import MaskPruner, Masks
 from topoimp.pruning.one_shot import Round
 from topoimp.pruning.preservation import preservation_of
 from topoimp.pruning.rules import pruned_layer
@@ -64,7 +64,7 @@ def check_mask(
             raise VerificationError(f"{path}: lacks edges of the forest of {info.name!r} that were protected")
         left = preservation_of(
             forest,
-            spanning_forest(pruned_layer(ByMask(mask, info.first), layer, threads), threads=threads),
+            spanning_forest(pruned_layer(MaskPruner(mask, info.first), layer, threads), threads=threads),
             n_weights=info.n_weights,
             n_forest_kept=int(np.count_nonzero(is_kept)),
         )

@@ -18,7 +18,7 @@ from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, OutputError, TrainingError, VerificationError
 from topoimp.layers.catalogue import LayerPatterns, Layers, select_layers
 from topoimp.layers.streaming import LayerStream
-from topoimp.pruning.masks import ByEdges, Masks, mask_shapes, mask_writer, read_masks
+from topoimp.pruning.masks import Masks, NonzeroPruner, mask_shapes, mask_writer, read_masks
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.rules import Pruner
 from topoimp.pruning.schedule import OneRound, Schedule
@@ -35,7 +35,7 @@ from topoimp.rounds.round_rows import Reference, reference_of, rows_of_round
 from topoimp.rounds.run_folder import RoundFiles
 from topoimp.rounds.training_task import Assignment, Metrics, Retrain
 from topoimp.writing.pruned_copy import write_pruned_copy
-from topoimp.writing.rewinding import Rewound, layers_to_rewind_to
+from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
 from topoimp.writing.verification import verify_rewound
 
 
@@ -140,7 +140,7 @@ def _begin(start: Start, files: RoundFiles, plan: Plan) -> None:
     """Write round 0: the unpruned network, and a mask of all its edges."""
     with _staged_round(files, 0) as (staging, place):
         stream = plan.stream(start.trained)
-        keeps = {info.name: ByEdges() for info in stream.layers.infos}
+        keeps = {info.name: NonzeroPruner(stream.layers, info) for info in stream.layers.infos}
         masks = _write_pruned(place, "model", files.suffix, stream, stream.layers, keeps, {"topoimp.round": "0"})
         verify_rewound(place / f"model{files.suffix}", stream, masks)
         here = plan.stream(place / f"model{files.suffix}")
@@ -161,7 +161,7 @@ def _round(number: int, start: Start, files: RoundFiles, plan: Plan, reference: 
         earlier = trained.layers
         if start.rewind is not None:
             earlier = layers_to_rewind_to(trained.layers, open_checkpoint(start.rewind))
-        keeps = {info.name: Rewound(now.keeps[info.name], trained.layers, info) for info in trained.layers.infos}
+        keeps = {info.name: RewoundPruner(now.keeps[info.name], trained.layers, info) for info in trained.layers.infos}
         said = {"topoimp.version": version("topoimp"), "topoimp.method": plan.method, "topoimp.round": str(number)}
         masks = _write_pruned(place, "init", files.suffix, trained, earlier, keeps, said)
         assignment = Assignment(

@@ -17,7 +17,7 @@ from topoimp.pruning.rules import Pruner, WriteKept
 
 
 @dataclass(frozen=True)
-class Rewound:
+class RewoundPruner:
     """Keeps of the layer to rewind to what another pruner keeps of the trained one.
 
     Args:
