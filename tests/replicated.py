@@ -1,10 +1,14 @@
 """What the tests of replicates have done in other processes."""
 
+import ctypes
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
+from unittest.mock import patch
 
 from topoimp.errors import TrainingError
+from topoimp.rounds.replicates import end_with_parent
 
 
 def squared(task, on_step):
@@ -28,11 +32,37 @@ def defective(task, on_step):  # noqa: ARG001
     return task / 0
 
 
+def doubled(task, on_step):  # noqa: ARG001
+    return 2 * task
+
+
 def leaving_a_mark(task, on_step):  # noqa: ARG001
+    """Write the process id to a file, and another file when interrupted."""
     path = Path(task)
-    path.with_suffix(".begun").touch()
+    _write_at_once(path.with_suffix(".begun"))
     try:
-        time.sleep(30)
+        time.sleep(60)
     except KeyboardInterrupt:
         path.with_suffix(".cleaned").touch()
         raise
+
+
+def leaving_a_mark_without_the_kernel(task, on_step):
+    """Undo what the kernel was asked for, and end with the parent as on another system."""
+    ctypes.CDLL(None).prctl(1, 0)
+    with patch("sys.platform", "another"):
+        end_with_parent(os.getppid())
+    leaving_a_mark(task, on_step)
+
+
+def staying(task, on_step):  # noqa: ARG001
+    _write_at_once(Path(task).with_suffix(".begun"))
+    while True:
+        with suppress(KeyboardInterrupt):
+            time.sleep(60)
+
+
+def _write_at_once(path):
+    partial = path.with_suffix(".partial")
+    partial.write_text(str(os.getpid()))
+    partial.replace(path)

@@ -1,12 +1,13 @@
 import csv
 import json
+import multiprocessing
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
+from topoimp.checkpoint import owned
 from topoimp.choices import Method, Scope
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.train import train_run
@@ -381,26 +383,67 @@ def test_a_checkpoint_to_rewind_to_must_have_the_same_tensors(lenet, tmp_path):
         )
 
 
-@pytest.mark.parametrize("seconds", [0.5, 2.0, 3.0, 4.5])
-def test_a_run_that_is_killed_goes_on_where_it_stopped(run, made, tmp_path, seconds):
-    command = [sys.executable, "-m", "topoimp_cli.app", "prune", str(run), "--rounds", "40", "-q", "--seeds", "2"]
+@pytest.fixture(scope="module")
+def straight(made, tmp_path_factory):
+    """The run folder, pruned in four rounds without a break."""
+    run = tmp_path_factory.mktemp("straight") / "run"
+    shutil.copytree(made, run)
+    prune_run(run, RoundOptions(n_rounds=4, jobs=1))
+    return run
+
+
+@pytest.mark.parametrize("appeared", [".topological.lock", "topological/round-00", "topological/round-02"])
+def test_a_run_that_is_killed_goes_on_where_it_stopped(run, straight, appeared):
     code = "from topoimp_cli.app import run; run()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *command[3:]], stdout=subprocess.DEVNULL, start_new_session=True
-    )
-    time.sleep(seconds)
-    os.kill(process.pid, signal.SIGKILL)
+    command = [sys.executable, "-c", code, "prune", run, "--rounds", "4", "-q", "--seeds", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(run.glob(f"seed-?/{appeared}")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
     process.wait()
 
     pruning = prune_run(run, RoundOptions(n_rounds=4))
 
-    shutil.copytree(made, tmp_path / "straight")
-    prune_run(tmp_path / "straight", RoundOptions(n_rounds=4))
     names = sorted(str(path.relative_to(run)) for path in run.rglob("round-0[0-4]/*"))
     assert len(names) == 2 * 5 * 3
-    assert all((run / name).read_bytes() == (tmp_path / "straight" / name).read_bytes() for name in names)
+    assert all((run / name).read_bytes() == (straight / name).read_bytes() for name in names)
     assert not list(run.rglob("*.partial-*"))
     assert len(pruning.report.rows) == 2 * 5 * 3
+
+
+def hold_rounds(run, connection):
+    """Own the lock of the rounds of seed 0 in a child process until the connection is closed, and tell its number."""
+    with owned(run / "seed-0/.topological.lock"), suppress(EOFError):
+        connection.send(os.getpid())
+        connection.recv()
+
+
+def start_holder(run, connection):
+    child = multiprocessing.get_context("spawn").Process(target=hold_rounds, args=(run, connection))
+    child.start()
+    child.join()
+
+
+def test_a_killed_run_that_is_still_ending_is_waited_for(run):
+    ours, theirs = multiprocessing.Pipe()
+    parent = multiprocessing.get_context("spawn").Process(target=start_holder, args=(run, theirs))
+    parent.start()
+    theirs.close()
+    owner = ours.recv()
+    parent.kill()
+    parent.join()
+    messages = []
+
+    def on_wait(message):
+        messages.append(message)
+        ours.close()
+
+    pruning = prune_run(run, RoundOptions(n_rounds=1), seeds=[0], on_wait=on_wait)
+
+    assert pruning.n_new == 1
+    folder = run / "seed-0/topological"
+    assert messages == [f"{folder}: waiting for a run that is ending (process {owner})"]
 
 
 def test_metrics_are_reports(run):

@@ -1,5 +1,4 @@
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -51,36 +50,61 @@ def test_a_process_that_crashes_is_noticed():
         run_tasks(replicated.crashing, [0, 1], jobs=2)
 
 
-@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGTERM])
-def test_processes_end_cleanly_when_nobody_waits_for_them(tmp_path, ended_by):
+def test_processes_end_at_once_when_the_one_that_started_them_is_killed(tmp_path):
     process = _started("leaving_a_mark", tmp_path)
-    _wait_for(tmp_path, "begun")
+    numbers = [int(path.read_text()) for path in _wait_for(tmp_path, "begun")]
 
-    process.send_signal(ended_by)
+    process.kill()
     process.communicate()
 
-    _wait_for(tmp_path, "cleaned")
+    _wait_for_end_of(numbers)
+    assert not list(tmp_path.glob("*.cleaned"))
 
 
-def test_an_interruption_by_the_terminal_is_said_once(tmp_path):
+def test_where_the_kernel_does_not_end_a_process_with_its_parent_a_thread_does(tmp_path):
+    process = _started("leaving_a_mark_without_the_kernel", tmp_path)
+    numbers = [int(path.read_text()) for path in _wait_for(tmp_path, "begun")]
+
+    process.kill()
+    process.communicate()
+
+    _wait_for_end_of(numbers)
+
+
+@pytest.mark.parametrize("send", [os.killpg, os.kill])
+def test_an_interruption_is_said_once_and_processes_clean_up(tmp_path, send):
     process = _started("leaving_a_mark", tmp_path)
-    _wait_for(tmp_path, "begun")
+    numbers = [int(path.read_text()) for path in _wait_for(tmp_path, "begun")]
 
-    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: to all processes of the group
-    _, said = process.communicate()
+    send(process.pid, signal.SIGINT)  # to all processes of the group, as a terminal does, or to the first alone
+    _, stderr = process.communicate()
 
-    _wait_for(tmp_path, "cleaned")
-    assert said.count("KeyboardInterrupt") == 1
-    assert "Fatal" not in said
+    assert not any(map(_is_running, numbers))
+    assert len(list(tmp_path.glob("*.cleaned"))) == 2
+    assert stderr.count("KeyboardInterrupt") == 1
+    assert "Fatal" not in stderr
 
 
-@pytest.mark.parametrize("incoming", [b"", b"\x80\x04", pickle.dumps([]), pickle.dumps([]) + b"\x80\x04\x95"])
-def test_a_process_whose_task_never_comes_ends_without_a_word(incoming):
-    command = [sys.executable, "-m", "topoimp.rounds.replicates"]
+def test_a_process_that_does_not_end_when_it_is_told_to_is_killed(tmp_path):
+    process = _started("staying", tmp_path)
+    numbers = [int(path.read_text()) for path in _wait_for(tmp_path, "begun")]
 
-    ended = subprocess.run(command, input=incoming, capture_output=True, check=False)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
 
-    assert (ended.stdout, ended.stderr) == (b"", b"")
+    assert not any(map(_is_running, numbers))
+
+
+def test_a_script_is_not_run_again_by_the_processes_it_starts(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys; import replicated; from topoimp.rounds.replicates import run_tasks\n"
+        "print(run_tasks(replicated.doubled, [1, 2], jobs=2))\n"
+    )
+
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, env=_environment())
+
+    assert ended.stdout == "[2, 4]\n"
 
 
 def test_a_defect_is_shown_where_it_happened(capfd):
@@ -92,18 +116,38 @@ def test_a_defect_is_shown_where_it_happened(capfd):
     assert "Fatal" not in said
 
 
+def _environment():
+    folder = Path(__file__).parent.parent
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [folder, folder.parent]))}
+
+
 def _started(work, folder):
     code = (
-        "import sys; sys.path[:0] = sys.argv[1:3]; import replicated; from topoimp.rounds.replicates import run_tasks;"
-        "run_tasks(getattr(replicated, sys.argv[3]), [sys.argv[4] + '/a', sys.argv[4] + '/b'], jobs=2)"
+        "import sys; import replicated; from topoimp.rounds.replicates import run_tasks;"
+        "run_tasks(getattr(replicated, sys.argv[1]), [sys.argv[2] + '/a', sys.argv[2] + '/b'], jobs=2)"
     )
-    here = Path(__file__).parent
-    command = [sys.executable, "-c", code, here, here.parent, work, folder]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    command = [sys.executable, "-c", code, work, folder]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, env=_environment())
 
 
-def _wait_for(folder, what):
-    begin = time.monotonic()
-    while time.monotonic() - begin < 30 and len(list(folder.glob(f"*.{what}"))) < 2:
-        time.sleep(0.05)
-    assert len(list(folder.glob(f"*.{what}"))) == 2
+def _wait_for(folder, suffix):
+    """Wait until both tasks have left their mark, and return the files."""
+    deadline = time.monotonic() + 60
+    while len(found := list(folder.glob(f"*.{suffix}"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(found) == 2
+    return found
+
+
+def _wait_for_end_of(numbers):
+    deadline = time.monotonic() + 10
+    while any(map(_is_running, numbers)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(_is_running, numbers))
+
+
+def _is_running(number):
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

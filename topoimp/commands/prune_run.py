@@ -12,6 +12,7 @@ from topoimp.data import Images, load_images
 from topoimp.errors import CheckpointError, DataError, OptionError, TopoimpError
 from topoimp.kernels.threads import available_threads
 from topoimp.layers.catalogue import natural
+from topoimp.layers.streaming import OnStep
 from topoimp.reports.columns import left_out, pattern_settings
 from topoimp.reports.report import Report
 from topoimp.rounds.loop import await_ending_run
@@ -25,7 +26,7 @@ from topoimp.rounds.planning import (
     settings_of,
     sha256_of,
 )
-from topoimp.rounds.replicates import OnStep, run_tasks
+from topoimp.rounds.replicates import run_tasks
 from topoimp.rounds.run_folder import RECIPE, RunRecipe, SeedFiles, read_recipe, seeds_in
 from topoimp.rounds.seed import SeedTask, prune_seed
 from topoimp.rounds.table import rounds_of, rows_in, summary_in, table_text

@@ -1,209 +1,212 @@
-"""Running independent tasks at the same time, each in a process of its own, so that replicates share no state.
+"""Running independent tasks side by side, each in a process of its own: tasks in, their results in order out.
 
-What is to be done is a function of a topoimp module, and a task for it; both can be pickled. Its process ends when the
-one that started it does, however that ends, and nothing goes on that nobody waits for.
+The function that works on a task belongs to a module, and it, the task and the result can be pickled. A process ends
+with the one that started it, at once, however that ends. A scheduler for several machines takes the place of
+``run_tasks``.
 """
 
+import ctypes
+import multiprocessing
 import os
-import pickle
 import signal
-import subprocess
 import sys
 import threading
-import traceback
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
-from typing import IO, Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from time import monotonic
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from topoimp.errors import TopoimpError
 
+if TYPE_CHECKING:  # a process that starts imports nothing that takes long before it can end with its parent
+    from topoimp.layers.streaming import OnStep
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-OnStep = Callable[[int, int], None]
-"""Told how much of something long has been done, and how much there is."""
 
-GRACE = 10.0
-"""Seconds that a process is given to clean up once nobody waits for it; a trainer that it runs is given fewer."""
+GRACE = 1.5
+"""Seconds that a process has to clean up after SIGTERM before it is killed; a trainer that it runs has fewer."""
+
+_SPAWN = multiprocessing.get_context("spawn")
 
 
 def run_tasks(
-    work: Callable[[Task, OnStep], Result], tasks: Sequence[Task], *, jobs: int, on_step: OnStep | None = None
+    work: "Callable[[Task, OnStep], Result]", tasks: Sequence[Task], *, jobs: int, on_step: "OnStep | None" = None
 ) -> list[Result]:
-    """Run a function on several tasks, some at the same time, and give the results in order.
+    """Return the results of a function on several tasks, in order, some computed at the same time.
 
-    One task, or one at a time, runs right here. A task that fails ends the others.
+    A single task, or one at a time, runs in this process. A task that fails ends the others.
 
     Args:
-        work: a module's function; it takes a task, and what is to be told how much of it has been done.
-        tasks: what it is to do.
-        jobs: how many run at the same time, at least 1.
-        on_step: told how much of all tasks has been done.
+        work: a function of a module; takes a task, and a function to call with the steps done and their number.
+        tasks: the arguments of ``work``, one by one.
+        jobs: number of processes at the same time, at least 1.
+        on_step: called with the steps done of all tasks, and their number.
 
     Raises:
-        TopoimpError: that of the first task that failed.
+        TopoimpError: the error of the first task that failed.
+        ChildProcessError: if a process ended without a result; it has printed its traceback.
     """
     progress = _Progress(len(tasks), on_step)
     if min(jobs, len(tasks)) <= 1:
         return [work(task, progress.of(number)) for number, task in enumerate(tasks)]
-    with _Processes(work, jobs) as processes:
-        return processes.run(tasks, progress)
+
+    results: dict[int, Result] = {}
+    waiting = iter(enumerate(tasks))
+    running: list[_Replicate] = []
+    try:
+        while len(results) < len(tasks):
+            for number, task in islice(waiting, jobs - len(running)):
+                with _clean_start():
+                    running.append(_Replicate.start(number))
+                running[-1].send((work, task))
+
+            ready = wait([replicate.connection for replicate in running])
+            for replicate in [each for each in running if each.connection in ready]:
+                kind, content = replicate.receive()
+                if kind == "step":
+                    progress.of(replicate.number)(*content)
+                elif kind == "failed":
+                    raise content
+                else:
+                    results[replicate.number] = content
+                    running.remove(replicate)
+    finally:
+        _end([replicate.process for replicate in running])
+    return [results[number] for number in range(len(tasks))]
 
 
 class _Progress:
-    """Adds up how much of each task has been done."""
+    """Adds up the steps of all tasks."""
 
-    def __init__(self, n_tasks: int, on_step: OnStep | None) -> None:
-        self._done, self._all = [0] * n_tasks, [0] * n_tasks
+    def __init__(self, n_tasks: int, on_step: "OnStep | None") -> None:
+        self._n_done = [0] * n_tasks
+        self._n_steps = [0] * n_tasks
         self._on_step = on_step
-        self._one_at_a_time = threading.Lock()
 
-    def of(self, number: int) -> OnStep:
-        """Give what one task tells."""
+    def of(self, number: int) -> "OnStep":
+        """Return the function that one task calls with the steps it has done and their number."""
 
-        def step(done: int, n_steps: int) -> None:
-            with self._one_at_a_time:
-                self._done[number], self._all[number] = done, n_steps
-                if self._on_step is not None:
-                    known = [n for n in self._all if n]  # the others are taken to be like these
-                    self._on_step(sum(self._done), sum(known) * len(self._all) // len(known))
+        def step(n_done: int, n_steps: int) -> None:
+            self._n_done[number], self._n_steps[number] = n_done, n_steps
+            if self._on_step is not None:
+                known = [n for n in self._n_steps if n]  # tasks that have not begun are taken to be like these
+                self._on_step(sum(self._n_done), sum(known) * len(self._n_steps) // len(known))
 
         return step
 
 
-class _Processes(Generic[Task, Result]):
-    """A process for each task, a few at a time."""
+@dataclass(frozen=True)
+class _Replicate:
+    """A process that works on a task, and the connection to it."""
 
-    def __init__(self, work: Callable[[Task, OnStep], Result], jobs: int) -> None:
-        self._work = work
-        self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="topoimp-replicate")
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._is_over = False
+    number: int
+    process: SpawnProcess
+    connection: "Connection[Any, Any]"  # what comes in is told apart by its first word
 
-    def __enter__(self) -> "_Processes[Task, Result]":
-        return self
+    @staticmethod
+    def start(number: int) -> "_Replicate":
+        ours, theirs = _SPAWN.Pipe()
+        process = _SPAWN.Process(target=_work, args=(theirs, os.getpid()), daemon=True)
+        process.start()
+        theirs.close()
+        return _Replicate(number, process, ours)
 
-    def __exit__(self, *_: object) -> None:
-        self._is_over = True
-        for process in list(self._running):
-            _take_back(process)  # from all at once, so that they clean up at the same time
-        for process in list(self._running):
-            _end(process)
-        self._pool.shutdown(cancel_futures=True)
+    def send(self, content: object) -> None:
+        with self._end_is_noticed():
+            self.connection.send(content)
 
-    def run(self, tasks: Sequence[Task], progress: _Progress) -> list[Result]:
-        """Run all tasks and give their results in order."""
-        futures: list[Future[Result]] = [
-            self._pool.submit(self._run_one, task, progress.of(number)) for number, task in enumerate(tasks)
-        ]
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in done:
-            if (error := future.exception()) is not None:
-                raise error
-        return [future.result() for future in futures]
+    def receive(self) -> tuple[str, Any]:
+        with self._end_is_noticed():
+            return self.connection.recv()  # type: ignore[no-any-return]  # sent by _work
 
-    def _run_one(self, task: Task, on_step: OnStep) -> Result:
-        command = [sys.executable, "-m", "topoimp.rounds.replicates"]
-        # In a session of its own, it does not get a terminal's Ctrl-C, and is told once, by its pipe, wherever it is.
-        with subprocess.Popen(  # noqa: S603  # ours
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-        ) as process:
-            self._running.add(process)
-            try:
-                if self._is_over:
-                    raise KeyboardInterrupt
-                return self._converse(process, task, on_step)
-            finally:
-                self._running.discard(process)
-                _end(process)
-
-    def _converse(self, process: subprocess.Popen[bytes], task: Task, on_step: OnStep) -> Result:
-        assert process.stdin is not None  # noqa: S101  # both are pipes
-        assert process.stdout is not None  # noqa: S101
-        _send(process.stdin, sys.path)
-        _send(process.stdin, (self._work, task))
-        while True:
-            try:
-                kind, content = pickle.load(process.stdout)  # noqa: S301  # written by our own process
-            except EOFError as error:
-                status = process.wait()
-                raise ChildProcessError(f"a process that ran a replicate ended with status {status}") from error
-            if kind == "step":
-                on_step(*content)
-            elif kind == "failed":
-                raise content
-            else:
-                return content  # type: ignore[no-any-return]  # what work gave
+    @contextmanager
+    def _end_is_noticed(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, ConnectionError) as error:
+            self.process.join()
+            status = self.process.exitcode
+            raise ChildProcessError(f"a process that ran a replicate ended with status {status}") from error
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Have a process end, by taking back what it listens to."""
-    _take_back(process)
+def _end(processes: Sequence[SpawnProcess]) -> None:
+    """End processes at the same time: by SIGTERM, so that they clean up, then by SIGKILL."""
+    deadline = monotonic() + GRACE
     try:
-        process.wait(GRACE + 1)
-    except subprocess.TimeoutExpired:
-        process.kill()
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join(max(deadline - monotonic(), 0))
+    finally:  # also if a second interruption comes
+        for process in processes:
+            process.kill()
+            process.join()
 
 
-def _take_back(process: subprocess.Popen[bytes]) -> None:
-    with suppress(OSError, ValueError):
-        if process.stdin is not None:
-            process.stdin.close()
+@contextmanager
+def _clean_start() -> Iterator[None]:
+    """Keep from a process that starts what is not its own: Ctrl-C, and the user's script.
 
-
-def _send(pipe: IO[bytes], content: object) -> None:
-    pickle.dump(content, pipe)
-    pipe.flush()
-
-
-def main() -> None:
-    """Run the one task that comes in, tell how it goes, and hand back its result."""
+    Ctrl-C is held back until the end of the context; a process inherits that. The script that runs would be run again
+    from its first line, as multiprocessing imports the main module anew.
+    """
+    main = sys.modules["__main__"]
+    signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    sys.modules["__main__"] = ModuleType("__main__")
     try:
-        _run_the_task()
-        status = 0
-    except KeyboardInterrupt:
-        status = 1
-    except Exception:
-        traceback.print_exc()
-        status = 1
-    # An orderly end would take its time, and wait for the thread that listens.
-    os._exit(status)
+        yield
+    finally:
+        sys.modules["__main__"] = main
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
 
 
-def _run_the_task() -> None:
-    back, incoming = os.fdopen(os.dup(1), "wb"), sys.stdin.buffer
-    os.dup2(2, 1)  # whatever else prints does not get in between
-    try:
-        sys.path[:] = pickle.load(incoming)  # noqa: S301  # written by our own process
-        work, task = pickle.load(incoming)  # noqa: S301  # the same
-    except (EOFError, pickle.UnpicklingError) as error:
-        raise KeyboardInterrupt from error  # nobody waits any more
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs things aside has it ignored
-    is_over = threading.Event()
-    threading.Thread(target=_watch, args=(incoming, is_over), daemon=True).start()
-
-    def on_step(*step: int) -> None:
-        with suppress(BrokenPipeError):  # nobody waits any more, which the other thread is about to say
-            _send(back, ("step", step))
+def _work(connection: "Connection[Any, Any]", parent: int) -> None:
+    """Receive a function and a task, report its progress, and send back its result: the life of a process."""
+    end_with_parent(parent)
+    os.dup2(2, 1)  # stdout belongs to the report
+    # A terminal sends Ctrl-C to all processes of a group; the parent alone answers it. A handler that does nothing is
+    # not inherited by trainers, which an ignored signal would be.
+    signal.signal(signal.SIGINT, _leave_to_parent)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
     try:
-        result = ("done", work(task, on_step))
+        work, task = connection.recv()
+    except EOFError:  # the parent ended before it sent a task
+        sys.exit(1)
+    try:
+        result = "done", work(task, lambda *step: connection.send(("step", step)))
     except TopoimpError as error:
-        result = ("failed", error)
-    is_over.set()
-    with suppress(OSError):
-        _send(back, result)
+        result = "failed", error
+    except KeyboardInterrupt:
+        sys.exit(1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to clean up
+    connection.send(result)
 
 
-def _watch(incoming: IO[bytes], is_over: threading.Event) -> None:
-    """End this process once nobody waits for it: politely at first, so that nothing half-written is left."""
-    incoming.read()
-    if is_over.is_set():
-        return
-    os.kill(os.getpid(), signal.SIGINT)  # wakes whatever waits, too
-    threading.Event().wait(GRACE)
-    os._exit(1)
+def _leave_to_parent(_number: int, _frame: FrameType | None) -> None:
+    pass
 
 
-if __name__ == "__main__":
-    main()
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent(parent: int) -> None:
+    """Have this process killed when its parent ends: by the kernel on Linux, by a thread elsewhere."""
+    if not sys.platform.startswith("linux") or ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        threading.Thread(target=_wait_for_end_of_parent, daemon=True).start()
+    if os.getppid() != parent:  # it ended before this could be arranged
+        os._exit(1)
+
+
+def _wait_for_end_of_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

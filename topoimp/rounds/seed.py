@@ -9,9 +9,9 @@ from pathlib import Path
 from topoimp.checkpoint import Staging, open_checkpoint, write_arrays
 from topoimp.data import Images
 from topoimp.errors import CheckpointError, OutputError
+from topoimp.layers.streaming import OnStep
 from topoimp.reports.report import rows_of_file
 from topoimp.rounds.loop import Plan, Start, prune_iteratively, sole_run
-from topoimp.rounds.replicates import OnStep
 from topoimp.rounds.run_folder import RoundFiles, SeedFiles, pruning_name, read_toml, to_toml
 from topoimp.rounds.trainer import Trainer
 from topoimp.rounds.training_task import METRICS, Retrain

@@ -11,12 +11,12 @@ import reprlib
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import TypeGuard
+from typing import IO, TypeGuard
 
 from topoimp.errors import OptionError, TrainingError
 from topoimp.rounds.training_task import METRICS, Assignment, Metrics
@@ -27,8 +27,8 @@ PLACEHOLDERS = ("init", "mask", "out", "seed", "round", "started", "metrics")
 NEEDED = ("init", "mask", "out")
 """What it must have."""
 
-GRACE = 5.0
-"""Seconds that a command is given to end once it was told to; less than a replicate has for all of its cleaning up."""
+GRACE = 1.0
+"""Seconds between SIGTERM and SIGKILL for a command; fewer than a replicate has to clean up."""
 
 
 @dataclass(frozen=True)
@@ -62,22 +62,29 @@ class Trainer:
             "round": str(assignment.number),
         }
         command = [_filled_in(word, values) for word in self.words]
-        with assignment.log.open("wb") as log:
-            try:
-                process = subprocess.Popen(  # noqa: S603  # what the user asked for
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-                )
-            except OSError as error:
-                raise TrainingError(f"the trainer cannot be started: {command[0]}: {error.strerror}") from error
-            with _ended(process):
-                try:
-                    status = process.wait(self.timeout)
-                except subprocess.TimeoutExpired as error:
-                    raise TrainingError(f"the trainer took more than {self.timeout:g} s and was ended") from error
+        status = self._status(command, assignment.log)
         if status != 0:
             how = f"ended with status {status}" if status > 0 else f"was ended by {_signal_name(-status)}"
             raise TrainingError(f"the trainer {how}; {_last_line(assignment.log)}")
         return _read_metrics(assignment.metrics)
+
+    def _status(self, command: Sequence[str], log: Path) -> int:
+        """Run a command, its output in a log, and return its exit status; no process of its group remains."""
+        with log.open("wb") as file, _watchdog() as watched:
+            try:
+                process = subprocess.Popen(  # noqa: S603  # the user's own command
+                    command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+                )
+            except OSError as error:
+                raise TrainingError(f"the trainer cannot be started: {command[0]}: {error.strerror}") from error
+
+            try:
+                watched.write(b"%d\n" % process.pid)
+                return process.wait(self.timeout)
+            except subprocess.TimeoutExpired as error:
+                raise TrainingError(f"the trainer took more than {self.timeout:g} s and was ended") from error
+            finally:
+                _end(process)
 
 
 _PLACEHOLDER = re.compile(r"\{\{(?P<literal>\w+)\}\}|\{(?P<name>\w+)\}")
@@ -122,46 +129,40 @@ def parse_trainer(text: str, *, timeout: float | None = None, n_seeds: int = 1) 
     return Trainer(words, timeout)
 
 
-@contextmanager
-def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Make sure that a command, and whatever it started, has ended, however one gets out of here."""
-    watcher = None
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a command and all processes of its group."""
     try:
-        watcher = _watcher(process.pid)
-        yield
-    finally:
-        try:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait(GRACE)
-        except (subprocess.TimeoutExpired, ProcessLookupError):
-            pass  # what is left is killed now
-        finally:  # also if one is interrupted once more while waiting
-            with suppress(ProcessLookupError, PermissionError):  # the latter is what macOS says of an empty group
-                os.killpg(process.pid, signal.SIGKILL)
-            if watcher is not None:
-                _dismiss(watcher)
-            process.wait()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(GRACE)
+    except (subprocess.TimeoutExpired, ProcessLookupError):
+        pass  # the rest is killed now
+    finally:  # also if a second interruption comes while waiting
+        with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter for an empty group
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-def _watcher(group: int) -> subprocess.Popen[bytes]:
-    """Start what ends a command when this process is gone without having done so itself: when a pipe of its closes."""
-    code = f"read _; kill -s TERM -- -{group}; sleep {GRACE:g}; kill -s KILL -- -{group}"
-    return subprocess.Popen(  # noqa: S603  # ours
+@contextmanager
+def _watchdog() -> Iterator[IO[bytes]]:
+    """Start a watchdog that kills a process group if topoimp dies; return the pipe that the group's number goes into.
+
+    It wakes when the pipe closes. At the end of the context it ends without doing anything.
+    """
+    code = f"read group && {{ read _; kill -s TERM -- -$group; sleep {GRACE:g}; kill -s KILL -- -$group; }}"
+    with subprocess.Popen(  # noqa: S603  # the code is ours
         ["/bin/sh", "-c", code],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    )
-
-
-def _dismiss(watcher: subprocess.Popen[bytes]) -> None:
-    """End a watcher before its pipe closes."""
-    watcher.kill()
-    if watcher.stdin is not None:
-        watcher.stdin.close()
-    watcher.wait()
+        bufsize=0,
+    ) as watchdog:
+        try:
+            assert watchdog.stdin is not None  # noqa: S101  # it is a pipe
+            yield watchdog.stdin
+        finally:
+            watchdog.kill()
 
 
 def _signal_name(number: int) -> str:

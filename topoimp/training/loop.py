@@ -6,7 +6,7 @@ what the mask does not keep is zero from the beginning and gets no gradient, so 
 momentum for it ever becomes anything else.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import isfinite
 
@@ -21,6 +21,7 @@ from topoimp.arrays import BoolArray
 from topoimp.choices import Optimizer, Schedules
 from topoimp.data import Images
 from topoimp.errors import TrainingError
+from topoimp.layers.streaming import OnStep
 from topoimp.training.batches import augmented, standardised
 from topoimp.training.learning_rates import learning_rate_at
 from topoimp.training.models import build_network
@@ -29,9 +30,6 @@ from topoimp.training.torch_settings import as_the_recipe_says, device_of
 
 Weights = dict[str, NDArray[np.generic]]
 """A network's tensors by name."""
-
-OnStep = Callable[[int, int], None]
-"""Called after each step with its number and the number of steps in all."""
 
 
 @dataclass(frozen=True)
