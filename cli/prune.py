@@ -34,8 +34,8 @@ from .training_options import TRAINING, DataDir, Jobs, Seeds, parse_seeds
 
 if TYPE_CHECKING:
     from topoimp.commands.prune_run import IterativePruning
+    from topoimp.kernels.threads import OnStep
     from topoimp.layers.catalogue import LayerPatterns
-    from topoimp.layers.streaming import OnStep
     from topoimp.rounds.planning import RoundOptions
 
 

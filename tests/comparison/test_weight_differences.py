@@ -7,8 +7,9 @@ from oracles import slow_forest
 from strategies import KINDS, SEEDS, SIZES, make_weight
 
 from topoimp.checkpoint.number_format import BF16, F8_E4M3, F8_E5M2, F16, F32, F64
-from topoimp.comparison.weight_differences import PIECE, Agreement, agreement_of, jaccard, n_shared_edges
+from topoimp.comparison.weight_differences import Agreement, agreement_of, jaccard, n_shared_edges
 from topoimp.errors import LayerError
+from topoimp.kernels.threads import PIECE
 from topoimp.layers.layer import Layer, as_layer
 from topoimp.topology.forest import spanning_forest
 

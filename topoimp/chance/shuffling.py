@@ -24,11 +24,9 @@ from topoimp.arrays import BoolArray, IndexArray
 from topoimp.chance.drawing import Drawing, Tied
 from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
+from topoimp.kernels.threads import PIECE
 from topoimp.layers.layer import Layer
 from topoimp.topology.forest import Forest, spanning_forest
-
-_CHUNK = 1 << 20
-"""Weights counted together."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ def _by_row(layer: Layer, live_rows: BoolArray, top: Strongest) -> tuple[IndexAr
 def _compared_by_row(layer: Layer, code: int) -> tuple[IndexArray, IndexArray]:
     """Count, by row, the weights that are stronger than a code, and those that are as strong."""
     n_above, n_tied = np.zeros(layer.n_rows, np.int64), np.zeros(layer.n_rows, np.int64)
-    step = max(_CHUNK // layer.n_columns, 1)
+    step = max(PIECE // layer.n_columns, 1)
     for start in range(0, layer.n_rows, step):
         codes = layer.number_format.magnitudes(layer.codes[start : start + step])
         n_above[start : start + step] = np.count_nonzero(codes > code, axis=1)

@@ -16,9 +16,7 @@ from topoimp.checkpoint.finding import other_files
 from topoimp.checkpoint.header import BITS, HeaderError, TensorInfo, format_header
 from topoimp.checkpoint.reading import Checkpoint, TensorFile, open_checkpoint
 from topoimp.errors import CheckpointError, OutputError
-
-PIECE = 1 << 20
-"""Bytes that are copied together: they stay in the nearer caches."""
+from topoimp.kernels.threads import pieces
 
 _NAMES: Mapping[np.dtype[Any], str] = {
     np.dtype(np.float64): "F64",
@@ -125,9 +123,9 @@ class CheckpointCopy:
     def copy_tensor(self, name: str) -> None:
         """Write a tensor as it is in the original."""
         stored = self._original.stored(name)
-        for start in range(0, stored.size, PIECE):
-            self.write(name, start, stored[start : start + PIECE])
-            self._original.done_with(name, start, min(start + PIECE, stored.size))
+        for start, stop in pieces(0, stored.size):
+            self.write(name, start, stored[start:stop])
+            self._original.done_with(name, start, stop)
 
     def copy_other_files(self) -> None:
         """Write the index, and whatever else lies in the folder and holds no weights."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from topoimp.checkpoint import open_checkpoint
 from topoimp.commands.pruning_job import Job, Pruning, metadata_of
+from topoimp.kernels.threads import OnStep
 from topoimp.layers.catalogue import LayerPatterns, Layers
-from topoimp.layers.streaming import OnStep
 from topoimp.pruning.masks import is_mask, masks_for
 from topoimp.pruning.preservation import Preservation, together
 from topoimp.reports.columns import layer_columns, left_out, pattern_settings, preservation_columns

@@ -7,8 +7,8 @@ from pathlib import Path
 from topoimp.choices import Method, Scope, chosen
 from topoimp.commands.pruning_job import Job
 from topoimp.errors import OptionError
+from topoimp.kernels.threads import OnStep
 from topoimp.layers.catalogue import LayerPatterns
-from topoimp.layers.streaming import OnStep
 from topoimp.pruning.one_shot import Sweep, refuse_missed_targets, sweep
 from topoimp.pruning.rules import check_epsilon
 from topoimp.pruning.schedule import Schedule, plan_schedule, with_layer_rates

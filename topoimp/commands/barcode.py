@@ -8,10 +8,10 @@ from topoimp.choices import BarConvention, NeuralPersistence, Scale, chosen
 from topoimp.commands.barcode_files import BarcodeFiles
 from topoimp.commands.barcode_rows import layer_row, network_row
 from topoimp.errors import CheckpointError, LayerError, OptionError
-from topoimp.kernels.threads import thread_count
+from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers, classify_tensors, natural, select_layers
 from topoimp.layers.layer import Layer
-from topoimp.layers.streaming import LayerStream, OnStep, counted
+from topoimp.layers.streaming import LayerStream, counted
 from topoimp.reports.columns import (
     left_out,
     pattern_settings,

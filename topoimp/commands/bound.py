@@ -20,10 +20,10 @@ from topoimp.commands.bound_rows import (
     spatial_columns,
 )
 from topoimp.errors import OptionError
-from topoimp.kernels.threads import thread_count
+from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.catalogue import LayerInfo, LayerPatterns, select_layers
 from topoimp.layers.layer import Layer
-from topoimp.layers.streaming import LayerStream, OnStep, counted
+from topoimp.layers.streaming import LayerStream, counted
 from topoimp.pruning.bounds import LayerBound, exact_rate, global_safe_count, layer_bound
 from topoimp.pruning.convolution_bound import InputSize
 from topoimp.pruning.schedule import DEFAULT_RATE

@@ -12,9 +12,9 @@ from topoimp.choices import Essential, View, chosen
 from topoimp.comparison.comparison import LayerComparison, Other, OtherMask, Simulate, compare_layers, other_checkpoint
 from topoimp.comparison.weight_differences import jaccard
 from topoimp.errors import CheckpointError, OptionError
-from topoimp.kernels.threads import in_parallel, thread_count
+from topoimp.kernels.threads import OnStep, in_parallel, thread_count
 from topoimp.layers.catalogue import LayerPatterns, Layers, select_layers
-from topoimp.layers.streaming import LayerStream, OnStep, counted
+from topoimp.layers.streaming import LayerStream, counted
 from topoimp.pruning.masks import is_mask, masks_for, read_masks
 from topoimp.pruning.preservation import together
 from topoimp.reports.columns import (

@@ -10,8 +10,9 @@ from pathlib import Path
 from topoimp.choices import Method, Scope
 from topoimp.commands.asked import Asked
 from topoimp.commands.pruning_job import recipe_of
+from topoimp.kernels.threads import OnStep
 from topoimp.layers.catalogue import LayerPatterns
-from topoimp.layers.streaming import LARGE, SIDE_BY_SIDE, OnStep
+from topoimp.layers.streaming import LARGE, SIDE_BY_SIDE
 from topoimp.pruning.one_shot import LayerRound, Round
 from topoimp.reports.columns import rows_of_pruning
 from topoimp.reports.report import Report, Row

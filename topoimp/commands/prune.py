@@ -6,8 +6,8 @@ from pathlib import Path
 from topoimp.choices import Method, Scope
 from topoimp.commands.asked import Asked
 from topoimp.commands.pruning_job import Pruning, metadata_of
+from topoimp.kernels.threads import OnStep
 from topoimp.layers.catalogue import LayerPatterns
-from topoimp.layers.streaming import OnStep
 from topoimp.reports.columns import rows_of_pruning
 
 

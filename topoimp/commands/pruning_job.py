@@ -10,9 +10,9 @@ from pathlib import Path
 from topoimp.checkpoint import Checkpoint, Staging, bytes_of_copy, open_checkpoint, other_files
 from topoimp.choices import View
 from topoimp.errors import OptionError, VerificationError
-from topoimp.kernels.threads import thread_count
+from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.catalogue import LayerPatterns, Layers, select_layers
-from topoimp.layers.streaming import LayerStream, OnStep, counted
+from topoimp.layers.streaming import LayerStream, counted
 from topoimp.pruning.masks import Masks, mask_bytes, mask_shapes, mask_writer, read_masks
 from topoimp.pruning.preservation import Preservation
 from topoimp.pruning.rules import Pruner

@@ -12,8 +12,7 @@ from topoimp.checkpoint import Staging, write_arrays
 from topoimp.choices import Data, Recipes, chosen
 from topoimp.data import Images, load_images
 from topoimp.errors import OptionError, OutputError
-from topoimp.kernels.threads import available_threads
-from topoimp.layers.streaming import OnStep
+from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.reports.report import Report, Row, rows_of_file
 from topoimp.rounds.replicates import run_tasks
 from topoimp.rounds.run_folder import RECIPE, RunRecipe, SeedFiles

@@ -7,15 +7,15 @@ piece by piece, and what has been looked at is given back, so that little more t
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
 from topoimp.arrays import BoolArray
 from topoimp.chance.simulation import NullDistribution
-from topoimp.comparison.weight_differences import PIECE, agreement_of, n_shared_edges
+from topoimp.comparison.weight_differences import agreement_of, n_shared_edges
 from topoimp.errors import CheckpointError, LayerError
+from topoimp.kernels.threads import pieces
 from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.layers.layer import Layer
 from topoimp.layers.sampling import tied_share
@@ -175,7 +175,7 @@ class OtherMask:
     def _masked(self, info: LayerInfo, layer: Layer, threads: int) -> Layer:
         """Give a copy of a layer without what is not kept, giving back what has been copied."""
         pruned, write = np.empty(layer.n_weights, layer.codes.dtype), self.masks[info.name].on(layer, threads)
-        for start, stop in pairwise([*range(0, layer.n_weights, PIECE), layer.n_weights]):
+        for start, stop in pieces(0, layer.n_weights):
             self.reference.have_ready(info, start, stop)
             write(start, pruned[start:stop])
             self.reference.done_with(info, start, stop)

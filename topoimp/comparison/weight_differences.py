@@ -13,12 +13,9 @@ from topoimp.arrays import CodeArray
 from topoimp.checkpoint.number_format import BF16, F8_E4M3, F8_E5M2, F16, F32, F64, NumberFormat, common_bits
 from topoimp.errors import LayerError
 from topoimp.kernels.comparing import hold_against, hold_against_wide
-from topoimp.kernels.threads import in_parallel, thread_count
+from topoimp.kernels.threads import PIECE, in_parallel, pieces, thread_count
 from topoimp.layers.layer import Layer
 from topoimp.topology.forest import Forest
-
-PIECE = 1 << 20
-"""Weights that are held against each other together."""
 
 Piece = Callable[[int, int], None]
 """Told of the weights from one flat index to another."""
@@ -80,11 +77,10 @@ def agreement_of(
 
     def look(start: int, stop: int) -> Agreement:
         found = []
-        for base in range(start, stop, PIECE):
-            end = min(base + PIECE, stop)
-            before(base, end)
-            found.append(hold(base, end))
-            after(base, end)
+        for first, end in pieces(start, stop):
+            before(first, end)
+            found.append(hold(first, end))
+            after(first, end)
         return _together(found)
 
     return _together(in_parallel(look, layer.n_weights, thread_count(threads), unit=PIECE))

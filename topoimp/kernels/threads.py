@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
@@ -11,6 +11,12 @@ from typing import Generic, TypeVar
 from topoimp.errors import OptionError
 
 Result = TypeVar("Result")
+
+OnStep = Callable[[int, int], None]
+"""Called during long work with the number of steps done and the number of steps in all."""
+
+PIECE = 1 << 19
+"""Entries of an array that are worked on together, so that temporary copies stay small; a multiple of 8 for masks."""
 
 
 def available_threads() -> int:
@@ -92,6 +98,15 @@ class Window(Generic[Result]):
             wait([other for _, _, other in self._running])
             raise
         self._in_work -= size
+
+
+def pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Return consecutive (first, end) pairs of at most ``PIECE`` entries that cover ``start`` to ``stop``.
+
+    >>> list(pieces(5, PIECE + 7))
+    [(5, 524293), (524293, 524295)]
+    """
+    return pairwise([*range(start, stop, PIECE), stop])
 
 
 def _part_edges(n_items: int, n_parts: int, unit: int) -> Sequence[int]:

@@ -13,7 +13,7 @@ from itertools import count
 from threading import Lock
 from typing import Protocol, TypeVar
 
-from topoimp.kernels.threads import Window
+from topoimp.kernels.threads import OnStep, Window
 from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.layers.layer import Layer
 
@@ -29,10 +29,6 @@ SIDE_BY_SIDE = 1 << 27
 
 AHEAD = 1 << 26
 """Bytes of layers that are fetched from the disk meanwhile."""
-
-
-OnStep = Callable[[int, int], None]
-"""Told how much of something long has been done, and how much there is."""
 
 
 def counted(on_step: OnStep | None, n_steps: int) -> Callable[[], None]:

@@ -18,15 +18,12 @@ import numpy as np
 from topoimp.arrays import BoolArray, ByteArray, CodeArray, IndexArray
 from topoimp.checkpoint import Checkpoint, TensorWriter, laid_out, open_checkpoint
 from topoimp.errors import CheckpointError
+from topoimp.kernels.threads import pieces
 from topoimp.layers.catalogue import LayerInfo, Layers, classify_tensors, natural
 from topoimp.layers.layer import Layer
 
 SHAPES_KEY = "topoimp.mask.shapes"
 """The metadata key of a mask file that holds the tensors' shapes as JSON."""
-
-
-_PIECE = 1 << 19
-"""Weights whose bits are unpacked together."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class PackedMask:
 
     def n_kept_of(self, start: int, stop: int) -> int:
         """Give how many of the weights from ``start`` to ``stop`` are kept."""
-        return sum(int(np.count_nonzero(self.part(a, min(a + _PIECE, stop)))) for a in range(start, stop, _PIECE))
+        return sum(int(np.count_nonzero(self.part(first, end))) for first, end in pieces(start, stop))
 
     def kept(self) -> BoolArray:
         """Give which weights are kept, in the shape of the tensor."""

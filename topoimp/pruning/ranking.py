@@ -15,16 +15,13 @@ import numpy as np
 from topoimp.arrays import CodeArray, FloatArray, IndexArray
 from topoimp.kernels.counting import count_codes, count_digits, count_equal, count_until, place_of_equal
 from topoimp.kernels.pruning import write_kept
-from topoimp.kernels.threads import in_parallel
+from topoimp.kernels.threads import in_parallel, pieces
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
 from topoimp.pruning.selection import DIGIT_BITS, N_DIGITS, Cut, Digits
 
 _FEW = 1 << 14
 """A layer with fewer weights is sorted: counters would be more than weights."""
-
-_CHUNK = 1 << 20
-"""Weights whose ranks are computed together, where they are not stored as such."""
 
 
 class StrengthRanking:
@@ -113,8 +110,8 @@ class StrengthRanking:
                 count_digits(flat, start, stop, mask, shift, prefix or 0, prefix is None, counts)
                 return counts
             everything = np.uint64((1 << 64) - 1)
-            for a in range(start, stop, _CHUNK):
-                ranks = self._format.common_codes(flat[a : min(a + _CHUNK, stop)], n_bits=self.n_bits)
+            for first, end in pieces(start, stop):
+                ranks = self._format.common_codes(flat[first:end], n_bits=self.n_bits)
                 count_digits(ranks, 0, ranks.size, everything, shift, prefix or 0, prefix is None, counts)
             return counts
 
@@ -221,8 +218,8 @@ class PermutationRanking:
             pruned[first - start : first - start + len(ranks)] = np.where(kept, codes, codes.dtype.type(0))
 
     def _ranks(self, layer: Layer, start: int, stop: int) -> Iterator[tuple[int, CodeArray]]:
-        for first in range(start, stop, _CHUNK):
-            part = layer.weights[first : min(first + _CHUNK, stop)]
+        for first, end in pieces(start, stop):
+            part = layer.weights[first:end]
             keys = permutation_keys(first, len(part), f"{self.seed}:{self.name}")
             yield first, np.where(layer.number_format.magnitudes(part) != 0, keys, np.uint64(0))
 

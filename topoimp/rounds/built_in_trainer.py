@@ -2,7 +2,7 @@
 
 from topoimp.checkpoint import read_arrays, write_arrays
 from topoimp.data import Images
-from topoimp.layers.streaming import OnStep
+from topoimp.kernels.threads import OnStep
 from topoimp.pruning.masks import read_masks
 from topoimp.rounds.training_task import Assignment, Metrics, Retrain
 from topoimp.training.loop import retrain_network

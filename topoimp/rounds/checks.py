@@ -5,7 +5,6 @@ that weights silently were not rewound, that pruned weights came back, and that 
 """
 
 from collections.abc import Mapping
-from itertools import pairwise
 from math import sqrt
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from topoimp.checkpoint import Checkpoint, open_checkpoint
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.errors import CheckpointError, TrainingError, VerificationError
+from topoimp.kernels.threads import pieces
 from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
@@ -23,9 +23,6 @@ from topoimp.pruning.preservation import preservation_of
 from topoimp.pruning.rules import pruned_layer
 from topoimp.topology.forest import Forest, spanning_forest
 from topoimp.writing.rewinding import check_same_tensors
-
-PIECE = 1 << 19
-"""Weights that are looked at together."""
 
 FEWEST = 100
 """With fewer weights, chance alone may relate what a trainer gives back to what it was given."""
@@ -128,7 +125,7 @@ def open_trained(out: Path, init: Checkpoint) -> Checkpoint:
         if number_format is None:
             continue
         codes = trained.codes(name)
-        for start, stop in _pieces(codes.size):
+        for start, stop in pieces(0, codes.size):
             special = np.flatnonzero(number_format.magnitudes(codes[start:stop]) >= number_format.first_special)
             if special.size:
                 index = start + int(special[0])
@@ -147,7 +144,7 @@ def check_held(trained: Layers, masks: Masks) -> None:
     for info in trained.infos:
         codes, mask = _codes(trained, info), masks[info.tensor]
         n_revived, first = 0, -1
-        for start, stop in _pieces(info.n_weights):
+        for start, stop in pieces(0, info.n_weights):
             is_edge = info.number_format.magnitudes(codes[start:stop]) != 0
             revived = np.flatnonzero(is_edge & ~mask.part(info.first + start, info.first + stop))
             if revived.size and first < 0:
@@ -198,7 +195,7 @@ def check_related(trained: Layers, init: Layers, masks: Masks) -> float | None:
 def _correlation(info: LayerInfo, ours: np.ndarray, theirs: np.ndarray, masks: Masks) -> tuple[int, float | None]:
     """Give how many weights of a layer are kept, and how two versions of them correlate; None if one is constant."""
     sums = np.zeros(6)
-    for start, stop in _pieces(info.n_weights):
+    for start, stop in pieces(0, info.n_weights):
         kept = masks[info.tensor].part(info.first + start, info.first + stop)
         x, y = (info.number_format.values(codes[start:stop][kept]) for codes in (ours, theirs))
         sums += [len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y]
@@ -213,10 +210,6 @@ def _correlation(info: LayerInfo, ours: np.ndarray, theirs: np.ndarray, masks: M
 
 def _codes(layers: Layers, info: LayerInfo) -> np.ndarray:
     return layers.checkpoint.codes(info.tensor)[info.first : info.first + info.n_weights]
-
-
-def _pieces(n: int) -> list[tuple[int, int]]:
-    return list(pairwise([*range(0, n, PIECE), n]))
 
 
 def _n_entries(checkpoint: Checkpoint, name: str) -> int:

@@ -22,9 +22,10 @@ from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from topoimp.errors import TopoimpError
+from topoimp.kernels.threads import OnStep
 
 if TYPE_CHECKING:  # a process that starts imports nothing that takes long before it can end with its parent
-    from topoimp.layers.streaming import OnStep
+    from topoimp.kernels.threads import OnStep
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -9,7 +9,7 @@ from pathlib import Path
 from topoimp.checkpoint import Staging, open_checkpoint, write_arrays
 from topoimp.data import Images
 from topoimp.errors import CheckpointError, OutputError
-from topoimp.layers.streaming import OnStep
+from topoimp.kernels.threads import OnStep
 from topoimp.reports.report import rows_of_file
 from topoimp.rounds.loop import Plan, Start, prune_iteratively, sole_run
 from topoimp.rounds.run_folder import RoundFiles, SeedFiles, pruning_name, read_toml, to_toml

@@ -21,7 +21,7 @@ from topoimp.arrays import BoolArray
 from topoimp.choices import Optimizer, Schedules
 from topoimp.data import Images
 from topoimp.errors import TrainingError
-from topoimp.layers.streaming import OnStep
+from topoimp.kernels.threads import OnStep
 from topoimp.training.batches import augmented, standardised
 from topoimp.training.learning_rates import learning_rate_at
 from topoimp.training.models import build_network

@@ -5,19 +5,15 @@ from there, by all threads at once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from topoimp.arrays import BoolArray, CodeArray
 from topoimp.checkpoint import CheckpointCopy, TensorWriter
-from topoimp.kernels.threads import in_parallel
+from topoimp.kernels.threads import PIECE, in_parallel, pieces
 from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.pruning.rules import Pruner, WriteKept
-
-PIECE = 1 << 19
-"""Weights that are pruned and written together; a multiple of 8, so that no two pieces share a byte of the mask."""
 
 
 def write_pruned_copy(
@@ -68,10 +64,9 @@ def _write_tensor(
     parts = [(info, pruners[info.name].on(layers.read(info), threads)) for info in infos]
 
     def write(start: int, stop: int) -> None:
-        edges = [*range(start, stop, PIECE), stop]
         pruned = np.empty(min(PIECE, stop - start), codes.dtype)
         kept = np.empty(len(pruned), np.bool_)
-        for first, last in pairwise(edges):
+        for first, last in pieces(start, stop):
             piece, piece_kept = pruned[: last - first], kept[: last - first]
             _prune_piece(codes, first, parts, piece, piece_kept)
             copy.write(name, first * codes.itemsize, piece)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +9,13 @@ import numpy as np
 from topoimp.checkpoint import Checkpoint, open_checkpoint
 from topoimp.errors import VerificationError
 from topoimp.kernels.pruning import count_wrong
-from topoimp.kernels.threads import in_parallel
+from topoimp.kernels.threads import PIECE, in_parallel, pieces
 from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.masks import Masks, PackedMask
 from topoimp.pruning.preservation import Preservation, count_present, preservation_of
 from topoimp.topology.forest import Forest, spanning_forest
-
-PIECE = 1 << 19
-"""Weights that are compared together."""
 
 
 def verify_pruned(
@@ -110,7 +106,7 @@ def _check_weights(
 
     def check(start: int, stop: int) -> tuple[int, int, int]:
         total = np.zeros(3, np.int64)
-        for first, last in pairwise([*range(start, stop, PIECE), stop]):
+        for first, last in pieces(start, stop):
             piece = there.weights[first:last]
             kept = piece != 0 if mask is None else mask.part(info.first + first, info.first + last)
             total += count_wrong(original.weights[first:last], piece, kept, sign)
@@ -170,7 +166,7 @@ def _check_between(
 
 def _check_bytes(written: Checkpoint, name: str, source: Checkpoint, same: str, start: int, stop: int) -> None:
     here, there = written.stored(name), source.stored(same)
-    for first, last in pairwise([*range(start, stop, PIECE), stop]):
+    for first, last in pieces(start, stop):
         if not np.array_equal(here[first:last], there[first:last]):
             raise VerificationError(f"{written.path}: tensor {name!r} changed, though it was not pruned")
         written.done_with(name, first, last)
