@@ -45,6 +45,11 @@ def stream_of(path, threads=2, **patterns):
     return LayerStream(select_layers(open_checkpoint(path), LayerPatterns(**patterns)), threads)
 
 
+def read_all(layers):
+    """The layers of a checkpoint, in order, with their weights."""
+    return [layers.read(info) for info in layers.infos]
+
+
 def info_of(layer):
     """What a catalogue would say of a layer that is in memory."""
     sides = layer.codes.shape

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import SHARED, stream_of
+from conftest import SHARED, read_all, stream_of
 from oracles import sorted_forest
 
 from topoimp.checkpoint.header import TensorInfo, format_header
@@ -38,7 +38,7 @@ def test_a_layer_of_more_than_2_to_the_32_weights(tmp_path):
     wanted = [int(rows[i // len(columns)]) * side + int(columns[i % len(columns)]) for i in sorted_forest(small)]
 
     report = barcode_report(path)
-    (layer,) = stream_of(path).layers
+    (layer,) = read_all(stream_of(path).layers)
 
     assert places[-1] >= 2**32
     assert report.layers[0]["n_edges"] == len(places)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import read_all
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -58,7 +59,7 @@ def test_a_convolution_is_the_matrix_of_out_by_everything_else(write):
     weight = np.arange(2 * 3 * 5 * 5, dtype=np.float32).reshape(2, 3, 5, 5)
     layers = select_layers(open_checkpoint(write({"conv": weight})), LayerPatterns())
 
-    (layer,) = layers
+    (layer,) = read_all(layers)
 
     assert (layers.infos[0].n_rows, layers.infos[0].n_columns, layers.infos[0].shape) == (2, 75, (2, 3, 5, 5))
     assert_array_equal(layer.strengths(), weight.reshape(2, 75))
@@ -134,13 +135,13 @@ def test_a_weight_that_is_not_finite_is_named_counted_and_placed(write, specials
     with pytest.raises(
         LayerError, match=f"model.safetensors: tensor 'fc.weight' {found}; a layer needs finite weights"
     ):
-        spanning_forest(next(iter(layers)))
+        spanning_forest(layers.read(layers.infos[0]))
 
 
 def test_nan_in_a_layer_that_is_not_looked_at_does_not_matter(write):
     checkpoint = open_checkpoint(write({"a": np.full((2, 2), np.nan), "b": np.ones((2, 2))}))
 
-    (layer,) = select_layers(checkpoint, LayerPatterns(exclude=("a",)))
+    (layer,) = select_layers(checkpoint, LayerPatterns(exclude=("a",))).infos
 
     assert layer.name == "b"
 
@@ -173,7 +174,7 @@ def test_groups_split_the_first_axis(write):
         ("conv[2]", "conv", (2, 2, 2), 16),
         ("fc", "fc", (2, 2), 0),
     ]
-    for layer, part in zip(layers, np.split(weight, 3), strict=False):
+    for layer, part in zip(read_all(layers), np.split(weight, 3), strict=False):
         assert_array_equal(layer.strengths(), part.reshape(2, 4))
 
 
@@ -182,7 +183,7 @@ def test_stacked_experts_are_one_matrix_each(write):
     layers = select_layers(open_checkpoint(write({"experts": weight})), LayerPatterns(groups=(("*experts*", 4),)))
 
     assert [info.shape for info in layers.infos] == [(5, 6)] * 4
-    for layer, expert in zip(layers, weight, strict=True):
+    for layer, expert in zip(read_all(layers), weight, strict=True):
         assert_array_equal(layer.strengths(), np.abs(expert))
 
 
@@ -231,7 +232,7 @@ def test_the_view_channel_has_one_edge_between_two_channels(write):
     weight[0, 1], weight[1, 2] = [[1.0, -4.0], [2.0, 0.0]], [[0.5, 0.0], [0.0, 0.0]]
     layers = select_layers(open_checkpoint(write({"conv": weight})), LayerPatterns(view=View.CHANNEL))
 
-    (layer,) = layers
+    (layer,) = read_all(layers)
 
     assert_array_equal(layer.strengths(), [[0, 4, 0], [0, 0, 0.5]])
     assert (layers.infos[0].n_rows, layers.infos[0].n_columns, layers.infos[0].n_weights) == (2, 3, 24)

@@ -48,8 +48,8 @@ def test_each_layer_is_looked_at_once_and_results_come_in_the_order_of_names(scr
         found = stream_of(scratch, threads).each(lambda layer, n: (seen.append(layer.name), layer.name, n)[1:])
 
     assert sorted(seen) == sorted(names)
-    assert [name for name, _ in found] == sorted(names, key=lambda name: int(name[1:]))
-    assert all(1 <= n <= threads for _, n in found)
+    assert list(found) == sorted(names, key=lambda name: int(name[1:]))
+    assert all(name == own and 1 <= n <= threads for name, (own, n) in found.items())
 
 
 @pytest.mark.usefixtures("sizes")
@@ -63,11 +63,13 @@ def test_small_layers_are_looked_at_side_by_side_and_large_ones_by_all_threads(w
             at_once.wait()
         return threads
 
-    assert stream_of(path, 2).each(look) == [1, 1, 2, 1]
+    assert stream_of(path, 2).each(look) == {"a": 1, "b": 1, "c": 2, "d": 1}
 
 
 def test_fewer_layers_than_threads_are_looked_at_by_all_threads(write):
-    assert stream_of(write({"a": np.ones((3, 3)), "b": np.ones((3, 3))}), 3).each(lambda _, threads: threads) == [3, 3]
+    stream = stream_of(write({"a": np.ones((3, 3)), "b": np.ones((3, 3))}), 3)
+
+    assert stream.each(lambda _, threads: threads) == {"a": 3, "b": 3}
 
 
 @pytest.mark.usefixtures("sizes")
@@ -98,17 +100,10 @@ def test_nobody_looks_at_anything_any_more_once_an_error_is_raised(write):
     assert looking == []
 
 
-def test_one_layer_is_looked_at_by_its_name(write):
-    stream = stream_of(write({"a": np.ones((2, 2)), "b": np.ones((2, 3))}))
-
-    assert stream.one("b", lambda layer, threads: (layer.n_columns, threads)) == (3, 2)
-
-
 def test_a_layer_in_hand_is_its_own_source():
-    source = InHand(as_layer(np.ones((2, 3))), threads=3)
+    source = InHand(as_layer(np.ones((2, 3)), name="a"), threads=3)
 
-    assert source.each(lambda layer, threads: (layer.n_columns, threads)) == [(3, 3)]
-    assert source.one("whatever", lambda layer, threads: (layer.n_columns, threads)) == (3, 3)
+    assert source.each(lambda layer, threads: (layer.n_columns, threads)) == {"a": (3, 3)}
 
 
 def test_somebody_is_told_of_every_layer(write):

@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from conftest import stream_of
+from conftest import read_all, stream_of
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import slow_order, slow_rounds_above
@@ -111,7 +111,7 @@ def test_the_global_safe_count_is_tight(tmp_path_factory, arrays):
     path = tmp_path_factory.mktemp("global") / "model.safetensors"
     write_arrays(path, {f"layer{k}": array for k, array in enumerate(arrays)}, {})
     stream = stream_of(path)
-    layers = stream.layers
+    layers = read_all(stream.layers)
     forests = {layer.name: spanning_forest(layer) for layer in layers}
     bounds = {layer.name: layer_bound(layer, forests[layer.name]) for layer in layers}
     order = sorted(

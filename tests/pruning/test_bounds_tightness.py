@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from conftest import info_of, stream_of
+from conftest import info_of, read_all, stream_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,15 +64,17 @@ def test_layers_of_any_formats_pruned_in_one_order_are_kept_down_to_the_global_s
             writer.write(name, 0, codes)
     stream = stream_of(path)
     safe = global_safe_count(
-        stream, {layer.name: layer_bound(layer, spanning_forest(layer)) for layer in stream.layers}
+        stream, {layer.name: layer_bound(layer, spanning_forest(layer)) for layer in read_all(stream.layers)}
     )
 
     def all_are_kept(count):
         n_weights = sum(info.n_weights for info in stream.layers.infos)
         schedule = Schedule(1, None, Fraction(n_weights - count, n_weights))
         (only,) = sweep(stream, schedule, method=Method.MAGNITUDE, scope=Scope.GLOBAL).rounds
-        pruned = {layer.name: pruned_layer(only.keeps[layer.name], layer, 1) for layer in stream.layers}
-        kept = {layer.name: barcode_of(pruned[layer.name]).equals(barcode_of(layer)) for layer in stream.layers}
+        pruned = {layer.name: pruned_layer(only.keeps[layer.name], layer, 1) for layer in read_all(stream.layers)}
+        kept = {
+            layer.name: barcode_of(pruned[layer.name]).equals(barcode_of(layer)) for layer in read_all(stream.layers)
+        }
         assert only.left.barcode_kept == all(kept.values())
         return kept
 

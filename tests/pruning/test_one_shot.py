@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import stream_of
+from conftest import read_all, stream_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import slow_components, slow_forest
@@ -37,7 +37,7 @@ def test_every_round_reports_what_its_masks_are(scratch, arrays, method, scope):
 
     assert [now.number for now in rounds] == [1, 2, 3, 4, 5]
     for now in rounds:
-        for layer, weight in zip(stream.layers, arrays, strict=True):
+        for layer, weight in zip(read_all(stream.layers), arrays, strict=True):
             mask = pruned_layer(now.keeps[layer.name], layer, 1).edges()
             left = now.layers[layer.name].left
             assert left.n_kept == np.count_nonzero(mask)
@@ -69,7 +69,7 @@ def test_rounds_equal_one_shot_at_the_last_target(scratch, arrays, method, scope
     last = sweep(stream, schedule_of(4, sparsity=0.6), method=method, scope=scope).rounds[-1]
     once = sweep(stream, schedule_of(1, sparsity=0.6), method=method, scope=scope).rounds[-1]
 
-    for layer in stream.layers:
+    for layer in read_all(stream.layers):
         pruned = [pruned_layer(now.keeps[layer.name], layer, 1).codes for now in (last, once)]
         assert np.array_equal(*pruned)
 
@@ -154,7 +154,7 @@ def test_epsilon_bounds_how_far_a_bar_moves_over_all_rounds(scratch, arrays, sco
     swept = sweep(stream, schedule_of(6, rate=rate), method=Method.TOPOLOGICAL, scope=scope, epsilon=epsilon)
 
     for now in swept.rounds:
-        for layer, weight in zip(stream.layers, arrays, strict=True):
+        for layer, weight in zip(read_all(stream.layers), arrays, strict=True):
             mask = pruned_layer(now.keeps[layer.name], layer, 1).edges()
             was, left = _deaths(weight), _deaths(np.where(mask, weight, 0))
             left += [0.0] * (len(was) - len(left))
@@ -179,7 +179,7 @@ def test_epsilon_1_is_magnitude_pruning_and_0_protects_all(scratch, arrays, scop
         return [
             pruned_layer(now.keeps[layer.name], layer, 1).edges().tolist()
             for now in swept.rounds
-            for layer in stream.layers
+            for layer in read_all(stream.layers)
         ]
 
     assert masks(Method.TOPOLOGICAL, epsilon=1.0) == masks(Method.MAGNITUDE)

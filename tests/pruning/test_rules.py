@@ -1,5 +1,5 @@
 import numpy as np
-from conftest import info_of, stream_of
+from conftest import info_of, read_all, stream_of
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -74,10 +74,10 @@ def test_one_target_for_all_layers_is_met_exactly_floors_aside(tmp_path_factory,
     path = tmp_path_factory.mktemp("global") / "model.safetensors"
     write_arrays(path, {f"layer{k}": array for k, array in enumerate(arrays)}, {})
     stream = stream_of(path)
-    layers = stream.layers
+    infos, layers = stream.layers.infos, read_all(stream.layers)
     forests = {layer.name: spanning_forest(layer) for layer in layers}
 
-    (keeps,) = keep_each(layers.infos, forests, [target], rule_for(layers.infos, method, seed=0), stream)
+    (keeps,) = keep_each(infos, forests, [target], rule_for(infos, method, seed=0), stream)
 
     masks = {layer.name: pruned_layer(keeps[layer.name], layer, 1).edges() for layer in layers}
     n_edges = sum(np.count_nonzero(array) for array in arrays)
@@ -92,10 +92,10 @@ def test_one_target_for_all_layers_is_met_exactly_floors_aside(tmp_path_factory,
 def test_layers_of_mixed_types_are_compared_by_exact_values(write):
     path = write({"a": np.array([[1.0, 2.0], [3.0, 4.0]], np.float16), "b": np.array([[1.5, 2.5], [3.5, 4.5]])})
     stream = stream_of(path)
-    layers = stream.layers
+    infos, layers = stream.layers.infos, read_all(stream.layers)
     forests = {layer.name: spanning_forest(layer) for layer in layers}
 
-    (keeps,) = keep_each(layers.infos, forests, [5], rule_for(layers.infos, Method.MAGNITUDE, seed=0), stream)
+    (keeps,) = keep_each(infos, forests, [5], rule_for(infos, Method.MAGNITUDE, seed=0), stream)
 
     masks = {layer.name: pruned_layer(keeps[layer.name], layer, 1).edges().tolist() for layer in layers}
     assert masks == {"a": [[False, False], [True, True]], "b": [[False, True], [True, True]]}

@@ -58,10 +58,7 @@ class Names:
     layers: list
 
     def each(self, look):
-        return [look(layer, 1) for layer in self.layers]
-
-    def one(self, name, look):
-        return look(next(layer for layer in self.layers if layer.name == name), 1)
+        return {layer.name: look(layer, 1) for layer in self.layers}
 
 
 def shares_of(layers, targets):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import stream_of
+from conftest import read_all, stream_of
 from hypothesis import given
 from hypothesis import strategies as st
 from mask_files import pack_mask
@@ -30,7 +30,7 @@ def round_one(write):
     swept = sweep(stream, schedule, method=Method.TOPOLOGICAL, scope=Scope.LAYER)
     from topoimp.pruning.rules import pruned_layer
 
-    (layer,) = stream.layers
+    (layer,) = read_all(stream.layers)
     return path, stream, swept, pruned_layer(swept.rounds[0].keeps["w"], layer, 1).edges()
 
 

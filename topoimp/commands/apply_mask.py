@@ -52,8 +52,7 @@ def apply_mask(
     }
     inputs = {"checkpoint": job.path, "mask": Path(mask)}
     with job.staging(force=force) as staging:
-        found = job.stream.each(lambda layer, n: spanning_forest(layer, threads=n))
-        forests = {info.name: forest for info, forest in zip(job.layers.infos, found, strict=True)}
+        forests = job.stream.each(lambda layer, threads: spanning_forest(layer, threads=threads))
         left = job.write(staging, job.outputs.checkpoint, pruners, metadata_of(settings, 1), forests)
         masking.check_unchanged()
         rows = _mask_rows(job.layers, left)

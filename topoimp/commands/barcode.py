@@ -105,15 +105,15 @@ def barcode_report(
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
     with Staging(list(outputs.values()), force=force) as staging:
         found = stream.each(_look)
-        forests = {info.name: forest for info, (forest, _) in zip(layers.infos, found, strict=True)}
+        forests = {name: forest for name, (forest, _) in found.items()}
         largest = max((forest.strongest or 0.0 for forest in forests.values()), default=0.0) or None
         units = {
             name: unit_of(scale, network_largest=largest, layer_largest=forest.strongest)
             for name, forest in forests.items()
         }
         rows = [
-            layer_row(info, forest, n_edges, largest, units[info.name], scale, p)
-            for info, (forest, n_edges) in zip(layers.infos, found, strict=True)
+            layer_row(layers.by_name[name], forest, n_edges, largest, units[name], scale, p)
+            for name, (forest, n_edges) in found.items()
         ]
         network = network_row(rows, forests, units, largest, scale, p)
         if check:

@@ -116,11 +116,11 @@ class BarcodeFiles:
             curve = betti_curve(layer, forests[layer.name], levels, unit=unit, threads=threads)
             return curve, expected_betti_curve(layer, forests[layer.name], curve.n_edges, seed=self.seed)
 
-        curves = zip(forests, stream.each(look), strict=True)
+        curves = stream.each(look)
         with path.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(CURVE_COLUMNS)
-            for name, (curve, iid) in curves:
+            for name, (curve, iid) in curves.items():
                 columns = (curve.levels, curve.strengths, curve.n_edges, curve.beta0, curve.beta1)
                 unknown = [None] * len(curve.levels)
                 by_chance = (unknown, unknown) if iid is None else (iid.beta0.tolist(), iid.beta1.tolist())

@@ -105,20 +105,18 @@ def bound_report(
     n_looks = 2 * len(layers.infos) - 1  # all layers once, and for one order over all again, but for the one that binds
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
 
-    infos = {info.name: info for info in layers.infos}
-
     def look(layer: Layer, n_threads: int) -> tuple[LayerBound, list[KeptEdges]]:
         forest = spanning_forest(layer, threads=n_threads)
         at_densities = (
-            kept_edges_of(layer, infos[layer.name], forest, densities, seed=seed, threads=n_threads)
+            kept_edges_of(layer, layers.by_name[layer.name], forest, densities, seed=seed, threads=n_threads)
             if densities
             else []
         )
         return layer_bound(layer, forest, threads=n_threads), at_densities
 
     found = stream.each(look)
-    bounds = {info.name: bound for info, (bound, _) in zip(layers.infos, found, strict=True)}
-    kept = {info.name: of_layer for info, (_, of_layer) in zip(layers.infos, found, strict=True)}
+    bounds = {name: bound for name, (bound, _) in found.items()}
+    kept = {name: at_densities for name, (_, at_densities) in found.items()}
     rows: list[Row] = [
         {
             **layer_columns(info),

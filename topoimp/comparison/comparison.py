@@ -224,7 +224,7 @@ def compare_layers(
         CheckpointError: if a file cannot be read.
         LayerError: if a weight is NaN or infinite.
     """
-    infos = {info.name: info for info in reference.layers.infos}
+    infos = reference.layers.by_name
 
     def look(layer: Layer, threads: int) -> list[LayerComparison]:
         info, found = infos[layer.name], []
@@ -240,7 +240,7 @@ def compare_layers(
         return found
 
     by_layer = reference.each(look)
-    return [[layer[number] for layer in by_layer] for number in range(len(others))]
+    return [[layer[number] for layer in by_layer.values()] for number in range(len(others))]
 
 
 def _presence(forest: Forest, other: Layer) -> BoolArray:

@@ -7,9 +7,10 @@ layers. Of tensors that share all their data, one is a layer. Layers come in the
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from math import prod
 
 from topoimp.checkpoint import Checkpoint, TensorInfo
@@ -104,15 +105,17 @@ class LayerPatterns:
 
 @dataclass(frozen=True)
 class Layers:
-    """The selected layers of a checkpoint, in the natural order of their names; iterating reads one at a time."""
+    """The selected layers of a checkpoint, in the natural order of their names."""
 
     checkpoint: Checkpoint
     infos: tuple[LayerInfo, ...]
     left_out: tuple[LeftOut, ...]
     patterns: LayerPatterns = LayerPatterns()
 
-    def __iter__(self) -> Iterator[Layer]:
-        return map(self.read, self.infos)
+    @cached_property
+    def by_name(self) -> dict[str, LayerInfo]:
+        """Each layer by its name, in order."""
+        return {info.name: info for info in self.infos}
 
     def read(self, info: LayerInfo) -> Layer:
         """Look at one layer's weights; whether they are finite is found out when its forest is.

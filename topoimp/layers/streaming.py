@@ -47,11 +47,8 @@ def counted(on_step: OnStep | None, n_steps: int) -> Callable[[], None]:
 class LayerSource(Protocol):
     """Where layers come from: a checkpoint (``LayerStream``), or one that is in memory anyway (``InHand``)."""
 
-    def each(self, look: Look[Result]) -> list[Result]:
-        """Look at each layer once, and give what was found, in the order of the layers."""
-
-    def one(self, name: str, look: Look[Result]) -> Result:
-        """Look at one layer."""
+    def each(self, look: Look[Result]) -> dict[str, Result]:
+        """Look at each layer once; return the results by layer name, in the order of the layers."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +63,9 @@ class InHand:
     layer: Layer
     threads: int
 
-    def each(self, look: Look[Result]) -> list[Result]:
+    def each(self, look: Look[Result]) -> dict[str, Result]:
         """Look at it."""
-        return [look(self.layer, self.threads)]
-
-    def one(self, name: str, look: Look[Result]) -> Result:  # noqa: ARG002  # there is only one
-        """Look at it."""
-        return look(self.layer, self.threads)
+        return {self.layer.name: look(self.layer, self.threads)}
 
 
 @dataclass(frozen=True)
@@ -89,8 +82,8 @@ class LayerStream:
     threads: int
     on_layer: Callable[[], None] = lambda: None
 
-    def each(self, look: Look[Result]) -> list[Result]:
-        """Look at each layer once, and give what was found, in the order of ``layers.infos``.
+    def each(self, look: Look[Result]) -> dict[str, Result]:
+        """Look at each layer once; return the results by layer name, in the order of ``layers.infos``.
 
         Raises:
             CheckpointError: if a file cannot be read.
@@ -106,12 +99,7 @@ class LayerStream:
                 window.finish()
                 window.found[info.name] = self._look(look, info, self.threads)
         window.finish()
-        return [window.found[info.name] for info in self.layers.infos]
-
-    def one(self, name: str, look: Look[Result]) -> Result:
-        """Look at one layer."""
-        info = next(info for info in self.layers.infos if info.name == name)
-        return self._look(look, info, self.threads)
+        return {name: window.found[name] for name in self.layers.by_name}
 
     def _look(self, look: Look[Result], info: LayerInfo, threads: int) -> Result:
         layer = self.layers.read(info)

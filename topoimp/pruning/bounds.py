@@ -231,7 +231,7 @@ def global_safe_count(stream: LayerStream, bounds: Mapping[str, LayerBound]) -> 
     Returns:
         None if no layer has an edge.
     """
-    infos = {info.name: info for info in stream.layers.infos}
+    infos = stream.layers.by_name
     taus = {name: bound.tau for name, bound in bounds.items() if bound.tau is not None}
     if not taus:
         return None
@@ -247,8 +247,8 @@ def global_safe_count(stream: LayerStream, bounds: Mapping[str, LayerBound]) -> 
 
     # What the binding layer keeps is its own safe count; it is not looked at again.
     others = tuple(info for info in infos.values() if info.name != binding)
-    counts = replace(stream, layers=replace(stream.layers, infos=others)).each(count) if others else []
-    return GlobalSafeCount(bounds[binding].safe_count + sum(counts), binding)
+    counts = replace(stream, layers=replace(stream.layers, infos=others)).each(count) if others else {}
+    return GlobalSafeCount(bounds[binding].safe_count + sum(counts.values()), binding)
 
 
 def binding_vertex(forest: Forest) -> Vertex | None:

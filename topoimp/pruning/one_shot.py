@@ -105,9 +105,8 @@ def sweep(
     rule = rule_for(stream.layers.infos, method, seed)
     forests: Mapping[str, Forest] | None = None
     if epsilon:
-        found = stream.each(lambda layer, threads: spanning_forest(layer, threads=threads))
-        forests = {info.name: forest for info, forest in zip(stream.layers.infos, found, strict=True)}
-        rule = with_epsilon(rule, epsilon, found)
+        forests = stream.each(lambda layer, threads: spanning_forest(layer, threads=threads))
+        rule = with_epsilon(rule, epsilon, forests.values())
     sweep_all = _sweep_globally if scope is Scope.GLOBAL else _sweep_by_layer
     swept = sweep_all(stream, schedule, rule, forests)
     for now in swept.rounds:
@@ -124,7 +123,7 @@ class _LayerSweep:
 
 
 def _sweep_by_layer(stream: LayerStream, schedule: Targets, rule: Rule, forests: Mapping[str, Forest] | None) -> Sweep:
-    infos = {info.name: info for info in stream.layers.infos}
+    infos = stream.layers.by_name
 
     def look(layer: Layer, threads: int) -> _LayerSweep:
         forest = spanning_forest(layer, threads=threads) if forests is None else forests[layer.name]
@@ -133,7 +132,7 @@ def _sweep_by_layer(stream: LayerStream, schedule: Targets, rule: Rule, forests:
         keeps = [keep[info.name] for keep in kept]
         return _LayerSweep(forest, targets, keeps, _rounds_of(layer, forest, targets, keeps, threads))
 
-    swept = dict(zip(infos, stream.each(look), strict=True))
+    swept = stream.each(look)
     rounds = [
         Round(
             number=number,
@@ -147,7 +146,7 @@ def _sweep_by_layer(stream: LayerStream, schedule: Targets, rule: Rule, forests:
 
 
 def _sweep_globally(stream: LayerStream, schedule: Targets, rule: Rule, known: Mapping[str, Forest] | None) -> Sweep:
-    infos = {info.name: info for info in stream.layers.infos}
+    infos = stream.layers.by_name
 
     def look(layer: Layer, threads: int) -> tuple[Forest, Ranked]:
         forest = spanning_forest(layer, threads=threads) if known is None else known[layer.name]
@@ -156,16 +155,16 @@ def _sweep_globally(stream: LayerStream, schedule: Targets, rule: Rule, known: M
         return forest, ranked
 
     found = stream.each(look)
-    forests = {name: forest for name, (forest, _) in zip(infos, found, strict=True)}
+    forests = {name: forest for name, (forest, _) in found.items()}
     n_edges = {name: forest.n_edges for name, forest in forests.items()}
     totals = schedule.shared_targets(list(infos.values()), n_edges)
-    keeps = keep_each(list(infos.values()), forests, totals, rule, stream, [ranked for _, ranked in found])
+    keeps = keep_each(list(infos.values()), forests, totals, rule, stream, [ranked for _, ranked in found.values()])
 
     def look_again(layer: Layer, threads: int) -> list[LayerRound]:
         of_layer = [keep[layer.name] for keep in keeps]
         return _rounds_of(layer, forests[layer.name], [None] * len(totals), of_layer, threads)
 
-    by_layer = dict(zip(infos, stream.each(look_again), strict=True))
+    by_layer = stream.each(look_again)
     rounds = [
         Round(number, totals[k], keeps[k], {name: by_layer[name][k] for name in by_layer})
         for k, number in enumerate(schedule.numbers)

@@ -181,7 +181,7 @@ def keep_each(
         forests: by layer name, the maximum spanning forests.
         targets: how many weights to keep in all; ``topological`` keeps the forests even if a target is below them.
         rule: what decides.
-        source: gives the layers, in the order of ``infos``.
+        source: of the layers.
         ranked: what ranks the layers, if something is known of them already.
     """
     ranked = ranked or [rule.ranked(info, forests[info.name]) for info in infos]

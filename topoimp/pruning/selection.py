@@ -123,7 +123,7 @@ def shares_keeping(layers: Sequence[Ranked], targets: Sequence[int], source: Lay
     Args:
         layers: at least one.
         targets: below 1 nothing is kept; at or above the number of ranked weights all of them are.
-        source: gives the same layers, in the same order; each is looked at a few times.
+        source: of the same layers; each is looked at a few times.
 
     Returns:
         for each target, the shares by layer name.
@@ -149,7 +149,8 @@ def _counted(layers: Sequence[Ranked], source: LayerSource, shift: int, prefix: 
     if not any(digits is None for digits in known):
         return [digits for digits in known if digits is not None]
     by_name = {ranked.name: ranked for ranked in layers}
-    return source.each(lambda layer, threads: by_name[layer.name].count_digits(layer, shift, prefix, threads))
+    counted = source.each(lambda layer, threads: by_name[layer.name].count_digits(layer, shift, prefix, threads))
+    return [counted[name] for name in by_name]
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def check_mask(
         VerificationError: naming the layer that is not as it should be.
     """
     check_within(masks, before, path)
-    infos = {info.name: info for info in trained.layers.infos}
+    infos = trained.layers.by_name
 
     def look(layer: Layer, threads: int) -> None:
         info, expected = infos[layer.name], now.layers[layer.name].left

@@ -50,8 +50,7 @@ class Reference:
 
 def reference_of(stream: LayerStream) -> Reference:
     """Find the forests of the unpruned network."""
-    found = stream.each(lambda layer, threads: spanning_forest(layer, threads=threads))
-    return Reference({info.name: forest for info, forest in zip(stream.layers.infos, found, strict=True)})
+    return Reference(stream.each(lambda layer, threads: spanning_forest(layer, threads=threads)))
 
 
 def rows_of_round(
@@ -67,7 +66,7 @@ def rows_of_round(
         number: of the round, 0 for the unpruned network.
         now: what its mask keeps of the weights that it was found on; None in round 0.
     """
-    infos = {info.name: info for info in trained.layers.infos}
+    infos = trained.layers.by_name
 
     def look(layer: Layer, threads: int) -> tuple[Preservation, Row]:
         info, before = infos[layer.name], reference.forests[layer.name]
@@ -83,7 +82,7 @@ def rows_of_round(
             **columns,
         }
 
-    found = trained.each(look)
+    found = trained.each(look).values()
     rows = [row for _, row in found]
     left = together([left for left, _ in found])
     network: Row = {

@@ -17,7 +17,7 @@ def edges_of(stream: LayerStream) -> dict[str, int]:
     def look(layer: Layer, threads: int) -> int:  # noqa: ARG001  # of a protocol
         return int(np.count_nonzero(layer.edges()))
 
-    return dict(zip([info.name for info in stream.layers.infos], stream.each(look), strict=True))
+    return stream.each(look)
 
 
 def masks_of_round(stream: LayerStream, now: Round) -> dict[str, BoolArray]:
@@ -28,7 +28,7 @@ def masks_of_round(stream: LayerStream, now: Round) -> dict[str, BoolArray]:
     Raises:
         VerificationError: if that is not as much as the round was to keep; that is a defect of topoimp.
     """
-    infos, checkpoint = {info.name: info for info in stream.layers.infos}, stream.layers.checkpoint
+    infos, checkpoint = stream.layers.by_name, stream.layers.checkpoint
     kept: dict[str, BoolArray] = {}
     for name, of_tensor in stream.layers.by_tensor().items():
         kept[name] = np.not_equal(of_tensor[0].number_format.magnitudes(checkpoint.codes(name)), 0)

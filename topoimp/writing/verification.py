@@ -43,7 +43,7 @@ def verify_pruned(
     """
     written, layers = open_checkpoint(path), stream.layers
     _check_tensors(written, layers, masks)
-    infos = {info.name: info for info in layers.infos}
+    infos = layers.by_name
 
     def look(there: Layer, n_threads: int) -> Preservation:
         info = infos[there.name]
@@ -64,8 +64,7 @@ def verify_pruned(
             raise VerificationError(f"{path}: {_difference(info.name, left, expected[info.name])}")
         return left
 
-    found = replace(stream, layers=Layers(written, layers.infos, ())).each(look)
-    return dict(zip(infos, found, strict=True))
+    return replace(stream, layers=Layers(written, layers.infos, ())).each(look)
 
 
 def verify_rewound(path: Path, stream: LayerStream, masks: Masks) -> dict[str, int]:
@@ -84,7 +83,7 @@ def verify_rewound(path: Path, stream: LayerStream, masks: Masks) -> dict[str, i
     """
     written, layers = open_checkpoint(path), stream.layers
     _check_tensors(written, layers, masks)
-    infos = {info.name: info for info in layers.infos}
+    infos = layers.by_name
 
     def look(there: Layer, n_threads: int) -> int:
         info = infos[there.name]
@@ -92,8 +91,7 @@ def verify_rewound(path: Path, stream: LayerStream, masks: Masks) -> dict[str, i
         masks[info.tensor].give_back()
         return n_left
 
-    found = replace(stream, layers=Layers(written, layers.infos, ())).each(look)
-    return dict(zip(infos, found, strict=True))
+    return replace(stream, layers=Layers(written, layers.infos, ())).each(look)
 
 
 def _check_weights(
