@@ -25,6 +25,17 @@ def chosen(kind: type[Choice], word: Choice | str) -> Choice:
         raise OptionError(f"there is no {name} {str(word)!r}; known are {', '.join(kind)}") from error
 
 
+def check_seed(seed: int, *, n_bits: int | None = None) -> None:
+    """Check that a seed is at least 0, and that it has no more than ``n_bits`` bits if these are limited.
+
+    Raises:
+        OptionError: if it is negative or too large.
+    """
+    if seed < 0 or (n_bits is not None and seed >= 2**n_bits):
+        limit = "" if n_bits is None else f" and below 2^{n_bits}"
+        raise OptionError(f"the seed is {seed}; it must be at least 0{limit}")
+
+
 class Method(StrEnum):
     """What decides which weights pruning keeps."""
 

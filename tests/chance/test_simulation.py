@@ -2,7 +2,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from conftest import SAMPLES
+from conftest import SAMPLES, read_all
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import slow_forest, slow_guaranteed, slow_order
@@ -212,7 +212,7 @@ def test_shuffling_within_rows_explains_what_row_scales_do():
 
 def scores_at_the_floor(name):
     layers = select_layers(open_checkpoint(SAMPLES / name), LayerPatterns())
-    kept = [(layer, forest_edges_by_chance(layer, sum(layer.codes.shape) - 1)) for layer in layers]
+    kept = [(layer, forest_edges_by_chance(layer, sum(layer.codes.shape) - 1)) for layer in read_all(layers)]
     return [shuffled_forest_edges(layer, each.n_kept).z_score(each.observed) for layer, each in kept]
 
 

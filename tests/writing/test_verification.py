@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import stream_of
+from conftest import read_all, stream_of
 from mask_files import pack_mask
 
 from topoimp.errors import VerificationError
@@ -19,7 +19,7 @@ MASKS = {"fc": pack_mask(KEPT, (2, 2))}
 
 def verify(write, pruned, *, masks=MASKS, metadata=None, **changes):
     original = stream_of(write(TENSORS, "original", {"format": "pt"}))
-    forest = spanning_forest(next(iter(original.layers)))
+    forest = spanning_forest(*read_all(original.layers))
     expected = preservation_by_strength(forest, n_weights=4, n_kept=3, n_forest_kept=3)
     path = write(
         {**TENSORS, "fc": np.where(KEPT, WEIGHT, 0), **pruned},
@@ -71,7 +71,7 @@ def test_without_a_mask_whatever_is_not_zero_must_be_as_it_was(write):
 def test_a_kept_minus_zero_must_have_become_plus_zero(write):
     zeros = {"fc": np.array([[3.0, -0.0], [2.0, 0.5]])}
     original = stream_of(write(zeros, "original"))
-    forests = {"fc": spanning_forest(next(iter(original.layers)))}
+    forests = {"fc": spanning_forest(*read_all(original.layers))}
     masks = {"fc": pack_mask(np.ones((2, 2), bool), (2, 2))}
 
     left = verify_pruned(write({"fc": np.abs(zeros["fc"])}, "good"), original, forests, masks=masks)
@@ -100,7 +100,7 @@ GROUPS = {"groups": (("w", 3),), "include": ("w[0]", "w[2]")}
 )
 def test_a_group_that_is_not_pruned_is_verified_too(write, row, kept, message):
     original = stream_of(write({"w": GROUPED}, "original"), **GROUPS)
-    forests = {layer.name: spanning_forest(layer) for layer in original.layers}
+    forests = {layer.name: spanning_forest(layer) for layer in read_all(original.layers)}
     written, mask = GROUPED.copy(), np.ones((6, 2), bool)
     mask[3, 0] = kept
     written[row, 0] = 99 if row else written[row, 0]
@@ -115,7 +115,7 @@ def test_what_is_tied_is_verified_too(tmp_path, write):
     shared = torch.randn(4, 5, dtype=torch.float64)
     torch.save({"a": shared, "b": shared}, tmp_path / "m.pt")
     original = stream_of(tmp_path / "m.pt")
-    forests = {"a": spanning_forest(next(iter(original.layers)))}
+    forests = {"a": spanning_forest(*read_all(original.layers))}
     metadata = {"format": "pt"}
     mask = pack_mask(np.ones((4, 5), bool), (4, 5))
 

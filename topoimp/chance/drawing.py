@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from topoimp.arrays import BoolArray, IndexArray
-from topoimp.errors import OptionError
+from topoimp.choices import check_seed
 from topoimp.kernels.forests import join_edges
 
 
@@ -27,16 +27,6 @@ def generator_of(name: str, seed: int) -> np.random.Generator:
     """
     check_seed(seed)
     return np.random.default_rng([seed, *hashlib.sha256(name.encode()).digest()])
-
-
-def check_seed(seed: int) -> None:
-    """Refuse a seed that is none.
-
-    Raises:
-        OptionError: if it is negative.
-    """
-    if seed < 0:
-        raise OptionError(f"the seed is {seed}; it must be at least 0")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from topoimp.reports.columns import (
 from topoimp.reports.report import Cell, Report, Row
 from topoimp.topology.barcode import (
     check_norm,
+    largest_strength,
     scale_of_convention,
     unit_of,
 )
@@ -106,7 +107,7 @@ def barcode_report(
     with Staging(list(outputs.values()), force=force) as staging:
         found = stream.each(_look)
         forests = {name: forest for name, (forest, _) in found.items()}
-        largest = max((forest.strongest or 0.0 for forest in forests.values()), default=0.0) or None
+        largest = largest_strength(forests.values())
         units = {
             name: unit_of(scale, network_largest=largest, layer_largest=forest.strongest)
             for name, forest in forests.items()

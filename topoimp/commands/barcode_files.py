@@ -7,9 +7,8 @@ from math import isnan
 from pathlib import Path
 
 from topoimp.chance.betti import expected_betti_curve
-from topoimp.chance.drawing import check_seed
 from topoimp.chance.nulls import ExpectedBettiNumbers
-from topoimp.choices import BarConvention, Scale
+from topoimp.choices import BarConvention, Scale, check_seed
 from topoimp.errors import OptionError
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream

@@ -9,7 +9,7 @@ from topoimp.architectures import parse_architecture
 from topoimp.chance.kept_edges import KeptEdges, exact_densities, kept_edges_of, kept_edges_of_shape
 from topoimp.checkpoint import open_checkpoint
 from topoimp.checkpoint.number_format import F32
-from topoimp.choices import View
+from topoimp.choices import check_seed
 from topoimp.commands.bound_rows import (
     chance_columns,
     density_rows,
@@ -56,8 +56,7 @@ class BoundOptions:
         """
         exact_rate(self.rate)
         exact_densities(self.densities)
-        if self.seed < 0:
-            raise OptionError(f"the seed is {self.seed}; it must be at least 0")
+        check_seed(self.seed)
 
     def settings(self) -> dict[str, Cell | Sequence[str]]:
         """Give what a report says of them."""
@@ -98,8 +97,8 @@ def bound_report(
     """
     options, patterns = BoundOptions(rate, densities, input_sizes or {}, seed), patterns or LayerPatterns()
     options.check()
-    if densities and patterns.view is not View.MATRIX:
-        raise OptionError(f"the view is {patterns.view}; densities are of weights, and need the view matrix")
+    if densities:
+        patterns.need_matrix_view("densities are of weights, and need")
     layers = select_layers(open_checkpoint(path), patterns)
     spatial = spatial_columns(layers.infos, options.input_sizes)
     n_looks = 2 * len(layers.infos) - 1  # all layers once, and for one order over all again, but for the one that binds

@@ -8,7 +8,7 @@ from pathlib import Path
 from topoimp.chance.excess import ByChance, Null, by_chance, parse_null, together_by_chance
 from topoimp.chance.shuffling import live_shape
 from topoimp.checkpoint import open_checkpoint
-from topoimp.choices import Essential, View, chosen
+from topoimp.choices import Essential, check_seed, chosen
 from topoimp.comparison.comparison import LayerComparison, Other, OtherMask, Simulate, compare_layers, other_checkpoint
 from topoimp.comparison.weight_differences import jaccard
 from topoimp.errors import CheckpointError, OptionError
@@ -30,7 +30,7 @@ from topoimp.reports.columns import (
 )
 from topoimp.reports.report import Cell, Report, Row
 from topoimp.rounds.finished import OtherFiles, files_of
-from topoimp.topology.barcode import barcode_of_forest
+from topoimp.topology.barcode import barcode_of_forest, largest_strength
 from topoimp.topology.distance import barcode_distances
 from topoimp.topology.forest import Forest
 
@@ -81,8 +81,7 @@ def comparison_report(
     """
     patterns, essential = patterns or LayerPatterns(), chosen(Essential, essential)
     null = parse_null(null) if isinstance(null, str) else null
-    if seed < 0:
-        raise OptionError(f"the seed is {seed}; it must be at least 0")
+    check_seed(seed)
     if not others:
         raise OptionError(f"{reference}: there is nothing to compare it with; at least one other is needed")
     opened = open_checkpoint(reference)
@@ -121,8 +120,7 @@ def _opened(file: OtherFiles, reference: Layers) -> Other:
     if not is_mask(opened):
         masks = None if file.mask is None else read_masks(file.mask)
         return other_checkpoint(reference, select_layers(opened, patterns), masks)
-    if patterns.view is not View.MATRIX:
-        raise OptionError(f"the view is {patterns.view}; {opened.path} is a mask, and needs the view matrix")
+    patterns.need_matrix_view(f"{opened.path} is a mask, and needs")
     return OtherMask(reference, masks_for(reference, opened))
 
 
@@ -150,7 +148,7 @@ class _Described:
 
 def _rows(layers: Sequence[LayerComparison], essential: Essential, p: float, threads: int) -> list[Row]:
     """Give the rows about one other."""
-    largest = max((layer.reference.strongest or 0.0 for layer in layers), default=0.0) or None
+    largest = largest_strength(layer.reference for layer in layers)
 
     def describe(start: int, stop: int) -> list[_Described]:
         return [_described(layer, largest, essential, p) for layer in layers[start:stop]]

@@ -8,8 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from topoimp.checkpoint import Checkpoint, Staging, bytes_of_copy, open_checkpoint, other_files
-from topoimp.choices import View
-from topoimp.errors import OptionError, VerificationError
+from topoimp.errors import VerificationError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.catalogue import LayerPatterns, Layers, select_layers
 from topoimp.layers.streaming import LayerStream, counted
@@ -90,8 +89,7 @@ class Job:
             rewind_from: the checkpoint to rewind to.
         """
         path, patterns = Path(path), patterns or LayerPatterns()
-        if patterns.view is not View.MATRIX:
-            raise OptionError(f"the view is {patterns.view}; pruning is of weights, and needs the view matrix")
+        patterns.need_matrix_view("pruning is of weights, and needs")
         n_threads = thread_count(threads)
         checkpoint = open_checkpoint(path)
         outputs = plan_outputs(checkpoint, output, mask_output, emit_rounds, n_rounds)

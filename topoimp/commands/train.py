@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from topoimp.architectures import parse_architecture
 from topoimp.checkpoint import Staging, write_arrays
-from topoimp.choices import Data, Recipes, chosen
+from topoimp.choices import Data, Recipes, check_seed, chosen
 from topoimp.data import Images, load_images
 from topoimp.errors import OptionError, OutputError
 from topoimp.kernels.threads import OnStep, available_threads
@@ -94,8 +94,7 @@ def train_run(
     """
     wanted = [seed] if seeds is None else list(seeds)
     for each in wanted:
-        if not 0 <= each < 2**63:
-            raise OptionError(f"the seed is {each}; it must be at least 0 and below 2^63")
+        check_seed(each, n_bits=63)
     if not wanted or len(set(wanted)) < len(wanted):
         raise OptionError(f"the seeds are {list(wanted)}; at least one is needed, and each once")
     kind = chosen(Recipes, recipe)

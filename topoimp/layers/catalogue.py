@@ -102,6 +102,18 @@ class LayerPatterns:
         """Make a word the view that it names: a mere string would be read as ``matrix`` and reported as it is."""
         object.__setattr__(self, "view", chosen(View, self.view))
 
+    def need_matrix_view(self, reason: str) -> None:
+        """Check that the view is ``matrix``.
+
+        Args:
+            reason: begins the message's second half, as in "pruning is of weights, and needs".
+
+        Raises:
+            OptionError: if it is not.
+        """
+        if self.view is not View.MATRIX:
+            raise OptionError(f"the view is {self.view}; {reason} the view matrix")
+
 
 @dataclass(frozen=True)
 class Layers:

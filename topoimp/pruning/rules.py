@@ -23,6 +23,7 @@ from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerSource
 from topoimp.pruning.ranking import PermutationRanking, StrengthRanking, ranks_of
 from topoimp.pruning.selection import Ranked, Share, cut_of, shares_keeping
+from topoimp.topology.barcode import largest_strength
 from topoimp.topology.forest import Forest
 
 NOTHING = np.empty(0, np.int64)
@@ -103,8 +104,7 @@ def with_epsilon(rule: Rule, epsilon: float, forests: Iterable[Forest]) -> Rule:
         epsilon: in [0, 1].
         forests: of all layers; the scale is the largest strength of any.
     """
-    scale = max((forest.strongest or 0.0 for forest in forests), default=0.0)
-    return replace(rule, protected_above=epsilon * scale)
+    return replace(rule, protected_above=epsilon * (largest_strength(forests) or 0.0))
 
 
 @dataclass(frozen=True)

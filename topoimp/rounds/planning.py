@@ -7,7 +7,7 @@ from pathlib import Path
 
 from topoimp.architectures import parse_architecture
 from topoimp.checkpoint import open_checkpoint
-from topoimp.choices import Method, Scope, View, chosen
+from topoimp.choices import Method, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import available_threads, thread_count
 from topoimp.layers.catalogue import LayerPatterns, is_meant, select_layers
@@ -77,8 +77,7 @@ def plan_of(options: RoundOptions, trained: Path, recipe: Recipe | None, *, jobs
     method, usual = chosen(Method, options.method), None if recipe is None else recipe.pruning
     check_epsilon(options.epsilon, method)
     patterns = options.patterns or LayerPatterns()
-    if patterns.view is not View.MATRIX:
-        raise OptionError(f"the view is {patterns.view}; pruning is of weights, and needs the view matrix")
+    patterns.need_matrix_view("pruning is of weights, and needs")
     scope = chosen(Scope, options.scope or (usual.scope if usual else Scope.LAYER))
     rate = options.rate
     if usual is not None and rate is None and (options.n_rounds is None or options.sparsity is None):

@@ -26,7 +26,7 @@ from topoimp.reports.columns import (
 )
 from topoimp.reports.report import Row
 from topoimp.rounds.training_task import METRICS, Metrics
-from topoimp.topology.barcode import barcode_of_forest
+from topoimp.topology.barcode import barcode_of_forest, largest_strength
 from topoimp.topology.distance import barcode_distances
 from topoimp.topology.forest import Forest, spanning_forest
 
@@ -45,7 +45,7 @@ class Reference:
     @property
     def largest(self) -> float | None:
         """The largest strength of all layers, the scale of everything that is compared with them; None without."""
-        return max((forest.strongest or 0.0 for forest in self.forests.values()), default=0.0) or None
+        return largest_strength(self.forests.values())
 
 
 def reference_of(stream: LayerStream) -> Reference:

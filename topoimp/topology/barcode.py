@@ -6,6 +6,7 @@ at strength d has persistence 1 - d / scale, an essential bar 1 (its death count
 edge. Bars of length zero (the strongest edge) are kept.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf, isfinite
 
@@ -52,6 +53,11 @@ class Barcode:
         with np.errstate(over="ignore"):  # at a foreign scale, far below: infinite, and said to be by who asks
             finite = 1 - self.deaths / scale if len(self.deaths) else self.deaths
         return np.concatenate([finite, np.ones(self.n_essential)])
+
+
+def largest_strength(forests: Iterable[Forest]) -> float | None:
+    """Return the largest strength in several layers, the scale of a network; None if no layer has an edge."""
+    return max((forest.strongest for forest in forests if forest.strongest is not None), default=None)
 
 
 @dataclass(frozen=True)

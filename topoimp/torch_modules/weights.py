@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from topoimp.checkpoint import tensors_as_checkpoint
-from topoimp.choices import View
 from topoimp.errors import LayerError, OptionError
 from topoimp.layers.catalogue import LayerPatterns, Layers, select_layers
 
@@ -74,8 +73,7 @@ def layers_of_module(
         LayerError: if no layer is left, or a parameter has no values.
     """
     patterns = patterns or LayerPatterns()
-    if patterns.view is not View.MATRIX:
-        raise OptionError(f"the view is {patterns.view}; pruning is of weights, and needs the view matrix")
+    patterns.need_matrix_view("pruning is of weights, and needs")
     name = type(unwrapped(model)).__name__
     return select_layers(tensors_as_checkpoint(named_weights(model), name=name, kept=kept), patterns)
 
