@@ -28,7 +28,7 @@ from topoimp.rounds.built_in_trainer import built_in_trainer
 from topoimp.rounds.loop import Plan, Start, prune_iteratively
 from topoimp.rounds.planning import RoundOptions
 from topoimp.rounds.run_folder import RoundFiles, SeedFiles
-from topoimp.rounds.training_task import Assignment
+from topoimp.rounds.training_task import TrainingTask
 from topoimp.training.loop import retrain_network
 from topoimp.training.models import build_network
 from topoimp.training.recipes import Recipe, recipe_for
@@ -166,9 +166,9 @@ def rounds(folder: Path, recipe: Recipe, data: Images, n_runs: int) -> Iterator[
     whole: dict[Method, list[float]] = {Method.TOPOLOGICAL: [], Method.MAGNITUDE: []}
     outside: dict[Method, list[float]] = {Method.TOPOLOGICAL: [], Method.MAGNITUDE: []}
 
-    def retrain_timed(assignment: Assignment) -> object:
+    def retrain_timed(task: TrainingTask) -> object:
         begin = time.perf_counter()
-        metrics = built_in_trainer(recipe, data, from_step=0, on_step=lambda _step, _n: None)(assignment)
+        metrics = built_in_trainer(recipe, data, from_step=0, on_step=lambda _step, _n: None)(task)
         training.append(time.perf_counter() - begin)
         return metrics
 

@@ -30,15 +30,15 @@ def plan_for(n_rounds=4, **options):
 def moving(scale=1.0):
     """A trainer that moves every kept weight at random, and says what it started from."""
 
-    def retrain(assignment):
-        rng = np.random.default_rng([assignment.number, assignment.seed])
-        start = load_file(assignment.init)
-        masks = {name: mask.kept() for name, mask in read_masks(assignment.mask).items()}
+    def retrain(task):
+        rng = np.random.default_rng([task.number, task.seed])
+        start = load_file(task.init)
+        masks = {name: mask.kept() for name, mask in read_masks(task.mask).items()}
         moved = {
             name: array + scale * rng.normal(size=array.shape).astype(array.dtype) for name, array in start.items()
         }
-        save_file(start, assignment.started)
-        save_file({name: np.where(masks.get(name, True), array, 0) for name, array in moved.items()}, assignment.out)
+        save_file(start, task.started)
+        save_file({name: np.where(masks.get(name, True), array, 0) for name, array in moved.items()}, task.out)
         return {"test_accuracy": 0.5}
 
     return retrain
@@ -152,9 +152,9 @@ def test_targets_go_by_the_edges_at_round_0(tmp_path):
 def test_a_round_starts_from_the_weights_to_rewind_to(tmp_path):
     starts = []
 
-    def retrain(assignment):
-        starts.append(load_file(assignment.init))
-        return moving()(assignment)
+    def retrain(task):
+        starts.append(load_file(task.init))
+        return moving()(task)
 
     files = pruned(tmp_path, plan_for(2), retrain=retrain)
 
@@ -168,9 +168,9 @@ def test_a_round_starts_from_the_weights_to_rewind_to(tmp_path):
 def test_without_rewinding_a_round_starts_where_the_last_one_ended(tmp_path):
     starts = []
 
-    def retrain(assignment):
-        starts.append(load_file(assignment.init))
-        return moving()(assignment)
+    def retrain(task):
+        starts.append(load_file(task.init))
+        return moving()(task)
 
     files = pruned(tmp_path, plan_for(2), retrain=retrain, rewind=False)
 
@@ -198,11 +198,11 @@ def test_a_kept_weight_that_is_rewound_to_zero_stays_kept(tmp_path):
 
 
 def test_weights_that_training_makes_zero_leave_fewer_than_asked_for_and_it_is_said(tmp_path):
-    def retrain(assignment):
-        start = load_file(assignment.init)
+    def retrain(task):
+        start = load_file(task.init)
         kept = np.flatnonzero(start["w"])
         start["w"].flat[kept[5:]] = 0
-        save_file(start, assignment.out)
+        save_file(start, task.out)
         return {}
 
     files = pruned(tmp_path, plan_for(2, method=Method.MAGNITUDE), retrain=retrain, shapes={"w": (10, 12)})
@@ -215,9 +215,9 @@ def test_weights_that_training_makes_zero_leave_fewer_than_asked_for_and_it_is_s
 def test_finished_rounds_are_not_done_again(tmp_path):
     done = []
 
-    def retrain(assignment):
-        done.append(assignment.number)
-        return moving()(assignment)
+    def retrain(task):
+        done.append(task.number)
+        return moving()(task)
 
     files = pruned(tmp_path, plan_for(2), retrain=retrain)
     start = Start(0, tmp_path / "model.safetensors", tmp_path / "init.safetensors", {})
@@ -245,10 +245,10 @@ def test_a_round_leaves_nothing_but_model_mask_and_metrics(tmp_path):
 
 
 def test_a_trainer_that_fails_loses_its_round_alone(tmp_path):
-    def retrain(assignment):
-        if assignment.number == 2:
+    def retrain(task):
+        if task.number == 2:
             raise KeyboardInterrupt
-        return moving()(assignment)
+        return moving()(task)
 
     with pytest.raises(KeyboardInterrupt):
         pruned(tmp_path, plan_for(3), retrain=retrain)
@@ -329,31 +329,31 @@ def test_finished_rounds_that_are_not_what_they_were_are_noticed(tmp_path, chang
 
 
 def test_weights_to_rewind_to_that_change_meanwhile_are_noticed(tmp_path):
-    def retrain(assignment):
+    def retrain(task):
         (tmp_path / "init.safetensors").touch()
-        return moving()(assignment)
+        return moving()(task)
 
     with pytest.raises(CheckpointError, match=r"init.safetensors: changed while it was read"):
         pruned(tmp_path, plan_for(2), retrain=retrain)
 
 
-def forging(assignment):
-    mask = assignment.mask.read_bytes()
-    metrics = moving()(assignment)
-    assignment.mask.write_bytes(mask[:-1] + b"\x00")
+def forging(task):
+    mask = task.mask.read_bytes()
+    metrics = moving()(task)
+    task.mask.write_bytes(mask[:-1] + b"\x00")
     return metrics
 
 
-def removing(assignment):
-    metrics = moving()(assignment)
-    assignment.mask.unlink()
+def removing(task):
+    metrics = moving()(task)
+    task.mask.unlink()
     return metrics
 
 
-def linking(assignment):
-    metrics = moving()(assignment)
-    assignment.out.replace(assignment.out.with_name("elsewhere"))
-    assignment.out.symlink_to("elsewhere")
+def linking(task):
+    metrics = moving()(task)
+    task.out.replace(task.out.with_name("elsewhere"))
+    task.out.symlink_to("elsewhere")
     return metrics
 
 
@@ -371,13 +371,13 @@ def test_a_trainer_that_meddles_with_its_files_is_noticed(tmp_path, retrain, mes
 
 
 def test_whatever_else_a_trainer_leaves_is_removed(tmp_path):
-    def retrain(assignment):
-        place = assignment.out.parent
+    def retrain(task):
+        place = task.out.parent
         (tmp_path / "far").mkdir(exist_ok=True)
         (tmp_path / "far/kept").touch()
         (place / "latest").symlink_to(tmp_path / "far")
         (place / "metrics.json").mkdir()
-        return moving()(assignment)
+        return moving()(task)
 
     files = pruned(tmp_path, plan_for(1), retrain=retrain)
 

@@ -13,38 +13,38 @@ from hypothesis import strategies as st
 from topoimp.errors import OptionError, TrainingError
 from topoimp.rounds import replicates, trainer
 from topoimp.rounds.trainer import PLACEHOLDERS, Trainer, parse_trainer
-from topoimp.rounds.training_task import Assignment
+from topoimp.rounds.training_task import TrainingTask
 
 
 @pytest.fixture
-def assignment(tmp_path):
+def task(tmp_path):
     names = ("init", "mask", "out", "started", "metrics", "log")
-    return Assignment(number=3, seed=7, **{name: tmp_path / f"a {name}" for name in names})
+    return TrainingTask(number=3, seed=7, **{name: tmp_path / f"a {name}" for name in names})
 
 
 def python(code, *words):
     return Trainer((sys.executable, "-c", code, *words))
 
 
-def test_placeholders_are_filled_in_wherever_they_stand(assignment):
+def test_placeholders_are_filled_in_wherever_they_stand(task):
     words = [f"--{name}={{{name}}}" for name in PLACEHOLDERS]
     code = "import sys, json; open(sys.argv[1], 'w').write(json.dumps(sys.argv[2:]))"
 
-    python(code, "{out}", *words).retrain(assignment)
+    python(code, "{out}", *words).retrain(task)
 
-    paths = {name: str(getattr(assignment, name)) for name in PLACEHOLDERS if name not in ("seed", "round")}
+    paths = {name: str(getattr(task, name)) for name in PLACEHOLDERS if name not in ("seed", "round")}
     filled = {**paths, "seed": "7", "round": "3"}
-    assert json.loads(assignment.out.read_text()) == [f"--{name}={filled[name]}" for name in PLACEHOLDERS]
+    assert json.loads(task.out.read_text()) == [f"--{name}={filled[name]}" for name in PLACEHOLDERS]
 
 
-def test_doubled_braces_are_the_text_itself(assignment):
+def test_doubled_braces_are_the_text_itself(task):
     code = "import sys; open(sys.argv[1], 'w').write(sys.argv[2])"
     text = "{{seed}} is {seed}, {{epoch}}"
 
     trainer = parse_trainer(shlex.join([sys.executable, "-c", code, "{out}", text, "{init}", "{mask}"]))
-    trainer.retrain(assignment)
+    trainer.retrain(task)
 
-    assert assignment.out.read_text() == "{seed} is 7, {epoch}"
+    assert task.out.read_text() == "{seed} is 7, {epoch}"
 
 
 def test_a_doubled_placeholder_is_none():
@@ -83,14 +83,14 @@ def test_what_is_no_trainer_is_refused(text, options, message):
         parse_trainer(text, **options)
 
 
-def test_metrics_are_those_that_are_known(assignment):
+def test_metrics_are_those_that_are_known(task):
     code = 'import sys; open(sys.argv[1], \'w\').write(\'{"test_accuracy": 1, "train_loss": 0.5, "mood": "good"}\')'
 
-    assert python(code, "{metrics}").retrain(assignment) == {"test_accuracy": 1.0, "train_loss": 0.5}
+    assert python(code, "{metrics}").retrain(task) == {"test_accuracy": 1.0, "train_loss": 0.5}
 
 
-def test_metrics_need_not_be_written(assignment):
-    assert python("pass").retrain(assignment) == {}
+def test_metrics_need_not_be_written(task):
+    assert python("pass").retrain(task) == {}
 
 
 @pytest.mark.parametrize(
@@ -105,43 +105,43 @@ def test_metrics_need_not_be_written(assignment):
         ('{"test_loss": true}', "the trainer's test_loss is True; it must be a finite number"),
     ],
 )
-def test_metrics_that_are_none_are_said(assignment, text, message):
-    assignment.metrics.write_text(text)
+def test_metrics_that_are_none_are_said(task, text, message):
+    task.metrics.write_text(text)
 
     with pytest.raises(TrainingError, match=message):
-        python("pass").retrain(assignment)
+        python("pass").retrain(task)
 
 
-def test_metrics_that_are_no_text_are_said(assignment):
-    assignment.metrics.write_bytes(b'{"test_loss": "\xff"}')
+def test_metrics_that_are_no_text_are_said(task):
+    task.metrics.write_bytes(b'{"test_loss": "\xff"}')
 
     with pytest.raises(TrainingError, match="the trainer's metrics are no JSON: 'utf-8' codec can't decode"):
-        python("pass").retrain(assignment)
+        python("pass").retrain(task)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="there are no real-time signals here")
-def test_a_signal_without_a_name_is_said_by_its_number(assignment):
+def test_a_signal_without_a_name_is_said_by_its_number(task):
     number = signal.SIGRTMIN + 1
 
     with pytest.raises(TrainingError, match=f"the trainer was ended by signal {number}; it said nothing"):
-        python(f"import os; os.kill(os.getpid(), {number})").retrain(assignment)
+        python(f"import os; os.kill(os.getpid(), {number})").retrain(task)
 
 
-def test_a_trainer_that_was_killed_is_said(assignment):
+def test_a_trainer_that_was_killed_is_said(task):
     with pytest.raises(TrainingError, match=r"the trainer was ended by SIGKILL; it said nothing"):
-        python("import os; os.kill(os.getpid(), 9)").retrain(assignment)
+        python("import os; os.kill(os.getpid(), 9)").retrain(task)
 
 
-def test_what_a_trainer_started_is_ended_with_it(assignment):
+def test_what_a_trainer_started_is_ended_with_it(task):
     code = (
         "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
         "open(sys.argv[1], 'w').write(str(child.pid)); child.wait()"
     )
 
     with pytest.raises(TrainingError, match=r"the trainer took more than 1.5 s and was ended"):
-        Trainer((sys.executable, "-c", code, "{out}"), timeout=1.5).retrain(assignment)
+        Trainer((sys.executable, "-c", code, "{out}"), timeout=1.5).retrain(task)
 
-    assert not _is_running(int(assignment.out.read_text()))
+    assert not _is_running(int(task.out.read_text()))
 
 
 def _is_running(process):
@@ -156,7 +156,7 @@ def _is_running(process):
     return True
 
 
-def test_an_interruption_ends_the_trainer(assignment, monkeypatch):
+def test_an_interruption_ends_the_trainer(task, monkeypatch):
     def interrupted(*_arguments):
         monkeypatch.undo()
         raise KeyboardInterrupt
@@ -165,43 +165,43 @@ def test_an_interruption_ends_the_trainer(assignment, monkeypatch):
     begin = time.monotonic()
 
     with pytest.raises(KeyboardInterrupt):
-        python("import time; time.sleep(60)").retrain(assignment)
+        python("import time; time.sleep(60)").retrain(task)
 
     assert time.monotonic() - begin < 30
 
 
-def test_what_a_trainer_says_is_in_the_log(assignment):
-    python("import sys; print('out'); print('err', file=sys.stderr)").retrain(assignment)
+def test_what_a_trainer_says_is_in_the_log(task):
+    python("import sys; print('out'); print('err', file=sys.stderr)").retrain(task)
 
-    assert sorted(assignment.log.read_text().split()) == ["err", "out"]
+    assert sorted(task.log.read_text().split()) == ["err", "out"]
 
 
-def test_a_shell_is_handed_its_paths_as_the_documentation_says(assignment):
+def test_a_shell_is_handed_its_paths_as_the_documentation_says(task):
     text = """sh -c 'cat "$1" > "$2"' sh {init} {out} {mask}"""
-    assignment.init.write_text("weights")
+    task.init.write_text("weights")
 
-    parse_trainer(text).retrain(assignment)
+    parse_trainer(text).retrain(task)
 
-    assert " " in str(assignment.init)
-    assert assignment.out.read_text() == "weights"
+    assert " " in str(task.init)
+    assert task.out.read_text() == "weights"
 
 
-def test_what_is_shown_of_the_log_is_its_last_line_and_at_most_200_characters(assignment):
+def test_what_is_shown_of_the_log_is_its_last_line_and_at_most_200_characters(task):
     with pytest.raises(TrainingError, match=r"ended with status 3; its last line: 'short', all of it is in .*a log"):
-        python("print('x' * 100_000); print('short'); raise SystemExit(3)").retrain(assignment)
+        python("print('x' * 100_000); print('short'); raise SystemExit(3)").retrain(task)
     with pytest.raises(TrainingError, match=rf"its last line: '{'y' * 200}\.\.\.', all of it"):
-        python("print('y' * 100_000); raise SystemExit(3)").retrain(assignment)
+        python("print('y' * 100_000); raise SystemExit(3)").retrain(task)
 
 
-def test_what_a_trainer_leaves_running_is_ended_once_it_has_ended(assignment):
+def test_what_a_trainer_leaves_running_is_ended_once_it_has_ended(task):
     code = (
         "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
         "open(sys.argv[1], 'w').write(str(child.pid))"
     )
 
-    python(code, "{out}").retrain(assignment)
+    python(code, "{out}").retrain(task)
 
-    assert not _is_running(int(assignment.out.read_text()))
+    assert not _is_running(int(task.out.read_text()))
 
 
 STUBBORN = (
@@ -211,37 +211,37 @@ STUBBORN = (
 """A trainer that does not end when it is told to."""
 
 
-def test_a_second_interruption_ends_a_trainer_that_does_not_listen(assignment, monkeypatch):
+def test_a_second_interruption_ends_a_trainer_that_does_not_listen(task, monkeypatch):
     def interrupted(*arguments):
         if trainer.GRACE in arguments:
             monkeypatch.undo()
-        _wait_for(assignment.out)
+        _wait_for(task.out)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("subprocess.Popen.wait", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
-        python(STUBBORN, "{out}").retrain(assignment)
+        python(STUBBORN, "{out}").retrain(task)
 
-    assert not _is_running(int(assignment.out.read_text()))
+    assert not _is_running(int(task.out.read_text()))
 
 
-def test_a_trainer_ends_when_the_process_that_started_it_is_killed(assignment):
+def test_a_trainer_ends_when_the_process_that_started_it_is_killed(task):
     code = (
-        "import sys; from pathlib import Path; from topoimp.rounds.training_task import Assignment;"
+        "import sys; from pathlib import Path; from topoimp.rounds.training_task import TrainingTask;"
         "from topoimp.rounds.trainer import Trainer; path = Path(sys.argv[1]);"
         "names = ('init', 'mask', 'out', 'started', 'metrics', 'log');"
         "given = {name: path if name == 'out' else path.with_name(name) for name in names};"
-        "Trainer((sys.executable, '-c', sys.argv[2], '{out}')).retrain(Assignment(number=1, seed=0, **given))"
+        "Trainer((sys.executable, '-c', sys.argv[2], '{out}')).retrain(TrainingTask(number=1, seed=0, **given))"
     )
     sleeping = STUBBORN.replace("SIG_IGN", "SIG_DFL")
-    process = subprocess.Popen([sys.executable, "-c", code, assignment.out, sleeping])
-    _wait_for(assignment.out)
+    process = subprocess.Popen([sys.executable, "-c", code, task.out, sleeping])
+    _wait_for(task.out)
 
     process.kill()
     process.wait()
 
-    assert not _is_running(int(assignment.out.read_text()))
+    assert not _is_running(int(task.out.read_text()))
 
 
 def test_a_trainer_has_less_time_to_end_than_the_replicate_that_runs_it():

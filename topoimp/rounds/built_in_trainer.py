@@ -4,7 +4,7 @@ from topoimp.checkpoint import read_arrays, write_arrays
 from topoimp.data import Images
 from topoimp.kernels.threads import OnStep
 from topoimp.pruning.masks import read_masks
-from topoimp.rounds.training_task import Assignment, Metrics, Retrain
+from topoimp.rounds.training_task import Metrics, Retrain, TrainingTask
 from topoimp.training.loop import retrain_network
 from topoimp.training.recipes import Recipe
 
@@ -19,19 +19,19 @@ def built_in_trainer(recipe: Recipe, images: Images, *, from_step: int, on_step:
         on_step: called after each step.
     """
 
-    def retrain(assignment: Assignment) -> Metrics:
+    def retrain(task: TrainingTask) -> Metrics:
         retrained = retrain_network(
             recipe,
             images,
-            seed=assignment.seed,
-            start=read_arrays(assignment.init),
-            masks={name: mask.kept() for name, mask in read_masks(assignment.mask).items()},
+            seed=task.seed,
+            start=read_arrays(task.init),
+            masks={name: mask.kept() for name, mask in read_masks(task.mask).items()},
             from_step=from_step,
             on_step=on_step,
         )
         metadata = {"format": "pt", "topoimp.model": recipe.model, "topoimp.data": images.name}
-        write_arrays(assignment.started, retrained.started, metadata)
-        write_arrays(assignment.out, retrained.final, {**metadata, "topoimp.round": str(assignment.number)})
+        write_arrays(task.started, retrained.started, metadata)
+        write_arrays(task.out, retrained.final, {**metadata, "topoimp.round": str(task.number)})
         end = retrained.end
         return {"train_loss": end.train_loss, "test_loss": end.test_loss, "test_accuracy": end.test_accuracy}
 

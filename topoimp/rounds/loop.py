@@ -33,7 +33,7 @@ from topoimp.rounds.checks import (
 )
 from topoimp.rounds.round_rows import Reference, reference_of, rows_of_round
 from topoimp.rounds.run_folder import RoundFiles
-from topoimp.rounds.training_task import Assignment, Metrics, Retrain
+from topoimp.rounds.training_task import Metrics, Retrain, TrainingTask
 from topoimp.writing.pruned_copy import write_pruned_copy
 from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
 from topoimp.writing.verification import verify_rewound
@@ -164,7 +164,7 @@ def _round(number: int, start: Start, files: RoundFiles, plan: Plan, reference: 
         keeps = {info.name: RewoundPruner(now.keeps[info.name], trained.layers, info) for info in trained.layers.infos}
         said = {"topoimp.version": version("topoimp"), "topoimp.method": plan.method, "topoimp.round": str(number)}
         masks = _write_pruned(place, "init", files.suffix, trained, earlier, keeps, said)
-        assignment = Assignment(
+        task = TrainingTask(
             number=number,
             seed=start.seed,
             init=place / f"init{files.suffix}",
@@ -174,15 +174,15 @@ def _round(number: int, start: Start, files: RoundFiles, plan: Plan, reference: 
             metrics=place / "trainer.json",
             log=files.log(number),
         )
-        check_mask(masks, read_masks(files.mask(number - 1)), now, swept.forests, trained, assignment.mask)
-        verify_rewound(assignment.init, LayerStream(earlier, plan.threads), masks)
-        init, mask_sha256 = plan.stream(assignment.init), _sha256_of(assignment.mask)
-        metrics = retrain(assignment)
-        _check_given(init, assignment.mask, mask_sha256)
-        arrived, checked = _checked(assignment, plan, masks, init)
+        check_mask(masks, read_masks(files.mask(number - 1)), now, swept.forests, trained, task.mask)
+        verify_rewound(task.init, LayerStream(earlier, plan.threads), masks)
+        init, mask_sha256 = plan.stream(task.init), _sha256_of(task.mask)
+        metrics = retrain(task)
+        _check_given(init, task.mask, mask_sha256)
+        arrived, checked = _checked(task, plan, masks, init)
         rows = rows_of_round(arrived, masks, reference, metrics, number=number, now=now)
         for path in list(place.iterdir()):  # what training started from, and whatever else the trainer left there
-            if path.name not in {assignment.out.name, assignment.mask.name}:
+            if path.name not in {task.out.name, task.mask.name}:
                 _remove(path)
         _report(place, rows, start, plan, checked=["nested", "counts", "forest", "barcode", "rewound", *checked])
         staging.commit()
@@ -204,13 +204,13 @@ def _sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _checked(assignment: Assignment, plan: Plan, masks: Masks, init: LayerStream) -> tuple[LayerStream, list[str]]:
+def _checked(task: TrainingTask, plan: Plan, masks: Masks, init: LayerStream) -> tuple[LayerStream, list[str]]:
     """Check what a trainer wrote, and give it with the names of the checks."""
-    open_trained(assignment.out, init.layers.checkpoint)
-    arrived = plan.stream(assignment.out)
+    open_trained(task.out, init.layers.checkpoint)
+    arrived = plan.stream(task.out)
     check_held(arrived.layers, masks)
-    if assignment.started.exists():
-        check_started(assignment.started, assignment.init)
+    if task.started.exists():
+        check_started(task.started, task.init)
         return arrived, ["started", "finite", "held"]
     related = check_related(arrived.layers, init.layers, masks)
     return arrived, ["finite", "held", *([] if related is None else ["related"])]

@@ -22,7 +22,6 @@ from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from topoimp.errors import TopoimpError
-from topoimp.kernels.threads import OnStep
 
 if TYPE_CHECKING:  # a process that starts imports nothing that takes long before it can end with its parent
     from topoimp.kernels.threads import OnStep

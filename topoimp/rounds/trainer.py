@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TypeGuard
 
 from topoimp.errors import OptionError, TrainingError
-from topoimp.rounds.training_task import METRICS, Assignment, Metrics
+from topoimp.rounds.training_task import METRICS, Metrics, TrainingTask
 
 PLACEHOLDERS = ("init", "mask", "out", "seed", "round", "started", "metrics")
 """What a command may have in braces."""
@@ -43,7 +43,7 @@ class Trainer:
     words: tuple[str, ...]
     timeout: float | None = None
 
-    def retrain(self, assignment: Assignment) -> Metrics:
+    def retrain(self, task: TrainingTask) -> Metrics:
         """Have the command train as assigned.
 
         Returns:
@@ -53,20 +53,20 @@ class Trainer:
             TrainingError: if it cannot be started, fails, takes too long, or its metrics cannot be read.
         """
         values = {
-            "init": str(assignment.init.absolute()),
-            "mask": str(assignment.mask.absolute()),
-            "out": str(assignment.out.absolute()),
-            "started": str(assignment.started.absolute()),
-            "metrics": str(assignment.metrics.absolute()),
-            "seed": str(assignment.seed),
-            "round": str(assignment.number),
+            "init": str(task.init.absolute()),
+            "mask": str(task.mask.absolute()),
+            "out": str(task.out.absolute()),
+            "started": str(task.started.absolute()),
+            "metrics": str(task.metrics.absolute()),
+            "seed": str(task.seed),
+            "round": str(task.number),
         }
         command = [_filled_in(word, values) for word in self.words]
-        status = self._status(command, assignment.log)
+        status = self._status(command, task.log)
         if status != 0:
             how = f"ended with status {status}" if status > 0 else f"was ended by {_signal_name(-status)}"
-            raise TrainingError(f"the trainer {how}; {_last_line(assignment.log)}")
-        return _read_metrics(assignment.metrics)
+            raise TrainingError(f"the trainer {how}; {_last_line(task.log)}")
+        return _read_metrics(task.metrics)
 
     def _status(self, command: Sequence[str], log: Path) -> int:
         """Run a command, its output in a log, and return its exit status; no process of its group remains."""

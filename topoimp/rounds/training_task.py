@@ -1,30 +1,29 @@
-"""What a trainer is asked to do in one round, and what it gives back."""
+"""The training of one round: files in, files and metrics out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-Metrics = Mapping[str, float | None]
-"""What a trainer says of the weights that it arrived at: ``train_loss``, ``test_loss``, ``test_accuracy``."""
-
 METRICS = ("train_loss", "test_loss", "test_accuracy")
-"""What metrics there may be."""
+"""The metrics that a trainer may report."""
+
+Metrics = Mapping[str, float | None]
+"""Metrics of trained weights, as far as the trainer reports them."""
 
 
 @dataclass(frozen=True)
-class Assignment:
-    """Training in one round, files in and files out.
+class TrainingTask:
+    """The files of one training.
 
     Args:
-        number: of the round, from 1.
-        seed: of the replicate.
-        init: the weights to start from, pruned already: a safetensors file, or a folder if the input was one.
-        mask: which weights may be trained, packed; the others are zero and must stay so.
-        out: where the trained weights go, as a checkpoint of the same kind with the same tensors.
-        started: where a trainer may write the weights that it started from, before its first step; then it is checked
-            that they are those of ``init``.
-        metrics: where a trainer may write its metrics, as a JSON object.
-        log: where what the trainer says goes.
+        number: number of the round, from 1.
+        seed: seed of the replicate.
+        init: the pruned weights to start from: a safetensors file, or a folder if the input was one.
+        mask: the packed mask; weights that it does not keep are zero and must stay zero.
+        out: place of the trained weights, a checkpoint of the same form with the same tensors.
+        started: place where a trainer may write the weights of its first step, which are then compared with ``init``.
+        metrics: place where a trainer may write its metrics, as a JSON object.
+        log: place of the trainer's output.
     """
 
     number: int
@@ -37,5 +36,5 @@ class Assignment:
     log: Path
 
 
-Retrain = Callable[[Assignment], Metrics]
-"""Trains a network as assigned, and gives its metrics, as far as it knows them."""
+Retrain = Callable[[TrainingTask], Metrics]
+"""Trains a network from its files, and returns its metrics."""
