@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from topoimp.choices import View
-from topoimp.reports.report import Report, Row
+from topoimp.reports.columns import Row
+from topoimp.reports.report import Report
 
 from .bound_options import parse_densities, parse_input_sizes, parse_shapes
 from .options import (

@@ -1,4 +1,4 @@
-"""What a person or a program sees: tables, CSV and JSON on stdout; notes, progress and errors on stderr."""
+"""Printing: tables, CSV and JSON on stdout; notes, progress and errors on stderr."""
 
 import io
 import os
@@ -8,44 +8,45 @@ from contextlib import ExitStack, contextmanager, suppress
 from time import monotonic
 
 from topoimp.errors import OutputError
-from topoimp.reports.report import Cell, Report, Row
+from topoimp.reports.columns import COLUMNS, Cell, Kind, Row
+from topoimp.reports.report import Report
 
 from .options import Format
 
 
 def plain(text: str) -> str:
-    """Give text with everything that would move the cursor, or colour what follows, spelled out."""
+    """Return text in which control characters are escaped, so that it cannot move the cursor or set colours."""
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def error_line(message: str) -> None:
-    """Print an error as one line, whatever the message holds."""
+    """Print an error on stderr as one line, even if the message has several."""
     note("error: " + " ".join(message.split()), quiet=False)
 
 
 def note(message: str, *, quiet: bool) -> None:
-    """Print a line for people on stderr."""
+    """Print a line on stderr, unless ``quiet``."""
     if not quiet:
-        with suppress(OSError):  # nobody reads it
+        with suppress(OSError):  # stderr is closed
             print(plain(message), file=sys.stderr, flush=True)  # noqa: T201  # where notes belong
 
 
 class ReaderGoneError(Exception):
-    """Nobody reads stdout any more; not an error."""
+    """The reader of stdout closed the pipe; this is not an error."""
 
 
 def write(text: str) -> None:
-    """Write to stdout, at once.
+    """Write to stdout and flush.
 
     Raises:
         ReaderGoneError: if the pipe is closed.
-        OutputError: if it cannot be written for another reason.
+        OutputError: if stdout cannot be written for another reason.
     """
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError as error:
-        # Python flushes stdout once more at its end, and would complain about what is left in it.
+        # Python flushes stdout once more when it exits, and would report the unwritten rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise ReaderGoneError from error
     except OSError as error:
@@ -54,7 +55,7 @@ def write(text: str) -> None:
 
 
 def show(report: Report, format: Format, show_tables: Callable[[Report], None]) -> None:  # noqa: A002  # the option's word
-    """Print a report in the format asked for."""
+    """Print a report in the requested format."""
     if format is Format.JSON:
         write(report.to_json())
     elif format is Format.CSV:
@@ -66,34 +67,36 @@ def show(report: Report, format: Format, show_tables: Callable[[Report], None]) 
 def show_table(
     title: str, columns: Mapping[str, str], rows: Sequence[Row], *, dispensable: Sequence[Sequence[str]] = ()
 ) -> None:
-    """Print a table for people: in a terminal as narrow as whole words allow, into a pipe as wide as it needs to be.
+    """Print a table: headers wrap between words to fit a terminal; into a pipe it is as wide as it needs to be.
 
     Args:
-        title: stands above it.
-        columns: by column of the report, what the table's column is called.
-        rows: a network row is set off from the layers above it.
-        dispensable: columns that go together, and are left out, first ones first, while a terminal is too narrow.
+        title: the line above the table.
+        columns: by column of the report, the header in the table.
+        rows: a line separates a network row from the layers above it.
+        dispensable: groups of columns to leave out, in this order, until the table fits the terminal.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
-    spare = list(dispensable)
-    while console.is_terminal and spare and _width(_word_widths(columns, rows)) > console.width:
-        left_out = spare.pop(0)
-        columns = {column: header for column, header in columns.items() if column not in left_out}
+    groups = list(dispensable)
+    while console.is_terminal and groups and _width(_word_widths(columns, rows)) > console.width:
+        dropped = groups.pop(0)
+        columns = {column: header for column, header in columns.items() if column not in dropped}
+
     headers = _header_widths(columns, rows)
     fits = not console.is_terminal or _width(headers) <= console.width
     widths = headers if fits else _word_widths(columns, rows)
+
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for (column, header), width in zip(columns.items(), widths, strict=True):
-        is_text = any(isinstance(row.get(column), str) for row in rows)
-        table.add_column(header, justify="left" if is_text else "right", width=width)
+        table.add_column(header, justify="left" if _kind(column) is Kind.TEXT else "right", width=width)
     for place, row in enumerate(rows):
         is_last_layer = place + 1 < len(rows) and row["level"] == "layer" != rows[place + 1]["level"]
         table.add_row(*(_cell(column, row.get(column)) for column in columns), end_section=is_last_layer)
-    # Drawn into memory: rich writes to stdout in its own ways, which errors of writing would not survive.
+
+    # Draw into memory: rich's own writes to stdout would bypass the error handling of ``write``.
     drawn = io.StringIO()
     Console(file=drawn, width=_width(widths), force_terminal=console.is_terminal, highlight=False, markup=False).print(
         table
@@ -103,7 +106,7 @@ def show_table(
 
 
 def _word_widths(columns: Mapping[str, str], rows: Sequence[Row]) -> list[int]:
-    """Give how wide each column is if its header is broken between words."""
+    """Return the width of each column if its header wraps between words."""
     return [
         max(cells, *map(len, header.split()))
         for cells, header in zip(_cell_widths(columns, rows), columns.values(), strict=True)
@@ -111,7 +114,7 @@ def _word_widths(columns: Mapping[str, str], rows: Sequence[Row]) -> list[int]:
 
 
 def _header_widths(columns: Mapping[str, str], rows: Sequence[Row]) -> list[int]:
-    """Give how wide each column is if its header is one line."""
+    """Return the width of each column if its header is one line."""
     return list(map(max, _cell_widths(columns, rows), map(len, columns.values())))
 
 
@@ -122,7 +125,7 @@ def _cell_widths(columns: Mapping[str, str], rows: Sequence[Row]) -> list[int]:
 
 
 def _width(widths: Sequence[int]) -> int:
-    """Give how wide a table of such columns is."""
+    """Return the width of a table of such columns."""
     return sum(widths) + _GAP * len(widths)
 
 
@@ -130,7 +133,7 @@ _GAP = 2
 
 
 def for_people(rows: Sequence[Row]) -> list[Row]:
-    """Give the rows with a name for the network's, and rows and columns of a layer in one, as 300x784."""
+    """Return the rows with ``network`` as the network's name, and with a layer's rows and columns as size 300x784."""
     return [
         {**row, "layer": "network"}
         if row["level"] == "network"
@@ -141,7 +144,7 @@ def for_people(rows: Sequence[Row]) -> list[Row]:
 
 @contextmanager
 def noting_compilation(*, quiet: bool) -> Iterator[None]:
-    """Say it, should this process have to compile the passes over the weights."""
+    """Print a note if this process has to compile the passes over the weights."""
     from topoimp.compilation import telling_of_compilation
 
     with telling_of_compilation(lambda: note(COMPILING, quiet=quiet)):
@@ -152,27 +155,27 @@ COMPILING = "compiling for this machine, once; it takes some seconds"
 
 
 def in_view(report: Report) -> str:
-    """Give what a title adds where convolutions are not read as matrices."""
+    """Return the end of a title where convolutions are read in the view ``channel``."""
     return f", view {report.settings['view']}" if report.settings.get("view") == "channel" else ""
 
 
 def note_left_out(report: Report, *, quiet: bool) -> None:
-    """Say which layers were left out without being asked for."""
+    """Note the layers that were left out by default."""
     from topoimp.layers.catalogue import SINGLE_CHANNEL, SKIPPED_EMBEDDING
 
-    for reason, what, remedy in (
+    for reason, description, remedy in (
         (SKIPPED_EMBEDDING, "as embeddings or heads", "--embeddings adds them"),
         (SINGLE_CHANNEL, "as they have a single input channel", "the view matrix has them"),
     ):
         names = [name for name, found in report.left_out.items() if found == reason]
         if names:
             shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-            note(f"left out {what}: {shown}, {len(names)} in all ({remedy})", quiet=quiet)
+            note(f"left out {description}: {shown}, {len(names)} in all ({remedy})", quiet=quiet)
 
 
 @contextmanager
 def progress(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr, on a terminal only, while something takes long; gives a function of (done, in all)."""
+    """Show a progress bar if stderr is a terminal; yields a function of (steps done, steps in all)."""
     if quiet or not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
@@ -181,7 +184,7 @@ def progress(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]
 
 
 class _Bar:
-    """A bar that appears once there was nothing to be seen for a while."""
+    """A progress bar that appears after ``_PATIENCE`` seconds."""
 
     def __init__(self, title: str, stack: ExitStack) -> None:
         self._title, self._stack, self._start = title, stack, monotonic()
@@ -203,44 +206,35 @@ class _Bar:
 
 
 _PATIENCE = 0.5
-"""Seconds that people wait without wondering."""
+"""Seconds before a progress bar appears."""
 
 
-_SHARES = {
-    "density",
-    "sparsity",
-    "safe_sparsity",
-    "safe_sparsity_global",
-    "critical_density",
-    "retention",
-    "round_retention",
-    "retention_guaranteed",
-    "retention_iid",
-    "retention_random",
-    "retention_null",
-    "random_connected",
-    "excess",
-    "test_accuracy",
-    "accuracy_deviation",
-    "rate",
-}
+_TABLE_KINDS = {"size": Kind.TEXT, "accuracy_deviation": Kind.SHARE}
+"""The kinds of columns that tables add to those of reports."""
+
+
+def _kind(column: str) -> Kind:
+    return _TABLE_KINDS[column] if column in _TABLE_KINDS else COLUMNS[column].kind
 
 
 def _cell(column: str, value: Cell) -> str:
-    """Give a value as a person reads it: counts with separators, shares in percent, other numbers to four digits."""
+    """Return a value as text: counts with separators, shares in percent, other numbers to four digits."""
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}" if column not in ("round", "epoch", "seed") else str(value)
-    if isinstance(value, float):
-        return _percent(value) if column in _SHARES else f"{value:#.4g}".rstrip(".")
-    return plain(value)
+    if isinstance(value, str):
+        return plain(value)
+    kind = _kind(column)
+    if kind is Kind.INDEX:
+        return str(value)
+    if kind is Kind.SHARE:
+        return _percent(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:#.4g}".rstrip(".")  # a mean of counts is no count
 
 
 def _percent(share: float) -> str:
-    """Give a share in percent; only all of it reads 100 %, and only nothing 0 %."""
+    """Return a share in percent; only 1 reads 100 %, and only 0 reads 0 %."""
     text = f"{100 * share:.2f}"
     if text == "100.00" and share < 1:
         text = ">99.99"

@@ -35,7 +35,8 @@ from topoimp.layers.layer import Layer, as_layer
 from topoimp.pruning.bounds import LayerBound, layer_bound
 from topoimp.pruning.convolution_bound import InputSize
 from topoimp.pruning.masks import PackedMask, read_masks
-from topoimp.reports.report import COLUMNS, Report
+from topoimp.reports.columns import COLUMNS
+from topoimp.reports.report import Report
 from topoimp.rounds.planning import RoundOptions
 from topoimp.rounds.trainer import Trainer, parse_trainer
 from topoimp.topology.barcode import Barcode, Unit, barcode_of, neural_persistence, unit_of

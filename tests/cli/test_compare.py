@@ -102,7 +102,7 @@ def test_a_pipeline_stops_where_the_barcode_is_not_kept(topoimp, lenet, pruned, 
     assert outcome.status == status
     assert outcome.out.splitlines()[-2].startswith("network")
     assert outcome.err == (
-        "" if status == 0 else "error: --fail-if 'barcode_kept==0': layer 'fc1.weight' has barcode_kept false, and 3 "
+        "" if status == 0 else "error: gate 'barcode_kept==0': layer 'fc1.weight' has barcode_kept false, and 3 "
         "more of 4 rows\n"
     )  # fmt: skip
 
@@ -114,10 +114,8 @@ def test_each_gate_that_fires_has_a_line_and_the_report_is_printed(topoimp, lene
 
     retention = json.loads(outcome.out)["network"]["retention"]
     assert outcome.status == 3
-    assert (
-        outcome.err.splitlines()[0] == f"error: --fail-if 'network:retention<1': the network has retention {retention}"
-    )
-    assert outcome.err.splitlines()[1].startswith("error: --fail-if 'layer:dead_columns>0': layer 'fc1.weight' has ")
+    assert outcome.err.splitlines()[0] == f"error: gate 'network:retention<1': the network has retention {retention}"
+    assert outcome.err.splitlines()[1].startswith("error: gate 'layer:dead_columns>0': layer 'fc1.weight' has ")
     assert len(outcome.err.splitlines()) == 2
 
 

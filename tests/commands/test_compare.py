@@ -18,7 +18,7 @@ from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.layers.catalogue import LayerPatterns, select_layers
 from topoimp.layers.layer import as_layer
-from topoimp.reports.columns import distance_columns
+from topoimp.reports.rows import distance_columns
 from topoimp.topology.barcode import barcode_of, neural_persistence
 from topoimp.topology.distance import barcode_distances
 from topoimp.topology.forest import spanning_forest

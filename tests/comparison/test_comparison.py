@@ -7,7 +7,7 @@ from topoimp.comparison.comparison import OtherMask, compare_layers, other_check
 from topoimp.errors import CheckpointError, LayerError
 from topoimp.pruning.masks import MaskPruner
 from topoimp.pruning.preservation import together
-from topoimp.reports.columns import preservation_columns
+from topoimp.reports.rows import preservation_columns
 
 
 def compared(one, other):

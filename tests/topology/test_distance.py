@@ -8,7 +8,7 @@ from strategies import SEEDS, make_persistences, make_weight, persistences, weig
 from topoimp.choices import Essential
 from topoimp.errors import OptionError
 from topoimp.layers.layer import as_layer
-from topoimp.reports.columns import distance_columns
+from topoimp.reports.rows import distance_columns
 from topoimp.topology.barcode import Barcode, barcode_of
 from topoimp.topology.distance import (
     BarcodeDistances,

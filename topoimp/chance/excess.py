@@ -34,7 +34,7 @@ from topoimp.checkpoint.number_format import NumberFormat
 from topoimp.choices import Shuffle, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.layer import Layer
-from topoimp.reports.report import Row
+from topoimp.reports.columns import Row
 from topoimp.topology.forest import Forest
 
 MANY_TIES = 0.5

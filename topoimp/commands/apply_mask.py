@@ -9,8 +9,9 @@ from topoimp.kernels.threads import OnStep
 from topoimp.layers.catalogue import LayerPatterns, Layers
 from topoimp.pruning.masks import is_mask, masks_for
 from topoimp.pruning.preservation import Preservation, together
-from topoimp.reports.columns import layer_columns, left_out, pattern_settings, preservation_columns
-from topoimp.reports.report import Cell, Report, Row
+from topoimp.reports.columns import Cell, Row
+from topoimp.reports.report import Report
+from topoimp.reports.rows import layer_columns, left_out, pattern_settings, preservation_columns
 from topoimp.topology.forest import spanning_forest
 
 

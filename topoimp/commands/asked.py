@@ -12,8 +12,9 @@ from topoimp.layers.catalogue import LayerPatterns
 from topoimp.pruning.one_shot import Sweep, refuse_missed_targets, sweep
 from topoimp.pruning.rules import check_epsilon
 from topoimp.pruning.schedule import Schedule, plan_schedule, with_layer_rates
-from topoimp.reports.columns import left_out, pruning_settings
-from topoimp.reports.report import Cell, Report, Row
+from topoimp.reports.columns import Cell, Row
+from topoimp.reports.report import Report
+from topoimp.reports.rows import left_out, pruning_settings
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers, classify_tensors, natural, select_layers
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream, counted
-from topoimp.reports.columns import (
+from topoimp.reports.columns import Cell, Row
+from topoimp.reports.report import Report
+from topoimp.reports.rows import (
     left_out,
     pattern_settings,
 )
-from topoimp.reports.report import Cell, Report, Row
 from topoimp.topology.barcode import (
     check_norm,
     largest_strength,

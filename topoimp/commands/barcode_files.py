@@ -12,7 +12,7 @@ from topoimp.choices import BarConvention, Scale, check_seed
 from topoimp.errors import OptionError
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
-from topoimp.reports.report import Cell
+from topoimp.reports.columns import Cell
 from topoimp.topology.barcode import Unit
 from topoimp.topology.bars import Bars, bars_of, write_bars_csv, write_bars_npz
 from topoimp.topology.betti import DEFAULT_LEVELS, BettiNumbers, betti_curve, check_levels

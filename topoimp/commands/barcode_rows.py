@@ -7,8 +7,8 @@ import numpy as np
 from topoimp.arrays import FloatArray
 from topoimp.choices import Scale
 from topoimp.layers.catalogue import LayerInfo
-from topoimp.reports.columns import layer_columns, mean_persistence_columns, persistence_columns
-from topoimp.reports.report import Row
+from topoimp.reports.columns import Row
+from topoimp.reports.rows import layer_columns, mean_persistence_columns, persistence_columns
 from topoimp.topology.barcode import Barcode, Unit, barcode_of_forest, reason_undefined
 from topoimp.topology.forest import Forest
 from topoimp.topology.summaries import persistent_entropy, total_persistence

@@ -27,8 +27,9 @@ from topoimp.layers.streaming import LayerStream, counted
 from topoimp.pruning.bounds import LayerBound, exact_rate, global_safe_count, layer_bound
 from topoimp.pruning.convolution_bound import InputSize
 from topoimp.pruning.schedule import DEFAULT_RATE
-from topoimp.reports.columns import layer_columns, left_out, pattern_settings
-from topoimp.reports.report import Cell, Report, Row
+from topoimp.reports.columns import Cell, Row
+from topoimp.reports.report import Report
+from topoimp.reports.rows import layer_columns, left_out, pattern_settings
 from topoimp.topology.forest import spanning_forest
 
 

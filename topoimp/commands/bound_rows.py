@@ -8,7 +8,7 @@ from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerInfo, is_meant
 from topoimp.pruning.bounds import GlobalSafeCount, LayerBound, critical_compression, critical_density, rounds_above
 from topoimp.pruning.convolution_bound import InputSize, spatial_graph
-from topoimp.reports.report import Row
+from topoimp.reports.columns import Row
 
 
 def floor_columns(bound: LayerBound, rate: float) -> Row:

@@ -17,7 +17,9 @@ from topoimp.layers.catalogue import LayerPatterns, Layers, select_layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.pruning.masks import is_mask, masks_for, read_masks
 from topoimp.pruning.preservation import together
-from topoimp.reports.columns import (
+from topoimp.reports.columns import Cell, Row
+from topoimp.reports.report import Report
+from topoimp.reports.rows import (
     DISTANCES,
     REFERENCE,
     largest_of,
@@ -28,7 +30,6 @@ from topoimp.reports.columns import (
     persistence_columns,
     preservation_columns,
 )
-from topoimp.reports.report import Cell, Report, Row
 from topoimp.rounds.finished import OtherFiles, files_of
 from topoimp.topology.barcode import barcode_of_forest, largest_strength
 from topoimp.topology.distance import barcode_distances

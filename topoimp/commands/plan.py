@@ -14,8 +14,9 @@ from topoimp.kernels.threads import OnStep
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.streaming import LARGE, SIDE_BY_SIDE
 from topoimp.pruning.one_shot import LayerRound, Round
-from topoimp.reports.columns import rows_of_pruning
-from topoimp.reports.report import Report, Row
+from topoimp.reports.columns import Row
+from topoimp.reports.report import Report
+from topoimp.reports.rows import rows_of_pruning
 
 PROCESS_BYTES = 105_000_000
 """What is resident before a weight is read: the interpreter, numpy and the compiled passes (measured, Python 3.11)."""

@@ -15,8 +15,9 @@ from topoimp.layers.catalogue import LayerInfo
 from topoimp.pruning.masks import mask_bytes, mask_shapes
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.schedule import OneRound
-from topoimp.reports.columns import layer_columns, left_out, pattern_settings, rows_of_pruning
-from topoimp.reports.report import Report, Row
+from topoimp.reports.columns import Row
+from topoimp.reports.report import Report
+from topoimp.reports.rows import layer_columns, left_out, pattern_settings, rows_of_pruning
 from topoimp.rounds.loop import Plan
 from topoimp.rounds.planning import RoundOptions, plan_of, rewind_step, rewind_words
 from topoimp.rounds.round_rows import reference_of

@@ -8,7 +8,7 @@ from topoimp.commands.asked import Asked
 from topoimp.commands.pruning_job import Pruning, metadata_of
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.catalogue import LayerPatterns
-from topoimp.reports.columns import rows_of_pruning
+from topoimp.reports.rows import rows_of_pruning
 
 
 def prune_checkpoint(

@@ -12,8 +12,8 @@ from topoimp.data import Images, load_images
 from topoimp.errors import CheckpointError, DataError, OptionError, TopoimpError
 from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.layers.catalogue import natural
-from topoimp.reports.columns import left_out, pattern_settings
 from topoimp.reports.report import Report
+from topoimp.reports.rows import left_out, pattern_settings
 from topoimp.rounds.loop import await_ending_run
 from topoimp.rounds.planning import (
     RoundOptions,

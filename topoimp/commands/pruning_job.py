@@ -15,7 +15,8 @@ from topoimp.layers.streaming import LayerStream, counted
 from topoimp.pruning.masks import Masks, mask_bytes, mask_shapes, mask_writer, read_masks
 from topoimp.pruning.preservation import Preservation
 from topoimp.pruning.rules import Pruner
-from topoimp.reports.report import Cell, Report
+from topoimp.reports.columns import Cell
+from topoimp.reports.report import Report
 from topoimp.topology.forest import Forest
 from topoimp.writing.outputs import Outputs, plan_outputs
 from topoimp.writing.pruned_copy import write_pruned_copy

@@ -13,7 +13,8 @@ from topoimp.choices import Data, Recipes, check_seed, chosen
 from topoimp.data import Images, load_images
 from topoimp.errors import OptionError, OutputError
 from topoimp.kernels.threads import OnStep, available_threads
-from topoimp.reports.report import Report, Row, rows_of_file
+from topoimp.reports.columns import Row
+from topoimp.reports.report import Report, rows_of_file
 from topoimp.rounds.replicates import run_tasks
 from topoimp.rounds.run_folder import RECIPE, RunRecipe, SeedFiles
 from topoimp.training.recipes import Recipe, data_of_recipe, recipe_for

@@ -1,8 +1,8 @@
 """Gates: conditions on the rows of a report that make a command fail, such as ``retention<0.9``.
 
 A gate is a column, a comparison and a number. It is parsed, never evaluated. It fires if any row matches; ``layer:`` or
-``network:`` before it narrows that to such rows. True counts as 1 and false as 0. A value that is undefined makes it
-fire too: what could not be measured must not pass.
+``network:`` before it selects such rows alone. True counts as 1 and false as 0. An undefined value makes it fire too:
+a value that could not be measured must not pass.
 """
 
 import operator
@@ -13,7 +13,8 @@ from math import isfinite
 from types import MappingProxyType
 
 from topoimp.errors import OptionError
-from topoimp.reports.report import COLUMNS, Cell, Report, Row
+from topoimp.reports.columns import COLUMNS, Cell, Kind, Row
+from topoimp.reports.report import Report
 
 _COMPARISONS: MappingProxyType[str, Callable[[float, float], bool]] = MappingProxyType(
     {
@@ -38,11 +39,11 @@ class Gate:
     """A condition that no row may meet.
 
     Args:
-        text: as it was written.
+        text: the gate as the user wrote it.
         column: of the report.
         comparison: one of <, <=, >, >=, ==, !=.
-        number: what the column's value is compared with.
-        level: ``layer`` or ``network`` if only such rows count; None if all do.
+        number: the right-hand side of the comparison.
+        level: ``layer`` or ``network`` if the gate looks at such rows alone; None for all rows.
     """
 
     text: str
@@ -57,10 +58,10 @@ class Gate:
 
 
 def parse_gate(text: str) -> Gate:
-    """Read a gate.
+    """Parse a gate.
 
     Raises:
-        OptionError: if it is not written as one, or no report has such a column.
+        OptionError: if the text is no gate, or no report has such a column with numbers in it.
 
     >>> parse_gate("network: retention < 0.9")
     Gate(text='network: retention < 0.9', column='retention', comparison='<', number=0.9, level='network')
@@ -71,21 +72,20 @@ def parse_gate(text: str) -> Gate:
             f"the gate is {text!r}; it must be a column, one of {', '.join(_COMPARISONS)} and a number, as in "
             "'retention<0.9' or 'network:barcode_kept==0'"
         )
+
     level, column, comparison, number = found.group("level", "column", "comparison", "number")
     if column not in COLUMNS:
         raise OptionError(f"the gate is {text!r}; no report has a column {column!r}")
+    if COLUMNS[column].kind is Kind.TEXT:
+        raise OptionError(f"the gate is {text!r}; the column {column!r} holds text, and a gate needs numbers")
     return Gate(text, column, comparison, _number(number), level)
 
 
-def _number(text: str) -> float:
-    return _TRUTHS[text] if text in _TRUTHS else float(text)
-
-
 def fired_gates(gates: Sequence[Gate], report: Report) -> list[str]:
-    """Say of each gate that fires on which row it does, with which value, and on how many more.
+    """Return a sentence for each gate that fires: the first row that matches, its value, and how many more match.
 
     Raises:
-        OptionError: if the report has no such column in such rows, or it does not hold numbers there.
+        OptionError: if the report has no such column in such rows.
     """
     return [sentence for gate in gates if (sentence := _fired(gate, report)) is not None]
 
@@ -93,25 +93,27 @@ def fired_gates(gates: Sequence[Gate], report: Report) -> list[str]:
 def _fired(gate: Gate, report: Report) -> str | None:
     rows = [row for row in report.rows if gate.level in (None, row["level"]) and gate.column in row]
     if not rows:
-        which = f"{gate.level} row" if gate.level else "row"
-        raise OptionError(f"the gate is {gate.text!r}; no {which} of this report has a column {gate.column!r}")
-    wrong = next((row for row in rows if isinstance(row[gate.column], str)), None)
-    if wrong is not None:
-        raise OptionError(f"the gate is {gate.text!r}; {gate.column} is {wrong[gate.column]!r}, which is no number")
-    fired = [row for row in rows if row[gate.column] is None or gate.matches(float(row[gate.column] or 0))]
-    if not fired:
+        subject = f"{gate.level} row" if gate.level else "row"
+        raise OptionError(f"the gate is {gate.text!r}; no {subject} of this report has a column {gate.column!r}")
+
+    matching = [row for row in rows if row[gate.column] is None or gate.matches(float(row[gate.column] or 0))]
+    if not matching:
         return None
-    more = f", and {len(fired) - 1} more of {len(rows)} rows" if len(fired) > 1 else ""
-    return f"--fail-if {gate.text!r}: {_described(fired[0], gate.column)}{more}"
+    more = f", and {len(matching) - 1} more of {len(rows)} rows" if len(matching) > 1 else ""
+    return f"gate {gate.text!r}: {_described(matching[0], gate.column)}{more}"
 
 
 def _described(row: Row, column: str) -> str:
-    who = f"layer {row['layer']!r}" if row["level"] == "layer" else "the network"
-    of_other = f" of {row['other']}" if row.get("other") else ""
+    subject = f"layer {row['layer']!r}" if row["level"] == "layer" else "the network"
+    other = f" of {row['other']}" if row.get("other") else ""
     if row[column] is None:
         reason = f" ({row['undefined']})" if row.get("undefined") else ""
-        return f"{who}{of_other} has no {column}{reason}, and what is undefined does not pass"
-    return f"{who}{of_other} has {column} {_written(row[column])}"
+        return f"{subject}{other} has no {column}{reason}, and an undefined value does not pass"
+    return f"{subject}{other} has {column} {_written(row[column])}"
+
+
+def _number(text: str) -> float:
+    return _TRUTHS[text] if text in _TRUTHS else float(text)
 
 
 def _written(value: Cell) -> str:

@@ -22,7 +22,8 @@ from topoimp.pruning.masks import Masks, NonzeroPruner, mask_shapes, mask_writer
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.rules import Pruner
 from topoimp.pruning.schedule import OneRound, Schedule
-from topoimp.reports.report import Report, Row
+from topoimp.reports.columns import Row
+from topoimp.reports.report import Report
 from topoimp.rounds.checks import (
     check_held,
     check_mask,

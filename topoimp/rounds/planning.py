@@ -13,7 +13,7 @@ from topoimp.kernels.threads import available_threads, thread_count
 from topoimp.layers.catalogue import LayerPatterns, is_meant, select_layers
 from topoimp.pruning.rules import check_epsilon
 from topoimp.pruning.schedule import DEFAULT_RATE, plan_schedule, with_layer_rates
-from topoimp.reports.columns import pattern_settings
+from topoimp.reports.rows import pattern_settings
 from topoimp.rounds.loop import Plan
 from topoimp.training.recipes import Recipe
 

@@ -14,7 +14,8 @@ from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.masks import Masks, PackedMask
 from topoimp.pruning.one_shot import LayerRound, Round
 from topoimp.pruning.preservation import Preservation, graph_of_mask, preservation_under_mask, together
-from topoimp.reports.columns import (
+from topoimp.reports.columns import Row
+from topoimp.reports.rows import (
     DISTANCES,
     REFERENCE,
     distance_columns,
@@ -24,7 +25,6 @@ from topoimp.reports.columns import (
     persistence_columns,
     preservation_columns,
 )
-from topoimp.reports.report import Row
 from topoimp.rounds.training_task import METRICS, Metrics
 from topoimp.topology.barcode import barcode_of_forest, largest_strength
 from topoimp.topology.distance import barcode_distances

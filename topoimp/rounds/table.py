@@ -14,7 +14,8 @@ from statistics import fmean, stdev
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError
 from topoimp.layers.catalogue import natural
-from topoimp.reports.report import COLUMNS, Cell, Report, Row
+from topoimp.reports.columns import COLUMNS, Cell, Row
+from topoimp.reports.report import Report
 from topoimp.rounds.run_folder import RECIPE, RoundFiles, pruning_name, read_toml
 
 GROUPED_BY = ("method", "epsilon", "scope", "rate", "round", "level", "layer")

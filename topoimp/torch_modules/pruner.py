@@ -20,8 +20,8 @@ from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.rules import check_epsilon
 from topoimp.pruning.schedule import OneRound, Schedule, Targets, plan_schedule, with_layer_rates
-from topoimp.reports.columns import left_out, pruning_settings, rows_of_pruning
 from topoimp.reports.report import Report
+from topoimp.reports.rows import left_out, pruning_settings, rows_of_pruning
 from topoimp.torch_modules.masks import ModuleMasks, masks_by_parameter, put_on
 from topoimp.torch_modules.round_masks import edges_of, masks_of_round
 from topoimp.torch_modules.weights import layers_of_module, named_weights

@@ -1,0 +1,153 @@
+"""Numbers in, rows out: the columns that several commands share, and their settings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from types import MappingProxyType
+
+from topoimp.choices import Method, NeuralPersistence, Scope
+from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers
+from topoimp.pruning.one_shot import Round
+from topoimp.pruning.preservation import Preservation
+from topoimp.pruning.schedule import Schedule
+from topoimp.reports.columns import Cell, Row
+from topoimp.topology.barcode import Barcode, neural_persistence
+from topoimp.topology.distance import BarcodeDistances
+
+DISTANCES = tuple(field.name for field in fields(BarcodeDistances))
+"""The columns of the distances between two barcodes."""
+
+REFERENCE = "_reference"
+"""Suffix of the columns that describe the reference."""
+
+
+def layer_columns(info: LayerInfo) -> Row:
+    """Return the columns that identify a layer."""
+    return {
+        "level": "layer",
+        "layer": info.name,
+        "rows": info.n_rows,
+        "columns": info.n_columns,
+        "dtype": info.number_format.name,
+        "view": info.view,
+    }
+
+
+def pattern_settings(patterns: LayerPatterns) -> dict[str, Cell | Sequence[str]]:
+    """Return the settings that select layers."""
+    return {
+        "include": list(patterns.include),
+        "exclude": list(patterns.exclude),
+        "embeddings": patterns.embeddings,
+        "groups": [f"{pattern}={n}" for pattern, n in patterns.groups],
+        "view": patterns.view,
+    }
+
+
+def pruning_settings(
+    schedule: Schedule,
+    *,
+    method: Method,
+    epsilon: float,
+    scope: Scope,
+    sparsity: float | None,
+    seed: int,
+    patterns: LayerPatterns,
+    layer_rates: Mapping[str, float] | None,
+) -> dict[str, Cell | Sequence[str]]:
+    """Return the settings of a pruning in rounds; a setting that its method ignores is None."""
+    settings: dict[str, Cell | Sequence[str]] = {
+        "method": method,
+        "epsilon": epsilon if method is Method.TOPOLOGICAL else None,
+        "scope": scope,
+        "rounds": schedule.n_rounds,
+        "rate": schedule.effective_rate(),
+        "sparsity": sparsity,
+        "seed": seed if method is Method.RANDOM else None,
+        **pattern_settings(patterns),
+    }
+    if layer_rates:
+        settings["layer_rates"] = [f"{pattern}={float(rate)!r}" for pattern, rate in layer_rates.items()]
+    return settings
+
+
+def preservation_columns(preservation: Preservation) -> Row:
+    """Return the columns of a layer's kept weights, components, cycles and forest."""
+    return {
+        "n_weights": preservation.n_weights,
+        "n_edges": preservation.n_edges,
+        "n_kept": preservation.n_kept,
+        "density": preservation.density,
+        "sparsity": (preservation.n_weights - preservation.n_kept) / preservation.n_weights,
+        "compression_ratio": preservation.n_weights / preservation.n_kept if preservation.n_kept else None,
+        "floor": preservation.floor,
+        "beta0": preservation.beta0,
+        "beta0_reference": preservation.beta0_reference,
+        "beta1": preservation.beta1,
+        "beta0_kept": preservation.beta0_kept,
+        "barcode_kept": preservation.barcode_kept,
+        "retention": preservation.n_forest_kept / preservation.floor if preservation.floor else None,
+    }
+
+
+def distance_columns(distances: BarcodeDistances | None) -> Row:
+    """Return the columns of four distances; all blank for None."""
+    return dict.fromkeys(DISTANCES) if distances is None else asdict(distances)
+
+
+def rows_of_pruning(infos: Sequence[LayerInfo], round_: Round) -> list[Row]:
+    """Return a row for each layer of a round of pruning, and one for the network."""
+    rows: list[Row] = []
+    for info in infos:
+        layer = round_.layers[info.name]
+        numbers: Row = {"round": round_.number, "target": layer.target, "floor_binds": layer.floor_binds}
+        rows.append({**layer_columns(info), **numbers, **preservation_columns(layer.left)})
+
+    missed = bool(round_.missed)
+    network: Row = {"level": "network", "round": round_.number, "target": round_.target, "floor_binds": missed}
+    return [*rows, {**network, **preservation_columns(round_.left)}]
+
+
+def left_out(layers: Layers) -> dict[str, str]:
+    """Return, by tensor that is not selected, the reason."""
+    return {tensor.name: tensor.reason for tensor in layers.left_out}
+
+
+PERSISTENCE_COLUMNS = MappingProxyType(
+    {
+        NeuralPersistence.RIECK: "np_rieck",
+        NeuralPersistence.RIECK_FINITE: "np_rieck_finite",
+        NeuralPersistence.BALWANI: "np_balwani",
+    }
+)
+"""By convention of neural persistence, its column."""
+
+
+def persistence_columns(
+    barcode: Barcode, *, network_scale: float | None, layer_scale: float | None, p: float, suffix: str = ""
+) -> Row:
+    """Return a layer's neural persistence in every convention, each at its own scale."""
+    scales = {
+        NeuralPersistence.RIECK: network_scale,
+        NeuralPersistence.RIECK_FINITE: network_scale,
+        NeuralPersistence.BALWANI: layer_scale,
+    }
+    return {
+        column + suffix: neural_persistence(barcode, convention, scale=scales[convention], p=p)
+        for convention, column in PERSISTENCE_COLUMNS.items()
+    }
+
+
+def mean_persistence_columns(rows: Sequence[Row], *, suffix: str = "") -> Row:
+    """Return the mean over the layers of every neural persistence; None if a layer has none."""
+    means: dict[str, float | None] = {}
+    for column in PERSISTENCE_COLUMNS.values():
+        values = [row[column + suffix] for row in rows]
+        numbers = [value for value in values if isinstance(value, float)]
+        means[column + suffix] = sum(numbers) / len(numbers) if len(numbers) == len(values) else None
+    return means
+
+
+def largest_of(rows: Sequence[Row], column: str) -> float | None:
+    """Return the largest value of a column over the layers; None if a layer has none, or there is no layer."""
+    values = [value for row in rows if isinstance(value := row[column], float)]
+    return max(values) if values and len(values) == len(rows) else None
