@@ -235,10 +235,10 @@ def write_table(lines: Sequence[Line]) -> None:
 
 HEADER = """## Whole processes
 
-Medians of interleaved runs, file caches warm; the limit is computed from the other's time in the same run (cat: twice
-and one second; cp and sync: twice; magnitude: 1.2 times; barcode: 2.5 times), or is a time of its own. Memory is the
-most that was resident; it may be 400 MB and the largest tensor. The checkpoints are synthetic, with the shapes of real
-models, bfloat16, in one file.
+Times are medians of interleaved runs with warm file caches. The limit of a line is a time of its own, or follows from
+the other program's time in the same run: cat, twice and one second; cp and sync, twice; magnitude, 1.2 times; barcode,
+2.5 times. Memory is the peak resident memory; its limit is 400 MB plus the largest tensor. The checkpoints are
+synthetic: one file with the shapes of a real model, in bfloat16.
 
 | what | against | ours, s | theirs, s | limit, s | memory, MB | limit, MB | runs | |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
