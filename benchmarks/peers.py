@@ -77,7 +77,7 @@ def prim_forest(strengths: Strengths) -> int:
 
 def sort_forest(strengths: Strengths) -> int:
     """Give the number of forest edges, by sorting all edges and joining them: what one would write in an afternoon."""
-    from topoimp.kernels.forests import join_edges
+    from topoimp.kernels.components import join_edges
 
     order = np.argsort(-strengths.ravel(), kind="stable")
     n_vertices = sum(strengths.shape)

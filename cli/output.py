@@ -145,7 +145,7 @@ def for_people(rows: Sequence[Row]) -> list[Row]:
 @contextmanager
 def noting_compilation(*, quiet: bool) -> Iterator[None]:
     """Print a note if this process has to compile the passes over the weights."""
-    from topoimp.compilation import telling_of_compilation
+    from topoimp.kernels.compiled import telling_of_compilation
 
     with telling_of_compilation(lambda: note(COMPILING, quiet=quiet)):
         yield

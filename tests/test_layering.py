@@ -11,7 +11,6 @@ HOUSE = (
     "errors",
     "choices",
     "arrays",
-    "compilation",
     "kernels",
     "checkpoint",
     "layers",

@@ -16,7 +16,7 @@ import numpy as np
 
 from topoimp.arrays import BoolArray, IndexArray
 from topoimp.choices import check_seed
-from topoimp.kernels.forests import join_edges
+from topoimp.kernels.components import join_edges
 
 
 def generator_of(name: str, seed: int) -> np.random.Generator:

@@ -12,7 +12,7 @@ import numpy as np
 from topoimp.arrays import CodeArray
 from topoimp.checkpoint.number_format import BF16, F8_E4M3, F8_E5M2, F16, F32, F64, NumberFormat, common_bits
 from topoimp.errors import LayerError
-from topoimp.kernels.comparing import hold_against, hold_against_wide
+from topoimp.kernels.comparing import compare_weights, compare_wide_weights
 from topoimp.kernels.threads import PIECE, in_parallel, pieces, thread_count
 from topoimp.layers.layer import Layer
 from topoimp.topology.forest import Forest
@@ -123,7 +123,7 @@ def _holding(layer: Layer, other: Layer) -> Callable[[int, int], Agreement]:
 def _held(number_format: NumberFormat, here: CodeArray, there: CodeArray, start: int, stop: int) -> Agreement:
     mask, largest = number_format.code_dtype.type(number_format.magnitude_mask), np.zeros(1)
     if number_format == F64:
-        return Agreement(*hold_against_wide(here, there, start, stop, mask, largest), float(largest[0]))
+        return Agreement(*compare_wide_weights(here, there, start, stop, mask, largest), float(largest[0]))
     shift, exponent = _AS_FLOAT32[number_format]
-    counts = hold_against(here, there, start, stop, mask, np.uint32(shift), largest)
+    counts = compare_weights(here, there, start, stop, mask, np.uint32(shift), largest)
     return Agreement(*counts, float(np.ldexp(largest[0], exponent)))

@@ -1,24 +1,25 @@
-"""The pass that matches two sorted lists of bars, and the one that reads the matching.
+"""Kernels that match two sorted lists of bars at the least cost, and that read the matching back.
 
-Lists are persistences above 0, descending. A matching that keeps the order is a path through a grid, from (0, 0) to
-(len(u), len(v)): a step of (1, 1) matches a bar of u with one of v, a step of (1, 0) or (0, 1) leaves one without a
-partner. Only some pairs are looked at: those of bar i of u with the bars ``first[i]`` to ``end[i] - 1`` of v; neither
-``first`` nor ``end`` descends. One row of the grid is kept, and one byte for each pair.
+Both lists hold persistences above 0, descending. A matching that keeps the order is a path through a grid, from (0, 0)
+to (len(u), len(v)): a step of (1, 1) matches a bar of u with one of v, a step of (1, 0) or (0, 1) sends one bar to the
+diagonal. Only some pairs are tried: bar i of u with the bars ``first[i]`` to ``end[i] - 1`` of v, where neither
+``first`` nor ``end`` descends. The memory is one row of the grid, and one byte for each pair.
 """
 
 from topoimp.arrays import ByteArray, FloatArray, IndexArray
-from topoimp.compilation import compiled
+from topoimp.kernels.compiled import compiled
 
 MATCH, DROP_U, DROP_V = 0, 1, 2
+"""The steps of a path."""
 
 
-@compiled
+@compiled()
 def cost_of(length: float, order: int) -> float:
-    """Give what a step costs, for the other functions here: a length, or its square for order 2."""
+    """Return the cost of a step: its length, or the square of it for order 2."""
     return length if order == 1 else length * length
 
 
-@compiled
+@compiled("u", "v", "first", "end", "starts")
 def align(
     u: FloatArray,
     v: FloatArray,
@@ -29,25 +30,26 @@ def align(
     costs: FloatArray,
     steps: ByteArray,
 ) -> None:
-    """Find the cheapest path. Of equally cheap steps a match comes first.
+    """Find the cheapest path; of equally cheap steps a match comes first.
 
     Args:
-        u: descending, shape (n,).
-        v: descending, shape (m,).
-        first: of the pairs of each bar of u, where they begin in v; shape (n,).
-        end: one beyond their last, at least ``first`` and at most m.
-        starts: where the pairs of each bar of u begin in ``steps``.
-        order: 1, or 2 to square what each step costs.
-        costs: shape (m + 1,), written; the last is the cost of the path.
-        steps: one per pair, written: the last step of the cheapest path to behind that pair.
+        u: shape (n,).
+        v: shape (m,).
+        first: first bar of v that each bar of u is tried with, shape (n,).
+        end: one beyond the last, at least ``first`` and at most m.
+        starts: place in ``steps`` of the first pair of each bar of u.
+        order: 1, or 2 for squared costs.
+        costs: written, shape (m + 1,); the last is the cost of the path.
+        steps: written: for each pair, the last step of the cheapest path that ends behind the pair.
     """
     costs[0] = 0.0
-    reached = 0  # costs up to here are of the row before; beyond them lies no pair yet
+    reached = 0  # costs up to here belong to the row before; no pair lies beyond them yet
     for i in range(u.size):
         low, high = first[i], end[i]
         while reached < high:
             costs[reached + 1] = costs[reached] + cost_of(v[reached] / 2, order)
             reached += 1
+
         x = u[i]
         drop_u = cost_of(x / 2, order)
         before, left = costs[low], costs[low] + drop_u
@@ -64,24 +66,25 @@ def align(
             costs[j + 1] = best
             steps[starts[i] + j - low] = step
             before, left = above, best
+
     while reached < v.size:
         costs[reached + 1] = costs[reached] + cost_of(v[reached] / 2, order)
         reached += 1
 
 
-@compiled
+@compiled("first", "end", "starts", "steps")
 def read_partners(
     first: IndexArray, end: IndexArray, starts: IndexArray, steps: ByteArray, n_v: int, partners: IndexArray
 ) -> None:
-    """Walk the cheapest path back: for each bar of u its partner's place in v, -1 if it goes to the diagonal.
+    """Walk the cheapest path back, and write the place in v of each bar's partner; -1 for the diagonal.
 
     Args:
-        first: as for ``align``, and so are ``end``, ``starts`` and ``steps``.
-        end: the same.
-        starts: the same.
-        steps: the same.
+        first: as for ``align``, like ``end``, ``starts`` and ``steps``.
+        end: see above.
+        starts: see above.
+        steps: see above.
         n_v: length of v.
-        partners: shape (n,), written.
+        partners: written, shape (n,).
     """
     j = n_v
     for i in range(first.size - 1, -1, -1):

@@ -1,84 +1,86 @@
-"""The pass that holds the weights of two layers of one shape against each other.
+"""Kernels that compare the weights of two layers of one shape.
 
-Arguments are as in ``forests``: stored codes, a mask that takes the sign away, and the part to look at. Strengths are
-subtracted as numbers, whatever the format: the magnitude code of any format of 32 bits or less, moved to the left, is
-the code of a float32 that is the strength divided by a power of two, one and the same for all weights.
+Magnitudes are subtracted as numbers in every format: shifted left, the magnitude code of any format of 32 bits or less
+is the code of a float32, namely the magnitude divided by a power of two that is the same for all weights.
 """
-
-from typing import Any
 
 import numpy as np
 
-from topoimp.arrays import CodeArray, FloatArray
-from topoimp.compilation import compiled
+from topoimp.arrays import Code, CodeArray, FloatArray
 from topoimp.kernels import BLOCK
+from topoimp.kernels.compiled import compiled
 
 
-@compiled
-def apart(a: Any, b: Any, shift: Any) -> float:
-    """Give, for the other functions here, how far two strengths are apart, as float64."""
+@compiled()
+def difference_of(a: Code, b: Code, shift: np.uint32) -> float:
+    """Return the difference of two magnitudes as float64."""
     x = np.uint32(np.uint32(a) << shift).view(np.float32)
     y = np.uint32(np.uint32(b) << shift).view(np.float32)
     return abs(np.float64(x) - np.float64(y))
 
 
-@compiled
-def hold_against(
-    codes: CodeArray, others: CodeArray, start: int, stop: int, mask: Any, shift: Any, largest: FloatArray
+@compiled("codes", "others")
+def compare_weights(
+    codes: CodeArray, others: CodeArray, start: int, stop: int, mask: Code, shift: np.uint32, largest: FloatArray
 ) -> tuple[int, int]:
-    """Count the weights of a part that both layers have and those that changed, and find the largest difference.
+    """Count a part's weights that are not zero in both layers, and find the largest difference.
 
-    Blocks are subtracted as float32, which is quick. One that may hold the largest difference is gone through again as
-    float64; there are few, as one that stays behind the largest so far is passed over.
+    A block is subtracted as float32, which is quick. Only a block that may hold the largest difference so far is
+    subtracted again as float64; such blocks are few.
 
     Args:
-        codes: weights of one layer of 32 bits or less, flat.
-        others: those of the other, of the same format.
+        codes: weights of one layer, of 32 bits or less, flat.
+        others: weights of the other layer, of the same format.
         start: first weight of the part.
         stop: one beyond its last.
-        mask: takes the sign away.
-        shift: how far to the left magnitude codes are moved, as uint32.
-        largest: shape (1,); raised to the largest difference of the float32, if that is larger.
+        mask: clears the sign bit.
+        shift: bits by which magnitude codes are shifted to the left.
+        largest: updated: the largest difference of the float32, shape (1,).
 
     Returns:
-        how many weights are not zero in both, and how many of these differ in strength.
+        The number of weights that are not zero in both, and the number of these that differ in magnitude.
     """
     kind = codes.dtype.type
     n_both, n_changed = 0, 0
     to_beat = np.uint32(0)
     in_blocks = stop - (stop - start) % BLOCK
-    for base in range(start, in_blocks, BLOCK):  # of a constant width, which is what makes it fast
-        here, there = codes[base : base + BLOCK], others[base : base + BLOCK]
+
+    for base in range(start, in_blocks, BLOCK):
+        # Loops of constant length are the fast ones.
+        block, other_block = codes[base : base + BLOCK], others[base : base + BLOCK]
         n_lacking, n_same, furthest = kind(0), kind(0), np.uint32(0)
         for i in range(BLOCK):
-            a, b = kind(here[i] & mask), kind(there[i] & mask)
+            a, b = kind(block[i] & mask), kind(other_block[i] & mask)
             lacks = (kind(1) if a == kind(0) else kind(0)) | (kind(1) if b == kind(0) else kind(0))
             n_lacking = kind(n_lacking + lacks)
             n_same = kind(n_same + (lacks | (kind(1) if a == b else kind(0))))
         for i in range(BLOCK):
-            x = np.uint32(np.uint32(here[i] & mask) << shift).view(np.float32)
-            y = np.uint32(np.uint32(there[i] & mask) << shift).view(np.float32)
+            x = np.uint32(np.uint32(block[i] & mask) << shift).view(np.float32)
+            y = np.uint32(np.uint32(other_block[i] & mask) << shift).view(np.float32)
             code = np.float32(abs(x - y)).view(np.uint32)  # without a sign, codes order like the numbers
             furthest = code if code > furthest else furthest
         n_both += BLOCK - int(n_lacking)
         n_changed += BLOCK - int(n_same)
+
         if furthest >= to_beat and furthest > np.uint32(0):
             to_beat = furthest
             for i in range(base, base + BLOCK):
-                largest[0] = max(largest[0], apart(codes[i] & mask, others[i] & mask, shift))
-    for i in range(in_blocks, stop):  # what is left of the last block
+                largest[0] = max(largest[0], difference_of(codes[i] & mask, others[i] & mask, shift))
+
+    # The weights behind the last whole block.
+    for i in range(in_blocks, stop):
         a, b = kind(codes[i] & mask), kind(others[i] & mask)
         n_both += 1 if a != kind(0) and b != kind(0) else 0
         n_changed += 1 if a != kind(0) and b != kind(0) and a != b else 0
-        largest[0] = max(largest[0], apart(a, b, shift))
+        largest[0] = max(largest[0], difference_of(a, b, shift))
     return n_both, n_changed
 
 
-@compiled
-def hold_against_wide(
-    codes: CodeArray, others: CodeArray, start: int, stop: int, mask: Any, largest: FloatArray
+@compiled("codes", "others")
+def compare_wide_weights(
+    codes: CodeArray, others: CodeArray, start: int, stop: int, mask: Code, largest: FloatArray
 ) -> tuple[int, int]:
-    """Do what ``hold_against`` does with weights of 64 bits."""
+    """Do the same as ``compare_weights`` for weights of 64 bits."""
     zero = codes.dtype.type(0)
     n_both, n_changed = 0, 0
     for i in range(start, stop):

@@ -1,39 +1,30 @@
-"""The passes that count weights by their magnitude codes.
-
-Arguments are as in ``forests``: stored codes, a mask that takes the sign away, and the part to look at.
-"""
-
-from typing import Any
+"""Kernels that count weights by their magnitude codes."""
 
 import numpy as np
 
-from topoimp.arrays import CodeArray, IndexArray
-from topoimp.compilation import compiled
+from topoimp.arrays import Code, CodeArray, IndexArray
 from topoimp.kernels import BLOCK
+from topoimp.kernels.compiled import compiled
+
+LANES = 4
+"""Counters of ``count_between`` for each bound: neighbouring weights, often between the same bounds, take turns."""
 
 
-@compiled
+@compiled("ranks")
 def count_digits(
-    ranks: CodeArray,
-    start: int,
-    stop: int,
-    mask: Any,  # a scalar of the ranks' type
-    shift: int,
-    prefix: int,
-    is_first: bool,
-    counts: IndexArray,
+    ranks: CodeArray, start: int, stop: int, mask: Code, shift: int, prefix: int, is_first: bool, counts: IndexArray
 ) -> None:
     """Add up how often each 16-bit digit occurs among the ranks of a part; rank 0 is not counted.
 
     Args:
         ranks: unsigned integers of 32 or 64 bits, flat.
-        start: first of the part.
+        start: first rank of the part.
         stop: one beyond its last.
         mask: bits that belong to the rank.
         shift: the digit's lowest bit.
         prefix: the bits above the digit that a rank must have.
         is_first: whether the digit is the first, so that there is no prefix.
-        counts: 65,536 counts, updated.
+        counts: updated, shape (65536,).
     """
     kind = ranks.dtype.type
     low, above, wanted = kind(shift), kind(16), kind(prefix)
@@ -45,6 +36,7 @@ def count_digits(
                 if rank != kind(0):
                     counts[kind(rank >> low)] += 1
             continue
+
         n_matching = kind(0)
         for j in range(block.size):
             rank = kind(kind(kind(block[j] & mask) >> low) >> above)
@@ -56,43 +48,44 @@ def count_digits(
                     counts[kind(kind(rank >> low) & kind(65535))] += 1
 
 
-@compiled
-def count_codes(codes: CodeArray, start: int, stop: int, mask: Any, counts: IndexArray) -> None:
+@compiled("codes")
+def count_codes(codes: CodeArray, start: int, stop: int, mask: Code, counts: IndexArray) -> None:
     """Add up how often each magnitude code occurs among the codes, of 8 or 16 bits, of a part."""
     kind = codes.dtype.type
     for i in range(start, stop):
         counts[kind(codes[i] & mask)] += 1
 
 
-@compiled
-def count_equal(codes: CodeArray, start: int, stop: int, mask: Any, code: Any) -> int:
+@compiled("codes")
+def count_equal(codes: CodeArray, start: int, stop: int, mask: Code, code: Code) -> int:
     """Count the weights of a part that have a magnitude code."""
     kind = codes.dtype.type
     n_equal = 0
     for base in range(start, stop, BLOCK):
         block = codes[base : min(base + BLOCK, stop)]
-        n_here = kind(0)
+        n_in_block = kind(0)
         for j in range(block.size):
-            n_here = kind(n_here + (kind(1) if kind(block[j] & mask) == code else kind(0)))
-        n_equal += int(n_here)
+            n_in_block = kind(n_in_block + (kind(1) if kind(block[j] & mask) == code else kind(0)))
+        n_equal += int(n_in_block)
     return n_equal
 
 
-@compiled
-def place_of_equal(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, n: int, skipped: IndexArray) -> int:
-    """Give the flat index of the n-th weight of a part, from 1, that has a magnitude code.
+@compiled("codes", "skipped")
+def place_of_equal(codes: CodeArray, start: int, stop: int, mask: Code, code: Code, n: int, skipped: IndexArray) -> int:
+    """Return the flat index of the n-th weight of a part, from 1, that has a magnitude code; -1 if there are fewer.
 
-    Those ``skipped``, ascending and none of them before the part, do not count.
+    The indices ``skipped``, ascending and none before the part, do not count.
     """
     kind = codes.dtype.type
     next_skipped = 0
     for base in range(start, stop, BLOCK):
         block = codes[base : min(base + BLOCK, stop)]
-        n_here = kind(0)
+        n_in_block = kind(0)
         for j in range(block.size):
-            n_here = kind(n_here + (kind(1) if kind(block[j] & mask) == code else kind(0)))
-        if n_here == kind(0):
+            n_in_block = kind(n_in_block + (kind(1) if kind(block[j] & mask) == code else kind(0)))
+        if n_in_block == kind(0):
             continue
+
         for j in range(block.size):
             if kind(block[j] & mask) == code:
                 if next_skipped < skipped.size and skipped[next_skipped] == base + j:
@@ -104,64 +97,63 @@ def place_of_equal(codes: CodeArray, start: int, stop: int, mask: Any, code: Any
     return -1
 
 
-@compiled
-def count_until(codes: CodeArray, start: int, stop: int, mask: Any, code: Any, last: int) -> int:
-    """Count the weights of a part that are stronger than a magnitude code, or have it and come up to ``last``."""
+@compiled("codes")
+def count_until(codes: CodeArray, start: int, stop: int, mask: Code, code: Code, last: int) -> int:
+    """Count the weights of a part that are stronger than a magnitude code, or have it at index ``last`` or before."""
     kind = codes.dtype.type
     n_counted = 0
-    least = code if code != kind(0) else kind(1)
     middle = min(max(last + 1, start), stop)
+
+    least = code if code != kind(0) else kind(1)
     for base in range(start, middle, BLOCK):
         block = codes[base : min(base + BLOCK, middle)]
-        n_here = kind(0)
+        n_in_block = kind(0)
         for j in range(block.size):
-            n_here = kind(n_here + (kind(1) if kind(block[j] & mask) >= least else kind(0)))
-        n_counted += int(n_here)
+            n_in_block = kind(n_in_block + (kind(1) if kind(block[j] & mask) >= least else kind(0)))
+        n_counted += int(n_in_block)
+
     for base in range(middle, stop, BLOCK):
         block = codes[base : min(base + BLOCK, stop)]
-        n_here = kind(0)
+        n_in_block = kind(0)
         for j in range(block.size):
-            n_here = kind(n_here + (kind(1) if kind(block[j] & mask) > code else kind(0)))
-        n_counted += int(n_here)
+            n_in_block = kind(n_in_block + (kind(1) if kind(block[j] & mask) > code else kind(0)))
+        n_counted += int(n_in_block)
     return n_counted
 
 
-LANES = 4
-"""Weights that follow each other are counted apart: they often lie between the same bounds, and wait for no other."""
-
-
-@compiled
+@compiled("codes", "table", "bounds")
 def count_between(
     codes: CodeArray,
     start: int,
     stop: int,
-    mask: Any,
+    mask: Code,
     shift: int,
     table: CodeArray,
     bounds: CodeArray,
     most_in_one: int,
     counts: IndexArray,
-    places: CodeArray,
+    scratch: CodeArray,
 ) -> None:
-    """Add up how many weights of a part lie between some bounds: at the first place those below the first bound.
+    """Add up how many weights of a part lie between successive bounds; the first count is of those below all bounds.
 
     Args:
         codes: stored codes, flat.
-        start: first of the part.
+        start: first weight of the part.
         stop: one beyond its last.
-        mask: takes the sign away.
-        shift: takes all bits of a magnitude code away but those that it is looked up by.
-        table: of 32 bits; by these bits, how many bounds are at most the least code that begins with them.
+        mask: clears the sign bit.
+        shift: bits of a magnitude code that its place in ``table`` does not depend on.
+        table: uint32: for each value of the remaining bits, the number of bounds up to the least code that begins so.
         bounds: ascending, the last above all magnitude codes.
-        most_in_one: how many bounds there are, at most, that begin alike.
-        counts: shape (``LANES``, bounds), updated; what counts is the sum over the first axis.
-        places: of 32 bits, room for as many as are looked at together.
+        most_in_one: largest number of bounds that begin with the same bits.
+        counts: updated, shape (``LANES``, bounds); the sum over the first axis is the result.
+        scratch: uint32, as long as the number of weights to take at a time.
     """
     kind = codes.dtype.type
     low, one, none = kind(shift), np.uint32(1), np.uint32(0)
+    places = scratch
     for base in range(start, stop, places.size):
+        # Look up all places first, without a branch, so that the processor overlaps them.
         block = codes[base : min(base + places.size, stop)]
-        # Without a branch, and nothing counted yet: several weights are looked up at a time.
         for i in range(block.size):
             rank = kind(block[i] & mask)
             place = table[kind(rank >> low)]
@@ -170,6 +162,7 @@ def count_between(
             for i in range(block.size):
                 while bounds[places[i]] <= kind(block[i] & mask):
                     places[i] += one
+
         whole = block.size // 4 * 4
         for i in range(0, whole, 4):
             counts[0, places[i]] += 1

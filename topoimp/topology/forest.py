@@ -21,15 +21,11 @@ import numpy as np
 from topoimp.arrays import BoolArray, CodeArray, FloatArray, IndexArray
 from topoimp.errors import LayerError
 from topoimp.kernels import BLOCK
-from topoimp.kernels.forests import (
+from topoimp.kernels.collecting import SORT_COUNTS, collect_strongest, sort_strongest_first
+from topoimp.kernels.components import join_best_edges, join_edges, label_components
+from topoimp.kernels.strongest import (
     GROUP,
-    SORT_COUNTS,
     STRIP,
-    collect_strongest,
-    join_best_edges,
-    join_edges,
-    label_components,
-    sort_strongest_first,
     strongest_between,
     strongest_of_all,
     strongest_of_columns,

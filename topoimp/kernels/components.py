@@ -1,0 +1,120 @@
+"""Kernels that join a layer's vertices into components.
+
+Components are a union-find forest in one array ``parent`` of shape (n_vertices,), a root being its own parent.
+"""
+
+from topoimp.arrays import CodeArray, IndexArray, LabelArray
+from topoimp.kernels.compiled import compiled
+
+
+@compiled()
+def root_of(parent: IndexArray, vertex: int) -> int:
+    """Return the root of a vertex's component, and halve the path to it."""
+    while parent[vertex] != vertex:
+        parent[vertex] = parent[parent[vertex]]
+        vertex = parent[vertex]
+    return vertex
+
+
+@compiled("edges")
+def join_edges(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: int, joining: IndexArray) -> int:
+    """Find the edges that join two components, taken in the order of the array (Kruskal's rule).
+
+    Args:
+        edges: flat indices into the layer, shape (n,).
+        n_columns: columns of the layer.
+        parent: components so far; updated.
+        n_wanted: number of joining edges after which the search ends.
+        joining: written: places of the joining edges in ``edges``, ascending; shape (min(n, n_wanted),).
+
+    Returns:
+        The number of joining edges.
+    """
+    n_rows = parent.size - n_columns
+    n_joining = 0
+
+    for place in range(edges.size):
+        if n_joining == n_wanted:
+            break
+        edge = edges[place]
+        row = edge // n_columns
+        row_root = root_of(parent, row)
+        column_root = root_of(parent, n_rows + edge - row * n_columns)
+        if row_root != column_root:
+            parent[column_root] = row_root
+            joining[n_joining] = place
+            n_joining += 1
+    return n_joining
+
+
+@compiled()
+def label_components(parent: IndexArray, labels: LabelArray, scratch: LabelArray) -> int:
+    """Write the root of every vertex into ``labels``, and return the root of the largest component."""
+    sizes = scratch
+    for vertex in range(parent.size):
+        sizes[vertex] = 0
+
+    largest = 0
+    for vertex in range(parent.size):
+        root = root_of(parent, vertex)
+        labels[vertex] = root
+        sizes[root] += 1
+        if sizes[root] > sizes[largest]:
+            largest = root
+    return largest
+
+
+@compiled()
+def join_best_edges(
+    vertices: IndexArray,
+    best_ranks: CodeArray,
+    best_edges: IndexArray,
+    labels: LabelArray,
+    n_columns: int,
+    parent: IndexArray,
+    scratch: IndexArray,
+    joined: IndexArray,
+) -> int:
+    """Join every component along the first strongest of its vertices' edges (Boruvka's step).
+
+    Args:
+        vertices: the vertices to join; those without an edge have rank 0.
+        best_ranks: magnitude code of each vertex's best edge, shape (n_vertices,).
+        best_edges: its flat index, shape (n_vertices,).
+        labels: component of each vertex before the step.
+        n_columns: columns of the layer.
+        parent: components; updated.
+        scratch: shape (n_vertices,).
+        joined: written: flat indices of the edges that joined two components; as long as ``vertices``.
+
+    Returns:
+        The number of edges that joined two components.
+    """
+    # The vertex of each component whose edge is best; -1 for none.
+    chosen = scratch
+    for label in range(parent.size):
+        chosen[label] = -1
+    for vertex in vertices:
+        if best_ranks[vertex] == 0:
+            continue
+        other = chosen[labels[vertex]]
+        if (
+            other < 0
+            or best_ranks[vertex] > best_ranks[other]
+            or (best_ranks[vertex] == best_ranks[other] and best_edges[vertex] < best_edges[other])
+        ):
+            chosen[labels[vertex]] = vertex
+
+    # Two components may have chosen the same edge: only the first of the two joins.
+    n_rows = parent.size - n_columns
+    n_joined = 0
+    for vertex in chosen:
+        if vertex >= 0:
+            edge = best_edges[vertex]
+            row_root = root_of(parent, edge // n_columns)
+            column_root = root_of(parent, n_rows + edge % n_columns)
+            if row_root != column_root:
+                parent[column_root] = row_root
+                joined[n_joined] = edge
+                n_joined += 1
+    return n_joined
