@@ -228,7 +228,7 @@ def test_the_weights_of_another_step_are_those_that_training_passed(run, tmp_pat
         ({"rewind": "step:10000"}, "rewind_at is 10000, but training has 90 steps"),
         (
             {"rewind": "init", "rewind_from": Path("x")},
-            "`rewind` is init, and `rewind_from` names weights; only one of them",
+            "`rewind` is init, and `rewind_from` names weights; give only one of them",
         ),
         ({"n_rounds": None}, "neither rounds nor a sparsity is given"),
         ({"epsilon": 2.0}, r"epsilon is 2.0; it must be at least 0 \(full protection\) and at most 1 \(none\)"),

@@ -7,6 +7,7 @@ from conftest import read_all, stream_of
 from mask_files import pack_mask
 
 from topoimp.errors import VerificationError
+from topoimp.pruning.one_shot import LayerRound
 from topoimp.pruning.preservation import preservation_by_strength
 from topoimp.topology.forest import spanning_forest
 from topoimp.writing.verification import verify_pruned
@@ -20,13 +21,13 @@ MASKS = {"fc": pack_mask(KEPT, (2, 2))}
 def verify(write, pruned, *, masks=MASKS, metadata=None, **changes):
     original = stream_of(write(TENSORS, "original", {"format": "pt"}))
     forest = spanning_forest(*read_all(original.layers))
-    expected = preservation_by_strength(forest, n_weights=4, n_kept=3, n_forest_kept=3)
+    left = preservation_by_strength(forest, n_weights=4, n_kept=3, n_forest_kept=3)
     path = write(
         {**TENSORS, "fc": np.where(KEPT, WEIGHT, 0), **pruned},
         "pruned",
         metadata or {"format": "pt", "topoimp.method": "x"},
     )
-    expected = {"fc": replace(expected, **changes)}
+    expected = {"fc": LayerRound(3, replace(left, **changes), 3, floor_binds=False)}
     verify_pruned(path, original, {"fc": forest}, masks=masks, expected=expected)
 
 
@@ -56,9 +57,17 @@ def test_lost_metadata_are_noticed(write):
         verify(write, {}, metadata={"topoimp.method": "x"})
 
 
-@pytest.mark.parametrize("field", ["n_kept", "n_forest_kept", "beta0", "beta1"])
-def test_a_fact_that_is_not_as_reported_is_noticed(write, field):
-    with pytest.raises(VerificationError, match=f"layer 'fc' has {field} ., ; 99 was meant".replace(", ", "")):
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("n_kept", "layer 'fc' has n_kept 3; it needs 99"),
+        ("n_forest_kept", "layer 'fc' has n_forest_kept 3; it needs 99"),
+        ("beta0", "layer 'fc' has beta0 1; it needs 99"),
+        ("beta1", "layer 'fc' has beta1 0; it needs 99"),
+    ],
+)
+def test_a_fact_that_is_not_as_reported_is_noticed(write, field, message):
+    with pytest.raises(VerificationError, match=message):
         verify(write, {}, **{field: 99})
 
 
@@ -85,6 +94,54 @@ def test_a_barcode_that_changed_is_noticed(write):
 
     with pytest.raises(VerificationError, match="the barcode of 'fc' changed"):
         verify(write, {"fc": np.where(kept, WEIGHT, 0)}, masks={"fc": pack_mask(kept, (2, 2))})
+
+
+def test_a_mask_that_lacks_a_protected_edge_is_noticed(write):
+    weight = np.ones((2, 2))
+    original = stream_of(write({"w": weight}, "original"))
+    forest = spanning_forest(read_all(original.layers)[0])  # of the weights 0, 1 and 2
+    left = preservation_by_strength(forest, n_weights=4, n_kept=2, n_forest_kept=2)
+    expected = {"w": LayerRound(2, left, 1, floor_binds=False)}
+    right, wrong = np.array([[1, 1], [0, 0]], bool), np.array([[0, 1], [1, 0]], bool)
+
+    def verify_mask(kept):
+        path = write({"w": weight * kept}, "pruned")
+        verify_pruned(path, original, {"w": forest}, masks={"w": pack_mask(kept, (2, 2))}, expected=expected)
+
+    verify_mask(right)
+    with pytest.raises(VerificationError, match="the mask of 'w' lacks protected edges of the forest"):
+        verify_mask(wrong)
+
+
+def test_a_mask_that_keeps_a_stored_zero_is_noticed(write):
+    original = stream_of(write({"w": np.array([[3.0, 1.0], [2.0, 0.0]])}, "original"))
+    forest = spanning_forest(read_all(original.layers)[0])
+    left = preservation_by_strength(forest, n_weights=4, n_kept=3, n_forest_kept=3)
+    masks = {"w": pack_mask(np.ones((2, 2), bool), (2, 2))}
+
+    with pytest.raises(VerificationError, match="the mask of 'w' keeps 4 weights; it must keep 3"):
+        verify_pruned(
+            original.layers.checkpoint.path,
+            original,
+            {"w": forest},
+            masks=masks,
+            expected={"w": LayerRound(3, left, 3, floor_binds=False)},
+        )
+
+
+def test_a_rewound_checkpoint_has_the_earlier_weights_and_the_topology_of_the_later_ones(write):
+    trained = stream_of(write({"w": WEIGHT}, "trained"))
+    earlier = stream_of(write({"w": np.array([[0.0, 7.0], [8.0, 9.0]])}, "earlier"))
+    forest = spanning_forest(read_all(trained.layers)[0])
+    expected = {"w": LayerRound(3, preservation_by_strength(forest, n_weights=4, n_kept=3, n_forest_kept=3), 3, False)}
+    options = {"masks": {"w": pack_mask(KEPT, (2, 2))}, "expected": expected, "source": earlier.layers}
+
+    rewound = write({"w": np.array([[0.0, 7.0], [8.0, 0.0]])}, "rewound")
+    found = verify_pruned(rewound, trained, {"w": forest}, **options)
+
+    assert found == {"w": expected["w"].left}
+    with pytest.raises(VerificationError, match="a surviving weight of 'w' changed"):
+        verify_pruned(write({"w": np.where(KEPT, WEIGHT, 0)}, "not rewound"), trained, {"w": forest}, **options)
 
 
 GROUPED = np.arange(1.0, 13.0).reshape(6, 2)

@@ -88,8 +88,7 @@ def prune_checkpoint(
         report = asked.report([row for now in swept.rounds for row in rows_of_pruning(job.layers.infos, now)])
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
             now = swept.rounds[number - 1]
-            expected = {name: layer.left for name, layer in now.layers.items()}
             metadata = metadata_of(asked.settings, number)
-            job.write(staging, target, now.keeps, metadata, swept.forests, expected=expected)
+            job.write(staging, target, now.keeps, metadata, swept.forests, expected=now.layers)
         job.commit(staging, report)
     return job.done(report, swept.rounds[-1].missed)

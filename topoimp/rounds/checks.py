@@ -4,7 +4,6 @@ Everything is read back from the disk. Whatever fails here stops the run: the co
 that weights silently were not rewound, that pruned weights came back, and that another sparsity was reached.
 """
 
-from collections.abc import Mapping
 from math import sqrt
 from pathlib import Path
 
@@ -15,13 +14,7 @@ from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.errors import CheckpointError, TrainingError, VerificationError
 from topoimp.kernels.threads import pieces
 from topoimp.layers.catalogue import LayerInfo, Layers
-from topoimp.layers.layer import Layer
-from topoimp.layers.streaming import LayerStream
-from topoimp.pruning.masks import MaskPruner, Masks
-from topoimp.pruning.one_shot import Round
-from topoimp.pruning.preservation import preservation_of
-from topoimp.pruning.rules import pruned_layer
-from topoimp.topology.forest import Forest, spanning_forest
+from topoimp.pruning.masks import Masks
 from topoimp.writing.rewinding import check_same_tensors
 
 FEWEST = 100
@@ -29,46 +22,6 @@ FEWEST = 100
 
 RELATED = 4.0
 """Standard deviations by which the relation must exceed chance."""
-
-
-def check_mask(
-    masks: Masks, before: Masks, now: Round, forests: Mapping[str, Forest], trained: LayerStream, path: Path
-) -> None:
-    """Hold a round's mask against the one before, the counts, the forests, and the barcodes that it was to keep.
-
-    Args:
-        masks: the round's, by tensor.
-        before: those of the last round.
-        now: what the round was to keep.
-        forests: by layer name, those of the weights that it was found on.
-        trained: those weights.
-        path: the mask file, for messages.
-
-    Raises:
-        VerificationError: naming the layer that is not as it should be.
-    """
-    check_within(masks, before, path)
-    infos = trained.layers.by_name
-
-    def look(layer: Layer, threads: int) -> None:
-        info, expected = infos[layer.name], now.layers[layer.name].left
-        mask, forest = masks[info.tensor], forests[layer.name]
-        n_kept = mask.n_kept_of(info.first, info.first + info.n_weights)
-        if n_kept != expected.n_kept:
-            raise VerificationError(f"{path}: keeps {n_kept} weights of {info.name!r}; {expected.n_kept} were to be")
-        is_kept = mask.keeps(info.first + forest.indices)
-        if not is_kept[: now.layers[layer.name].n_protected].all():
-            raise VerificationError(f"{path}: lacks edges of the forest of {info.name!r} that were protected")
-        left = preservation_of(
-            forest,
-            spanning_forest(pruned_layer(MaskPruner(mask, info.first), layer, threads), threads=threads),
-            n_weights=info.n_weights,
-            n_forest_kept=int(np.count_nonzero(is_kept)),
-        )
-        if left != expected:
-            raise VerificationError(f"{path}: the barcode of {info.name!r} is not what the round was to leave of it")
-
-    trained.each(look)
 
 
 def check_within(masks: Masks, before: Masks, path: Path) -> None:

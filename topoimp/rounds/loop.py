@@ -26,7 +26,6 @@ from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
 from topoimp.rounds.checks import (
     check_held,
-    check_mask,
     check_related,
     check_started,
     check_within,
@@ -37,7 +36,7 @@ from topoimp.rounds.run_folder import RoundFiles
 from topoimp.rounds.training_task import Metrics, Retrain, TrainingTask
 from topoimp.writing.pruned_copy import write_pruned_copy
 from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
-from topoimp.writing.verification import verify_rewound
+from topoimp.writing.verification import verify_pruned, verify_weights
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ def _begin(start: Start, files: RoundFiles, plan: Plan) -> None:
         stream = plan.stream(start.trained)
         keeps = {info.name: NonzeroPruner(stream.layers, info) for info in stream.layers.infos}
         masks = _write_pruned(place, "model", files.suffix, stream, stream.layers, keeps, {"topoimp.round": "0"})
-        verify_rewound(place / f"model{files.suffix}", stream, masks)
+        verify_weights(place / f"model{files.suffix}", stream, masks)
         here = plan.stream(place / f"model{files.suffix}")
         rows = rows_of_round(here, masks, reference_of(here), start.metrics, number=0, now=None)
         _report(place, rows, start, plan, checked=["written"])
@@ -175,8 +174,8 @@ def _round(number: int, start: Start, files: RoundFiles, plan: Plan, reference: 
             metrics=place / "trainer.json",
             log=files.log(number),
         )
-        check_mask(masks, read_masks(files.mask(number - 1)), now, swept.forests, trained, task.mask)
-        verify_rewound(task.init, LayerStream(earlier, plan.threads), masks)
+        check_within(masks, read_masks(files.mask(number - 1)), task.mask)
+        verify_pruned(task.init, trained, swept.forests, masks=masks, expected=now.layers, source=earlier)
         init, mask_sha256 = plan.stream(task.init), _sha256_of(task.mask)
         metrics = retrain(task)
         _check_given(init, task.mask, mask_sha256)

@@ -1,4 +1,4 @@
-"""Holding what was written against what was meant: read back from disk, weight by weight."""
+"""Reading a written checkpoint and its mask back from the disk, and checking them weight by weight."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -13,8 +13,10 @@ from topoimp.kernels.threads import PIECE, in_parallel, pieces
 from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
-from topoimp.pruning.masks import Masks, PackedMask
+from topoimp.pruning.masks import MaskPruner, Masks, PackedMask
+from topoimp.pruning.one_shot import LayerRound
 from topoimp.pruning.preservation import Preservation, count_present, preservation_of
+from topoimp.pruning.rules import pruned_layer
 from topoimp.topology.forest import Forest, spanning_forest
 
 
@@ -24,116 +26,137 @@ def verify_pruned(
     forests: Mapping[str, Forest],
     *,
     masks: Masks | None = None,
-    expected: Mapping[str, Preservation] | None = None,
+    expected: Mapping[str, LayerRound] | None = None,
+    source: Layers | None = None,
 ) -> dict[str, Preservation]:
-    """Check a pruned checkpoint: survivors bit for bit, the rest of its layers +0.0, the rest of the file untouched.
+    """Check a pruned checkpoint: its kept weights bit for bit, its other weights, its mask, and its topology.
 
     Args:
         path: the pruned checkpoint.
-        stream: the selected layers of the original.
-        forests: by layer name, the maximum spanning forests of the original.
-        masks: by tensor name, what was to be kept; whatever is not zero if None.
-        expected: by layer name, what was to become of it; nothing is expected if None.
+        stream: the selected layers on which the mask was found.
+        forests: by layer name, their maximum spanning forests.
+        masks: by tensor name, the written mask; None if every nonzero weight is kept.
+        expected: by layer name, the round that was to be written; None checks no expectation.
+        source: the layers whose weights the checkpoint was to have, if not those of ``stream``; needs ``masks``.
 
     Returns:
-        by layer name, what became of it, found from what was written.
+        by layer name, the topology under the mask, computed from the written files.
 
     Raises:
-        VerificationError: naming the tensor that is not as it should be.
+        VerificationError: naming the tensor that is wrong.
     """
-    written, layers = open_checkpoint(path), stream.layers
-    _check_tensors(written, layers, masks)
-    infos = layers.by_name
+    written = open_checkpoint(path)
+    source = source or stream.layers
+    _check_tensors(written, source, masks)
 
-    def look(there: Layer, n_threads: int) -> Preservation:
-        info = infos[there.name]
-        n_kept = _check_weights(path, there, layers, info, None if masks is None else masks[info.tensor], n_threads)
-        if masks is not None:
-            masks[info.tensor].give_back()
-        left = preservation_of(
-            forests[info.name],
-            spanning_forest(there, threads=n_threads),
+    def check(layer: Layer, threads: int) -> Preservation:
+        info, forest = source.by_name[layer.name], forests[layer.name]
+        mask = None if masks is None else masks[info.tensor]
+        n_nonzero = _check_weights(path, layer, source, info, mask, threads)
+
+        # The mask was found on other weights if the checkpoint was rewound.
+        if mask is not None and source is not stream.layers:
+            layer = pruned_layer(MaskPruner(mask, info.first), stream.layers.read(info), threads)
+            stream.layers.done_with(info)
+        preservation = preservation_of(
+            forest,
+            spanning_forest(layer, threads=threads),
             n_weights=info.n_weights,
-            n_forest_kept=count_present(forests[info.name], there),
+            n_forest_kept=count_present(forest, layer),
         )
-        if left.n_kept != n_kept:
+        if source is stream.layers and preservation.n_kept != n_nonzero:
             raise VerificationError(
-                f"{path}: {left.n_kept} weights of {info.name!r} are edges, and {n_kept} are not zero"
+                f"{path}: layer {info.name!r} has {preservation.n_kept} edges and {n_nonzero} nonzero weights"
             )
-        if expected is not None and left != expected[info.name]:
-            raise VerificationError(f"{path}: {_difference(info.name, left, expected[info.name])}")
-        return left
 
-    return replace(stream, layers=Layers(written, layers.infos, ())).each(look)
+        if expected is not None:
+            _check_expected(path, info, preservation, mask, forest, expected[info.name])
+        if mask is not None:
+            mask.give_back()
+        return preservation
+
+    return replace(stream, layers=Layers(written, source.infos, ())).each(check)
 
 
-def verify_rewound(path: Path, stream: LayerStream, masks: Masks) -> dict[str, int]:
-    """Check a checkpoint that was rewound: bit for bit the earlier weights under the mask, the rest of its layers +0.0.
+def verify_weights(path: Path, stream: LayerStream, masks: Masks) -> None:
+    """Check the weights of a masked checkpoint alone: the kept ones bit for bit, the rest of its layers +0.0.
 
     Args:
-        path: the rewound checkpoint.
-        stream: the selected layers of the checkpoint that it was rewound to.
-        masks: by tensor name, what was to be kept.
-
-    Returns:
-        by layer name, how many weights are not zero: those kept, but for those that were zero before.
+        path: the masked checkpoint.
+        stream: the selected layers whose weights it was to have.
+        masks: by tensor name, the written mask.
 
     Raises:
-        VerificationError: naming the tensor that is not as it should be.
+        VerificationError: naming the tensor that is wrong.
     """
     written, layers = open_checkpoint(path), stream.layers
     _check_tensors(written, layers, masks)
-    infos = layers.by_name
 
-    def look(there: Layer, n_threads: int) -> int:
-        info = infos[there.name]
-        n_left = _check_weights(path, there, layers, info, masks[info.tensor], n_threads)
+    def check(layer: Layer, threads: int) -> None:
+        info = layers.by_name[layer.name]
+        _check_weights(path, layer, layers, info, masks[info.tensor], threads)
         masks[info.tensor].give_back()
-        return n_left
 
-    return replace(stream, layers=Layers(written, layers.infos, ())).each(look)
+    replace(stream, layers=Layers(written, layers.infos, ())).each(check)
+
+
+def _check_expected(
+    path: Path, info: LayerInfo, found: Preservation, mask: PackedMask | None, forest: Forest, expected: LayerRound
+) -> None:
+    """Check the topology of a layer, and its mask's count and protected edges, against a round."""
+    if found != expected.left:
+        raise VerificationError(f"{path}: {_difference(info.name, found, expected.left)}")
+    if mask is None:
+        return
+
+    n_kept = mask.n_kept_of(info.first, info.first + info.n_weights)
+    if n_kept != found.n_kept:  # zeros cannot tell: a kept weight may be zero
+        needed = f"it must keep {found.n_kept}"
+        raise VerificationError(f"{path}: the mask of {info.name!r} keeps {n_kept} weights; {needed}")
+    if not mask.keeps(info.first + forest.indices[: expected.n_protected]).all():
+        raise VerificationError(f"{path}: the mask of {info.name!r} lacks protected edges of the forest")
 
 
 def _check_weights(
-    path: Path, there: Layer, layers: Layers, info: LayerInfo, mask: PackedMask | None, threads: int
+    path: Path, written: Layer, source: Layers, info: LayerInfo, mask: PackedMask | None, threads: int
 ) -> int:
-    """Hold the weights of a layer against the original and the mask, and give how many are not zero."""
-    original = layers.read(info)
-    sign = there.codes.dtype.type(there.number_format.magnitude_mask)
-    size = there.codes.itemsize
+    """Check the weights of a layer against their source and the mask, and return the number of nonzero ones."""
+    original = source.read(info)
+    sign = written.codes.dtype.type(written.number_format.magnitude_mask)
+    size = written.codes.itemsize
 
-    def check(start: int, stop: int) -> tuple[int, int, int]:
+    def count(start: int, stop: int) -> tuple[int, int, int]:
         total = np.zeros(3, np.int64)
         for first, last in pieces(start, stop):
-            piece = there.weights[first:last]
+            piece = written.weights[first:last]
             kept = piece != 0 if mask is None else mask.part(info.first + first, info.first + last)
             total += count_wrong(original.weights[first:last], piece, kept, sign)
-            layers.checkpoint.done_with(info.tensor, (info.first + first) * size, (info.first + last) * size)
-        n_kept, n_changed, n_left = total.tolist()
-        return n_kept, n_changed, n_left
+            source.checkpoint.done_with(info.tensor, (info.first + first) * size, (info.first + last) * size)
+        n_nonzero, n_changed, n_left = total.tolist()
+        return n_nonzero, n_changed, n_left
 
-    n_kept, n_changed, n_left = np.sum(in_parallel(check, info.n_weights, threads, unit=PIECE), axis=0).tolist()
+    counts = np.sum(in_parallel(count, info.n_weights, threads, unit=PIECE), axis=0)
+    n_nonzero, n_changed, n_left = counts.tolist()
     if n_changed:
         raise VerificationError(f"{path}: a surviving weight of {info.name!r} changed")
     if n_left:
         raise VerificationError(f"{path}: a pruned weight of {info.name!r} is not zero")
-    return int(n_kept)
+    return int(n_nonzero)
 
 
 def _difference(name: str, found: Preservation, expected: Preservation) -> str:
     if expected.barcode_kept and not found.barcode_kept:
         return f"the barcode of {name!r} changed"
-    for field in fields(Preservation):
-        here, wanted = getattr(found, field.name), getattr(expected, field.name)
-        if here != wanted:
-            return f"layer {name!r} has {field.name} {here}; {wanted} was meant"
-    raise ValueError("there is no difference")
+    names = [field.name for field in fields(Preservation)]
+    fact = next(each for each in names if getattr(found, each) != getattr(expected, each))
+    return f"layer {name!r} has {fact} {getattr(found, fact)}; it needs {getattr(expected, fact)}"
 
 
-def _check_tensors(written: Checkpoint, layers: Layers, masks: Masks | None) -> None:
-    """Whatever is not pruned must be there as it was: names, types, shapes, metadata, the other tensors' bytes."""
-    original, pruned = layers.checkpoint, layers.by_tensor()
+def _check_tensors(written: Checkpoint, source: Layers, masks: Masks | None) -> None:
+    """Check everything that is not pruned: names, types, shapes, metadata, and the bytes of other tensors."""
+    original, pruned = source.checkpoint, source.by_tensor()
     _check_described(written, original)
+
     for name, tensor in original.tensors.items():
         size = tensor.end - tensor.start
         first = original.ties.get(name, name)
@@ -150,22 +173,24 @@ def _check_tensors(written: Checkpoint, layers: Layers, masks: Masks | None) -> 
 def _check_between(
     written: Checkpoint, original: Checkpoint, name: str, infos: Sequence[LayerInfo], mask: PackedMask | None
 ) -> None:
-    """Hold those groups of a tensor that are not pruned against what they were, and their mask against them."""
+    """Check the groups of a tensor that are not pruned, and their mask, against the original."""
     number_format = infos[0].number_format
     bounds = [edge for info in infos for edge in (info.first, info.first + info.n_weights)]
-    n_weights = original.codes(name).size
-    for start, stop in zip([0, *bounds[1::2]], [*bounds[::2], n_weights], strict=True):
+    codes = original.codes(name)
+
+    for start, stop in zip([0, *bounds[1::2]], [*bounds[::2], codes.size], strict=True):
         if start < stop:
             _check_bytes(written, name, original, name, *(n * number_format.n_bits // 8 for n in (start, stop)))
-            is_edge = number_format.magnitudes(original.codes(name)[start:stop]) != 0
+            is_edge = number_format.magnitudes(codes[start:stop]) != 0
             if mask is not None and not np.array_equal(mask.part(start, stop), is_edge):
                 raise VerificationError(f"{written.path}: the mask of {name!r} prunes a group that was not pruned")
 
 
 def _check_bytes(written: Checkpoint, name: str, source: Checkpoint, same: str, start: int, stop: int) -> None:
-    here, there = written.stored(name), source.stored(same)
+    found = written.stored(name)
+    expected = source.stored(same)
     for first, last in pieces(start, stop):
-        if not np.array_equal(here[first:last], there[first:last]):
+        if not np.array_equal(found[first:last], expected[first:last]):
             raise VerificationError(f"{written.path}: tensor {name!r} changed, though it was not pruned")
         written.done_with(name, first, last)
         source.done_with(same, first, last)
@@ -173,7 +198,8 @@ def _check_bytes(written: Checkpoint, name: str, source: Checkpoint, same: str, 
 
 def _check_described(written: Checkpoint, original: Checkpoint) -> None:
     if len(written.files) != len(original.files):
-        raise VerificationError(f"{written.path}: has {len(written.files)} files; {len(original.files)} were to be")
+        raise VerificationError(f"{written.path}: has {len(written.files)} files; it needs {len(original.files)}")
+
     copies = {copy.path.name: copy for copy in written.files}
     for file in original.files:
         copy = written.files[0] if len(copies) == 1 else copies[file.name_as_safetensors]
