@@ -77,7 +77,7 @@ def test_a_full_disk_is_an_error_that_names_the_output(tmp_path):
 def test_an_existing_output_is_refused_and_kept(tmp_path):
     (tmp_path / "b").write_text("old")
 
-    with pytest.raises(OutputError, match="b: exists already; --force replaces it"):
+    with pytest.raises(OutputError, match="b: exists already; `force` replaces it"):
         stage([tmp_path / "a", tmp_path / "b"])
 
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
@@ -136,7 +136,7 @@ def test_a_folder_appears_whole(tmp_path):
 def test_a_folder_is_replaced_by_another_with_force_only(tmp_path):
     stage_folder(tmp_path / "a", "old")
 
-    with pytest.raises(OutputError, match="a: exists already; --force replaces it"):
+    with pytest.raises(OutputError, match="a: exists already; `force` replaces it"):
         stage_folder(tmp_path / "a", "new")
     stage_folder(tmp_path / "a", "new", force=True)
 
@@ -242,7 +242,7 @@ def test_an_output_that_appeared_meanwhile_is_not_overwritten(tmp_path):
             (tmp_path / "b").write_text("theirs")
             staging.commit()
 
-    with pytest.raises(OutputError, match="b: exists already; --force replaces it"):
+    with pytest.raises(OutputError, match="b: exists already; `force` replaces it"):
         stage_while_another_appears()
 
     assert [path.name for path in tmp_path.iterdir()] == ["b"]

@@ -88,7 +88,7 @@ def test_layers_can_be_chosen(lenet, pruned, tmp_path):
         ({"fc": (3, 3)}, r"mask.safetensors: has a mask of shape \[3, 3\] for 'fc'; .*model.safetensors has \[2, 2\]"),
         (
             {"other": (2, 2)},
-            r"mask.safetensors: has no mask for layer 'fc' of .*model.safetensors; --include",
+            r"mask.safetensors: has no mask for layer 'fc' of .*model.safetensors; `include`",
         ),
     ],
 )

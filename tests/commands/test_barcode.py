@@ -260,7 +260,7 @@ def test_existing_files_are_refused_and_nothing_is_left_behind(write, tmp_path):
     bars = tmp_path / "b.csv"
     bars.write_text("mine")
 
-    with pytest.raises(OutputError, match=r"b\.csv: exists already; --force replaces it"):
+    with pytest.raises(OutputError, match=r"b\.csv: exists already; `force` replaces it"):
         barcode_report(write(WEIGHTS), bars=bars, curve=tmp_path / "c.csv")
 
     assert bars.read_text() == "mine"

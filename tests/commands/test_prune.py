@@ -213,7 +213,7 @@ def test_layers_held_at_their_floor_are_named(lenet):
 def test_an_existing_output_is_refused_and_nothing_is_written(lenet):
     (lenet.parent / "lenet-300-100-mnist.pruned.csv").write_text("mine")
 
-    with pytest.raises(OutputError, match=r"pruned.csv: exists already; --force replaces it"):
+    with pytest.raises(OutputError, match=r"pruned.csv: exists already; `force` replaces it"):
         prune_checkpoint(lenet, n_rounds=1)
 
     assert names_in(lenet.parent) == ["lenet-300-100-mnist.pruned.csv", lenet.name]

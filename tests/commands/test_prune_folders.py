@@ -225,7 +225,7 @@ def test_force_replaces_a_folder_that_topoimp_wrote(tmp_path):
     folder = write_shards(tmp_path / "model", minilm(scale=8), 2)
     prune_checkpoint(folder, n_rounds=1)
 
-    with pytest.raises(OutputError, match="exists already; --force replaces it"):
+    with pytest.raises(OutputError, match="exists already; `force` replaces it"):
         prune_checkpoint(folder, n_rounds=2)
     prune_checkpoint(folder, n_rounds=2, force=True)
 

@@ -515,7 +515,7 @@ def test_the_number_of_jobs_is_at_least_one(run, lenet, jobs):
 def test_two_things_to_start_from_are_refused(lenet, lenet_init):
     options = RoundOptions(n_rounds=1, rewind="none", rewind_from=lenet_init)
 
-    with pytest.raises(OptionError, match="`rewind` is none, and `rewind_from` names weights; only one"):
+    with pytest.raises(OptionError, match="`rewind` is none, and `rewind_from` names weights; give only one"):
         prune_with_trainer(lenet, options, trainer=trainer("right"))
 
 

@@ -80,7 +80,7 @@ def test_a_run_that_is_there_already_is_refused_and_replaced_with_force(tmp_path
     train(tmp_path)
     before = (tmp_path / "run/seed-0/model.safetensors").read_bytes()
 
-    with pytest.raises(OutputError, match=r"init.safetensors: exists already; --force replaces it"):
+    with pytest.raises(OutputError, match=r"init.safetensors: exists already; `force` replaces it"):
         train(tmp_path)
     train(tmp_path, epochs=2, force=True)
 

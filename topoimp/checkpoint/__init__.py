@@ -5,7 +5,7 @@ from topoimp.checkpoint.header import TensorInfo
 from topoimp.checkpoint.in_memory import tensors_as_checkpoint
 from topoimp.checkpoint.locking import LockState, owned
 from topoimp.checkpoint.reading import Checkpoint, open_checkpoint
-from topoimp.checkpoint.staging import Staging
+from topoimp.checkpoint.staging import Staging, remove
 from topoimp.checkpoint.writing import (
     CheckpointCopy,
     TensorWriter,
@@ -30,6 +30,7 @@ __all__ = [
     "other_files",
     "owned",
     "read_arrays",
+    "remove",
     "tensors_as_checkpoint",
     "write_arrays",
 ]

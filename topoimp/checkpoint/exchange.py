@@ -1,7 +1,4 @@
-"""Exchanging two folders in one step, which the standard library has no call for.
-
-Linux (renameat2) and macOS (renamex_np) can do it atomically: at no moment is there nothing at either place.
-"""
+"""Exchanging two folders atomically, by renameat2 (Linux) or renamex_np (macOS): neither path is ever empty."""
 
 import ctypes
 import os
@@ -14,13 +11,13 @@ _RENAME_SWAP = 2
 
 
 def exchange(first: Path, second: Path) -> None:
-    """Exchange what lies at two paths of one file system.
+    """Exchange two files or folders of one file system.
 
-    Where the system or the file system cannot do it in one step, it is done in three renames: a process that is killed
-    in between leaves what was at ``second`` beside it, under the name of ``first`` and ``.old``.
+    Where no atomic exchange exists, three renames do it: a process that is killed between them leaves the content of
+    ``second`` beside it, under the name of ``first`` with ``.old``.
 
     Raises:
-        OSError: if it cannot be done.
+        OSError: if a rename fails.
     """
     if not _exchange_at_once(os.fsencode(first), os.fsencode(second)):
         aside = first.with_name(f"{first.name}.old")
@@ -30,7 +27,7 @@ def exchange(first: Path, second: Path) -> None:
 
 
 def _exchange_at_once(first: bytes, second: bytes) -> bool:
-    """Give whether the system could; whatever its reason not to be able, the renames find out what it is."""
+    """Return whether the system exchanged them; if not, the renames meet the reason."""
     library = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "darwin":
         return hasattr(library, "renamex_np") and library.renamex_np(first, second, _RENAME_SWAP) == 0

@@ -1,15 +1,15 @@
-"""Outputs that appear whole or not at all.
+"""Atomic writing: outputs that appear whole or not at all.
 
-Each file or folder is written beside its final place under a name of its own, ``NAME.partial-1a2b3c4d``. Once all of
-them are written and checked, they are synced and renamed in the order given: the last one is the commit mark, and it
-is there only if the others are. A partial output is locked by the process that writes it; what a killed process left
-behind is not, and is removed by the next run that writes the same output.
+Each file or folder is written beside its final place as ``NAME.partial-1a2b3c4d``. Once all are written and checked,
+they are synced and renamed in the given order: the last one is the commit mark, which exists only if the others do. The
+process that writes a partial output holds a lock on it. A killed process leaves unlocked ones, which the next run that
+writes the same output removes.
 """
 
 import os
 import secrets
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -21,17 +21,17 @@ from topoimp.errors import OutputError
 
 
 class Staging:
-    """A set of outputs on their way: a context within which they are written, then committed.
+    """A set of outputs: a context in which they are written under temporary names, then committed.
 
     Args:
         targets: the final paths, the commit mark last.
-        force: replace what is there.
-        folders: which of the targets are folders.
-        needed: by target, how many bytes it will have, as far as that is known.
+        force: replace existing outputs.
+        folders: the targets that are folders.
+        needed: by target, the bytes that it will take, if known.
 
     Raises:
-        OutputError: if a target exists and ``force`` is not set, is a folder where a file is meant or the other way
-            round, is named twice, or cannot be written; or if a disk has too little room.
+        OutputError: if a target exists without ``force``, is a folder and should be a file (or the reverse), is named
+            twice, or cannot be written; or if a disk has too little room.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Staging:
             for target in self._targets:
                 self._begin(target)
             self._check_space()
-        except BaseException:  # an interruption too: whoever leaves here never reaches __exit__
+        except BaseException:  # an interruption too: __exit__ does not run then
             self._clean_up()
             raise
         return self
@@ -65,18 +65,15 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._clean_up()
-        if isinstance(error, OSError):  # a full disk, for one; errors of reading have been named by now
+        if isinstance(error, OSError):  # such as a full disk; errors of reading are not OSErrors
             raise OutputError(f"{self._targets[-1]}: cannot be written: {error.strerror or error}") from error
 
     def partial(self, target: Path) -> Path:
-        """Give the temporary path under which ``target`` is to be written."""
+        """Return the temporary path under which to write ``target``."""
         return target.with_name(f"{target.name}{PARTIAL}{self._token}")
 
     def begin_sync(self, target: Path) -> None:
-        """Have what was written of a partial output brought to the disk meanwhile; nothing, if that is being done.
-
-        ``commit`` waits for it, and brings the rest.
-        """
+        """Sync a partial output in the background, unless a sync is running; ``commit`` syncs the rest."""
         if self._syncing is None or self._syncing.done():
             self._wait_for_sync()
             self._syncing = self._pool.submit(_sync_all, self.partial(target))
@@ -84,14 +81,16 @@ class Staging:
     def commit(self) -> None:
         """Sync every output and move it to its final place, in order.
 
-        Runs that commit at the same time take turns, so that what is there in the end is of one of them.
+        Runs that commit at the same time take turns, so all outputs are of the same run in the end.
         """
         for target in self._targets:
             if self._is_empty(target):
                 raise ValueError(f"{target}: nothing was written to it")
+
         self._wait_for_sync()
         for target in self._targets:
             _sync_all(self.partial(target))
+
         with locked(self._targets[-1].parent, waits=True):
             for target in self._targets:
                 self._check(target)
@@ -113,9 +112,9 @@ class Staging:
             raise OutputError(f"{target}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
 
     def _claim(self, target: Path) -> None:
-        """Make the partial output and lock it, so that no other process takes it for a leftover."""
+        """Make and lock the partial output, so that no other process removes it as a leftover."""
         partial, state = self.partial(target), LockState.TAKEN
-        while state is LockState.TAKEN:  # again, if it was taken for a leftover in the moment before it was locked
+        while state is LockState.TAKEN:  # again, if it was removed just before it was locked
             if target in self._folders:
                 partial.mkdir(exist_ok=True)
             else:
@@ -135,18 +134,18 @@ class Staging:
         elif target.exists() and not target.is_file():
             raise OutputError(f"{target}: is no regular file; the output is one")
         if os.path.lexists(target) and not self._force:
-            raise OutputError(f"{target}: exists already; --force replaces it")
+            raise OutputError(f"{target}: exists already; `force` replaces it")
 
     def _check_space(self) -> None:
-        """Make sure that the disks have room, once leftovers are gone and before anything is computed."""
+        """Check that the disks have room, after leftovers are removed and before anything is computed."""
         needed: dict[int, int] = {}
         for target, size in self._needed.items():
             disk = target.parent.stat().st_dev
             needed[disk] = needed.get(disk, 0) + size
             free = shutil.disk_usage(target.parent).free
             if needed[disk] > free:
-                room = f"{_megabytes(needed[disk])} MB are to be written there, and {_megabytes(free)} MB are free"
-                raise OutputError(f"{target}: {room}")
+                sizes = f"{_megabytes(needed[disk])} MB are to be written there, and {_megabytes(free)} MB are free"
+                raise OutputError(f"{target}: {sizes}")
 
     def _is_empty(self, target: Path) -> bool:
         partial = self.partial(target)
@@ -155,52 +154,47 @@ class Staging:
     def _move(self, target: Path) -> None:
         partial = self.partial(target)
         if target in self._folders and target.exists():
-            exchange(partial, target)  # what was there is removed with the other partial outputs
+            exchange(partial, target)  # _clean_up removes the replaced folder
         else:
             partial.replace(target)
 
     def _clean_up(self) -> None:
         self._pool.shutdown(cancel_futures=True)
         for target in self._targets:
-            _remove(self.partial(target))
+            with suppress(OSError):
+                remove(self.partial(target))
         self._locks.close()
 
 
 PARTIAL = ".partial-"
-"""What stands between the name of an output and the mark of the process that writes it."""
+"""Between the name of an output and the token of the process that writes it."""
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Remove partial outputs of the same name that no process works on any more."""
+    """Remove the partial outputs of a target that no process holds."""
     for leftover in target.parent.glob(f"{_escaped(target.name)}{PARTIAL}*"):
-        with suppress(OSError), locked(leftover) as state:  # it is gone by now, or not ours to remove
+        with suppress(OSError), locked(leftover) as state:  # removed meanwhile, or no permission
             if state is LockState.HELD:
-                _remove(leftover)
+                remove(leftover)
 
 
 def _escaped(name: str) -> str:
     return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)
 
 
-def _remove(path: Path) -> None:
-    with suppress(OSError):  # never made, or its folder is none
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink()
-
-
-def _all_in(path: Path) -> Iterator[Path]:
-    """Give a file; of a folder, everything in it and then the folder itself."""
-    if path.is_dir():
-        for entry in path.iterdir():
-            yield from _all_in(entry)
-    yield path
+def remove(path: Path) -> None:
+    """Remove a file, a link, or a folder with everything in it, if it exists."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sync_all(path: Path) -> None:
-    for entry in _all_in(path):
-        _sync(entry)
+    """Sync a file, or a folder with everything in it."""
+    for entry in path.iterdir() if path.is_dir() else ():
+        _sync_all(entry)
+    _sync(path)
 
 
 def _sync(path: Path) -> None:

@@ -226,7 +226,7 @@ def _check_tensors(layers: Layers, shapes: Mapping[str, tuple[int, ...]], path: 
         if info.tensor not in shapes:
             raise CheckpointError(
                 f"{path}: has no mask for layer {info.tensor!r} of {layers.checkpoint.path}; "
-                "--include and --exclude choose layers"
+                "`include` and `exclude` choose layers"
             )
         if shapes[info.tensor] != shape:
             raise CheckpointError(

@@ -105,7 +105,7 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
         ),
         "critical_compression": Column("n_edges / floor: the largest compression that can keep the barcode.", NUMBER),
         "largest": Column("Largest magnitude of a weight.", NUMBER),
-        "scale": Column("Number by which magnitudes are divided to give deaths; 1 with `--scale none`.", NUMBER),
+        "scale": Column("Number by which magnitudes are divided to give deaths; 1 with the scale `none`.", NUMBER),
         "median_death": Column("Median death of the finite bars; a death is magnitude / scale.", NUMBER),
         "last_death": Column("Death of the last finite bar: tau / scale.", NUMBER),
         "tau": Column(
@@ -180,9 +180,9 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
         ),
         "retention_random": Column("Mean retention of n_kept edges chosen at random.", SHARE),
         "retention_null": Column(
-            "Mean retention of the n_kept strongest weights after shuffling the reference (`--null`).", SHARE
+            "Mean retention of the n_kept strongest weights after shuffling the reference (`null`).", SHARE
         ),
-        "excess": Column("retention - retention_null; without `--null` retention - retention_iid.", SHARE),
+        "excess": Column("retention - retention_null; without `null` retention - retention_iid.", SHARE),
         "z_score": Column("excess in standard deviations of the shuffles.", NUMBER),
         "mask_overlap": Column("Weights that are nonzero in both / weights that are nonzero in either.", SHARE),
         "forest_overlap": Column("Edges in both forests / edges in either: the reference's and the other's.", SHARE),
@@ -199,8 +199,8 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
         "np_balwani": Column("Neural persistence, convention `balwani`; network: mean over the layers.", NUMBER),
         "np_balwani_reference": Column("Neural persistence of the reference, convention `balwani`.", NUMBER),
         "total_persistence": Column(
-            "Sum over all bars of persistence^p (`--p`), without a root, at the row's scale; an essential bar has "
-            "persistence 1 (with `--scale none` the network's largest magnitude); network: sum over the layers.",
+            "Sum over all bars of persistence^p, without a root, at the row's scale; an essential bar has "
+            "persistence 1 (with the scale `none` the network's largest magnitude); network: sum over the layers.",
             NUMBER,
         ),
         "persistent_entropy": Column(
@@ -226,14 +226,14 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
             "Share of the forest of the weights before the round that the round's mask kept.", SHARE
         ),
         "bytes_to_write": Column(
-            "Approximate bytes that this round would write (`prune --dry-run`); without training the last round "
+            "Approximate bytes that this round would write (`dry_run`); without training the last round "
             "includes the mask.",
             COUNT,
         ),
-        "peak_memory": Column("Approximate largest resident memory in bytes (`prune --dry-run`).", COUNT),
+        "peak_memory": Column("Approximate largest resident memory in bytes (`dry_run`).", COUNT),
         "bottleneck": Column(
             "Bottleneck distance between the barcode and the reference's, at the reference's scale; removed edges die "
-            "at 0 (with `--essential never-dies` never); network: the largest.",
+            "at 0 (if essential bars never die, never); network: the largest.",
             NUMBER,
         ),
         "sorted_linf": Column(

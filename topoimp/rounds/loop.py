@@ -6,14 +6,13 @@ progress at most, and the same run again goes on from there.
 
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from topoimp.checkpoint import LockState, Staging, open_checkpoint, owned
+from topoimp.checkpoint import LockState, Staging, open_checkpoint, owned, remove
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, OutputError, TrainingError, VerificationError
 from topoimp.layers.catalogue import LayerPatterns, Layers, select_layers
@@ -183,7 +182,7 @@ def _round(number: int, start: Start, files: RoundFiles, plan: Plan, reference: 
         rows = rows_of_round(arrived, masks, reference, metrics, number=number, now=now)
         for path in list(place.iterdir()):  # what training started from, and whatever else the trainer left there
             if path.name not in {task.out.name, task.mask.name}:
-                _remove(path)
+                remove(path)
         _report(place, rows, start, plan, checked=["nested", "counts", "forest", "barcode", "rewound", *checked])
         staging.commit()
 
@@ -291,10 +290,3 @@ def await_ending_run(files: RoundFiles, on_wait: Callable[[str], None]) -> None:
 
     with suppress(OSError), owned(files.lock, on_wait=on_owner):  # sole_run reports what is wrong with the lock
         pass
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
