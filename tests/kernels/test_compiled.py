@@ -1,5 +1,7 @@
 """Kernels compile once, later processes load them, and topoimp works where no cache can be written."""
 
+import ast
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -7,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import numba
 import numpy as np
 import pytest
 from conftest import REPOSITORY, SAMPLES
@@ -18,17 +21,14 @@ NOTE = "compiling for this machine, once; it takes some seconds"
 
 
 def topoimp(*arguments, program=PROGRAM, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, **environment},
-    )
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=120)
 
 
 def barcode(program=PROGRAM, **environment):
-    return topoimp("barcode", SAMPLES / "mlp-digits.safetensors", "--format", "csv", program=program, **environment)
+    finished = topoimp("barcode", SAMPLES / "mlp-digits.safetensors", "--format", "csv", program=program, **environment)
+    assert finished.returncode == 0
+    return finished
 
 
 def test_a_first_use_says_that_it_compiles_and_a_second_loads_the_machine_code(tmp_path):
@@ -41,7 +41,7 @@ def test_a_first_use_says_that_it_compiles_and_a_second_loads_the_machine_code(t
 
 @pytest.fixture
 def sealed(tmp_path):
-    """A copy of the code beside which nothing can be written, not even by root: each cache folder's name is a file."""
+    """A copy of the code beside which not even root can write: a file takes the place of each cache folder."""
     for source, name in (("topoimp", "topoimp"), ("cli", "topoimp_cli")):
         shutil.copytree(REPOSITORY / source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
         for folder in [tmp_path / name, *(path for path in (tmp_path / name).rglob("*") if path.is_dir())]:
@@ -61,26 +61,51 @@ def test_an_installation_that_cannot_be_written_works_with_a_home_and_without(se
     assert second.stderr == ("" if home == "writable" else f"{NOTE}\n")
 
 
-def test_without_the_compiler_results_are_the_same(tmp_path):
-    rng = np.random.default_rng(3)
-    for dtype in ("float16", "float32", "float64"):
-        np.save(tmp_path / f"{dtype}.npy", rng.normal(size=(6, 5)).astype(dtype))
+COMMANDS = [
+    ("barcode", "mlp-digits.safetensors"),
+    ("prune", "mlp-digits.safetensors", "--rounds", "3"),
+    ("prune", "mlp-digits.safetensors", "--rounds", "3", "--scope", "global", "-o", "global.safetensors"),
+    ("compare", "mlp-digits.safetensors", "mlp-digits.pruned.safetensors"),
+    ("bound", "mlp-digits.safetensors", "--densities", "0.5,0.1"),
+]
+RUN_EACH = (
+    "import os, sys; from topoimp_cli.app import main; os.chdir(sys.argv[1]); "
+    f"print([main([*command, '--format', 'csv']) for command in {COMMANDS!r}])"
+)
+
+
+def test_without_compilation_every_command_prints_the_same(tmp_path):
+    results = []
+    for disabled in "01":
+        folder = tmp_path / disabled
+        folder.mkdir()
+        shutil.copy(SAMPLES / "mlp-digits.safetensors", folder)
+        results.append(topoimp(folder, program=RUN_EACH, NUMBA_DISABLE_JIT=disabled, PYTHONWARNINGS="error"))
+
+    as_compiled, as_python = results
+    assert as_compiled.stdout.endswith("[0, 0, 0, 0, 0]\n")
+    assert as_python.stdout == as_compiled.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["--help"], 0),
+        (["--version"], 0),
+        (["bound", "--arch", "lenet-300-100"], 0),
+        (["bound", "--shape", "64x3x3x3"], 0),
+        (["barcode", "missing.safetensors"], 1),
+        (["prune", SAMPLES / "README.md", "--rounds", "3"], 1),
+        (["prune", SAMPLES / "mlp-digits.safetensors"], 2),
+    ],
+)
+def test_help_closed_forms_and_errors_import_neither_numba_nor_torch(arguments, status):
     program = (
-        "import sys, numpy as np, topoimp\n"
-        "for path in sys.argv[1:]:\n"
-        "    forest = topoimp.spanning_forest(topoimp.as_layer(np.load(path)))\n"
-        "    print(forest.indices.tolist(), forest.strengths.tolist(), forest.n_edges)"
+        "import sys; from topoimp_cli.app import main; status = main(sys.argv[1:]); "
+        "print(status, *{'numba', 'torch'} & set(sys.modules))"
     )
-    paths = sorted(map(str, tmp_path.glob("*.npy")))
 
-    slow, quick = topoimp(*paths, program=program, NUMBA_DISABLE_JIT="1"), topoimp(*paths, program=program)
-
-    assert slow.stdout == quick.stdout
-    assert len(slow.stdout.splitlines()) == 3
-
-
-def test_without_the_compiler_a_command_prints_the_same():
-    assert barcode(NUMBA_DISABLE_JIT="1").stdout == barcode().stdout
+    assert topoimp(*arguments, program=program).stdout.splitlines()[-1] == str(status)
 
 
 @compiled("numbers")
@@ -103,18 +128,24 @@ def twice(numbers: np.ndarray) -> int:
     return total(numbers, 1)
 
 
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    """An empty cache, and kernels that have loaded nothing yet."""
-    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path / "cache"))
-    forget(monkeypatch)
-    return tmp_path / "cache"
-
-
+@pytest.fixture
 def forget(monkeypatch):
-    for kernel in (total, double, twice):
-        monkeypatch.setattr(kernel, "_cached", None)
-        monkeypatch.setattr(kernel, "_in_memory", None)
+    """Makes the functions above forget their machine code, as a new process does."""
+
+    def forget():
+        for function in (total, double, twice):
+            monkeypatch.setattr(function, "_cached", None)
+            monkeypatch.setattr(function, "_in_memory", None)
+
+    return forget
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch, forget):
+    """An empty cache, and functions that have loaded nothing from another one."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    forget()
+    return tmp_path / "cache"
 
 
 @contextmanager
@@ -125,59 +156,100 @@ def counting_compilations():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.uint64, np.int32, np.int64])
-def test_each_type_has_machine_code_of_its_own(dtype):
+def test_each_type_has_its_own_code(dtype):
     assert total(np.array([1, 2, np.iinfo(dtype).max >> 3], dtype), 2) == 2 * (3 + (int(np.iinfo(dtype).max) >> 3))
 
 
-def test_one_kernel_calls_another():
-    assert twice(np.arange(4)) == 12
+def test_a_kernel_calls_another_one():
+    numbers = np.arange(4)
+
+    assert twice(numbers) == 12
+    assert numbers.tolist() == [0, 2, 4, 6]
 
 
-def test_a_read_only_array_takes_the_same_machine_code():
+def test_read_only_inputs_take_the_code_of_writable_ones():
     numbers = np.arange(5, dtype=np.uint32)
     sealed = numbers.copy()
     sealed.flags.writeable = False
 
-    assert total(sealed, 3) == 30
     with counting_compilations() as told:
         assert total(numbers, 3) == 30
-
+    assert told == [True]
+    with counting_compilations() as told:
+        assert total(sealed, 3) == 30
     assert told == []
     assert numbers.flags.writeable
+
+
+def test_a_kernel_that_writes_its_input_is_refused():
+    @compiled("numbers")
+    def clear(numbers: np.ndarray) -> None:
+        numbers[0] = 0
+
+    with pytest.raises(numba.TypingError, match="Cannot modify readonly array"):
+        clear(np.arange(3))
 
 
 def test_an_array_that_a_kernel_writes_must_be_writable():
     sealed = np.arange(3)
     sealed.flags.writeable = False
 
-    with pytest.raises(Exception, match="Cannot modify readonly array"):
+    with pytest.raises(numba.TypingError, match="Cannot modify readonly array"):
         double(sealed)
 
 
-def test_compilation_is_told_once_and_only_if_the_cache_lacks_the_machine_code(monkeypatch):
+def test_compilation_is_told_once_and_only_if_the_cache_is_empty(forget):
     with counting_compilations() as told:
         total(np.arange(3), 1)
         double(np.arange(3))
     assert told == [True]
 
-    forget(monkeypatch)
+    forget()
     with counting_compilations() as told:
         assert total(np.arange(3), 1) == 3
     assert told == []
 
 
-@pytest.mark.parametrize("damage", [lambda code: code[:-1], lambda _: b"", lambda code: b"?" + code[1:]])
+@pytest.mark.parametrize("damage", [lambda code: code[:-1], lambda _: b"", lambda _: b"no pickle"])
 @pytest.mark.parametrize("suffix", ["nbi", "nbc"])
-def test_a_damaged_cache_changes_no_result(place, monkeypatch, damage, suffix):
+def test_a_damaged_file_in_the_cache_does_not_matter(folder, forget, damage, suffix):
     total(np.arange(3), 1)
-    (file,) = place.rglob(f"*.{suffix}")
+    (file,) = folder.rglob(f"*.{suffix}")
     file.write_bytes(damage(file.read_bytes()))
-    forget(monkeypatch)
+    forget()
 
-    assert total(np.arange(3), 1) == 3
+    with counting_compilations() as told:
+        assert total(np.arange(3), 1) == 3
+
+    assert told == [True]
 
 
-def test_threads_run_side_by_side_and_compile_once():
+def test_a_disk_that_fills_up_does_not_matter(folder):
+    twice(np.arange(3))
+    shutil.rmtree(folder)
+    folder.touch()
+
+    assert twice(np.arange(3, dtype=np.uint16)) == 6
+    assert twice(np.arange(3, dtype=np.uint16)) == 6
+
+
+def test_a_changed_source_is_compiled_anew(tmp_path):
+    source = tmp_path / "source.py"
+    answers = []
+    for answer in (12, 345):
+        source.write_text(
+            "from topoimp.kernels.compiled import compiled\n\n"
+            f"@compiled()\ndef answer(n: int) -> int:\n    return {answer} + n\n"
+        )
+        specification = importlib.util.spec_from_file_location("source", source)
+        module = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
+        answers.append(module.answer(0))
+
+    assert answers == [12, 345]
+
+
+def test_threads_run_side_by_side_and_compile_once(folder):
     numbers = np.arange(1000)
 
     with counting_compilations() as told, ThreadPoolExecutor(8) as pool:
@@ -185,15 +257,22 @@ def test_threads_run_side_by_side_and_compile_once():
 
     assert found == {499500}
     assert told == [True]
+    assert len([*folder.rglob("*.nbc")]) == 1
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["bound", "--arch", "lenet-5"], ["bound", "--shape", "30x20"]]
-)
-def test_commands_that_read_no_weights_import_no_numba(arguments):
-    program = (
-        "import sys; from topoimp_cli.app import main; main(sys.argv[1:]); "
-        "print('numba' in sys.modules, file=sys.stderr)"
-    )
+def kernels_of_another_file(source):
+    """The functions that a file of kernels imports from another one; numba would not notice that they change."""
+    imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    names = [(node.module, alias.name) for node in imports for alias in node.names]
+    return [name for module, name in names if module.startswith("topoimp.kernels.") and not name.isupper()]
 
-    assert topoimp(*arguments, program=program).stderr == "False\n"
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "topoimp/kernels").glob("*.py")), ids=lambda path: path.name)
+def test_a_kernel_calls_kernels_of_its_own_file_alone(path):
+    assert kernels_of_another_file(path.read_text(encoding="utf-8")) in ([], ["compiled"])
+
+
+def test_the_guard_sees_a_kernel_of_another_file():
+    source = "from topoimp.kernels.compiled import compiled\nfrom topoimp.kernels.components import root_of"
+
+    assert kernels_of_another_file(source) == ["compiled", "root_of"]
