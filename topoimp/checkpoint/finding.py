@@ -1,7 +1,7 @@
-"""Which files a checkpoint consists of: a path as a person gives it on one side, files on the other.
+"""The files of a checkpoint: the path that a user names in, files out.
 
 A checkpoint is a single file; an index of shards, or the folder that holds it; or a folder with one file of weights,
-as Hugging Face libraries write them. Of a folder everything else (configuration, tokenizer) belongs to it too.
+as Hugging Face libraries write them. The other files of a folder (configuration, tokenizer) belong to it too.
 """
 
 from collections.abc import Iterator
@@ -26,10 +26,10 @@ OTHER_WEIGHTS = (
     ".npz",
     ".pkl",
 )
-"""Files that hold weights too, unpruned ones: a copy of a folder does not take them along."""
+"""Endings of files that hold the unpruned weights again; a copy of a folder leaves them out."""
 
 PREFERRED = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-"""What Hugging Face libraries call the weights of a folder."""
+"""Names that Hugging Face libraries give to the weights of a folder."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Found:
     """The files of a checkpoint.
 
     Args:
-        weights: files that hold tensors, in the order of their names.
-        placed: by tensor, the name of the file that the index places it in; None without an index.
-        index: the index, if there is one.
-        folder: the folder that is the checkpoint; None if a single file is.
+        weights: the files that hold tensors, in the order of their names.
+        placed: by tensor, its file's name in the index; None without an index.
+        index: the index, or None.
+        folder: the folder that is the checkpoint; None for a single file.
     """
 
     weights: tuple[Path, ...]
@@ -50,7 +50,7 @@ class Found:
 
 
 def find_files(path: Path) -> Found:
-    """Give the files of the checkpoint that a path names.
+    """Return the files of the checkpoint at a path.
 
     Raises:
         CheckpointError: if a folder holds no weights, or several, or an index cannot be used.
@@ -70,7 +70,7 @@ def _in_folder(folder: Path, weights: Path) -> Found:
 
 
 def _weights_of(folder: Path) -> Path:
-    """Give the one file of weights, or the one index, of a folder."""
+    """Return the one file of weights, or the one index, of a folder."""
     names = sorted(file.name for file in folder.iterdir() if file.is_file())
     for standard in (".safetensors", ".bin"):
         preferred = [name for name in PREFERRED if name in names and standard in name]
@@ -78,6 +78,7 @@ def _weights_of(folder: Path) -> Path:
             raise CheckpointError(f"{folder}: holds {preferred[0]} and {preferred[1]}; name the one that is meant")
         if preferred:
             return folder / preferred[0]
+
     candidates = [name for name in names if name.endswith(".safetensors" + INDEX_SUFFIX)]
     candidates = candidates or [name for name in names if name.endswith(".safetensors")]
     candidates = candidates or [name for name in names if name.endswith(SUFFIXES)]
@@ -91,23 +92,23 @@ def _weights_of(folder: Path) -> Path:
 
 
 def other_files(found: Found) -> tuple[list[Path], list[Path]]:
-    """Give what else a folder holds, relative to it: what belongs to a copy, and the weights that do not.
+    """Return a folder's other files, relative to it: those that a copy takes along, and the weights that it leaves out.
 
-    Subfolders are looked into, but for hidden ones and links to folders.
+    Subfolders count, but for hidden ones and links to folders.
 
     Raises:
-        CheckpointError: if one of them cannot be read.
+        CheckpointError: if a subfolder cannot be read.
     """
-    taken: list[Path] = []
-    left: list[Path] = []
-    if found.folder is not None:
-        own = {*found.weights, found.index}
-        for file in _files_below(found.folder):
-            if file not in own:
-                is_index = ".index." in file.name and file.suffix == ".json"
-                is_weights = is_index or file.name.endswith(OTHER_WEIGHTS)
-                (left if is_weights else taken).append(file.relative_to(found.folder))
-    return taken, left
+    if found.folder is None:
+        return [], []
+    own = {*found.weights, found.index}
+    others = [file.relative_to(found.folder) for file in _files_below(found.folder) if file not in own]
+    return [file for file in others if not _holds_weights(file)], [file for file in others if _holds_weights(file)]
+
+
+def _holds_weights(file: Path) -> bool:
+    is_index = ".index." in file.name and file.suffix == ".json"
+    return is_index or file.name.endswith(OTHER_WEIGHTS)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -1,7 +1,7 @@
 """The header of a safetensors file: bytes in, checked descriptions of tensors out, and back.
 
 A file is eight bytes with the header's length N (little endian), N bytes of JSON, and the tensors' data without gaps.
-Nothing in a header is believed before it has been held against the file's size and against itself.
+Every number in a header is checked against the file size, and against the rest of the header, before it is used.
 
 Source: the format's description in the safetensors project's README.
 """
@@ -15,42 +15,25 @@ from typing import Any, TypeGuard
 
 LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 100_000_000
-"""As in the safetensors package: a longer header is refused by every reader."""
+"""The limit of the safetensors package: readers refuse a longer header."""
 
 _TOO_LARGE = 2**63
 
-BITS = MappingProxyType(
-    {
-        "BOOL": 8,
-        "U8": 8,
-        "I8": 8,
-        "U16": 16,
-        "I16": 16,
-        "U32": 32,
-        "I32": 32,
-        "U64": 64,
-        "I64": 64,
-        "F64": 64,
-        "F32": 32,
-        "F16": 16,
-        "BF16": 16,
-        "C64": 64,
-        "F8_E4M3": 8,
-        "F8_E5M2": 8,
-        "F8_E4M3FNUZ": 8,
-        "F8_E5M2FNUZ": 8,
-        "F8_E8M0": 8,
-        "F6_E2M3": 6,
-        "F6_E3M2": 6,
-        "F4": 4,
-    }
+_TYPES_BY_BITS = (
+    (4, "F4"),
+    (6, "F6_E2M3 F6_E3M2"),
+    (8, "BOOL U8 I8 F8_E4M3 F8_E5M2 F8_E4M3FNUZ F8_E5M2FNUZ F8_E8M0"),
+    (16, "U16 I16 F16 BF16"),
+    (32, "U32 I32 F32"),
+    (64, "U64 I64 F64 C64"),
 )
-"""Bits of one element of each type that a safetensors file may hold."""
+BITS = MappingProxyType({name: n_bits for n_bits, names in _TYPES_BY_BITS for name in names.split()})
+"""By type that a safetensors file may hold, the bits of one element."""
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """One tensor of a file: its name, element type, shape, and where its bytes lie after the header."""
+    """One tensor of a file; ``start`` and ``end`` are its bytes, counted from the end of the header."""
 
     name: str
     dtype: str
@@ -60,11 +43,11 @@ class TensorInfo:
 
 
 class HeaderError(ValueError):
-    """The bare fact that is wrong with a header; the reader adds which file it is."""
+    """A defect of a header, without the name of the file, which the reader adds."""
 
 
 def header_length(first_bytes: bytes, file_bytes: int) -> int:
-    """Give the header's length, held against the file's size."""
+    """Return the header's length, checked against the file size."""
     if len(first_bytes) < LENGTH_BYTES:
         raise HeaderError(f"holds {file_bytes} bytes; a safetensors file has at least {LENGTH_BYTES}")
     length = int.from_bytes(first_bytes[:LENGTH_BYTES], "little")
@@ -76,14 +59,14 @@ def header_length(first_bytes: bytes, file_bytes: int) -> int:
 
 
 def parse_header(text: bytes, data_bytes: int) -> tuple[tuple[TensorInfo, ...], dict[str, str]]:
-    """Give a header's tensors, in the order of the header, and its metadata.
+    """Return a header's tensors, in the order of the header, and its metadata.
 
     Args:
         text: the header's JSON.
-        data_bytes: how many bytes follow it in the file.
+        data_bytes: the bytes that follow the header in the file.
 
     Raises:
-        HeaderError: if the header contradicts the format, itself or the file's size.
+        HeaderError: if the header contradicts the format, itself or the file size.
     """
     entries = _json_object(text)
     metadata = _metadata(entries.pop("__metadata__", None) or {})
@@ -93,10 +76,10 @@ def parse_header(text: bytes, data_bytes: int) -> tuple[tuple[TensorInfo, ...], 
 
 
 def format_header(tensors: Sequence[TensorInfo], metadata: Mapping[str, str]) -> bytes:
-    """Give the bytes that precede the data: the length and the JSON, padded with spaces to a multiple of 8.
+    """Return the bytes before the data: the length, and the JSON padded with spaces to a multiple of 8.
 
     Raises:
-        HeaderError: if it would be longer than readers accept.
+        HeaderError: if the header is longer than readers accept.
     """
     entries: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     for tensor in tensors:
@@ -113,11 +96,15 @@ def format_header(tensors: Sequence[TensorInfo], metadata: Mapping[str, str]) ->
 
 
 def tensor_bytes(dtype: str, shape: Sequence[int]) -> int:
-    """Give the bytes that a tensor occupies; formats narrower than a byte are packed."""
+    """Return the bytes that a tensor occupies; types narrower than a byte are packed.
+
+    >>> tensor_bytes("BF16", (3, 5))
+    30
+    """
     return (prod(shape) * BITS[dtype] + 7) // 8
 
 
-def _json_object(text: bytes) -> dict[str, Any]:  # Any: this is what is about to be checked
+def _json_object(text: bytes) -> dict[str, Any]:  # Any: JSON not yet checked
     try:
         entries = json.loads(text.decode(), object_pairs_hook=_without_duplicates)
     except UnicodeDecodeError as error:
@@ -153,6 +140,7 @@ def _tensor(name: str, entry: object) -> TensorInfo:
         raise HeaderError(f"names a tensor {name!r}, which is not Unicode text")
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise HeaderError(f"describes tensor {name!r} without exactly dtype, shape and data_offsets")
+
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in BITS:
         raise HeaderError(f"gives tensor {name!r} the type {dtype!r}, which safetensors does not have")
@@ -160,6 +148,7 @@ def _tensor(name: str, entry: object) -> TensorInfo:
         raise HeaderError(f"gives tensor {name!r} the shape {shape!r}; it must be a list of sizes")
     if not _are_counts(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise HeaderError(f"gives tensor {name!r} the offsets {offsets!r}; they must be a start and an end")
+
     start, end = offsets
     if tensor_bytes(dtype, shape) != end - start:
         needed = tensor_bytes(dtype, shape)
@@ -168,7 +157,7 @@ def _tensor(name: str, entry: object) -> TensorInfo:
 
 
 def _is_text(value: object) -> bool:
-    """JSON can spell half a character (a lone surrogate), which no file name, terminal or header can hold."""
+    """Whether a value is text that can be encoded: JSON may spell half a character (a lone surrogate)."""
     if not isinstance(value, str):
         return False
     try:
@@ -179,12 +168,12 @@ def _is_text(value: object) -> bool:
 
 
 def _are_counts(value: object) -> TypeGuard[list[int]]:
-    """Whether it is a list of numbers that a 64-bit computer can count to."""
+    """Whether a value is a list of integers from 0 to 2^63 - 1."""
     return isinstance(value, list) and all(type(count) is int and 0 <= count < _TOO_LARGE for count in value)
 
 
 def _are_sizes(value: object) -> bool:
-    """Whether it is a list of sizes whose product, zeros aside, can be counted too."""
+    """Whether a value is a list of sizes whose product, zeros aside, is below 2^63 too."""
     if not _are_counts(value):
         return False
     product = 1
@@ -196,7 +185,7 @@ def _are_sizes(value: object) -> bool:
 
 
 def _check_extents(tensors: Sequence[TensorInfo], data_bytes: int) -> None:
-    """The tensors must cover the data exactly: no gap, no overlap, nothing beyond the end."""
+    """Check that the tensors cover the data exactly: no gap, no overlap, nothing beyond the end."""
     covered = 0
     for tensor in sorted(tensors, key=lambda tensor: (tensor.start, tensor.end)):
         if tensor.start != covered:

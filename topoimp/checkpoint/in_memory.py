@@ -1,4 +1,4 @@
-"""Tensors in memory as a checkpoint: what reads files reads them just as well."""
+"""Tensors in memory as a checkpoint, so that all readers of files can read them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TensorsInMemory:
-    """Tensors of torch, on any device, read as if a file held them.
+    """Tensors of torch, on any device, in the form of a file.
 
     Args:
-        path: what messages call them.
+        path: the name in messages.
         tensors: their descriptions, in the order of ``values``.
-        ties: by tensor, the earlier one that it shares all of its data with.
-        values: the tensors; each is looked at as it is at that moment.
-        kept: by tensor, which of its weights count, in its shape and on its device; the others read as 0.
+        ties: by tensor, the earlier tensor that it shares all of its data with.
+        values: the tensors, read at the time of each call.
+        kept: by tensor, its mask as booleans, in its shape and on its device; a weight that is not kept reads as 0.
     """
 
     path: Path
@@ -39,11 +39,11 @@ class TensorsInMemory:
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """Nothing is said about them."""
+        """Tensors in memory have no metadata."""
         return MappingProxyType({})
 
     def stored(self, tensor: TensorInfo) -> ByteArray:
-        """Give a tensor's bytes as safetensors stores them, read-only."""
+        """Return a tensor's bytes as safetensors stores them, read-only."""
         stored = stored_bytes(self.values[tensor.name])
         if tensor.name not in self.kept:
             return stored
@@ -52,27 +52,27 @@ class TensorsInMemory:
         return masked
 
     def will_need(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Nothing has to be fetched ahead."""
+        """Do nothing: all is in memory."""
 
     def have_ready(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """All is in memory."""
+        """Do nothing: all is in memory."""
 
     def done_with(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Nothing can be given back."""
+        """Do nothing: the caller owns the memory."""
 
     def check_unchanged(self) -> None:
-        """There is no file that could change."""
+        """Do nothing: no file can change."""
 
 
 def tensors_as_checkpoint(
     values: Mapping[str, "torch.Tensor"], *, name: str, kept: Mapping[str, "torch.Tensor"] | None = None
 ) -> Checkpoint:
-    """Give tensors in memory as a checkpoint that can be read, and not copied.
+    """Return tensors in memory as a checkpoint that can be read, but not copied.
 
     Args:
         values: by name, in the order of a state dict.
-        name: what messages call them.
-        kept: by name, which weights of a tensor count, as booleans; all of those that are not named.
+        name: the name in messages.
+        kept: by name, a tensor's mask as booleans; a tensor without a mask keeps all weights.
     """
     tensors, ties = layout_of(values)
     file = TensorsInMemory(Path(name), tensors, ties, values, kept or {})

@@ -1,6 +1,6 @@
-"""The index of a sharded checkpoint: which tensor lies in which file, as Hugging Face libraries write it.
+"""The index of a sharded checkpoint, as Hugging Face libraries write it.
 
-It is JSON with a ``weight_map`` from tensor to file name. It is only ever trusted to name files that lie beside it.
+The index is JSON with a ``weight_map`` from tensors to file names. It may name only files that lie beside it.
 """
 
 import json
@@ -11,14 +11,14 @@ from topoimp.errors import CheckpointError
 
 INDEX_SUFFIX = ".index.json"
 MAX_INDEX_BYTES = 100_000_000
-"""As for a header: the longest indices that there are have some megabytes."""
+"""The limit of a header; the longest known indices have some megabytes."""
 
 
 def read_index(path: Path) -> MappingProxyType[str, str]:
-    """Give the file name of each tensor that an index lists.
+    """Return the file name of each tensor that an index lists.
 
     Raises:
-        CheckpointError: if it is no index, is empty, or names a file that does not lie beside it.
+        CheckpointError: if the file is no index, is empty, or names a file that does not lie beside it.
     """
     size = path.stat().st_size
     if size > MAX_INDEX_BYTES:
@@ -38,6 +38,6 @@ def read_index(path: Path) -> MappingProxyType[str, str]:
 
 
 def _is_file_name(name: str) -> bool:
-    """Whether it is a plain name, on any system: no path, no way up, nothing that ends a name early."""
+    """Whether a name is a plain file name on every system: no path, no ``..``, no control character."""
     is_plain = PurePosixPath(name).name == name and PureWindowsPath(name).name == name
     return is_plain and name not in ("", ".", "..") and "\0" not in name and name.isprintable()

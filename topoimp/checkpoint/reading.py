@@ -1,4 +1,4 @@
-"""Reading a checkpoint: its headers at once, each tensor when it is looked at."""
+"""Reading a checkpoint: its headers at once, each tensor on demand."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from topoimp.errors import CheckpointError
 
 
 class TensorFile(Protocol):
-    """A file that holds tensors, in any format; ``SafetensorsFile`` and ``TorchFile`` say what each name means."""
+    """A file of tensors in any format; ``SafetensorsFile`` documents its members."""
 
     @property
     def path(self) -> Path: ...  # noqa: D102
@@ -42,11 +42,11 @@ class Checkpoint:
     """Named tensors on disk, whose headers have been read and checked.
 
     Args:
-        path: as it was named: a file, an index or a folder.
-        files: what holds the tensors, in the order of their names.
+        path: the file, index or folder that the user named.
+        files: the files with tensors, in the order of their names.
         tensors: by name, in the order of the files and of their headers.
-        file_of: by name, the file that holds the tensor.
-        found: which files belong to it.
+        file_of: by tensor name, the file that holds it.
+        found: the paths of all of its files.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class Checkpoint:
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """The texts stored with the tensors; where shards contradict each other, the first one's."""
+        """The texts stored with the tensors; where shards contradict each other, those of the first shard."""
         texts: dict[str, str] = {}
         for file in reversed(self.files):
             texts.update(file.metadata)
@@ -65,67 +65,59 @@ class Checkpoint:
 
     @property
     def ties(self) -> Mapping[str, str]:
-        """By tensor, the earlier one that it shares all of its data with."""
+        """By tensor, the earlier tensor that it shares all of its data with."""
         return MappingProxyType({name: first for file in self.files for name, first in file.ties.items()})
 
     @property
     def not_tensors(self) -> list[str]:
-        """What its files hold besides tensors."""
-        return [what for file in self.files for what in file.not_tensors]
+        """The names of the other content of its files."""
+        return [name for file in self.files for name in file.not_tensors]
 
     def stored(self, name: str) -> ByteArray:
-        """Give a tensor's stored bytes, flat and read-only, without reading them yet.
+        """Return a tensor's stored bytes, flat and read-only, without reading them yet.
 
         Raises:
-            CheckpointError: if the file changed under us or cannot be read.
+            CheckpointError: if the file shrank since it was opened, or cannot be read.
         """
         return self.file_of[name].stored(self.tensors[name])
 
     def codes(self, name: str) -> CodeArray:
-        """Give the stored bits of a floating-point tensor as unsigned integers, flat and read-only.
+        """Return the stored bits of a floating-point tensor as unsigned integers, flat and read-only.
 
         Raises:
-            CheckpointError: if the file changed under us or cannot be read.
+            CheckpointError: as ``stored``.
         """
-        kind = NUMBER_FORMATS[self.tensors[name].dtype].code_dtype.newbyteorder("<")
-        codes = self.stored(name).view(kind)
+        dtype = NUMBER_FORMATS[self.tensors[name].dtype].code_dtype.newbyteorder("<")
+        codes = self.stored(name).view(dtype)
         return codes if codes.flags.aligned else codes.copy()
 
     def will_need(self, name: str, start: int, stop: int) -> None:
-        """Have a tensor's bytes from ``start`` to ``stop`` fetched from the disk while something else is done."""
+        """Fetch a tensor's bytes from ``start`` to ``stop`` from the disk in the background."""
         self.file_of[name].will_need(self.tensors[name], start, stop)
 
     def have_ready(self, name: str, start: int, stop: int) -> None:
-        """Have a tensor's bytes from ``start`` to ``stop`` in memory at once, which is faster than page by page.
-
-        Raises:
-            CheckpointError: if they cannot be read.
-        """
+        """Fetch a tensor's bytes from ``start`` to ``stop`` at once, or raise a CheckpointError."""
         self.file_of[name].have_ready(self.tensors[name], start, stop)
 
     def done_with(self, name: str, start: int = 0, stop: int | None = None) -> None:
-        """Give back the memory that a tensor's bytes from ``start`` to ``stop`` take; they can be looked at again."""
+        """Give back the memory of a tensor's bytes from ``start`` to ``stop``; they can be read again."""
         tensor = self.tensors[name]
         self.file_of[name].done_with(tensor, start, tensor.end - tensor.start if stop is None else stop)
 
     def check_unchanged(self) -> None:
-        """Make sure that its files are still those that were opened.
-
-        Raises:
-            CheckpointError: naming the one that is not.
-        """
+        """Raise a CheckpointError if one of its files changed since it was opened."""
         for file in self.files:
             file.check_unchanged()
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """Open a checkpoint: its headers are read and checked, no tensor is.
+    """Open a checkpoint: read and check its headers, and no tensor.
 
     Args:
-        path: a .safetensors file; a PyTorch file; an index of shards; or a folder with one of these.
+        path: a .safetensors file, a PyTorch file, an index of shards, or a folder with one of these.
 
     Raises:
-        CheckpointError: if there is no such checkpoint, or one of its files cannot be used.
+        CheckpointError: if the path does not exist, or one of its files cannot be used.
     """
     path = Path(path)
     try:
@@ -135,14 +127,14 @@ def open_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(_missing(path, error)) from error
     except OSError as error:
         raise CheckpointError(f"{error.filename or path}: cannot be read: {error.strerror}") from error
-    file_of = {tensor.name: file for file in files for tensor in file.tensors}
+
     if found.placed is not None:
         _check_index(found.placed, files, path)
     return Checkpoint(
         path=path,
         files=files,
         tensors=MappingProxyType({tensor.name: tensor for file in files for tensor in file.tensors}),
-        file_of=MappingProxyType(file_of),
+        file_of=MappingProxyType({tensor.name: file for file in files for tensor in file.tensors}),
         found=found,
     )
 
@@ -157,7 +149,7 @@ def _missing(path: Path, error: FileNotFoundError) -> str:
 
 
 def _check_index(placed: Mapping[str, str], files: tuple[TensorFile, ...], path: Path) -> None:
-    """The index and the shards must say the same: each tensor in one file, and that the one named."""
+    """Check that each tensor lies in one shard, the one that the index names."""
     held = {(tensor.name, file.path.name) for file in files for tensor in file.tensors}
     for tensor, name in placed.items():
         if (tensor, name) not in held:

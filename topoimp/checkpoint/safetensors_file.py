@@ -1,7 +1,6 @@
-"""One safetensors file: its header read and checked at once, its tensors mapped into memory when asked for.
+"""One safetensors file: its header is read and checked at once, its tensors are mapped into memory on demand.
 
-Tensors are looked at where the operating system keeps the file anyway: nothing is copied, and what is done with can be
-given back, so that a file larger than memory is no different from a small one.
+Nothing is copied, and pages can be given back after use, so that files larger than memory work too.
 """
 
 import errno
@@ -19,7 +18,7 @@ from topoimp.checkpoint.header import LENGTH_BYTES, HeaderError, TensorInfo, hea
 from topoimp.errors import CheckpointError
 
 _POPULATE_READ = 22
-"""MADV_POPULATE_READ of Linux 5.14, for which Python has no name yet."""
+"""MADV_POPULATE_READ of Linux 5.14, which Python does not name yet."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +26,10 @@ class SafetensorsFile:
     """A .safetensors file whose header has been read and checked.
 
     Args:
-        path: where it lies.
         tensors: its tensors, in the order of its header.
-        metadata: the texts stored under ``__metadata__``.
+        metadata: the texts under ``__metadata__``.
         data_start: the byte at which the tensors' data begins.
-        modified: size in bytes and time of the last change, as found when it was opened.
+        modified: its size in bytes and its time of change when it was opened.
     """
 
     path: Path
@@ -42,7 +40,7 @@ class SafetensorsFile:
 
     @property
     def name_as_safetensors(self) -> str:
-        """The name of a copy of it."""
+        """The name of its copy."""
         return self.path.name
 
     @property
@@ -52,28 +50,28 @@ class SafetensorsFile:
 
     @property
     def not_tensors(self) -> tuple[str, ...]:
-        """There is nothing else in a safetensors file."""
+        """A safetensors file holds tensors only."""
         return ()
 
     def stored(self, tensor: TensorInfo) -> ByteArray:
-        """Give a tensor's stored bytes, read-only, without reading them yet.
+        """Return a tensor's stored bytes, read-only, without reading them yet.
 
         Raises:
-            CheckpointError: if the file shrank under us or cannot be read.
+            CheckpointError: if the file shrank since it was opened, or cannot be read.
         """
         start, n_bytes = self.data_start + tensor.start, tensor.end - tensor.start
-        if self._mapping.size() < start + n_bytes:  # looking would end the process
+        if self._mapping.size() < start + n_bytes:  # reading beyond the end would kill the process
             raise CheckpointError(
                 f"{self.path}: tensor {tensor.name!r} ends too early; the file changed while it was read"
             )
         return np.frombuffer(self._mapping, np.uint8, n_bytes, start)
 
     def will_need(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Have a tensor's bytes from ``start`` to ``stop`` fetched from the disk while something else is done."""
+        """Fetch a tensor's bytes from ``start`` to ``stop`` from the disk in the background."""
         self._advise(mmap.MADV_WILLNEED, tensor, start, stop)
 
     def have_ready(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Have a tensor's bytes from ``start`` to ``stop`` in memory at once, which is faster than page by page.
+        """Fetch a tensor's bytes from ``start`` to ``stop`` at once, which is faster than page by page.
 
         Raises:
             CheckpointError: if they cannot be read.
@@ -81,21 +79,17 @@ class SafetensorsFile:
         try:
             self._advise(_POPULATE_READ, tensor, start, stop)
         except OSError as error:
-            if error.errno != errno.EINVAL:  # an older system does without
+            if error.errno != errno.EINVAL:  # an older system lacks this advice
                 raise CheckpointError(
                     f"{self.path}: tensor {tensor.name!r} cannot be read: {error.strerror}"
                 ) from error
 
     def done_with(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Give back the memory that a tensor's bytes from ``start`` to ``stop`` take; they can be looked at again."""
+        """Give back the memory of a tensor's bytes from ``start`` to ``stop``; they can be read again."""
         self._advise(mmap.MADV_DONTNEED, tensor, start, stop)
 
     def check_unchanged(self) -> None:
-        """Make sure that the file is still the one that was opened.
-
-        Raises:
-            CheckpointError: if it is not.
-        """
+        """Raise a CheckpointError if the file changed since it was opened."""
         try:
             changed = _modified(self.path) != self.modified
         except OSError:
@@ -114,16 +108,17 @@ class SafetensorsFile:
         try:
             with self.path.open("rb") as file:
                 return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:  # a ValueError if it is empty by now
+        except (OSError, ValueError) as error:  # a ValueError if it is empty now
             reason = getattr(error, "strerror", None) or "the file changed while it was read"
             raise CheckpointError(f"{self.path}: cannot be read: {reason}") from error
 
 
 def open_safetensors(path: Path) -> SafetensorsFile:
-    """Open a .safetensors file: its header is read and checked, no tensor is.
+    """Open a .safetensors file: read and check its header, and no tensor.
 
     Raises:
-        CheckpointError: if there is no such file, or it is not a whole safetensors file.
+        CheckpointError: if it is not a whole safetensors file.
+        OSError: if it cannot be read.
     """
     try:
         with path.open("rb") as file:
