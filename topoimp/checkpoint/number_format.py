@@ -1,8 +1,8 @@
-"""The number formats of weights: what their stored bits say about their strength.
+"""The number formats of weights: stored bits in, magnitudes out.
 
-In each format the bits without the sign order like the magnitudes, so that one comparison of unsigned integers
-serves them all; zero, and minus zero, have magnitude code 0. Strengths are given exactly: float64 holds every value of
-every format, float32 every value of every format but float64.
+In each format the bits without the sign, the magnitude code, order like the magnitudes, so one comparison of unsigned
+integers serves all formats. Zero and minus zero have magnitude code 0. Strengths, that is magnitudes |w|, are exact:
+float64 holds every value of every format, float32 every value of every format but float64.
 """
 
 from collections.abc import Iterable
@@ -20,8 +20,8 @@ class NumberFormat:
     """A floating-point format, described by its bits.
 
     Args:
-        name: the name that safetensors gives it, such as ``BF16``.
-        n_bits: width of one number, sign included.
+        name: as safetensors names it, such as ``BF16``.
+        n_bits: bits of one number, sign included.
         first_special: smallest magnitude code that is not finite.
         infinity: magnitude code of infinity; None if the format has none.
     """
@@ -42,19 +42,19 @@ class NumberFormat:
         return (1 << (self.n_bits - 1)) - 1
 
     def magnitudes(self, codes: CodeArray) -> CodeArray:
-        """Give the bits without the sign: they order like the strengths, and 0 means an absent edge."""
+        """Return the magnitude codes, in the shape of ``codes``; 0 is an absent edge."""
         return codes & self.code_dtype.type(self.magnitude_mask)
 
     def strengths(self, codes: CodeArray) -> FloatArray:
-        """Give |w| exactly, in the shape of ``codes``."""
+        """Return |w| exactly, in the shape of ``codes``."""
         return self._widened(self.magnitudes(codes)).astype(np.float64)
 
     def values(self, codes: CodeArray) -> FloatArray:
-        """Give the numbers themselves exactly, in the shape of ``codes``."""
+        """Return the numbers exactly, in the shape of ``codes``."""
         return np.where(codes > self.code_dtype.type(self.magnitude_mask), -1.0, 1.0) * self.strengths(codes)
 
     def common_codes(self, codes: CodeArray, *, n_bits: int) -> CodeArray:
-        """Give magnitude codes that compare across formats: those of |w| as float32 or float64.
+        """Return magnitude codes that compare across formats: those of |w| as float32 or float64.
 
         Args:
             codes: stored bits, any shape.
@@ -65,14 +65,14 @@ class NumberFormat:
             raise ValueError("float64 strengths need 64 bits")
         return exact.astype(f"float{n_bits}").view(f"uint{n_bits}")
 
-    @lru_cache(maxsize=4096)  # noqa: B019  # the same
+    @lru_cache(maxsize=4096)  # noqa: B019  # few formats, as below
     def common_code(self, magnitude: int, *, n_bits: int) -> int:
-        """Give the common code of one magnitude code."""
+        """Return the common code of one magnitude code."""
         return int(self.common_codes(np.array([magnitude], self.code_dtype), n_bits=n_bits)[0])
 
     @lru_cache(maxsize=4096)  # noqa: B019  # there are six formats; a tensor is written in thousands of pieces
     def code_at_most(self, common: int, *, n_bits: int) -> int:
-        """Give the largest finite magnitude code whose common code is at most ``common``; 0 if only zero's is."""
+        """Return the largest finite magnitude code whose common code is at most ``common``."""
         low, high = 0, self.first_special
         while high - low > 1:
             middle = (low + high) // 2
@@ -120,5 +120,5 @@ NUMBER_FORMATS = MappingProxyType({known.name: known for known in (F64, F32, F16
 
 
 def common_bits(number_formats: Iterable[NumberFormat]) -> int:
-    """Give the width of the common codes under which several formats compare exactly: 64 if one is float64, else 32."""
+    """Return the bits of common codes under which formats compare exactly: 64 if one is float64, else 32."""
     return 64 if any(number_format is F64 for number_format in number_formats) else 32

@@ -1,7 +1,7 @@
-"""A PyTorch file: loaded without running anything that is stored in it, and searched for the state dict.
+"""A PyTorch file: loaded without running any code in it, and searched for the state dict.
 
 Only ``torch.load(weights_only=True)`` opens it, which builds tensors and plain containers and refuses everything else.
-The tensors are laid out as a safetensors file would hold them, as that is what a copy becomes.
+The tensors are laid out as in a safetensors file, because a copy becomes one.
 """
 
 import pickle
@@ -26,36 +26,21 @@ if TYPE_CHECKING:
 SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
 
 STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "params", "weights")
-"""Where training scripts keep the state dict, in the order in which they are looked for."""
+"""Keys under which training scripts keep the state dict, in the order of the search."""
 
 _ZIP = b"PK\x03\x04"
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""What a file of torch.save before version 1.6 begins with: the pickled magic number 0x1950a86a20f9469cfc6c."""
+"""First bytes of a torch.save file before version 1.6: the pickled magic number 0x1950a86a20f9469cfc6c."""
 
-_DTYPES = MappingProxyType(
-    {
-        "bool": "BOOL",
-        "uint8": "U8",
-        "int8": "I8",
-        "uint16": "U16",
-        "int16": "I16",
-        "uint32": "U32",
-        "int32": "I32",
-        "uint64": "U64",
-        "int64": "I64",
-        "float64": "F64",
-        "float32": "F32",
-        "float16": "F16",
-        "bfloat16": "BF16",
-        "complex64": "C64",
-        "float8_e4m3fn": "F8_E4M3",
-        "float8_e5m2": "F8_E5M2",
-        "float8_e4m3fnuz": "F8_E4M3FNUZ",
-        "float8_e5m2fnuz": "F8_E5M2FNUZ",
-        "float8_e8m0fnu": "F8_E8M0",
-    }
+_TORCH_NAMES = (
+    "bool uint8 int8 uint16 int16 uint32 int32 uint64 int64 float64 float32 float16 bfloat16 complex64 "
+    "float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz float8_e8m0fnu"
 )
-"""What safetensors calls torch's types."""
+_SAFETENSORS_NAMES = (
+    "BOOL U8 I8 U16 I16 U32 I32 U64 I64 F64 F32 F16 BF16 C64 F8_E4M3 F8_E5M2 F8_E4M3FNUZ F8_E5M2FNUZ F8_E8M0"
+)
+_DTYPES = MappingProxyType(dict(zip(_TORCH_NAMES.split(), _SAFETENSORS_NAMES.split(), strict=True)))
+"""By torch's name of a type, that of safetensors."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +48,11 @@ class TorchFile:
     """A PyTorch file whose state dict has been found.
 
     Args:
-        path: where it lies.
         tensors: its tensors, in the order of the state dict, laid out one after the other.
-        ties: by tensor, the earlier one that it shares all of its data with.
-        not_tensors: what else is in the file.
+        ties: by tensor, the earlier tensor that it shares all of its data with.
+        not_tensors: the names of the file's other content.
         values: the tensors themselves.
-        modified: size in bytes and time of the last change, as found when it was opened.
+        modified: its size in bytes and its time of change when it was opened.
     """
 
     path: Path
@@ -80,19 +64,19 @@ class TorchFile:
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """What a copy begins with: transformers asks for it."""
+        """The metadata of a copy; transformers needs them."""
         return MappingProxyType({"format": "pt"})
 
     @property
     def name_as_safetensors(self) -> str:
-        """The name of a copy of it, as Hugging Face libraries name it."""
+        """The name of its copy, as Hugging Face libraries name it."""
         stem = self.path.stem
-        return ("model" + stem.removeprefix("pytorch_model") if stem.startswith("pytorch_model") else stem) + (
-            ".safetensors"
-        )
+        if stem.startswith("pytorch_model"):
+            stem = "model" + stem.removeprefix("pytorch_model")
+        return f"{stem}.safetensors"
 
     def stored(self, tensor: TensorInfo) -> ByteArray:
-        """Give a tensor's bytes as safetensors stores them, read-only; only what is not contiguous is copied."""
+        """Return a tensor's bytes as safetensors stores them, read-only; copied only if they are scattered."""
         if tensor.dtype not in _DTYPES.values():
             raise CheckpointError(
                 f"{self.path}: tensor {tensor.name!r} has the type {tensor.dtype}, which safetensors does not have"
@@ -100,27 +84,23 @@ class TorchFile:
         return stored_bytes(self.values[tensor.name])
 
     def will_need(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Nothing can be fetched ahead."""
+        """Do nothing: PyTorch holds the tensors."""
 
     def have_ready(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Nothing can be had faster."""
+        """Do nothing: PyTorch holds the tensors."""
 
     def done_with(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Nothing can be given back: PyTorch holds the tensors."""
+        """Do nothing: PyTorch holds the tensors."""
 
     def check_unchanged(self) -> None:
-        """Make sure that the file is still the one that was opened.
-
-        Raises:
-            CheckpointError: if it is not.
-        """
+        """Raise a CheckpointError if the file changed since it was opened."""
         found = self.path.stat() if self.path.exists() else None
         if found is None or (found.st_size, found.st_mtime_ns) != self.modified:
             raise CheckpointError(f"{self.path}: changed while it was read")
 
 
 def is_torch_file(path: Path) -> bool:
-    """Whether a file is one of PyTorch's, by how it begins, or else by its name."""
+    """Return whether a file is one of PyTorch's: by its first bytes, or else by its name."""
     with path.open("rb") as file:
         begin = file.read(len(_LEGACY))
     is_safetensors = begin[8:9] == b"{"
@@ -128,7 +108,7 @@ def is_torch_file(path: Path) -> bool:
 
 
 def open_torch(path: Path) -> TorchFile:
-    """Open a PyTorch file without running anything that is stored in it.
+    """Open a PyTorch file without running any code in it.
 
     Raises:
         CheckpointError: if it holds more than tensors and plain containers, no state dict, or several.
@@ -144,19 +124,20 @@ def open_torch(path: Path) -> TorchFile:
 
 
 def layout_of(values: Mapping[str, "torch.Tensor"]) -> tuple[tuple[TensorInfo, ...], Mapping[str, str]]:
-    """Describe tensors in memory as safetensors would, laid out one after the other.
+    """Describe tensors in memory as safetensors does, laid out one after the other.
 
     Returns:
-        the descriptions; and by tensor, the earlier one that it shares all of its data with.
+        the descriptions; and by tensor, the earlier tensor that it shares all of its data with.
     """
     tensors, ties, start = [], {}, 0
     first_at: dict[object, str] = {}
     for name, value in values.items():
-        kind = _type_name(value)
-        is_known = kind in _DTYPES.values()
+        dtype = _type_name(value)
+        is_known = dtype in _DTYPES.values()
         end = start + (value.numel() * value.element_size() if is_known else 0)
-        tensors.append(TensorInfo(name, kind, () if value.is_nested else tuple(value.shape), start, end))
+        tensors.append(TensorInfo(name, dtype, () if value.is_nested else tuple(value.shape), start, end))
         start = end
+
         place = _place(value) if is_known else None
         if place is not None and place in first_at:
             ties[name] = first_at[place]
@@ -166,7 +147,7 @@ def layout_of(values: Mapping[str, "torch.Tensor"]) -> tuple[tuple[TensorInfo, .
 
 
 def stored_bytes(value: "torch.Tensor") -> ByteArray:
-    """Give a tensor's bytes as safetensors stores them, read-only; copied only from another device, or if scattered."""
+    """Return a tensor's bytes as safetensors stores them, read-only; copied only from a device, or if scattered."""
     import torch
 
     value = value.detach().cpu().resolve_conj().resolve_neg()
@@ -181,11 +162,11 @@ def _loaded(path: Path) -> object:
     is_mappable = zipfile.is_zipfile(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about how the file was saved: nobody here can change that
+            warnings.simplefilter("ignore")  # about how the file was saved
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_mappable)
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path}: {_why_refused(str(error))}") from error
-    except Exception as error:  # whatever a damaged file makes the loader stumble over
+    except Exception as error:  # a damaged file can make the loader raise anything
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"{path}: is no PyTorch file that can be loaded ({first_line})") from error
 
@@ -201,23 +182,27 @@ def _why_refused(reason: str) -> str:
 
 
 def _state_dict(loaded: object, path: Path) -> tuple[dict[str, "torch.Tensor"], list[str]]:
-    """Give the tensors by name, and the names of what is left behind."""
+    """Return the tensors by name, and the names of the other content."""
     if not isinstance(loaded, Mapping):
         raise CheckpointError(f"{path}: holds a {type(loaded).__name__}; a state dict, tensors by name, is needed")
     inside = [key for key, value in loaded.items() if _holds_tensors(value) and not _is_tensor(value)]
     known: list[Any] = [key for key in STATE_DICT_KEYS if key in inside]
+
+    # The tensors lie here, not below one of the keys.
     if not known and any(_is_tensor(value) for value in loaded.values()):
         named = list(_flattened(loaded, ""))
         tensors = dict(named)
         if len(tensors) < len(named):
             raise CheckpointError(f"{path}: holds two tensors of one name, once nested names are joined with dots")
         return tensors, [str(key) for key, value in loaded.items() if not _holds_tensors(value)]
+
     known = known or inside
     if not known:
         raise CheckpointError(f"{path}: holds no tensors by name; a state dict is needed")
     if len(inside) > 1 and known is inside:
         names = ", ".join(map(str, inside))
         raise CheckpointError(f"{path}: holds several sets of tensors ({names}); a file with one state dict is needed")
+
     tensors, left_behind = _state_dict(loaded[known[0]], path)
     return tensors, [*(str(key) for key in loaded if key != known[0]), *(f"{known[0]}.{key}" for key in left_behind)]
 
@@ -241,7 +226,7 @@ def _holds_tensors(value: object) -> bool:
 
 
 def _type_name(value: "torch.Tensor") -> str:
-    """Give what safetensors calls the type, or what torch calls it if that has no counterpart."""
+    """Return safetensors' name of a tensor's type, or torch's name if safetensors has no such type."""
     import torch
 
     name = str(value.dtype).removeprefix("torch.")
@@ -262,7 +247,7 @@ def _check_name(name: str, path: Path) -> None:
 
 
 def _place(value: "torch.Tensor") -> object:
-    """Give what two tensors have in common if and only if they are the same numbers in the same memory."""
+    """Return a key that two tensors share if and only if they are the same numbers in the same memory."""
     if value.numel() == 0:
         return None
     return value.untyped_storage().data_ptr(), value.storage_offset(), value.shape, value.stride(), value.dtype

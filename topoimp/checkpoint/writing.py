@@ -28,16 +28,15 @@ _NAMES: Mapping[np.dtype[Any], str] = {
 
 
 class TensorWriter:
-    """A safetensors file on its way: its header is written and its room on the disk taken at once, its tensors later.
+    """A safetensors file in the making: its header and its space on the disk come first, its tensors piece by piece.
 
     Args:
-        path: where; replaced if there. Stage it (``Staging``) to have it appear whole.
-        tensors: what it will hold.
+        path: replaced if it exists; a path of ``Staging`` makes the file appear whole.
         metadata: texts for ``__metadata__``.
 
     Raises:
-        OutputError: if the header would get longer than readers accept.
-        OSError: if it cannot be written: of a full disk before the first tensor is written.
+        OutputError: if the header is longer than readers accept.
+        OSError: if the file cannot be written; a full disk is met before the first tensor is written.
     """
 
     def __init__(self, path: Path, tensors: Sequence[TensorInfo], metadata: Mapping[str, str]) -> None:
@@ -52,7 +51,7 @@ class TensorWriter:
         try:
             _write_at(self._descriptor, header, 0)
             n_bytes = len(header) + max((tensor.end for tensor in tensors), default=0)
-            if hasattr(os, "posix_fallocate"):  # macOS has none; a full disk is met later there
+            if hasattr(os, "posix_fallocate"):  # not on macOS, where a full disk is met later
                 os.posix_fallocate(self._descriptor, 0, n_bytes)
         except BaseException:
             self.close()
@@ -67,31 +66,30 @@ class TensorWriter:
         self.close()
 
     def write(self, name: str, start: int, data: np.ndarray) -> None:
-        """Write some of a tensor's bytes, from its byte ``start`` on; several threads may write at once."""
+        """Write a part of a tensor, from its byte ``start`` on; several threads may write at once."""
         tensor = self._tensors[name]
         if not 0 <= start <= start + data.nbytes <= tensor.end - tensor.start:
             raise ValueError(f"{name}: bytes {start} to {start + data.nbytes} of {tensor.end - tensor.start}")
         octets = data.reshape(-1).view(np.uint8).data
-        with self._one_at_a_time:  # the system writes a file by one thread at a time, and lets others spin
+        with self._one_at_a_time:  # the system lets one thread write a file, and others spin
             _write_at(self._descriptor, octets, self._data_start + tensor.start + start)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._descriptor)
 
 
 class CheckpointCopy:
-    """A copy of a checkpoint on its way: the same names, order, types, layout and files; the tensors are written later.
+    """A copy of a checkpoint in the making: same names, order, types, layout and files; tensors come piece by piece.
 
     Args:
-        place: where: a file, or a folder that is there, as the original is one or the other.
-        original: what is copied; a PyTorch file becomes a safetensors file.
-        metadata: keys to add to each file's metadata, which stay as they are otherwise.
+        place: a file, or an existing folder if the original is a folder.
+        original: a PyTorch file in it becomes a safetensors file.
+        metadata: keys to add to each file's metadata, which otherwise stay.
 
     Raises:
-        CheckpointError: if a tensor has a type that safetensors does not have.
-        OutputError: if a header would get longer than readers accept.
-        OSError: if a file cannot be written: of a full disk before the first tensor is written.
+        CheckpointError: if safetensors lacks the type of a tensor.
+        OutputError, OSError: as ``TensorWriter``.
     """
 
     def __init__(self, place: Path, original: Checkpoint, metadata: Mapping[str, str]) -> None:
@@ -117,18 +115,18 @@ class CheckpointCopy:
         self.close()
 
     def write(self, name: str, start: int, data: np.ndarray) -> None:
-        """Write some of a tensor's bytes, from its byte ``start`` on; several threads may write at once."""
+        """Write a part of a tensor, from its byte ``start`` on; several threads may write at once."""
         self._writers[self._original.file_of[name].path].write(name, start, data)
 
     def copy_tensor(self, name: str) -> None:
-        """Write a tensor as it is in the original."""
+        """Write a tensor of the original unchanged."""
         stored = self._original.stored(name)
         for start, stop in pieces(0, stored.size):
             self.write(name, start, stored[start:stop])
             self._original.done_with(name, start, stop)
 
     def copy_other_files(self) -> None:
-        """Write the index, and whatever else lies in the folder and holds no weights."""
+        """Write the index, and the folder's other files that hold no weights."""
         found = self._original.found
         if found.folder is None:
             return
@@ -139,16 +137,16 @@ class CheckpointCopy:
             _copy_file(found.folder / file, self._place / file)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         for writer in self._writers.values():
             writer.close()
 
 
 def files_of_copy(original: Checkpoint) -> list[str]:
-    """Give the files that a copy of a folder consists of, relative to it.
+    """Return the files of a folder's copy, relative to it.
 
     Raises:
-        CheckpointError: if two files of the original would become one.
+        CheckpointError: if two files of the original would have one name.
     """
     found = original.found
     names = [file.name_as_safetensors for file in original.files]
@@ -160,7 +158,7 @@ def files_of_copy(original: Checkpoint) -> list[str]:
 
 
 def bytes_of_copy(original: Checkpoint) -> int:
-    """Give about how many bytes a copy takes on the disk, headers aside."""
+    """Return the approximate bytes of a copy on the disk, without headers."""
     found = original.found
     others = [found.folder / file for file in other_files(found)[0]] if found.folder is not None else []
     return sum(tensor.end - tensor.start for tensor in original.tensors.values()) + sum(
@@ -169,11 +167,11 @@ def bytes_of_copy(original: Checkpoint) -> int:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Write arrays as a checkpoint, in the order given: the same arrays give the same bytes.
+    """Write arrays as a checkpoint, in the given order: the same arrays give the same bytes.
 
     Args:
-        path: where; replaced if there. Stage it (``Staging``) to have it appear whole.
-        arrays: float64, float32, float16, uint8 or int64 arrays of any shape, by tensor name.
+        path: replaced if it exists; a path of ``Staging`` makes the file appear whole.
+        arrays: by tensor name, float64, float32, float16, uint8 or int64 arrays of any shape.
         metadata: texts for ``__metadata__``.
     """
     shapes = {name: (_NAMES[array.dtype], array.shape) for name, array in arrays.items()}
@@ -183,10 +181,10 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read all tensors of a checkpoint as arrays, of the types that ``write_arrays`` knows.
+    """Read all tensors of a checkpoint as arrays of the types that ``write_arrays`` knows.
 
     Raises:
-        CheckpointError: if it cannot be read, or a tensor has another type.
+        CheckpointError: if the checkpoint cannot be read, or a tensor has another type.
     """
     checkpoint = open_checkpoint(path)
     dtypes = {name: np.dtype(dtype) for dtype, name in _NAMES.items()}
@@ -199,7 +197,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def laid_out(shapes: Mapping[str, tuple[str, tuple[int, ...]]]) -> list[TensorInfo]:
-    """Give tensors of some types and shapes one after the other, as a file would hold them."""
+    """Return tensors of given types and shapes, laid out one after the other as in a file."""
     tensors, start = [], 0
     for name, (dtype, shape) in shapes.items():
         end = start + prod(shape) * BITS[dtype] // 8
@@ -224,7 +222,7 @@ def _check_types(file: TensorFile) -> None:
 
 
 def _copy_index(index: Path, files: Sequence[TensorFile], place: Path) -> None:
-    """Copy an index byte by byte, unless its shards change their names: PyTorch files become safetensors files."""
+    """Copy an index byte by byte, unless PyTorch shards become safetensors files under other names."""
     names = {file.path.name: file.name_as_safetensors for file in files}
     if all(name == new for name, new in names.items()):
         _copy_file(index, place / index.name)
@@ -236,7 +234,7 @@ def _copy_index(index: Path, files: Sequence[TensorFile], place: Path) -> None:
 
 
 def _name_of_index(index: Path, files: Sequence[TensorFile]) -> str:
-    """Give what the index of a copy is called: as it was, unless PyTorch files become safetensors files."""
+    """Return the name of a copy's index: the same, unless PyTorch files become safetensors files."""
     if all(file.path.name == file.name_as_safetensors for file in files):
         return index.name
     stem = "model" if index.name.startswith("pytorch_model") else index.name.partition(".")[0]
