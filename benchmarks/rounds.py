@@ -27,7 +27,7 @@ from topoimp.pruning.schedule import plan_schedule
 from topoimp.rounds.built_in_trainer import built_in_trainer
 from topoimp.rounds.loop import Plan, Start, prune_iteratively
 from topoimp.rounds.planning import RoundOptions
-from topoimp.rounds.run_folder import RoundFiles, SeedFiles
+from topoimp.rounds.run_folder import PruningFiles, RunFiles
 from topoimp.rounds.training_task import TrainingTask
 from topoimp.training.loop import retrain_network
 from topoimp.training.models import build_network
@@ -157,7 +157,7 @@ def rounds(folder: Path, recipe: Recipe, data: Images, n_runs: int) -> Iterator[
     }
     from topoimp.checkpoint import write_arrays
 
-    files = SeedFiles(run, 0)
+    files = RunFiles(run).seed(0)
     files.folder.mkdir(parents=True)
     write_arrays(files.initial, start, {})
     trained = retrain_network(recipe, data, seed=0, start=start, masks={}).final
@@ -174,7 +174,7 @@ def rounds(folder: Path, recipe: Recipe, data: Images, n_runs: int) -> Iterator[
 
     for turn in range(n_runs):
         for method in whole:
-            place = RoundFiles(folder / f"{method}-{turn}")
+            place = PruningFiles(folder / f"{method}-{turn}")
             place.folder.mkdir()
             plan = Plan(
                 plan_schedule(n_rounds=3, sparsity=None, rate=0.2), method, Scope.LAYER, 0.0, LayerPatterns(), 1
@@ -214,7 +214,7 @@ def replicates(folder: Path, data: Images, n_runs: int) -> Iterator[Line]:
     def prune(jobs: int) -> None:
         for made in run.glob("seed-*/magnitude"):
             shutil.rmtree(made)
-        prune_run(run, RoundOptions(n_rounds=4, jobs=jobs, method=Method.MAGNITUDE), data_folder=path)
+        prune_run(run, RoundOptions(n_rounds=4, jobs=jobs, method=Method.MAGNITUDE), data_dir=path)
 
     yield compared(
         "two seeds, two processes", "one after the other", lambda: prune(2), lambda: prune(1), None, min(n_runs, 3)

@@ -307,7 +307,7 @@ def _with_training(
         options,
         seeds=seeds,
         trainer=command,
-        data_folder=data_dir,
+        data_dir=data_dir,
         on_step=on_step,
         on_wait=on_wait,
     )

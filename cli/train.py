@@ -98,7 +98,7 @@ def _train(
         training = train_run(
             model,
             data=data,
-            data_folder=data_dir,
+            data_dir=data_dir,
             recipe=recipe,
             output=output,
             epochs=epochs,

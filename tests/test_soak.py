@@ -52,12 +52,12 @@ def test_magnitude_pruning_loses_components_long_before_accuracy_and_full_protec
     data, run = SHARED / "datasets", tmp_path / "run"
     if not (data / "mnist").is_dir():
         pytest.skip("the published files of MNIST are not beside the project")
-    train_run("lenet-300-100", data=Data.MNIST, recipe="quick", data_folder=data, output=run)
+    train_run("lenet-300-100", data=Data.MNIST, recipe="quick", data_dir=data, output=run)
 
     magnitude, topological = (
         {
             (row["round"], row.get("layer")): row
-            for row in prune_run(run, RoundOptions(n_rounds=20, method=method), data_folder=data).report.rows
+            for row in prune_run(run, RoundOptions(n_rounds=20, method=method), data_dir=data).report.rows
         }
         for method in ("magnitude", "topological")
     )

@@ -131,7 +131,7 @@ def test_the_same_again_does_nothing_and_more_rounds_go_on(run):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"rate": 0.3}, r"was begun with rate 0.2, not 0.3; --force begins anew, and loses these rounds"),
+        ({"rate": 0.3}, r"was begun with rate 0.2, not 0.3; `force` begins anew, and loses these rounds"),
         ({"rewind": "none"}, r"was begun with rewind 'step:7', not 'none'"),
         ({"sparsity": 0.5}, r"was begun with rate 0.2, not None|was begun with sparsity None, not 0.5"),
         ({"layer_rates": {"fc2*": 0.1}}, r"was begun with layer_rates None, not \['fc2\*=0.1'\]"),
@@ -471,7 +471,7 @@ def test_rounds_without_what_decided_them_are_refused(run):
     prune_run(run, RoundOptions(n_rounds=1), seeds=[0])
     (run / "seed-0/topological/pruning.toml").unlink()
 
-    with pytest.raises(OutputError, match="holds rounds, but not what decided them; --force begins anew"):
+    with pytest.raises(OutputError, match="holds rounds without their settings; `force` begins anew"):
         prune_run(run, RoundOptions(n_rounds=2, rate=0.5), seeds=[0])
     assert prune_run(run, RoundOptions(n_rounds=2, rate=0.5, force=True), seeds=[0]).n_new == 2
 
@@ -499,7 +499,7 @@ def test_arrays_of_ones_own_are_named_again_for_pruning(tmp_path):
 
     with pytest.raises(DataError, match=r"was trained on arrays called own; `data_dir` must name their .npz"):
         prune_run(tmp_path / "run", RoundOptions(n_rounds=1))
-    assert prune_run(tmp_path / "run", RoundOptions(n_rounds=1), data_folder=tmp_path / "own.npz").n_new == 1
+    assert prune_run(tmp_path / "run", RoundOptions(n_rounds=1), data_dir=tmp_path / "own.npz").n_new == 1
 
 
 @pytest.mark.parametrize("jobs", [0, -1])

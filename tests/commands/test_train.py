@@ -59,7 +59,7 @@ def test_a_run_is_repeatable_bit_for_bit(tmp_path):
     one, two = train(tmp_path, output=tmp_path / "1"), train(tmp_path, output=tmp_path / "2")
 
     for name in ("init.safetensors", "rewind.safetensors", "model.safetensors", "metrics.csv"):
-        assert (one.seed_folder / name).read_bytes() == (two.seed_folder / name).read_bytes()
+        assert (one.seed_folders[0] / name).read_bytes() == (two.seed_folders[0] / name).read_bytes()
 
 
 def test_the_run_folder_is_named_after_model_and_data(tmp_path, monkeypatch):
@@ -91,7 +91,7 @@ def test_another_recipe_in_the_same_folder_is_refused_and_replaced_with_force(tm
     train(tmp_path)
 
     with pytest.raises(
-        OutputError, match=r"recipe.toml: is another recipe; -o names another folder, --force replaces it"
+        OutputError, match=r"recipe.toml: is another recipe; `output` names another folder, `force` replaces it"
     ):
         train(tmp_path, epochs=2)
     train(tmp_path, epochs=2, force=True)
@@ -122,7 +122,7 @@ def test_a_recipe_that_is_no_file_is_said(tmp_path):
         ({"seed": -1}, OptionError, r"the seed is -1; it must be at least 0 and below 2\^63"),
         ({"learning_rate": 1e30}, TrainingError, r"training diverged in epoch 1"),
         (
-            {"data": Data.MNIST, "data_folder": "nowhere"},
+            {"data": Data.MNIST, "data_dir": "nowhere"},
             DataError,
             "nowhere: cannot be read as a folder",
         ),
@@ -159,7 +159,7 @@ def test_replicates_are_trained_at_the_same_time_and_are_those_of_single_runs(tm
     assert [row["seed"] for row in together.report.rows] == [3, 3, 0, 0]
     assert together.n_new == 2
     for name in ("init.safetensors", "rewind.safetensors", "model.safetensors", "metrics.csv"):
-        assert (tmp_path / "all/seed-3" / name).read_bytes() == (alone.seed_folder / name).read_bytes()
+        assert (tmp_path / "all/seed-3" / name).read_bytes() == (alone.seed_folders[0] / name).read_bytes()
 
 
 def test_replicates_that_are_there_are_left_as_they_are(tmp_path):
@@ -178,7 +178,7 @@ def test_replicates_of_another_recipe_are_refused(tmp_path):
 
     with pytest.raises(OutputError, match=r"recipe.toml: is another recipe, with which seed-0 was made"):
         train(tmp_path, seeds=[2], epochs=2)
-    with pytest.raises(OutputError, match=r"is another recipe than that of these seeds; -o names a new folder"):
+    with pytest.raises(OutputError, match=r"is another recipe than that of these seeds; `output` names a new folder"):
         train(tmp_path, seeds=[0, 1], epochs=2, force=True)
 
 
@@ -213,7 +213,7 @@ def test_the_quick_recipe_of_lenet_300_100_reaches_95_percent_on_mnist(tmp_path)
     if not (SHARED / "datasets/mnist").is_dir():
         pytest.skip("the published files of MNIST are not beside the project")
 
-    training = train_run("lenet-300-100", recipe="quick", data_folder=SHARED / "datasets", output=tmp_path / "run")
+    training = train_run("lenet-300-100", recipe="quick", data_dir=SHARED / "datasets", output=tmp_path / "run")
 
     assert training.report.settings["data"] == "mnist"
     assert training.report.network["test_accuracy"] >= 0.95

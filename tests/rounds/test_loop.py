@@ -14,8 +14,9 @@ from topoimp.errors import CheckpointError, GateError, OutputError, Verification
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.schedule import plan_schedule
-from topoimp.rounds.loop import Plan, Start, prune_iteratively, sole_run
-from topoimp.rounds.run_folder import RoundFiles
+from topoimp.rounds.loop import Plan, Start, prune_iteratively
+from topoimp.rounds.run_folder import PruningFiles
+from topoimp.rounds.sole_run import sole_run
 
 SHAPES = {"a.weight": (6, 9), "b.weight": (4, 6)}
 METHODS, SCOPES = st.sampled_from(list(Method)), st.sampled_from(list(Scope))
@@ -49,7 +50,7 @@ def pruned(folder, plan, *, seed=0, retrain=None, rewind=True, shapes=SHAPES, dt
     for name in ("init", "model"):
         arrays = {layer: rng.normal(size=shape).astype(dtype) for layer, shape in shapes.items()}
         write_arrays(folder / f"{name}.safetensors", {**arrays, "bias": rng.normal(size=5).astype(dtype)}, {})
-    files = RoundFiles(folder / "rounds")
+    files = PruningFiles(folder / "rounds")
     files.folder.mkdir()
     start = Start(seed, folder / "model.safetensors", folder / "init.safetensors" if rewind else None, {})
     prune_iteratively(start, files, plan, retrain or moving())
@@ -58,11 +59,11 @@ def pruned(folder, plan, *, seed=0, retrain=None, rewind=True, shapes=SHAPES, dt
 
 def weights_before(files, number):
     """What a round's mask was found on: the weights that the last round arrived at."""
-    return load_file(files.model(number - 1))
+    return load_file(files.round(number - 1).model)
 
 
 def masks_of(files, number):
-    return {name: mask.kept() for name, mask in read_masks(files.mask(number)).items()}
+    return {name: mask.kept() for name, mask in read_masks(files.round(number).mask).items()}
 
 
 def deaths(weight, kept):
@@ -71,7 +72,7 @@ def deaths(weight, kept):
 
 
 def rows_of(files, number):
-    content = json.loads(files.metrics(number).read_text())
+    content = json.loads(files.round(number).metrics.read_text())
     return {row["layer"]: row for row in content["layers"]}, content["network"]
 
 
@@ -80,7 +81,7 @@ def rows_of(files, number):
 def test_every_round_reports_what_it_is(tmp_path_factory, method, scope, seed, rewind):
     files = pruned(tmp_path_factory.mktemp("loop"), plan_for(method=method, scope=scope), seed=seed, rewind=rewind)
 
-    first = load_file(files.model(0))
+    first = load_file(files.round(0).model)
     for number in range(1, 5):
         rows, network = rows_of(files, number)
         before, masks = weights_before(files, number), masks_of(files, number)
@@ -105,7 +106,7 @@ def test_within_every_round_full_protection_keeps_every_bar_and_the_mask_graph_i
     plan = plan_for(scope=scope, rate=rate)
     files = pruned(tmp_path_factory.mktemp("loop"), plan, seed=seed, rewind=rewind)
 
-    first = load_file(files.model(0))
+    first = load_file(files.round(0).model)
     for number in range(1, 5):
         before = weights_before(files, number)
         for name, mask in masks_of(files, number).items():
@@ -136,7 +137,7 @@ def test_masks_are_nested_and_pruned_weights_stay_zero(tmp_path_factory, method,
 
     for number in range(1, 5):
         before, now = masks_of(files, number - 1), masks_of(files, number)
-        weights = load_file(files.model(number))
+        weights = load_file(files.round(number).model)
         for name in SHAPES:
             assert not np.any(now[name] & ~before[name])
             assert not weights[name][~now[name]].any()
@@ -183,7 +184,7 @@ def test_without_rewinding_a_round_starts_where_the_last_one_ended(tmp_path):
 def test_a_kept_weight_that_is_rewound_to_zero_stays_kept(tmp_path):
     write_arrays(tmp_path / "init.safetensors", {"w": np.zeros((4, 5), np.float32)}, {})
     write_arrays(tmp_path / "model.safetensors", {"w": np.arange(1, 21, dtype=np.float32).reshape(4, 5)}, {})
-    files = RoundFiles(tmp_path / "rounds")
+    files = PruningFiles(tmp_path / "rounds")
     files.folder.mkdir()
 
     prune_iteratively(
@@ -194,7 +195,7 @@ def test_a_kept_weight_that_is_rewound_to_zero_stays_kept(tmp_path):
     )
 
     assert masks_of(files, 1)["w"].sum() == 10
-    assert np.count_nonzero(load_file(files.model(1))["w"]) == 10
+    assert np.count_nonzero(load_file(files.round(1).model)["w"]) == 10
 
 
 def test_weights_that_training_makes_zero_leave_fewer_than_asked_for_and_it_is_said(tmp_path):
@@ -229,14 +230,14 @@ def test_finished_rounds_are_not_done_again(tmp_path):
     straight.mkdir()
     whole = pruned(straight, plan_for(4))
     for number in range(5):
-        for path in (files.model(number), files.mask(number), files.metrics(number)):
+        for path in (files.round(number).model, files.round(number).mask, files.round(number).metrics):
             assert path.read_bytes() == (whole.folder / path.relative_to(files.folder)).read_bytes()
 
 
 def test_a_round_leaves_nothing_but_model_mask_and_metrics(tmp_path):
     files = pruned(tmp_path, plan_for(1))
 
-    assert sorted(path.name for path in files.round(1).iterdir()) == [
+    assert sorted(path.name for path in files.round(1).folder.iterdir()) == [
         "mask.safetensors",
         "metrics.json",
         "model.safetensors",
@@ -264,7 +265,7 @@ def test_strict_stops_before_a_round_whose_target_is_below_a_floor(tmp_path):
 
 
 def test_two_runs_are_not_at_work_on_the_same_rounds(tmp_path):
-    files = RoundFiles(tmp_path / "rounds")
+    files = PruningFiles(tmp_path / "rounds")
 
     with sole_run(files), pytest.raises(OutputError, match="another run is at work there"), sole_run(files):
         pass
@@ -273,7 +274,7 @@ def test_two_runs_are_not_at_work_on_the_same_rounds(tmp_path):
 def test_half_precision_is_pruned_in_rounds_too(tmp_path):
     files = pruned(tmp_path, plan_for(3), dtype=np.float16)
 
-    assert load_file(files.model(3))["a.weight"].dtype == np.float16
+    assert load_file(files.round(3).model)["a.weight"].dtype == np.float16
     assert rows_of(files, 3)[1]["round_barcode_kept"]
 
 
@@ -284,28 +285,28 @@ def damaged(tmp_path, change):
 
 
 def mask_of_round_0(files):
-    files.mask(2).write_bytes(files.mask(0).read_bytes())
+    files.round(2).mask.write_bytes(files.round(0).mask.read_bytes())
 
 
 def weights_of_round_0(files):
-    files.model(2).write_bytes(files.model(0).read_bytes())
+    files.round(2).model.write_bytes(files.round(0).model.read_bytes())
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         (
-            lambda files: files.model(2).unlink(),
+            lambda files: files.round(2).model.unlink(),
             CheckpointError,
-            "round-02/model.safetensors: is missing; --force begins",
+            "round-02/model.safetensors: is missing; `force` begins",
         ),
         (
-            lambda files: files.mask(1).unlink(),
+            lambda files: files.round(1).mask.unlink(),
             CheckpointError,
-            "round-01/mask.safetensors: is missing; --force begins",
+            "round-01/mask.safetensors: is missing; `force` begins",
         ),
         (
-            lambda files: shutil.rmtree(files.round(1)),
+            lambda files: shutil.rmtree(files.round(1).folder),
             CheckpointError,
             "has round-02 without a whole round-01 before it",
         ),
@@ -381,5 +382,5 @@ def test_whatever_else_a_trainer_leaves_is_removed(tmp_path):
 
     files = pruned(tmp_path, plan_for(1), retrain=retrain)
 
-    assert len(list(files.round(1).iterdir())) == 3
+    assert len(list(files.round(1).folder.iterdir())) == 3
     assert (tmp_path / "far/kept").is_file()

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from topoimp.errors import CheckpointError
-from topoimp.rounds.run_folder import to_toml
+from topoimp.rounds.recipe_file import to_toml
 from topoimp.rounds.table import on_average, rounds_of, summary_in, summary_of
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from topoimp.architectures import NAMED_NETWORKS, parse_architecture
 from topoimp.choices import Data, Optimizer, Recipes, Schedules, Scope
 from topoimp.errors import OptionError
-from topoimp.rounds.run_folder import RunRecipe, read_recipe, to_toml
+from topoimp.rounds.recipe_file import RunRecipe, read_recipe, to_toml
 from topoimp.training.recipes import PruningDefaults, Recipe, data_of_recipe, recipe_for, recipe_from
 
 RATES = st.floats(0.01, 0.99)

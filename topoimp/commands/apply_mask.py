@@ -12,7 +12,7 @@ from topoimp.pruning.preservation import Preservation, together
 from topoimp.reports.columns import Cell, Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import layer_columns, left_out, pattern_settings, preservation_columns
-from topoimp.topology.forest import spanning_forest
+from topoimp.topology.forest import spanning_forests
 
 
 def apply_mask(
@@ -53,7 +53,7 @@ def apply_mask(
     }
     inputs = {"checkpoint": job.path, "mask": Path(mask)}
     with job.staging(force=force) as staging:
-        forests = job.stream.each(lambda layer, threads: spanning_forest(layer, threads=threads))
+        forests = spanning_forests(job.stream)
         left = job.write(staging, job.outputs.checkpoint, pruners, metadata_of(settings, 1), forests)
         masking.check_unchanged()
         rows = _mask_rows(job.layers, left)

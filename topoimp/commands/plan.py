@@ -9,7 +9,6 @@ from pathlib import Path
 
 from topoimp.choices import Method, Scope
 from topoimp.commands.asked import Asked
-from topoimp.commands.pruning_job import recipe_of
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.streaming import LARGE, SIDE_BY_SIDE
@@ -17,6 +16,7 @@ from topoimp.pruning.one_shot import LayerRound, Round
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import rows_of_pruning
+from topoimp.rounds.run_folder import recipe_beside
 
 PROCESS_BYTES = 105_000_000
 """What is resident before a weight is read: the interpreter, numpy and the compiled passes (measured, Python 3.11)."""
@@ -121,7 +121,7 @@ def plan_pruning(
         first_changed=_first(rounds, lambda layer: not layer.left.barcode_kept),
         bytes_to_write=sum(asked.job.bytes_needed().values()),
         peak_memory=peak_memory,
-        recipe=recipe_of(asked.job.path),
+        recipe=recipe_beside(asked.job.path),
     )
 
 

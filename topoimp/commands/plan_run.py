@@ -20,9 +20,9 @@ from topoimp.reports.report import Report
 from topoimp.reports.rows import layer_columns, left_out, pattern_settings, rows_of_pruning
 from topoimp.rounds.loop import Plan
 from topoimp.rounds.planning import RoundOptions, plan_of, rewind_step, rewind_words
-from topoimp.rounds.round_rows import reference_of
-from topoimp.rounds.run_folder import SeedFiles, read_recipe
-from topoimp.topology.forest import Forest
+from topoimp.rounds.recipe_file import read_recipe
+from topoimp.rounds.run_folder import RunFiles, SeedFiles
+from topoimp.topology.forest import Forest, spanning_forests
 
 
 def plan_run(run: Path, options: RoundOptions, *, seeds: Sequence[int] | None = None) -> Report:
@@ -44,7 +44,7 @@ def plan_run(run: Path, options: RoundOptions, *, seeds: Sequence[int] | None = 
     """
     run = Path(run)
     recipe, wanted = read_recipe(run).recipe, seeds_wanted(run, seeds)
-    files = [SeedFiles(run, seed) for seed in wanted]
+    files = [RunFiles(run).seed(seed) for seed in wanted]
     plan, step = plan_of(options, files[0].trained, recipe, jobs=1), rewind_step(options, recipe)
     return Report(
         "prune",
@@ -69,16 +69,22 @@ def plan_run(run: Path, options: RoundOptions, *, seeds: Sequence[int] | None = 
 
 def _rows_of_seed(files: SeedFiles, plan: Plan) -> list[Row]:
     stream = plan.stream(files.trained)
-    reference, infos = reference_of(stream), stream.layers.infos
-    first_alone = OneRound(plan.schedule, 1, reference.edges)
+    forests, infos = spanning_forests(stream), stream.layers.infos
+    first_alone = OneRound(plan.schedule, 1, {name: forest.n_edges for name, forest in forests.items()})
     (first,) = sweep(
-        stream, first_alone, method=plan.method, scope=plan.scope, seed=files.seed, epsilon=plan.epsilon
+        stream,
+        first_alone,
+        method=plan.method,
+        scope=plan.scope,
+        seed=files.seed,
+        epsilon=plan.epsilon,
+        forests=forests,
     ).rounds
     if plan.strict:
         refuse_missed_targets([first], "nothing was written")
     rows = [_of_first(row) for row in rows_of_pruning(infos, first)]
     for number in plan.schedule.numbers[1:]:
-        rows += _rows_of_later(infos, number, plan, reference.forests)
+        rows += _rows_of_later(infos, number, plan, forests)
     layers = stream.layers
     n_bytes = bytes_of_copy(layers.checkpoint) + sum(map(mask_bytes, mask_shapes(layers).values()))
     sizes: dict[str, Row] = {"layer": {}, "network": {"bytes_to_write": n_bytes}}

@@ -14,7 +14,6 @@ from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.layers.catalogue import natural
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, pattern_settings
-from topoimp.rounds.loop import await_ending_run
 from topoimp.rounds.planning import (
     RoundOptions,
     check_rewinding,
@@ -25,9 +24,11 @@ from topoimp.rounds.planning import (
     settings_of,
     sha256_of,
 )
+from topoimp.rounds.recipe_file import RunRecipe, read_recipe
 from topoimp.rounds.replicates import run_tasks
-from topoimp.rounds.run_folder import RECIPE, RunRecipe, SeedFiles, read_recipe, seeds_in
+from topoimp.rounds.run_folder import SUFFIX, RunFiles
 from topoimp.rounds.seed import SeedTask, prune_seed
+from topoimp.rounds.sole_run import await_ending_run
 from topoimp.rounds.table import rounds_of, rows_in, summary_in, table_text
 from topoimp.rounds.trainer import Trainer
 from topoimp.training.recipes import Recipe
@@ -58,7 +59,7 @@ def prune_run(
     *,
     seeds: Sequence[int] | None = None,
     trainer: Trainer | None = None,
-    data_folder: Path | None = None,
+    data_dir: Path | None = None,
     on_step: OnStep | None = None,
     on_wait: Callable[[str], None] = lambda _message: None,
 ) -> IterativePruning:
@@ -71,7 +72,7 @@ def prune_run(
         options: how to prune.
         seeds: which of its networks; all if None.
         trainer: trains the rounds in place of the recipe.
-        data_folder: where the recipe's data lie, or the .npz file.
+        data_dir: where the recipe's data lie, or the .npz file.
         on_step: told how much has been done.
         on_wait: called with a sentence before waiting for a killed run on the same rounds that is still ending.
 
@@ -89,20 +90,21 @@ def prune_run(
     wanted = seeds_wanted(run, seeds)
     step = rewind_step(options, said.recipe)
     jobs = _jobs(options, said.recipe, trainer, len(wanted))
-    plan = plan_of(options, SeedFiles(run, wanted[0]).trained, said.recipe, jobs=jobs)
+    plan = plan_of(options, RunFiles(run).seed(wanted[0]).trained, said.recipe, jobs=jobs)
     needs_data = trainer is None or step not in (None, 0, said.recipe.rewind_at)
-    images = _images_of(run, said, data_folder) if needs_data else None
+    images = _images_of(run, said, data_dir) if needs_data else None
     if images is not None and step is not None:
         replace(said.recipe, rewind_at=step).n_steps(len(images.train_labels))  # it must be one of its steps
     settings = {
         **settings_of(options, plan),
         "rewind": rewind_words(options, step),
         "trainer": "built-in" if trainer is None else " ".join(trainer.words),
-        "recipe_sha256": hashlib.sha256((run / RECIPE).read_bytes()).hexdigest(),
+        "recipe_sha256": hashlib.sha256(RunFiles(run).recipe.read_bytes()).hexdigest(),
     }
     tasks = [
         SeedTask(
             files=files,
+            rounds=files.pruning(plan.method, plan.epsilon, plan.scope),
             plan=plan,
             settings=settings,
             trained=files.trained,
@@ -113,7 +115,7 @@ def prune_run(
             images=images,
             force=options.force,
         )
-        for files in (SeedFiles(run, seed) for seed in wanted)
+        for files in map(RunFiles(run).seed, wanted)
     ]
     return _pruned(run, tasks, jobs, on_step, on_wait)
 
@@ -124,7 +126,7 @@ def seeds_wanted(run: Path, seeds: Sequence[int] | None) -> list[int]:
     Raises:
         CheckpointError: if one of them has no trained network, or there is none.
     """
-    there = seeds_in(run)
+    there = RunFiles(run).trained_seeds()
     wanted = there if seeds is None else list(seeds)
     missing = [seed for seed in wanted if seed not in there]
     if missing or not wanted:
@@ -184,9 +186,11 @@ def prune_with_trainer(
         "trainer": " ".join(trainer.words),
         "checkpoint_sha256": sha256_of(path),
     }
+    suffix = SUFFIX if checkpoint.found.folder is None else ""
     tasks = [
         SeedTask(
-            files=SeedFiles(run, seed),
+            files=files,
+            rounds=files.pruning(plan.method, plan.epsilon, plan.scope, suffix=suffix),
             plan=plan,
             settings=settings,
             trained=path,
@@ -197,7 +201,7 @@ def prune_with_trainer(
             images=None,
             force=options.force,
         )
-        for seed in wanted
+        for files in map(RunFiles(run).seed, wanted)
     ]
     return _pruned(run, tasks, jobs, on_step, on_wait)
 
@@ -235,7 +239,7 @@ def _pruned(
         },
         rows,
         left_out(plan.stream(tasks[0].trained).layers),
-        {"rounds": run / "rounds.csv", "summary": run / "summary.csv"},
+        {"rounds": RunFiles(run).rounds, "summary": RunFiles(run).summary},
     )
     last = [row for row in rows if row["round"] == plan.schedule.n_rounds and row["level"] == "layer"]
     held = sorted({str(row["layer"]) for row in last if row["floor_binds"]}, key=natural)
@@ -247,7 +251,7 @@ def _write_tables(run: Path) -> None:
     rows = rounds_of(run)
     if not rows:
         return
-    texts = {run / "rounds.csv": table_text(rows), run / "summary.csv": table_text(summary_in(run))}
+    texts = {RunFiles(run).rounds: table_text(rows), RunFiles(run).summary: table_text(summary_in(run))}
     if all(path.is_file() and path.read_bytes() == text.encode() for path, text in texts.items()):
         return
     with Staging(list(texts), force=True) as staging:
@@ -258,13 +262,14 @@ def _write_tables(run: Path) -> None:
 
 def _images_of(run: Path, said: RunRecipe, folder: Path | None) -> Images:
     """Load the data of a recipe, and make sure that they are what it was trained on."""
+    recipe = RunFiles(run).recipe
     is_file = folder is not None and Path(folder).suffix == ".npz"
     if not is_file and said.data not in set(Data):
-        raise DataError(f"{run / RECIPE}: was trained on arrays called {said.data}; `data_dir` must name their .npz")
+        raise DataError(f"{recipe}: was trained on arrays called {said.data}; `data_dir` must name their .npz")
     images = load_images(str(folder)) if is_file else load_images(said.data, folder)
     if images.sha256() != said.sha256:
         raise DataError(
-            f"{run / RECIPE}: was trained on {said.data} of sha256 {said.sha256[:12]}..., and these are others "
+            f"{recipe}: was trained on {said.data} of sha256 {said.sha256[:12]}..., and these are others "
             f"({images.sha256()[:12]}...); `data_dir` must name the recipe's"
         )
     return images

@@ -17,6 +17,7 @@ from topoimp.pruning.preservation import Preservation
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.columns import Cell
 from topoimp.reports.report import Report
+from topoimp.rounds.run_folder import recipe_beside
 from topoimp.topology.forest import Forest
 from topoimp.writing.outputs import Outputs, plan_outputs
 from topoimp.writing.pruned_copy import write_pruned_copy
@@ -163,7 +164,7 @@ class Job:
 
     def done(self, report: Report, held_at_floor: Sequence[str]) -> Pruning:
         """Give what was pruned and written."""
-        return Pruning(report, self.outputs, held_at_floor, recipe_of(self.path), self.not_copied)
+        return Pruning(report, self.outputs, held_at_floor, recipe_beside(self.path), self.not_copied)
 
 
 def metadata_of(settings: Mapping[str, Cell | Sequence[str]], number: int) -> dict[str, str]:
@@ -175,9 +176,3 @@ def metadata_of(settings: Mapping[str, Cell | Sequence[str]], number: int) -> di
         "topoimp.settings": json.dumps(said),
         "topoimp.round": str(number),
     }
-
-
-def recipe_of(path: Path) -> Path | None:
-    """Give the recipe of the run folder that a checkpoint lies in: RUN/seed-<s>/model.safetensors."""
-    recipe = path.resolve().parent.parent / "recipe.toml"
-    return recipe if path.resolve().parent.name.startswith("seed-") and recipe.is_file() else None

@@ -19,7 +19,7 @@ from topoimp.pruning.preservation import Preservation, preservation_by_strength,
 from topoimp.pruning.rules import Keep, Rule, keep_each, pruned_layer, rule_for, with_epsilon
 from topoimp.pruning.schedule import Targets
 from topoimp.pruning.selection import Ranked
-from topoimp.topology.forest import Forest, spanning_forest
+from topoimp.topology.forest import Forest, spanning_forest, spanning_forests
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,14 @@ class Sweep:
 
 
 def sweep(
-    stream: LayerStream, schedule: Targets, *, method: Method, scope: Scope, seed: int = 0, epsilon: float = 0.0
+    stream: LayerStream,
+    schedule: Targets,
+    *,
+    method: Method,
+    scope: Scope,
+    seed: int = 0,
+    epsilon: float = 0.0,
+    forests: Mapping[str, Forest] | None = None,
 ) -> Sweep:
     """Prune in rounds without training between them; nothing is written.
 
@@ -98,14 +105,14 @@ def sweep(
         scope: a target per layer, or one for all.
         seed: for the method ``random``.
         epsilon: for the method ``topological``: deaths up to so much of the largest strength are not protected.
+        forests: by layer name, the maximum spanning forests of the layers; found if None.
 
     Raises:
         VerificationError: if a round is not what it was meant to be; that is a defect of topoimp.
     """
     rule = rule_for(stream.layers.infos, method, seed)
-    forests: Mapping[str, Forest] | None = None
     if epsilon:
-        forests = stream.each(lambda layer, threads: spanning_forest(layer, threads=threads))
+        forests = forests or spanning_forests(stream)
         rule = with_epsilon(rule, epsilon, forests.values())
     sweep_all = _sweep_globally if scope is Scope.GLOBAL else _sweep_by_layer
     swept = sweep_all(stream, schedule, rule, forests)

@@ -1,10 +1,10 @@
-"""Holding one round against what it was meant to be: what topoimp wrote, and what the trainer gave back.
+"""The checks of a round: of the mask that topoimp wrote, and of the weights that the trainer wrote.
 
-Everything is read back from the disk. Whatever fails here stops the run: the commonest defects of iterative pruning are
-that weights silently were not rewound, that pruned weights came back, and that another sparsity was reached.
+All is read back from the disk. A check that fails stops the run. The commonest defects of iterative pruning are that
+weights silently were not rewound, that pruned weights came back, and that another sparsity was reached.
 """
 
-from math import sqrt
+from math import prod, sqrt
 from pathlib import Path
 
 import numpy as np
@@ -18,38 +18,38 @@ from topoimp.pruning.masks import Masks
 from topoimp.writing.rewinding import check_same_tensors
 
 FEWEST = 100
-"""With fewer weights, chance alone may relate what a trainer gives back to what it was given."""
+"""With fewer weights, the correlation of trained and initial weights may be due to chance."""
 
 RELATED = 4.0
-"""Standard deviations by which the relation must exceed chance."""
+"""Standard deviations by which the correlation must exceed chance."""
 
 
 def check_within(masks: Masks, before: Masks, path: Path) -> None:
-    """Make sure that masks keep nothing that those before them do not.
+    """Check that masks keep only weights that the masks before them keep.
 
     Raises:
-        VerificationError: naming the first tensor of which one does.
+        VerificationError: naming the first tensor that fails.
     """
     for name, mask in masks.items():
         if name not in before or not mask.is_within(before[name]):
             raise VerificationError(f"{path}: keeps a weight of {name!r} that was pruned before")
 
 
-def check_started(started: Path, init: Path) -> None:
-    """Make sure that a trainer started from the weights that it was given, bit for bit.
+def check_started(path: Path, init: Checkpoint) -> None:
+    """Check that the weights a trainer started from are those of ``init``, bit for bit.
 
     Raises:
         VerificationError: naming the first tensor that differs.
     """
     try:
-        here, there = open_checkpoint(started), open_checkpoint(init)
-        check_same_tensors(here, there)
+        started = open_checkpoint(path)
+        check_same_tensors(started, init)
     except CheckpointError as error:
         raise VerificationError(f"the weights that the trainer says it started from are none: {error}") from error
-    for name in there.tensors:
-        found, given = here.stored(name), there.stored(name)
+    for name, tensor in init.tensors.items():
+        found, given = started.stored(name), init.stored(name)
         if not np.array_equal(found, given):
-            n_bytes = (there.tensors[name].end - there.tensors[name].start) // max(_n_entries(there, name), 1)
+            n_bytes = (tensor.end - tensor.start) // max(prod(tensor.shape), 1)
             index = int(np.flatnonzero(found != given)[0]) // n_bytes
             raise VerificationError(
                 f"the trainer started from other weights than it was given: tensor {name!r} differs at index {index}"
@@ -57,11 +57,11 @@ def check_started(started: Path, init: Path) -> None:
 
 
 def open_trained(out: Path, init: Checkpoint) -> Checkpoint:
-    """Open what a trainer wrote.
+    """Open the checkpoint that a trainer wrote.
 
     Raises:
-        TrainingError: if there is nothing.
-        VerificationError: if it is no checkpoint, has other tensors than it was given, or holds NaN or infinity.
+        TrainingError: if there is none.
+        VerificationError: if it cannot be used, has other tensors than ``init``, or holds NaN or infinity.
     """
     if not out.exists() and not out.is_symlink():
         raise TrainingError(f"{out}: the trainer ended without an error, but did not write this")
@@ -89,10 +89,10 @@ def open_trained(out: Path, init: Checkpoint) -> Checkpoint:
 
 
 def check_held(trained: Layers, masks: Masks) -> None:
-    """Make sure that no pruned weight came back in training.
+    """Check that all pruned weights are zero.
 
     Raises:
-        VerificationError: naming the first layer with a weight that did, and how many.
+        VerificationError: naming the first layer with others, and their number.
     """
     for info in trained.infos:
         codes, mask = _codes(trained, info), masks[info.tensor]
@@ -111,24 +111,20 @@ def check_held(trained: Layers, masks: Masks) -> None:
 
 
 def check_related(trained: Layers, init: Layers, masks: Masks) -> float | None:
-    """Make sure that trained weights have to do with those that training was to start from.
+    """Check that the kept weights after training correlate with those before it.
 
-    Weights that were trained from others still resemble them; those of a trainer that started elsewhere do so by chance
-    alone: then the correlation over n weights is about normal with deviation 1 / sqrt(n), layer by layer. This cannot
-    tell where a trainer started, only that it did not start there; ``check_started`` can.
-
-    Args:
-        trained: the layers that the trainer wrote.
-        init: those that it was given.
-        masks: only kept weights count.
+    Trained weights resemble the weights that training started from. Those of a trainer that started elsewhere correlate
+    by chance alone: over the n weights of a layer about normally, with deviation 1 / sqrt(n). This detects a wrong
+    start, but proves no right one; ``check_started`` does.
 
     Returns:
-        standard deviations above chance; None if there are too few weights to tell.
+        standard deviations above chance; None for fewer than ``FEWEST`` weights.
 
     Raises:
         VerificationError: if they do not exceed ``RELATED``.
     """
-    n_all, exceeds = 0, 0.0
+    n_all = 0
+    exceeds = 0.0
     for info in trained.infos:
         n, correlation = _correlation(info, _codes(trained, info), _codes(init, info), masks)
         if correlation is not None:
@@ -146,7 +142,7 @@ def check_related(trained: Layers, init: Layers, masks: Masks) -> float | None:
 
 
 def _correlation(info: LayerInfo, ours: np.ndarray, theirs: np.ndarray, masks: Masks) -> tuple[int, float | None]:
-    """Give how many weights of a layer are kept, and how two versions of them correlate; None if one is constant."""
+    """Return the number of kept weights of a layer, and the correlation of two versions; None if one is constant."""
     sums = np.zeros(6)
     for start, stop in pieces(0, info.n_weights):
         kept = masks[info.tensor].part(info.first + start, info.first + stop)
@@ -163,7 +159,3 @@ def _correlation(info: LayerInfo, ours: np.ndarray, theirs: np.ndarray, masks: M
 
 def _codes(layers: Layers, info: LayerInfo) -> np.ndarray:
     return layers.checkpoint.codes(info.tensor)[info.first : info.first + info.n_weights]
-
-
-def _n_entries(checkpoint: Checkpoint, name: str) -> int:
-    return int(np.prod(checkpoint.tensors[name].shape, dtype=np.int64))

@@ -1,36 +1,77 @@
-"""A run folder: what ``train`` writes, and ``prune`` adds rounds to; where each file lies, and the recipe's text.
+"""The layout of a run folder: the names of all files that ``train`` and ``prune`` write there.
 
-RUN/recipe.toml                            what decides the result: data by name and checksum, no paths
+RUN/recipe.toml                            the settings of training: data by name and checksum, no paths
 RUN/seed-<s>/{init,rewind,model}.safetensors, metrics.csv
 RUN/seed-<s>/<method>[-eps-<e>][-global]/pruning.toml, round-<NN>/{model,mask}.safetensors, metrics.json
 RUN/rounds.csv, RUN/summary.csv
 """
 
+import os
 import re
-import tomllib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from topoimp.architectures import parse_architecture
 from topoimp.choices import Method, Scope
-from topoimp.errors import CheckpointError, OptionError, TopoimpError
-from topoimp.training.recipes import Recipe, recipe_from
+from topoimp.errors import CheckpointError
+from topoimp.layers.catalogue import natural
+from topoimp.rounds.training_task import TrainingTask
 
-RECIPE = "recipe.toml"
+SUFFIX = ".safetensors"
+_PRUNING = "pruning.toml"
+_METRICS = "metrics.json"
+_SEED = re.compile(r"seed-(0|[1-9][0-9]*)")
+_ROUND = re.compile(r"round-([0-9]{2,})")
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of a run folder."""
+
+    folder: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The settings of training."""
+        return self.folder / "recipe.toml"
+
+    @property
+    def rounds(self) -> Path:
+        """A row per round and layer, of all seeds and prunings."""
+        return self.folder / "rounds.csv"
+
+    @property
+    def summary(self) -> Path:
+        """Statistics over the seeds."""
+        return self.folder / "summary.csv"
+
+    def seed(self, seed: int) -> "SeedFiles":
+        """Return the files of a seed, which need not exist."""
+        return SeedFiles(self.folder / f"seed-{seed}", seed)
+
+    def seed_names(self) -> list[str]:
+        """Return the names of all folders of seeds, trained or not."""
+        return sorted(path.name for path in self.folder.glob("seed-*"))
+
+    def trained_seeds(self) -> list[int]:
+        """Return the seeds whose training is finished, in order."""
+        seeds = [int(found[1]) for name in self.seed_names() if (found := _SEED.fullmatch(name))]
+        return sorted(seed for seed in seeds if self.seed(seed).trained.exists())
+
+
+def is_run_folder(path: Path) -> bool:
+    """Whether a path is a folder with a recipe; false if it cannot be looked into."""
+    try:
+        return RunFiles(path).recipe.is_file()
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)
 class SeedFiles:
-    """Where a run of one seed lies in its run folder."""
+    """The files of a seed in its run folder."""
 
-    run: Path
+    folder: Path
     seed: int
-
-    @property
-    def folder(self) -> Path:
-        """The folder of this seed."""
-        return self.run / f"seed-{self.seed}"
 
     @property
     def initial(self) -> Path:
@@ -54,66 +95,20 @@ class SeedFiles:
 
     @property
     def in_order(self) -> list[Path]:
-        """The files of the seed, the trained weights last: they are there only if the others are."""
+        """All files, the trained weights last: they exist only if the others do."""
         return [self.initial, self.rewind, self.metrics, self.trained]
 
     def after_step(self, step: int) -> Path:
-        """The weights after another step than that of the recipe, made when they were first asked for."""
+        """The weights after another step than the recipe's, which are made when first needed."""
         return self.folder / f"step-{step}.safetensors"
 
-
-@dataclass(frozen=True)
-class RoundFiles:
-    """Where the rounds of one pruning of one seed lie.
-
-    Args:
-        folder: of the pruning, in the folder of its seed.
-        suffix: what checkpoints are called behind their names: ``.safetensors``, or nothing if they are folders.
-    """
-
-    folder: Path
-    suffix: str = ".safetensors"
-
-    @property
-    def settings(self) -> Path:
-        """What decides the rounds."""
-        return self.folder / "pruning.toml"
-
-    @property
-    def lock(self) -> Path:
-        """What the run that is at work on these rounds holds; beside the folder, which may be begun anew."""
-        return self.folder.with_name(f".{self.folder.name}.lock")
-
-    def round(self, number: int) -> Path:
-        """The folder of a round; it is there only if the round is finished."""
-        return self.folder / f"round-{number:02}"
-
-    def model(self, number: int) -> Path:
-        """The weights that a round arrived at."""
-        return self.round(number) / f"model{self.suffix}"
-
-    def mask(self, number: int) -> Path:
-        """The mask of a round."""
-        return self.round(number) / "mask.safetensors"
-
-    def metrics(self, number: int) -> Path:
-        """What a round is reported to be."""
-        return self.round(number) / "metrics.json"
-
-    def log(self, number: int) -> Path:
-        """What the trainer of a round said."""
-        return self.folder / f"round-{number:02}.log"
-
-    def n_finished(self) -> int:
-        """Give how many rounds are finished, round 0 included, without a gap."""
-        number = 0
-        while self.metrics(number).is_file():
-            number += 1
-        return number
+    def pruning(self, method: Method, epsilon: float, scope: Scope, *, suffix: str = SUFFIX) -> "PruningFiles":
+        """Return the files of a pruning of this seed."""
+        return PruningFiles(self.folder / pruning_name(method, epsilon, scope), suffix)
 
 
 def pruning_name(method: Method, epsilon: float, scope: Scope) -> str:
-    """Give the name of the folder of a pruning: method, and epsilon and scope where they are not the usual ones.
+    """Return the name of a pruning's folder: the method, and epsilon and scope unless they are the usual ones.
 
     >>> pruning_name(Method.TOPOLOGICAL, 0.1, Scope.GLOBAL)
     'topological-eps-0.1-global'
@@ -122,97 +117,120 @@ def pruning_name(method: Method, epsilon: float, scope: Scope) -> str:
     return f"{method}{with_epsilon}{'-global' if scope is Scope.GLOBAL else ''}"
 
 
-def is_run_folder(path: Path) -> bool:
-    """Whether a path is a run folder."""
-    try:
-        return (path / RECIPE).is_file()
-    except OSError:  # it cannot be looked into; whoever opens it says so
-        return False
+@dataclass(frozen=True)
+class PruningFiles:
+    """The files of one pruning of one seed.
 
+    Args:
+        folder: its folder, in the folder of the seed.
+        suffix: end of the names of checkpoints; empty if checkpoints are folders.
+    """
 
-def seeds_in(run: Path) -> list[int]:
-    """Give the seeds that were trained in a run folder."""
-    names = (path.parent.name for path in run.glob("seed-*/model.safetensors"))
-    return sorted(int(name.removeprefix("seed-")) for name in names if re.fullmatch(r"seed-(0|[1-9]\d*)", name))
+    folder: Path
+    suffix: str = SUFFIX
+
+    @property
+    def settings(self) -> Path:
+        """The settings that decide the rounds."""
+        return self.folder / _PRUNING
+
+    @property
+    def lock(self) -> Path:
+        """The lock of the run that works on these rounds; beside the folder, which may be replaced."""
+        return self.folder.with_name(f".{self.folder.name}.lock")
+
+    @property
+    def seed(self) -> int | None:
+        """The seed that the folder above is named after."""
+        found = _SEED.fullmatch(Path(os.path.abspath(self.folder)).parent.name)  # noqa: PTH100  # keeps links
+        return None if found is None else int(found[1])
+
+    def round(self, number: int) -> "RoundFiles":
+        """Return the files of a round, whose folder exists only if the round is finished."""
+        return RoundFiles(self.folder / f"round-{number:02}", self.suffix)
+
+    def log(self, number: int) -> Path:
+        """The output of the trainer of a round."""
+        return self.folder / f"round-{number:02}.log"
+
+    def finished(self) -> list[int]:
+        """Return the numbers of the finished rounds, in order."""
+        names = (path.parent.name for path in self.folder.glob(f"round-*/{_METRICS}"))
+        return sorted(int(found[1]) for name in names if (found := _ROUND.fullmatch(name)))
+
+    def n_finished(self) -> int:
+        """Return the number of finished rounds before the first gap, round 0 included."""
+        number = 0
+        while self.round(number).metrics.is_file():
+            number += 1
+        return number
+
+    def check_whole(self, n_finished: int) -> None:
+        """Check that the finished rounds have all files, and that no round follows a gap.
+
+        Raises:
+            CheckpointError: naming the first file or round that is missing.
+        """
+        later = [path.name for path in self.folder.glob("round-??") if path.name > f"round-{n_finished - 1:02}"]
+        if later and n_finished < 100:
+            raise CheckpointError(f"{self.folder}: has {min(later)} without a whole round-{n_finished:02} before it")
+        for number in range(n_finished):
+            for path in (self.round(number).model, self.round(number).mask):
+                if not path.exists():
+                    raise CheckpointError(f"{path}: is missing; `force` begins anew")
 
 
 @dataclass(frozen=True)
-class RunRecipe:
-    """What a run folder's recipe.toml says.
+class RoundFiles:
+    """The files of one round: those that remain, and those that its training needs."""
 
-    Args:
-        recipe: how to train.
-        data: name of the data set.
-        sha256: of its images and labels.
-    """
+    folder: Path
+    suffix: str = SUFFIX
 
-    recipe: Recipe
-    data: str
-    sha256: str
+    @property
+    def model(self) -> Path:
+        """The trained weights at the end of the round."""
+        return self.folder / f"model{self.suffix}"
 
-    def to_toml(self) -> str:
-        """Give the text of recipe.toml."""
-        pruning = {name: value for name, value in asdict(self.recipe.pruning).items() if value not in ((), {})}
-        data = {"name": self.data, "sha256": self.sha256}
-        drawn = parse_architecture(self.recipe.model).initial_weights.value
-        return to_toml({**self.recipe.plain(), "initial_weights": drawn, "data": data, "pruning": pruning})
+    @property
+    def mask(self) -> Path:
+        """The mask."""
+        return self.folder / "mask.safetensors"
 
+    @property
+    def metrics(self) -> Path:
+        """The rows of the report."""
+        return self.folder / _METRICS
 
-def read_recipe(run: Path) -> RunRecipe:
-    """Read the recipe of a run folder.
-
-    Raises:
-        CheckpointError: if it is missing, or is no recipe.
-    """
-    table = read_toml(run / RECIPE)
-    try:
-        data = table.get("data")
-        if not isinstance(data, dict) or not all(isinstance(data.get(key), str) for key in ("name", "sha256")):
-            raise OptionError("the table [data] with name and sha256 is missing")
-        return RunRecipe(recipe_from(table), data["name"], data["sha256"])
-    except TopoimpError as error:
-        raise CheckpointError(f"{run / RECIPE}: is no recipe: {error}") from error
-
-
-def read_toml(path: Path) -> dict[str, object]:
-    """Read a TOML file.
-
-    Raises:
-        CheckpointError: if it cannot be read, or is none.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path}: is no TOML: {error}") from error
-
-
-def to_toml(table: Mapping[str, object], name: str = "") -> str:
-    """Give a table of plain values, and of such tables, as TOML."""
-    plain = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
-    tables = {key: value for key, value in table.items() if isinstance(value, Mapping)}
-    lines = [f"[{name}]"] if name else []
-    lines += [f"{_key(key)} = {_value(value)}" for key, value in plain.items()]
-    parts = ["\n".join(lines) + "\n"] if lines else []
-    parts += [to_toml(value, f"{name}.{_key(key)}" if name else _key(key)) for key, value in tables.items()]
-    return "\n".join(parts)
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return (
-            '"' + "".join(sign if sign >= " " and sign != "\x7f" else f"\\u{ord(sign):04x}" for sign in escaped) + '"'
+    def training(self, number: int, seed: int, log: Path) -> TrainingTask:
+        """Return the training of the round."""
+        return TrainingTask(
+            number=number,
+            seed=seed,
+            init=self.folder / f"init{self.suffix}",
+            mask=self.mask,
+            out=self.model,
+            started=self.folder / f"started{self.suffix}",
+            metrics=self.folder / "trainer.json",
+            log=log,
         )
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, int | float):
-        return repr(value)
-    raise TypeError(f"{value!r} has no place in TOML")
+
+
+def prunings_in(folder: Path) -> list[PruningFiles]:
+    """Return the prunings in a run folder, in the folder of a seed, or the one that a folder is, in natural order."""
+    patterns = (_PRUNING, f"*/{_PRUNING}", f"seed-*/*/{_PRUNING}")
+    found = [path.parent for pattern in patterns for path in folder.glob(pattern)] if folder.is_dir() else []
+    return [PruningFiles(path) for path in sorted(found, key=lambda path: natural(str(path)))]
+
+
+def prunings_with_rounds(run: Path) -> list[PruningFiles]:
+    """Return the prunings in a run folder that have a finished round, in natural order."""
+    found = {path.parent.parent for path in run.glob(f"seed-*/*/round-*/{_METRICS}")}
+    return [PruningFiles(path) for path in sorted(found, key=lambda path: natural(str(path)))]
+
+
+def recipe_beside(checkpoint: Path) -> Path | None:
+    """Return the recipe of the run folder that a checkpoint lies in, as RUN/seed-<s>/model.safetensors."""
+    folder = checkpoint.resolve().parent
+    is_in_run = folder.name.startswith("seed-") and is_run_folder(folder.parent)
+    return RunFiles(folder.parent).recipe if is_in_run else None

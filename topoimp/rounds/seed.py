@@ -1,4 +1,4 @@
-"""The rounds of one seed, in a process of their own: what they are made of, and what they go on from."""
+"""The rounds of one seed, which run in a process of their own."""
 
 import shutil
 import tomllib
@@ -11,8 +11,10 @@ from topoimp.data import Images
 from topoimp.errors import CheckpointError, OutputError
 from topoimp.kernels.threads import OnStep
 from topoimp.reports.report import rows_of_file
-from topoimp.rounds.loop import Plan, Start, prune_iteratively, sole_run
-from topoimp.rounds.run_folder import RoundFiles, SeedFiles, pruning_name, read_toml, to_toml
+from topoimp.rounds.loop import Plan, Start, prune_iteratively
+from topoimp.rounds.recipe_file import read_toml, to_toml
+from topoimp.rounds.run_folder import PruningFiles, SeedFiles
+from topoimp.rounds.sole_run import sole_run
 from topoimp.rounds.trainer import Trainer
 from topoimp.rounds.training_task import METRICS, Retrain
 from topoimp.training.recipes import Recipe
@@ -23,19 +25,21 @@ class SeedTask:
     """The rounds of one seed.
 
     Args:
-        files: where the seed lies, in the folder of all seeds.
-        plan: what all rounds share.
-        settings: what decides the rounds, as pruning.toml is to hold it.
+        files: files of the seed.
+        rounds: files of the rounds.
+        plan: settings of all rounds.
+        settings: content of pruning.toml.
         trained: the unpruned network.
-        rewind_step: the step of the recipe to rewind to; None if it is another checkpoint, or none.
-        rewind_from: the checkpoint to rewind to.
-        trainer: trains the rounds; the recipe does if None.
-        recipe: of the run folder, if it is one.
-        images: the recipe's data, where they are needed.
-        force: begin anew.
+        rewind_step: step of the recipe to rewind to; None for another checkpoint, or for no rewinding.
+        rewind_from: checkpoint to rewind to.
+        trainer: the user's training command; the recipe trains the rounds if None.
+        recipe: recipe of the run folder; None without a run folder.
+        images: data of the recipe, where it is needed.
+        force: whether to replace rounds that exist.
     """
 
     files: SeedFiles
+    rounds: PruningFiles
     plan: Plan
     settings: Mapping[str, object]
     trained: Path
@@ -46,35 +50,31 @@ class SeedTask:
     images: Images | None
     force: bool
 
-    @property
-    def rounds(self) -> RoundFiles:
-        """Where the rounds lie."""
-        plan, is_folder = self.plan, open_checkpoint(self.trained).found.folder is not None
-        folder = self.files.folder / pruning_name(plan.method, plan.epsilon, plan.scope)
-        return RoundFiles(folder, suffix="" if is_folder else ".safetensors")
-
 
 _PARTS = 1000
-"""Parts of a round, of which it is told how many are done."""
+"""Steps that progress counts for each round."""
 
 
 def prune_seed(task: SeedTask, on_step: OnStep) -> int:
-    """Do the rounds of one seed that are not finished, and give how many these were."""
-    rounds = task.rounds
+    """Do the rounds of one seed that are not finished, and return their number."""
+    folder = task.rounds.folder
     try:
-        rounds.folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{rounds.folder}: cannot be made: {error.strerror}") from error
-    with sole_run(rounds):
-        _begin(rounds, task.settings, force=task.force)
-        return _do_rounds(task, rounds, on_step)
+        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
+    with sole_run(task.rounds):
+        if task.force:
+            _remove_rounds(task.rounds)
+        _settle(task.rounds, task.settings)
+        return _do_rounds(task, on_step)
 
 
-def _do_rounds(task: SeedTask, rounds: RoundFiles, on_step: OnStep) -> int:
+def _do_rounds(task: SeedTask, on_step: OnStep) -> int:
     rewind = task.rewind_from
     if task.rewind_step is not None and task.recipe is not None:
         rewind = _weights_after(task.rewind_step, task)
-    n_to_do, n_done = task.plan.schedule.n_rounds + 1 - max(rounds.n_finished(), 1), 0
+    n_to_do = task.plan.schedule.n_rounds + 1 - max(task.rounds.n_finished(), 1)
+    n_done = 0
 
     def on_round(_number: int) -> None:
         nonlocal n_done
@@ -84,14 +84,14 @@ def _do_rounds(task: SeedTask, rounds: RoundFiles, on_step: OnStep) -> int:
     def on_training_step(step: int, n_steps: int) -> None:
         on_step(n_done * _PARTS + (_PARTS - 1) * step // max(n_steps, 1), n_to_do * _PARTS)
 
-    start = Start(task.files.seed, task.trained, rewind, _metrics_of(task.files.metrics))
+    start = Start(task.files.seed, task.trained, rewind, _final_metrics(task.files.metrics))
     retrain = _retrain(task, is_fine_tuning=rewind is None, on_step=on_training_step)
-    prune_iteratively(start, rounds, task.plan, retrain, on_round=on_round)
+    prune_iteratively(start, task.rounds, task.plan, retrain, on_round=on_round)
     return n_done
 
 
 def _retrain(task: SeedTask, *, is_fine_tuning: bool, on_step: OnStep) -> Retrain:
-    """Give what trains the rounds: the user's own command, or the recipe."""
+    """Return the function that trains the rounds: by the user's command, or by the recipe."""
     recipe, images = task.recipe, task.images
     if task.trainer is not None:
         return task.trainer.retrain
@@ -106,57 +106,68 @@ def _retrain(task: SeedTask, *, is_fine_tuning: bool, on_step: OnStep) -> Retrai
 
 
 def _weights_after(step: int, task: SeedTask) -> Path:
-    """Give the weights of a seed after a step of its training, which is made anew to there if it was not kept."""
+    """Return a checkpoint of the weights after a step of the recipe; train up to it if there is none."""
     files, recipe, images = task.files, task.recipe, task.images
     if step == 0:
         return files.initial
-    said = {"topoimp.step": str(step), "topoimp.recipe_sha256": str(task.settings.get("recipe_sha256"))}
     if files.rewind.is_file() and open_checkpoint(files.rewind).metadata.get("topoimp.step") == str(step):
         return files.rewind
+
     target = files.after_step(step)
-    if target.is_file() and said.items() <= open_checkpoint(target).metadata.items():
+    origin = {"topoimp.step": str(step), "topoimp.recipe_sha256": str(task.settings.get("recipe_sha256"))}
+    if target.is_file() and origin.items() <= open_checkpoint(target).metadata.items():
         return target
+
     if images is None or recipe is None:
         raise CheckpointError(f"{files.rewind}: holds other weights than those of step {step}; train makes them")
     from topoimp.training.loop import train_until
 
     with Staging([target], force=True) as staging:
         weights = train_until(recipe, images, seed=files.seed, step=step)
-        write_arrays(staging.partial(target), weights, {"format": "pt", **said})
+        write_arrays(staging.partial(target), weights, {"format": "pt", **origin})
         staging.commit()
     return target
 
 
-def _begin(rounds: RoundFiles, settings: Mapping[str, object], *, force: bool) -> None:
-    """Have pruning.toml say what decides the rounds; refuse to go on with others."""
+def _remove_rounds(rounds: PruningFiles) -> None:
+    """Remove the folder of the rounds; it is renamed first, so that it is never half there."""
+    renamed = rounds.folder.with_name(f".{rounds.folder.name}.replaced")
     try:
-        if force and rounds.folder.is_dir():
-            old = rounds.folder.with_name(f".{rounds.folder.name}.replaced")  # so that none of it is ever half there
-            shutil.rmtree(old, ignore_errors=True)
-            rounds.folder.replace(old)
-            shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(renamed, ignore_errors=True)
+        if rounds.folder.is_dir():
+            rounds.folder.replace(renamed)
+            shutil.rmtree(renamed, ignore_errors=True)
+    except OSError as error:
+        raise OutputError(f"{rounds.folder}: cannot be made: {error.strerror or error}") from error
+
+
+def _settle(rounds: PruningFiles, settings: Mapping[str, object]) -> None:
+    """Write pruning.toml; if it exists, check that its settings are the same."""
+    try:
         rounds.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{rounds.folder}: cannot be made: {error.strerror or error}") from error
     text = to_toml(settings)
     if not rounds.settings.is_file():
         if rounds.n_finished():
-            raise OutputError(f"{rounds.folder}: holds rounds, but not what decided them; --force begins anew")
+            raise OutputError(f"{rounds.folder}: holds rounds without their settings; `force` begins anew")
         with Staging([rounds.settings], force=True) as staging:
             staging.partial(rounds.settings).write_text(text, encoding="utf-8")
             staging.commit()
         return
-    there, wanted = read_toml(rounds.settings), tomllib.loads(text)
-    for key in [*wanted, *there]:
-        if there.get(key) != wanted.get(key):
+
+    existing = read_toml(rounds.settings)
+    requested = tomllib.loads(text)
+    for key in [*requested, *existing]:
+        if existing.get(key) != requested.get(key):
             raise OutputError(
-                f"{rounds.folder}: was begun with {key} {there.get(key)!r}, not {wanted.get(key)!r}; "
-                "--force begins anew, and loses these rounds"
+                f"{rounds.folder}: was begun with {key} {existing.get(key)!r}, not {requested.get(key)!r}; "
+                "`force` begins anew, and loses these rounds"
             )
 
 
-def _metrics_of(path: Path) -> dict[str, float | None]:
-    """Give what metrics.csv says of the trained network; nothing if there is none."""
+def _final_metrics(path: Path) -> dict[str, float | None]:
+    """Return the last metrics of training; none without metrics.csv."""
     if not path.is_file():
         return {}
     last = rows_of_file(path)[-1]

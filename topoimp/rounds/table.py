@@ -1,11 +1,7 @@
-"""The rounds of all seeds in one table, and what they are on average: rounds.csv and summary.csv of a run folder.
-
-Both are made anew from the metrics.json of the rounds, so that they never say anything else.
-"""
+"""The rows of rounds.csv and summary.csv, made anew from the metrics.json of all rounds in a run folder."""
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +9,13 @@ from statistics import fmean, stdev
 
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError
-from topoimp.layers.catalogue import natural
 from topoimp.reports.columns import COLUMNS, Cell, Row
 from topoimp.reports.report import Report
-from topoimp.rounds.run_folder import RECIPE, RoundFiles, pruning_name, read_toml
+from topoimp.rounds.recipe_file import read_toml
+from topoimp.rounds.run_folder import PruningFiles, RunFiles, pruning_name, prunings_with_rounds
 
 GROUPED_BY = ("method", "epsilon", "scope", "rate", "round", "level", "layer")
-"""What rows of several seeds have in common."""
+"""Columns in which the rows that are summed up agree."""
 
 SUMMARISED = (
     "n_kept",
@@ -42,26 +38,26 @@ SUMMARISED = (
     "np_rieck_finite",
     "np_balwani",
 )
-"""Columns that are summed up over the seeds; true counts as 1, false as 0."""
+"""Columns that are summed up over the seeds, true as 1 and false as 0."""
 
 
 _HASHES = ("recipe_sha256", "checkpoint_sha256")
-"""Settings that say what was pruned, not how."""
+"""Settings that identify the network and not the pruning."""
 
 
 @dataclass(frozen=True)
 class _Pruning:
-    """The finished rounds of one pruning of one seed: how it was done, and the rows."""
+    """The settings of one pruning of one seed, and the rows of its finished rounds."""
 
     settings: Mapping[str, object]
     rows: Sequence[Row]
 
 
 def rounds_of(run: Path) -> list[Row]:
-    """Give the rows of all finished rounds in a run folder, by seed, pruning, round and layer, with the rate.
+    """Return the rows of all finished rounds in a run folder, by seed, pruning, round and layer, with the rate.
 
-    What lies there under another name than topoimp gives it, such as a copy, is left out, and so are rounds of networks
-    that were trained by another recipe than the folder has by now.
+    Folders with other names than topoimp gives, such as copies, are left out, and so are rounds of networks that were
+    trained by another recipe than the folder has now.
 
     Raises:
         CheckpointError: if the metrics of a round are not those that topoimp wrote.
@@ -70,54 +66,45 @@ def rounds_of(run: Path) -> list[Row]:
 
 
 def summary_in(run: Path) -> list[Row]:
-    """Give what ``summary_of`` does of the rounds in a run folder, prunings with other settings summed up apart.
+    """Return ``summary_of`` the rounds in a run folder, separately for prunings with different settings.
 
     Raises:
         CheckpointError: as ``rounds_of``.
     """
     alike: list[tuple[Mapping[str, object], list[Row]]] = []
     for pruning in _prunings_in(run):
-        for settings, rows in alike:
-            if settings == pruning.settings:
-                rows.extend(pruning.rows)
-                break
-        else:
+        rows = next((rows for settings, rows in alike if settings == pruning.settings), None)
+        if rows is None:
             alike.append((pruning.settings, list(pruning.rows)))
+        else:
+            rows.extend(pruning.rows)
     return [row for _, rows in alike for row in summary_of(rows)]
 
 
 def _prunings_in(run: Path) -> list[_Pruning]:
-    folders = sorted({path.parent.parent for path in run.glob("seed-*/*/round-*/metrics.json")}, key=_natural)
-    recipe = run / RECIPE
+    recipe = RunFiles(run).recipe
     sha256 = hashlib.sha256(recipe.read_bytes()).hexdigest() if recipe.is_file() else None
-    return [found for folder in folders if (found := _pruning_in(folder, sha256)) is not None]
+    found = [_read_pruning(files, sha256) for files in prunings_with_rounds(run)]
+    return [pruning for pruning in found if pruning is not None]
 
 
-def _natural(folder: Path) -> tuple[list[tuple[int, str]], str]:
-    return natural(str(folder))
-
-
-def _pruning_in(folder: Path, recipe_sha256: str | None) -> _Pruning | None:
-    """Read a pruning; None if its folder is not called what its rows say, or its networks had another recipe."""
-    seed = _SEED.fullmatch(folder.parent.name)
-    if seed is None or not folder.name.startswith(tuple(Method)):
+def _read_pruning(files: PruningFiles, recipe_sha256: str | None) -> _Pruning | None:
+    """Read a pruning; None if its folder's name contradicts its rows, or its networks had another recipe."""
+    name = files.folder.name
+    if files.seed is None or not name.startswith(tuple(Method)):
         return None
-    files = RoundFiles(folder)
     rows = rows_in(files)
-    if not rows or rows[0]["seed"] != int(seed[1]) or _name_of(rows[0]) != folder.name:
+    if not rows or rows[0]["seed"] != files.seed or _name_of(rows[0]) != name:
         return None
-    said = read_toml(files.settings) if files.settings.is_file() else {}
-    if recipe_sha256 is not None and said.get("recipe_sha256", recipe_sha256) != recipe_sha256:
+    settings = read_toml(files.settings) if files.settings.is_file() else {}
+    if recipe_sha256 is not None and settings.get("recipe_sha256", recipe_sha256) != recipe_sha256:
         return None
-    settings = {name: value for name, value in said.items() if name not in _HASHES}
+    settings = {name: value for name, value in settings.items() if name not in _HASHES}
     return _Pruning(settings, [{**row, "rate": _rate_of(settings)} for row in rows])
 
 
-_SEED = re.compile(r"seed-(0|[1-9][0-9]*)")
-
-
 def _name_of(row: Row) -> str | None:
-    """Give the name of the folder that a row is of; None if it does not say."""
+    """Return the name of the folder that belongs to a row; None if the row lacks it."""
     method, epsilon, scope = (row.get(name) for name in ("method", "epsilon", "scope"))
     try:
         return pruning_name(Method(str(method)), float(epsilon or 0), Scope(str(scope)))
@@ -126,7 +113,7 @@ def _name_of(row: Row) -> str | None:
 
 
 def _rate_of(settings: Mapping[str, object]) -> float | None:
-    """Give the rate of all layers that have none of their own: said, or such that the rounds arrive at the sparsity."""
+    """Return the rate of layers without one of their own: as set, or such that the rounds reach the sparsity."""
     rate, sparsity, rounds = (settings.get(name) for name in ("rate", "sparsity", "rounds"))
     if isinstance(rate, float):
         return rate
@@ -135,20 +122,20 @@ def _rate_of(settings: Mapping[str, object]) -> float | None:
     return None
 
 
-def rows_in(rounds: RoundFiles, last: int | None = None) -> list[Row]:
-    """Give the rows of the finished rounds of one pruning, up to and including a last one.
+def rows_in(files: PruningFiles, last: int | None = None) -> list[Row]:
+    """Return the rows of the finished rounds of one pruning, up to round ``last``, or all.
 
     Raises:
         CheckpointError: as ``rounds_of``.
     """
-    n = rounds.n_finished() if last is None else min(rounds.n_finished(), last + 1)
-    return [row for number in range(n) for row in _rows_in(rounds.metrics(number))]
+    n_rounds = files.n_finished() if last is None else min(files.n_finished(), last + 1)
+    return [row for number in range(n_rounds) for row in _read_rows(files.round(number).metrics)]
 
 
 def summary_of(rows: Sequence[Row]) -> list[Row]:
-    """Give mean, standard deviation, minimum and maximum over the seeds, of every quantity of every round and layer.
+    """Return mean, standard deviation, minimum and maximum over the seeds, of every quantity of every round and layer.
 
-    The deviation is that of a sample (n - 1), and undefined for one seed. Values that are undefined do not count.
+    The deviation is that of a sample (n - 1), and None for one seed. Undefined values are left out.
     """
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
@@ -162,9 +149,9 @@ def summary_of(rows: Sequence[Row]) -> list[Row]:
 
 
 def on_average(rows: Sequence[Row]) -> list[Row]:
-    """Give one network row per round: means over the seeds, and the deviation of the accuracy.
+    """Return one network row per round: means over the seeds, and the deviation of the accuracy.
 
-    What is true of a round is so for each seed.
+    A truth value is true if it is true for each seed.
     """
     by_round: dict[object, list[Row]] = {}
     for row in rows:
@@ -206,7 +193,7 @@ def _numbers(rows: Sequence[Row], column: str) -> list[float]:
     return [float(value) for row in rows if isinstance(value := row.get(column), int | float)]
 
 
-def _rows_in(path: Path) -> list[Row]:
+def _read_rows(path: Path) -> list[Row]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         rows = [*content["layers"], content["network"]]
@@ -232,5 +219,5 @@ def _check_row(row: object) -> None:
 
 
 def table_text(rows: Sequence[Row]) -> str:
-    """Give rows as CSV."""
+    """Return rows as CSV."""
     return Report("prune", {}, {}, rows).to_csv()

@@ -34,6 +34,7 @@ from topoimp.kernels.strongest import (
 from topoimp.kernels.threads import in_parallel, thread_count
 from topoimp.layers.layer import Layer
 from topoimp.layers.sampling import sampled_magnitudes
+from topoimp.layers.streaming import LayerStream
 
 EDGES_PER_VERTEX = 5
 """How many edges per vertex the filter aims at: fewer leave more to finish, more take longer to sort."""
@@ -133,6 +134,11 @@ def spanning_forest(layer: Layer, *, kept: BoolArray | None = None, threads: int
         indices = np.concatenate([indices, _finish(graph, parent, layer.n_vertices - 1 - len(indices))])
     strengths = layer.number_format.strengths(layer.codes.reshape(-1)[indices])
     return Forest(layer.n_rows, layer.n_columns, strong.n_edges, indices, strengths, parent)
+
+
+def spanning_forests(stream: LayerStream) -> dict[str, Forest]:
+    """Return the maximum spanning forest of each layer of a checkpoint, by layer name."""
+    return stream.each(lambda layer, threads: spanning_forest(layer, threads=threads))
 
 
 @dataclass(frozen=True)
