@@ -1,7 +1,7 @@
 """How far a layer can be pruned with its barcode preserved, by any method and by magnitude.
 
-If surviving weights are unchanged, a mask preserves the barcode exactly if and only if it contains a maximum spanning
-forest. The forest has V - c edges (V vertices, c components): the *floor*. Magnitude pruning keeps the barcode exactly
+If kept weights are unchanged, a mask preserves the barcode exactly if and only if it contains a maximum spanning
+forest. The forest has V - c edges (V vertices, c components): the *floor*. Magnitude pruning preserves the barcode
 while it keeps the forest's last edge; the number of weights up to it in the order is the *magnitude-safe* count.
 """
 
@@ -34,12 +34,12 @@ class Vertex:
 
 
 def critical_density(floor: int, n_edges: int) -> float | None:
-    """Give the smallest share of the edges with which a barcode can be kept; None without edges."""
+    """Return the smallest share of the edges that can keep the barcode; None without edges."""
     return floor / n_edges if n_edges else None
 
 
 def critical_compression(floor: int, n_edges: int) -> float | None:
-    """Give the largest factor by which the edges can be thinned with the barcode kept; None without edges.
+    """Return the largest compression of the edges that can keep the barcode; None without edges.
 
     >>> round(critical_compression(300 + 784 - 1 + 100 + 300 - 1 + 10 + 100 - 1, 266_200), 1)  # LeNet-300-100
     167.3
@@ -53,14 +53,14 @@ def round_half_up(value: Fraction) -> int:
 
 
 _FIRST_DIGITS = 60
-"""Decimal digits that decide nearly always how a count is rounded."""
+"""Decimal digits that nearly always decide the rounding of a count."""
 
 
 def count_after(n_edges: int, kept: Fraction, rounds: int) -> int:
-    """Give round(n_edges * kept^rounds), halves up, exactly.
+    """Return round(n_edges * kept^rounds), halves up, exactly.
 
-    Sixty decimal digits decide all but the closest calls. In few rounds these can be ties, and are settled with
-    integers; in many they cannot, and more digits settle them.
+    Sixty decimal digits decide all but the closest cases. After few rounds such a case can be a tie, which integers
+    settle; after many it cannot, and more digits settle it.
 
     Args:
         n_edges: edges at round 0.
@@ -73,21 +73,21 @@ def count_after(n_edges: int, kept: Fraction, rounds: int) -> int:
     while True:
         with localcontext() as context:
             context.prec = digits
-            raised = n_edges * (Decimal(kept.numerator) / kept.denominator) ** rounds + Decimal("0.5")
-            # It matters only whether this lies above or below an integer.
-            distance = abs(raised - raised.to_integral_value())
-            if distance > Decimal(10) ** (10 - digits) * raised * (rounds + 1):
-                return int(raised)
+            value = n_edges * (Decimal(kept.numerator) / kept.denominator) ** rounds + Decimal("0.5")
+            # Only the side of the nearest integer matters.
+            distance = abs(value - value.to_integral_value())
+            if distance > Decimal(10) ** (10 - digits) * value * (rounds + 1):
+                return int(value)
         if can_tie:
             return round_half_up(n_edges * kept**rounds)
         digits *= 2
 
 
 def exact_rate(rate: float | Fraction) -> Fraction:
-    """Give a rate as the decimal fraction that it is written as: 0.2 is a fifth.
+    """Return a rate as the fraction that its decimal digits say: 0.2 is 1/5.
 
     Raises:
-        OptionError: if it is not above 0 and below 1.
+        OptionError: if the rate is not above 0 and below 1.
     """
     if not 0 < rate < 1:
         raise OptionError(f"the rate is {rate}; it must be above 0 and below 1")
@@ -95,7 +95,7 @@ def exact_rate(rate: float | Fraction) -> Fraction:
 
 
 def rounds_above(n_edges: int, n_needed: int, rate: float | Fraction) -> int | None:
-    """Give how many rounds at a rate leave at least the weights needed.
+    """Return the largest k with round(n_edges * (1 - rate)^k) >= n_needed, halves rounded up, exactly.
 
     Args:
         n_edges: edges at round 0.
@@ -103,13 +103,15 @@ def rounds_above(n_edges: int, n_needed: int, rate: float | Fraction) -> int | N
         rate: share of the remaining weights that one round removes, above 0 and below 1.
 
     Returns:
-        the largest k with round(n_edges * (1 - rate)^k) >= n_needed, halves rounded up, computed with integers; None if
-        nothing is needed, as then every number of rounds will do.
+        None if ``n_needed`` is 0: every k will do.
+
+    >>> rounds_above(1000, 109, 0.2)
+    9
     """
     if n_needed == 0:
         return None
     kept = 1 - exact_rate(rate)
-    few, many = 0, 1  # after few rounds enough is left, after many it is not
+    few, many = 0, 1  # few rounds leave enough, many do not
     while count_after(n_edges, kept, many) >= n_needed:
         few, many = many, 2 * many
     while many - few > 1:
@@ -127,11 +129,11 @@ class LayerBound:
         n_edges: weights that are not zero.
         n_components: connected components.
         floor: edges of its forest.
-        tau: strength of the forest's last edge; None without edges.
+        tau: strength (magnitude) of the forest's last edge; None without edges.
         safe_count: fewest strongest weights that keep the barcode; 0 without edges.
         vertex: the row or column that the forest's last edge attaches; None if it joins two larger components.
         last: flat index of the weight that is the forest's last edge; None without edges.
-        certificate: the largest strength of the vertex where that is smallest, never below tau; None without edges.
+        certificate: upper bound of tau, as ``certificate_of``; None without edges.
     """
 
     n_weights: int
@@ -156,10 +158,9 @@ class LayerBound:
 
 
 def layer_bound(layer: Layer, forest: Forest, *, threads: int | None = None) -> LayerBound:
-    """Give how far a layer can be pruned, from its weights and its maximum spanning forest.
+    """Return how far a layer can be pruned, from its weights and its maximum spanning forest.
 
-    In the view ``channel`` it is weights that are counted: of a kernel, the first strongest can be an edge of the
-    forest.
+    In the view ``channel`` the counts are of weights, and the first strongest weight of a kernel stands for its edge.
     """
     n_edges = layer.n_edges_in_parallel()
     return LayerBound(
@@ -176,17 +177,10 @@ def layer_bound(layer: Layer, forest: Forest, *, threads: int | None = None) -> 
 
 
 def magnitude_safe_count(layer: Layer, forest: Forest, *, threads: int | None = None) -> int:
-    """Give the fewest strongest weights that keep a layer's barcode: its forest's last edge comes at this position.
+    """Return the fewest strongest weights that keep a layer's barcode: the position of its forest's last edge.
 
-    With ties this can be fewer than a threshold on |w| would keep, as equal strengths are cut by index.
-
-    Args:
-        layer: its weights.
-        forest: its maximum spanning forest.
-        threads: how many cores to use; all if None.
-
-    Returns:
-        0 for a layer without edges.
+    With ties this can be fewer than a threshold on |w| would keep, as equal strengths are ordered by index. A layer
+    without edges has 0.
     """
     last = _last_weight(layer, forest)
     if last is None:
@@ -197,7 +191,7 @@ def magnitude_safe_count(layer: Layer, forest: Forest, *, threads: int | None = 
 
 
 def _last_weight(layer: Layer, forest: Forest) -> int | None:
-    """Give the flat index of the weight that is the forest's last edge: of parallel ones the first strongest."""
+    """Return the flat index of the forest's last edge; of parallel edges, that of the first strongest."""
     if len(forest.indices) == 0:
         return None
     last = int(forest.indices[-1])
@@ -210,11 +204,11 @@ def _last_weight(layer: Layer, forest: Forest) -> int | None:
 
 @dataclass(frozen=True)
 class GlobalSafeCount:
-    """How many of the strongest weights of all layers together keep every layer's barcode.
+    """The strongest weights of all layers together that keep every layer's barcode.
 
     Args:
-        count: the position, in the one order over all layers, of the forest edge that comes latest.
-        layer: the name of the layer that has it.
+        count: position, in the order of all weights, of the forest edge that comes latest.
+        layer: name of the layer of this edge.
     """
 
     count: int
@@ -222,11 +216,11 @@ class GlobalSafeCount:
 
 
 def global_safe_count(stream: LayerStream, bounds: Mapping[str, LayerBound]) -> GlobalSafeCount | None:
-    """Give the magnitude-safe count of one global order: (strength descending, tensor name, flat index).
+    """Return the magnitude-safe count of one global order: (strength descending, tensor name, flat index).
 
     Args:
-        stream: the layers; all but the one that binds are looked at once.
-        bounds: by layer name, how far each can be pruned.
+        stream: the layers; each is read once, but for the one that binds.
+        bounds: by layer name, its bound.
 
     Returns:
         None if no layer has an edge.
@@ -245,17 +239,16 @@ def global_safe_count(stream: LayerStream, bounds: Mapping[str, LayerBound]) -> 
         end = layer.n_weights - 1 if infos[layer.name].place < infos[binding].place else -1
         return count_by_strength(layer, Cut(rank, end), n_bits=n_bits, threads=threads)
 
-    # What the binding layer keeps is its own safe count; it is not looked at again.
+    # The binding layer keeps its own safe count, so it is not read again.
     others = tuple(info for info in infos.values() if info.name != binding)
     counts = replace(stream, layers=replace(stream.layers, infos=others)).each(count) if others else {}
     return GlobalSafeCount(bounds[binding].safe_count + sum(counts.values()), binding)
 
 
 def binding_vertex(forest: Forest) -> Vertex | None:
-    """Give the vertex that the forest's last edge attaches, if it was alone until then.
+    """Return the vertex that the forest's last edge attaches, if it was isolated before; the row if both were.
 
-    Its strongest weight is tau, so magnitude pruning just beyond the safe count isolates it. If the last edge attaches
-    two single vertices to each other, the row is given.
+    Its strongest weight is tau, so magnitude pruning just beyond the safe count isolates it.
 
     Returns:
         None without edges, or if the last edge joins two larger components (block structure).
@@ -273,9 +266,6 @@ def binding_vertex(forest: Forest) -> Vertex | None:
 def certificate_of(forest: Forest) -> float | None:
     """Return the smallest, over the vertices that have an edge, of the vertex's largest strength; None without edges.
 
-    Args:
-        forest: of the layer.
-
     >>> from topoimp.topology.forest import spanning_forest
     >>> from topoimp.layers.layer import as_layer
     >>> certificate_of(spanning_forest(as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))))
@@ -285,7 +275,7 @@ def certificate_of(forest: Forest) -> float | None:
         return None
     rows, columns = np.divmod(forest.indices, forest.n_columns)
     largest = np.zeros(forest.n_vertices)
-    # Written weakest first, so that what stays is the strongest of each vertex.
+    # Weakest first, so that the strongest edge of each vertex is the one that stays.
     largest[rows[::-1]] = forest.strengths[::-1]
     largest[forest.n_rows + columns[::-1]] = forest.strengths[::-1]
     return float(largest[largest > 0].min())

@@ -1,4 +1,4 @@
-"""The bound of a convolution in the spatial convention: per filter, unrolled over an image, counting edges.
+"""The bound of a convolution in the spatial convention: one filter, unrolled over an image, counting edges.
 
 A filter's kernel, its strengths summed over the input channels, is laid over the image wherever it fits: each position
 is a vertex of the output, with an edge to each position of the padded input that it covers. These are bounds by shape
@@ -26,10 +26,10 @@ class InputSize:
     """The image that a convolution is laid over.
 
     Args:
-        sides: its height and width, or as many sides as the kernel has; each at least 1.
-        stride: positions from one place of the kernel to the next, along every axis; at least 1.
-        padding: added at both ends of every axis; at least 0. None adds one less than the kernel's side in all, so that
-            at stride 1 there are as many outputs as inputs.
+        sides: as many as the kernel has, such as height and width; each at least 1.
+        stride: along every axis; at least 1.
+        padding: at both ends of every axis; at least 0. None adds one less than the kernel's side in all, so that at
+            stride 1 there are as many outputs as inputs.
     """
 
     sides: tuple[int, ...]
@@ -41,7 +41,7 @@ class InputSize:
 
     @property
     def padding_text(self) -> str:
-        """The padding as users write it."""
+        """The padding as in an option."""
         return "same" if self.padding is None else str(self.padding)
 
 
@@ -53,7 +53,7 @@ class SpatialGraph:
         n_inputs: positions of the padded input.
         n_outputs: positions of the output.
         n_edges: one for each output and position of the kernel.
-        n_components: connected components; an input that no position of the kernel covers is one of its own.
+        n_components: connected components; an uncovered input is one of its own.
     """
 
     n_inputs: int
@@ -73,7 +73,7 @@ class SpatialGraph:
 
 
 def spatial_graph(kernel: Sequence[int], size: InputSize) -> SpatialGraph:
-    """Give the graph of one filter, from the sides of its kernel and the image.
+    """Return the graph of one filter, from the sides of its kernel and the image.
 
     Raises:
         OptionError: if a number is out of range, the image has other axes than the kernel, or is smaller than it.
@@ -88,13 +88,16 @@ def spatial_graph(kernel: Sequence[int], size: InputSize) -> SpatialGraph:
             f"the image is {_text(size.sides)} at stride {size.stride} with padding {size.padding_text}; sides and "
             "stride must be at least 1, padding at least 0"
         )
+
     axes = [_Axis.of(*sides, size) for sides in zip(kernel, size.sides, strict=True)]
     if any(axis.n_outputs < 1 for axis in axes):
         padded = _text([axis.n_inputs for axis in axes])
         raise OptionError(
             f"the image is {padded} with its padding; the kernel is {_text(kernel)}, and must fit into it"
         )
-    n_inputs, n_outputs = prod(axis.n_inputs for axis in axes), prod(axis.n_outputs for axis in axes)
+
+    n_inputs = prod(axis.n_inputs for axis in axes)
+    n_outputs = prod(axis.n_outputs for axis in axes)
     return SpatialGraph(
         n_inputs=n_inputs,
         n_outputs=n_outputs,
@@ -105,7 +108,7 @@ def spatial_graph(kernel: Sequence[int], size: InputSize) -> SpatialGraph:
 
 @dataclass(frozen=True)
 class _Axis:
-    """What happens along one axis: a position is covered if it is along every axis, and parts multiply."""
+    """One axis: a position is covered if it is along every axis, and the counts of the axes multiply."""
 
     n_inputs: int
     n_outputs: int

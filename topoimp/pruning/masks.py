@@ -1,8 +1,7 @@
-"""Which weights of a checkpoint's layers are kept.
+"""Masks: one bit for each weight of a tensor, 1 for a kept weight; in memory, in files, and applied to layers.
 
-A mask is held and stored packed, one bit per weight, the first weight in the lowest bit, under the name of the tensor.
-A stored zero is never kept. The mask, not the zeros of a checkpoint, is the truth: a kept weight that is rewound or
-retrained may happen to be 0.
+A mask is packed, the first weight in the lowest bit. A stored zero is never kept. The mask is the truth, not the zeros
+of a checkpoint: a kept weight may be 0 after rewinding or retraining.
 """
 
 import json
@@ -23,17 +22,21 @@ from topoimp.layers.catalogue import LayerInfo, Layers, classify_tensors, natura
 from topoimp.layers.layer import Layer
 
 SHAPES_KEY = "topoimp.mask.shapes"
-"""The metadata key of a mask file that holds the tensors' shapes as JSON."""
+"""Metadata key of a mask file; its value is the tensors' shapes as JSON."""
 
 
 @dataclass(frozen=True)
 class PackedMask:
-    """Which weights of one tensor are kept.
+    """The mask of one tensor.
 
     Args:
         shape: of the tensor.
         bits: ceil(n / 8) bytes for n weights; bits beyond the last weight are 0.
-        give_back: gives back the memory that the bits take, if they are mapped from a file.
+        give_back: gives back the memory of bits that are mapped from a file.
+
+    >>> PackedMask((2, 2), np.array([0b1001], np.uint8)).kept()
+    array([[ True, False],
+           [False,  True]])
     """
 
     shape: tuple[int, ...]
@@ -51,36 +54,36 @@ class PackedMask:
         return int(np.bitwise_count(self.bits).sum())
 
     def flat(self) -> BoolArray:
-        """Give which weights are kept, by flat index."""
+        """Return a flag for each weight, by flat index."""
         return self.part(0, self.n_weights)
 
     def part(self, start: int, stop: int) -> BoolArray:
-        """Give which of the weights from ``start`` to ``stop`` are kept."""
+        """Return a flag for each weight from ``start`` to ``stop``."""
         first = start // 8
         unpacked = np.unpackbits(self.bits[first : -(-stop // 8)], count=stop - 8 * first, bitorder="little")
         return unpacked[start - 8 * first :].view(np.bool_)
 
     def keeps(self, indices: IndexArray) -> BoolArray:
-        """Give which of some weights, by flat index, are kept."""
+        """Return a flag for each of the given flat indices."""
         kept: BoolArray = (self.bits[indices >> 3] >> (indices & 7).astype(np.uint8) & 1).astype(np.bool_)
         return kept
 
     def n_kept_of(self, start: int, stop: int) -> int:
-        """Give how many of the weights from ``start`` to ``stop`` are kept."""
+        """Count the kept weights from ``start`` to ``stop``."""
         return sum(int(np.count_nonzero(self.part(first, end))) for first, end in pieces(start, stop))
 
     def kept(self) -> BoolArray:
-        """Give which weights are kept, in the shape of the tensor."""
+        """Return a flag for each weight, in the shape of the tensor."""
         return self.flat().reshape(self.shape)
 
     def is_within(self, other: "PackedMask") -> bool:
-        """Whether every weight kept here is kept in ``other`` too, of the same shape."""
+        """Return whether ``other`` has the same shape and keeps all weights that this mask keeps."""
         return self.shape == other.shape and not np.any(self.bits & ~other.bits)
 
 
 @dataclass(frozen=True)
 class MaskPruner:
-    """Keeps what a mask says.
+    """Keeps the weights of a mask.
 
     Args:
         mask: of the layer's tensor.
@@ -91,7 +94,7 @@ class MaskPruner:
     first: int = 0
 
     def on(self, layer: Layer, threads: int) -> Callable[[int, CodeArray], BoolArray]:  # noqa: ARG002  # of a protocol
-        """Give what writes the parts of a layer, and says what the mask keeps of them."""
+        """Return the function that writes parts of a layer and returns their mask."""
 
         def write(start: int, pruned: CodeArray) -> BoolArray:
             kept = self.mask.part(self.first + start, self.first + start + len(pruned))
@@ -104,7 +107,7 @@ class MaskPruner:
 
 @dataclass(frozen=True)
 class NonzeroPruner:
-    """Keeps the weights that are not zero in a checkpoint: the layer's own, or another one.
+    """Keeps the weights that are nonzero in a checkpoint: the layer's own, or another one.
 
     Args:
         layers: the checkpoint's layers.
@@ -115,7 +118,7 @@ class NonzeroPruner:
     info: LayerInfo
 
     def on(self, layer: Layer, threads: int) -> Callable[[int, CodeArray], BoolArray]:  # noqa: ARG002  # of a protocol
-        """Give what writes the parts of a layer, and says what is not zero in the checkpoint."""
+        """Return the function that writes parts of a layer and returns their mask."""
         other = self.layers.read(self.info).weights
 
         def write(start: int, pruned: CodeArray) -> BoolArray:
@@ -128,21 +131,21 @@ class NonzeroPruner:
 
 
 def _write_where(layer: Layer, start: int, kept: BoolArray, pruned: CodeArray) -> None:
-    """Write a part of a layer's weights, from ``start`` on: what is not kept, and any other zero, as +0.0."""
+    """Write a part of a layer, from ``start`` on: pruned weights and stored zeros as +0.0."""
     codes = layer.weights[start : start + len(pruned)]
     is_edge = np.not_equal(layer.number_format.magnitudes(codes), 0)
     np.multiply(codes, kept & is_edge, out=pruned)
 
 
 Masks = Mapping[str, PackedMask]
-"""By tensor name, what is kept of it."""
+"""Masks by tensor name."""
 
 
 def mask_writer(path: Path, shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]) -> TensorWriter:
-    """Begin a mask file: its header is written, its bits are to follow.
+    """Begin a mask file: write its header, and return the writer of its bits.
 
     Args:
-        path: where; replaced if there.
+        path: replaced if it exists.
         shapes: by tensor name, the tensor's shape.
         metadata: texts for ``__metadata__``.
     """
@@ -151,45 +154,46 @@ def mask_writer(path: Path, shapes: Mapping[str, tuple[int, ...]], metadata: Map
 
 
 def mask_shapes(layers: Layers) -> dict[str, tuple[int, ...]]:
-    """Give the tensors that have a mask, in an order that the files do not change: those pruned, and their ties."""
+    """Return the shapes of the pruned tensors and their ties, in the natural order of their names."""
     checkpoint, pruned = layers.checkpoint, layers.by_tensor()
     names = sorted((name for name in checkpoint.tensors if checkpoint.ties.get(name, name) in pruned), key=natural)
     return {name: checkpoint.tensors[name].shape for name in names}
 
 
 def mask_bytes(shape: Sequence[int]) -> int:
-    """Give the bytes that the packed mask of a tensor takes."""
+    """Return the bytes of a tensor's packed mask."""
     return (prod(shape) + 7) // 8
 
 
 def read_masks(path: Path) -> Masks:
-    """Open a mask file; its bits are read when they are looked at.
+    """Open a mask file; its bits are read on demand.
 
     Raises:
-        CheckpointError: if the file is no mask, or a mask does not fit the shape that the file gives it.
+        CheckpointError: if the file is no mask file, or a mask does not fit the shape that the file gives it.
     """
     return masks_in(open_checkpoint(path))
 
 
 def is_mask(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint is a mask file."""
+    """Return whether a checkpoint is a mask file."""
     return SHAPES_KEY in checkpoint.metadata
 
 
 def masks_in(file: Checkpoint) -> Masks:
-    """Give the masks that an open mask file holds.
+    """Return the masks of an open mask file.
 
     Raises:
-        CheckpointError: if the file is no mask, or a mask does not fit the shape that the file gives it.
+        CheckpointError: as ``read_masks``.
     """
     shapes = _shapes(file)
-    masks = {}
+    masks: dict[str, PackedMask] = {}
     for name, tensor in file.tensors.items():
         shape = shapes.get(name)
         if tensor.dtype != "U8" or shape is None or min(shape, default=0) < 0 or tensor.shape != (mask_bytes(shape),):
             raise CheckpointError(
                 f"{file.path}: tensor {name!r} does not hold one bit for each weight of shape {shape}"
             )
+
         mask = PackedMask(tuple(shape), file.stored(name), partial(file.done_with, name))
         if mask.n_weights % 8 and mask.bits[-1] >> (mask.n_weights % 8):
             raise CheckpointError(f"{file.path}: tensor {name!r} has bits set beyond its last weight")
@@ -198,25 +202,26 @@ def masks_in(file: Checkpoint) -> Masks:
 
 
 def masks_for(layers: Layers, mask: Checkpoint) -> dict[str, MaskPruner | NonzeroPruner]:
-    """Give, by layer name, what keeps of some layers what a mask does, or what is not zero in another checkpoint.
+    """Return, by layer name, the pruner that applies a mask.
 
     Args:
-        layers: what is to be masked.
-        mask: a mask file, or a checkpoint whose zeros are one.
+        layers: the layers to prune.
+        mask: a mask file, or a checkpoint whose zeros are the mask.
 
     Raises:
         CheckpointError: if a layer has no mask, or one of another shape.
     """
     path = mask.path
-    if not is_mask(mask):
+    if not is_mask(mask):  # its zeros are the mask
         _check_tensors(layers, {name: tensor.shape for name, tensor in mask.tensors.items()}, path)
         others = Layers(mask, tuple(classify_tensors(mask, layers.patterns)[0]), ()).by_place()
         missing = [info.name for info in layers.infos if info.place not in others]
         if missing:
             raise CheckpointError(f"{path}: tensor {missing[0]!r} is no layer there; its zeros are no mask")
         return {info.name: NonzeroPruner(Layers(mask, (), ()), others[info.place]) for info in layers.infos}
+
     masks = masks_in(mask)
-    _check_tensors(layers, {name: of_tensor.shape for name, of_tensor in masks.items()}, path)
+    _check_tensors(layers, {name: packed.shape for name, packed in masks.items()}, path)
     return {info.name: MaskPruner(masks[info.tensor], info.first) for info in layers.infos}
 
 

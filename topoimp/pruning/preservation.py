@@ -1,4 +1,4 @@
-"""What became of a layer's topology: what is left, held against the forest of the reference."""
+"""How much of a layer's topology is left after pruning or training, compared with the reference's forest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,19 +15,19 @@ from topoimp.topology.forest import Forest, spanning_forest
 
 @dataclass(frozen=True)
 class Preservation:
-    """What is left of a layer, or of several together.
+    """The topology that is left of a layer, or of several layers together.
 
     Args:
         n_weights: weights, stored zeros included.
-        n_edges: weights of the reference that are not zero.
-        n_kept: those that are left.
+        n_edges: nonzero weights of the reference.
+        n_kept: edges that are left.
         floor: edges of the reference's forest.
-        n_forest_kept: how many of these are present.
-        beta0: components left.
+        n_forest_kept: edges of the reference's forest that are left.
+        beta0: components that are left.
         beta0_reference: components of the reference.
-        beta1: cycles left.
-        beta0_kept: whether there are as many components as in the reference; of several layers, in each.
-        barcode_kept: whether the bars are exactly those of the reference; of several layers, in each.
+        beta1: independent cycles that are left.
+        beta0_kept: whether beta0 equals that of the reference, in every layer.
+        barcode_kept: whether the bars are exactly those of the reference, in every layer.
     """
 
     n_weights: int
@@ -43,14 +43,14 @@ class Preservation:
 
     @property
     def density(self) -> float:
-        """Share of the weights that are kept; stored zeros are not."""
+        """Share of the weights that are kept; a stored zero is not kept."""
         return self.n_kept / self.n_weights
 
 
 def count_present(forest: Forest, layer: Layer) -> int:
-    """Give how many edges of a forest are edges of a layer, of the same shape, too."""
-    there = layer.codes.reshape(-1)[forest.indices]
-    return int(np.count_nonzero(layer.number_format.magnitudes(there)))
+    """Count the edges of a forest that are also edges of a layer of the same shape."""
+    codes = layer.codes.reshape(-1)[forest.indices]
+    return int(np.count_nonzero(layer.number_format.magnitudes(codes)))
 
 
 def preservation_of(
@@ -62,15 +62,15 @@ def preservation_of(
     n_edges: int | None = None,
     n_kept: int | None = None,
 ) -> Preservation:
-    """Hold what is left of a layer, whatever it is, against the reference.
+    """Compare any two layers of the same shape by their forests.
 
     Args:
         reference: the forest of the layer before.
-        left: the forest of the layer after, or of the other checkpoint's layer of the same shape.
+        left: the forest of the layer after.
         n_weights: weights of the layer, stored zeros included.
-        n_forest_kept: how many edges of the reference's forest are edges after.
-        n_edges: weights of the reference that are not zero, where they are not its edges (view ``channel``).
-        n_kept: the same of what is left.
+        n_forest_kept: edges of the reference's forest that are edges after.
+        n_edges: nonzero weights before, where they are not the edges (view ``channel``).
+        n_kept: nonzero weights after, where they are not the edges.
     """
     return Preservation(
         n_weights=n_weights,
@@ -87,16 +87,16 @@ def preservation_of(
 
 
 def preservation_by_strength(reference: Forest, *, n_weights: int, n_kept: int, n_forest_kept: int) -> Preservation:
-    """Give what is left if the strongest weights are kept, or the forest and the strongest others.
+    """Return the topology of the strongest weights, or of the forest and the strongest other weights.
 
-    No forest has to be found for that: what Kruskal's rule takes of such weights is what is kept of the reference's
-    forest. Every edge that it passed over is still the weakest of a cycle if the stronger ones are still there.
+    This needs no second forest: Kruskal's algorithm on the kept weights takes exactly the kept edges of the reference's
+    forest. An edge that it rejected before is still the weakest of a cycle, as all stronger edges are still kept.
 
     Args:
         reference: the forest of the layer before.
         n_weights: weights of the layer, stored zeros included.
         n_kept: weights kept.
-        n_forest_kept: how many of the forest's edges, strongest first, are kept.
+        n_forest_kept: edges of the forest that are kept, the strongest ones.
     """
     is_whole = n_forest_kept == len(reference.indices)
     return Preservation(
@@ -114,13 +114,13 @@ def preservation_by_strength(reference: Forest, *, n_weights: int, n_kept: int, 
 
 
 def graph_of_mask(info: LayerInfo, mask: PackedMask, after: Forest, threads: int) -> Forest:
-    """Give a spanning forest of all weights that a mask keeps: a kept weight may happen to be zero by now.
+    """Return a spanning forest of the mask as a graph, in which a kept weight of 0 is an edge too.
 
     Args:
         info: the layer.
         mask: of its tensor.
         after: the forest of the weights that were trained under the mask.
-        threads: how many cores to use.
+        threads: number of threads.
     """
     if after.n_edges == mask.n_kept_of(info.first, info.first + info.n_weights):
         return after
@@ -131,13 +131,13 @@ def graph_of_mask(info: LayerInfo, mask: PackedMask, after: Forest, threads: int
 def preservation_under_mask(
     reference: Forest, after: Forest, graph: Forest, mask: PackedMask, info: LayerInfo
 ) -> Preservation:
-    """Hold a layer that was trained under a mask against the reference: its weights' bars, and what the mask keeps.
+    """Compare a layer that was trained under a mask with the reference: its bars by its weights, the rest by the mask.
 
     Args:
         reference: the forest of the layer before.
-        after: the forest of its weights.
-        graph: that of what the mask keeps.
-        mask: of its tensor.
+        after: the forest of the trained weights.
+        graph: the forest of the mask (``graph_of_mask``).
+        mask: of the layer's tensor.
         info: the layer.
     """
     n_forest_kept = int(np.count_nonzero(mask.keeps(info.first + reference.indices)))
@@ -147,7 +147,7 @@ def preservation_under_mask(
 
 
 def together(parts: Sequence[Preservation]) -> Preservation:
-    """Give the same facts about several layers: counts added up, and what is kept only if each layer keeps it."""
+    """Return the same facts about several layers: counts add up, and flags hold if they hold for each layer."""
     return Preservation(
         n_weights=sum(part.n_weights for part in parts),
         n_edges=sum(part.n_edges for part in parts),
