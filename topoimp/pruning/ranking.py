@@ -1,7 +1,8 @@
-"""How the weights of a layer are ranked: by strength, or by a fixed permutation per seed and layer.
+"""Rankings of a layer's weights: by strength |w|, or by a fixed permutation per seed and layer.
 
-Ranks compare across layers and types: strengths as exact values, the codes of |w| as float32, or as float64 where any
-layer is; permutations as 64 random bits. Weights that are kept anyway (``protected``) and stored zeros have rank 0.
+Ranks compare across layers and types. The rank of a strength is its exact value as the bits of a float32, or of a
+float64 if any layer is float64; a permutation gives 64 random bits. Stored zeros and protected weights, which are kept
+whatever the target, have rank 0.
 """
 
 import hashlib
@@ -21,16 +22,15 @@ from topoimp.layers.layer import Layer
 from topoimp.pruning.selection import DIGIT_BITS, N_DIGITS, Cut, Digits
 
 _FEW = 1 << 14
-"""A layer with fewer weights is sorted: counters would be more than weights."""
+"""A layer with fewer weights is sorted, as it has fewer weights than there are counters."""
 
 
 class StrengthRanking:
     """Ranks the weights of a layer by |w|.
 
     Args:
-        info: the layer.
-        n_bits: width of the ranks, 32 or 64; 64 if any layer compared is float64.
-        protected: flat indices of weights that have no rank.
+        n_bits: bits of a rank: 64 if any layer compared is float64, else 32.
+        protected: flat indices of the protected weights.
         protected_strengths: their |w|.
     """
 
@@ -47,30 +47,31 @@ class StrengthRanking:
         self._counted: tuple[CodeArray, IndexArray] | None = None
 
     def prepare(self, layer: Layer, threads: int) -> None:
-        """Count the codes of a narrow format: one pass, whatever is asked later."""
+        """Cache the counts of a narrow format's codes, from which all digits follow."""
         if self._counted is None and self._format.n_bits <= DIGIT_BITS:
-            codes, how_often = self._counted_codes(layer, threads)
+            codes, counts = self._counted_codes(layer, threads)
             ranks = self._format.common_codes(codes, n_bits=self.n_bits)
             protected, n_protected = self._protected_counts
-            how_often[np.searchsorted(ranks, protected)] -= n_protected
-            self._counted = ranks[how_often > 0], how_often[how_often > 0]
+            counts[np.searchsorted(ranks, protected)] -= n_protected
+            self._counted = ranks[counts > 0], counts[counts > 0]
 
     def known_digits(self, shift: int, prefix: int | None) -> Digits | None:
-        """Give the counts that follow from one pass over a narrow format, once there was one."""
+        """Return the counts of digits of a narrow format after ``prepare``; None without it."""
         return None if self._counted is None else _digits_of_counted(*self._counted, shift, prefix)
 
     def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
-        """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``."""
+        """Count the digits at bit ``shift`` of all ranks above 0, or of those that begin with ``prefix``."""
         self.prepare(layer, threads)
         return self.known_digits(shift, prefix) or self._counted_ranks(layer, shift, prefix, threads)
 
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
-        """Give the flat index of the n-th weight, from 1, that has a rank and is not protected."""
+        """Return the flat index of the n-th unprotected weight (from 1) of a rank."""
         code = layer.codes.dtype.type(self._format.code_at_most(rank, n_bits=self.n_bits))
         skipped = self._protected[self._protected_ranks == rank]
         flat, mask = layer.weights, layer.codes.dtype.type(self._format.magnitude_mask)
         step = -(-self.n_weights // (4 * threads))
 
+        # Count the rank's weights part by part, then look for the place within one part.
         def count(start: int, stop: int) -> list[tuple[int, int, int]]:
             edges = [*range(start, stop, step), stop]
             return [
@@ -79,28 +80,29 @@ class StrengthRanking:
             ]
 
         for part in in_parallel(count, self.n_weights, threads, unit=step):
-            for start, stop, n_here in part:
-                if n <= n_here:
+            for start, stop, n_in_part in part:
+                if n <= n_in_part:
                     ahead = skipped[np.searchsorted(skipped, start) :]
                     return int(place_of_equal(flat, start, stop, mask, code, n, ahead))
-                n -= n_here
+                n -= n_in_part
         raise ValueError(f"layer {self.name!r} has fewer weights of rank {rank}")
 
     def write_kept(self, layer: Layer, cut: Cut, start: int, pruned: CodeArray) -> None:
-        """Write a part of a layer's weights, but 0 for those that neither the cut nor protection keeps."""
+        """Write a part of a layer, but 0 for weights that neither the cut nor protection keeps."""
         stop = start + len(pruned)
         mask, code, last = _in_own_codes(layer, cut, self.n_bits)
         write_kept(layer.weights, start, stop, mask, code, last, pruned)
-        here = self._protected[slice(*np.searchsorted(self._protected, [start, stop]))]
-        pruned[here - start] = layer.weights[here]
+        protected = self._protected[slice(*np.searchsorted(self._protected, [start, stop]))]
+        pruned[protected - start] = layer.weights[protected]
 
     def _counted_ranks(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
-        """Count digits of codes that are ranks already, or, where float32 is ranked as float64, become such."""
+        """Count the digits of a wide format's ranks; float32 codes may first become float64 ranks."""
         flat = layer.weights
         if layer.n_weights < _FEW:
             ranks = self._format.common_codes(flat, n_bits=self.n_bits)
             ranks[self._protected] = 0
             return _digits_of(ranks, shift, prefix)
+
         is_rank = self._format.n_bits == self.n_bits
         mask = flat.dtype.type(self._format.magnitude_mask)
 
@@ -116,19 +118,19 @@ class StrengthRanking:
             return counts
 
         counts = _added_up(in_parallel(count, self.n_weights, threads))
-        kept_anyway = _digits_of_counted(*self._protected_counts, shift, prefix)
-        counts[kept_anyway.digits] -= kept_anyway.how_often
-        return _digits_there(counts)
+        protected = _digits_of_counted(*self._protected_counts, shift, prefix)
+        counts[protected.digits] -= protected.counts
+        return _nonzero_digits(counts)
 
     def _counted_codes(self, layer: Layer, threads: int) -> tuple[CodeArray, IndexArray]:
-        """Count how often each code above 0 is there, ascending."""
+        """Return the codes above 0, ascending, and their counts."""
         flat, mask = layer.weights, layer.codes.dtype.type(self._format.magnitude_mask)
         if layer.n_weights < _FEW:
             magnitudes = self._format.magnitudes(flat)
             return np.unique(magnitudes[magnitudes != 0], return_counts=True)
 
         def count(start: int, stop: int) -> IndexArray:
-            counts = np.zeros(self._format.magnitude_mask + 1, np.int64)  # room for every code there can be
+            counts = np.zeros(self._format.magnitude_mask + 1, np.int64)  # a counter for every code
             count_codes(flat, start, stop, mask, counts)
             return counts
 
@@ -138,12 +140,12 @@ class StrengthRanking:
 
 
 def ranks_of(strengths: FloatArray, n_bits: int) -> CodeArray:
-    """Give the ranks of strengths that are known exactly."""
+    """Return the ranks of exact strengths."""
     return np.asarray(strengths.astype(f"float{n_bits}").view(f"uint{n_bits}"))
 
 
 def count_by_strength(layer: Layer, cut: Cut, *, n_bits: int, threads: int) -> int:
-    """Count the weights of a layer that a cut keeps."""
+    """Count the weights of a layer that a cut by strength keeps."""
     mask, code, last = _in_own_codes(layer, cut, n_bits)
 
     def count(start: int, stop: int) -> int:
@@ -153,22 +155,20 @@ def count_by_strength(layer: Layer, cut: Cut, *, n_bits: int, threads: int) -> i
 
 
 def _in_own_codes(layer: Layer, cut: Cut, n_bits: int) -> tuple[Any, Any, int]:  # Any: scalars of the codes' type
-    """Give the layer's mask, and a cut in its own codes: a rank that it does not have lies between two of them."""
+    """Return a layer's magnitude mask, and a cut in its own codes; a rank may lie between two codes."""
     code = layer.number_format.code_at_most(cut.rank, n_bits=n_bits)
     is_exact = layer.number_format.common_code(code, n_bits=n_bits) == cut.rank
-    kind = layer.codes.dtype.type
-    return kind(layer.number_format.magnitude_mask), kind(code), cut.last if is_exact and cut.rank > 0 else -1
+    scalar = layer.codes.dtype.type
+    return scalar(layer.number_format.magnitude_mask), scalar(code), cut.last if is_exact and cut.rank > 0 else -1
 
 
 @dataclass(frozen=True)
 class PermutationRanking:
-    """Ranks the weights of a layer by random numbers that depend on a text and on their indices alone.
+    """Ranks the weights of a layer by random numbers that depend on the seed, the name and the index alone.
 
     Args:
-        name: of the layer.
-        place: what orders equal ranks of different layers.
-        n_weights: of the layer.
-        seed: chooses the permutation, together with the name.
+        name: of the layer; chooses the permutation, together with the seed.
+        place: the layer's place among layers with equal ranks.
     """
 
     name: str
@@ -178,13 +178,13 @@ class PermutationRanking:
     n_bits: int = 64
 
     def prepare(self, layer: Layer, threads: int) -> None:
-        """There is nothing to find out."""
+        """Do nothing: there is no cache."""
 
     def known_digits(self, shift: int, prefix: int | None) -> None:  # of a protocol
-        """Nothing is known without looking."""
+        """Return None: there is no cache."""
 
     def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
-        """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``."""
+        """Count the digits at bit ``shift`` of all ranks above 0, or of those that begin with ``prefix``."""
         if layer.n_weights < _FEW:
             ((_, ranks),) = self._ranks(layer, 0, self.n_weights)
             return _digits_of(ranks, shift, prefix)
@@ -196,10 +196,10 @@ class PermutationRanking:
                 count_digits(ranks, 0, ranks.size, everything, shift, prefix or 0, prefix is None, counts)
             return counts
 
-        return _digits_there(_added_up(in_parallel(count, self.n_weights, threads)))
+        return _nonzero_digits(_added_up(in_parallel(count, self.n_weights, threads)))
 
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:  # noqa: ARG002  # of a protocol
-        """Give the flat index of the n-th weight, from 1, that has a rank."""
+        """Return the flat index of the n-th weight (from 1) of a rank."""
         for start, ranks in self._ranks(layer, 0, self.n_weights):
             places = np.flatnonzero(ranks == rank)
             if n <= len(places):
@@ -208,7 +208,7 @@ class PermutationRanking:
         raise ValueError(f"layer {self.name!r} has fewer weights of rank {rank}")
 
     def write_kept(self, layer: Layer, cut: Cut, start: int, pruned: CodeArray) -> None:
-        """Write a part of a layer's weights, from ``start`` on, but 0 for those that a cut does not keep."""
+        """Write a part of a layer, from ``start`` on, but 0 for weights that the cut does not keep."""
         for first, ranks in self._ranks(layer, start, start + len(pruned)):
             kept = ranks > cut.rank
             if cut.rank > 0 and cut.last >= first:
@@ -225,7 +225,7 @@ class PermutationRanking:
 
 
 def permutation_keys(start: int, n: int, text: str) -> CodeArray:
-    """Give 64 random bits above 0 for each of n indices from ``start`` on: they depend on the text and the index alone.
+    """Return 64 random bits above 0 for each of n indices from ``start`` on; they depend on text and index alone.
 
     Source: the finaliser of splitmix64 (Steele, Lea & Flood, "Fast splittable pseudorandom number generators", OOPSLA
     2014) over a counter: a bijection, so that the order of the keys is a permutation.
@@ -242,26 +242,26 @@ def _added_up(parts: list[IndexArray]) -> IndexArray:
     return np.asarray(np.sum(parts, axis=0, dtype=np.int64))
 
 
-def _digits_there(counts: IndexArray) -> Digits:
-    """Give which of 65,536 digits are there, from how often each is."""
+def _nonzero_digits(counts: IndexArray) -> Digits:
+    """Return the digits that occur, from the counts of all 65,536."""
     digits = np.flatnonzero(counts != 0)
     return Digits(digits, counts[digits])
 
 
 def _digits_of(ranks: CodeArray, shift: int, prefix: int | None) -> Digits:
-    """Count digits as ``count_digits`` does, of a few ranks in any order."""
-    distinct, how_often = np.unique(ranks[ranks != 0], return_counts=True)
-    return _digits_of_counted(distinct, how_often, shift, prefix)
+    """Count the digits of a few ranks in any order, as ``count_digits``."""
+    distinct, counts = np.unique(ranks[ranks != 0], return_counts=True)
+    return _digits_of_counted(distinct, counts, shift, prefix)
 
 
-def _digits_of_counted(ranks: CodeArray, how_often: IndexArray, shift: int, prefix: int | None) -> Digits:
-    """Count digits as ``count_digits`` does, of distinct ascending ranks above 0 that are there several times."""
-    kind = ranks.dtype.type
+def _digits_of_counted(ranks: CodeArray, counts: IndexArray, shift: int, prefix: int | None) -> Digits:
+    """Count the digits of distinct ascending ranks above 0 with given counts, as ``count_digits``."""
+    scalar = ranks.dtype.type
     if prefix is not None:
         above = shift + DIGIT_BITS
-        first = np.searchsorted(ranks, kind(prefix << above), "left")
-        last = np.searchsorted(ranks, kind((prefix << above) | ((1 << above) - 1)), "right")
-        ranks, how_often = ranks[first:last], how_often[first:last]
-    digits = ((ranks >> kind(shift)) & kind(N_DIGITS - 1)).astype(np.int64)
+        first = np.searchsorted(ranks, scalar(prefix << above), "left")
+        last = np.searchsorted(ranks, scalar((prefix << above) | ((1 << above) - 1)), "right")
+        ranks, counts = ranks[first:last], counts[first:last]
+    digits = ((ranks >> scalar(shift)) & scalar(N_DIGITS - 1)).astype(np.int64)
     begins = np.flatnonzero(np.diff(digits, prepend=-1))
-    return Digits(digits[begins], np.add.reduceat(how_often, begins) if len(begins) else how_often)
+    return Digits(digits[begins], np.add.reduceat(counts, begins) if len(begins) else counts)

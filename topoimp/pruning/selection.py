@@ -1,9 +1,9 @@
 """The exact k-th strongest weight of one layer, or of many layers together.
 
-Weights are ranked by unsigned integers of 32 or 64 bits, larger first; rank 0 means "not to be counted": a stored zero,
-or a weight that is kept anyway. Equal ranks are ordered by (tensor name, flat index). The ranks are only ever counted,
-16 bits at a time, so that a checkpoint of any size is looked at one layer at a time, and nothing is held but how often
-each layer has each digit that it has.
+Ranks are unsigned integers of 32 or 64 bits, larger first. A stored zero and a protected weight, which is kept
+whatever the target, have rank 0 and are not counted. Equal ranks are ordered by (tensor name, flat index). The search
+counts the digits of the ranks, 16 bits at a time, so it reads a checkpoint of any size layer by layer, and holds only
+the counts of each layer's digits.
 """
 
 from collections.abc import Sequence
@@ -22,29 +22,29 @@ N_DIGITS = 1 << DIGIT_BITS
 
 @dataclass(frozen=True)
 class Digits:
-    """How often 16-bit digits are there.
+    """The counts of 16-bit digits.
 
     Args:
-        digits: those that are there, ascending.
-        how_often: above 0, of the same length.
+        digits: the digits that occur, ascending.
+        counts: of each digit, above 0.
     """
 
     digits: IndexArray
-    how_often: IndexArray
+    counts: IndexArray
 
     def n_of(self, digit: int) -> int:
-        """Give how often a digit is there."""
+        """Return the count of a digit."""
         place = int(np.searchsorted(self.digits, digit))
-        is_there = place < len(self.digits) and self.digits[place] == digit
-        return int(self.how_often[place]) if is_there else 0
+        occurs = place < len(self.digits) and self.digits[place] == digit
+        return int(self.counts[place]) if occurs else 0
 
     def n_above(self, digit: int) -> int:
-        """Give how often larger digits are there."""
-        return int(self.how_often[np.searchsorted(self.digits, digit, "right") :].sum())
+        """Return the count of all larger digits."""
+        return int(self.counts[np.searchsorted(self.digits, digit, "right") :].sum())
 
 
 class Ranked(Protocol):
-    """What ranks the weights of one layer."""
+    """The ranking of one layer's weights."""
 
     @property
     def name(self) -> str:
@@ -52,41 +52,41 @@ class Ranked(Protocol):
 
     @property
     def place(self) -> tuple[str, int]:
-        """What orders equal ranks of different layers."""
+        """The layer's place among layers with equal ranks."""
 
     @property
     def n_weights(self) -> int:
-        """Weights, ranked or not."""
+        """Weights, those of rank 0 included."""
 
     @property
     def n_bits(self) -> int:
-        """Width of a rank, 32 or 64; the same for all layers that are selected from together."""
+        """Bits of a rank, 32 or 64; the same for all layers of one selection."""
 
     def prepare(self, layer: Layer, threads: int) -> None:
-        """Find out about the layer, while it is looked at, what would have it looked at again later."""
+        """Cache, while the layer is in memory, the counts that would otherwise need another pass."""
 
     def known_digits(self, shift: int, prefix: int | None) -> Digits | None:
-        """Give what ``count_digits`` would, if it is known without looking at the layer again."""
+        """Return the result of ``count_digits`` if the cache has it; None if it needs a pass over the layer."""
 
     def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
-        """Count the digits at ``shift`` of all ranks but 0, or of those that begin with ``prefix``."""
+        """Count the digits at bit ``shift`` of all ranks above 0, or of those that begin with ``prefix``."""
 
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
-        """Give the flat index of the n-th weight, from 1, that has a rank."""
+        """Return the flat index of the n-th weight (from 1) of a rank."""
 
     def write_kept(self, layer: Layer, cut: "Cut", start: int, pruned: CodeArray) -> None:
-        """Write a part of a layer's weights, from ``start`` on, as codes: what is not kept becomes +0.0."""
+        """Write a part of a layer, from ``start`` on, as codes; pruned weights become +0.0."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one layer keeps of what all keep together: the ranks above one, and the first weights of that rank.
+    """One layer's share of a selection: the ranks above ``rank``, and its first weights of this rank.
 
     Args:
         rank: ranks above it are kept.
-        n_equal: how many weights of that rank are kept, in the order of their indices.
-        n_of_rank: how many there are.
-        n_kept: weights kept in all.
+        n_equal: kept weights of this rank, the first ones by index.
+        n_of_rank: all weights of this rank.
+        n_kept: kept weights of all ranks.
     """
 
     rank: int
@@ -97,11 +97,11 @@ class Share:
 
 @dataclass(frozen=True)
 class Cut:
-    """Where a layer is cut: ranks above ``rank`` are kept, and those equal to it up to and including index ``last``.
+    """A cut of a layer: it keeps ranks above ``rank``, and equal ranks up to and including the flat index ``last``.
 
     Args:
-        rank: the smallest rank of which any is kept; 0 keeps whatever has a rank.
-        last: flat index of the last weight of that rank that is kept; -1 if none is.
+        rank: 0 keeps every weight that has a rank.
+        last: -1 keeps no weight of this rank.
     """
 
     rank: int
@@ -109,7 +109,7 @@ class Cut:
 
 
 def cut_of(share: Share, ranked: Ranked, layer: Layer, threads: int) -> Cut:
-    """Give where a share cuts its layer; the layer is looked at only if weights of one rank are split."""
+    """Return the cut of a share; this reads the layer only if the share splits the weights of one rank."""
     if share.n_equal == 0:
         return Cut(share.rank, -1)
     if share.n_equal == share.n_of_rank:
@@ -130,21 +130,24 @@ def shares_keeping(layers: Sequence[Ranked], targets: Sequence[int], source: Lay
     """
     searches = [_Search(target, [0] * len(layers)) for target in targets]
     shift = layers[0].n_bits - DIGIT_BITS
-    # Digit by digit, so that no more is known at a time than the counts of one digit under one beginning.
-    beginnings: dict[int | None, list[_Search]] = {None: searches}
+
+    # Digit by digit: searches whose ranks begin alike share the counts of the next digit.
+    by_prefix: dict[int | None, list[_Search]] = {None: searches}
     while shift >= 0:
         longer: dict[int | None, list[_Search]] = {}
-        for beginning, group in beginnings.items():
-            level = _Level.of(_counted(layers, source, shift, beginning))
+        for prefix, group in by_prefix.items():
+            level = _Level.of(_counted(layers, source, shift, prefix))
             for search in group:
                 if search.go_on(level):
                     longer.setdefault(search.rank, []).append(search)
-        beginnings, shift = longer, shift - DIGIT_BITS
+        by_prefix = longer
+        shift -= DIGIT_BITS
+
     return [search.shares(layers) for search in searches]
 
 
 def _counted(layers: Sequence[Ranked], source: LayerSource, shift: int, prefix: int | None) -> list[Digits]:
-    """Count each layer's digits, without looking at the layers where that is not needed."""
+    """Count each layer's digits; read the layers only if a cache lacks the counts."""
     known = [ranked.known_digits(shift, prefix) for ranked in layers]
     if not any(digits is None for digits in known):
         return [digits for digits in known if digits is not None]
@@ -155,82 +158,83 @@ def _counted(layers: Sequence[Ranked], source: LayerSource, shift: int, prefix: 
 
 @dataclass(frozen=True)
 class _Level:
-    """The counts of one digit.
+    """The counts of one digit over all layers.
 
     Args:
-        by_layer: each layer's.
-        digits: the digits that any has, the largest first.
-        from_the_top: how many ranks of all layers have such a digit or a larger one.
+        by_layer: each layer's counts.
+        digits: the digits that occur in any layer, the largest first.
+        n_at_least: by digit, the ranks of all layers with this digit or a larger one.
     """
 
     by_layer: Sequence[Digits]
     digits: IndexArray
-    from_the_top: IndexArray
+    n_at_least: IndexArray
 
     @staticmethod
     def of(by_layer: Sequence[Digits]) -> "_Level":
         """Add up the counts of all layers."""
         if len(by_layer) == 1:
-            digits, how_often = by_layer[0].digits, by_layer[0].how_often
+            digits, counts = by_layer[0].digits, by_layer[0].counts
         else:
             together = np.zeros(N_DIGITS, np.int64)
-            for of_layer in by_layer:
-                together[of_layer.digits] += of_layer.how_often
-            digits = np.flatnonzero(together != 0)  # of truth values: several times faster
-            how_often = together[digits]
-        return _Level(by_layer, digits[::-1], np.cumsum(how_often[::-1]))
+            for layer in by_layer:
+                together[layer.digits] += layer.counts
+            digits = np.flatnonzero(together != 0)  # several times faster on booleans
+            counts = together[digits]
+        return _Level(by_layer, digits[::-1], np.cumsum(counts[::-1]))
 
     @property
     def n_ranked(self) -> int:
-        """Ranks counted, of all layers."""
-        return int(self.from_the_top[-1]) if len(self.from_the_top) else 0
+        """Ranks above 0 of all layers."""
+        return int(self.n_at_least[-1]) if len(self.n_at_least) else 0
 
 
 class _Search:
     """The search for one target's rank, digit by digit.
 
     Args:
-        target: how many weights are to be kept.
-        n_above: by layer, how many ranks are known to be kept; all 0 at first.
+        target: weights to keep.
+        n_above: by layer, the ranks that are known to be kept; all 0 at first.
     """
 
     def __init__(self, target: int, n_above: list[int]) -> None:
         self.rank: int | None = None
-        self._target = self._wanted = target
+        self._target = self._n_missing = target
         self._n_above = n_above
         self._n_of_rank: list[int] | None = None
 
     def go_on(self, level: _Level) -> bool:
-        """Find the next digit; give whether there is anything to be found."""
+        """Find the next digit of the rank; return False if every weight is kept, or none."""
         if self.rank is None and self._target >= level.n_ranked:
-            self._n_above = [int(of_layer.how_often.sum()) for of_layer in level.by_layer]
+            self._n_above = [int(layer.counts.sum()) for layer in level.by_layer]
             return False
         if self._target < 1:
             return False
-        place = int(np.searchsorted(level.from_the_top, self._wanted))
+
+        place = int(np.searchsorted(level.n_at_least, self._n_missing))
         digit = int(level.digits[place])
-        self._wanted -= int(level.from_the_top[place - 1]) if place else 0
+        self._n_missing -= int(level.n_at_least[place - 1]) if place else 0
         self.rank = (self.rank or 0) << DIGIT_BITS | digit
-        self._n_above = [n + of.n_above(digit) for n, of in zip(self._n_above, level.by_layer, strict=True)]
-        self._n_of_rank = [of_layer.n_of(digit) for of_layer in level.by_layer]
+        self._n_above = [n + layer.n_above(digit) for n, layer in zip(self._n_above, level.by_layer, strict=True)]
+        self._n_of_rank = [layer.n_of(digit) for layer in level.by_layer]
         return True
 
     def shares(self, layers: Sequence[Ranked]) -> dict[str, Share]:
-        """Give what each layer keeps, once the last digit is found."""
+        """Return the shares by layer name, once the last digit is found."""
         if self._n_of_rank is not None:
-            return _share_out(layers, self.rank or 0, self._n_above, self._n_of_rank, self._wanted)
-        # Everything is kept, or nothing.
+            return _share_out(layers, self.rank or 0, self._n_above, self._n_of_rank, self._n_missing)
+        # Every weight is kept, or none.
         rank = (1 << layers[0].n_bits) - 1 if self._target < 1 else 0
         return {ranked.name: Share(rank, 0, 0, n) for ranked, n in zip(layers, self._n_above, strict=True)}
 
 
 def _share_out(
-    layers: Sequence[Ranked], rank: int, n_above: list[int], n_of_rank: list[int], wanted: int
+    layers: Sequence[Ranked], rank: int, n_above: list[int], n_of_rank: list[int], n_missing: int
 ) -> dict[str, Share]:
-    """Give the first of the weights of one rank to the layers in the order of their places."""
+    """Share out the first ``n_missing`` weights of one rank, in the order of the layers' places."""
     shares = {}
     for ranked, above, n in sorted(zip(layers, n_above, n_of_rank, strict=True), key=lambda each: each[0].place):
-        taken = min(wanted, n)
+        taken = min(n_missing, n)
         shares[ranked.name] = Share(rank, taken, n, above + taken)
-        wanted -= taken
+        n_missing -= taken
     return shares
