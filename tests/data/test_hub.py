@@ -69,7 +69,7 @@ def test_without_the_package_both_ways_out_are_said(monkeypatch, data, files):
 
     with pytest.raises(
         DataError,
-        match=rf"{data}: no folder is named and the package datasets is not installed; --data-dir with the folder of"
+        match=rf"{data}: no folder is named and the package datasets is not installed; `data_dir` with the folder of"
         rf" {files} is needed, or pip install 'topoimp\[hub\]' and a connection",
     ):
         load_images(data)
@@ -94,7 +94,7 @@ def test_whatever_the_hub_fails_with_both_ways_out_are_said_in_one_line(monkeypa
 
     with pytest.raises(
         DataError,
-        match=rf"^mnist: cannot be loaded from ylecun/mnist on the Hugging Face hub \({reason}\); --data-dir with the"
+        match=rf"^mnist: cannot be loaded from ylecun/mnist on the Hugging Face hub \({reason}\); `data_dir` with the"
         r" folder of the four published .gz files is needed, or pip install 'topoimp\[hub\]' and a connection$",
     ):
         load_images(Data.MNIST)

@@ -126,7 +126,7 @@ def replace(folder, name, content):
     [
         (
             lambda folder: (folder / "t10k-labels-idx1-ubyte.gz").unlink(),
-            "t10k-labels-idx1-ubyte.gz: no such file; the data set's four published .gz files are needed, or what they",
+            "t10k-labels-idx1-ubyte.gz: no such file; the data set's four published files are needed, as .gz or",
         ),
         (lambda folder: replace(folder, "train-images-idx3-ubyte.gz", b"no"), "train-images.* is no whole gzip file"),
         (

@@ -31,13 +31,13 @@ def test_other_words_are_told_what_is_known(word):
         load_images(word)
 
 
-def test_data_that_are_embedded_need_no_folder(tmp_path):
-    with pytest.raises(OptionError, match="digits is embedded and read from no folder; --data-dir is for the other"):
+def test_the_digits_need_no_folder(tmp_path):
+    with pytest.raises(OptionError, match="digits ships with scikit-learn; `data_dir` is for the other"):
         load_images(Data.DIGITS, tmp_path)
 
 
 def test_a_file_needs_no_folder(tmp_path):
-    with pytest.raises(OptionError, match=r"mine.npz is a file of its own; --data-dir is for the published files of"):
+    with pytest.raises(OptionError, match=r"mine.npz is a file; `data_dir` is for the published files of"):
         load_images("mine.npz", tmp_path)
 
 

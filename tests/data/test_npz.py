@@ -165,11 +165,11 @@ SHAPES = "(n, height, width), (n, height, width, channels) or (n, channels, heig
         ({"train_labels": np.array([0, 2**64 - 1], "u8")}, "holds labels from 0 to 18446744073709551615; classes"),
         (
             {"train_labels": np.array([{}, 1])},
-            "array 'train_labels' cannot be read (what is pickled in a file is not loaded)",
+            "array 'train_labels' cannot be read (pickled objects are not loaded)",
         ),
         (
             {"train_images": np.array([{}, 1])},
-            "array 'train_images' cannot be read (what is pickled in a file is not loaded)",
+            "array 'train_images' cannot be read (pickled objects are not loaded)",
         ),
     ],
 )
@@ -206,7 +206,7 @@ def test_arrays_named_half_in_one_way_and_half_in_the_other_are_refused(write):
     ("content", "message"),
     [
         (b"", r"is no .npz file that can be read \(No data left in file\)"),
-        (b"text", r"is no .npz file that can be read \(what is pickled in a file is not loaded\)"),
+        (b"text", r"is no .npz file that can be read \(pickled objects are not loaded\)"),
         (b"PK\x03\x04", r"is no .npz file that can be read \(File is not a zip file\)"),
     ],
 )

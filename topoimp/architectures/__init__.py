@@ -1,4 +1,4 @@
-"""The networks that ``train`` can make, as names and shapes; nothing here needs torch.
+"""A MODEL string in, a network as names and shapes out; nothing here needs torch.
 
 A MODEL is the name of a published network, such as ``lenet-300-100`` or ``resnet-20``, or ``mlp:`` and its widths,
 input first: ``mlp:784-300-100-10``.

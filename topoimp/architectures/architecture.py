@@ -1,4 +1,4 @@
-"""A network, described without torch: its parts in order, and what follows from their shapes."""
+"""A network, described without torch: its parts in order, and the shapes and counts that follow from them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,11 +14,11 @@ MNIST_IMAGE: ImageShape = (1, 28, 28)
 CIFAR_IMAGE: ImageShape = (3, 32, 32)
 
 N_CLASSES = 10
-"""Outputs of the named networks where the data do not say how many they need."""
+"""Outputs of a named network unless the data have another number of classes."""
 
 
 class InitialWeights(StrEnum):
-    """How initial weights are drawn; biases are 0, the factors of batch norm 1."""
+    """Distribution of the initial weights; biases are 0, the factors of batch norm 1."""
 
     GLOROT_NORMAL = "glorot-normal"
     """Variance 2 / (n_in + n_out): Glorot & Bengio, AISTATS 2010."""
@@ -28,12 +28,9 @@ class InitialWeights(StrEnum):
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network, described by its parts; it takes batches of shape (n, channels, height, width).
+    """A network: its MODEL string, its parts by name, in order, and the distribution of its initial weights.
 
-    Args:
-        name: as the user gave it.
-        parts: by name, in order.
-        initial_weights: how they are drawn.
+    It takes batches of shape (n, channels, height, width).
     """
 
     name: str
@@ -41,7 +38,7 @@ class Architecture:
     initial_weights: InitialWeights
 
     def parameters(self) -> Shapes:
-        """Give the shapes of all that is trained, by tensor name, in the order in which it is stored."""
+        """Return the shapes of all trained tensors by name, in the order in which they are stored."""
         return named_parameters(self.parts)
 
     @property
@@ -55,28 +52,28 @@ class Architecture:
         return list(self.weights)[-1]
 
     def layer_sides(self) -> dict[str, tuple[int, int]]:
-        """Give rows and columns of each layer, by tensor name; a convolution is the matrix product that it computes."""
+        """Return rows and columns of each layer by tensor name; a convolution counts as its matrix product."""
         return {name: (shape[0], prod(shape[1:])) for name, shape in self.weights.items()}
 
     def n_weights(self) -> int:
-        """Give the number of weights."""
+        """Return the number of weights."""
         return sum(map(prod, self.weights.values()))
 
     def n_parameters(self) -> int:
-        """Give the number of weights, biases, and factors of batch norm."""
+        """Return the number of weights, biases, and factors of batch norm."""
         return sum(map(prod, self.parameters().values()))
 
 
 def size_text(image: ImageShape) -> str:
-    """Give an image's channels, height and width as messages write them: ``1 x 28 x 28``."""
+    """Return channels, height and width as messages write them: ``1 x 28 x 28``."""
     return " x ".join(map(str, image))
 
 
 def require_size(name: str, image: ImageShape, n_halvings: int) -> None:
-    """Check that a network which halves its images so often can take them.
+    """Check that images are large enough to be halved ``n_halvings`` times.
 
     Raises:
-        OptionError: if nothing would be left of them.
+        OptionError: if they are too small.
     """
     _, height, width = image
     least = 2**n_halvings

@@ -16,7 +16,7 @@ from topoimp.architectures.plain import dense_parts
 from topoimp.errors import OptionError
 
 Stages = tuple[tuple[int, ...], ...]
-"""Channels that each convolution gives; the image is halved after each group of them."""
+"""Output channels of each convolution, by stage; the image is halved after each stage."""
 
 CONV_STAGES: dict[str, Stages] = {
     "conv-2": ((64, 64),),
@@ -31,7 +31,7 @@ VGG_STAGES: dict[str, Stages] = {
 
 
 def lenet_5(name: str, image: ImageShape | None, n_classes: int) -> Architecture:
-    """Give LeNet-5 as the pruning literature uses it, which is Caffe's: 431,080 parameters.
+    """Return LeNet-5 as the pruning literature uses it, which is Caffe's: 431,080 parameters.
 
     Raises:
         OptionError: if the images are not grey ones of 28 x 28 pixels.
@@ -54,7 +54,7 @@ def lenet_5(name: str, image: ImageShape | None, n_classes: int) -> Architecture
 
 
 def conv_network(name: str, image: ImageShape | None, n_classes: int) -> Architecture:
-    """Give Conv-2, Conv-4 or Conv-6: pairs of 3 x 3 convolutions, and two hidden layers of 256.
+    """Return Conv-2, Conv-4 or Conv-6: pairs of 3 x 3 convolutions, and two hidden layers of 256.
 
     The table in the source gives 4.3M, 2.4M and 1.7M weights. The first two are met; its Conv-6 as described has
     2.26M on images of 32 x 32 pixels, of which 1.1M are convolutions, as the table says too.
@@ -77,9 +77,9 @@ def conv_network(name: str, image: ImageShape | None, n_classes: int) -> Archite
 
 
 def vgg_network(name: str, image: ImageShape | None, n_classes: int) -> Architecture:
-    """Give VGG-11 or VGG-16 for small images: batch norm after each convolution, and a single fully connected layer.
+    """Return VGG-11 or VGG-16 for small images: batch norm after each convolution, and a single fully connected layer.
 
-    Of 32 x 32 pixels the last pooling leaves one; of what it leaves of larger images, the mean is taken.
+    The last pooling leaves one pixel of 32 x 32; a mean over the pixels follows for larger images.
 
     Raises:
         OptionError: if the images are too small.
@@ -100,7 +100,7 @@ def vgg_network(name: str, image: ImageShape | None, n_classes: int) -> Architec
 
 
 def _stage_parts(n_in: int, stages: Stages, *, normed: bool) -> dict[str, Part]:
-    """Give 3 x 3 convolutions, counted through, with ReLU after each and pooling after each stage."""
+    """Return 3 x 3 convolutions numbered from 1, with ReLU after each and pooling after each stage."""
     parts: dict[str, Part] = {}
     number = 0
     for stage, channels in enumerate(stages, 1):

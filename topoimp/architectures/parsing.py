@@ -9,7 +9,7 @@ from topoimp.architectures.residual import RESIDUAL_PLANS, residual_network
 from topoimp.errors import OptionError
 
 LARGEST_NETWORK = 100_000_000
-"""Weights: the built-in trainer is for small networks."""
+"""Most weights that a network may have: the built-in trainer is for small ones."""
 
 NAMED_NETWORKS: dict[str, Callable[[str, ImageShape | None, int], Architecture]] = {
     "lenet-300-100": lenet_300_100,
@@ -21,16 +21,16 @@ NAMED_NETWORKS: dict[str, Callable[[str, ImageShape | None, int], Architecture]]
 
 
 def parse_architecture(model: str, *, image: ImageShape | None = None, n_classes: int | None = None) -> Architecture:
-    """Give the architecture that a MODEL string names.
+    """Return the architecture that a MODEL string names.
 
     Args:
         model: a key of ``NAMED_NETWORKS``, such as ``lenet-300-100`` or ``vgg-16``, or ``mlp:784-300-100-10``.
-        image: channels, height and width of the images it is to take, each at least 1; explicit widths must match.
-            Where None, those of MNIST for the LeNets and of CIFAR-10 for the other named networks.
-        n_classes: outputs it is to have, at least 1; explicit widths must match. 10 where None.
+        image: channels, height and width of its images, each at least 1; explicit widths must match. None means the
+            images of MNIST for the LeNets, and of CIFAR-10 for the other named networks.
+        n_classes: number of outputs, at least 1; explicit widths must match. None means 10.
 
     Raises:
-        OptionError: if there is no such model, it does not take such images or classes, or it is too large.
+        OptionError: if no model has this name, it does not fit the images or classes, or it is too large.
 
     >>> parse_architecture("lenet-300-100").n_parameters()
     266610

@@ -1,8 +1,4 @@
-"""What networks are made of: parts, each with the names and shapes of its parameters; nothing here needs torch.
-
-A part that is trained says what its parameters are called and how they are shaped, in the order in which they are
-stored; an ``Operation`` has none.
-"""
+"""The parts of networks, each with the names and shapes of its parameters in stored order; nothing here needs torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +16,7 @@ class Dense:
     n_out: int
 
     def parameters(self) -> Shapes:
-        """Give the shapes of weight and bias."""
+        """Return the shapes of weight and bias."""
         return {"weight": (self.n_out, self.n_in), "bias": (self.n_out,)}
 
 
@@ -29,12 +25,12 @@ class Convolution:
     """A convolution with square kernels; its weight is (n_out, n_in, side, side).
 
     Args:
-        n_in: channels that come in.
-        n_out: channels that go out.
-        side: of a kernel, in pixels.
+        n_in: input channels.
+        n_out: output channels.
+        side: side of a kernel, in pixels.
         padding: rows and columns of zeros added at each edge of the image.
         stride: pixels from one position of the kernel to the next.
-        has_bias: false where batch norm follows and brings a bias of its own.
+        has_bias: false where batch norm follows, which has a bias.
     """
 
     n_in: int
@@ -45,7 +41,7 @@ class Convolution:
     has_bias: bool = True
 
     def parameters(self) -> Shapes:
-        """Give the shapes of the weight and, if it has one, the bias."""
+        """Return the shapes of the weight and, with ``has_bias``, the bias."""
         weight = {"weight": (self.n_out, self.n_in, self.side, self.side)}
         return {**weight, "bias": (self.n_out,)} if self.has_bias else {**weight}
 
@@ -60,12 +56,12 @@ class Norm:
     n_channels: int
 
     def parameters(self) -> Shapes:
-        """Give the shapes of the trained factor, called weight, and bias; running statistics are not trained."""
+        """Return the shapes of the trained factor, called weight, and bias; running statistics are not trained."""
         return {"weight": (self.n_channels,), "bias": (self.n_channels,)}
 
 
 class Operation(StrEnum):
-    """What has no parameters."""
+    """A part without parameters."""
 
     FLATTEN = "flatten"
     RELU = "relu"
@@ -75,18 +71,18 @@ class Operation(StrEnum):
     """The mean of each channel over all pixels, whatever the size of the image."""
 
     def parameters(self) -> Shapes:
-        """Give nothing."""
+        """Return no shapes."""
         return {}
 
 
 @dataclass(frozen=True)
 class Block:
-    """Two 3 x 3 convolutions with batch norm, and a shortcut around them that is added to what they give.
+    """Two 3 x 3 convolutions with batch norm, and a shortcut around them, added to their output.
 
     Args:
-        n_in: channels that come in.
-        n_out: channels that go out.
-        stride: of the first convolution; the shortcut takes every such pixel.
+        n_in: input channels.
+        n_out: output channels.
+        stride: stride of the first convolution and of the shortcut.
         projects: whether a shortcut between unequal shapes is a trained 1 x 1 convolution with batch norm (option B);
             otherwise missing channels are filled with zeros (option A). A shortcut between equal shapes has no
             parameters.
@@ -101,11 +97,11 @@ class Block:
 
     @property
     def changes_shape(self) -> bool:
-        """Whether what comes in cannot be added to what goes out as it is."""
+        """Whether input and output have different shapes."""
         return self.stride != 1 or self.n_in != self.n_out
 
     def body(self) -> dict[str, Convolution | Norm]:
-        """Give the parts that the shortcut goes around; a ReLU stands before the second convolution."""
+        """Return the parts that the shortcut bypasses; a ReLU precedes the second convolution."""
         return {
             "conv1": Convolution(self.n_in, self.n_out, stride=self.stride, has_bias=False),
             "norm1": Norm(self.n_out),
@@ -114,14 +110,14 @@ class Block:
         }
 
     def shortcut(self) -> dict[str, Convolution | Norm]:
-        """Give the trained parts of the shortcut; none where it has no parameters."""
+        """Return the trained parts of the shortcut; none where it has no parameters."""
         if not (self.projects and self.changes_shape):
             return {}
         convolution = Convolution(self.n_in, self.n_out, side=1, padding=0, stride=self.stride, has_bias=False)
         return {"conv": convolution, "norm": Norm(self.n_out)}
 
     def parameters(self) -> Shapes:
-        """Give the shapes of all parameters, such as ``conv1.weight`` or ``shortcut.conv.weight``."""
+        """Return the shapes of all parameters, such as ``conv1.weight`` or ``shortcut.conv.weight``."""
         shortcut = {f"shortcut.{name}": part for name, part in self.shortcut().items()}
         return named_parameters({**self.body(), **shortcut})
 
@@ -130,5 +126,5 @@ Part = Dense | Convolution | Norm | Block | Operation
 
 
 def named_parameters(parts: Mapping[str, Part]) -> Shapes:
-    """Give the shapes of the parameters of named parts, by ``<part>.<parameter>``."""
+    """Return the shapes of the parameters of named parts, by ``<part>.<parameter>``."""
     return {f"{name}.{key}": shape for name, part in parts.items() for key, shape in part.parameters().items()}

@@ -1,4 +1,4 @@
-"""Fully connected networks: widths as the user gives them, and LeNet-300-100."""
+"""Fully connected networks: LeNet-300-100, and networks of any widths."""
 
 import re
 from itertools import pairwise
@@ -17,7 +17,7 @@ from topoimp.errors import OptionError
 
 
 def lenet_300_100(name: str, image: ImageShape | None, n_classes: int) -> Architecture:
-    """Give LeNet-300-100, as wide at its input as the images have values.
+    """Return LeNet-300-100, with an input for each value of an image.
 
     Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998; initial weights as Frankle
     & Carbin, ICLR 2019.
@@ -26,14 +26,14 @@ def lenet_300_100(name: str, image: ImageShape | None, n_classes: int) -> Archit
 
 
 WIDTHS = re.compile(r"mlp:[1-9]\d{0,6}(-[1-9]\d{0,6})+")
-"""How a network is named by its widths, input first: ``mlp:784-300-100-10``."""
+"""Pattern of a MODEL string that lists widths, input first: ``mlp:784-300-100-10``."""
 
 
 def mlp(name: str, image: ImageShape | None, n_classes: int | None) -> Architecture:
-    """Give a network of the widths that its name (see ``WIDTHS``) lists.
+    """Return a network of the widths that its name (see ``WIDTHS``) lists.
 
     Raises:
-        OptionError: if it does not take such images, or does not have as many outputs as there are classes.
+        OptionError: if its inputs do not fit the images, or its outputs the classes.
     """
     widths = [int(width) for width in name.removeprefix("mlp:").split("-")]
     if image and widths[0] != prod(image):
@@ -46,11 +46,11 @@ def mlp(name: str, image: ImageShape | None, n_classes: int | None) -> Architect
 
 
 def dense_parts(widths: list[int]) -> dict[str, Part]:
-    """Give fully connected layers ``fc1``, ``fc2``, ... of these widths, input first, and ReLU between them."""
+    """Return fully connected layers ``fc1``, ``fc2``, ... of these widths, input first, with ReLU between them."""
     parts: dict[str, Part] = {}
     for number, (n_in, n_out) in enumerate(pairwise(widths), 1):
         parts |= {f"fc{number}": Dense(n_in, n_out), f"fc{number}_relu": Operation.RELU}
-    parts.popitem()  # what the last layer gives are scores, of either sign
+    parts.popitem()  # the outputs of the last layer are scores of either sign
     return parts
 
 

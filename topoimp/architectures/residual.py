@@ -1,4 +1,4 @@
-"""Residual networks for small images: ResNet-20, which was made for CIFAR-10, and ResNet-18 adapted to it."""
+"""Residual networks for small images: ResNet-20, designed for CIFAR-10, and ResNet-18 adapted to it."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from topoimp.architectures.parts import Block, Convolution, Dense, Norm, Operati
 
 @dataclass(frozen=True)
 class ResidualPlan:
-    """What tells residual networks apart.
+    """The stages of a residual network.
 
     Args:
-        channels: of each stage; the image is halved between stages.
-        n_blocks: in each stage.
+        channels: channels of each stage; the image is halved between stages.
+        n_blocks: blocks in each stage.
         projects: whether shortcuts between stages are trained (option B) or filled with zeros (option A).
     """
 
@@ -28,7 +28,7 @@ RESIDUAL_PLANS = {
 
 
 def residual_network(name: str, image: ImageShape | None, n_classes: int) -> Architecture:
-    """Give ResNet-20 or ResNet-18: a 3 x 3 convolution, blocks, the mean over all pixels, a fully connected layer.
+    """Return ResNet-20 or ResNet-18: a 3 x 3 convolution, blocks, the mean over all pixels, a fully connected layer.
 
     resnet-20 is He et al.'s network for CIFAR-10, with shortcuts that have no parameters. Frankle & Carbin, ICLR 2019,
     call "Resnet-18" the same network with trained shortcuts (274K in their figure 2). resnet-18 is He et al.'s

@@ -1,7 +1,7 @@
 """The published files of CIFAR-10: the binary or the Python version, as the archive or unpacked.
 
-An archive is read through, never unpacked to disk. In both versions five batches are for training and one for testing,
-and an image is 3,072 bytes: 32 rows of 32 pixels in red, then in green, then in blue.
+An archive is read in memory, never unpacked to disk. Both versions have five batches for training and one for testing;
+an image is 3,072 bytes: 32 rows of 32 pixels in red, then in green, then in blue.
 
 Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009;
 https://www.cs.toronto.edu/~kriz/cifar.html (the formats).
@@ -32,7 +32,7 @@ _TRAIN = tuple(f"data_batch_{k}" for k in range(1, 6))
 _TEST = "test_batch"
 
 _LARGEST_MEMBER = 1 << 30
-"""Bytes; a batch has 31 million, and an archive can pack endless zeros into little."""
+"""Bytes. A batch has 31 million; a small archive can hold endless zeros."""
 
 _CHUNK = 1 << 20
 
@@ -50,14 +50,7 @@ def _records(content: bytes, place: str) -> Batch:
 
 @dataclass(frozen=True)
 class _Version:
-    """One of the two published forms.
-
-    Args:
-        archive: its name.
-        unpacked: the folder in it.
-        suffix: of the batches in that folder.
-        read: makes a batch of a file's content, which messages call by the second argument.
-    """
+    """A published form: archive, folder in it, suffix of its batches, and a reader of (content, name in messages)."""
 
     archive: str
     unpacked: str
@@ -77,14 +70,14 @@ _VERSIONS = (
 
 
 def cifar_images(folder: Path) -> Images:
-    """Give CIFAR-10.
+    """Return CIFAR-10.
 
     Args:
-        folder: the unpacked folder of either version, or where it or the archive lies, or a folder with such a folder
-            ``cifar10`` in it. Binary comes before Python, unpacked before packed.
+        folder: the unpacked folder of either version, a folder that contains it or the archive, or a folder whose
+            sub-folder ``cifar10`` does. Binary comes before Python, unpacked before packed.
 
     Raises:
-        DataError: if none of these is there, or a file is not what it should be.
+        DataError: if the folder holds none of these, or a file is malformed.
     """
     known = {name for version in _VERSIONS for name in (version.archive, version.unpacked, *version.files)}
     home = home_of(Data.CIFAR10, folder, known)
@@ -143,10 +136,10 @@ def _files_in(folder: Path, version: _Version) -> dict[str, bytes]:
 
 
 def _members_of(path: Path, version: _Version) -> dict[str, bytes]:
-    """Read the batches of an archive: regular members of its one folder; of two with a name the later, as tar does."""
+    """Read the batches of an archive: regular files of its one folder; the later of two with one name, as tar does."""
     contents = {}
     try:
-        # Front to back, as stepping back would unpack all of it again.
+        # As a stream: stepping back would unpack everything again.
         with gzip.open(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as archive:
             for member in archive:
                 name = PurePosixPath(member.name)

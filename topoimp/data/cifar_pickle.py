@@ -1,8 +1,8 @@
-"""A batch of the Python version of CIFAR-10: a pickled dictionary, read without running anything that is stored in it.
+"""A batch of the Python version of CIFAR-10: a pickled dictionary, read without running any code stored in it.
 
-Python 2 pickled it: byte strings, a list of labels and one numpy array. The array names three things of numpy, and a
-pickle may call what it names; here these names stand for objects that only remember what they were called with, and
-any other name is refused. What they remember is then read as the description that it is.
+Python 2 pickled it: byte strings, a list of labels and one numpy array. A pickle may call the functions that it names,
+and the array names three of numpy. Here these three names stand for objects that only record their arguments, and any
+other name is refused. The array is then built from the recorded arguments.
 
 Source: A. Krizhevsky, https://www.cs.toronto.edu/~kriz/cifar.html ("Python / Matlab versions").
 """
@@ -26,46 +26,46 @@ _DTYPE = ("numpy", "dtype")
 
 
 @dataclass
-class _Remembered:
-    """What a pickle gets for a name: calling it and giving it a state does nothing but note both."""
+class _Recorded:
+    """Stands for a name in a pickle; records the arguments of a call, and the state, and does nothing else."""
 
     name: tuple[str, str]
     arguments: tuple[object, ...] = ()
-    state: Any = field(default=None)  # whatever the file holds; each use looks before it takes
+    state: Any = field(default=None)  # of any type; each use checks it
 
-    def __call__(self, *arguments: object) -> "_Remembered":
-        return _Remembered(self.name, arguments)
+    def __call__(self, *arguments: object) -> "_Recorded":
+        return _Recorded(self.name, arguments)
 
     def __setstate__(self, state: object) -> None:
         self.state = state
 
 
 class _Reader(pickle.Unpickler):
-    """Builds plain containers and ``_Remembered``; an instance each time, so that no file can change a class."""
+    """Builds plain containers and ``_Recorded`` instances; no file can change a class."""
 
-    def find_class(self, module: str, name: str) -> Any:  # what it gives is up to pickle
+    def find_class(self, module: str, name: str) -> Any:  # as pickle declares it
         if (module, name) in (_RECONSTRUCT, _NDARRAY, _DTYPE):
-            return _Remembered((module, name))
+            return _Recorded((module, name))
         raise pickle.UnpicklingError(f"names {module}.{name}, which no file of CIFAR-10 does")
 
 
 def unpickled_batch(content: bytes, place: str) -> tuple[ByteArray, NDArray[np.int64]]:
-    """Give the images and labels of one batch.
+    """Return the images and labels of one batch.
 
     Args:
-        content: of the file.
-        place: what messages call it.
+        content: content of the file.
+        place: name of the file in messages.
 
     Returns:
-        The images as rows, uint8, shape (n, pixels), read-only; their labels, shape (n,), each a class.
+        the images as rows, uint8, shape (n, pixels), read-only; their labels, shape (n,), each a class.
 
     Raises:
-        DataError: if it is no such pickle.
+        DataError: if the content is no such pickle.
     """
     try:
         _check_numbering(content)
         batch = _Reader(io.BytesIO(content), encoding="bytes").load()
-    except Exception as error:  # whatever a damaged file makes the reader stumble over
+    except Exception as error:  # a damaged file can raise anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(f"{place}: is no pickled batch of CIFAR-10 that can be read ({reason})") from error
     if not isinstance(batch, dict) or not {b"data", b"labels"} <= batch.keys():
@@ -77,18 +77,18 @@ def unpickled_batch(content: bytes, place: str) -> tuple[ByteArray, NDArray[np.i
 
 
 def _check_numbering(content: bytes) -> None:
-    """Refuse numbers of objects that lie beyond all objects: pickle makes room up to the largest, however large."""
+    """Refuse object numbers beyond the file size: pickle allocates room up to the largest number."""
     for opcode, number, _ in pickletools.genops(content):
         if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and number and number > len(content):
             raise pickle.UnpicklingError(f"numbers an object {number}")
 
 
 def _byte_rows(stored: object, place: str) -> ByteArray:
-    """Give the array that a pickle describes; its state is version, shape, type, whether in Fortran order, bytes."""
+    """Return the array that a pickle describes; its state is version, shape, type, Fortran order or not, bytes."""
     match stored:
-        case _Remembered(
+        case _Recorded(
             name=name,
-            state=(1, (int(rows), int(columns)), _Remembered(name=kind, arguments=(b"u1", *_)), fortran, bytes(raw)),
+            state=(1, (int(rows), int(columns)), _Recorded(name=kind, arguments=(b"u1", *_)), fortran, bytes(raw)),
         ) if name == _RECONSTRUCT and kind == _DTYPE and min(rows, columns) >= 0 and rows * columns == len(raw):
             return np.frombuffer(raw, np.uint8).reshape((rows, columns), order="F" if fortran else "C")
     raise DataError(f"{place}: has data that are no array of bytes with two axes")

@@ -7,7 +7,7 @@ from topoimp.data.images import N_CLASSES, Images
 
 
 def digits_images() -> Images:
-    """Give the digits; pixels are sixteenths, and the split is the same every time, with all classes in each part.
+    """Return the digits; pixels are sixteenths. The split is always the same, and both parts have all classes.
 
     Source: scikit-learn's ``load_digits``, the test part of "Optical Recognition of Handwritten Digits" (UCI).
     """

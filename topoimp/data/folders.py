@@ -1,6 +1,6 @@
-"""Where the files of a data set lie: in the folder that the user names, or in its sub-folder of the data set's name.
+"""The folder of a data set's files: the folder that the user names, or its sub-folder with the name of the data set.
 
-So one folder can hold all data sets: ``datasets/mnist``, ``datasets/fashion-mnist``, ``datasets/cifar10``.
+One folder can hold all data sets: ``datasets/mnist``, ``datasets/fashion-mnist``, ``datasets/cifar10``.
 """
 
 from collections.abc import Collection
@@ -11,15 +11,15 @@ from topoimp.errors import DataError
 
 
 def home_of(data: Data, folder: Path, names: Collection[str]) -> Path:
-    """Give the folder that a data set is to be read from.
+    """Return the folder that holds the files of a data set.
 
     Args:
         data: the data set.
-        folder: as the user names it.
-        names: of the files by which the data set is recognised; any of them will do.
+        folder: the folder that the user names.
+        names: file names that identify the data set; one of them is enough.
 
     Returns:
-        The folder itself if it holds one of the files, or has no sub-folder named as the data set; else the sub-folder.
+        the folder itself if it holds one of the files, or has no sub-folder named as the data set; else the sub-folder.
 
     Raises:
         DataError: if there is no such folder, or it cannot be read.
@@ -30,7 +30,7 @@ def home_of(data: Data, folder: Path, names: Collection[str]) -> Path:
 
 
 def names_in(folder: Path) -> set[str]:
-    """Give the names of what lies in a folder.
+    """Return the names of the files and folders in a folder.
 
     Raises:
         DataError: if there is no such folder, or it cannot be read.

@@ -1,9 +1,9 @@
-"""The data sets known by name, from the Hugging Face hub: what is loaded where the user names no folder.
+"""The data sets known by name, from the Hugging Face hub: the source where the user names no folder.
 
-The package ``datasets`` fetches them, keeps them in its own cache and needs no connection the next time. Its progress
-bars are its own too (``HF_DATASETS_DISABLE_PROGRESS_BARS``). Rows come in the order of the hub. That of MNIST and
-Fashion-MNIST was made by reading the published files from front to back. That of CIFAR-10 was made by reading the
-Python archive, whose batches are not in the order of their numbers: the same images, but another sha256.
+The package ``datasets`` fetches and caches them; a later call needs no connection. It prints progress of its own
+(``HF_DATASETS_DISABLE_PROGRESS_BARS`` turns it off). Images keep the hub's order. For MNIST and Fashion-MNIST it
+is the order of the published files. For CIFAR-10 it is that of the Python archive, whose batches are not in the order of
+their numbers: the same images, but another sha256.
 
 Source: huggingface/datasets, datasets/{mnist,fashion_mnist,cifar10}/*.py (how the hub's rows were made).
 """
@@ -21,13 +21,7 @@ from topoimp.errors import DataError
 
 @dataclass(frozen=True)
 class _Repository:
-    """Where the hub has a data set.
-
-    Args:
-        name: of the repository.
-        image: the column with the images; ``label`` has the labels.
-        files: what the user could name a folder of instead.
-    """
+    """A data set on the hub: repository, column of the images, and the published files that replace it."""
 
     name: str
     image: str
@@ -42,18 +36,18 @@ _REPOSITORIES = {
 
 
 def hub_images(data: Data) -> Images:
-    """Give a data set from the hub.
+    """Load a data set from the hub.
 
     Args:
-        data: any but ``digits``, which is embedded.
+        data: any but ``digits``.
 
     Raises:
-        DataError: if the package is not installed, the hub cannot be reached, or holds something else by now.
+        DataError: if the package is not installed, the hub cannot be reached, or the data set on it has changed.
     """
     repository = _REPOSITORIES[data]
     place = f"{repository.name} on the Hugging Face hub"
     way_out = (
-        f"--data-dir with the folder of {repository.files} is needed, or pip install 'topoimp[hub]' and a connection"
+        f"`data_dir` with the folder of {repository.files} is needed, or pip install 'topoimp[hub]' and a connection"
     )
     try:
         from datasets import load_dataset
@@ -65,12 +59,12 @@ def hub_images(data: Data) -> Images:
         return named_images(data, place, _part(train, repository.image, place), _part(test, repository.image, place))
     except DataError:
         raise
-    except Exception as error:  # whatever the network, the cache or a decoder makes the package stumble over
+    except Exception as error:  # the network, the cache or a decoder can raise anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(f"{data}: cannot be loaded from {place} ({reason}); {way_out}") from error
 
 
-def _part(rows: Any, column: str, place: str) -> Part:  # a datasets.Dataset, whose package need not be there
+def _part(rows: Any, column: str, place: str) -> Part:  # a datasets.Dataset; the package is optional
     missing = {column, "label"} - set(rows.column_names)
     if missing or len(rows) == 0:
         raise DataError(
@@ -90,7 +84,7 @@ def _part(rows: Any, column: str, place: str) -> Part:  # a datasets.Dataset, wh
 
 
 def _channels_first(image: object, place: str) -> ByteArray:
-    """Give a decoded image as bytes, (channels, height, width)."""
+    """Return a decoded image as bytes, (channels, height, width)."""
     array = np.asarray(image)
     if array.dtype != np.uint8 or array.ndim not in (2, 3):
         raise DataError(

@@ -1,4 +1,4 @@
-"""The four published files of MNIST and of data sets made in its image: IDX files, gzipped or unpacked.
+"""The four published files of MNIST and of data sets of the same form: IDX files, gzipped or unpacked.
 
 Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits" (the format);
 zalandoresearch/fashion-mnist (the same four names).
@@ -27,14 +27,14 @@ _FILES = tuple(
 
 
 def idx_images(data: Data, folder: Path) -> Images:
-    """Give MNIST or Fashion-MNIST.
+    """Return MNIST or Fashion-MNIST.
 
     Args:
-        data: which of them.
-        folder: where the four files lie, as .gz or unpacked, or a folder with such a folder in it. A .gz comes first.
+        data: the data set.
+        folder: folder of the four files, as .gz (preferred) or unpacked; or a folder that contains this folder.
 
     Raises:
-        DataError: if a file is missing or is not what it should be.
+        DataError: if a file is missing or malformed.
     """
     home = home_of(data, folder, _FILES)
     train = Part(_grey(_read(home, TRAIN_IMAGES, n_axes=3)), _read(home, TRAIN_LABELS, n_axes=1))
@@ -57,7 +57,7 @@ def _read(folder: Path, name: str, *, n_axes: int) -> ByteArray:
         return _parsed(plain.read_bytes(), plain, n_axes=n_axes)
     except FileNotFoundError as error:
         raise DataError(
-            f"{packed}: no such file; the data set's four published .gz files are needed, or what they unpack to"
+            f"{packed}: no such file; the data set's four published files are needed, as .gz or unpacked"
         ) from error
     except OSError as error:
         raise DataError(f"{plain}: cannot be read: {error.strerror}") from error

@@ -1,7 +1,7 @@
-"""What every data set becomes: images with their classes, in one part for training and one for testing.
+"""Images with their classes, a part for training and a part for testing: the form that every data set is read into.
 
-Images are held as a network takes them, channel by channel, as numbers from 0 (black) to 1. A label is the number of a
-class; classes count from 0, whether or not each of them occurs.
+Images are stored channel by channel, as numbers from 0 (black) to 1. A label is the number of a class, from 0; a class
+may have no image.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from topoimp.choices import Data
 from topoimp.errors import DataError
 
 N_CLASSES = 10
-"""All data sets that are known by name have ten classes."""
+"""Classes of each data set that is known by name."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Images:
     """Images with their classes, for training and for testing.
 
     Args:
-        name: of the data set, or of the file without its suffix.
-        train_images: shape (n, channels, height, width), float32, in [0, 1]; floats of an .npz file as they are there.
+        name: name of the data set, or of the file without its suffix.
+        train_images: shape (n, channels, height, width), float32, in [0, 1]; floats of an .npz file are not scaled.
         train_labels: shape (n,), int64, from 0.
-        test_images: as above.
-        test_labels: as above.
-        known_classes: how many there are, if that is known of the data set; None leaves it to the labels.
+        test_images: as ``train_images``.
+        test_labels: as ``train_labels``.
+        known_classes: number of classes of a data set that is known by name; None to count them from the labels.
     """
 
     name: str
@@ -46,13 +46,13 @@ class Images:
 
     @property
     def n_classes(self) -> int:
-        """Ten for the data sets known by name, for others one more than the largest label of both parts."""
+        """The known number of classes, or one more than the largest label of both parts."""
         if self.known_classes is not None:
             return self.known_classes
         return 1 + int(max(self.train_labels.max(), self.test_labels.max()))
 
     def sha256(self) -> str:
-        """Give a checksum of all images and labels in their order, whichever files they came from."""
+        """Return a checksum of all images and labels in their order; the file format does not change it."""
         digest = hashlib.sha256()
         for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(np.ascontiguousarray(array).data)
@@ -61,7 +61,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Part:
-    """The training part or the test part of a data set, as its files hold it.
+    """The training part or the test part of a data set, as stored in its files.
 
     Args:
         images: shape (n, channels, height, width), uint8.
@@ -73,16 +73,16 @@ class Part:
 
 
 def named_images(data: Data, place: object, train: Part, test: Part) -> Images:
-    """Give a data set that is known by name, once its parts are read.
+    """Return a data set that is known by name, from its two parts.
 
     Args:
         data: the data set.
-        place: where the parts come from, as messages are to name it.
+        place: source of the parts, as messages name it.
         train: the part for training.
         test: the part for testing.
 
     Raises:
-        DataError: if images and labels are not equally many, there are none, a label is no class, or sizes differ.
+        DataError: if a part has unequal numbers of images and labels, or none, a label is no class, or sizes differ.
     """
     for part in (train, test):
         if len(part.images) != len(part.labels):
@@ -102,10 +102,10 @@ def named_images(data: Data, place: object, train: Part, test: Part) -> Images:
 
 
 def from_bytes(images: ByteArray) -> NDArray[np.float32]:
-    """Give pixels of 0 to 255 as numbers from 0 to 1, in C order.
+    """Return pixels of 0 to 255 as numbers from 0 to 1, in C order.
 
     >>> from_bytes(np.array([0, 51, 255], np.uint8))
     array([0. , 0.2, 1. ], dtype=float32)
     """
-    # Cast in the division: a copy as float32 before it would need the memory of the result once more.
+    # The division casts: a float32 copy before it would double the memory.
     return np.divide(images, np.float32(255), dtype=np.float32, order="C")

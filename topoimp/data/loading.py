@@ -1,4 +1,4 @@
-"""From the word that a user chooses a data set by to its images."""
+"""The word that names a data set in, its images out."""
 
 import os
 from pathlib import Path
@@ -15,27 +15,26 @@ from topoimp.errors import OptionError
 NPZ = ".npz"
 
 FOLDER_VARIABLE = "TOPOIMP_DATA_DIR"
-"""What the environment says where the published files of all data sets lie by."""
+"""Environment variable that names the folder of the published files."""
 
 
 def load_images(data: Data | str | Path, folder: Path | None = None) -> Images:
-    """Give a data set.
+    """Return a data set.
 
     Args:
-        data: ``digits`` is embedded in scikit-learn: 1,797 images of 8x8, of which 360 are for testing. ``mnist``,
-            ``fashion-mnist`` and ``cifar10`` are read from their published files. Anything that ends in .npz is the
-            path of a file with the arrays train_images, train_labels, test_images and test_labels, or x_train,
-            y_train, x_test and y_test.
-        folder: where published files lie, or sub-folders named as the data sets. If None, the environment's
-            ``TOPOIMP_DATA_DIR`` says where, and without that the Hugging Face hub is asked.
+        data: ``digits``, which ships with scikit-learn (1,797 images of 8x8, 360 of them for testing); ``mnist``,
+            ``fashion-mnist`` or ``cifar10``, read from their published files; or the path of an .npz file with the
+            arrays train_images, train_labels, test_images and test_labels, or x_train, y_train, x_test and y_test.
+        folder: folder of the published files, or of sub-folders named as the data sets. If None, the environment
+            variable ``TOPOIMP_DATA_DIR`` names it; without that, the Hugging Face hub is asked.
 
     Raises:
-        OptionError: if there is no such data set, or it is read from no folder but one is named.
-        DataError: if a file is missing or is not what it should be, or the hub is needed and cannot be reached.
+        OptionError: if no data set has this name, or ``folder`` is given for a data set that needs none.
+        DataError: if a file is missing or malformed, or the hub is needed and cannot be reached.
     """
     if str(data).endswith(NPZ):
         if folder is not None:
-            raise OptionError(f"{data} is a file of its own; --data-dir is for the published files of known data sets")
+            raise OptionError(f"{data} is a file; `data_dir` is for the published files of known data sets")
         return npz_images(Path(data))
     if data not in list(Data):
         raise OptionError(
@@ -44,7 +43,7 @@ def load_images(data: Data | str | Path, folder: Path | None = None) -> Images:
     known = Data(str(data))
     if known is Data.DIGITS:
         if folder is not None:
-            raise OptionError("digits is embedded and read from no folder; --data-dir is for the other data sets")
+            raise OptionError("digits ships with scikit-learn; `data_dir` is for the other data sets")
         return digits_images()
     folder = folder or (Path(named) if (named := os.environ.get(FOLDER_VARIABLE)) else None)
     if folder is None:

@@ -1,8 +1,8 @@
 """A data set of the user's own: an .npz file with four arrays, named as here or as Keras names them.
 
-Images are bytes, which are divided by 255, or floats, which are used as they are. Their shape is (n, height, width) for
-grey ones, (n, height, width, channels) or (n, channels, height, width), with 1 or 3 channels; where both could be
-meant, as in (n, 3, 32, 3), the channels are last. Pickled arrays are refused.
+Images are bytes, which are divided by 255, or floats, which are not scaled. Their shape is (n, height, width) if grey,
+(n, height, width, channels) or (n, channels, height, width), with 1 or 3 channels. An ambiguous shape such as
+(n, 3, 32, 3) has its channels last. Pickled arrays are refused.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 KERAS_NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 MOST_CLASSES = 1_000_000
-"""A label beyond would ask for a network that is not trained here."""
+"""Limit of the labels: more classes need a larger network than ``train`` makes."""
 
 _CHANNELS = (1, 3)
 
@@ -29,7 +29,7 @@ _LISTED = f"{', '.join(NAMES[:3])} and {NAMES[3]} (or {', '.join(KERAS_NAMES[:3]
 
 @dataclass(frozen=True)
 class _Stored:
-    """An array as the file holds it: of any type and shape until it is looked at; ``place`` is for messages."""
+    """An array of the file, of any type and shape; messages call it ``place``."""
 
     name: str
     place: str
@@ -37,10 +37,10 @@ class _Stored:
 
 
 def npz_images(path: Path) -> Images:
-    """Give the data set that an .npz file holds, named after the file.
+    """Return the data set in an .npz file, named after the file.
 
     Raises:
-        DataError: if there is no such file, an array is missing, or one is not what it should be.
+        DataError: if the file or an array is missing, or an array is malformed.
     """
     stored = _stored(path)
     train_images, train_labels = _part(*stored[:2])
@@ -56,7 +56,7 @@ def npz_images(path: Path) -> Images:
 def _stored(path: Path) -> list[_Stored]:
     """Read the four arrays, in the order of ``NAMES``."""
     try:
-        with path.open("rb") as file:  # numpy leaves a file open that it cannot read
+        with path.open("rb") as file:  # numpy does not close a file that it cannot read
             loaded = np.load(file, allow_pickle=False)
             if not isinstance(loaded, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: is a single array; an .npz file with {_LISTED} is needed")
@@ -65,7 +65,7 @@ def _stored(path: Path) -> list[_Stored]:
         raise
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; an .npz file with {_LISTED} is needed") from error
-    except Exception as error:  # whatever a damaged file makes the reader stumble over
+    except Exception as error:  # a damaged file can raise anything
         raise DataError(f"{path}: is no .npz file that can be read ({_reason(error)})") from error
 
 
@@ -79,16 +79,16 @@ def _chosen(archive: np.lib.npyio.NpzFile, path: Path) -> list[_Stored]:
 def _array(archive: Mapping[str, Any], name: str, path: Path) -> NDArray[Any]:
     try:
         array = archive[name]
-    except Exception as error:  # the same
+    except Exception as error:  # a damaged member can raise anything
         raise DataError(f"{path}: array {name!r} cannot be read ({_reason(error)})") from error
-    if not isinstance(array, np.ndarray):  # numpy gives a member that is no array as its bytes
+    if not isinstance(array, np.ndarray):  # numpy returns other members as bytes
         raise DataError(f"{path}: array {name!r} is no array in numpy's format")
     return array
 
 
 def _reason(error: Exception) -> str:
-    if "allow_pickle" in str(error):  # numpy tells how to load it all the same, which is not to be done
-        return "what is pickled in a file is not loaded"
+    if "allow_pickle" in str(error):  # numpy's message says how to load it unsafely
+        return "pickled objects are not loaded"
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
@@ -107,7 +107,7 @@ def _pixels(images: _Stored) -> NDArray[np.float32]:
         return from_bytes(array)
     if array.dtype.kind != "f":
         raise DataError(f"{images.place} is of type {array.dtype}; uint8 (0 to 255) or floats are needed")
-    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is found below
+    with np.errstate(over="ignore", invalid="ignore"):  # checked below
         pixels = np.array(array, np.float32, order="C")
     is_whole = np.isfinite(pixels).all(axis=(1, 2, 3))
     if not is_whole.all():
@@ -119,7 +119,7 @@ def _pixels(images: _Stored) -> NDArray[np.float32]:
 
 
 def _channels_first(images: _Stored) -> NDArray[Any]:
-    """Give images as (n, channels, height, width); of two ways to read a shape, channels last."""
+    """Return images as (n, channels, height, width); an ambiguous shape has its channels last."""
     array = images.array
     if 0 not in array.shape:
         if array.ndim == 3:
