@@ -1,9 +1,9 @@
 """The data sets known by name, from the Hugging Face hub: the source where the user names no folder.
 
 The package ``datasets`` fetches and caches them; a later call needs no connection. It prints progress of its own
-(``HF_DATASETS_DISABLE_PROGRESS_BARS`` turns it off). Images keep the hub's order. For MNIST and Fashion-MNIST it
-is the order of the published files. For CIFAR-10 it is that of the Python archive, whose batches are not in the order of
-their numbers: the same images, but another sha256.
+(``HF_DATASETS_DISABLE_PROGRESS_BARS`` turns it off). Images keep the hub's order. For MNIST and Fashion-MNIST it is
+the order of the published files. For CIFAR-10 it is that of the Python archive, whose batches are not in the order
+of their numbers: the same images, but another sha256.
 
 Source: huggingface/datasets, datasets/{mnist,fashion_mnist,cifar10}/*.py (how the hub's rows were made).
 """
