@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations, permutations, product
 from math import comb
@@ -323,3 +324,8 @@ def random_rank(n_rows, n_columns, k, rng):
     n_vertices = n_rows + n_columns
     graph = coo_array((np.ones(k), (rows, n_rows + columns)), shape=(n_vertices, n_vertices))
     return n_vertices - connected_components(graph, directed=False, return_labels=False)
+
+
+def masked_layer(layer, kept):
+    """The layer with zeros in place of the weights that a mask does not keep."""
+    return replace(layer, codes=np.where(kept, layer.codes, layer.codes.dtype.type(0)))

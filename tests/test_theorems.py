@@ -8,7 +8,15 @@ from conftest import info_of
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
-from oracles import complete_persistences, matching_costs, merged_deaths, random_rank, slow_forest, slow_order
+from oracles import (
+    complete_persistences,
+    masked_layer,
+    matching_costs,
+    merged_deaths,
+    random_rank,
+    slow_forest,
+    slow_order,
+)
 from scipy.optimize import linear_sum_assignment
 from strategies import SEEDS, make_weight, weights
 
@@ -52,7 +60,7 @@ def other_maximum_forest(weight):
 def test_a_mask_that_holds_any_maximum_forest_keeps_the_barcode_and_the_scale(weight, more):
     layer, kept = as_layer(weight), np.array(more[: weight.size])
     kept[other_maximum_forest(weight)] = True
-    before, after = (spanning_forest(layer, kept=mask) for mask in (None, kept.reshape(weight.shape)))
+    before, after = (spanning_forest(part) for part in (layer, masked_layer(layer, kept.reshape(weight.shape))))
 
     assert barcode_of_forest(after).equals(barcode_of_forest(before))
     assert np.max(np.abs(weight.ravel()[kept]), initial=0) == np.abs(weight).max()
@@ -133,7 +141,9 @@ def kept_at_random(layer, forest, k, seed):
     info = info_of(layer)
     (keep,) = keep_each([info], {layer.name: forest}, [k], rule_for([info], Method.RANDOM, seed), InHand(layer, 1))
     kept = pruned_layer(keep[layer.name], layer, 1).edges()
-    return np.count_nonzero(kept.flat[forest.indices]), len(spanning_forest(layer, kept=kept, threads=1).indices)
+    return np.count_nonzero(kept.flat[forest.indices]), len(
+        spanning_forest(masked_layer(layer, kept), threads=1).indices
+    )
 
 
 def test_a_random_mask_meets_few_edges_of_the_forest_and_has_a_forest_as_large_as_chance_gives():

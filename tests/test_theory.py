@@ -11,7 +11,7 @@ from conftest import REPOSITORY, SAMPLES
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
-from oracles import connected_probabilities, slow_components, slow_forest, tight_chance
+from oracles import connected_probabilities, masked_layer, slow_components, slow_forest, tight_chance
 from strategies import persistences, weights
 
 from topoimp.chance.nulls import (
@@ -111,7 +111,7 @@ def holds_a_maximum_forest(weight, kept):
 def test_a_mask_keeps_the_barcode_if_and_only_if_it_holds_some_maximum_spanning_forest(weight, kept):
     kept = np.array(kept).reshape(2, 3)
     layer = as_layer(weight)
-    before, after = (barcode_of_forest(spanning_forest(layer, kept=mask)) for mask in (None, kept))
+    before, after = (barcode_of_forest(spanning_forest(part)) for part in (layer, masked_layer(layer, kept)))
 
     assert after.equals(before) == holds_a_maximum_forest(weight, kept)
 
@@ -121,7 +121,7 @@ def test_the_order_forest_of_a_mask_that_holds_the_order_forest_is_the_same(weig
     forest = spanning_forest(as_layer(weight))
     kept = np.array(more[: weight.size])
     kept[forest.indices] = True
-    again = spanning_forest(as_layer(weight), kept=kept.reshape(weight.shape))
+    again = spanning_forest(masked_layer(as_layer(weight), kept.reshape(weight.shape)))
 
     assert_array_equal(again.indices, forest.indices)
 

@@ -6,7 +6,7 @@ import pytest
 from conftest import read_all, stream_of
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import slow_order, slow_rounds_above
+from oracles import masked_layer, slow_order, slow_rounds_above
 from strategies import weights
 
 from topoimp.errors import OptionError
@@ -45,7 +45,7 @@ def test_the_safe_count_keeps_the_barcode_and_one_weight_fewer_does_not(weight):
     count = magnitude_safe_count(layer, spanning_forest(layer))
 
     def is_kept(k):
-        return barcode_of_forest(spanning_forest(layer, kept=keep_strongest(weight, k))).equals(barcode)
+        return barcode_of_forest(spanning_forest(masked_layer(layer, keep_strongest(weight, k)))).equals(barcode)
 
     assert is_kept(count)
     assert count == 0 or not is_kept(count - 1)
@@ -57,8 +57,8 @@ def test_dropping_what_is_weaker_than_a_threshold_keeps_the_barcode_up_to_tau_on
     barcode, tau = barcode_of_forest(spanning_forest(layer)), spanning_forest(layer).weakest or 0.0
     strengths = layer.strengths()
 
-    assert barcode_of_forest(spanning_forest(layer, kept=strengths >= tau)).equals(barcode)
-    beyond = barcode_of_forest(spanning_forest(layer, kept=strengths > tau))
+    assert barcode_of_forest(spanning_forest(masked_layer(layer, strengths >= tau))).equals(barcode)
+    beyond = barcode_of_forest(spanning_forest(masked_layer(layer, strengths > tau)))
     assert tau == 0.0 or not beyond.equals(barcode)
 
 
@@ -68,7 +68,7 @@ def test_the_floor_is_the_size_of_the_forest_and_the_forest_alone_has_the_barcod
     kept = np.zeros(weight.size, bool)
     kept[forest.indices] = True
 
-    alone = spanning_forest(layer, kept=kept.reshape(weight.shape))
+    alone = spanning_forest(masked_layer(layer, kept.reshape(weight.shape)))
 
     assert bound_of(weight).floor == forest.n_vertices - forest.n_components == np.count_nonzero(kept)
     assert barcode_of_forest(alone).equals(barcode_of_forest(forest))
@@ -126,7 +126,7 @@ def test_the_global_safe_count_is_tight(tmp_path_factory, arrays):
         chosen = {name: [index for _, layer, index in order[:count] if layer == name] for name in forests}
         kept = {layer.name: np.isin(np.arange(layer.n_weights), chosen[layer.name]) for layer in layers}
         return all(
-            barcode_of_forest(spanning_forest(layer, kept=kept[layer.name].reshape(layer.codes.shape))).equals(
+            barcode_of_forest(spanning_forest(masked_layer(layer, kept[layer.name].reshape(layer.codes.shape)))).equals(
                 barcode_of_forest(forests[layer.name])
             )
             for layer in layers

@@ -3,12 +3,12 @@ from dataclasses import replace
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from numpy.testing import assert_array_equal
 from oracles import slow_components, slow_forest
-from strategies import SEEDS, make_weight, weights
+from strategies import make_weight, weights
 
-from topoimp.errors import LayerError
+from topoimp.errors import LayerError, OptionError
 from topoimp.layers.layer import as_layer
 from topoimp.topology.forest import spanning_forest
 
@@ -50,13 +50,6 @@ def test_components_and_cycles_are_those_of_the_graph(weight):
 
     assert forest.n_components == slow_components(weight != 0)
     assert forest.n_cycles == np.count_nonzero(weight) - sum(weight.shape) + forest.n_components
-
-
-@given(weights(), SEEDS)
-def test_a_mask_gives_the_forest_of_what_it_keeps(weight, seed):
-    kept = np.random.default_rng(seed).random(weight.shape) < 0.5
-
-    assert forest_of(weight, kept=kept).indices.tolist() == slow_forest(np.where(kept, weight, 0))
 
 
 @pytest.mark.parametrize("kind", ["normal", "ties", "sparse", "blocks", "dead rows", "constant"])
@@ -113,19 +106,40 @@ def test_strengths_are_not_rounded():
     assert forest_of(weight).strengths.tolist() == [1.0, 1 - 2**-53, 1e-300]
 
 
-def test_a_mask_of_another_shape_is_refused():
-    with pytest.raises(LayerError, match=r"a mask of shape \(2, 3\) does not fit 'weight' of shape \(2, 2\)"):
-        forest_of(np.ones((2, 2)), kept=np.ones((2, 3), bool))
-
-
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_the_order_of_weights_and_mask_in_memory_does_not_matter(order):
+def test_the_order_of_weights_in_memory_does_not_matter(order):
     weight = np.random.default_rng(0).normal(size=(20, 30)).astype(np.float32)
-    kept = np.random.default_rng(1).random(weight.shape) < 0.5
-    expected = forest_of(np.where(kept, weight, np.float32(0)))
     layer = as_layer(weight)
 
-    sorted_otherwise = replace(layer, codes=np.array(layer.codes, order=order))
-    found = spanning_forest(sorted_otherwise, kept=np.array(kept, order=order))
+    reordered = replace(layer, codes=np.array(layer.codes, order=order))
 
-    assert np.array_equal(found.indices, expected.indices)
+    assert np.array_equal(spanning_forest(reordered).indices, forest_of(weight).indices)
+
+
+@settings(max_examples=60)
+@given(weights())
+def test_labels_number_the_components_in_the_order_of_their_first_vertices(weight):
+    forest = spanning_forest(as_layer(weight))
+
+    assert forest.labels.max() + 1 == slow_components(weight != 0) == forest.n_components
+    assert [label for k, label in enumerate(forest.labels) if label not in forest.labels[:k]] == list(
+        range(forest.n_components)
+    )
+    for row, column in np.argwhere(weight):
+        assert forest.labels[row] == forest.labels[weight.shape[0] + column]
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+def test_a_weight_that_is_not_finite_is_found_on_the_way(special, dtype):
+    weight = np.random.default_rng(0).normal(size=(50, 60)).astype(dtype)
+    weight[49, 59] = special
+    layer = as_layer(np.ones((50, 60), dtype))
+
+    with pytest.raises(LayerError, match="the first at index 2999; a layer needs finite weights"):
+        spanning_forest(replace(layer, codes=weight.view(layer.codes.dtype)))
+
+
+def test_the_number_of_threads_is_at_least_one():
+    with pytest.raises(OptionError, match="the number of threads is 0; it must be at least 1"):
+        spanning_forest(as_layer(np.ones((2, 2))), threads=0)

@@ -7,13 +7,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import slow_components, sorted_forest
+from oracles import sorted_forest
 from strategies import SEEDS, weights
 
-import topoimp.topology.forest as engine
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
-from topoimp.errors import LayerError
 from topoimp.layers.layer import as_layer
+from topoimp.topology import boruvka, strong_edges
 from topoimp.topology.forest import spanning_forest
 
 
@@ -22,20 +21,20 @@ def taken(monkeypatch):
     """Small rooms for the filter, and counts of the paths that were taken."""
     counts = SimpleNamespace(passes=0, raised=0, steps=0, pairs=0)
 
-    def count(name, attribute):
-        original = getattr(engine, name)
+    def count(module, name, attribute):
+        original = getattr(module, name)
 
         def counted(*arguments):
             setattr(counts, attribute, getattr(counts, attribute) + 1)
             return original(*arguments)
 
-        monkeypatch.setattr(engine, name, counted)
+        monkeypatch.setattr(module, name, counted)
 
-    monkeypatch.setattr(engine, "LEAST_COLLECTED", 8)
-    count("_collect_parts", "passes")
-    count("_raised", "raised")
-    count("join_best_edges", "steps")
-    count("_join_in_pairs", "pairs")
+    monkeypatch.setattr(strong_edges, "LEAST_COLLECTED", 8)
+    count(strong_edges, "collect_parts", "passes")
+    count(strong_edges, "raised_threshold", "raised")
+    count(boruvka, "join_best", "steps")
+    count(boruvka, "join_in_pairs", "pairs")
     return counts
 
 
@@ -116,30 +115,14 @@ def test_every_type_has_the_forest_of_the_same_values_in_float64(kind, name):
 
 @settings(max_examples=150)
 @given(weights(rows=st.integers(1, 40), columns=st.integers(1, 40)), SEEDS, st.integers(1, 4))
-def test_masks_are_honoured_on_every_path(weight, seed, threads):
-    kept = np.random.default_rng(seed).random(weight.shape) < 0.5
-    before = engine.LEAST_COLLECTED
-    engine.LEAST_COLLECTED = 4
-    try:
-        forest = spanning_forest(as_layer(weight), kept=kept, threads=threads)
-    finally:
-        engine.LEAST_COLLECTED = before
+def test_layers_with_further_zeros_have_the_forest_of_the_oracle(weight, seed, threads):
+    weight = np.where(np.random.default_rng(seed).random(weight.shape) < 0.5, weight, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strong_edges, "LEAST_COLLECTED", 4)
+        forest = spanning_forest(as_layer(weight), threads=threads)
 
-    assert forest.indices.tolist() == sorted_forest(np.where(kept, weight, 0).astype(np.float64))
-    assert forest.n_edges == np.count_nonzero(np.where(kept, weight, 0))
-
-
-@settings(max_examples=60)
-@given(weights())
-def test_labels_number_the_components_in_the_order_of_their_first_vertices(weight):
-    forest = spanning_forest(as_layer(weight))
-
-    assert forest.labels.max() + 1 == slow_components(weight != 0) == forest.n_components
-    assert [label for k, label in enumerate(forest.labels) if label not in forest.labels[:k]] == list(
-        range(forest.n_components)
-    )
-    for row, column in np.argwhere(weight):
-        assert forest.labels[row] == forest.labels[weight.shape[0] + column]
+    assert forest.indices.tolist() == sorted_forest(weight.astype(np.float64))
+    assert forest.n_edges == np.count_nonzero(weight)
 
 
 def test_too_many_strong_edges_raise_the_threshold(taken):
@@ -168,10 +151,13 @@ def test_a_constant_layer_is_joined_by_boruvka_alone(taken):
 def test_a_tie_at_the_threshold_is_taken_whole_or_not_at_all(taken, monkeypatch):
     weight = np.random.default_rng(0).integers(1, 5, size=(200, 200)).astype(np.float32)
     thresholds = []
-    original = engine._collect_parts
-    monkeypatch.setattr(
-        engine, "_collect_parts", lambda graph, rank, room: thresholds.append(rank) or original(graph, rank, room)
-    )
+    original = strong_edges.collect_parts
+
+    def collect_parts(layer, threshold, room, threads):
+        thresholds.append(threshold)
+        return original(layer, threshold, room, threads)
+
+    monkeypatch.setattr(strong_edges, "collect_parts", collect_parts)
 
     forest = spanning_forest(as_layer(weight))
 
@@ -232,21 +218,3 @@ def test_a_single_row_or_column_keeps_every_edge(shape):
     weight = np.random.default_rng(0).normal(size=shape)
 
     assert spanning_forest(as_layer(weight)).indices.tolist() == np.argsort(-np.abs(weight.ravel())).tolist()
-
-
-@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
-def test_a_weight_that_is_not_finite_is_found_on_the_way(special, dtype):
-    weight = np.random.default_rng(0).normal(size=(50, 60)).astype(dtype)
-    weight[49, 59] = special
-    layer = as_layer(np.ones((50, 60), dtype))
-
-    with pytest.raises(LayerError, match="the first at index 2999; a layer needs finite weights"):
-        spanning_forest(type(layer)(layer.name, weight.view(layer.codes.dtype), layer.number_format))
-
-
-def test_the_number_of_threads_is_at_least_one():
-    from topoimp.errors import OptionError
-
-    with pytest.raises(OptionError, match="the number of threads is 0; it must be at least 1"):
-        spanning_forest(as_layer(np.ones((2, 2))), threads=0)

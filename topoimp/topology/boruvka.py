@@ -1,0 +1,172 @@
+"""The edges that join the components left by the filter of ``forest``: Boruvka's rule.
+
+In each step every component but the largest joins another one along its first strongest edge; only its rows and columns
+are read. A vertex without an edge out of its component never gets one again, as components only grow: no later step
+reads it. Where everything must be read and few components are left, one pass finds the first strongest edge between
+every two of them, and Kruskal's rule joins these.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from topoimp.arrays import Code, CodeArray, IndexArray, LabelArray
+from topoimp.kernels.components import join_best_edges, join_edges, label_components
+from topoimp.kernels.strongest import (
+    GROUP,
+    STRIP,
+    strongest_between,
+    strongest_of_all,
+    strongest_of_columns,
+    strongest_of_rows,
+)
+from topoimp.kernels.threads import in_parallel
+from topoimp.layers.layer import Layer
+
+_MANY = 16
+"""More than one column in so many is many: a cache line holds sixteen float32."""
+
+_FEW = 32
+"""So many components are few: the notes on every pair of them stay in the processor's cache."""
+
+_CACHE_LINE = 64
+
+
+def joining(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: int) -> IndexArray:
+    """Return the edges that join two components, ``n_wanted`` at most, taken in the order of the array."""
+    places = np.empty(min(len(edges), n_wanted), np.int64)
+    n_joining = join_edges(edges, n_columns, parent, n_wanted, places)
+    return edges[places[:n_joining]]
+
+
+def finish(layer: Layer, parent: IndexArray, n_missing: int, threads: int) -> IndexArray:
+    """Join the remaining components, and return the joining edges, ``n_missing`` at most, strongest first."""
+    labels = np.empty(layer.n_vertices, np.int32)
+    is_open = np.ones(layer.n_vertices, np.bool_)
+    ranks, edges = np.zeros(layer.n_vertices, layer.codes.dtype), np.zeros(layer.n_vertices, np.int64)
+    joined = [np.empty(0, np.int64)]
+
+    while sum(map(len, joined)) < n_missing:
+        largest = label_components(parent, labels, np.empty_like(labels))
+        outside = np.flatnonzero((labels != largest) & is_open)
+        if len(outside) == 0:
+            break
+        if _is_cheaper_in_pairs(layer, labels, outside):
+            joined.append(join_in_pairs(layer, labels, parent, threads))
+            break
+        _find_best(layer, outside, labels, ranks, edges, threads)
+        joined.append(join_best(layer, outside, ranks, edges, labels, parent))
+        is_open[outside[ranks[outside] == 0]] = False
+    return _strongest_first(layer, np.concatenate(joined))
+
+
+def join_best(
+    layer: Layer, outside: IndexArray, ranks: CodeArray, edges: IndexArray, labels: LabelArray, parent: IndexArray
+) -> IndexArray:
+    """Join every component along the best edge of its vertices, and return these edges."""
+    joined = np.empty(len(outside), np.int64)
+    n_joined = join_best_edges(outside, ranks, edges, labels, layer.n_columns, parent, np.empty_like(parent), joined)
+    return joined[:n_joined]
+
+
+def join_in_pairs(layer: Layer, labels: LabelArray, parent: IndexArray, threads: int) -> IndexArray:
+    """Join a few components in one pass: only the first strongest edge between two of them can be in the forest."""
+    roots = _roots(labels)
+    numbers = np.searchsorted(roots, labels).astype(np.int32)
+
+    def find(start: int, stop: int) -> tuple[CodeArray, IndexArray]:
+        pairs = (len(roots), len(roots))
+        ranks, edges = np.zeros(pairs, layer.codes.dtype), np.zeros(pairs, np.int64)
+        scratch = _strips(len(roots), layer.codes.dtype), np.empty(len(roots), np.bool_)
+        strongest_between(layer.codes, start, stop, _mask(layer), numbers, ranks, edges, *scratch)
+        return ranks.reshape(-1), edges.reshape(-1)
+
+    ranks, edges = _best_of_parts(in_parallel(find, layer.n_rows, threads))
+    return joining(_strongest_first(layer, edges[ranks > 0]), layer.n_columns, parent, len(roots) - 1)
+
+
+def _find_best(
+    layer: Layer, outside: IndexArray, labels: LabelArray, ranks: CodeArray, edges: IndexArray, threads: int
+) -> None:
+    """Write each vertex's first strongest edge out of its component; rank 0 where no such edge exists."""
+    rows, columns = np.split(outside, [np.searchsorted(outside, layer.n_rows)])
+    # A few columns are read one by one. Reading many touches every cache line, and all rows come for free.
+    if len(columns) > layer.n_columns // _MANY:
+        _find_best_of_all(layer, labels, ranks, edges, threads)
+        return
+    if len(rows):
+        _find_best_of_rows(layer, rows, labels, ranks, edges, threads)
+    if len(columns):
+        _find_best_of_columns(layer, columns - layer.n_rows, labels, ranks, edges, threads)
+
+
+def _find_best_of_all(layer: Layer, labels: LabelArray, ranks: CodeArray, edges: IndexArray, threads: int) -> None:
+    def find(start: int, stop: int) -> tuple[CodeArray, IndexArray]:
+        best = np.empty(layer.n_columns, layer.codes.dtype), np.empty(layer.n_columns, np.int64)
+        scratch = _strips(2, layer.codes.dtype)
+        strongest_of_all(layer.codes, start, stop, _mask(layer), labels, ranks, edges, *best, scratch)
+        return best
+
+    best = in_parallel(find, layer.n_rows, threads, unit=GROUP)
+    ranks[layer.n_rows :], edges[layer.n_rows :] = _best_of_parts(best)
+
+
+def _find_best_of_rows(
+    layer: Layer, rows: IndexArray, labels: LabelArray, ranks: CodeArray, edges: IndexArray, threads: int
+) -> None:
+    def find(start: int, stop: int) -> None:
+        scratch = _strips(1, layer.codes.dtype)[0]
+        strongest_of_rows(layer.codes, rows[start:stop], _mask(layer), labels, ranks, edges, scratch)
+
+    in_parallel(find, len(rows), threads)
+
+
+def _find_best_of_columns(
+    layer: Layer, columns: IndexArray, labels: LabelArray, ranks: CodeArray, edges: IndexArray, threads: int
+) -> None:
+    def find(start: int, stop: int) -> tuple[CodeArray, IndexArray]:
+        best = np.empty(len(columns), layer.codes.dtype), np.empty(len(columns), np.int64)
+        strongest_of_columns(layer.codes, start, stop, columns, _mask(layer), labels, *best)
+        return best
+
+    best = in_parallel(find, layer.n_rows, threads)
+    ranks[layer.n_rows + columns], edges[layer.n_rows + columns] = _best_of_parts(best)
+
+
+def _is_cheaper_in_pairs(layer: Layer, labels: LabelArray, outside: IndexArray) -> bool:
+    """Whether a step must read everything and so few components are left that one pass can compare all pairs."""
+    n_columns_outside = len(outside) - int(np.searchsorted(outside, layer.n_rows))
+    return n_columns_outside > layer.n_columns // _MANY and len(_roots(labels)) <= _FEW
+
+
+def _roots(labels: LabelArray) -> IndexArray:
+    """Return the root of each component: the vertices that are their own root."""
+    return np.flatnonzero(labels == np.arange(len(labels)))
+
+
+def _strongest_first(layer: Layer, indices: IndexArray) -> IndexArray:
+    """Return a few edges, strongest first, equal ones by index."""
+    magnitudes = layer.number_format.magnitudes(layer.codes.reshape(-1)[indices])
+    return indices[np.lexsort((indices, ~magnitudes))]
+
+
+def _best_of_parts(parts: list[tuple[CodeArray, IndexArray]]) -> tuple[CodeArray, IndexArray]:
+    """Return the best over parts of the rows; of equal ones the earlier part's, which has the smaller index."""
+    ranks, edges = parts[0]
+    for other_ranks, other_edges in parts[1:]:
+        is_better = other_ranks > ranks
+        ranks[is_better], edges[is_better] = other_ranks[is_better], other_edges[is_better]
+    return ranks, edges
+
+
+def _strips(n: int, dtype: np.dtype[Any]) -> CodeArray:
+    """Return room for n strips of codes, each at the start of a cache line: other places are slower to read."""
+    size = n * STRIP * dtype.itemsize
+    room = np.empty(size + _CACHE_LINE, np.uint8)
+    begin = -room.ctypes.data % _CACHE_LINE
+    return room[begin : begin + size].view(dtype).reshape(n, STRIP)
+
+
+def _mask(layer: Layer) -> Code:
+    """Return the mask that clears the sign bit, as a code."""
+    return layer.codes.dtype.type(layer.number_format.magnitude_mask)
