@@ -1,4 +1,4 @@
-"""Make the sample checkpoints through topoimp itself, or train the digits one anew and compare it with the kept one."""
+"""Make the sample checkpoints with topoimp, or train the digits sample again and compare it with the stored file."""
 
 import argparse
 import hashlib
@@ -20,14 +20,14 @@ TABLE = HERE / "README.md"
 
 @dataclass(frozen=True)
 class Sample:
-    """One training run, and under which names its files are kept.
+    """One training run, and the names of its files in this folder.
 
     Args:
         model: as ``topoimp train`` takes it.
         data: the data set.
-        epochs: passes over it.
-        threads: of the processor; another number gives other last bits.
-        files: by file of the run, the name it is kept under.
+        epochs: passes over the data set.
+        threads: number of threads; another number gives other last bits.
+        files: by file of the run, its name in this folder.
     """
 
     model: str
@@ -38,7 +38,7 @@ class Sample:
 
     @property
     def command(self) -> str:
-        """What a user would type."""
+        """The command that trains the same."""
         folder = "" if self.data is Data.DIGITS else " --data-dir DIR"
         return f"topoimp train {self.model} --data {self.data}{folder} --epochs {self.epochs} --threads {self.threads}"
 
@@ -58,7 +58,7 @@ SAMPLES = [
 
 
 def main() -> int:
-    """Read the arguments and do as told; 0 if all is well."""
+    """Run the task of the command line; return 0 if it succeeds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", choices=("make", "check"))
     parser.add_argument("--mnist", type=Path, help="folder of MNIST's four .gz files, for make")
@@ -72,12 +72,12 @@ def make(folder: Path, mnist: Path) -> int:
     lines = []
     for sample in SAMPLES:
         training = train(sample, folder, mnist)
-        for name, kept_as in sample.files.items():
-            content = (training.seed_folder / f"{name}.safetensors").read_bytes()
-            (HERE / kept_as).write_bytes(content)
+        for name, file_name in sample.files.items():
+            content = (training.seed_folders[0] / f"{name}.safetensors").read_bytes()
+            (HERE / file_name).write_bytes(content)
             accuracy = training.report.rows[-1 if name == "model" else 0]["test_accuracy"]
             cells = (
-                kept_as,
+                file_name,
                 "initial" if name == "init" else "trained",
                 sample.data,
                 f"{parse_architecture(sample.model, image=image_of(sample)).n_parameters():,}",
@@ -87,32 +87,33 @@ def make(folder: Path, mnist: Path) -> int:
                 f"`{sample.command}`",
             )
             lines.append(f"| {' | '.join(cells)} |")
+
     head = TABLE.read_text(encoding="utf-8").partition("\n| file |")[0]
     titles = ("file", "weights", "data", "parameters", "test accuracy", "bytes", "sha256", "made by")
     table = [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|", *lines]
     TABLE.write_text(head + "\n" + "\n".join(table) + "\n", encoding="utf-8")
-    print("\n".join(table))  # noqa: T201  # what this script is for
+    print("\n".join(table))  # noqa: T201  # the result of this script
     return 0
 
 
 def check(folder: Path) -> int:
-    """Train the digits sample anew; its weights must be the same, or as close as another processor's rounding allows.
+    """Train the digits sample again; return 0 if its weights are the same, or close on another processor.
 
-    Training amplifies last bits: on another processor the accuracy must agree within a point and the weights must point
-    the same way (cosine above 0.99).
+    Training amplifies the last bits of another processor's rounding: the accuracy must then agree within a point, and
+    the cosine between the weights must be above 0.99.
     """
     training = train(DIGITS, folder, None)
     made, kept = (
-        open_checkpoint(path) for path in (training.seed_folder / "model.safetensors", HERE / DIGITS.files["model"])
+        open_checkpoint(path) for path in (training.seed_folders[0] / "model.safetensors", HERE / DIGITS.files["model"])
     )
     if np.array_equal(weights_of(made), weights_of(kept)):
         print("the digits sample was made again, bit for bit")  # noqa: T201
         return 0
     cosine = cosine_of(weights_of(made), weights_of(kept))
     accuracy = float(training.report.network["test_accuracy"])
-    wanted = accuracy_in_table(DIGITS.files["model"])
-    print(f"not bit for bit: cosine {cosine:.6f}, accuracy {accuracy:.4f} instead of {wanted:.4f}")  # noqa: T201
-    return 0 if cosine > 0.99 and abs(accuracy - wanted) <= 0.01 else 1
+    expected = accuracy_in_table(DIGITS.files["model"])
+    print(f"not bit for bit: cosine {cosine:.6f}, accuracy {accuracy:.4f} instead of {expected:.4f}")  # noqa: T201
+    return 0 if cosine > 0.99 and abs(accuracy - expected) <= 0.01 else 1
 
 
 def train(sample: Sample, folder: Path, mnist: Path | None) -> Training:
@@ -128,22 +129,22 @@ def train(sample: Sample, folder: Path, mnist: Path | None) -> Training:
 
 
 def image_of(sample: Sample) -> ImageShape:
-    """Give channels, height and width of a sample's images."""
+    """Return channels, height and width of a sample's images."""
     return (1, 8, 8) if sample.data is Data.DIGITS else (1, 28, 28)
 
 
 def weights_of(checkpoint: Checkpoint) -> np.ndarray:
-    """Give all weights of a float32 checkpoint in one row."""
-    return np.concatenate([checkpoint.read_codes(name).view(np.float32).ravel() for name in sorted(checkpoint.tensors)])
+    """Return all weights of a float32 checkpoint as one vector."""
+    return np.concatenate([checkpoint.codes(name).view(np.float32).ravel() for name in sorted(checkpoint.tensors)])
 
 
 def cosine_of(a: np.ndarray, b: np.ndarray) -> float:
-    """Give the cosine of the angle between two vectors."""
+    """Return the cosine of the angle between two vectors."""
     return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
 
 def accuracy_in_table(name: str) -> float:
-    """Give the accuracy that the table states for a file."""
+    """Return the accuracy of a file in the table."""
     line = next(line for line in TABLE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| {name} "))
     return float(line.split("|")[5].strip().removesuffix(" %")) / 100
 

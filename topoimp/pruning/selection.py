@@ -118,15 +118,12 @@ def cut_of(share: Share, ranked: Ranked, layer: Layer, threads: int) -> Cut:
 
 
 def shares_keeping(layers: Sequence[Ranked], targets: Sequence[int], source: LayerSource) -> list[dict[str, Share]]:
-    """Give, for each target, the share of every layer that together keeps so many first weights of all layers.
+    """Return, for each target, the shares by layer name that together keep the strongest weights of all layers.
 
     Args:
         layers: at least one.
-        targets: below 1 nothing is kept; at or above the number of ranked weights all of them are.
-        source: of the same layers; each is looked at a few times.
-
-    Returns:
-        for each target, the shares by layer name.
+        targets: weights to keep; below 1 keeps none, and at or above the number of ranked weights keeps all of them.
+        source: of the same layers; reads each a few times.
     """
     searches = [_Search(target, [0] * len(layers)) for target in targets]
     shift = layers[0].n_bits - DIGIT_BITS

@@ -1,4 +1,4 @@
-"""Where a pruning writes: what its outputs are called, and what they may replace."""
+"""The outputs of a pruning: their names, and the files that they may replace."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ SUFFIX = ".safetensors"
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where a pruning writes.
+    """The paths of a pruning's outputs.
 
     Args:
         checkpoint: the pruned checkpoint: a file, or a folder if the input is one.
-        mask: which weights it keeps, packed.
-        table: a row per round and layer, CSV.
-        rounds: by round, a checkpoint of that round.
-        are_folders: whether checkpoints are folders.
+        mask: the mask file.
+        table: the CSV of the report.
+        rounds: by round, the checkpoint of that round.
+        are_folders: whether the checkpoints are folders.
     """
 
     checkpoint: Path
@@ -31,33 +31,34 @@ class Outputs:
 
     @property
     def in_order(self) -> list[Path]:
-        """All of them, the checkpoint last: it is there only if the others are."""
+        """All outputs, the checkpoint last, as the commit mark."""
         return [self.mask, self.table, *self.checkpoints]
 
     def by_role(self) -> dict[str, Path]:
-        """Give each path with what it is."""
+        """Return the outputs by role."""
         rounds = {f"round_{number}": path for number, path in self.rounds.items()}
         return {"checkpoint": self.checkpoint, "mask": self.mask, "table": self.table, **rounds}
 
     @property
     def checkpoints(self) -> list[Path]:
-        """Those of rounds, and the last one."""
+        """The checkpoints: those of rounds, and the last one."""
         return [*self.rounds.values(), self.checkpoint]
 
     def check(self, checkpoint: Checkpoint, *others: Checkpoint) -> None:
-        """Make sure that nothing is replaced or written into that must not be.
+        """Check that the outputs replace nothing that they must not; symbolic links are resolved first.
 
         Args:
-            checkpoint: what is pruned.
-            others: what else is read.
+            checkpoint: the checkpoint to prune.
+            others: the other inputs.
 
         Raises:
-            OptionError: if an output has no name, is an input, holds one, or lies inside one or inside another output.
-            OutputError: if an output is a link, or a folder with anything in it that topoimp did not write.
+            OptionError: if an output has no name, is an input, contains one, or lies inside one or another output.
+            OutputError: if an output is a link, or a folder with a file that topoimp did not write.
         """
         for target in self.in_order:
             if target.name in ("", ".."):
                 raise OptionError(f"the output is named {str(target)!r}; it needs a name of its own")
+
         try:
             self._check_apart()
             for source in (checkpoint, *others):
@@ -82,17 +83,17 @@ class Outputs:
 def plan_outputs(
     checkpoint: Checkpoint, output: Path | None, mask_output: Path | None, emit_rounds: Sequence[int], n_rounds: int
 ) -> Outputs:
-    """Give where the pruning of a checkpoint writes.
+    """Return the outputs of the pruning of a checkpoint.
 
     Args:
         checkpoint: the input.
-        output: the pruned checkpoint; beside the input, named after it, if None.
-        mask_output: the mask; beside the output if None.
-        emit_rounds: rounds of which a checkpoint is written too.
-        n_rounds: how many rounds there are.
+        output: the pruned checkpoint; if None, it lies beside the input and is named after it.
+        mask_output: the mask; if None, it lies beside the output.
+        emit_rounds: the rounds whose checkpoints are written too.
+        n_rounds: number of rounds.
 
     Raises:
-        OptionError: if a name does not fit what is written, or there is no such round.
+        OptionError: if a name does not fit the type of the output, or a round does not exist.
     """
     folder, path = checkpoint.found.folder, checkpoint.path
     suffix = SUFFIX if folder is None else ""
@@ -123,11 +124,11 @@ def plan_outputs(
 
 
 def check_files(targets: Sequence[Path], checkpoint: Checkpoint) -> None:
-    """Make sure that files that are written about a checkpoint are no part of it, and no links.
+    """Check that output files are no part of a checkpoint, and no links.
 
     Raises:
-        OptionError: if one is the input, holds it, or lies inside it.
-        OutputError: if one is a link, or cannot be looked at.
+        OptionError: if a file is the input, contains it, or lies inside it.
+        OutputError: if a file is a link, or its path cannot be read.
     """
     for target in targets:
         try:
@@ -140,7 +141,7 @@ def check_files(targets: Sequence[Path], checkpoint: Checkpoint) -> None:
 
 
 def _check_apart_from(target: Path, source: Checkpoint) -> None:
-    """Make sure that an output is no part of an input, and the other way round, whatever links lead to either."""
+    """Check that neither an output nor an input contains the other; symbolic links are resolved first."""
     found = source.found
     parts = [source.path, *found.weights, *filter(None, (found.index, found.folder))]
     if any(_is_same(target, part) for part in parts):
@@ -156,24 +157,25 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _is_inside(path: Path, folder: Path) -> bool:
-    """Whether a path lies in a folder, as it is named or as links lead."""
-    named, followed = path.absolute().parent.resolve(), path.resolve()
-    return any(place == folder.resolve() or folder.resolve() in place.parents for place in (named, followed.parent))
+    """Whether a path lies in a folder, by its name or after resolving links."""
+    parents = (path.absolute().parent.resolve(), path.resolve().parent)
+    return any(parent == folder.resolve() or folder.resolve() in parent.parents for parent in parents)
 
 
 def _refuse_foreign_folder(target: Path, source: Checkpoint) -> None:
-    """Refuse to replace a folder with anything in it that topoimp did not write."""
+    """Refuse to replace a folder with a file in it that topoimp did not write."""
     if not target.is_dir() or not any(target.iterdir()):
         return
     try:
-        there = open_checkpoint(target)
+        existing = open_checkpoint(target)
     except CheckpointError:
-        there = None
-    if there is None or "topoimp.version" not in there.metadata or is_mask(there):
+        existing = None
+    if existing is None or "topoimp.version" not in existing.metadata or is_mask(existing):
         raise OutputError(f"{target}: exists already, and topoimp did not write it; name another output")
-    weights = [file.name for file in (*there.found.weights, there.found.index) if file is not None]
+
+    weights = [file.name for file in (*existing.found.weights, existing.found.index) if file is not None]
     own = {*files_of_copy(source), *weights}
-    foreign = sorted(str(file.relative_to(target)) for file in target.rglob("*") if file.is_file())
-    foreign = [name for name in foreign if name not in own]
+    names = sorted(str(file.relative_to(target)) for file in target.rglob("*") if file.is_file())
+    foreign = [name for name in names if name not in own]
     if foreign:
         raise OutputError(f"{target}: holds {foreign[0]}, which topoimp did not write; name another output")

@@ -1,7 +1,7 @@
 """Writing a pruned copy of a checkpoint, and the mask beside it, piece by piece.
 
-No more than a few pieces are in memory, whatever the size of a tensor: each is pruned in the nearer caches and written
-from there, by all threads at once.
+Only a few pieces are in memory, whatever the size of a tensor: all threads prune pieces in the nearer caches and write
+them from there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,24 +26,26 @@ def write_pruned_copy(
     threads: int,
     on_tensor: Callable[[], None] = lambda: None,
 ) -> None:
-    """Write a copy of a checkpoint in which some layers are pruned, and everything else is as it was.
+    """Write a copy of a checkpoint in which some layers are pruned, and everything else is unchanged.
 
     Args:
-        place: where: a file, or a folder that is there, as the original is one or the other. Stage it (``Staging``).
+        place: a file, or an existing folder if the original is a folder; a path of ``Staging``.
         layers: the selected layers of the original.
-        pruners: by layer name, what decides which weights it keeps.
+        pruners: by layer name.
         metadata: keys to add to the original's metadata.
-        masks: where the mask goes, by tensor; None if it is not wanted.
-        threads: how many cores to use.
-        on_tensor: called whenever a tensor was written.
+        masks: the writer of the mask file; None writes no mask.
+        threads: number of threads.
+        on_tensor: called after each tensor.
     """
     checkpoint = layers.checkpoint
-    of_tensor, ties = layers.by_tensor(), checkpoint.ties
+    selected = layers.by_tensor()
+    ties = checkpoint.ties
+
     with CheckpointCopy(place, checkpoint, metadata) as copy:
         for name in checkpoint.tensors:
             pruned_as = ties.get(name, name)
-            if pruned_as in of_tensor:
-                _write_tensor(name, layers, of_tensor[pruned_as], pruners, copy, masks, threads)
+            if pruned_as in selected:
+                _write_tensor(name, layers, selected[pruned_as], pruners, copy, masks, threads)
             else:
                 copy.copy_tensor(name)
             checkpoint.done_with(name)
@@ -79,13 +81,13 @@ def _write_tensor(
 def _prune_piece(
     codes: CodeArray, first: int, parts: Sequence[tuple[LayerInfo, WriteKept]], piece: CodeArray, kept: BoolArray
 ) -> None:
-    """Prune the weights of a tensor from ``first`` on: each selected layer by its own rule, the rest not at all."""
+    """Prune the weights of a tensor from ``first`` on, each selected layer by its own pruner."""
     last = first + len(piece)
-    if sum(info.n_weights for info, _ in parts) < codes.size:  # some of its groups are left alone
+    if sum(info.n_weights for info, _ in parts) < codes.size:  # some of its groups are not selected
         piece[:] = codes[first:last]
         kept[:] = parts[0][0].number_format.magnitudes(piece) != 0
     for info, write in parts:
         start, stop = max(first, info.first), min(last, info.first + info.n_weights)
         if start < stop:
-            here = slice(start - first, stop - first)
-            kept[here] = write(start - info.first, piece[here])
+            part = slice(start - first, stop - first)
+            kept[part] = write(start - info.first, piece[part])
