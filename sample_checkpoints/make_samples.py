@@ -81,7 +81,7 @@ def make(folder: Path, mnist: Path) -> int:
                 "initial" if name == "init" else "trained",
                 sample.data,
                 f"{parse_architecture(sample.model, image=image_of(sample)).n_parameters():,}",
-                f"{100 * accuracy:.2f} %",
+                f"{100 * float(accuracy or 0):.2f} %",
                 f"{len(content):,}",
                 f"`{hashlib.sha256(content).hexdigest()}`",
                 f"`{sample.command}`",
@@ -110,7 +110,7 @@ def check(folder: Path) -> int:
         print("the digits sample was made again, bit for bit")  # noqa: T201
         return 0
     cosine = cosine_of(weights_of(made), weights_of(kept))
-    accuracy = float(training.report.network["test_accuracy"])
+    accuracy = float(training.report.network["test_accuracy"] or 0)
     expected = accuracy_in_table(DIGITS.files["model"])
     print(f"not bit for bit: cosine {cosine:.6f}, accuracy {accuracy:.4f} instead of {expected:.4f}")  # noqa: T201
     return 0 if cosine > 0.99 and abs(accuracy - expected) <= 0.01 else 1
@@ -121,7 +121,7 @@ def train(sample: Sample, folder: Path, mnist: Path | None) -> Training:
     return train_run(
         sample.model,
         data=sample.data,
-        data_folder=mnist,
+        data_dir=mnist,
         output=folder / sample.model.replace(":", "-"),
         epochs=sample.epochs,
         threads=sample.threads,

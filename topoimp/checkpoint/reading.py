@@ -100,7 +100,7 @@ class Checkpoint:
         self.file_of[name].have_ready(self.tensors[name], start, stop)
 
     def done_with(self, name: str, start: int = 0, stop: int | None = None) -> None:
-        """Give back the memory of a tensor's bytes from ``start`` to ``stop``; they can be read again."""
+        """Release the memory of a tensor's bytes from ``start`` to ``stop``; they can be read again."""
         tensor = self.tensors[name]
         self.file_of[name].done_with(tensor, start, tensor.end - tensor.start if stop is None else stop)
 

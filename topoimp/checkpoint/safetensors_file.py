@@ -85,7 +85,7 @@ class SafetensorsFile:
                 ) from error
 
     def done_with(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Give back the memory of a tensor's bytes from ``start`` to ``stop``; they can be read again."""
+        """Release the memory of a tensor's bytes from ``start`` to ``stop``; they can be read again."""
         self._advise(mmap.MADV_DONTNEED, tensor, start, stop)
 
     def check_unchanged(self) -> None:
