@@ -93,8 +93,8 @@ def measured(data: Images, n_runs: int) -> Iterator[Line]:
     recipe = recipe_for("lenet-300-100", "mnist", Recipes.QUICK)
     rng = np.random.default_rng(1)
     network = build_network(parse_architecture(recipe.model), seed=0)
-    start = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
-    masks = {name: rng.random(array.shape) < 0.2 for name, array in start.items() if array.ndim > 1}
+    start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    masks = {name: rng.random(tuple(tensor.shape)) < 0.2 for name, tensor in start.items() if tensor.ndim > 1}
     for threads in (1, 2):
         own = replace(recipe, threads=threads)
 
@@ -127,12 +127,12 @@ def compared(
 
 
 def bare_loop(
-    recipe: Recipe, data: Images, start: dict[str, np.ndarray], masks: dict[str, np.ndarray], threads: int
+    recipe: Recipe, data: Images, start: dict[str, torch.Tensor], masks: dict[str, np.ndarray], threads: int
 ) -> None:
     """Train as one would by hand: a step, then the weights times the mask; the test set once at the end."""
     torch.set_num_threads(threads)
     network = build_network(parse_architecture(recipe.model), seed=0)
-    network.load_state_dict({name: torch.from_numpy(array) for name, array in start.items()})
+    network.load_state_dict(start)
     held = [(network.get_parameter(name), torch.from_numpy(mask).float()) for name, mask in masks.items()]
     pixels, labels = torch.from_numpy(data.train_images), torch.from_numpy(data.train_labels)
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
@@ -151,15 +151,12 @@ def bare_loop(
 def rounds(folder: Path, recipe: Recipe, data: Images, n_runs: int) -> Iterator[Line]:
     """Time whole rounds, by method, beside the training in them."""
     run = folder / "run"
-    start = {
-        name: tensor.numpy()
-        for name, tensor in build_network(parse_architecture(recipe.model), seed=0).state_dict().items()
-    }
+    start = build_network(parse_architecture(recipe.model), seed=0).state_dict()
     from topoimp.checkpoint import write_arrays
 
     files = RunFiles(run).seed(0)
     files.folder.mkdir(parents=True)
-    write_arrays(files.initial, start, {})
+    write_arrays(files.initial, {name: tensor.numpy() for name, tensor in start.items()}, {})
     trained = retrain_network(recipe, data, seed=0, start=start, masks={}).final
     write_arrays(files.trained, trained, {})
     training: list[float] = []

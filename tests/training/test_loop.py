@@ -16,6 +16,10 @@ from topoimp.training.loop import (
 from topoimp.training.recipes import Recipe
 
 
+def as_tensors(weights):
+    return {name: torch.from_numpy(array) for name, array in weights.items()}
+
+
 def recipe(**changes):
     fields = {
         "model": "mlp:64-16-10",
@@ -160,7 +164,12 @@ def test_training_on_from_the_rewind_weights_arrives_where_training_did(digits, 
     trained = train_network(recipe(rewind_at=7, **options), digits, seed=0)
 
     again = retrain_network(
-        recipe(**options), digits, seed=0, start=trained.rewind, masks=ones_like(trained.rewind), from_step=7
+        recipe(**options),
+        digits,
+        seed=0,
+        start=as_tensors(trained.rewind),
+        masks=ones_like(trained.rewind),
+        from_step=7,
     )
 
     assert_same(again.started, trained.rewind)
@@ -173,7 +182,7 @@ def test_what_a_mask_does_not_keep_stays_zero_through_training(digits, trained, 
     rng = np.random.default_rng(0)
     masks = {name: rng.random(array.shape) < 0.3 for name, array in trained.initial.items() if array.ndim > 1}
 
-    retrained = retrain_network(recipe(**options), digits, seed=0, start=trained.initial, masks=masks)
+    retrained = retrain_network(recipe(**options), digits, seed=0, start=as_tensors(trained.initial), masks=masks)
 
     for name, mask in masks.items():
         assert_array_equal(retrained.started[name], np.where(mask, trained.initial[name], 0))
@@ -185,11 +194,11 @@ def test_weights_of_another_network_are_refused(digits, trained):
     other = {name: array for name, array in trained.initial.items() if name != "fc2.bias"}
 
     with pytest.raises(TrainingError, match=r"the weights to start from are not those of mlp:64-16-10: .*fc2\.bias"):
-        retrain_network(recipe(), digits, seed=0, start=other, masks={})
+        retrain_network(recipe(), digits, seed=0, start=as_tensors(other), masks={})
 
 
 def test_no_steps_are_left_after_the_last_one(digits, trained):
-    done = retrain_network(recipe(), digits, seed=0, start=trained.final, masks={}, from_step=30)
+    done = retrain_network(recipe(), digits, seed=0, start=as_tensors(trained.final), masks={}, from_step=30)
 
     assert_same(done.final, trained.final)
     assert done.end.train_loss is None
@@ -218,7 +227,7 @@ def test_a_residual_network_is_trained_augmented_and_held_to_its_mask(colours):
         if array.ndim == 4
     }
 
-    held = retrain_network(options, colours, seed=0, start=one.initial, masks=masks)
+    held = retrain_network(options, colours, seed=0, start=as_tensors(one.initial), masks=masks)
 
     assert_same(one.final, two.final)
     assert int(one.final["norm1.num_batches_tracked"]) == 2

@@ -12,7 +12,6 @@ from topoimp.checkpoint.writing import (
     bytes_of_copy,
     files_of_copy,
     laid_out,
-    read_arrays,
     write_arrays,
 )
 
@@ -29,7 +28,6 @@ __all__ = [
     "open_checkpoint",
     "other_files",
     "owned",
-    "read_arrays",
     "remove",
     "tensors_as_checkpoint",
     "write_arrays",

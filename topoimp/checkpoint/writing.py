@@ -14,7 +14,7 @@ import numpy as np
 
 from topoimp.checkpoint.finding import other_files
 from topoimp.checkpoint.header import BITS, HeaderError, TensorInfo, format_header
-from topoimp.checkpoint.reading import Checkpoint, TensorFile, open_checkpoint
+from topoimp.checkpoint.reading import Checkpoint, TensorFile
 from topoimp.errors import CheckpointError, OutputError
 from topoimp.kernels.threads import pieces
 
@@ -178,22 +178,6 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping
     with TensorWriter(path, laid_out(shapes), metadata) as writer:
         for name, array in arrays.items():
             writer.write(name, 0, np.ascontiguousarray(array))
-
-
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read all tensors of a checkpoint as arrays of the types that ``write_arrays`` knows.
-
-    Raises:
-        CheckpointError: if the checkpoint cannot be read, or a tensor has another type.
-    """
-    checkpoint = open_checkpoint(path)
-    dtypes = {name: np.dtype(dtype) for dtype, name in _NAMES.items()}
-    arrays: dict[str, np.ndarray] = {}
-    for name, tensor in checkpoint.tensors.items():
-        if tensor.dtype not in dtypes:
-            raise CheckpointError(f"{path}: tensor {name!r} is of type {tensor.dtype}; known are {', '.join(dtypes)}")
-        arrays[name] = checkpoint.stored(name).copy().view(dtypes[tensor.dtype]).reshape(tensor.shape)
-    return arrays
 
 
 def laid_out(shapes: Mapping[str, tuple[str, tuple[int, ...]]]) -> list[TensorInfo]:

@@ -1,7 +1,15 @@
-"""The built-in trainer as a round's trainer: a checkpoint and a mask in, a checkpoint out."""
+"""The built-in trainer: the checkpoint and mask of a round in, its trained checkpoint out.
 
-from topoimp.checkpoint import read_arrays, write_arrays
+Checkpoints are not written by ``safetensors.torch``: it writes metadata in another order in every process, so that two
+runs would not give the same bytes.
+"""
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from topoimp.checkpoint import write_arrays
 from topoimp.data import Images
+from topoimp.errors import CheckpointError
 from topoimp.kernels.threads import OnStep
 from topoimp.pruning.masks import read_masks
 from topoimp.rounds.training_task import Metrics, Retrain, TrainingTask
@@ -10,25 +18,23 @@ from topoimp.training.recipes import Recipe
 
 
 def built_in_trainer(recipe: Recipe, images: Images, *, from_step: int, on_step: OnStep) -> Retrain:
-    """Give what trains by a recipe.
-
-    Args:
-        recipe: how.
-        images: on what.
-        from_step: the step of the recipe whose weights each round starts from.
-        on_step: called after each step.
-    """
+    """Return the function that trains a round by a recipe, from the step whose weights the round starts from."""
 
     def retrain(task: TrainingTask) -> Metrics:
+        try:
+            start = load_file(task.init)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{task.init}: cannot be read: {error}") from error
         retrained = retrain_network(
             recipe,
             images,
             seed=task.seed,
-            start=read_arrays(task.init),
+            start=start,
             masks={name: mask.kept() for name, mask in read_masks(task.mask).items()},
             from_step=from_step,
             on_step=on_step,
         )
+
         metadata = {"format": "pt", "topoimp.model": recipe.model, "topoimp.data": images.name}
         write_arrays(task.started, retrained.started, metadata)
         write_arrays(task.out, retrained.final, {**metadata, "topoimp.round": str(task.number)})

@@ -119,7 +119,7 @@ def retrain_network(
     images: Images,
     *,
     seed: int,
-    start: Mapping[str, NDArray[np.generic]],
+    start: Mapping[str, torch.Tensor],
     masks: Mapping[str, BoolArray],
     from_step: int = 0,
     on_step: OnStep = lambda _step, _n_steps: None,
@@ -181,11 +181,10 @@ class _Run:
         architecture = parse_architecture(recipe.model, image=images.image, n_classes=images.n_classes)
         return _Run(recipe, images, seed, build_network(architecture, seed=seed))
 
-    def start_from(self, start: Mapping[str, NDArray[np.generic]], masks: Mapping[str, BoolArray]) -> None:
+    def start_from(self, start: Mapping[str, torch.Tensor], masks: Mapping[str, BoolArray]) -> None:
         """Give the network other weights, and hold a mask from now on."""
-        tensors = {name: torch.from_numpy(np.array(array)) for name, array in start.items()}
         try:
-            self._network.load_state_dict(tensors)
+            self._network.load_state_dict(start)
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise TrainingError(f"the weights to start from are not those of {self._recipe.model}: {reason}") from error
