@@ -84,9 +84,9 @@ def test_a_network_without_a_published_recipe_is_said():
     [
         ({"optimizer": "sgdd"}, "there is no optimizer 'sgdd'"),
         ({"schedule": "linear"}, "there is no schedules 'linear'"),
-        ({"epochs": "many"}, "a field is not what it should be"),
-        ({"epochs": 1.5}, "a field is not what it should be: epochs is 1.5; it must be a whole number"),
-        ({"batch_size": True}, "a field is not what it should be: batch_size is True; it must be a whole number"),
+        ({"epochs": "many"}, "a field has a wrong value"),
+        ({"epochs": 1.5}, "a field has a wrong value: epochs is 1.5; it must be a whole number"),
+        ({"batch_size": True}, "a field has a wrong value: batch_size is True; it must be a whole number"),
         ({"learning_rate": "fast"}, "learning_rate is 'fast'; it must be a number"),
         ({"momentum": False}, "momentum is False; it must be a number"),
         ({"augment": 1}, "augment is 1; it must be true or false"),
@@ -98,8 +98,8 @@ def test_a_network_without_a_published_recipe_is_said():
         ({"pruning": {"scope": 1}}, "scope is 1; it must be a text"),
         ({"pruning": {"layer_rates": {"fc*": True}}}, r"fc\* is True; it must be a number"),
         ({"pruning": {"layer_rates": [1]}}, r"layer_rates is \[1\]; it must be a table"),
-        ({"drops": 3}, "a field is not what it should be"),
-        ({"pruning": [1]}, "a field is not what it should be"),
+        ({"drops": 3}, "a field has a wrong value"),
+        ({"pruning": [1]}, "a field has a wrong value"),
         ({"epochs": -1}, "epochs is -1"),
     ],
 )

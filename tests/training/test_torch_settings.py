@@ -9,7 +9,7 @@ def test_a_device_is_found_or_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
     assert (device_of("auto"), device_of("cpu")) == ("cpu", "cpu")
-    with pytest.raises(OptionError, match="the device is cuda, and there is none here; the recipe must say cpu"):
+    with pytest.raises(OptionError, match="the device is cuda, and this machine has none; the recipe must name cpu"):
         device_of("cuda")
     with pytest.raises(OptionError, match="there is no device 'tpu'; known are auto, cpu and cuda"):
         device_of("tpu")

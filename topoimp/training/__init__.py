@@ -1,4 +1,4 @@
-"""Training small networks to study: their recipes, the networks in torch, and the loop that trains them.
+"""A recipe and images in, trained weights out: recipes, networks in torch, and the loop that trains them.
 
-``recipes`` is read without torch, and so is this package; the other modules import it.
+Importing this package or ``recipes`` does not import torch; the other modules do.
 """

@@ -1,4 +1,4 @@
-"""What becomes of images before a network sees them: standardised once, augmented batch by batch."""
+"""Images before training: standardised once, augmented batch by batch."""
 
 import numpy as np
 import torch
@@ -9,20 +9,21 @@ from topoimp.data import Images
 
 
 def standardised(images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Give training and test images shifted and scaled as brings the former's channels to mean 0 and deviation 1."""
+    """Return training and test images, shifted and scaled so that each training channel has mean 0 and deviation 1."""
     mean = images.train_images.mean(axis=(0, 2, 3), dtype=np.float64, keepdims=True)
     deviation = images.train_images.std(axis=(0, 2, 3), dtype=np.float64, keepdims=True)
     deviation[deviation == 0] = 1
-    shift, scale = mean.astype(np.float32), deviation.astype(np.float32)
+    shift = mean.astype(np.float32)
+    scale = deviation.astype(np.float32)
     return (images.train_images - shift) / scale, (images.test_images - shift) / scale
 
 
 _SHIFT = 4
-"""Pixels by which augmentation shifts an image at most, in either direction."""
+"""Largest shift of an image in augmentation, in pixels, in either direction."""
 
 
 def augmented(batch: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Give images shifted by some pixels, zeros coming in, and every other mirrored.
+    """Return images shifted at random, with zeros at the edges, each mirrored with probability 1/2.
 
     Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, section 4.2.
     """

@@ -8,12 +8,12 @@ from topoimp.training.recipes import Recipe
 
 
 def learning_rate_at(recipe: Recipe, step: int, n_steps: int) -> float:
-    """Give the learning rate of a step.
+    """Return the learning rate of a step.
 
     Args:
-        recipe: its schedule.
-        step: how many steps were made before.
-        n_steps: how many there are in all.
+        recipe: has the schedule.
+        step: number of the step, from 0.
+        n_steps: number of all steps.
     """
     rate = recipe.learning_rate
     if step < recipe.warmup:
@@ -27,9 +27,9 @@ def learning_rate_at(recipe: Recipe, step: int, n_steps: int) -> float:
 
 
 def fine_tuning(recipe: Recipe, n_images: int) -> Recipe:
-    """Give the recipe for training on from trained weights: all steps, at the learning rate that it ended with.
+    """Return the recipe that trains on from trained weights: all steps, at the last learning rate.
 
-    A cosine ends at 0; a tenth of its first learning rate is taken.
+    A cosine schedule ends at 0; its recipe trains on at a tenth of the first learning rate.
 
     Source: Renda, Frankle & Carbin, "Comparing Rewinding and Fine-tuning in Neural Network Pruning", ICLR 2020.
     """

@@ -1,9 +1,8 @@
 """The built-in trainer: a recipe and a data set in, initial, rewind and trained weights out.
 
-Training is repeatable bit for bit on one machine at an equal number of threads: the seed decides the initial weights,
-the order of the images and how they are augmented, and nothing else is random. A network can be trained under a mask:
-what the mask does not keep is zero from the beginning and gets no gradient, so that neither it nor the optimizer's
-momentum for it ever becomes anything else.
+Training repeats bit for bit on one machine at an equal number of threads: the seed decides the initial weights, the
+order of the images and their augmentation, and nothing else is random. A network can be trained under a mask: pruned
+weights are zero from the first step and get no gradient, so they and their momentum stay zero.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +25,7 @@ from topoimp.training.batches import augmented, standardised
 from topoimp.training.learning_rates import learning_rate_at
 from topoimp.training.models import build_network
 from topoimp.training.recipes import Recipe
-from topoimp.training.torch_settings import as_the_recipe_says, device_of
+from topoimp.training.torch_settings import device_of, torch_settings_of
 
 Weights = dict[str, NDArray[np.generic]]
 """A network's tensors by name."""
@@ -34,7 +33,7 @@ Weights = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class Epoch:
-    """How training stands: ``epoch`` 0 is the initial network, which has no training loss."""
+    """Losses and accuracy after an epoch; epoch 0 is the initial network, which has no training loss."""
 
     epoch: int
     step: int
@@ -43,13 +42,13 @@ class Epoch:
     test_accuracy: float
 
     def columns(self) -> dict[str, int | float | None]:
-        """Give the columns of a report."""
+        """Return the columns of a report."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gave."""
+    """Weights before training, at the rewind step and after training, and the epochs."""
 
     initial: Weights
     rewind: Weights
@@ -59,13 +58,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Retrained:
-    """What training under a mask gave.
-
-    Args:
-        started: what it went out from: the network's tensors before the first step.
-        final: what it arrived at.
-        end: how training stands then.
-    """
+    """Tensors before the first step and after the last one of training under a mask, and the last epoch."""
 
     started: Weights
     final: Weights
@@ -78,17 +71,17 @@ def train_network(
     """Train a network from its initial weights on cross-entropy.
 
     Args:
-        recipe: how.
-        images: on what.
-        seed: of the initial weights and of the order of the images.
-        on_step: called after each step.
+        recipe: the network and its training.
+        images: the data set.
+        seed: seed of the initial weights and of the order of the images.
+        on_step: called after each step with the steps done and their number.
 
     Raises:
-        OptionError: if the model does not take such images, the rewind step lies beyond the last one, or there is no
-            such device.
-        TrainingError: if the loss or a weight stops being finite, or batch norm meets a batch that it cannot normalise.
+        OptionError: if the model does not fit the images, the rewind step lies beyond the last one, or the machine
+            lacks the device.
+        TrainingError: if the loss or a weight stops being finite, or batch norm gets a batch that it cannot normalise.
     """
-    with as_the_recipe_says(recipe):
+    with torch_settings_of(recipe):
         run = _Run.of(recipe, images, seed)
         initial = rewind = run.weights()
         epochs = [run.tested(0, None)]
@@ -104,12 +97,12 @@ def train_network(
 
 
 def train_until(recipe: Recipe, images: Images, *, seed: int, step: int) -> Weights:
-    """Give the weights after so many steps of the recipe, as ``train_network`` passes them."""
-    with as_the_recipe_says(recipe):
+    """Return the weights that ``train_network`` has after a step of the recipe."""
+    with torch_settings_of(recipe):
         run = _Run.of(recipe, images, seed)
         reached = run.weights()
-        for now in run.steps(0):
-            if now.step == step:
+        for done in run.steps(0):
+            if done.step == step:
                 return run.weights()
         return reached
 
@@ -127,19 +120,19 @@ def retrain_network(
     """Train a network under a mask, from given weights.
 
     Args:
-        recipe: how.
-        images: on what.
-        seed: of the order of the images, which is that of ``train_network``.
-        start: by name, every tensor of the network.
-        masks: by name, which weights are kept, in the shape of the tensor; the others are set to 0 and stay there.
-        from_step: the step of the recipe to go on from: the rest of its steps are made.
-        on_step: called after each step.
+        recipe: the network and its training.
+        images: the data set.
+        seed: seed of the order of the images, which is that of ``train_network``.
+        start: every tensor of the network, by name.
+        masks: kept weights by tensor name, in the shape of the tensor; the others are set to 0 and stay 0.
+        from_step: step of the recipe after which training begins.
+        on_step: called after each step with the steps done and their number.
 
     Raises:
         OptionError: as ``train_network``.
         TrainingError: as ``train_network``, and if the tensors are not those of the network.
     """
-    with as_the_recipe_says(recipe):
+    with torch_settings_of(recipe):
         run = _Run.of(recipe, images, seed)
         run.start_from(start, masks)
         started = run.weights()
@@ -149,7 +142,7 @@ def retrain_network(
 
 @dataclass(frozen=True)
 class _Step:
-    """One step that was made: its number, the epoch that it is in, and its loss."""
+    """A finished step: its number, its epoch and its loss."""
 
     step: int
     epoch: int
@@ -157,7 +150,7 @@ class _Step:
 
 
 class _Run:
-    """A network that is being trained."""
+    """A network in training."""
 
     def __init__(self, recipe: Recipe, images: Images, seed: int, network: nn.Module) -> None:
         self._recipe, self._images, self._seed = recipe, images, seed
@@ -177,12 +170,12 @@ class _Run:
 
     @staticmethod
     def of(recipe: Recipe, images: Images, seed: int) -> "_Run":
-        """Build the recipe's network, with the initial weights of the seed."""
+        """Build the recipe's network with the initial weights of the seed."""
         architecture = parse_architecture(recipe.model, image=images.image, n_classes=images.n_classes)
         return _Run(recipe, images, seed, build_network(architecture, seed=seed))
 
     def start_from(self, start: Mapping[str, torch.Tensor], masks: Mapping[str, BoolArray]) -> None:
-        """Give the network other weights, and hold a mask from now on."""
+        """Replace the network's weights, and hold a mask from now on."""
         try:
             self._network.load_state_dict(start)
         except RuntimeError as error:
@@ -198,19 +191,19 @@ class _Run:
                 parameter.mul_(mask)
 
     def epochs(self, from_step: int, on_step: OnStep) -> Iterator[tuple[int, float]]:
-        """Train, and give each epoch with its mean training loss once it is over."""
+        """Train, and yield each epoch with its mean training loss."""
         losses = []
-        for now in self.steps(from_step):
-            losses.append(now.loss)
-            on_step(now.step, self._n_steps)
-            if now.step % self._per_epoch == 0:
+        for done in self.steps(from_step):
+            losses.append(done.loss)
+            on_step(done.step, self._n_steps)
+            if done.step % self._per_epoch == 0:
                 mean = float(torch.stack(losses).mean())
                 losses.clear()
-                self._check_finite(now.epoch, mean)
-                yield now.epoch, mean
+                self._check_finite(done.epoch, mean)
+                yield done.epoch, mean
 
     def steps(self, from_step: int) -> Iterator[_Step]:
-        """Train, step by step, from the one after ``from_step`` to the recipe's last."""
+        """Train, and yield each step, from the one after ``from_step`` to the recipe's last."""
         recipe, optimizer, network = self._recipe, self._optimizer, self._network
         network.train()
         step = from_step
@@ -224,7 +217,7 @@ class _Run:
                     optimizer.param_groups[0]["lr"] = learning_rate_at(recipe, step, self._n_steps)
                 optimizer.zero_grad(set_to_none=True)
                 loss = cross_entropy(self._scores(batch), self._labels[chosen])
-                loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
+                loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
                 for parameter, mask in self._held:
                     if parameter.grad is not None:
                         parameter.grad.mul_(mask)
@@ -234,7 +227,7 @@ class _Run:
 
     def _scores(self, batch: torch.Tensor) -> torch.Tensor:
         try:
-            return self._network(batch)  # type: ignore[no-any-return]  # torch does not say what a network gives
+            return self._network(batch)  # type: ignore[no-any-return]  # torch has no types here
         except ValueError as error:
             if len(batch) > 1:
                 raise
@@ -244,12 +237,12 @@ class _Run:
             ) from error
 
     def weights(self) -> Weights:
-        """Give a copy of the network's tensors."""
+        """Return a copy of the network's tensors."""
         return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self._network.state_dict().items()}
 
     @torch.no_grad()
     def tested(self, epoch: int, train_loss: float | None) -> Epoch:
-        """Give how well the network does on the test set."""
+        """Return loss and accuracy on the test set."""
         self._network.eval()
         labels = torch.from_numpy(self._images.test_labels)
         parts = self._test_pixels.split(1000)  # type: ignore[no-untyped-call]  # as above
@@ -257,7 +250,7 @@ class _Run:
         self._network.train()
         accuracy = int((scores.argmax(dim=1) == labels).sum()) / len(labels)
         loss = float(cross_entropy(scores, labels))
-        if not isfinite(loss):  # finite weights can give scores that are not
+        if not isfinite(loss):  # finite weights can have infinite scores
             raise self._diverged(epoch)
         return Epoch(epoch, epoch * self._per_epoch, train_loss, loss, accuracy)
 

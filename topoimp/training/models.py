@@ -1,4 +1,4 @@
-"""The networks themselves, in torch, with initial weights that depend on the seed alone."""
+"""An architecture and a seed in, a network in torch out."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from topoimp.architectures.parts import Block, Convolution, Dense, Norm, Operati
 
 
 def build_network(architecture: Architecture, *, seed: int) -> nn.Sequential:
-    """Give a network whose tensors are named as the architecture says: ``fc1.weight`` and so on.
+    """Return a network whose tensors have the names of the architecture, such as ``fc1.weight``.
 
-    It takes batches of shape (n, channels, height, width) and gives a score per class, shape (n, n_classes). Batch norm
-    adds its running statistics to the state, which the architecture does not list: they are not trained.
+    It maps batches of shape (n, channels, height, width) to scores of shape (n, n_classes). Its state also holds the
+    running statistics of batch norm, which are not trained. torch's global generator is not used.
 
     Args:
-        architecture: its parts, and how its initial weights are drawn; biases are 0, the factors of batch norm 1.
-        seed: of the initial weights. torch's own generator is left as it was.
+        architecture: the parts, and the distribution of the weights; biases are 0, the factors of batch norm 1.
+        seed: seed of the initial weights.
     """
-    with torch.random.fork_rng(devices=[]):  # modules draw weights as they are made; those are drawn anew below
+    with torch.random.fork_rng(devices=[]):  # torch draws weights here; the loop below replaces them
         network = _sequence(architecture.parts)
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
@@ -45,20 +45,20 @@ class ResidualBlock(nn.Module):
             self.shortcut = PaddedShortcut(block)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Give images of as many channels as the block's n_out, shape (n, n_out, height, width)."""
+        """Return images of shape (n, n_out, height, width)."""
         inner = relu(self.norm1(self.conv1(images)))
         return relu(self.norm2(self.conv2(inner)) + self.shortcut(images))
 
 
 class PaddedShortcut(nn.Module):
-    """Every stride-th pixel, with channels of zeros behind those that come in."""
+    """Shortcut without parameters: every stride-th pixel, and channels of zeros behind the input's channels."""
 
     def __init__(self, block: Block) -> None:
         super().__init__()
         self.stride, self.n_added = block.stride, block.n_out - block.n_in
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Give images of as many channels as the block's n_out, shape (n, n_out, height, width)."""
+        """Return images of shape (n, n_out, height, width)."""
         return pad(images[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.n_added))
 
 

@@ -1,8 +1,7 @@
-"""Recipes: everything that decides what training gives, the data and the seed aside; nothing here needs torch.
+"""Recipes: everything that decides the result of training but the data and the seed; nothing here needs torch.
 
-Named networks have a *canonical* recipe, that of the literature of lottery tickets, and a *quick* one, the same in
-fewer epochs. Any network has a *default* one, which depends on the data. A recipe also says how its networks are
-pruned where the user does not.
+Named networks have a *canonical* recipe, from the literature of lottery tickets, and a *quick* one, the same in fewer
+epochs. Every network has a *default* one, which depends on the data. A recipe also holds defaults for pruning.
 """
 
 from collections.abc import Mapping
@@ -22,14 +21,7 @@ _MOST = 1_000_000_000
 
 @dataclass(frozen=True)
 class PruningDefaults:
-    """How the networks of a recipe are pruned where the user does not say.
-
-    Args:
-        rate: share of the remaining weights that one round removes.
-        scope: a target per layer, or one for all.
-        layer_rates: by pattern, rates of layers that have their own.
-        exclude: patterns of layers that are not pruned.
-    """
+    """Defaults for pruning the networks of a recipe; the fields are those of ``PruningOptions``."""
 
     rate: float = 0.2
     scope: Scope = Scope.LAYER
@@ -39,25 +31,25 @@ class PruningDefaults:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what training gives, the data and the seed aside.
+    """Everything that decides the result of training but the data and the seed.
 
     Args:
-        model: as ``parse_architecture`` takes it.
+        model: a MODEL string, as in ``parse_architecture``.
         epochs: passes over the training set, at least 0.
         batch_size: images a step, at least 1.
         learning_rate: above 0.
         optimizer: Adam, or SGD with momentum.
-        momentum: of SGD, from 0 to below 1; Adam has none to be chosen.
+        momentum: momentum of SGD, from 0 to below 1; 0 for Adam.
         weight_decay: L2 penalty, at least 0.
-        schedule: of the learning rate.
-        drops: with the schedule ``steps``: the steps after which the learning rate falls to a tenth.
+        schedule: schedule of the learning rate.
+        drops: steps after which the schedule ``steps`` lowers the learning rate to a tenth.
         warmup: steps over which the learning rate rises from 0.
-        standardise: whether each channel of the images is shifted and scaled to mean 0 and deviation 1.
-        augment: whether training images are shifted by up to 4 pixels and mirrored, at random.
-        rewind_at: step after which the rewind weights are taken, from 0 (the initial ones) to the last step.
-        threads: of the processor, at least 1; more than there are cores count as all cores.
+        standardise: shift and scale each channel of the images to mean 0 and deviation 1.
+        augment: shift training images by up to 4 pixels and mirror them, at random.
+        rewind_at: step whose weights are the rewind weights, from 0 (the initial ones) to the last step.
+        threads: number of threads, at least 1; at most all cores are used.
         device: ``cpu`` or ``cuda``.
-        pruning: how its networks are pruned.
+        pruning: defaults for pruning its networks.
     """
 
     model: str
@@ -93,7 +85,7 @@ class Recipe:
             raise OptionError("drops are the steps, from 1, after which the schedule 'steps' lowers the learning rate")
 
     def n_steps(self, n_images: int) -> int:
-        """Give the number of steps on a training set of that size.
+        """Return the number of steps on a training set of ``n_images``.
 
         Raises:
             OptionError: if the rewind step lies beyond the last one.
@@ -104,23 +96,23 @@ class Recipe:
         return n_steps
 
     def steps_of_epoch(self, n_images: int) -> int:
-        """Give the number of steps of one pass over a training set of that size."""
+        """Return the number of steps of one epoch."""
         return -(-n_images // self.batch_size)
 
     def plain(self) -> dict[str, str | int | float | bool | list[int]]:
-        """Give what a file says of it: every field but the defaults of pruning, as plain values."""
+        """Return every field but ``pruning`` as plain values, as a file holds them."""
         plain = {name: value for name, value in asdict(self).items() if name != "pruning"}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
 
 def recipe_from(texts: Mapping[str, object]) -> Recipe:
-    """Give the recipe that a file's fields describe, unknown ones aside.
+    """Return the recipe in a file's fields; unknown fields are ignored.
 
     Args:
-        texts: as ``Recipe.plain`` gives them, with a table ``pruning``.
+        texts: the fields of ``Recipe.plain``, and a table ``pruning``.
 
     Raises:
-        OptionError: if a field is missing, or is not what it should be.
+        OptionError: if a field is missing, or has a wrong type or value.
     """
     known = {each.name for each in fields(Recipe)}
     values = {name: value for name, value in texts.items() if name in known}
@@ -135,7 +127,7 @@ def recipe_from(texts: Mapping[str, object]) -> Recipe:
         values["pruning"] = _pruning_from(values.get("pruning", {}))
         return Recipe(**values)  # type: ignore[arg-type]  # checked above
     except (TypeError, ValueError, AttributeError) as error:
-        raise OptionError(f"a field is not what it should be: {error}") from error
+        raise OptionError(f"a field has a wrong value: {error}") from error
 
 
 def _pruning_from(table: object) -> PruningDefaults:
@@ -160,7 +152,7 @@ _KINDS: dict[str, type | UnionType] = {
     **dict.fromkeys(("standardise", "augment"), bool),
     "device": str,
 }
-"""By field, what its value is in a file."""
+"""Type of each field in a file."""
 
 
 def _check_kinds(values: Mapping[str, object], kinds: Mapping[str, type | UnionType]) -> None:
@@ -183,7 +175,7 @@ def _table(name: str, found: object) -> Mapping[str, Any]:
 
 
 def _is(value: object, kind: type | UnionType) -> bool:
-    """Whether a value is of a kind; true and false are no numbers."""
+    """Whether a value has a type; true and false are no numbers."""
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
@@ -191,15 +183,10 @@ _WORDS: dict[type | UnionType, str] = {int: "a whole number", _NUMBER: "a number
 
 
 def recipe_for(model: str, data: str, kind: Recipes) -> Recipe:
-    """Give the recipe of that kind for a network on some data.
-
-    Args:
-        model: as ``parse_architecture`` takes it.
-        data: the data set.
-        kind: which of its recipes.
+    """Return the default, canonical or quick recipe of a network on a data set.
 
     Raises:
-        OptionError: if the network has no recipe of that kind.
+        OptionError: if the network has no such recipe.
     """
     if kind is Recipes.DEFAULT:
         epochs, batch_size, learning_rate = _BY_DATA.get(data, _BY_DATA[Data.FASHION_MNIST.value])
@@ -215,7 +202,7 @@ def recipe_for(model: str, data: str, kind: Recipes) -> Recipe:
 
 
 def data_of_recipe(model: str) -> Data | None:
-    """Give the data set that a network's canonical recipe was published for, if it has one."""
+    """Return the data set of a network's canonical recipe; None if it has none."""
     return _CANONICAL[model].data if model in _CANONICAL else None
 
 
@@ -225,7 +212,7 @@ _BY_DATA: dict[str, tuple[int, int, float]] = {
     Data.FASHION_MNIST.value: (12, 60, 1.2e-3),
     Data.CIFAR10.value: (12, 60, 3e-4),
 }
-"""Epochs, batch size and learning rate of Adam where no published recipe is asked for."""
+"""Epochs, batch size and learning rate of Adam in the default recipe."""
 
 
 @dataclass(frozen=True)

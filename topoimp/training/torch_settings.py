@@ -1,4 +1,4 @@
-"""How torch computes: on which device, with how many threads, and so that it repeats itself."""
+"""Settings of torch: device, threads, and repeatable sums."""
 
 import os
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from topoimp.training.recipes import Recipe
 
 
 def device_of(device: str) -> str:
-    """Give the device that a word means: ``auto`` is CUDA where there is any.
+    """Return the device that a word names; ``auto`` is CUDA where it exists, else the processor.
 
     Raises:
-        OptionError: if there is no such device.
+        OptionError: if this machine has no such device.
     """
     has_cuda = torch.cuda.is_available()
     if device == "auto":
@@ -23,20 +23,21 @@ def device_of(device: str) -> str:
     if device not in ("cpu", "cuda"):
         raise OptionError(f"there is no device {device!r}; known are auto, cpu and cuda")
     if device == "cuda" and not has_cuda:
-        raise OptionError("the device is cuda, and there is none here; the recipe must say cpu")
+        raise OptionError("the device is cuda, and this machine has none; the recipe must name cpu")
     return device
 
 
 @contextmanager
-def as_the_recipe_says(recipe: Recipe) -> Iterator[None]:
-    """Have torch compute as the recipe says, and as it did before once that is over."""
-    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+def torch_settings_of(recipe: Recipe) -> Iterator[None]:
+    """Apply the recipe's threads and device to torch within the context."""
+    n_threads = torch.get_num_threads()
+    is_deterministic = torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(min(recipe.threads, available_threads()))
     if recipe.device == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, cuBLAS does not repeat its sums
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS needs it for repeatable sums
         torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
-        torch.use_deterministic_algorithms(deterministic)
+        torch.set_num_threads(n_threads)
+        torch.use_deterministic_algorithms(is_deterministic)
