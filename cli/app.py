@@ -1,16 +1,14 @@
 """The program ``topoimp``: its commands, and what becomes of errors.
 
 Exit status: 0 done; 1 a file or tensor cannot be used; 2 wrong command or option values; 3 a gate did not hold; 4 what
-was written failed its verification; 70 a bug of ours; 130 interrupted.
+was written failed its verification; 70 a bug of ours; 130 ended by Ctrl-C, 143 by SIGTERM.
 """
 
 import io
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -20,6 +18,7 @@ from topoimp.errors import GateError, OptionError, TopoimpError, VerificationErr
 from .barcode import barcode
 from .bound import bound
 from .compare import compare
+from .interruption import end_on_signals, ignore_signals
 from .messages import flags_of, with_flags
 from .output import ReaderGoneError, error_line, write
 from .prune import prune
@@ -62,7 +61,6 @@ EXIT_STATUS: tuple[tuple[type[TopoimpError], int], ...] = (
 )
 """The first that fits counts."""
 BUG = 70
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,15 +76,19 @@ def main(arguments: Sequence[str]) -> int:
         for message in error.args:  # several gates may not hold
             error_line(with_flags(str(message), flags))
         return next(status for kind, status in EXIT_STATUS if isinstance(error, kind))
-    except (ReaderGoneError, SystemExit):  # typer exits where it finds a pipe closed
+    except ReaderGoneError:
         return 0
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except SystemExit as ending:  # of a signal, or of typer with status 1 where it finds a pipe closed
+        return 0 if ending.code == 1 else _status(ending.code)
     except Exception:
         sys.excepthook(*sys.exc_info())
         error_line("this is a defect of topoimp; the lines above say where")
         return BUG
-    return status if isinstance(status, int) else 0
+    return _status(status)
+
+
+def _status(returned: object) -> int:
+    return returned if isinstance(returned, int) else 0
 
 
 def run() -> None:
@@ -94,21 +96,15 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
-    signal.signal(signal.SIGTERM, _stop)
     try:
+        end_on_signals()
         status = main(sys.argv[1:])
-        for interruption in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(interruption, signal.SIG_IGN)  # all is done
-    except KeyboardInterrupt:  # in the moment between the two
-        status = INTERRUPTED
+        ignore_signals()  # everything is written
+    except SystemExit as ending:  # of a signal before or after main
+        status = _status(ending.code)
+
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.flush()
-    # All is written or cleaned up. An orderly exit would take its time, and wait for threads that were interrupted in
-    # the middle of things.
+    # An orderly exit would take its time, and wait for threads that still run.
     os._exit(status)
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> None:
-    """End as after Ctrl-C, so that nothing half-written is left behind."""
-    raise KeyboardInterrupt

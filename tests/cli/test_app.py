@@ -4,10 +4,8 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -127,26 +125,6 @@ def test_a_closed_pipe_is_quiet(lenet):
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
 
     assert (done.stdout, without_compiling(done.stderr)) == ("0\n", "")
-
-
-@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_exits_with_130_and_leaves_nothing_half_written(tmp_path, signal_sent):
-    from topoimp.checkpoint import write_arrays
-
-    weight = np.random.default_rng(0).normal(size=(1500, 1500)).astype(np.float32)
-    write_arrays(tmp_path / "model.safetensors", {f"w{k}": weight for k in range(4)}, {})
-    process = subprocess.Popen(
-        [*PROGRAM, "prune", tmp_path / "model.safetensors", "--rounds", "40"], stderr=subprocess.PIPE
-    )
-    deadline = time.monotonic() + 60
-    while len(list(tmp_path.iterdir())) == 1 and time.monotonic() < deadline:  # until the temporary files are there
-        time.sleep(0.01)
-
-    process.send_signal(signal_sent)
-    process.communicate(timeout=60)
-
-    assert process.returncode == 130
-    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
 
 def test_a_full_stdout_is_one_line(lenet):

@@ -52,6 +52,7 @@ class Staging:
         self._syncing: Future[None] | None = None
 
     def __enter__(self) -> "Staging":
+        _open.add(self)
         try:
             for target in self._targets:
                 self._begin(target)
@@ -159,11 +160,25 @@ class Staging:
             partial.replace(target)
 
     def _clean_up(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)  # a sync can take long, and may go on without its file
+        self._remove_partial()
+        self._locks.close()
+        _open.discard(self)
+
+    def _remove_partial(self) -> None:
         for target in self._targets:
             with suppress(OSError):
                 remove(self.partial(target))
-        self._locks.close()
+
+
+_open: set[Staging] = set()
+"""The contexts that this process is in."""
+
+
+def remove_partial_outputs() -> None:
+    """Remove the partial outputs of this process, which is about to end without leaving its contexts."""
+    for staging in list(_open):
+        staging._remove_partial()
 
 
 PARTIAL = ".partial-"
