@@ -130,7 +130,7 @@ def test_with_ties_the_order_keeps_fewer_than_a_threshold_would():
     layer = as_layer(np.ones((2, 2)))
     forest = spanning_forest(layer)
 
-    assert magnitude_safe_count(layer, forest) == 3
+    assert magnitude_safe_count(layer, forest, threads=2) == 3
     assert [np.count_nonzero(layer.strengths() >= t) for t in (forest.weakest, np.nextafter(1, 2))] == [4, 0]
 
 

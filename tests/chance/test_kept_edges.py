@@ -18,7 +18,7 @@ DENSITIES = st.lists(st.sampled_from([0.0, 0.001, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0
 
 def kept(weight, *densities):
     layer = as_layer(weight)
-    return kept_edges_of(layer, info_of(layer), spanning_forest(layer), densities)
+    return kept_edges_of(layer, info_of(layer), spanning_forest(layer), densities, threads=1)
 
 
 @given(weights(), DENSITIES)
@@ -122,7 +122,7 @@ def test_kernels_have_no_densities():
     layer = by_channel(as_layer(np.ones((2, 4))), 2)
 
     with pytest.raises(OptionError, match="the view is channel; densities are of weights, and need the view matrix"):
-        kept_edges_of(layer, info_of(layer), spanning_forest(layer), [0.5])
+        kept_edges_of(layer, info_of(layer), spanning_forest(layer), [0.5], threads=1)
 
 
 def test_a_random_mask_is_in_one_piece_as_likely_as_the_live_block_is():

@@ -55,15 +55,17 @@ def test_a_layer_agrees_with_itself(seed, n_rows, n_columns, kind):
     layer = as_layer(make_weight(seed, n_rows, n_columns, kind))
     n_edges = int(np.count_nonzero(layer.edges()))
 
-    assert agreement_of(layer, layer) == Agreement(n_edges, 0, 0.0)
-    assert agreement_of(layer, layer).is_masked(n_edges)
+    assert agreement_of(layer, layer, threads=1) == Agreement(n_edges, 0, 0.0)
+    assert agreement_of(layer, layer, threads=1).is_masked(n_edges)
 
 
 @given(SEEDS, SIZES, SIZES)
 def test_the_sign_of_a_weight_does_not_matter(seed, n_rows, n_columns):
     one, other = (make_weight(seed + k, n_rows, n_columns, "normal") for k in (0, 1))
 
-    assert agreement_of(as_layer(one), as_layer(other)) == agreement_of(as_layer(-one), as_layer(other))
+    assert agreement_of(as_layer(one), as_layer(other), threads=1) == agreement_of(
+        as_layer(-one), as_layer(other), threads=1
+    )
 
 
 @given(SEEDS, SIZES, SIZES, st.floats(0, 1))
@@ -71,7 +73,7 @@ def test_a_layer_under_a_mask_is_recognised(seed, n_rows, n_columns, share):
     weight = make_weight(seed, n_rows, n_columns, "normal")
     masked = weight * (np.random.default_rng(seed).random(weight.shape) < share)
 
-    assert agreement_of(as_layer(weight), as_layer(masked)).is_masked(np.count_nonzero(masked))
+    assert agreement_of(as_layer(weight), as_layer(masked), threads=1).is_masked(np.count_nonzero(masked))
 
 
 @given(SEEDS, SIZES, SIZES, st.sampled_from(KINDS), st.sampled_from(KINDS))
@@ -111,17 +113,17 @@ def test_every_piece_is_told_of_before_and_after_it_is_looked_at():
 def test_by_hand():
     here, there = as_layer(np.array([[3.0, 1.0], [2.0, 0.5]])), as_layer(np.array([[3.0, 0.0], [-1.5, 0.5]]))
 
-    assert agreement_of(here, there) == Agreement(n_both=3, n_changed=1, largest_difference=1.0)
+    assert agreement_of(here, there, threads=1) == Agreement(n_both=3, n_changed=1, largest_difference=1.0)
     assert_array_equal(here.codes, as_layer(np.array([[3.0, 1.0], [2.0, 0.5]])).codes)
 
 
 def test_a_single_weight():
-    assert agreement_of(as_layer(np.array([[-2.0]])), as_layer(np.array([[0.5]]))) == Agreement(1, 1, 1.5)
+    assert agreement_of(as_layer(np.array([[-2.0]])), as_layer(np.array([[0.5]])), threads=1) == Agreement(1, 1, 1.5)
 
 
 def test_other_shapes_are_refused():
     with pytest.raises(LayerError, match=r"layer 'b' of shape \(3, 2\) cannot be held against one of \(2, 3\)"):
-        agreement_of(as_layer(np.ones((2, 3))), as_layer(np.ones((3, 2)), name="b"))
+        agreement_of(as_layer(np.ones((2, 3))), as_layer(np.ones((3, 2)), name="b"), threads=1)
 
 
 @pytest.mark.parametrize(

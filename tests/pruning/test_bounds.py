@@ -42,7 +42,7 @@ def bound_of(weight):
 def test_the_safe_count_keeps_the_barcode_and_one_weight_fewer_does_not(weight):
     layer = as_layer(weight)
     barcode = barcode_of_forest(spanning_forest(layer))
-    count = magnitude_safe_count(layer, spanning_forest(layer))
+    count = magnitude_safe_count(layer, spanning_forest(layer), threads=2)
 
     def is_kept(k):
         return barcode_of_forest(spanning_forest(masked_layer(layer, keep_strongest(weight, k)))).equals(barcode)
@@ -78,7 +78,7 @@ def test_the_floor_is_the_size_of_the_forest_and_the_forest_alone_has_the_barcod
 def test_the_binding_vertex_is_alone_until_the_last_edge_enters(weight):
     layer, forest = as_layer(weight), spanning_forest(as_layer(weight))
     vertex = binding_vertex(forest)
-    before = keep_strongest(weight, magnitude_safe_count(layer, forest) - 1) if len(forest.indices) else None
+    before = keep_strongest(weight, magnitude_safe_count(layer, forest, threads=2) - 1) if len(forest.indices) else None
     row, column = divmod(int(forest.indices[-1]), weight.shape[1]) if len(forest.indices) else (None, None)
 
     if vertex is None:

@@ -69,7 +69,7 @@ def test_counts_are_exact_in_every_number_format(name):
     layer = layer_of(codes, number_format)
     asked = np.concatenate([layer.strengths().ravel()[:50], [0.0, np.inf, 5e-324]])
 
-    counts = count_reaching(layer, asked)
+    counts = count_reaching(layer, asked, threads=2)
 
     assert counts.tolist() == [int(((layer.strengths() >= s) & layer.edges()).sum()) for s in asked]
 

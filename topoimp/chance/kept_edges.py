@@ -20,7 +20,6 @@ from topoimp.chance.shuffling import live_shape
 from topoimp.chance.simulation import FEW_TIES, forest_edges_by_chance, simulated_forest_edges_iid
 from topoimp.choices import Method
 from topoimp.errors import OptionError
-from topoimp.kernels.threads import thread_count
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import InHand
@@ -78,7 +77,7 @@ def kept_edges_of(
     densities: Sequence[float],
     *,
     seed: int = 0,
-    threads: int | None = None,
+    threads: int,
 ) -> list[KeptEdges]:
     """Give how much of its forest a layer keeps at some densities, in the order given.
 
@@ -91,14 +90,13 @@ def kept_edges_of(
         forest: its maximum spanning forest.
         densities: each in [0, 1].
         seed: of the simulations, where the number without structure has to be simulated; at least 0.
-        threads: how many cores to use; all if None. The result does not depend on it.
+        threads: number of cores to use, at least 1. The result does not depend on it.
 
     Raises:
         OptionError: if a density is out of range, or the layer is in the view ``channel``, whose edges are no weights.
     """
     if layer.parallel is not None:
         raise OptionError("the view is channel; densities are of weights, and need the view matrix")
-    threads = thread_count(threads)
     targets = [min(round_half_up(share * layer.n_weights), forest.n_edges) for share in exact_densities(densities)]
     rule = rule_for([info], Method.MAGNITUDE, seed)
     keeps = keep_each([info], {info.name: forest}, targets, rule, InHand(layer, threads))

@@ -164,7 +164,7 @@ def _forest_edges_within(layer: Layer, live_rows: BoolArray, used: BoolArray) ->
     if len(rows) == 0:
         return 0
     part = Layer(layer.name, layer.codes[rows], layer.number_format, layer.origin)
-    return len(spanning_forest(part).indices)
+    return len(spanning_forest(part, threads=1).indices)
 
 
 def _live(forest: Forest) -> tuple[BoolArray, BoolArray]:

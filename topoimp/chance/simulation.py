@@ -132,7 +132,7 @@ def shuffled_forest_edges(
         LayerError: if a weight is NaN or infinite.
     """
     shuffle = chosen(Shuffle, shuffle)
-    forest = spanning_forest(layer) if forest is None else forest
+    forest = spanning_forest(layer, threads=1) if forest is None else forest
     drawing = shuffled(layer, forest, strongest_of(layer, forest, n_kept), shuffle)
     return _simulated(drawing, n_kept, n_simulations, seed, layer.name)
 
@@ -182,7 +182,7 @@ def forest_edges_by_chance(
         OptionError: if a number is outside its range.
         LayerError: if a weight is NaN or infinite.
     """
-    forest = spanning_forest(layer) if forest is None else forest
+    forest = spanning_forest(layer, threads=1) if forest is None else forest
     top = strongest_of(layer, forest, n_kept)
     n_rows, n_columns = live_shape(forest)
     iid = None

@@ -13,7 +13,7 @@ from topoimp.arrays import CodeArray
 from topoimp.checkpoint.number_format import BF16, F8_E4M3, F8_E5M2, F16, F32, F64, NumberFormat, common_bits
 from topoimp.errors import LayerError
 from topoimp.kernels.comparing import compare_weights, compare_wide_weights
-from topoimp.kernels.threads import PIECE, in_parallel, pieces, thread_count
+from topoimp.kernels.threads import PIECE, in_parallel, pieces
 from topoimp.layers.layer import Layer
 from topoimp.topology.forest import Forest
 
@@ -47,7 +47,7 @@ def agreement_of(
     layer: Layer,
     other: Layer,
     *,
-    threads: int | None = None,
+    threads: int,
     before: Piece = lambda _start, _stop: None,
     after: Piece = lambda _start, _stop: None,
 ) -> Agreement:
@@ -58,7 +58,7 @@ def agreement_of(
     Args:
         layer: one of them.
         other: the other, of the same shape; its type may differ, which takes longer.
-        threads: how many cores to use; all if None. The result does not depend on it.
+        threads: number of cores to use, at least 1. The result does not depend on it.
         before: told of a piece that will be looked at, so that it can be fetched; by several threads.
         after: told of a piece that has been, so that its memory can be given back.
 
@@ -66,7 +66,8 @@ def agreement_of(
         LayerError: if the shapes differ.
 
     >>> from topoimp.layers.layer import as_layer
-    >>> agreement_of(as_layer(np.array([[3.0, 1.0], [2.0, 0.5]])), as_layer(np.array([[3.0, 0.0], [-1.5, 0.5]])))
+    >>> one = as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))
+    >>> agreement_of(one, as_layer(np.array([[3.0, 0.0], [-1.5, 0.5]])), threads=1)
     Agreement(n_both=3, n_changed=1, largest_difference=1.0)
     """
     if layer.codes.shape != other.codes.shape or layer.n_weights != other.n_weights:
@@ -83,7 +84,7 @@ def agreement_of(
             after(first, end)
         return _together(found)
 
-    return _together(in_parallel(look, layer.n_weights, thread_count(threads), unit=PIECE))
+    return _together(in_parallel(look, layer.n_weights, threads, unit=PIECE))
 
 
 def n_shared_edges(one: Forest, other: Forest) -> int:

@@ -1,11 +1,16 @@
-"""How work is split over the processor's cores: into fixed parts, whose results come back in order."""
+"""How work is split over the processor's cores: into fixed parts, whose results come back in order.
+
+Work inside a worker thread runs in place: it never waits for the pool that it fills.
+"""
 
 import os
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
+from types import TracebackType
 from typing import Generic, TypeVar
 
 from topoimp.errors import OptionError
@@ -20,12 +25,12 @@ PIECE = 1 << 19
 
 
 def available_threads() -> int:
-    """Give how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def thread_count(threads: int | None) -> int:
-    """Give the number of threads asked for; all cores if None.
+    """Return the number of threads to use; all cores if None.
 
     Raises:
         OptionError: if it is below 1.
@@ -36,68 +41,79 @@ def thread_count(threads: int | None) -> int:
 
 
 def in_parallel(work: Callable[[int, int], Result], n_items: int, threads: int, *, unit: int = 1) -> list[Result]:
-    """Run work(start, stop) on consecutive parts of n_items, one per thread, and give the results in order.
+    """Run work(start, stop) on consecutive parts of n_items, one per thread, and return the results in order.
 
     Args:
-        work: must release the interpreter's lock to gain anything.
-        n_items: what is split.
-        threads: at most so many parts; 1 runs in this thread.
+        work: gains from threads only where it releases the interpreter's lock.
+        n_items: number of items to split.
+        threads: largest number of parts; with 1, and inside a worker, the calling thread does everything.
         unit: parts begin at multiples of it.
     """
-    edges = _part_edges(n_items, threads, unit)
+    edges = _part_edges(n_items, _usable(threads), unit)
     if len(edges) <= 2:
         return [work(0, n_items)]
+
     first, *others = pairwise(edges)
     futures = [_pool(threads).submit(work, *part) for part in others]
     try:
-        # This thread works too: waking one fewer is noticed where a layer is read in milliseconds.
+        # The calling thread works too: waking one thread fewer shows where a layer is read in milliseconds.
         result = work(*first)
     finally:
-        wait(futures)  # nobody may still look at the weights when the caller is told of an error
+        wait(futures)  # no thread may still read the weights when the caller gets an error
     return [result, *(future.result() for future in futures)]
 
 
 class Window(Generic[Result]):
-    """Work that is done by several threads, as much of it at a time as a size allows, oldest first.
+    """A context in which threads work side by side, on as much at a time as a size allows, oldest first.
 
-    If something fails, what has not begun is left out, what runs is waited for, and the error of the first that failed
-    is raised by ``add`` or ``finish``.
+    ``results`` is complete at the end of the context. After an error, work that has not begun is left out and running
+    work is waited for; then the error of the oldest work that failed is raised.
 
     Args:
-        threads: how many at a time; 1 works in this thread.
-        size: of all that is worked on at a time; anything larger is worked on alone.
+        threads: number of workers; with 1, and inside a worker, the calling thread works.
+        size: limit on the sizes of all running work together; anything larger runs alone.
     """
 
     def __init__(self, threads: int, size: int) -> None:
-        self.found: dict[str, Result] = {}
-        self._threads, self._size, self._in_work = threads, size, 0
+        self.results: dict[str, Result] = {}
+        self._threads = _usable(threads)
+        self._size = size
+        self._size_running = 0
         self._running: deque[tuple[str, int, Future[Result]]] = deque()
 
+    def __enter__(self) -> "Window[Result]":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self.finish()
+        finally:
+            _end(future for _, _, future in self._running)
+
     def add(self, name: str, size: int, work: Callable[[], Result]) -> None:
-        """Have work() done, once there is room for it; ``found`` has its result under a name once all is finished."""
+        """Run work() once its size fits; its result comes under the name."""
         if self._threads == 1:
-            self.found[name] = work()
+            self.results[name] = work()
             return
-        while self._running and self._in_work + size > self._size:
+
+        while self._running and self._size_running + size > self._size:
             self._finish_oldest()
         self._running.append((name, size, _pool(self._threads).submit(work)))
-        self._in_work += size
+        self._size_running += size
 
     def finish(self) -> None:
-        """Wait for everything."""
+        """Wait for all work that was added."""
         while self._running:
             self._finish_oldest()
 
     def _finish_oldest(self) -> None:
-        name, size, future = self._running.popleft()
-        try:
-            self.found[name] = future.result()
-        except BaseException:
-            for _, _, other in self._running:
-                other.cancel()
-            wait([other for _, _, other in self._running])
-            raise
-        self._in_work -= size
+        name, size, future = self._running[0]
+        self.results[name] = future.result()
+        self._running.popleft()
+        self._size_running -= size
 
 
 def pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
@@ -114,6 +130,30 @@ def _part_edges(n_items: int, n_parts: int, unit: int) -> Sequence[int]:
     return sorted({min(n_items, unit * (n_units * k // n_parts)) for k in range(n_parts + 1)} | {0, n_items})
 
 
+def _end(futures: Iterable[Future[Result]]) -> None:
+    """Cancel the work that has not begun, and wait for the rest."""
+    futures = list(futures)
+    for future in futures:
+        future.cancel()
+    wait(futures)
+
+
+_this_thread = threading.local()
+
+
+def _become_worker() -> None:
+    _this_thread.is_worker = True
+
+
+def _usable(threads: int) -> int:
+    """Return 1 inside a worker: if workers waited for places in their pool, all could wait for ever."""
+    return 1 if getattr(_this_thread, "is_worker", False) else threads
+
+
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="topoimp")
+    return ThreadPoolExecutor(threads, thread_name_prefix="topoimp", initializer=_become_worker)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked process has no threads but its own

@@ -91,15 +91,15 @@ class LayerStream:
         infos = self.layers.in_reading_order()
         fetching = _Fetching(self.layers, infos)
         window: Window[Result] = Window(self.threads, SIDE_BY_SIDE)
-        for info in infos:
-            fetching.go_on(info)
-            if _n_bytes(info) < LARGE and len(infos) >= self.threads:
-                window.add(info.name, _n_bytes(info), partial(self._look, look, info, 1))
-            else:
-                window.finish()
-                window.found[info.name] = self._look(look, info, self.threads)
-        window.finish()
-        return {name: window.found[name] for name in self.layers.by_name}
+        with window:
+            for info in infos:
+                fetching.go_on(info)
+                if _n_bytes(info) < LARGE and len(infos) >= self.threads:
+                    window.add(info.name, _n_bytes(info), partial(self._look, look, info, 1))
+                else:
+                    window.finish()
+                    window.results[info.name] = self._look(look, info, self.threads)
+        return {name: window.results[name] for name in self.layers.by_name}
 
     def _look(self, look: Look[Result], info: LayerInfo, threads: int) -> Result:
         layer = self.layers.read(info)

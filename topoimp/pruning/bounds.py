@@ -157,7 +157,7 @@ class LayerBound:
         return None if self.tau is None else self.certificate == self.tau
 
 
-def layer_bound(layer: Layer, forest: Forest, *, threads: int | None = None) -> LayerBound:
+def layer_bound(layer: Layer, forest: Forest, *, threads: int = 1) -> LayerBound:
     """Return how far a layer can be pruned, from its weights and its maximum spanning forest.
 
     In the view ``channel`` the counts are of weights, and the first strongest weight of a kernel stands for its edge.
@@ -169,14 +169,14 @@ def layer_bound(layer: Layer, forest: Forest, *, threads: int | None = None) -> 
         n_components=forest.n_components,
         floor=len(forest.indices),
         tau=forest.weakest,
-        safe_count=magnitude_safe_count(layer, forest, threads=threads),
+        safe_count=magnitude_safe_count(layer, forest, threads=thread_count(threads)),
         vertex=binding_vertex(forest),
         last=_last_weight(layer, forest),
         certificate=certificate_of(forest),
     )
 
 
-def magnitude_safe_count(layer: Layer, forest: Forest, *, threads: int | None = None) -> int:
+def magnitude_safe_count(layer: Layer, forest: Forest, *, threads: int) -> int:
     """Return the fewest strongest weights that keep a layer's barcode: the position of its forest's last edge.
 
     With ties this can be fewer than a threshold on |w| would keep, as equal strengths are ordered by index. A layer
@@ -187,7 +187,7 @@ def magnitude_safe_count(layer: Layer, forest: Forest, *, threads: int | None = 
         return 0
     n_bits = common_bits([layer.number_format])
     rank = int(ranks_of(forest.strengths[-1:], n_bits)[0])
-    return count_by_strength(layer, Cut(rank, last), n_bits=n_bits, threads=thread_count(threads))
+    return count_by_strength(layer, Cut(rank, last), n_bits=n_bits, threads=threads)
 
 
 def _last_weight(layer: Layer, forest: Forest) -> int | None:

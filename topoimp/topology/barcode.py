@@ -102,9 +102,9 @@ def scale_of_convention(convention: NeuralPersistence) -> Scale:
     return Scale.LAYER if convention is NeuralPersistence.BALWANI else Scale.NETWORK
 
 
-def barcode_of(layer: Layer) -> Barcode:
-    """Give the barcode of a layer."""
-    return barcode_of_forest(spanning_forest(layer))
+def barcode_of(layer: Layer, *, threads: int = 1) -> Barcode:
+    """Return the barcode of a layer, found by so many threads."""
+    return barcode_of_forest(spanning_forest(layer, threads=threads))
 
 
 def barcode_of_forest(forest: Forest) -> Barcode:

@@ -51,9 +51,7 @@ class BettiNumbers:
     beta1: IndexArray
 
 
-def betti_curve(
-    layer: Layer, forest: Forest, levels: Sequence[float], *, unit: Unit, threads: int | None = None
-) -> BettiNumbers:
+def betti_curve(layer: Layer, forest: Forest, levels: Sequence[float], *, unit: Unit, threads: int = 1) -> BettiNumbers:
     """Give the Betti numbers of a layer at some levels; exact.
 
     Args:
@@ -61,7 +59,7 @@ def betti_curve(
         forest: of the layer.
         levels: at least 0, in any order; at 0 all edges are there.
         unit: what strengths are divided by.
-        threads: how many cores to use; all if None. The result does not depend on it.
+        threads: number of cores to use, at least 1. The result does not depend on it.
 
     Raises:
         OptionError: if a level is negative or no finite number.
@@ -72,6 +70,7 @@ def betti_curve(
     >>> betti_curve(layer, spanning_forest(layer), [1, 0.5, 0], unit=Unit(1.0, 4.0)).beta0
     array([3, 1, 1])
     """
+    threads = thread_count(threads)
     check_levels(levels)
     wanted = np.array(levels, np.float64)
     strengths = reaching_strengths(wanted, unit)
@@ -108,7 +107,7 @@ def reaching_strengths(levels: FloatArray, unit: Unit) -> FloatArray:
     return high.view(np.float64)
 
 
-def count_reaching(layer: Layer, strengths: FloatArray, *, threads: int | None = None) -> IndexArray:
+def count_reaching(layer: Layer, strengths: FloatArray, *, threads: int) -> IndexArray:
     """Count the edges of a layer that are at least as strong as each of some strengths; none reaches a NaN.
 
     In the view ``channel`` edges are counted, not weights. It takes one pass over the layer, whatever their number.
@@ -129,7 +128,7 @@ def count_reaching(layer: Layer, strengths: FloatArray, *, threads: int | None =
         count_between(codes, start, stop, mask, shift, table.astype(np.uint32), bounds, most_in_one, counts, places)
         return np.asarray(counts.sum(axis=0))
 
-    n_between = np.sum(in_parallel(count, codes.size, thread_count(threads), unit=_BLOCK), axis=0, dtype=np.int64)
+    n_between = np.sum(in_parallel(count, codes.size, threads, unit=_BLOCK), axis=0, dtype=np.int64)
     n_reaching = codes.size - np.cumsum(n_between)
     return np.asarray(n_reaching[np.searchsorted(ascending, firsts)])
 

@@ -80,12 +80,12 @@ class Forest:
         return float(self.strengths[0]) if len(self.strengths) else None
 
 
-def spanning_forest(layer: Layer, *, threads: int | None = None) -> Forest:
+def spanning_forest(layer: Layer, *, threads: int = 1) -> Forest:
     """Return the maximum spanning forest of a layer; a single row or column is a layer too.
 
     Args:
         layer: the layer.
-        threads: number of cores to use; all if None. The result does not depend on it.
+        threads: number of cores to use. The result does not depend on it.
 
     Raises:
         LayerError: if a weight is NaN or infinite.
