@@ -213,7 +213,7 @@ def test_a_killed_run_leaves_input_and_earlier_outputs_intact_and_a_rerun_finish
 
 @times(4, 60)
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_exits_with_128_and_the_signal_and_leaves_no_trace_or_all_of_it(large, tmp_path, n_times, sent):
+def test_an_interrupted_run_exits_with_its_status_and_leaves_no_trace_or_all_of_it(large, tmp_path, n_times, sent):
     before, rng, outcomes = contents(large), chance(n_times), Counter()
 
     for _ in range(n_times):

@@ -68,8 +68,8 @@ def status_after(*signals, folder, slow, how, arguments, prelude=""):
     [
         ("topoimp.commands.barcode.spanning_forest", "waiting", "barcode {} --threads 2", signal.SIGTERM),
         ("topoimp.commands.barcode.spanning_forest", "waiting", "barcode {} --threads 1", signal.SIGINT),
-        ("topoimp.topology.forest.collect_strongest", "running", "bound {} --threads 1", signal.SIGTERM),
-        ("topoimp.topology.forest.collect_strongest", "running", "bound {} --threads 2", signal.SIGINT),
+        ("topoimp.topology.strong_edges.collect_strongest", "running", "bound {} --threads 1", signal.SIGTERM),
+        ("topoimp.topology.strong_edges.collect_strongest", "running", "bound {} --threads 2", signal.SIGINT),
         ("topoimp.chance.simulation.generator_of", "running", "compare {} {} --null shuffle:2", signal.SIGTERM),
         ("topoimp.training.loop.cross_entropy", "running", "train mlp:64-8-10", signal.SIGTERM),
     ],
