@@ -4,18 +4,18 @@
     ├── CheckpointError      a file cannot be read as a checkpoint
     ├── LayerError           a tensor cannot be used as a layer, or two layers do not correspond
     ├── DataError            a data set cannot be read
-    ├── TrainingError        training did not give weights that can be used
-    ├── OutputError          an output cannot be written, or is there already
-    ├── OptionError          an argument is outside what it may be, or contradicts another
-    ├── GateError            a condition that the caller asked to be enforced does not hold
-    └── VerificationError    what topoimp wrote is not what it meant to write, or what it found is contradicted
+    ├── TrainingError        training failed, or its weights cannot be used
+    ├── OutputError          an output cannot be written, or exists already
+    ├── OptionError          an argument is out of range, or contradicts another
+    ├── GateError            a condition that the caller set does not hold
+    └── VerificationError    a written file differs from the plan, or a second method finds another result
 
-Each message names the thing, what was found and what is needed, in one line. A bug of ours stays an ordinary exception.
+Each message is one sentence that names the thing, the fault and the need. A bug of topoimp stays an ordinary exception.
 """
 
 
 class TopoimpError(Exception):
-    """The root of the tree: whatever topoimp refuses to do."""
+    """The root of the tree."""
 
 
 class CheckpointError(TopoimpError):
@@ -31,20 +31,20 @@ class DataError(TopoimpError):
 
 
 class TrainingError(TopoimpError):
-    """Training did not give weights that can be used."""
+    """Training failed, or its weights cannot be used."""
 
 
 class OutputError(TopoimpError):
-    """An output cannot be written, or is there already."""
+    """An output cannot be written, or exists already."""
 
 
 class OptionError(TopoimpError):
-    """An argument is outside what it may be, or contradicts another."""
+    """An argument is out of range, or contradicts another."""
 
 
 class GateError(TopoimpError):
-    """A condition that the caller asked to be enforced does not hold; of several, each has its message."""
+    """A condition that the caller set does not hold; each of several conditions has a message."""
 
 
 class VerificationError(TopoimpError):
-    """What topoimp wrote is not what it meant to write, or what it found is contradicted by another way to find it."""
+    """A written file differs from the plan, or a second method finds another result."""

@@ -3,10 +3,10 @@
 Lists are persistences above 0, descending; either may be empty. Matching x with y costs |x - y|^p, a bar without a
 partner (x / 2)^p, p = 1 or 2. As the cost is convex, some cheapest matching keeps the order: it aligns the lists.
 
-All pairs of 50,000 bars are too many to look at. So a guess is made better by looking only at pairs close to it, until
-that finds nothing cheaper. The first guess pairs the lists in order, which is nearly right for layers that differ
-little; if that takes too long, another comes from every other bar of both lists. Once nothing is cheaper close by,
-nothing is:
+All pairs of 50,000 bars are too many. So a guess is improved with the pairs close to it alone, until no closer matching
+is cheaper. The first guess pairs the lists in order, which is nearly right for similar layers. If that takes too long,
+the second guess is a matching of every other bar of both lists. A matching that is the cheapest close by is the
+cheapest of all:
 
     A matching M that is the cheapest among the pairs *between its own* is the cheapest of all. Bars i and j are between
     the pairs of M if none of these separates them: i not above and j below it, nor the other way round.
@@ -16,8 +16,8 @@ matches these weights for less than M costs. Matching them in order costs no mor
 convex, and for small e a weight then meets only weights that no pair of M separates it from. So among those pairs there
 is a fractional matching cheaper than M, hence a whole one, as the corners of the polytope of matchings are whole.
 
-Pairs with a ratio above 3 (p = 1) or (4 + sqrt 7) / 3 (p = 2) need no look at all: they cost more than two bars
-without partners. What is found is the cheapest up to rounding in a sum of all costs.
+Pairs with a ratio above 3 (p = 1) or (4 + sqrt 7) / 3 (p = 2) are left out: they cost more than two bars without
+partners. The result is the cheapest matching up to rounding in a sum of all costs.
 """
 
 import numpy as np
@@ -29,29 +29,29 @@ _RATIO = {1: 3.0, 2: (4 + 7**0.5) / 3}
 """Where (r - 1)^p equals (r^p + 1) / 2^p."""
 
 _FEW = 32
-"""Lists of which one is no longer are matched without a guess."""
+"""Longest length of the shorter list up to which all pairs are compared."""
 
 _FIRST_REACHES = (2, 4)
-"""How far around the pairs in order a better matching is looked for before there is another guess, in bars."""
+"""Widths of the searches around the pairs in order, in bars, before the second guess."""
 
 _REACH = 1
-"""How far around a guess a better matching is looked for, in bars, at first."""
+"""Width of the first search around a guess, in bars."""
 
 _ROUNDING = 2.0**-46
-"""A cost smaller by this share is no other cost: where many matchings are equally cheap, their sums are rounded
-differently, and a wider look would find a smaller sum each time."""
+"""Share by which a smaller cost counts as equal: the sums of equally cheap matchings are rounded differently, and each
+wider search could find a smaller sum."""
 
 
 Pairs = tuple[IndexArray, IndexArray]
-"""For each bar of u, where its pairs begin and end in v."""
+"""For each bar of u, the first bar of v to compare it with, and the end of them."""
 
 
 def cheapest_alignment(u: FloatArray, v: FloatArray, *, order: int) -> IndexArray:
-    """Give, for each bar of u, its partner's place in v, or -1 if it has none; partners ascend.
+    """Return, for each bar of u, its partner's place in v, or -1 without one; partners ascend.
 
     Args:
         u: above 0, descending, shape (n,); their squares must not leave the range of numbers.
-        v: the same, of any length.
+        v: as ``u``, of any length.
         order: p, 1 or 2.
     """
     worth = _pairs_worth_matching(u, v, order)
@@ -74,14 +74,14 @@ def cheapest_alignment(u: FloatArray, v: FloatArray, *, order: int) -> IndexArra
 
 
 def _in_order(u: FloatArray, v: FloatArray, order: int) -> tuple[IndexArray, float]:
-    """Pair the longest bars one by one, and give what that costs."""
+    """Pair the longest bars one by one; return the partners and the cost."""
     n = min(len(u), len(v))
     lengths = np.concatenate([np.abs(u[:n] - v[:n]), u[n:] / 2, v[n:] / 2])
     return np.where(np.arange(len(u)) < n, np.arange(len(u)), -1), float(np.sum(lengths**order))
 
 
 def _guessed(u: FloatArray, v: FloatArray, worth: Pairs, order: int) -> tuple[IndexArray, float]:
-    """Give a good matching, and its cost: the best one near that of every other bar, which is found in the same way."""
+    """Return a good matching and its cost: the best one near that of every other bar, found in the same way."""
     if min(len(u), len(v)) <= _FEW:
         return _aligned(u, v, *worth, order)
     coarse_u, coarse_v = u[::2].copy(), v[::2].copy()
@@ -90,29 +90,29 @@ def _guessed(u: FloatArray, v: FloatArray, worth: Pairs, order: int) -> tuple[In
 
 
 def _near(partners: IndexArray, worth: Pairs, n_v: int, reach: int) -> Pairs:
-    """Give the pairs around a matching that are worth it."""
+    """Return the pairs around a matching that can be cheaper than two bars without partners."""
     first, end = _pairs_around(partners, n_v, reach)
     first = np.maximum(first, worth[0])
     return first, np.maximum(np.minimum(end, worth[1]), first)
 
 
-def _pairs_worth_matching(u: FloatArray, v: FloatArray, order: int) -> tuple[IndexArray, IndexArray]:
-    """Give, for each bar of u, where the bars of v begin and end that it may be cheaper to pair it with."""
-    ratio = _RATIO[order] * (1 + 1e-12)  # what is looked at without need does no harm
+def _pairs_worth_matching(u: FloatArray, v: FloatArray, order: int) -> Pairs:
+    """Return the pairs that can be cheaper than two bars without partners."""
+    ratio = _RATIO[order] * (1 + 1e-12)  # a few pairs too many do no harm
     first = np.searchsorted(-v, -u * ratio, side="left")
     end = np.searchsorted(-v, -u / ratio, side="right")
     return first.astype(np.int64), end.astype(np.int64)
 
 
 def _spread(partners: IndexArray, n: int) -> IndexArray:
-    """Give a matching of every other bar as one of all: the others have no partner yet."""
+    """Return a matching of every other bar as one of all bars; the rest has no partner."""
     spread = np.full(n, -1)
     spread[::2] = np.where(partners >= 0, 2 * partners, -1)
     return spread
 
 
-def _pairs_around(partners: IndexArray, n_v: int, reach: int) -> tuple[IndexArray, IndexArray]:
-    """Give, for each bar of u, where the bars of v begin and end that are between the pairs of a matching, or near."""
+def _pairs_around(partners: IndexArray, n_v: int, reach: int) -> Pairs:
+    """Return the pairs that no pair of a matching separates, and those up to ``reach`` bars away."""
     n = len(partners)
     before = np.maximum.accumulate(np.concatenate([[0], np.where(partners >= 0, partners, 0)]))[:n]
     after = np.concatenate([np.where(partners >= 0, partners, n_v - 1), [n_v - 1]])
@@ -124,10 +124,11 @@ def _pairs_around(partners: IndexArray, n_v: int, reach: int) -> tuple[IndexArra
 
 
 def _aligned(u: FloatArray, v: FloatArray, first: IndexArray, end: IndexArray, order: int) -> tuple[IndexArray, float]:
-    """Give the best matching among some pairs, and its cost."""
+    """Return the best matching among some pairs, and its cost."""
     sizes = np.cumsum(end - first)
     starts = sizes - (end - first)
-    costs, steps = np.empty(len(v) + 1), np.empty(sizes[-1] if len(sizes) else 0, np.uint8)
+    costs = np.empty(len(v) + 1)
+    steps = np.empty(sizes[-1] if len(sizes) else 0, np.uint8)
     partners = np.empty(len(u), np.int64)
     align(u, v, first, end, starts, order, costs, steps)
     read_partners(first, end, starts, steps, len(v), partners)

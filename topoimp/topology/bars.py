@@ -1,10 +1,9 @@
-"""The bars of a layer one by one, each with the weight that ends it, and files of them.
+"""The bars of a layer one by one, each with its generator, and files of them.
 
-A finite bar's generator is the forest's edge that ends it: of equal strengths the first by flat index, as everywhere.
-Finite bars come in the order of their generators, strongest first, then essential bars, which have none. There are two
-conventions. ``superlevel``: from the level of birth down to strength / scale; an essential bar ends at 0, where absent
-edges are counted. ``gudhi``: as GUDHI has them of an increasing filtration, (-birth, -strength / scale); an essential
-bar never dies. Bars of length zero are there in both.
+The generator of a finite bar is the forest edge that ends it. Finite bars come in the order of their generators,
+strongest first, then essential bars, which have no generator. Two conventions exist. ``superlevel``: from the level of
+birth down to strength / scale; an essential bar ends at 0, the strength of absent edges. ``gudhi``: GUDHI's increasing
+filtration, (-birth, -strength / scale); an essential bar never dies. Both include bars of length zero.
 """
 
 import csv
@@ -22,7 +21,7 @@ from topoimp.topology.forest import Forest
 from topoimp.topology.npz_file import write_npz
 
 _TOGETHER = 1 << 14
-"""Lines that are written together."""
+"""Lines written at a time."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,13 @@ class Bars:
     """All bars of a layer; each array has the shape (n_vertices,).
 
     Args:
-        row: of the generator; -1 for an essential bar, as for ``column`` and ``index``.
-        column: of the generator.
-        index: its flat index.
-        strength: its |w|; NaN for an essential bar.
-        birth: level of birth, the same for all.
+        row: row of the generator; -1 for an essential bar, as are ``column`` and ``index``.
+        column: column of the generator.
+        index: flat index of the generator.
+        strength: |w| of the generator; NaN for an essential bar.
+        birth: level of birth, equal for all bars.
         death: level of death.
-        essential: whether the bar is essential.
+        essential: true for an essential bar.
     """
 
     row: IndexArray
@@ -48,21 +47,16 @@ class Bars:
     essential: BoolArray
 
     def intervals(self) -> FloatArray:
-        """Give the finite bars as GUDHI takes a diagram: (birth, death), shape (n, 2)."""
+        """Return the finite bars as GUDHI's diagram: (birth, death), shape (n, 2)."""
         is_finite = ~self.essential
         return np.stack([self.birth[is_finite], self.death[is_finite]], axis=1)
 
 
 def bars_of(forest: Forest, *, unit: Unit, convention: BarConvention | str = BarConvention.SUPERLEVEL) -> Bars:
-    """Give the bars of a layer.
-
-    Args:
-        forest: of the layer.
-        unit: what strengths are measured in.
-        convention: how bars are written.
+    """Return the bars of a layer, at the levels of ``unit``.
 
     Raises:
-        OptionError: if there is no such convention.
+        OptionError: if the convention is neither ``superlevel`` nor ``gudhi``.
 
     >>> from topoimp.topology.forest import spanning_forest
     >>> from topoimp.layers.layer import as_layer
@@ -70,14 +64,16 @@ def bars_of(forest: Forest, *, unit: Unit, convention: BarConvention | str = Bar
     array([1.  , 0.5 , 0.25, 0.  ])
     """
     is_gudhi = chosen(BarConvention, convention) is BarConvention.GUDHI
-    none = np.full(forest.n_components, -1)
-    nothing = np.full(forest.n_components, np.nan)
-    deaths, sign = unit.levels(forest.strengths), -1.0 if is_gudhi else 1.0
+    sign = -1.0 if is_gudhi else 1.0
+    deaths = unit.levels(forest.strengths)
+    no_index = np.full(forest.n_components, -1)
+    no_strength = np.full(forest.n_components, np.nan)
+
     return Bars(
-        row=np.concatenate([forest.indices // forest.n_columns, none]),
-        column=np.concatenate([forest.indices % forest.n_columns, none]),
-        index=np.concatenate([forest.indices, none]),
-        strength=np.concatenate([forest.strengths, nothing]),
+        row=np.concatenate([forest.indices // forest.n_columns, no_index]),
+        column=np.concatenate([forest.indices % forest.n_columns, no_index]),
+        index=np.concatenate([forest.indices, no_index]),
+        strength=np.concatenate([forest.strengths, no_strength]),
         birth=np.full(forest.n_vertices, sign * unit.birth),
         death=np.concatenate([sign * deaths, np.full(forest.n_components, np.inf if is_gudhi else 0.0)]),
         essential=np.arange(forest.n_vertices) >= len(forest.indices),
@@ -87,10 +83,10 @@ def bars_of(forest: Forest, *, unit: Unit, convention: BarConvention | str = Bar
 def write_bars_csv(path: Path, layers: Iterable[tuple[str, Bars]]) -> None:
     """Write bars as CSV: layer, row, column, index, strength, birth, death, essential; a line each, full precision.
 
-    What an essential bar has not is blank; a death that never comes is ``inf``.
+    Fields that an essential bar lacks are blank; an infinite death is ``inf``.
 
     Raises:
-        OSError: if it cannot be written.
+        OSError: if the file cannot be written.
     """
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -110,12 +106,12 @@ def write_bars_npz(
 ) -> None:
     """Write bars as .npz: for each layer the arrays of ``Bars``, under names as in ``fc1.weight/death``.
 
-    There are also ``convention`` and ``scale``, the words, and for each layer ``NAME/scale``: what its strengths were
-    divided by, NaN without edges.
+    The file also holds the words ``convention`` and ``scale``, and for each layer the divisor of its strengths,
+    ``NAME/scale``: NaN without edges.
 
     Raises:
-        OutputError: if a layer's name cannot be one in such a file.
-        OSError: if it cannot be written.
+        OutputError: if a layer's name cannot be stored.
+        OSError: if the file cannot be written.
     """
 
     def arrays() -> Iterator[tuple[str, np.ndarray]]:

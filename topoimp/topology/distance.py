@@ -2,8 +2,8 @@
 
 Such a barcode is a list of persistences, in any order. A distance pairs the bars of two barcodes with each other and
 sends the rest to the diagonal. In GUDHI's ground metric (internal L-infinity) pairing persistences x and y costs
-|x - y| and sending x to the diagonal costs x / 2. The bottleneck distance is the largest of these costs, made as small
-as can be; W_p is the p-norm of all of them, made as small as can be. Bars of length zero change nothing.
+|x - y| and sending x to the diagonal costs x / 2. The bottleneck distance is the smallest possible largest cost; W_p is
+the smallest possible p-norm of all costs. Bars of length zero change nothing.
 
 A bar that dies above the scale (in another checkpoint, with larger weights) has a negative persistence and lies on the
 other side of the diagonal, at |x| / 2. It is never cheaper to pair bars across the diagonal than to send both there:
@@ -24,7 +24,7 @@ from topoimp.topology.barcode import Barcode
 
 @dataclass(frozen=True)
 class BarcodeDistances:
-    """How far apart two barcodes are, in units of the scale; infinite if essential bars never die and numbers differ.
+    """Distances of two barcodes in units of the scale; infinite if essential bars never die and their numbers differ.
 
     Args:
         bottleneck: the largest cost of the best pairing; at most 1/2 between persistences from 0 to 1.
@@ -42,7 +42,7 @@ class BarcodeDistances:
 def barcode_distances(
     reference: Barcode, other: Barcode, *, scale: float | None, essential: Essential | str = Essential.DIES_AT_ZERO
 ) -> BarcodeDistances | None:
-    """Give the distances between two barcodes.
+    """Return the distances between two barcodes.
 
     Pruning a weight sets its strength to 0, so by default a bar that loses its generator dies at 0, and so do essential
     bars: their persistence is 1. Distances are then finite, and continuous in the weights. If pruned weights count as
@@ -52,16 +52,16 @@ def barcode_distances(
     Args:
         reference: the barcode before.
         other: the barcode after.
-        scale: of the reference, above 0: what the strengths of both are divided by; None if there is none, as there is
-            no edge. The scale ``none`` has births at the largest strength S and divides nothing: its distances are S
-            times those at the scale S.
-        essential: what essential bars count as.
+        scale: scale of the reference, above 0, by which both barcodes' strengths are divided; None if it has no edge.
+            The scale ``none`` has births at the largest strength S and divides nothing: its distances are S times
+            those at the scale S.
+        essential: end of essential bars: they die at 0, or never.
 
     Returns:
-        None where there are edges and no scale, or a strength is beyond all numbers at that scale.
+        None if edges have no scale, or a strength overflows at that scale.
 
     Raises:
-        OptionError: if the scale is not a finite number above 0, or there is no such choice.
+        OptionError: if the scale is not a finite number above 0, or ``essential`` is another word.
 
     >>> pruned = Barcode(np.array([2.0]), n_essential=2)
     >>> barcode_distances(Barcode(np.array([2.0, 0.5]), n_essential=1), pruned, scale=2.0).bottleneck
@@ -88,14 +88,14 @@ def barcode_distances(
 
 
 def sorted_linf_distance(u: FloatArray, v: FloatArray) -> float:
-    """Give the largest difference between the sorted persistences, the shorter list filled up with zeros.
+    """Return the largest difference between the sorted persistences, the shorter list filled up with zeros.
 
     For layers of one shape at one scale s it is at most max | |w_A| - |w_B| | / s, and the bottleneck distance is at
     most this.
 
     Args:
         u: persistences of one barcode, any order; may be empty.
-        v: those of the other; lengths may differ.
+        v: persistences of the other; lengths may differ.
 
     Raises:
         OptionError: if a persistence is NaN or infinite.
@@ -109,17 +109,17 @@ def sorted_linf_distance(u: FloatArray, v: FloatArray) -> float:
 
 
 def bottleneck_distance(u: FloatArray, v: FloatArray) -> float:
-    """Give the bottleneck distance: the largest cost of a pairing, made as small as can be. Exact.
+    """Return the bottleneck distance, exact: the smallest possible largest cost of a pairing.
 
     It is the minimum over r of max(max_{i<=r} |u_i - v_i|, u_{r+1} / 2, v_{r+1} / 2), both lists descending and filled
-    up with zeros: the r longest bars of each are paired in order, the rest goes to the diagonal. For if a pairing costs
-    e at most, every bar longer than 2 e is paired. Say u has the most of these, r. Its i-th longest, i <= r, has i bars
-    of v at u_i - e or above, its partner and those of longer bars, so v_i >= u_i - e. And v_i > u_i + e is impossible:
-    the i longest of v, all above 2 e, would need i partners above u_i.
+    up with zeros: the r longest bars of each are paired in order, the rest goes to the diagonal. Proof: if a pairing
+    costs e at most, every bar longer than 2 e is paired. Let u have r such bars, at least as many as v. Its i-th
+    longest, i <= r, has i bars of v at u_i - e or above, its partner and those of longer bars, so v_i >= u_i - e. And
+    v_i > u_i + e is impossible: the i longest of v, all above 2 e, would need i partners above u_i.
 
     Args:
         u: persistences of one barcode, any order; may be empty.
-        v: those of the other; lengths may differ.
+        v: persistences of the other; lengths may differ.
 
     Raises:
         OptionError: if a persistence is NaN or infinite.
@@ -129,29 +129,28 @@ def bottleneck_distance(u: FloatArray, v: FloatArray) -> float:
 
 
 def wasserstein_distance(u: FloatArray, v: FloatArray, *, order: int) -> float:
-    """Give the Wasserstein distance W_1 or W_2: the p-norm of the costs of a pairing, made as small as can be.
+    """Return the Wasserstein distance W_1 or W_2: the smallest possible p-norm of the costs of a pairing.
 
-    What is paired is paired in order, as |x - y|^p is convex. Beyond that, which bars go to the diagonal has to be
-    found (see ``alignment``). Sorted lists of equal length are paired one by one if the longest of all bars is at most
-    3 (W_1) or (4 + sqrt 7) / 3 (W_2) times the shortest, as then no two bars are better off at the diagonal. That the
-    ratios of the pairs so made are small is not enough: 9, 3 against 3, 1 costs 6 + 2 in order, and 9/2 + 0 + 1/2 at
-    best.
+    Bars are paired in order, as |x - y|^p is convex; ``alignment`` finds the bars that go to the diagonal. Sorted lists
+    of equal length are paired one by one if the longest of all bars is at most 3 (W_1) or (4 + sqrt 7) / 3 (W_2) times
+    the shortest: then no pair is cheaper at the diagonal. Small ratios within the pairs are not enough: 9, 3 against
+    3, 1 costs 6 + 2 in order, and 9/2 + 0 + 1/2 at best.
 
     Args:
         u: persistences of one barcode, any order; may be empty.
-        v: those of the other; lengths may differ.
+        v: persistences of the other; lengths may differ.
         order: 1 or 2.
 
     Returns:
         the distance, exact up to rounding in sums of as many costs as there are bars.
 
     Raises:
-        OptionError: if a persistence is NaN or infinite, or there is no such order here.
+        OptionError: if a persistence is NaN or infinite, or the order is neither 1 nor 2.
     """
     if order not in (1, 2):
         raise OptionError(f"the order of the Wasserstein distance is {order}; it must be 1 or 2")
     u, v = _finite(u, "first"), _finite(v, "second")
-    # Halved or doubled until the longest bar is between 1/2 and 1, which is exact, so that no square is out of range.
+    # Scale by a power of two, which is exact, so that the longest bar lies between 1/2 and 1 and no square overflows.
     longest = max(np.max(np.abs(u), initial=0.0), np.max(np.abs(v), initial=0.0))
     exponent = frexp(longest)[1]
     u, v = np.ldexp(u, -exponent), np.ldexp(v, -exponent)
@@ -171,12 +170,12 @@ def _finite(persistences: FloatArray, which: str) -> FloatArray:
 
 
 def _descending(persistences: FloatArray, length: int) -> FloatArray:
-    """Sort, filled up with zeros."""
+    """Return the list descending, filled up with zeros."""
     return np.sort(np.concatenate([persistences, np.zeros(length - len(persistences))]))[::-1]
 
 
 def _positive(persistences: FloatArray) -> FloatArray:
-    """Give those above 0, descending."""
+    """Return the persistences above 0, descending."""
     return np.ascontiguousarray(np.sort(persistences[persistences > 0])[::-1])
 
 

@@ -1,13 +1,12 @@
-"""The barcode of a layer found again by GUDHI: another program, by another method.
+"""The barcode of a layer, computed a second time by GUDHI: another program, another method.
 
-GUDHI reduces the boundary matrix of the whole graph. That is slower by orders of magnitude, and holds every edge as a
-simplex: about 90 bytes and a microsecond each. Layers with more edges than that allows are not checked.
+GUDHI reduces the boundary matrix of the whole graph. That is slower by orders of magnitude and stores every edge as a
+simplex: about 90 bytes and a microsecond each. Layers above a limit of edges are not checked.
 
-It is given the exact strengths with their sign turned, nothing divided and nothing subtracted, so that what it gives
-back are strengths again, bit for bit, and no comparison needs a tolerance. Its filtration must not go up from an edge
-to its vertices, or it would move them: they enter with the strongest edge. It drops bars of length zero unless the
-least persistence asked for is negative, and finds no bars of vertices alone unless asked for the top dimension. What is
-not found again is what both are given: the numbers that the stored bits mean.
+GUDHI gets the exact strengths with the opposite sign, so it returns strengths bit for bit, and the comparison needs no
+tolerance. Vertices enter with the strongest edge: GUDHI would move a vertex that enters after one of its edges. GUDHI
+drops bars of length zero unless ``min_persistence`` is negative, and finds bars of lone vertices only with
+``persistence_dim_max``. The check does not cover the meaning of the stored bits, which both methods share.
 """
 
 import numpy as np
@@ -18,11 +17,11 @@ from topoimp.topology.barcode import Barcode, barcode_of_forest
 from topoimp.topology.forest import Forest
 
 CHECK_LIMIT = 4_000_000
-"""Edges of a layer that GUDHI holds in about 350 MB and finishes within some seconds."""
+"""Most edges of a layer to check: GUDHI needs about 350 MB and some seconds for them."""
 
 
 def check_limit_of(limit: int | None) -> int:
-    """Give how many edges a layer may have to be checked.
+    """Return the most edges of a layer to check.
 
     Raises:
         OptionError: if it is negative.
@@ -33,7 +32,7 @@ def check_limit_of(limit: int | None) -> int:
 
 
 def barcode_by_gudhi(layer: Layer) -> Barcode:
-    """Give the barcode of a layer as GUDHI finds it; deaths are exact.
+    """Return the barcode of a layer as GUDHI finds it; deaths are exact.
 
     >>> from topoimp.layers.layer import as_layer
     >>> barcode_by_gudhi(as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))).deaths
@@ -56,7 +55,7 @@ def barcode_by_gudhi(layer: Layer) -> Barcode:
 
 
 def check_barcode(layer: Layer, forest: Forest) -> None:
-    """Hold the barcode of a layer against GUDHI's: every death bit for bit, and the number of essential bars.
+    """Compare a layer's barcode with GUDHI's: every death bit for bit, and the number of essential bars.
 
     Raises:
         VerificationError: naming the layer and the first difference.

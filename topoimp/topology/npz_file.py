@@ -11,11 +11,11 @@ from topoimp.errors import OutputError
 
 
 def write_npz(path: Path, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Write arrays, not compressed; of arrays that are made one by one, no two have to be in memory.
+    """Write arrays without compression, one at a time, so that an iterator needs memory for one array only.
 
     Args:
-        path: the file; what is there is replaced.
-        arrays: by distinct names.
+        path: the file; an existing one is replaced.
+        arrays: distinct names, and arrays.
 
     Raises:
         OutputError: if a name holds the character NUL, which ends a name in such a file.

@@ -1,8 +1,8 @@
-"""Numbers that sum up a barcode: total persistence and persistent entropy.
+"""Summaries of a barcode: total persistence and persistent entropy.
 
-They take persistences in any order: as ``Barcode.persistences`` and ``Unit.persistences`` give them, essential bars are
-among them as bars that die at strength 0, all of them. A bar of length zero adds nothing. A bar that dies above a
-foreign scale has a negative persistence and counts with its length.
+They take persistences in any order. ``Barcode.persistences`` and ``Unit.persistences`` include all essential bars, as
+bars that die at strength 0. A bar of length zero adds nothing. A bar that dies above a foreign scale has a negative
+persistence and counts with its length.
 """
 
 from math import isfinite
@@ -14,7 +14,7 @@ from topoimp.topology.barcode import check_norm
 
 
 def total_persistence(persistences: FloatArray, *, p: float = 2.0) -> float | None:
-    """Give the total persistence of degree p: the sum of |persistence|^p, no root taken, nothing normalised.
+    """Return the total persistence of degree p: the sum of |persistence|^p, without a root or a norm.
 
     With the network's scale it is (V - 1) np_rieck^p, V vertices.
 
@@ -23,7 +23,7 @@ def total_persistence(persistences: FloatArray, *, p: float = 2.0) -> float | No
         p: at least 1, finite.
 
     Returns:
-        the sum; None if it is beyond all numbers, as strengths that nothing divides can make it.
+        the sum; None if it overflows, as it can at the scale ``none``.
 
     Raises:
         OptionError: if p is below 1 or infinite.
@@ -40,7 +40,7 @@ def total_persistence(persistences: FloatArray, *, p: float = 2.0) -> float | No
 
 
 def persistent_entropy(persistences: FloatArray) -> float | None:
-    """Give Shannon's entropy of the persistences, each divided by their sum, in nats.
+    """Return Shannon's entropy of the persistences, each divided by their sum, in nats.
 
     It is 0 if one bar has all the persistence there is, and ln n if n bars share it equally; a common factor of all
     persistences changes nothing.
@@ -52,7 +52,7 @@ def persistent_entropy(persistences: FloatArray) -> float | None:
         from 0 to the logarithm of the number of bars; None if no bar has a persistence.
 
     Source: Chintakunta, Gentimis, Gonzalez-Diaz, Jimenez, Krim, "An entropy-based persistence barcode", Pattern
-    Recognition 48, 2015; there infinite bars have to be cut off somewhere: here they end at strength 0.
+    Recognition 48, 2015, which cuts infinite bars off; here they end at strength 0.
 
     >>> persistent_entropy(np.array([0.0, 1.0]))
     0.0
@@ -60,7 +60,7 @@ def persistent_entropy(persistences: FloatArray) -> float | None:
     lengths = np.abs(persistences[persistences != 0])
     if len(lengths) == 0:
         return None
-    lengths = lengths / lengths.max()  # no sum is beyond all numbers
+    lengths = lengths / lengths.max()  # so that no sum overflows
     shares = lengths / lengths.sum()
     shares = shares[shares > 0]
     return float(np.sum(shares * -np.log(shares))) + 0.0  # no minus zero
