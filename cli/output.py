@@ -91,7 +91,8 @@ def show_table(
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for (column, header), width in zip(columns.items(), widths, strict=True):
-        table.add_column(header, justify="left" if _kind(column) is Kind.TEXT else "right", width=width)
+        is_text = _kind(column) is Kind.TEXT and any(row.get(column) is not None for row in rows)
+        table.add_column(header, justify="left" if is_text else "right", width=width)
     for place, row in enumerate(rows):
         is_last_layer = place + 1 < len(rows) and row["level"] == "layer" != rows[place + 1]["level"]
         table.add_row(*(_cell(column, row.get(column)) for column in columns), end_section=is_last_layer)
