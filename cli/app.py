@@ -1,7 +1,7 @@
-"""The program ``topoimp``: its commands, and what becomes of errors.
+"""The program ``topoimp``: its commands, and the exit status of each error.
 
-Exit status: 0 done; 1 a file or tensor cannot be used; 2 wrong command or option values; 3 a gate did not hold; 4 what
-was written failed its verification; 70 a bug of ours; 130 ended by Ctrl-C, 143 by SIGTERM.
+Exit status: 0 done; 1 a file or tensor cannot be used; 2 wrong command or option values; 3 a gate did not hold; 4 an
+output failed its verification; 70 a defect of topoimp; 130 ended by Ctrl-C, 143 by SIGTERM.
 """
 
 import io
@@ -26,7 +26,6 @@ from .train import train
 
 app = typer.Typer(
     name="topoimp",
-    help="Zeroth-order persistent homology of neural-network checkpoints: look at it, bound it, prune and keep it.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -36,8 +35,8 @@ for command in (train, barcode, bound, prune, compare):
     app.command(name=command.name, epilog=command.epilog)(command.function)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(is_asked_for: bool) -> None:
+    if is_asked_for:
         from importlib.metadata import version
 
         write(f"topoimp {version('topoimp')}\n")
@@ -50,7 +49,7 @@ def topoimp(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Zeroth-order persistent homology of neural-network checkpoints: look at it, bound it, prune and keep it."""
+    """Analyse, bound and prune neural-network checkpoints by their zeroth-order persistent homology."""
 
 
 EXIT_STATUS: tuple[tuple[type[TopoimpError], int], ...] = (
@@ -59,16 +58,17 @@ EXIT_STATUS: tuple[tuple[type[TopoimpError], int], ...] = (
     (VerificationError, 4),
     (TopoimpError, 1),
 )
-"""The first that fits counts."""
-BUG = 70
+"""Exit status by error; the first entry that fits counts."""
+
+DEFECT = 70
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command and give its exit status; whatever goes wrong on purpose is one line on stderr."""
+    """Run one command and return its exit status; an error that topoimp raises on purpose is one line on stderr."""
     try:
         status = app(list(arguments), prog_name="topoimp", standalone_mode=False)
-    except typer.TyperException as error:  # wrong usage, found by typer
-        if error.format_message():  # without arguments there is none: the help was shown
+    except typer.TyperException as error:  # wrong usage
+        if error.format_message():  # without arguments the help was shown instead
             error_line(error.format_message())
         return 2
     except TopoimpError as error:
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
     except Exception:
         sys.excepthook(*sys.exc_info())
         error_line("this is a defect of topoimp; the lines above say where")
-        return BUG
+        return DEFECT
     return _status(status)
 
 
@@ -95,7 +95,7 @@ def run() -> None:
     """Run the program with the arguments of the process."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
+            stream.reconfigure(errors="backslashreplace")  # of names that the terminal cannot show
     try:
         end_on_signals()
         status = main(sys.argv[1:])

@@ -35,7 +35,8 @@ OUTSIDE = ("typer", "rich", "topoimp_cli", "cli")
 
 
 def library_files(library):
-    return sorted(path for path in library.rglob("*.py") if path != library / "__init__.py")
+    """All but what stands above the house: the public names, and ``python -m topoimp``, which is the command line."""
+    return sorted({*library.rglob("*.py")} - {library / "__init__.py", library / "__main__.py"})
 
 
 def module_of(path, library):

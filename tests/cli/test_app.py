@@ -51,6 +51,12 @@ def test_the_version_is_printed(topoimp):
     assert topoimp("--version").out == f"topoimp {version('topoimp')}\n"
 
 
+def test_the_package_runs_as_a_program():
+    done = subprocess.run([sys.executable, "-m", "topoimp", "--version"], capture_output=True, text=True, check=True)
+
+    assert done.stdout.startswith("topoimp ")
+
+
 def test_without_arguments_help_is_shown(topoimp):
     outcome = topoimp()
 
