@@ -9,7 +9,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -45,22 +45,25 @@ _DTYPES = MappingProxyType(dict(zip(_TORCH_NAMES.split(), _SAFETENSORS_NAMES.spl
 
 @dataclass(frozen=True)
 class TorchFile:
-    """A PyTorch file whose state dict has been found.
+    """The tensors of a PyTorch file, or of a state dict in memory, in the form of a file.
 
     Args:
-        tensors: its tensors, in the order of the state dict, laid out one after the other.
+        path: the file, or the name of the tensors in messages.
+        tensors: in the order of the state dict, laid out one after the other.
         ties: by tensor, the earlier tensor that it shares all of its data with.
+        values: the tensors themselves, read at the time of each call.
+        kept: by tensor, its mask as booleans, in its shape and on its device; a weight that is not kept reads as 0.
         not_tensors: the names of the file's other content.
-        values: the tensors themselves.
-        modified: its size in bytes and its time of change when it was opened.
+        modified: the file's size in bytes and time of change when it was opened; None in memory.
     """
 
     path: Path
     tensors: tuple[TensorInfo, ...]
     ties: Mapping[str, str]
-    not_tensors: tuple[str, ...]
     values: Mapping[str, "torch.Tensor"]
-    modified: tuple[int, int]
+    kept: Mapping[str, "torch.Tensor"] = field(default_factory=dict)
+    not_tensors: tuple[str, ...] = ()
+    modified: tuple[int, int] | None = None
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -81,7 +84,12 @@ class TorchFile:
             raise CheckpointError(
                 f"{self.path}: tensor {tensor.name!r} has the type {tensor.dtype}, which safetensors does not have"
             )
-        return stored_bytes(self.values[tensor.name])
+        stored = stored_bytes(self.values[tensor.name])
+        if tensor.name not in self.kept:
+            return stored
+        kept = stored_bytes(self.kept[tensor.name])
+        masked: ByteArray = (stored.reshape(kept.size, stored.size // max(kept.size, 1)) * kept[:, None]).reshape(-1)
+        return masked
 
     def will_need(self, tensor: TensorInfo, start: int, stop: int) -> None:
         """Do nothing: PyTorch holds the tensors."""
@@ -94,6 +102,8 @@ class TorchFile:
 
     def check_unchanged(self) -> None:
         """Raise a CheckpointError if the file changed since it was opened."""
+        if self.modified is None:
+            return
         found = self.path.stat() if self.path.exists() else None
         if found is None or (found.st_size, found.st_mtime_ns) != self.modified:
             raise CheckpointError(f"{self.path}: changed while it was read")
@@ -118,9 +128,9 @@ def open_torch(path: Path) -> TorchFile:
     for name in state_dict:
         _check_name(name, path)
     tensors, ties = layout_of(state_dict)
-    return TorchFile(
-        path, tensors, ties, tuple(not_tensors), MappingProxyType(state_dict), (found.st_size, found.st_mtime_ns)
-    )
+    modified = (found.st_size, found.st_mtime_ns)
+    values = MappingProxyType(state_dict)
+    return TorchFile(path, tensors, ties, values, not_tensors=tuple(not_tensors), modified=modified)
 
 
 def layout_of(values: Mapping[str, "torch.Tensor"]) -> tuple[tuple[TensorInfo, ...], Mapping[str, str]]:
