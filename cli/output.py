@@ -162,7 +162,7 @@ def in_view(report: Report) -> str:
 
 def note_left_out(report: Report, *, quiet: bool) -> None:
     """Note the layers that were left out by default."""
-    from topoimp.layers.catalogue import SINGLE_CHANNEL, SKIPPED_EMBEDDING
+    from topoimp.layers.tensors import SINGLE_CHANNEL, SKIPPED_EMBEDDING
 
     for reason, description, remedy in (
         (SKIPPED_EMBEDDING, "as embeddings or heads", "--embeddings adds them"),

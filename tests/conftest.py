@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from topoimp.checkpoint import open_checkpoint, write_arrays
-from topoimp.layers.catalogue import LayerInfo, LayerPatterns, select_layers
+from topoimp.layers.catalogue import LayerInfo, LayerPatterns
 from topoimp.layers.streaming import LayerStream
+from topoimp.layers.tensors import select_layers
 
 # Cases are drawn anew each time; a failure prints the blob that finds it again. Slow machines may be slow.
 hypothesis.settings.register_profile("topoimp", deadline=None, print_blob=True, max_examples=100)

@@ -21,8 +21,9 @@ from topoimp.chance.simulation import (
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
-from topoimp.layers.catalogue import LayerPatterns, select_layers
+from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.layer import as_layer
+from topoimp.layers.tensors import select_layers
 from topoimp.topology.forest import spanning_forest
 
 SHARES = st.floats(0, 1)

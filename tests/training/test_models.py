@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 
 from topoimp.architectures import CIFAR_IMAGE, MNIST_IMAGE, NAMED_NETWORKS, parse_architecture
 from topoimp.checkpoint import open_checkpoint, write_arrays
-from topoimp.layers.catalogue import LayerPatterns, select_layers
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.tensors import select_layers
 from topoimp.training.models import build_network
 
 IMAGES = dict.fromkeys(NAMED_NETWORKS, CIFAR_IMAGE) | {"lenet-300-100": MNIST_IMAGE, "lenet-5": MNIST_IMAGE}

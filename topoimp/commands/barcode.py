@@ -9,9 +9,10 @@ from topoimp.commands.barcode_files import BarcodeFiles
 from topoimp.commands.barcode_rows import layer_row, network_row
 from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
-from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers, classify_tensors, natural, select_layers
+from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers, natural
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream, counted
+from topoimp.layers.tensors import classify_tensors, select_layers
 from topoimp.reports.columns import Cell, Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import (

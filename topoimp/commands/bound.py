@@ -21,9 +21,10 @@ from topoimp.commands.bound_rows import (
 )
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep, thread_count
-from topoimp.layers.catalogue import LayerInfo, LayerPatterns, select_layers
+from topoimp.layers.catalogue import LayerInfo, LayerPatterns
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream, counted
+from topoimp.layers.tensors import select_layers
 from topoimp.pruning.bounds import LayerBound, exact_rate, global_safe_count, layer_bound
 from topoimp.pruning.convolution_bound import InputSize
 from topoimp.pruning.schedule import DEFAULT_RATE

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from topoimp.chance.kept_edges import KeptEdges
 from topoimp.chance.nulls import connectivity_threshold
 from topoimp.errors import OptionError
-from topoimp.layers.catalogue import LayerInfo, is_meant
+from topoimp.layers.catalogue import LayerInfo
+from topoimp.layers.tensors import is_meant
 from topoimp.pruning.bounds import GlobalSafeCount, LayerBound, critical_compression, critical_density, rounds_above
 from topoimp.pruning.convolution_bound import InputSize, spatial_graph
 from topoimp.reports.columns import Row

@@ -13,8 +13,9 @@ from topoimp.comparison.comparison import LayerComparison, Other, OtherMask, Sim
 from topoimp.comparison.weight_differences import jaccard
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, in_parallel, thread_count
-from topoimp.layers.catalogue import LayerPatterns, Layers, select_layers
+from topoimp.layers.catalogue import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
+from topoimp.layers.tensors import select_layers
 from topoimp.pruning.masks import is_mask, masks_for, read_masks
 from topoimp.pruning.preservation import together
 from topoimp.reports.columns import Cell, Row

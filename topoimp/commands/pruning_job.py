@@ -9,8 +9,9 @@ from pathlib import Path
 
 from topoimp.checkpoint import Checkpoint, Staging, bytes_of_copy, open_checkpoint, other_files
 from topoimp.kernels.threads import OnStep, thread_count
-from topoimp.layers.catalogue import LayerPatterns, Layers, select_layers
+from topoimp.layers.catalogue import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
+from topoimp.layers.tensors import select_layers
 from topoimp.pruning.masks import Masks, mask_bytes, mask_shapes, mask_writer, read_masks
 from topoimp.pruning.one_shot import LayerRound
 from topoimp.pruning.preservation import Preservation

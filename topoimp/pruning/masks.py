@@ -18,8 +18,9 @@ from topoimp.arrays import BoolArray, ByteArray, CodeArray, IndexArray
 from topoimp.checkpoint import Checkpoint, TensorWriter, laid_out, open_checkpoint
 from topoimp.errors import CheckpointError
 from topoimp.kernels.threads import pieces
-from topoimp.layers.catalogue import LayerInfo, Layers, classify_tensors, natural
+from topoimp.layers.catalogue import LayerInfo, Layers, natural
 from topoimp.layers.layer import Layer
+from topoimp.layers.tensors import classify_tensors
 
 SHAPES_KEY = "topoimp.mask.shapes"
 """Metadata key of a mask file; its value is the tensors' shapes as JSON."""

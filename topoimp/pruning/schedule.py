@@ -13,7 +13,8 @@ from typing import Protocol
 
 from topoimp.choices import Scope
 from topoimp.errors import OptionError
-from topoimp.layers.catalogue import LayerInfo, is_meant
+from topoimp.layers.catalogue import LayerInfo
+from topoimp.layers.tensors import is_meant
 from topoimp.pruning.bounds import count_after, exact_rate, round_half_up
 
 DEFAULT_RATE = 0.2

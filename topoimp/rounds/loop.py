@@ -15,8 +15,9 @@ from pathlib import Path
 from topoimp.checkpoint import Checkpoint, Staging, open_checkpoint, remove
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, TrainingError, VerificationError
-from topoimp.layers.catalogue import LayerPatterns, Layers, select_layers
+from topoimp.layers.catalogue import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream
+from topoimp.layers.tensors import select_layers
 from topoimp.pruning.masks import Masks, NonzeroPruner, mask_shapes, mask_writer, read_masks
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.rules import Pruner

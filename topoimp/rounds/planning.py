@@ -10,7 +10,8 @@ from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import Method, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import available_threads, thread_count
-from topoimp.layers.catalogue import LayerPatterns, is_meant, select_layers
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.tensors import is_meant, select_layers
 from topoimp.pruning.rules import check_epsilon
 from topoimp.pruning.schedule import DEFAULT_RATE, plan_schedule, with_layer_rates
 from topoimp.reports.rows import pattern_settings

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from topoimp.checkpoint import tensors_as_checkpoint
 from topoimp.errors import LayerError, OptionError
-from topoimp.layers.catalogue import LayerPatterns, Layers, select_layers
+from topoimp.layers.catalogue import LayerPatterns, Layers
+from topoimp.layers.tensors import select_layers
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import View
 from topoimp.errors import LayerError, OptionError
-from topoimp.layers.catalogue import LayerPatterns, classify_tensors, natural, select_layers
+from topoimp.layers.catalogue import LayerPatterns, natural
+from topoimp.layers.tensors import classify_tensors, select_layers
 from topoimp.topology.forest import spanning_forest
 
 NAMES = ("model.embed_tokens.weight", "h.0.fc.weight", "h.1.fc.weight", "h.1.proj.weight", "lm_head.weight")
@@ -110,7 +111,7 @@ def test_a_broken_regular_expression_is_refused(transformer):
 
 
 def test_no_layer_left_says_how_to_get_embeddings(transformer):
-    with pytest.raises(LayerError, match="and none is selected; --embeddings adds embeddings and heads"):
+    with pytest.raises(LayerError, match="and none is selected; `embeddings` adds embeddings and heads"):
         selected(transformer, include=("lm_head*",))
 
 
@@ -216,8 +217,8 @@ def test_groups_of_a_single_output_channel_are_listed_as_single_rows(write, shap
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        ((("w", 4),), r"--groups: tensor 'w' of shape \[6, 2\] cannot be split into 4 groups"),
-        ((("x*", 2),), r"--groups: pattern 'x\*' matches no tensor of .*model.safetensors"),
+        ((("w", 4),), r"`groups`: tensor 'w' of shape \[6, 2\] cannot be split into 4 groups"),
+        ((("x*", 2),), r"`groups`: pattern 'x\*' matches no tensor of .*model.safetensors"),
     ],
 )
 def test_groups_that_do_not_fit_are_refused(write, groups, message):
@@ -290,7 +291,7 @@ def test_a_group_can_be_named_as_it_is_printed(write):
 def test_a_group_with_the_name_of_a_tensor_is_refused(write):
     checkpoint = open_checkpoint(write({"w": np.ones((6, 2)), "w[1]": np.ones((2, 2))}))
 
-    with pytest.raises(OptionError, match=r"--groups: 'w\[1\]' is the name of a tensor of .* already"):
+    with pytest.raises(OptionError, match=r"`groups`: 'w\[1\]' is the name of a tensor of .* already"):
         selected(checkpoint, groups=(("w", 3),))
 
 

@@ -1,0 +1,178 @@
+"""Which tensors of a checkpoint are layers, and which of these are selected.
+
+A layer is a floating-point tensor with two or more axes that flattens to at least two rows and two columns. A tensor
+that holds several graphs, as grouped convolutions and stacked experts do, is split along its first axis into as many
+layers. Of tensors that share all their data, the first is a layer.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from math import prod
+
+from topoimp.checkpoint import Checkpoint, TensorInfo
+from topoimp.checkpoint.number_format import NUMBER_FORMATS
+from topoimp.choices import View
+from topoimp.errors import LayerError, OptionError
+from topoimp.layers.catalogue import EMBEDDINGS, LayerInfo, LayerPatterns, Layers, LeftOut, natural
+
+SKIPPED_EMBEDDING = "an embedding or a head"
+SINGLE_CHANNEL = "a single input channel"
+SKIPPED_BY_PATTERN = "not asked for"
+
+
+def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
+    """Return the layers of a checkpoint that the patterns select, and all other tensors with the reason.
+
+    Raises:
+        OptionError: if a pattern is no regular expression or matches no layer, or a tensor has no such groups.
+        LayerError: if no layer is selected.
+    """
+    infos, left_out = classify_tensors(checkpoint, patterns)
+
+    for pattern in (*patterns.include, *patterns.exclude):
+        if infos and not any(is_meant(info, pattern) for info in infos):
+            names = ", ".join(info.name for info in infos[:3]) + (", ..." if len(infos) > 3 else "")
+            raise OptionError(f"pattern {pattern!r} matches no layer of {checkpoint.path}; its layers are {names}")
+
+    selected: list[LayerInfo] = []
+    for info in infos:
+        reason = _reason_to_skip(info, patterns)
+        if reason:
+            left_out.append(LeftOut(info.name, info.shape, info.number_format.name, reason))
+        else:
+            selected.append(info)
+
+    if not selected:
+        raise LayerError(_no_layer_left(checkpoint, infos))
+    return Layers(checkpoint, tuple(selected), tuple(left_out), patterns)
+
+
+def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[list[LayerInfo], list[LeftOut]]:
+    """Return all layers of a checkpoint, and the other tensors with the reason, in the natural order of their names.
+
+    Raises:
+        OptionError: if no tensor matches a pattern of groups, or one that does cannot be split into them.
+    """
+    infos: list[LayerInfo] = []
+    left_out: list[LeftOut] = []
+    for tensor in sorted(checkpoint.tensors.values(), key=lambda tensor: natural(tensor.name)):
+        reason = _reason_not_weights(tensor, checkpoint.ties)
+        if reason:
+            left_out.append(LeftOut(tensor.name, tensor.shape, tensor.dtype, reason))
+            continue
+        also = tuple(name for name, first in checkpoint.ties.items() if first == tensor.name)
+        for info in _layers_in(tensor, patterns, also):
+            too_small = _reason_too_small(info)
+            if too_small:
+                left_out.append(LeftOut(info.name, info.shape, tensor.dtype, too_small))
+            else:
+                infos.append(info)
+
+    for pattern, _ in patterns.groups:
+        if not any(_matches(name, pattern) for name in checkpoint.tensors):
+            raise OptionError(f"`groups`: pattern {pattern!r} matches no tensor of {checkpoint.path}")
+    for info in infos:
+        if info.name != info.tensor and info.name in checkpoint.tensors:
+            raise OptionError(f"`groups`: {info.name!r} is the name of a tensor of {checkpoint.path} already")
+    return infos, left_out
+
+
+def _layers_in(tensor: TensorInfo, patterns: LayerPatterns, also: tuple[str, ...]) -> list[LayerInfo]:
+    """Return the layers in a tensor: itself, or its groups."""
+    n_groups = next((n for pattern, n in patterns.groups if _matches(tensor.name, pattern)), None)
+    shape = tensor.shape
+    if n_groups is not None:
+        if not shape or shape[0] % n_groups:
+            raise OptionError(
+                f"`groups`: tensor {tensor.name!r} of shape {list(shape)} cannot be split into {n_groups} groups"
+            )
+        shape = (shape[0] // n_groups, *shape[1:])
+        if shape[0] == 1 and len(shape) == 3:  # stacked experts: each is one matrix
+            shape = shape[1:]
+
+    return [
+        LayerInfo(
+            tensor.name if n_groups is None else f"{tensor.name}[{number}]",
+            tensor.name,
+            shape,
+            *_sides(shape, patterns.view),
+            NUMBER_FORMATS[tensor.dtype],
+            patterns.view,
+            first=number * prod(shape),
+            also=also,
+        )
+        for number in range(n_groups or 1)
+    ]
+
+
+def _sides(shape: tuple[int, ...], view: View) -> tuple[int, int]:
+    """Return the numbers of rows and columns of a tensor; one axis is a single row."""
+    if len(shape) < 2:
+        return 1, prod(shape)
+    return shape[0], shape[1] if view is View.CHANNEL else prod(shape[1:])
+
+
+def _reason_to_skip(info: LayerInfo, patterns: LayerPatterns) -> str | None:
+    if patterns.include and not any(is_meant(info, pattern) for pattern in patterns.include):
+        return SKIPPED_BY_PATTERN
+    if any(is_meant(info, pattern) for pattern in patterns.exclude):
+        return SKIPPED_BY_PATTERN
+    if not patterns.embeddings and _is_embedding(info):
+        return SKIPPED_EMBEDDING
+    return None
+
+
+def _is_embedding(info: LayerInfo) -> bool:
+    return any(fnmatchcase(name, pattern) for name in (info.tensor, *info.also) for pattern in EMBEDDINGS)
+
+
+def is_meant(info: LayerInfo, pattern: str) -> bool:
+    """Whether a pattern matches a layer: its name, or a name of its tensor, which stands for all groups."""
+    return any(_matches(name, pattern) for name in (info.name, info.tensor, *info.also))
+
+
+def _matches(name: str, pattern: str) -> bool:
+    if not pattern.startswith("re:"):
+        return name == pattern or fnmatchcase(name, pattern)  # a glob reads the brackets of a group as a choice
+    try:
+        return re.search(pattern.removeprefix("re:"), name) is not None
+    except (re.error, OverflowError, RecursionError) as error:
+        raise OptionError(f"pattern {pattern!r} is no regular expression: {error}") from error
+
+
+def _no_layer_left(checkpoint: Checkpoint, infos: Sequence[LayerInfo]) -> str:
+    if not infos:
+        holds = _counted(len(checkpoint.tensors), "tensor")
+        needed = "a floating-point tensor with two rows and two columns or more"
+        return f"{checkpoint.path}: holds {holds}, and no layer: {needed}"
+    left = f"{checkpoint.path}: holds {_counted(len(infos), 'layer')}, and none is selected"
+    if any(map(_is_embedding, infos)):
+        left += "; `embeddings` adds embeddings and heads"
+    return left
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _reason_not_weights(tensor: TensorInfo, ties: Mapping[str, str]) -> str | None:
+    if 0 in tensor.shape:
+        return "no weights"
+    if tensor.dtype.endswith("FNUZ"):
+        return f"{tensor.dtype} numbers are not read"
+    if tensor.dtype not in NUMBER_FORMATS:
+        return f"{tensor.dtype} numbers are no floating-point weights"
+    if len(tensor.shape) < 2:
+        return "one axis" if tensor.shape else "a scalar"
+    if tensor.name in ties:
+        return f"tied to {ties[tensor.name]}, and looked at there"
+    return None
+
+
+def _reason_too_small(info: LayerInfo) -> str | None:
+    if info.n_rows < 2:
+        return "a single row"
+    if info.n_columns < 2:
+        return SINGLE_CHANNEL if info.n_parallel > 1 else "a single column"
+    return None
