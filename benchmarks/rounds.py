@@ -22,11 +22,10 @@ from topoimp.choices import Method, Recipes, Scope
 from topoimp.commands.prune_run import prune_run
 from topoimp.commands.train import train_run
 from topoimp.data import Images
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.schedule import plan_schedule
 from topoimp.rounds.built_in_trainer import built_in_trainer
 from topoimp.rounds.loop import Plan, Start, prune_iteratively
-from topoimp.rounds.planning import RoundOptions
 from topoimp.rounds.run_folder import PruningFiles, RunFiles
 from topoimp.rounds.training_task import TrainingTask
 from topoimp.training.loop import retrain_network
@@ -173,9 +172,7 @@ def rounds(folder: Path, recipe: Recipe, data: Images, n_runs: int) -> Iterator[
         for method in whole:
             place = PruningFiles(folder / f"{method}-{turn}")
             place.folder.mkdir()
-            plan = Plan(
-                plan_schedule(n_rounds=3, sparsity=None, rate=0.2), method, Scope.LAYER, 0.0, LayerPatterns(), 1
-            )
+            plan = Plan(Scheme(plan_schedule(rounds=3, rate=0.2), method, Scope.LAYER), threads=1)
             marks = [time.perf_counter()]
             prune_iteratively(
                 Start(0, files.trained, files.initial, {}),
@@ -211,7 +208,7 @@ def replicates(folder: Path, data: Images, n_runs: int) -> Iterator[Line]:
     def prune(jobs: int) -> None:
         for made in run.glob("seed-*/magnitude"):
             shutil.rmtree(made)
-        prune_run(run, RoundOptions(n_rounds=4, jobs=jobs, method=Method.MAGNITUDE), data_dir=path)
+        prune_run(run, PruningOptions(rounds=4, method=Method.MAGNITUDE), jobs=jobs, data_dir=path)
 
     yield compared(
         "two seeds, two processes", "one after the other", lambda: prune(2), lambda: prune(1), None, min(n_runs, 3)

@@ -1,14 +1,10 @@
 """``topoimp prune``."""
 
-import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NotRequired, TypedDict
 
-import typer
-
-from topoimp.choices import Method, Scope
-from topoimp.reports.report import Report
+from topoimp.choices import Method
 
 from .options import (
     Command,
@@ -26,139 +22,66 @@ from .options import (
     layer_patterns,
 )
 from .output import note, noting_compilation, progress, show
-from .plans import show_plan, show_run_plan
-from .pruned import note_pruning, show_pruning
-from .rates import layer_rates, output_rate_of, with_output_rate
-from .rounds import note_rounds, show_rounds
-from .training_options import TRAINING, DataDir, Jobs, Seeds, parse_seeds
-
-if TYPE_CHECKING:
-    from topoimp.commands.prune_run import IterativePruning
-    from topoimp.kernels.threads import OnStep
-    from topoimp.layers.catalogue import LayerPatterns
-    from topoimp.rounds.planning import RoundOptions
+from .prune_options import (
+    ApplyMask,
+    DryRun,
+    EmitRounds,
+    Epsilon,
+    LayerRate,
+    MaskOut,
+    MethodOption,
+    Output,
+    OutputLayer,
+    OutputRate,
+    PruningInput,
+    Rewind,
+    RewindFrom,
+    Rounds,
+    ScopeOption,
+    Seed,
+    Sparsity,
+    Strict,
+    Timeout,
+    TrainerOption,
+    parse_layer_rates,
+    parse_rounds,
+    refuse,
+)
+from .prune_output import note_pruning, show_pruning
+from .prune_plan import show_plan, show_run_plan
+from .prune_rounds import note_rounds, show_rounds
+from .training_options import DataDir, Jobs, Seeds, parse_seeds
 
 
 def _prune(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(
-            metavar="CHECKPOINT|RUN",
-            help="A checkpoint as for the other commands, or a run folder of train, whose rounds are trained.",
-            show_default=False,
-        ),
-    ],
-    rounds: Annotated[int | None, typer.Option("--rounds", metavar="N", help="Number of rounds, at least 1.")] = None,
-    sparsity: Annotated[
-        float | None,
-        typer.Option("--sparsity", metavar="S", help="Share of the selected weights to be zero in the end, in (0, 1)."),
-    ] = None,
+    checkpoint: PruningInput,
+    rounds: Rounds = None,
+    sparsity: Sparsity = None,
     rate: Rate = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="OUT", help="The pruned checkpoint.", show_default="STEM.pruned.safetensors"
-        ),
-    ] = None,
-    method: Annotated[
-        Method | None,
-        typer.Option("--method", help="What decides which weights are kept.", show_default="topological"),
-    ] = None,
-    epsilon: Annotated[
-        float,
-        typer.Option(
-            "--epsilon",
-            metavar="E",
-            help="Share of the largest strength up to which topological protects no death: 0 protects all, 1 none.",
-        ),
-    ] = 0.0,
-    scope: Annotated[
-        Scope | None,
-        typer.Option("--scope", help="A target for each layer, or one for all together.", show_default="layer"),
-    ] = None,
-    layer_rate: Annotated[
-        list[str] | None,
-        typer.Option("--layer-rate", metavar="PATTERN=R", help="Another rate for the layers that match. Repeatable."),
-    ] = None,
-    output_rate: Annotated[
-        str | None,
-        typer.Option("--output-rate", metavar="half|same|R", help="The output layer's rate; half: of --rate."),
-    ] = None,
-    output_layer: Annotated[
-        str | None,
-        typer.Option("--output-layer", metavar="NAME", help="Which layer that is.", show_default="a recipe knows"),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option("--seed", metavar="S", help="Of the permutations of the method random.", show_default="0"),
-    ] = None,
+    output: Output = None,
+    method: MethodOption = None,
+    epsilon: Epsilon = 0.0,
+    scope: ScopeOption = None,
+    layer_rates: LayerRate = None,
+    output_rate: OutputRate = None,
+    output_layer: OutputLayer = None,
+    seed: Seed = None,
     include: Include = None,
     exclude: Exclude = None,
     embeddings: Embeddings = False,
     groups: Groups = None,
-    mask_out: Annotated[
-        Path | None,
-        typer.Option(
-            "--mask-out", metavar="FILE", help="The mask.", show_default="beside OUT, as STEM.mask.safetensors"
-        ),
-    ] = None,
-    emit_rounds: Annotated[
-        str | None,
-        typer.Option("--emit-rounds", metavar="K,...", help="Write checkpoints of these rounds too, as in 3,7."),
-    ] = None,
-    mask: Annotated[
-        Path | None,
-        typer.Option(
-            "--apply-mask", metavar="FILE", help="Prune by this mask, or by the zeros of this checkpoint; no rounds."
-        ),
-    ] = None,
-    rewind: Annotated[
-        str | None,
-        typer.Option(
-            "--rewind",
-            metavar="init|step:K|none",
-            help="What each round's training starts from: weights after a step, or those of the last round.",
-            show_default="the recipe's step",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    rewind_from: Annotated[
-        Path | None,
-        typer.Option(
-            "--rewind-from",
-            metavar="FILE",
-            help="The same, as a checkpoint; without training it gives a ticket.",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    trainer: Annotated[
-        str | None,
-        typer.Option(
-            "--trainer",
-            metavar="'CMD {init} {mask} {out}'",
-            help="A command that trains each round (docs/trainers.md).",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    trainer_timeout: Annotated[
-        float | None,
-        typer.Option(
-            "--timeout", metavar="SECONDS", help="What one round of --trainer may take.", rich_help_panel=TRAINING
-        ),
-    ] = None,
+    mask_out: MaskOut = None,
+    emit_rounds: EmitRounds = None,
+    apply_mask: ApplyMask = None,
+    rewind: Rewind = None,
+    rewind_from: RewindFrom = None,
+    trainer: TrainerOption = None,
+    timeout: Timeout = None,
     seeds: Seeds = None,
     jobs: Jobs = None,
     data_dir: DataDir = None,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Exit with 3 where a target is below a floor; nothing of that round is written."),
-    ] = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Print the rounds, their floors and barcodes, and what it takes; write nothing."
-        ),
-    ] = False,
+    strict: Strict = False,
+    dry_run: DryRun = False,
     force: Force = False,
     threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
@@ -166,98 +89,157 @@ def _prune(
     verbose: Verbose = False,
 ) -> None:
     """Prune CHECKPOINT in rounds, keep every layer's barcode, and prove it; writes a checkpoint, its mask and a CSV."""
-    from topoimp.commands.apply_mask import apply_mask
-    from topoimp.commands.plan import plan_pruning
-    from topoimp.commands.prune import prune_checkpoint
+    from topoimp.errors import OptionError
+    from topoimp.pruning.options import PruningOptions
     from topoimp.rounds.run_folder import is_run_folder
 
-    rates = layer_rates(layer_rate)
-    if is_run_folder(checkpoint) or trainer is not None:
-        from topoimp.rounds.planning import RoundOptions
+    is_run = is_run_folder(checkpoint)
+    patterns = layer_patterns(include, exclude, groups, embeddings=embeddings)
+    if is_run or trainer is not None:
+        of_files = {"--apply-mask": apply_mask, "--mask-out": mask_out, "--emit-rounds": emit_rounds, "--seed": seed}
+        refuse(of_files, "rounds that are trained")
+    else:
+        of_training = {"--rewind": rewind, "--timeout": timeout, "--seeds": seeds, "--jobs": jobs}
+        refuse(of_training, "pruning without training (a run folder or --trainer has some)")
 
-        _refuse(
-            {
-                "--apply-mask": mask,
-                "--mask-out": mask_out,
-                "--emit-rounds": emit_rounds,
-                "--seed": seed,
-            },
-            "rounds that are trained",
-        )
-        options = RoundOptions(
-            n_rounds=rounds,
-            sparsity=sparsity,
-            rate=rate,
-            method=method or Method.TOPOLOGICAL,
-            epsilon=epsilon,
-            scope=scope,
-            layer_rates=rates,
-            output_rate=output_rate_of(output_rate),
-            output_layer=output_layer,
-            rewind=rewind,
-            rewind_from=rewind_from,
-            patterns=layer_patterns(include, exclude, groups, embeddings=embeddings),
-            strict=strict,
-            force=force,
-            threads=threads,
-            jobs=jobs,
-        )
-        if dry_run:
-            with noting_compilation(quiet=quiet):
-                report = _plan_of_run(checkpoint, options, output, parse_seeds(seeds))
-            show_run_plan(report, format, quiet=quiet)
-            return
-        with noting_compilation(quiet=quiet), progress(f"pruning {checkpoint}", quiet=quiet) as on_step:
-            iterative = _with_training(
+    working = partial(_working, f"pruning {checkpoint}", quiet=quiet)
+    if apply_mask is not None:
+        of_rounds = (rounds, sparsity, rate, method, scope, seed, emit_rounds, layer_rates, output_rate, output_layer)
+        if any(option is not None for option in (*of_rounds, rewind_from)) or epsilon or strict or dry_run:
+            raise OptionError(
+                "--apply-mask is pruning by a given mask; options of rounds and methods do not go with it"
+            )
+        from topoimp.commands.apply_mask import apply_mask as prune_by_mask
+
+        with working() as on_step:
+            pruning = prune_by_mask(
+                checkpoint,
+                apply_mask,
+                output=output,
+                patterns=patterns,
+                mask_out=mask_out,
+                force=force,
+                threads=threads,
+                on_step=on_step,
+            )
+        show(pruning.report, format, show_pruning)
+        note_pruning(pruning, quiet=quiet, verbose=verbose)
+        return
+
+    options = PruningOptions(
+        rounds=rounds,
+        sparsity=sparsity,
+        rate=rate,
+        method=method or Method.TOPOLOGICAL,
+        epsilon=epsilon,
+        scope=scope,
+        layer_rates=parse_layer_rates(layer_rates),
+        output_rate=output_rate,
+        output_layer=output_layer,
+        seed=seed or 0,
+        patterns=patterns,
+    )
+    if dry_run and (is_run or trainer is not None):
+        from topoimp.commands.plan_run import plan_run
+
+        if not is_run:
+            refuse({"--dry-run": True}, "a checkpoint whose rounds --trainer trains")
+        refuse({"--output": output}, "a run folder, which its rounds are written into")
+        with noting_compilation(quiet=quiet):
+            report = plan_run(
                 checkpoint,
                 options,
-                output,
-                trainer,
-                trainer_timeout,
-                parse_seeds(seeds),
-                data_dir,
-                on_step,
-                quiet=quiet,
+                rewind=rewind,
+                rewind_from=rewind_from,
+                seeds=parse_seeds(seeds),
+                strict=strict,
+                threads=threads,
             )
+        show_run_plan(report, format, quiet=quiet)
+        return
+
+    if is_run or trainer is not None:
+        from topoimp.commands.prune_run import prune_run, prune_with_trainer
+        from topoimp.rounds.trainer import parse_trainer
+
+        numbers = parse_seeds(seeds)
+        on_wait = partial(note, quiet=quiet)
+        command = None if trainer is None else parse_trainer(trainer, timeout=timeout, n_seeds=len(numbers or [0]))
+        if command is None:
+            refuse({"--timeout": timeout}, "the built-in trainer")
+        if is_run:
+            refuse({"--output": output}, "a run folder, which its rounds are written into")
+        with working() as on_step:
+            if command is not None and not is_run:
+                iterative = prune_with_trainer(
+                    checkpoint,
+                    options,
+                    trainer=command,
+                    rewind=rewind,
+                    rewind_from=rewind_from,
+                    output=output,
+                    seeds=numbers,
+                    strict=strict,
+                    force=force,
+                    threads=threads,
+                    jobs=jobs,
+                    on_step=on_step,
+                    on_wait=on_wait,
+                )
+            else:
+                iterative = prune_run(
+                    checkpoint,
+                    options,
+                    rewind=rewind,
+                    rewind_from=rewind_from,
+                    seeds=numbers,
+                    trainer=command,
+                    data_dir=data_dir,
+                    strict=strict,
+                    force=force,
+                    threads=threads,
+                    jobs=jobs,
+                    on_step=on_step,
+                    on_wait=on_wait,
+                )
         show(iterative.report, format, show_rounds)
         note_rounds(iterative, quiet=quiet, verbose=verbose)
         return
-    _refuse(
-        {"--rewind": rewind, "--timeout": trainer_timeout, "--seeds": seeds, "--jobs": jobs},
-        "pruning without training (a run folder or --trainer has some)",
-    )
-    where: _Where = {
-        "output": output,
-        "patterns": layer_patterns(include, exclude, groups, embeddings=embeddings),
-        "mask_output": mask_out,
-        "threads": threads,
-    }
-    how: _How = {
-        "n_rounds": rounds,
-        "sparsity": sparsity,
-        "rate": rate,
-        "method": method or Method.TOPOLOGICAL,
-        "epsilon": epsilon,
-        "scope": scope or Scope.LAYER,
-        "layer_rates": with_output_rate(rates, output_layer, output_rate, rate),
-        "seed": seed or 0,
-        "rewind_from": rewind_from,
-        "emit_rounds": _numbers(emit_rounds),
-        "strict": strict,
-    }
-    with noting_compilation(quiet=quiet), progress(f"pruning {checkpoint}", quiet=quiet) as on_step:
-        where["on_step"] = on_step
-        if mask is not None:
-            _refuse_rounds(rounds, sparsity, rate, method, scope, seed, emit_rounds, strict or None)
-            _refuse_rounds(epsilon or None, layer_rate, output_rate, output_layer, rewind_from, dry_run or None)
-            pruning = apply_mask(checkpoint, mask, force=force, **where)
-        elif dry_run:
-            plan = plan_pruning(checkpoint, **how, **where)
-        else:
-            pruning = prune_checkpoint(checkpoint, force=force, **how, **where)
+
+    numbers = parse_rounds(emit_rounds)
     if dry_run:
+        from topoimp.commands.plan import plan_pruning
+
+        with working() as on_step:
+            plan = plan_pruning(
+                checkpoint,
+                options,
+                output=output,
+                mask_out=mask_out,
+                emit_rounds=numbers,
+                rewind_from=rewind_from,
+                strict=strict,
+                threads=threads,
+                on_step=on_step,
+            )
         show_plan(plan, format, quiet=quiet)
         return
+
+    from topoimp.commands.prune import prune_checkpoint
+
+    with working() as on_step:
+        pruning = prune_checkpoint(
+            checkpoint,
+            options,
+            output=output,
+            mask_out=mask_out,
+            emit_rounds=numbers,
+            rewind_from=rewind_from,
+            strict=strict,
+            force=force,
+            threads=threads,
+            on_step=on_step,
+        )
     show(pruning.report, format, show_pruning)
     note_pruning(pruning, quiet=quiet, verbose=verbose)
 
@@ -265,100 +247,8 @@ def _prune(
 prune = Command("prune", _prune, "Example: topoimp prune lenet-300-100-mnist.safetensors --rounds 10")
 
 
-def _plan_of_run(checkpoint: Path, options: "RoundOptions", output: Path | None, seeds: list[int] | None) -> Report:
-    """Plan the rounds of a run folder."""
-    from topoimp.commands.plan_run import plan_run
-    from topoimp.rounds.run_folder import is_run_folder
-
-    if not is_run_folder(checkpoint):
-        _refuse({"--dry-run": True}, "a checkpoint whose rounds --trainer trains")
-    _refuse({"--output": output}, "a run folder, which its rounds are written into")
-    return plan_run(checkpoint, options, seeds=seeds)
-
-
-def _with_training(
-    checkpoint: Path,
-    options: "RoundOptions",
-    output: Path | None,
-    trainer: str | None,
-    timeout: float | None,
-    seeds: list[int] | None,
-    data_dir: Path | None,
-    on_step: "OnStep",
-    *,
-    quiet: bool,
-) -> "IterativePruning":
-    """Prune a run folder, or a checkpoint with a trainer."""
-    from topoimp.commands.prune_run import prune_run, prune_with_trainer
-    from topoimp.rounds.run_folder import is_run_folder
-    from topoimp.rounds.trainer import parse_trainer
-
-    on_wait = partial(note, quiet=quiet)
-    command = None if trainer is None else parse_trainer(trainer, timeout=timeout, n_seeds=len(seeds or [0]))
-    if command is None:
-        _refuse({"--timeout": timeout}, "the built-in trainer")
-    if not is_run_folder(checkpoint) and command is not None:
-        return prune_with_trainer(
-            checkpoint, options, trainer=command, output=output, seeds=seeds, on_step=on_step, on_wait=on_wait
-        )
-    _refuse({"--output": output}, "a run folder, which its rounds are written into")
-    return prune_run(
-        checkpoint,
-        options,
-        seeds=seeds,
-        trainer=command,
-        data_dir=data_dir,
-        on_step=on_step,
-        on_wait=on_wait,
-    )
-
-
-def _refuse(options: dict[str, object], what: str) -> None:
-    """Refuse options that do not go with what is done."""
-    from topoimp.errors import OptionError
-
-    given = [name for name, value in options.items() if value is not None]
-    if given:
-        raise OptionError(f"{given[0]} does not go with {what}")
-
-
-class _Where(TypedDict):
-    """What both ways of pruning take."""
-
-    output: Path | None
-    patterns: "LayerPatterns"
-    mask_output: Path | None
-    threads: int | None
-    on_step: NotRequired["OnStep"]
-
-
-class _How(TypedDict):
-    """What pruning in rounds takes, done or planned."""
-
-    n_rounds: int | None
-    sparsity: float | None
-    rate: float | None
-    method: Method
-    epsilon: float
-    scope: Scope
-    layer_rates: dict[str, float]
-    seed: int
-    rewind_from: Path | None
-    emit_rounds: list[int]
-    strict: bool
-
-
-def _refuse_rounds(*options: object) -> None:
-    from topoimp.errors import OptionError
-
-    if any(option is not None for option in options):
-        raise OptionError("--apply-mask is pruning by a given mask; options of rounds and methods do not go with it")
-
-
-def _numbers(text: str | None) -> list[int]:
-    from topoimp.errors import OptionError
-
-    parts = [] if text is None else text.split(",")
-    if not all(re.fullmatch(r" *[0-9]{1,9} *", part) for part in parts):
-        raise OptionError(f"--emit-rounds is {text!r}; it must be round numbers with commas, as in 3,7")
-    return [int(part) for part in parts]
+@contextmanager
+def _working(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show compilation and progress of a pruning."""
+    with noting_compilation(quiet=quiet), progress(title, quiet=quiet) as on_step:
+        yield on_step

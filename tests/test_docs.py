@@ -10,7 +10,7 @@ from conftest import REPOSITORY
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.train import train_run
 from topoimp.layers.catalogue import LayerPatterns
-from topoimp.rounds.planning import RoundOptions
+from topoimp.pruning.options import PruningOptions
 from topoimp.rounds.trainer import parse_trainer
 
 DOCS = REPOSITORY / "docs"
@@ -48,7 +48,7 @@ def test_the_example_in_plain_pytorch_trains_a_run_folder(tmp_path):
     placeholders = " ".join(f"--{name} {{{name}}}" for name in ("init", "mask", "out", "seed", "started", "metrics"))
     command = parse_trainer(f"{sys.executable} {DOCS}/examples/plain_trainer.py {placeholders}")
 
-    pruning = prune_run(tmp_path / "run", RoundOptions(n_rounds=2), trainer=command)
+    pruning = prune_run(tmp_path / "run", PruningOptions(rounds=2), trainer=command)
 
     last = pruning.report.network
     assert last["checked"].split()[-3:] == ["started", "finite", "held"]
@@ -64,9 +64,9 @@ def test_the_example_with_hugging_face_trains_a_model_folder(tmp_path):
     words = "--init {init} --mask {mask} --out {out} --seed {seed} --metrics {metrics} --steps 3"
     command = parse_trainer(f"{sys.executable} {DOCS}/examples/hugging_face_trainer.py {words}")
     patterns = LayerPatterns(exclude=("*classifier*",))
-    options = RoundOptions(n_rounds=2, rewind="none", patterns=patterns)
+    options = PruningOptions(rounds=2, patterns=patterns)
 
-    pruning = prune_with_trainer(tmp_path / "bert", options, trainer=command)
+    pruning = prune_with_trainer(tmp_path / "bert", options, rewind="none", trainer=command)
 
     last = pruning.folders[0] / "round-02"
     assert sorted(path.name for path in last.iterdir()) == ["mask.safetensors", "metrics.json", "model"]

@@ -27,6 +27,7 @@ from topoimp.commands.barcode import ALL_LAYERS, barcode_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import OutputError, TopoimpError
 from topoimp.pruning.masks import read_masks
+from topoimp.pruning.options import PruningOptions
 
 PROGRAM = [sys.executable, "-c", "from topoimp_cli.app import run; run()"]
 PATIENCE = 120
@@ -99,7 +100,7 @@ def test_damaged_files_are_pruned_and_verified_or_refused(small, tmp_path, n_tim
 
     for _, damage in zip(range(n_times), cycle(DAMAGES), strict=False):
         path.write_bytes(damage(small, rng))
-        outcome = outcome_of(lambda path: prune_checkpoint(path, n_rounds=2), path)
+        outcome = outcome_of(lambda path: prune_checkpoint(path, PruningOptions(rounds=2)), path)
         outcomes[outcome] += 1
         outputs = [entry for entry in tmp_path.iterdir() if entry != path]
         assert len(outputs) == (3 if outcome == "read" else 0)
@@ -190,7 +191,7 @@ def assert_consistent(folder, rounds):
 
 @times(6, 150)
 def test_a_killed_run_leaves_input_and_earlier_outputs_intact_and_a_rerun_finishes(large, tmp_path, n_times):
-    prune_checkpoint(large, n_rounds=1)
+    prune_checkpoint(large, PruningOptions(rounds=1))
     before, rng, left_behind = contents(large, *outputs_of(large)), chance(n_times), 0
 
     for attempt in range(n_times):
@@ -199,10 +200,10 @@ def test_a_killed_run_leaves_input_and_earlier_outputs_intact_and_a_rerun_finish
         left_behind += len(list(tmp_path.glob("*.partial-*"))) > 0
         if contents(large, *outputs_of(large)) != before:  # it was done before it was killed
             assert_consistent(large, {"2"})
-            prune_checkpoint(large, n_rounds=1, force=True)
+            prune_checkpoint(large, PruningOptions(rounds=1), force=True)
         assert contents(large, *outputs_of(large)) == before
 
-    prune_checkpoint(large, n_rounds=2, force=True)
+    prune_checkpoint(large, PruningOptions(rounds=2), force=True)
     assert_consistent(large, {"2"})
     assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(
         ["model", *(path.name for path in outputs_of(large))]
@@ -326,6 +327,6 @@ def test_a_folder_that_cannot_be_written_is_said(lenet):
     missing = lenet.parent / "missing"
 
     with pytest.raises(OutputError, match="cannot be written: No such file or directory"):
-        prune_checkpoint(lenet, n_rounds=1, output=missing / "out.safetensors")
+        prune_checkpoint(lenet, PruningOptions(rounds=1), output=missing / "out.safetensors")
 
     assert not missing.exists()

@@ -11,7 +11,7 @@ from topoimp.choices import Data
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.prune_run import prune_run
 from topoimp.commands.train import train_run
-from topoimp.rounds.planning import RoundOptions
+from topoimp.pruning.options import PruningOptions
 from topoimp.topology.forest import spanning_forest
 
 
@@ -57,7 +57,7 @@ def test_magnitude_pruning_loses_components_long_before_accuracy_and_full_protec
     magnitude, topological = (
         {
             (row["round"], row.get("layer")): row
-            for row in prune_run(run, RoundOptions(n_rounds=20, method=method), data_dir=data).report.rows
+            for row in prune_run(run, PruningOptions(rounds=20, method=method), data_dir=data).report.rows
         }
         for method in ("magnitude", "topological")
     )

@@ -35,9 +35,9 @@ from topoimp.layers.layer import Layer, as_layer
 from topoimp.pruning.bounds import LayerBound, layer_bound
 from topoimp.pruning.convolution_bound import InputSize
 from topoimp.pruning.masks import PackedMask, read_masks
+from topoimp.pruning.options import PruningOptions
 from topoimp.reports.columns import COLUMNS
 from topoimp.reports.report import Report
-from topoimp.rounds.planning import RoundOptions
 from topoimp.rounds.trainer import Trainer, parse_trainer
 from topoimp.topology.barcode import Barcode, Unit, barcode_of, neural_persistence, unit_of
 from topoimp.topology.bars import Bars, bars_of
@@ -88,9 +88,9 @@ __all__ = [
     "OutputError",
     "PackedMask",
     "Pruning",
+    "PruningOptions",
     "PruningPlan",
     "Report",
-    "RoundOptions",
     "Scale",
     "Scope",
     "Shuffle",

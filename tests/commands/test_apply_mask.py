@@ -14,13 +14,14 @@ from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.pruning.masks import read_masks
+from topoimp.pruning.options import PruningOptions
 
 FACTS = ("n_kept", "density", "floor", "beta0", "beta1", "beta0_kept", "barcode_kept", "retention")
 
 
 @pytest.fixture
 def pruned(lenet):
-    return prune_checkpoint(lenet, n_rounds=5, method="magnitude")
+    return prune_checkpoint(lenet, PruningOptions(rounds=5, method="magnitude"))
 
 
 @pytest.mark.parametrize("source", ["mask", "zeros"])
@@ -43,7 +44,7 @@ def test_a_mask_and_the_zeros_it_left_give_the_same_again(lenet, pruned, tmp_pat
 
 def test_a_mask_of_other_weights_is_applied_to_these(sample):
     trained, initial = sample("lenet-300-100-mnist.safetensors"), sample("lenet-300-100-mnist-init.safetensors")
-    mask = prune_checkpoint(trained, n_rounds=5).outputs.mask
+    mask = prune_checkpoint(trained, PruningOptions(rounds=5)).outputs.mask
 
     ticket = apply_mask(initial, mask).outputs.checkpoint
 
@@ -135,7 +136,7 @@ def test_a_mask_is_no_reference_and_has_no_channels(lenet, pruned):
 
 def test_a_mask_is_no_checkpoint_to_prune(pruned):
     with pytest.raises(LayerError, match="holds 3 tensors, and no layer: "):
-        prune_checkpoint(pruned.outputs.mask, n_rounds=1)
+        prune_checkpoint(pruned.outputs.mask, PruningOptions(rounds=1))
 
 
 def test_zeros_of_a_tied_tensor_are_those_of_each_of_its_names(write, tmp_path):

@@ -7,6 +7,7 @@ from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.pruning.convolution_bound import InputSize
+from topoimp.pruning.options import PruningOptions
 
 
 def test_a_trained_network_by_its_definitions(lenet):
@@ -124,7 +125,9 @@ def test_magnitude_pruning_keeps_all_barcodes_for_the_safe_rounds_and_not_one_mo
     path = sample("lenet-5-mnist.safetensors")
     rounds = bound_report(path, rate=0.05).network[column]
 
-    pruned = prune_checkpoint(path, n_rounds=rounds + 1, rate=0.05, method=Method.MAGNITUDE, scope=scope).report
+    pruned = prune_checkpoint(
+        path, PruningOptions(rounds=rounds + 1, rate=0.05, method=Method.MAGNITUDE, scope=scope)
+    ).report
 
     assert [row["barcode_kept"] for row in pruned.rounds] == [True] * rounds + [False]
 
@@ -136,7 +139,7 @@ def test_the_floor_binds_right_after_the_rounds_that_fit_above_it(sample, scope,
     path = sample("mlp-digits.safetensors")
     rounds = bound_report(path).network[column]
 
-    pruned = prune_checkpoint(path, n_rounds=rounds + 1, scope=scope).report
+    pruned = prune_checkpoint(path, PruningOptions(rounds=rounds + 1, scope=scope)).report
 
     assert [row["floor_binds"] for row in pruned.rounds] == [False] * rounds + [True]
 
@@ -153,7 +156,7 @@ def test_densities_add_a_row_for_each_of_every_layer(lenet):
 
 
 def test_at_a_density_the_forest_edges_are_those_that_magnitude_pruning_retains(lenet):
-    pruned = prune_checkpoint(lenet, n_rounds=1, sparsity=0.9, method=Method.MAGNITUDE).report
+    pruned = prune_checkpoint(lenet, PruningOptions(rounds=1, sparsity=0.9, method=Method.MAGNITUDE)).report
 
     report = bound_report(lenet, densities=[0.1])
 

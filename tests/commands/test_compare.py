@@ -19,6 +19,7 @@ from topoimp.errors import CheckpointError, OptionError
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.layer import as_layer
 from topoimp.layers.tensors import select_layers
+from topoimp.pruning.options import PruningOptions
 from topoimp.reports.rows import distance_columns
 from topoimp.topology.barcode import barcode_of, neural_persistence
 from topoimp.topology.distance import barcode_distances
@@ -30,15 +31,19 @@ SEVERAL_FILES = settings(suppress_health_check=[HealthCheck.function_scoped_fixt
 @pytest.fixture
 def pruned(lenet):
     """LeNet-300-100 pruned by magnitude."""
-    return prune_checkpoint(lenet, n_rounds=10, method="magnitude").outputs
+    return prune_checkpoint(lenet, PruningOptions(rounds=10, method="magnitude")).outputs
 
 
 @pytest.fixture
 def rounds(lenet, tmp_path):
     """The folder of one pruning: round 0, and one that kept a tenth; round 2 is not finished."""
     folder = tmp_path / "run" / "seed-4" / "magnitude"
-    outputs = prune_checkpoint(lenet, sparsity=0.9, method="magnitude", output=tmp_path / "tenth.safetensors").outputs
-    whole = prune_checkpoint(lenet, sparsity=1e-9, method="magnitude", output=tmp_path / "whole.safetensors").outputs
+    outputs = prune_checkpoint(
+        lenet, PruningOptions(sparsity=0.9, method="magnitude"), output=tmp_path / "tenth.safetensors"
+    ).outputs
+    whole = prune_checkpoint(
+        lenet, PruningOptions(sparsity=1e-9, method="magnitude"), output=tmp_path / "whole.safetensors"
+    ).outputs
     for number, files in enumerate((whole, outputs, outputs)):
         target = folder / f"round-{number:02}"
         target.mkdir(parents=True)

@@ -8,6 +8,7 @@ from topoimp.choices import Method, Scope
 from topoimp.commands.plan import plan_pruning
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import GateError, OptionError
+from topoimp.pruning.options import PruningOptions
 
 
 def names_in(folder):
@@ -17,10 +18,10 @@ def names_in(folder):
 @pytest.mark.parametrize("method", Method)
 @pytest.mark.parametrize("scope", Scope)
 def test_the_plan_is_the_report_of_the_pruning_and_writes_nothing(lenet, method, scope):
-    plan = plan_pruning(lenet, n_rounds=10, method=method, scope=scope)
+    plan = plan_pruning(lenet, PruningOptions(rounds=10, method=method, scope=scope))
 
     assert names_in(lenet.parent) == [lenet.name]
-    pruning = prune_checkpoint(lenet, n_rounds=10, method=method, scope=scope)
+    pruning = prune_checkpoint(lenet, PruningOptions(rounds=10, method=method, scope=scope))
     extra = ("bytes_to_write", "peak_memory")
     rows = [{name: cell for name, cell in row.items() if name not in extra} for row in plan.report.rows]
     assert rows == pruning.report.rows
@@ -30,16 +31,16 @@ def test_the_plan_is_the_report_of_the_pruning_and_writes_nothing(lenet, method,
 
 
 def test_it_says_when_floors_bind(lenet):
-    plan = plan_pruning(lenet, n_rounds=30)
+    plan = plan_pruning(lenet, PruningOptions(rounds=30))
 
     assert plan.first_bound == {"fc3.weight": 10, "fc2.weight": 20, "fc1.weight": 25}
     assert plan.first_changed == {}
 
 
 def test_it_says_when_barcodes_change(lenet):
-    plan = plan_pruning(lenet, n_rounds=10, method=Method.MAGNITUDE)
+    plan = plan_pruning(lenet, PruningOptions(rounds=10, method=Method.MAGNITUDE))
 
-    pruned = prune_checkpoint(lenet, n_rounds=10, method=Method.MAGNITUDE).report
+    pruned = prune_checkpoint(lenet, PruningOptions(rounds=10, method=Method.MAGNITUDE)).report
     rows = {
         layer: [row["barcode_kept"] for row in pruned.layers if row["layer"] == layer] for layer in plan.first_changed
     }
@@ -49,9 +50,9 @@ def test_it_says_when_barcodes_change(lenet):
 
 
 def test_bytes_are_those_that_are_written_but_for_headers_and_the_table(lenet):
-    plan = plan_pruning(lenet, n_rounds=4, emit_rounds=[2, 4])
+    plan = plan_pruning(lenet, PruningOptions(rounds=4), emit_rounds=[2, 4])
 
-    outputs = prune_checkpoint(lenet, n_rounds=4, emit_rounds=[2, 4]).outputs
+    outputs = prune_checkpoint(lenet, PruningOptions(rounds=4), emit_rounds=[2, 4]).outputs
     written = sum(path.stat().st_size for path in outputs.in_order if path != outputs.table)
     assert plan.bytes_to_write == pytest.approx(written, rel=0.001)
     assert [row["bytes_to_write"] for row in plan.report.rounds][0::2] == [0, 0]
@@ -63,7 +64,7 @@ def test_memory_grows_by_the_largest_tensor_and_twice_with_random_masks(write):
     large = write({"a": np.ones((1000, 1000), np.float32)}, "large.safetensors")
 
     def peak(path, method):
-        return plan_pruning(path, n_rounds=1, method=method, threads=1).peak_memory
+        return plan_pruning(path, PruningOptions(rounds=1, method=method), threads=1).peak_memory
 
     grown = [peak(large, method) - peak(small, method) for method in (Method.MAGNITUDE, Method.RANDOM)]
     weights, vertices = 4 * (1_000_000 - 16), 2000 - 8
@@ -74,10 +75,13 @@ def test_memory_grows_by_the_largest_tensor_and_twice_with_random_masks(write):
 def test_memory_is_about_what_a_pruning_takes(write):
     rng = np.random.default_rng(0)
     path = write({"a": rng.normal(size=(2000, 3000)), "b": rng.normal(size=(2000, 3000))})
-    program = "import sys; from topoimp.commands.prune import prune_checkpoint as p; p(sys.argv[1], n_rounds=1)"
+    program = (
+        "import sys; from topoimp import PruningOptions, prune_checkpoint; "
+        "prune_checkpoint(sys.argv[1], PruningOptions(rounds=1))"
+    )
     program += "; print(open('/proc/self/status').read())"
 
-    plan = plan_pruning(path, n_rounds=1)
+    plan = plan_pruning(path, PruningOptions(rounds=1))
     done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
 
     kilobytes = int(done.stdout.partition("VmHWM:")[2].split()[0])
@@ -88,17 +92,17 @@ def test_outputs_that_are_there_are_told_and_stay(lenet):
     table = lenet.with_name("lenet-300-100-mnist.pruned.csv")
     table.write_text("mine")
 
-    assert plan_pruning(lenet, n_rounds=1).existing == [table]
+    assert plan_pruning(lenet, PruningOptions(rounds=1)).existing == [table]
     assert table.read_text() == "mine"
 
 
 def test_strict_fails_as_the_pruning_would(lenet):
     with pytest.raises(GateError, match=r"round 10 asks fc3.weight for 107 weights, below its floor of 109"):
-        plan_pruning(lenet, n_rounds=10, strict=True)
+        plan_pruning(lenet, PruningOptions(rounds=10), strict=True)
 
 
 def test_what_cannot_be_done_cannot_be_planned(lenet):
     with pytest.raises(OptionError, match="neither rounds nor a sparsity is given"):
-        plan_pruning(lenet)
+        plan_pruning(lenet, PruningOptions())
     with pytest.raises(OptionError, match="is the input; an output needs another name"):
-        plan_pruning(lenet, n_rounds=1, output=lenet)
+        plan_pruning(lenet, PruningOptions(rounds=1), output=lenet)

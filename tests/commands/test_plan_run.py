@@ -7,7 +7,7 @@ from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune_run import prune_run
 from topoimp.commands.train import train_run
 from topoimp.errors import CheckpointError, GateError
-from topoimp.rounds.planning import RoundOptions
+from topoimp.pruning.options import PruningOptions
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def run(tmp_path_factory):
 @pytest.mark.parametrize("method", Method)
 @pytest.mark.parametrize("scope", Scope)
 def test_the_first_round_and_all_targets_are_those_of_the_pruning(run, method, scope):
-    options = RoundOptions(n_rounds=2, method=method, scope=scope)
+    options = PruningOptions(rounds=2, method=method, scope=scope)
 
     planned = plan_run(run, options, seeds=[1]).rows
 
@@ -33,7 +33,7 @@ def test_the_first_round_and_all_targets_are_those_of_the_pruning(run, method, s
 
 
 def test_of_later_rounds_nothing_is_said_but_targets_and_floors(run):
-    report = plan_run(run, RoundOptions(n_rounds=30, rate=0.2))
+    report = plan_run(run, PruningOptions(rounds=30, rate=0.2))
 
     assert [row["seed"] for row in report.rounds] == [0] * 30 + [1] * 30
     assert all("n_kept" not in row and "barcode_kept" not in row for row in report.rows if row["round"] > 1)
@@ -43,12 +43,12 @@ def test_of_later_rounds_nothing_is_said_but_targets_and_floors(run):
 
 
 def test_where_floors_are_not_protected_whole_it_is_not_known_when_they_bind(run):
-    for options in (RoundOptions(n_rounds=30, method=Method.MAGNITUDE), RoundOptions(n_rounds=30, epsilon=0.1)):
+    for options in (PruningOptions(rounds=30, method=Method.MAGNITUDE), PruningOptions(rounds=30, epsilon=0.1)):
         assert plan_run(run, options).network["floor_binds"] is None
 
 
 def test_every_round_says_about_how_many_bytes_it_writes(run, tmp_path):
-    options = RoundOptions(n_rounds=1)
+    options = PruningOptions(rounds=1)
     copy = copytree(run / "seed-0", tmp_path / "run" / "seed-0", ignore=ignore_patterns("round-*"))
     copyfile(run / "recipe.toml", tmp_path / "run" / "recipe.toml")
 
@@ -65,16 +65,16 @@ def test_every_round_says_about_how_many_bytes_it_writes(run, tmp_path):
 def test_nothing_is_written(run):
     before = sorted(path for path in run.rglob("*"))
 
-    plan_run(run, RoundOptions(n_rounds=3, scope="global"))
+    plan_run(run, PruningOptions(rounds=3, scope="global"))
 
     assert sorted(path for path in run.rglob("*")) == before
 
 
 def test_strict_refuses_a_first_target_below_a_floor(run):
     with pytest.raises(GateError, match=r"round 1 asks fc1.weight for 13 weights, below its floor of 83; nothing was"):
-        plan_run(run, RoundOptions(n_rounds=1, rate=0.99, strict=True))
+        plan_run(run, PruningOptions(rounds=1, rate=0.99), strict=True)
 
 
 def test_a_seed_that_is_not_there_is_refused(run):
     with pytest.raises(CheckpointError, match="has no trained network of seed 7; train makes it"):
-        plan_run(run, RoundOptions(n_rounds=1), seeds=[7])
+        plan_run(run, PruningOptions(rounds=1), seeds=[7])

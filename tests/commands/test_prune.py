@@ -18,6 +18,7 @@ from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, GateError, OptionError, OutputError, VerificationError
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.pruning.masks import read_masks
+from topoimp.pruning.options import PruningOptions
 
 
 def names_in(folder):
@@ -25,7 +26,7 @@ def names_in(folder):
 
 
 def test_outputs_lie_beside_the_input(lenet):
-    prune_checkpoint(lenet, n_rounds=2)
+    prune_checkpoint(lenet, PruningOptions(rounds=2))
 
     stem = "lenet-300-100-mnist"
     assert names_in(lenet.parent) == [
@@ -37,7 +38,9 @@ def test_outputs_lie_beside_the_input(lenet):
 
 
 def test_names_follow_the_output(lenet, tmp_path):
-    outputs = prune_checkpoint(lenet, n_rounds=3, output=tmp_path / "out.v2.safetensors", emit_rounds=[1, 3]).outputs
+    outputs = prune_checkpoint(
+        lenet, PruningOptions(rounds=3), output=tmp_path / "out.v2.safetensors", emit_rounds=[1, 3]
+    ).outputs
 
     assert [path.name for path in outputs.in_order] == [
         "out.v2.mask.safetensors",
@@ -50,8 +53,10 @@ def test_names_follow_the_output(lenet, tmp_path):
 
 
 def test_the_topological_method_keeps_every_barcode_at_every_round_and_magnitude_does_not(lenet, tmp_path):
-    topological = prune_checkpoint(lenet, n_rounds=10, emit_rounds=range(1, 10)).outputs
-    magnitude = prune_checkpoint(lenet, n_rounds=10, output=tmp_path / "m.safetensors", method=Method.MAGNITUDE).outputs
+    topological = prune_checkpoint(lenet, PruningOptions(rounds=10), emit_rounds=range(1, 10)).outputs
+    magnitude = prune_checkpoint(
+        lenet, PruningOptions(rounds=10, method=Method.MAGNITUDE), output=tmp_path / "m.safetensors"
+    ).outputs
 
     for path in (*topological.rounds.values(), topological.checkpoint):
         assert all(row["barcode_kept"] for row in comparison_report(lenet, path).rows)
@@ -59,7 +64,7 @@ def test_the_topological_method_keeps_every_barcode_at_every_round_and_magnitude
 
 
 def test_emitted_rounds_hold_what_the_report_says_of_them(lenet):
-    pruning = prune_checkpoint(lenet, n_rounds=4, emit_rounds=[1, 2, 4])
+    pruning = prune_checkpoint(lenet, PruningOptions(rounds=4), emit_rounds=[1, 2, 4])
 
     for number, path in pruning.outputs.rounds.items():
         compared = comparison_report(lenet, path)
@@ -75,7 +80,7 @@ def test_emitted_rounds_hold_what_the_report_says_of_them(lenet):
 def test_compare_finds_what_prune_reported(sample, method, scope, name):
     path = sample(name)
 
-    pruning = prune_checkpoint(path, n_rounds=8, method=method, scope=scope)
+    pruning = prune_checkpoint(path, PruningOptions(rounds=8, method=method, scope=scope))
 
     compared = comparison_report(path, pruning.outputs.checkpoint)
     reported = [row for row in pruning.report.rows if row["round"] == 8]
@@ -95,7 +100,9 @@ def test_compare_finds_what_prune_reported(sample, method, scope, name):
 
 @pytest.mark.parametrize("method", Method)
 def test_the_number_of_zeros_is_exactly_the_number_asked_for(lenet, method):
-    pruned = prune_checkpoint(lenet, sparsity=0.75, method=method, scope=Scope.GLOBAL).outputs.checkpoint
+    pruned = prune_checkpoint(
+        lenet, PruningOptions(sparsity=0.75, method=method, scope=Scope.GLOBAL)
+    ).outputs.checkpoint
 
     weights = [array for name, array in load_file(pruned).items() if name.endswith("weight")]
     assert sum(np.count_nonzero(array == 0) for array in weights) == 266_200 * 3 // 4
@@ -103,7 +110,9 @@ def test_the_number_of_zeros_is_exactly_the_number_asked_for(lenet, method):
 
 def test_survivors_are_untouched_and_pruned_weights_are_plus_zero(write):
     weight = np.array([[3.0, -0.0], [2.0, 0.5]], np.float32)
-    pruned = prune_checkpoint(write({"fc": weight, "bias": np.array([-0.0, 1.0])}), n_rounds=1, rate=0.9).outputs
+    pruned = prune_checkpoint(
+        write({"fc": weight, "bias": np.array([-0.0, 1.0])}), PruningOptions(rounds=1, rate=0.9)
+    ).outputs
 
     written = open_checkpoint(pruned.checkpoint)
 
@@ -118,7 +127,9 @@ def test_narrow_types_are_pruned_bit_for_bit(tmp_path, scope):
     tensors = {str(dtype): torch.randn(20, 30, generator=generator).to(dtype) for dtype in types}
     save_torch_file(tensors, tmp_path / "model.safetensors")
 
-    pruned = prune_checkpoint(tmp_path / "model.safetensors", sparsity=0.7, scope=scope).outputs.checkpoint
+    pruned = prune_checkpoint(
+        tmp_path / "model.safetensors", PruningOptions(sparsity=0.7, scope=scope)
+    ).outputs.checkpoint
 
     n_kept = 0
     for name, tensor in load_torch_file(pruned).items():
@@ -133,7 +144,7 @@ def test_narrow_types_are_pruned_bit_for_bit(tmp_path, scope):
 def test_metadata_are_kept_and_the_settings_added(write):
     path = write({"fc": np.random.default_rng(0).normal(size=(8, 8))}, metadata={"format": "pt", "mine": "x"})
 
-    pruned = prune_checkpoint(path, n_rounds=2, method=Method.RANDOM, seed=0).outputs.checkpoint
+    pruned = prune_checkpoint(path, PruningOptions(rounds=2, method=Method.RANDOM, seed=0)).outputs.checkpoint
 
     metadata = open_checkpoint(pruned).metadata
     assert (metadata["format"], metadata["mine"]) == ("pt", "x")
@@ -143,7 +154,7 @@ def test_metadata_are_kept_and_the_settings_added(write):
 
 
 def test_the_mask_says_what_was_kept(lenet):
-    outputs = prune_checkpoint(lenet, n_rounds=4).outputs
+    outputs = prune_checkpoint(lenet, PruningOptions(rounds=4)).outputs
 
     masks, pruned = read_masks(outputs.mask), load_file(outputs.checkpoint)
     assert set(masks) == {"fc1.weight", "fc2.weight", "fc3.weight"}
@@ -152,15 +163,19 @@ def test_the_mask_says_what_was_kept(lenet):
 
 
 def test_the_table_beside_the_output_is_the_report(lenet):
-    pruning = prune_checkpoint(lenet, n_rounds=2)
+    pruning = prune_checkpoint(lenet, PruningOptions(rounds=2))
 
     assert pruning.outputs.table.read_text(encoding="utf-8") == pruning.report.to_csv()
     assert [row["round"] for row in pruning.report.rows] == [1, 1, 1, 1, 2, 2, 2, 2]
 
 
 def test_pruning_twice_gives_the_same_bytes(lenet, tmp_path):
-    one = prune_checkpoint(lenet, n_rounds=3, method=Method.RANDOM, output=tmp_path / "1.safetensors").outputs
-    two = prune_checkpoint(lenet, n_rounds=3, method=Method.RANDOM, output=tmp_path / "2.safetensors").outputs
+    one = prune_checkpoint(
+        lenet, PruningOptions(rounds=3, method=Method.RANDOM), output=tmp_path / "1.safetensors"
+    ).outputs
+    two = prune_checkpoint(
+        lenet, PruningOptions(rounds=3, method=Method.RANDOM), output=tmp_path / "2.safetensors"
+    ).outputs
 
     assert one.checkpoint.read_bytes() == two.checkpoint.read_bytes()
     assert one.mask.read_bytes() == two.mask.read_bytes()
@@ -176,7 +191,7 @@ def test_embeddings_biases_and_other_types_are_left_alone(tmp_path):
     }
     save_file(tensors, tmp_path / "model.safetensors", {"format": "pt"})
 
-    pruned = prune_checkpoint(tmp_path / "model.safetensors", n_rounds=3).outputs.checkpoint
+    pruned = prune_checkpoint(tmp_path / "model.safetensors", PruningOptions(rounds=3)).outputs.checkpoint
 
     loaded = load_file(pruned)
     assert {name for name in tensors if not np.array_equal(loaded[name], tensors[name])} == {"layer.weight"}
@@ -190,39 +205,42 @@ def test_a_recipe_is_named_if_the_file_lies_in_a_run_folder(lenet):
     lenet.rename(folder / "model.safetensors")
     (lenet.parent / "run/recipe.toml").touch()
 
-    assert prune_checkpoint(folder / "model.safetensors", n_rounds=1).recipe == lenet.parent / "run/recipe.toml"
+    assert (
+        prune_checkpoint(folder / "model.safetensors", PruningOptions(rounds=1)).recipe
+        == lenet.parent / "run/recipe.toml"
+    )
 
 
 def test_strict_writes_nothing_if_a_target_is_below_a_floor(lenet):
     with pytest.raises(
         GateError, match=r"round 10 asks fc3.weight for 107 weights, below its floor of 109; nothing was written"
     ):
-        prune_checkpoint(lenet, n_rounds=10, strict=True)
+        prune_checkpoint(lenet, PruningOptions(rounds=10), strict=True)
 
     assert names_in(lenet.parent) == [lenet.name]
 
 
 def test_strict_does_not_mind_targets_that_are_met(lenet):
-    assert prune_checkpoint(lenet, n_rounds=9, strict=True).held_at_floor == []
+    assert prune_checkpoint(lenet, PruningOptions(rounds=9), strict=True).held_at_floor == []
 
 
 def test_layers_held_at_their_floor_are_named(lenet):
-    assert prune_checkpoint(lenet, n_rounds=10).held_at_floor == ["fc3.weight"]
+    assert prune_checkpoint(lenet, PruningOptions(rounds=10)).held_at_floor == ["fc3.weight"]
 
 
 def test_an_existing_output_is_refused_and_nothing_is_written(lenet):
     (lenet.parent / "lenet-300-100-mnist.pruned.csv").write_text("mine")
 
     with pytest.raises(OutputError, match=r"pruned.csv: exists already; `force` replaces it"):
-        prune_checkpoint(lenet, n_rounds=1)
+        prune_checkpoint(lenet, PruningOptions(rounds=1))
 
     assert names_in(lenet.parent) == ["lenet-300-100-mnist.pruned.csv", lenet.name]
 
 
 def test_force_replaces_outputs(lenet):
-    prune_checkpoint(lenet, n_rounds=1)
+    prune_checkpoint(lenet, PruningOptions(rounds=1))
 
-    prune_checkpoint(lenet, n_rounds=2, force=True)
+    prune_checkpoint(lenet, PruningOptions(rounds=2), force=True)
 
     assert barcode_report(lenet.with_name("lenet-300-100-mnist.pruned.safetensors")).network[
         "density"
@@ -232,15 +250,15 @@ def test_force_replaces_outputs(lenet):
 def test_words_do_as_well_as_members(lenet, tmp_path):
     words, members = tmp_path / "words.safetensors", tmp_path / "members.safetensors"
 
-    prune_checkpoint(lenet, n_rounds=9, output=words, method="topological", scope="global")
-    prune_checkpoint(lenet, n_rounds=9, output=members, method=Method.TOPOLOGICAL, scope=Scope.GLOBAL)
+    prune_checkpoint(lenet, PruningOptions(rounds=9, method="topological", scope="global"), output=words)
+    prune_checkpoint(lenet, PruningOptions(rounds=9, method=Method.TOPOLOGICAL, scope=Scope.GLOBAL), output=members)
 
     assert words.read_bytes() == members.read_bytes()
 
 
 def test_a_method_that_does_not_exist_is_refused(lenet):
     with pytest.raises(OptionError, match=r"there is no method 'magic'; known are topological, magnitude, random"):
-        prune_checkpoint(lenet, n_rounds=1, method="magic")
+        prune_checkpoint(lenet, PruningOptions(rounds=1, method="magic"))
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -248,9 +266,9 @@ def test_the_input_is_never_an_output(lenet, force):
     before = lenet.read_bytes()
     (lenet.parent / "link.safetensors").symlink_to(lenet)
 
-    for options in ({"output": lenet}, {"output": lenet.parent / "link.safetensors"}, {"mask_output": lenet}):
+    for options in ({"output": lenet}, {"output": lenet.parent / "link.safetensors"}, {"mask_out": lenet}):
         with pytest.raises(OptionError, match=r"is the input; an output needs another name"):
-            prune_checkpoint(lenet, n_rounds=1, force=force, **options)
+            prune_checkpoint(lenet, PruningOptions(rounds=1), force=force, **options)
 
     assert lenet.read_bytes() == before
 
@@ -265,7 +283,7 @@ def test_the_input_is_never_an_output(lenet, force):
 )
 def test_outputs_that_make_no_sense_are_refused(lenet, options, message):
     with pytest.raises(OptionError, match=message):
-        prune_checkpoint(lenet, n_rounds=2, **options)
+        prune_checkpoint(lenet, PruningOptions(rounds=2), **options)
 
 
 def write_other_bytes(monkeypatch, changed):
@@ -298,7 +316,7 @@ def test_what_was_written_wrongly_is_noticed_and_not_left_behind(lenet, monkeypa
     write_other_bytes(monkeypatch, changed)
 
     with pytest.raises(VerificationError, match=message):
-        prune_checkpoint(lenet, n_rounds=1)
+        prune_checkpoint(lenet, PruningOptions(rounds=1))
 
     assert names_in(lenet.parent) == [lenet.name]
 
@@ -309,7 +327,9 @@ def test_two_spellings_of_one_output_are_refused(lenet, tmp_path, spelling):
     (tmp_path / "link").symlink_to(tmp_path)
 
     with pytest.raises(OutputError, match=r"out.safetensors: named for two outputs"):
-        prune_checkpoint(lenet, n_rounds=1, output=tmp_path / "out.safetensors", mask_output=tmp_path / spelling)
+        prune_checkpoint(
+            lenet, PruningOptions(rounds=1), output=tmp_path / "out.safetensors", mask_out=tmp_path / spelling
+        )
 
     assert names_in(tmp_path) == [lenet.name, "link", "sub"]
 
@@ -318,7 +338,7 @@ def test_a_special_file_is_never_replaced(lenet, tmp_path):
     os.mkfifo(tmp_path / "pipe")
 
     with pytest.raises(OutputError, match=r"pipe: is no regular file; the output is one"):
-        prune_checkpoint(lenet, n_rounds=1, mask_output=tmp_path / "pipe", force=True)
+        prune_checkpoint(lenet, PruningOptions(rounds=1), mask_out=tmp_path / "pipe", force=True)
 
 
 @pytest.mark.parametrize("name", ["x" * 300 + ".safetensors", "loop/x.safetensors"])
@@ -326,12 +346,12 @@ def test_an_output_that_no_file_system_takes_is_said(lenet, tmp_path, name):
     (tmp_path / "loop").symlink_to("loop")
 
     with pytest.raises(OutputError, match=r"cannot be written: "):
-        prune_checkpoint(lenet, n_rounds=1, output=tmp_path / name)
+        prune_checkpoint(lenet, PruningOptions(rounds=1), output=tmp_path / name)
 
 
 def test_a_missing_input_leaves_nothing_behind(tmp_path):
     with pytest.raises(CheckpointError, match=r"none.safetensors: no such file"):
-        prune_checkpoint(tmp_path / "none.safetensors", n_rounds=1)
+        prune_checkpoint(tmp_path / "none.safetensors", PruningOptions(rounds=1))
 
     assert names_in(tmp_path) == []
 
@@ -339,7 +359,7 @@ def test_a_missing_input_leaves_nothing_behind(tmp_path):
 def test_a_layer_of_zeros_stays_one(write):
     path = write({"dead": np.zeros((3, 3)), "live": np.eye(3)})
 
-    pruning = prune_checkpoint(path, n_rounds=2, patterns=LayerPatterns())
+    pruning = prune_checkpoint(path, PruningOptions(rounds=2, patterns=LayerPatterns()))
 
     dead = pruning.report.layers[0]
     assert (dead["n_kept"], dead["beta0"], dead["retention"], dead["barcode_kept"]) == (0, 6, None, True)
@@ -349,7 +369,7 @@ def test_a_layer_of_zeros_stays_one(write):
 def test_somebody_is_told_how_much_has_been_done(lenet, emit_rounds):
     told = []
 
-    prune_checkpoint(lenet, n_rounds=2, emit_rounds=emit_rounds, on_step=lambda *step: told.append(step))
+    prune_checkpoint(lenet, PruningOptions(rounds=2), emit_rounds=emit_rounds, on_step=lambda *step: told.append(step))
 
     n_steps = 3 + (len(emit_rounds) + 1) * (3 + 6)
     assert told == [(k + 1, n_steps) for k in range(n_steps)]

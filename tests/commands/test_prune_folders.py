@@ -16,6 +16,7 @@ from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, OptionError, OutputError
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.pruning.masks import read_masks
+from topoimp.pruning.options import PruningOptions
 
 
 def names_in(folder):
@@ -79,8 +80,8 @@ def test_shards_and_their_single_file_twin_give_the_same_bits(tmp_path):
     save_file(tensors, tmp_path / "single.safetensors", {"format": "pt"})
     folder = write_shards(tmp_path / "sharded", tensors, 3)
 
-    one = prune_checkpoint(tmp_path / "single.safetensors", n_rounds=10)
-    several = prune_checkpoint(folder, n_rounds=10)
+    one = prune_checkpoint(tmp_path / "single.safetensors", PruningOptions(rounds=10))
+    several = prune_checkpoint(folder, PruningOptions(rounds=10))
 
     assert loaded(several.outputs.checkpoint) == loaded(one.outputs.checkpoint)
     assert several.outputs.mask.read_bytes() == one.outputs.mask.read_bytes()
@@ -94,10 +95,10 @@ def test_threads_shards_and_the_order_of_tensors_change_no_result(tmp_path, meth
     tensors = minilm(scale=8)
     forward = write_shards(tmp_path / "forward", tensors, 2)
     backward = write_shards(tmp_path / "backward", tensors, 5, order=lambda names: sorted(names, reverse=True))
-    options = {"n_rounds": 3, "method": method, "scope": scope}
+    options = {"rounds": 3, "method": method, "scope": scope}
 
-    one = prune_checkpoint(forward, threads=1, **options)
-    other = prune_checkpoint(backward, threads=3, **options)
+    one = prune_checkpoint(forward, PruningOptions(**options), threads=1)
+    other = prune_checkpoint(backward, PruningOptions(**options), threads=3)
 
     assert loaded(other.outputs.checkpoint) == loaded(one.outputs.checkpoint)
     assert loaded(other.outputs.mask) == loaded(one.outputs.mask)
@@ -116,7 +117,7 @@ def test_a_folder_becomes_a_folder_and_nothing_is_lost(tmp_path):
     for other in ("pytorch_model.bin", "rust_model.ot", "model.safetensors.index.fp16.json"):
         (folder / other).write_bytes(b"other weights")
 
-    pruning = prune_checkpoint(folder, n_rounds=2)
+    pruning = prune_checkpoint(folder, PruningOptions(rounds=2))
 
     assert pruning.outputs.checkpoint == tmp_path / "model.pruned"
     assert names_in(tmp_path / "model.pruned") == [name for name in names_in(folder) if name not in pruning.not_copied]
@@ -140,7 +141,7 @@ def test_a_folder_becomes_a_folder_and_nothing_is_lost(tmp_path):
 def test_an_index_is_as_good_as_its_folder(tmp_path):
     folder = write_shards(tmp_path / "model", minilm(scale=8), 2)
 
-    pruning = prune_checkpoint(folder / "model.safetensors.index.json", n_rounds=1, emit_rounds=[1])
+    pruning = prune_checkpoint(folder / "model.safetensors.index.json", PruningOptions(rounds=1), emit_rounds=[1])
 
     assert pruning.outputs.checkpoint == tmp_path / "model.pruned"
     assert names_in(tmp_path / "model.pruned.round-01") == names_in(tmp_path / "model.pruned")
@@ -150,7 +151,7 @@ def test_the_folder_one_works_in_can_be_pruned(tmp_path, monkeypatch):
     folder = write_shards(tmp_path / "model", minilm(scale=8), 2)
     monkeypatch.chdir(folder)
 
-    assert prune_checkpoint(".", n_rounds=1).outputs.checkpoint == tmp_path / "model.pruned"
+    assert prune_checkpoint(".", PruningOptions(rounds=1)).outputs.checkpoint == tmp_path / "model.pruned"
 
 
 def test_transformers_loads_what_was_pruned(tmp_path):
@@ -162,7 +163,7 @@ def test_transformers_loads_what_was_pruned(tmp_path):
     model.save_pretrained(tmp_path / "bert", max_shard_size="20KB")
     n_shards = len(list((tmp_path / "bert").glob("*.safetensors")))
 
-    pruning = prune_checkpoint(tmp_path / "bert", sparsity=0.8)
+    pruning = prune_checkpoint(tmp_path / "bert", PruningOptions(sparsity=0.8))
 
     pruned, report = BertModel.from_pretrained(pruning.outputs.checkpoint, output_loading_info=True, dtype="auto")
     assert n_shards > 1
@@ -193,7 +194,7 @@ def test_a_pytorch_file_becomes_a_safetensors_file(tmp_path, name):
     }
     torch.save({"state_dict": state, "epoch": 3}, tmp_path / name)
 
-    pruning = prune_checkpoint(tmp_path / name, n_rounds=4)
+    pruning = prune_checkpoint(tmp_path / name, PruningOptions(rounds=4))
 
     after = load_file(pruning.outputs.checkpoint)
     assert set(after) == set(state)
@@ -216,18 +217,18 @@ def test_a_folder_that_topoimp_did_not_write_is_never_replaced(tmp_path):
     (tmp_path / "mine/thesis.tex").write_text("years of work")
 
     with pytest.raises(OutputError, match="mine: exists already, and topoimp did not write it; name another output"):
-        prune_checkpoint(folder, n_rounds=1, output=tmp_path / "mine", force=True)
+        prune_checkpoint(folder, PruningOptions(rounds=1), output=tmp_path / "mine", force=True)
 
     assert (tmp_path / "mine/thesis.tex").read_text() == "years of work"
 
 
 def test_force_replaces_a_folder_that_topoimp_wrote(tmp_path):
     folder = write_shards(tmp_path / "model", minilm(scale=8), 2)
-    prune_checkpoint(folder, n_rounds=1)
+    prune_checkpoint(folder, PruningOptions(rounds=1))
 
     with pytest.raises(OutputError, match="exists already; `force` replaces it"):
-        prune_checkpoint(folder, n_rounds=2)
-    prune_checkpoint(folder, n_rounds=2, force=True)
+        prune_checkpoint(folder, PruningOptions(rounds=2))
+    prune_checkpoint(folder, PruningOptions(rounds=2), force=True)
 
     assert open_checkpoint(tmp_path / "model.pruned").metadata["topoimp.round"] == "2"
     assert not list(tmp_path.glob("*.partial-*"))
@@ -238,7 +239,7 @@ def test_an_output_that_would_replace_the_input_makes_no_sense(tmp_path, output)
     folder = write_shards(tmp_path / "model", minilm(scale=8), 2)
 
     with pytest.raises(OptionError, match=r"holds the input|is the input|the input is a folder, and so is the output"):
-        prune_checkpoint(folder, n_rounds=1, output=tmp_path / output, force=True)
+        prune_checkpoint(folder, PruningOptions(rounds=1), output=tmp_path / output, force=True)
 
     assert len(names_in(tmp_path)) == 4
 
@@ -249,14 +250,14 @@ def test_stacked_experts_are_pruned_expert_by_expert(tmp_path):
     save_file({"experts": experts, "fc.weight": torch.randn(9, 9)}, tmp_path / "m.safetensors")
     patterns = LayerPatterns(groups=(("experts", 3),), exclude=("experts[[]1]",))
 
-    pruning = prune_checkpoint(tmp_path / "m.safetensors", sparsity=0.6, patterns=patterns)
+    pruning = prune_checkpoint(tmp_path / "m.safetensors", PruningOptions(sparsity=0.6, patterns=patterns))
 
     after = load_file(pruning.outputs.checkpoint)["experts"]
     assert torch.equal(after[1], experts[1])
     assert [int(after[k].count_nonzero()) for k in (0, 2)] == [28, 28]
     for k in (0, 2):
         save_file({"w": experts[k].clone()}, tmp_path / "alone.safetensors")
-        alone = prune_checkpoint(tmp_path / "alone.safetensors", sparsity=0.6, force=True)
+        alone = prune_checkpoint(tmp_path / "alone.safetensors", PruningOptions(sparsity=0.6), force=True)
         assert torch.equal(load_file(alone.outputs.checkpoint)["w"], after[k])
     assert_array_equal(read_masks(pruning.outputs.mask)["experts"].kept(), after.numpy() != 0)
     again = apply_mask(
@@ -267,7 +268,7 @@ def test_stacked_experts_are_pruned_expert_by_expert(tmp_path):
 
 def test_the_view_channel_is_not_for_pruning(lenet):
     with pytest.raises(OptionError, match=r"the view is channel; pruning is of weights, and needs the view matrix"):
-        prune_checkpoint(lenet, n_rounds=1, patterns=LayerPatterns(view="channel"))
+        prune_checkpoint(lenet, PruningOptions(rounds=1, patterns=LayerPatterns(view="channel")))
 
 
 def test_an_input_that_changes_meanwhile_is_noticed_and_nothing_is_written(lenet, monkeypatch):
@@ -282,6 +283,6 @@ def test_an_input_that_changes_meanwhile_is_noticed_and_nothing_is_written(lenet
     monkeypatch.setattr(command, "verify_pruned", change_it)
 
     with pytest.raises(CheckpointError, match=r"lenet-300-100-mnist.safetensors: changed while it was read"):
-        prune_checkpoint(lenet, n_rounds=1)
+        prune_checkpoint(lenet, PruningOptions(rounds=1))
 
     assert [path.name for path in lenet.parent.iterdir()] == [lenet.name]

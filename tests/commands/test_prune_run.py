@@ -22,7 +22,7 @@ from topoimp.commands.train import train_run
 from topoimp.errors import CheckpointError, DataError, OptionError, OutputError, TrainingError, VerificationError
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.pruning.masks import read_masks
-from topoimp.rounds.planning import RoundOptions
+from topoimp.pruning.options import PruningOptions
 from topoimp.rounds.trainer import parse_trainer
 
 TRAINER = Path(__file__).parent.parent / "trainers.py"
@@ -53,7 +53,7 @@ def table(path):
 
 
 def test_a_run_folder_is_pruned_in_rounds_that_learn(run):
-    pruning = prune_run(run, RoundOptions(n_rounds=3))
+    pruning = prune_run(run, PruningOptions(rounds=3))
 
     assert pruning.n_new == 6
     assert [str(folder.relative_to(run)) for folder in pruning.folders] == ["seed-0/topological", "seed-1/topological"]
@@ -76,8 +76,8 @@ def test_a_run_folder_is_pruned_in_rounds_that_learn(run):
 
 
 def test_rounds_csv_and_summary_csv_agree_with_the_files(run):
-    pruning = prune_run(run, RoundOptions(n_rounds=2, method=Method.MAGNITUDE))
-    prune_run(run, RoundOptions(n_rounds=2, method=Method.RANDOM), seeds=[1])
+    pruning = prune_run(run, PruningOptions(rounds=2, method=Method.MAGNITUDE))
+    prune_run(run, PruningOptions(rounds=2, method=Method.RANDOM), seeds=[1])
 
     rows = table(run / "rounds.csv")
     assert len(rows) == 3 * 3 * 3  # prunings, rounds, two layers and the network
@@ -108,20 +108,20 @@ def test_rounds_csv_and_summary_csv_agree_with_the_files(run):
 def test_replicates_at_the_same_time_are_those_one_after_the_other(run, made, tmp_path):
     shutil.copytree(made, tmp_path / "other")
 
-    prune_run(run, RoundOptions(n_rounds=2, jobs=2))
-    prune_run(tmp_path / "other", RoundOptions(n_rounds=2, jobs=1))
+    prune_run(run, PruningOptions(rounds=2), jobs=2)
+    prune_run(tmp_path / "other", PruningOptions(rounds=2), jobs=1)
 
     for path in [*sorted(run.rglob("round-*/*")), run / "rounds.csv", run / "summary.csv"]:
         assert path.read_bytes() == (tmp_path / "other" / path.relative_to(run)).read_bytes()
 
 
 def test_the_same_again_does_nothing_and_more_rounds_go_on(run):
-    prune_run(run, RoundOptions(n_rounds=1), seeds=[0])
+    prune_run(run, PruningOptions(rounds=1), seeds=[0])
     before = (run / "seed-0/topological/round-01/model.safetensors").stat().st_mtime_ns
 
     again, more = (
-        prune_run(run, RoundOptions(n_rounds=1), seeds=[0]),
-        prune_run(run, RoundOptions(n_rounds=2), seeds=[0]),
+        prune_run(run, PruningOptions(rounds=1), seeds=[0]),
+        prune_run(run, PruningOptions(rounds=2), seeds=[0]),
     )
 
     assert (again.n_new, more.n_new) == (0, 1)
@@ -132,24 +132,31 @@ def test_the_same_again_does_nothing_and_more_rounds_go_on(run):
     ("changed", "message"),
     [
         ({"rate": 0.3}, r"was begun with rate 0.2, not 0.3; `force` begins anew, and loses these rounds"),
-        ({"rewind": "none"}, r"was begun with rewind 'step:7', not 'none'"),
         ({"sparsity": 0.5}, r"was begun with rate 0.2, not None|was begun with sparsity None, not 0.5"),
         ({"layer_rates": {"fc2*": 0.1}}, r"was begun with layer_rates None, not \['fc2\*=0.1'\]"),
         ({"output_rate": "half"}, r"was begun with layer_rates None, not \['fc2.weight=0.1'\]"),
     ],
 )
 def test_other_settings_in_the_same_folder_are_refused(run, changed, message):
-    prune_run(run, RoundOptions(n_rounds=1), seeds=[0])
+    prune_run(run, PruningOptions(rounds=1), seeds=[0])
 
     with pytest.raises(OutputError, match=message):
-        prune_run(run, RoundOptions(**{"n_rounds": 2, **changed}), seeds=[0])
+        prune_run(run, PruningOptions(rounds=2, **changed), seeds=[0])
+    assert not (run / "seed-0/topological/round-02").exists()
+
+
+def test_another_rewinding_in_the_same_folder_is_refused(run):
+    prune_run(run, PruningOptions(rounds=1), seeds=[0])
+
+    with pytest.raises(OutputError, match=r"was begun with rewind 'step:7', not 'none'"):
+        prune_run(run, PruningOptions(rounds=2), rewind="none", seeds=[0])
     assert not (run / "seed-0/topological/round-02").exists()
 
 
 def test_force_begins_anew(run):
-    prune_run(run, RoundOptions(n_rounds=2), seeds=[0])
+    prune_run(run, PruningOptions(rounds=2), seeds=[0])
 
-    pruning = prune_run(run, RoundOptions(n_rounds=1, rate=0.5, force=True), seeds=[0])
+    pruning = prune_run(run, PruningOptions(rounds=1, rate=0.5), force=True, seeds=[0])
 
     assert pruning.n_new == 1
     assert not (run / "seed-0/topological/round-02").exists()
@@ -157,12 +164,12 @@ def test_force_begins_anew(run):
 
 
 def test_another_recipe_is_noticed(run):
-    prune_run(run, RoundOptions(n_rounds=1), seeds=[0])
+    prune_run(run, PruningOptions(rounds=1), seeds=[0])
     recipe = (run / "recipe.toml").read_text()
     (run / "recipe.toml").write_text(recipe.replace("epochs = 2", "epochs = 3"))
 
     with pytest.raises(OutputError, match="was begun with recipe_sha256"):
-        prune_run(run, RoundOptions(n_rounds=2), seeds=[0])
+        prune_run(run, PruningOptions(rounds=2), seeds=[0])
 
 
 def test_other_data_than_those_of_the_recipe_are_noticed(run):
@@ -171,7 +178,7 @@ def test_other_data_than_those_of_the_recipe_are_noticed(run):
     (run / "recipe.toml").write_text(text)
 
     with pytest.raises(DataError, match=r"was trained on digits of sha256 000000000000..., and these are others"):
-        prune_run(run, RoundOptions(n_rounds=1))
+        prune_run(run, PruningOptions(rounds=1))
 
 
 DATA = "[data]\nname = 'digits'\nsha256 = ''\n"
@@ -194,17 +201,17 @@ def test_what_is_no_recipe_is_said(run, text, message):
     (run / "recipe.toml").write_text(text)
 
     with pytest.raises(CheckpointError, match=message):
-        prune_run(run, RoundOptions(n_rounds=1))
+        prune_run(run, PruningOptions(rounds=1))
 
 
 def test_a_seed_that_was_not_trained_is_said(run):
     with pytest.raises(CheckpointError, match="has no trained network of seed 4; train makes it"):
-        prune_run(run, RoundOptions(n_rounds=1), seeds=[0, 4])
+        prune_run(run, PruningOptions(rounds=1), seeds=[0, 4])
 
 
 @pytest.mark.parametrize(("rewind", "file"), [("init", "init"), ("step:7", "rewind"), ("step:11", "step-11")])
 def test_rounds_rewind_to_any_step(run, rewind, file):
-    prune_run(run, RoundOptions(n_rounds=1, rewind=rewind), seeds=[0])
+    prune_run(run, PruningOptions(rounds=1), rewind=rewind, seeds=[0])
 
     with (run / "seed-0/topological/pruning.toml").open("rb") as settings:
         assert tomllib.load(settings)["rewind"] == {"init": "step:0"}.get(rewind, rewind)
@@ -212,7 +219,7 @@ def test_rounds_rewind_to_any_step(run, rewind, file):
 
 
 def test_the_weights_of_another_step_are_those_that_training_passed(run, tmp_path):
-    prune_run(run, RoundOptions(n_rounds=1, rewind="step:11"), seeds=[0])
+    prune_run(run, PruningOptions(rounds=1), rewind="step:11", seeds=[0])
     train_run("mlp:64-20-10", output=tmp_path / "again", epochs=2, rewind_at=11)
 
     made, passed = (
@@ -224,27 +231,39 @@ def test_the_weights_of_another_step_are_those_that_training_passed(run, tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"rounds": None}, "neither rounds nor a sparsity is given"),
+        ({"epsilon": 2.0}, r"epsilon is 2.0; it must be at least 0 \(full protection\) and at most 1 \(none\)"),
+        ({"epsilon": 0.1, "method": "random"}, "epsilon is 0.1, but the method random protects nothing"),
+        ({"scope": "global", "output_rate": "half"}, "the scope is global, where all layers share one target"),
+        ({"layer_rates": {"fc9*": 0.1}}, "pattern 'fc9.*' matches no layer that is pruned"),
+        ({"output_layer": "fc2.weight"}, "`output_layer` goes with `output_rate`"),
+        ({"output_rate": "some"}, "`output_rate` is 'some'; it must be half, same, or a rate as in 0.1"),
+        ({"seed": 3}, "`seed` is 3; rounds that are trained have `seeds`, one for each network"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(run, options, message):
+    with pytest.raises(OptionError, match=message):
+        prune_run(run, PruningOptions(**{"rounds": 1, **options}))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
         ({"rewind": "step:x"}, "`rewind` is 'step:x'; it must be init, none, or a step"),
         ({"rewind": "step:10000"}, "rewind_at is 10000, but training has 90 steps"),
         (
             {"rewind": "init", "rewind_from": Path("x")},
             "`rewind` is init, and `rewind_from` names weights; give only one of them",
         ),
-        ({"n_rounds": None}, "neither rounds nor a sparsity is given"),
-        ({"epsilon": 2.0}, r"epsilon is 2.0; it must be at least 0 \(full protection\) and at most 1 \(none\)"),
-        ({"epsilon": 0.1, "method": "random"}, "epsilon is 0.1, but the method random protects nothing"),
-        ({"scope": "global", "output_rate": "half"}, "the scope is global, where all layers share one target"),
-        ({"layer_rates": {"fc9*": 0.1}}, "pattern 'fc9.*' matches no layer that is pruned"),
-        ({"output_layer": "fc2.weight"}, "`output_layer` goes with `output_rate`"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(run, options, message):
+def test_rewinding_that_means_nothing_is_refused(run, arguments, message):
     with pytest.raises(OptionError, match=message):
-        prune_run(run, RoundOptions(**{"n_rounds": 1, **options}))
+        prune_run(run, PruningOptions(rounds=1), **arguments)
 
 
 def test_the_folder_says_how_it_was_pruned(run):
-    prune_run(run, RoundOptions(n_rounds=1, epsilon=0.25, scope=Scope.GLOBAL), seeds=[0])
+    prune_run(run, PruningOptions(rounds=1, epsilon=0.25, scope=Scope.GLOBAL), seeds=[0])
 
     assert (run / "seed-0/topological-eps-0.25-global/round-01/model.safetensors").is_file()
 
@@ -252,7 +271,7 @@ def test_the_folder_says_how_it_was_pruned(run):
 def test_a_published_recipe_decides_how_its_networks_are_pruned(tmp_path):
     train_run("lenet-300-100", data="digits", output=tmp_path / "run", epochs=1)
 
-    settings = prune_run(tmp_path / "run", RoundOptions(n_rounds=1)).report.settings
+    settings = prune_run(tmp_path / "run", PruningOptions(rounds=1)).report.settings
 
     assert settings["layer_rates"] == ["fc3.weight=0.1"]
     assert (settings["rate"], settings["scope"]) == (0.2, "layer")
@@ -261,7 +280,7 @@ def test_a_published_recipe_decides_how_its_networks_are_pruned(tmp_path):
 def test_another_rate_keeps_the_proportions_of_the_recipe(tmp_path):
     train_run("lenet-300-100", data="digits", output=tmp_path / "run", epochs=0)
 
-    report = prune_run(tmp_path / "run", RoundOptions(n_rounds=1, rate=0.5)).report
+    report = prune_run(tmp_path / "run", PruningOptions(rounds=1, rate=0.5)).report
 
     assert report.settings["layer_rates"] == ["fc3.weight=0.25"]
     assert [row["target"] for row in report.layers[-3:]] == [9600, 15000, 750]
@@ -270,7 +289,7 @@ def test_another_rate_keeps_the_proportions_of_the_recipe(tmp_path):
 def test_a_trainer_of_ones_own_trains_the_rounds_of_a_run_folder(run):
     pruning = prune_run(
         run,
-        RoundOptions(n_rounds=2),
+        PruningOptions(rounds=2),
         seeds=[1],
         trainer=trainer("right", ARGUMENTS + " --started {started} --metrics {metrics}"),
     )
@@ -314,7 +333,7 @@ def test_a_wrong_trainer_is_caught_and_its_round_is_not_there(run, how):
     error, message = WRONG[how]
 
     with pytest.raises(error, match=message):
-        prune_run(run, RoundOptions(n_rounds=2), seeds=[0], trainer=trainer(how))
+        prune_run(run, PruningOptions(rounds=2), seeds=[0], trainer=trainer(how))
 
     left = sorted(path.name for path in (run / "seed-0/topological").iterdir())
     assert left == ["pruning.toml", "round-00", "round-01.log"]
@@ -324,7 +343,7 @@ def test_a_trainer_that_says_where_it_started_is_held_to_it(run):
     with pytest.raises(VerificationError, match="the trainer started from other weights than it was given: tensor 'fc"):
         prune_run(
             run,
-            RoundOptions(n_rounds=1),
+            PruningOptions(rounds=1),
             seeds=[0],
             trainer=trainer("ignores-init", ARGUMENTS + " --started {started}"),
         )
@@ -332,7 +351,7 @@ def test_a_trainer_that_says_where_it_started_is_held_to_it(run):
 
 def test_a_trainer_that_takes_too_long_is_ended(run):
     with pytest.raises(TrainingError, match=r"round 1, seed 0: the trainer took more than 2 s and was ended"):
-        prune_run(run, RoundOptions(n_rounds=1), seeds=[0], trainer=trainer("sleeps", timeout=2.0))
+        prune_run(run, PruningOptions(rounds=1), seeds=[0], trainer=trainer("sleeps", timeout=2.0))
 
 
 def test_a_trainer_that_is_not_there_is_said(run):
@@ -342,12 +361,12 @@ def test_a_trainer_that_is_not_there_is_said(run):
         TrainingError,
         match="round 1, seed 0: the trainer cannot be started: no-such-command: No such file or directory",
     ):
-        prune_run(run, RoundOptions(n_rounds=1), seeds=[0], trainer=command)
+        prune_run(run, PruningOptions(rounds=1), seeds=[0], trainer=command)
 
 
 def test_a_checkpoint_is_pruned_with_a_trainer(lenet, lenet_init):
     pruning = prune_with_trainer(
-        lenet, RoundOptions(n_rounds=2, rewind_from=lenet_init), trainer=trainer("right"), seeds=[0, 5]
+        lenet, PruningOptions(rounds=2), rewind_from=lenet_init, trainer=trainer("right"), seeds=[0, 5]
     )
 
     run = lenet.parent / "lenet-300-100-mnist.rounds"
@@ -361,11 +380,11 @@ def test_a_checkpoint_is_pruned_with_a_trainer(lenet, lenet_init):
 
 def test_what_training_starts_from_must_be_said(lenet):
     with pytest.raises(OptionError, match="`rewind_from` names the weights to rewind to, `rewind` none trains on"):
-        prune_with_trainer(lenet, RoundOptions(n_rounds=1), trainer=trainer("right"))
+        prune_with_trainer(lenet, PruningOptions(rounds=1), trainer=trainer("right"))
 
 
 def test_fine_tuning_goes_on_from_the_trained_weights(lenet):
-    pruning = prune_with_trainer(lenet, RoundOptions(n_rounds=1, rewind="none"), trainer=trainer("right"))
+    pruning = prune_with_trainer(lenet, PruningOptions(rounds=1), rewind="none", trainer=trainer("right"))
 
     trained = load_file(lenet)
     model = load_file(pruning.folders[0] / "round-01/model.safetensors")
@@ -379,7 +398,7 @@ def test_a_checkpoint_to_rewind_to_must_have_the_same_tensors(lenet, tmp_path):
 
     with pytest.raises(CheckpointError, match=r"init.safetensors: lacks tensor 'fc2.bias'"):
         prune_with_trainer(
-            lenet, RoundOptions(n_rounds=1, rewind_from=tmp_path / "init.safetensors"), trainer=trainer("right")
+            lenet, PruningOptions(rounds=1), rewind_from=tmp_path / "init.safetensors", trainer=trainer("right")
         )
 
 
@@ -388,7 +407,7 @@ def straight(made, tmp_path_factory):
     """The run folder, pruned in four rounds without a break."""
     run = tmp_path_factory.mktemp("straight") / "run"
     shutil.copytree(made, run)
-    prune_run(run, RoundOptions(n_rounds=4, jobs=1))
+    prune_run(run, PruningOptions(rounds=4), jobs=1)
     return run
 
 
@@ -403,7 +422,7 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(run, straight, appeared):
     process.kill()
     process.wait()
 
-    pruning = prune_run(run, RoundOptions(n_rounds=4))
+    pruning = prune_run(run, PruningOptions(rounds=4))
 
     names = sorted(str(path.relative_to(run)) for path in run.rglob("round-0[0-4]/*"))
     assert len(names) == 2 * 5 * 3
@@ -439,7 +458,7 @@ def test_a_killed_run_that_is_still_ending_is_waited_for(run):
         messages.append(message)
         ours.close()
 
-    pruning = prune_run(run, RoundOptions(n_rounds=1), seeds=[0], on_wait=on_wait)
+    pruning = prune_run(run, PruningOptions(rounds=1), seeds=[0], on_wait=on_wait)
 
     assert pruning.n_new == 1
     folder = run / "seed-0/topological"
@@ -447,7 +466,7 @@ def test_a_killed_run_that_is_still_ending_is_waited_for(run):
 
 
 def test_metrics_are_reports(run):
-    prune_run(run, RoundOptions(n_rounds=1), seeds=[0])
+    prune_run(run, PruningOptions(rounds=1), seeds=[0])
 
     content = json.loads((run / "seed-0/topological/round-01/metrics.json").read_text())
     assert content["command"] == "prune"
@@ -456,37 +475,37 @@ def test_metrics_are_reports(run):
 
 
 def test_weights_of_a_step_are_made_anew_for_another_recipe(run):
-    prune_run(run, RoundOptions(n_rounds=1, rewind="step:11"), seeds=[0])
+    prune_run(run, PruningOptions(rounds=1), rewind="step:11", seeds=[0])
     before = (run / "seed-0/step-11.safetensors").read_bytes()
     train_run("mlp:64-20-10", output=run, epochs=2, rewind_at=7, seed=1, force=True)
     shutil.rmtree(run / "seed-1")
     train_run("mlp:64-20-10", output=run, epochs=2, rewind_at=7, learning_rate=0.05, force=True)
 
-    prune_run(run, RoundOptions(n_rounds=1, rewind="step:11", force=True), seeds=[0])
+    prune_run(run, PruningOptions(rounds=1), rewind="step:11", force=True, seeds=[0])
 
     assert (run / "seed-0/step-11.safetensors").read_bytes() != before
 
 
 def test_rounds_without_what_decided_them_are_refused(run):
-    prune_run(run, RoundOptions(n_rounds=1), seeds=[0])
+    prune_run(run, PruningOptions(rounds=1), seeds=[0])
     (run / "seed-0/topological/pruning.toml").unlink()
 
-    with pytest.raises(OutputError, match="holds rounds without their settings; `force` begins anew"):
-        prune_run(run, RoundOptions(n_rounds=2, rate=0.5), seeds=[0])
-    assert prune_run(run, RoundOptions(n_rounds=2, rate=0.5, force=True), seeds=[0]).n_new == 2
+    with pytest.raises(OutputError, match="holds rounds, but not what decided them; `force` begins anew"):
+        prune_run(run, PruningOptions(rounds=2, rate=0.5), seeds=[0])
+    assert prune_run(run, PruningOptions(rounds=2, rate=0.5), force=True, seeds=[0]).n_new == 2
 
 
 def test_the_order_of_rates_decides_and_is_compared(run):
     rates = {"fc*": 0.1, "fc1.weight": 0.4}
-    prune_run(run, RoundOptions(n_rounds=1, layer_rates=rates), seeds=[0])
+    prune_run(run, PruningOptions(rounds=1, layer_rates=rates), seeds=[0])
 
     with pytest.raises(OutputError, match="was begun with layer_rates"):
-        prune_run(run, RoundOptions(n_rounds=2, layer_rates=dict(reversed(rates.items()))), seeds=[0])
+        prune_run(run, PruningOptions(rounds=2, layer_rates=dict(reversed(rates.items()))), seeds=[0])
 
 
 def test_a_network_of_which_one_layer_is_pruned_needs_no_rate_of_the_others(tmp_path):
     train_run("lenet-300-100", data="digits", output=tmp_path / "run", epochs=0)
-    options = RoundOptions(n_rounds=1, patterns=LayerPatterns(include=("fc1.weight",)))
+    options = PruningOptions(rounds=1, patterns=LayerPatterns(include=("fc1.weight",)))
 
     assert prune_run(tmp_path / "run", options).report.settings["layer_rates"] == []
 
@@ -498,25 +517,25 @@ def test_arrays_of_ones_own_are_named_again_for_pruning(tmp_path):
     train_run("mlp:64-8-3", data=str(tmp_path / "own.npz"), output=tmp_path / "run", epochs=1)
 
     with pytest.raises(DataError, match=r"was trained on arrays called own; `data_dir` must name their .npz"):
-        prune_run(tmp_path / "run", RoundOptions(n_rounds=1))
-    assert prune_run(tmp_path / "run", RoundOptions(n_rounds=1), data_dir=tmp_path / "own.npz").n_new == 1
+        prune_run(tmp_path / "run", PruningOptions(rounds=1))
+    assert prune_run(tmp_path / "run", PruningOptions(rounds=1), data_dir=tmp_path / "own.npz").n_new == 1
 
 
 @pytest.mark.parametrize("jobs", [0, -1])
 def test_the_number_of_jobs_is_at_least_one(run, lenet, jobs):
     with pytest.raises(OptionError, match=f"the number of jobs is {jobs}; it must be at least 1"):
-        prune_run(run, RoundOptions(n_rounds=1, jobs=jobs))
+        prune_run(run, PruningOptions(rounds=1), jobs=jobs)
     with pytest.raises(OptionError, match=f"the number of jobs is {jobs}; it must be at least 1"):
-        prune_with_trainer(lenet, RoundOptions(n_rounds=1, jobs=jobs, rewind="none"), trainer=trainer("right"))
+        prune_with_trainer(lenet, PruningOptions(rounds=1), jobs=jobs, rewind="none", trainer=trainer("right"))
     with pytest.raises(OptionError, match=f"the number of jobs is {jobs}; it must be at least 1"):
         train_run("mlp:64-20-10", output=run, jobs=jobs)
 
 
 def test_two_things_to_start_from_are_refused(lenet, lenet_init):
-    options = RoundOptions(n_rounds=1, rewind="none", rewind_from=lenet_init)
+    options = {"rewind": "none", "rewind_from": lenet_init}
 
     with pytest.raises(OptionError, match="`rewind` is none, and `rewind_from` names weights; give only one"):
-        prune_with_trainer(lenet, options, trainer=trainer("right"))
+        prune_with_trainer(lenet, PruningOptions(rounds=1), **options, trainer=trainer("right"))
 
 
 def test_a_file_is_not_rewound_to_a_folder(lenet, tmp_path):
@@ -524,7 +543,7 @@ def test_a_file_is_not_rewound_to_a_folder(lenet, tmp_path):
     shutil.copy(lenet, tmp_path / "folder/model.safetensors")
 
     with pytest.raises(CheckpointError, match=r"is a folder, and .* is a file; both need"):
-        prune_with_trainer(lenet, RoundOptions(n_rounds=1, rewind_from=tmp_path / "folder"), trainer=trainer("right"))
+        prune_with_trainer(lenet, PruningOptions(rounds=1), rewind_from=tmp_path / "folder", trainer=trainer("right"))
 
 
 def test_tied_tensors_of_a_pytorch_file_are_refused(tmp_path):
@@ -532,7 +551,7 @@ def test_tied_tensors_of_a_pytorch_file_are_refused(tmp_path):
     torch.save({"a": weight, "b": weight}, tmp_path / "tied.pt")
 
     with pytest.raises(CheckpointError, match="tensors 'b' and 'a' share their data"):
-        prune_with_trainer(tmp_path / "tied.pt", RoundOptions(n_rounds=1, rewind="none"), trainer=trainer("right"))
+        prune_with_trainer(tmp_path / "tied.pt", PruningOptions(rounds=1), rewind="none", trainer=trainer("right"))
 
 
 def test_a_folder_that_is_the_current_one_is_named(tmp_path, monkeypatch, lenet):
@@ -542,16 +561,16 @@ def test_a_folder_that_is_the_current_one_is_named(tmp_path, monkeypatch, lenet)
     out_of_folder = "--init {init}/model.safetensors --mask {mask} --out {out}/model.safetensors"
 
     with pytest.raises(TrainingError):  # the trainer makes no folder; what counts is where the rounds are
-        prune_with_trainer(Path(), RoundOptions(n_rounds=1, rewind="none"), trainer=trainer("right", out_of_folder))
+        prune_with_trainer(Path(), PruningOptions(rounds=1), rewind="none", trainer=trainer("right", out_of_folder))
     assert (tmp_path / "model.rounds/seed-0/topological/round-00/model/model.safetensors").is_file()
 
 
 def test_rounds_of_an_older_recipe_are_in_no_table(tmp_path):
     train_run("mlp:64-20-10", output=tmp_path / "run", epochs=1)
-    prune_run(tmp_path / "run", RoundOptions(n_rounds=1))
+    prune_run(tmp_path / "run", PruningOptions(rounds=1))
     train_run("mlp:64-20-10", output=tmp_path / "run", epochs=2, force=True)
 
-    prune_run(tmp_path / "run", RoundOptions(n_rounds=1, method=Method.MAGNITUDE))
+    prune_run(tmp_path / "run", PruningOptions(rounds=1, method=Method.MAGNITUDE))
 
     assert {row["method"] for row in table(tmp_path / "run/rounds.csv")} == {"magnitude"}
     assert {row["method"] for row in table(tmp_path / "run/summary.csv")} == {"magnitude"}

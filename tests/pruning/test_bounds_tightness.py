@@ -17,6 +17,7 @@ from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import InHand
 from topoimp.pruning.bounds import global_safe_count, layer_bound
 from topoimp.pruning.one_shot import sweep
+from topoimp.pruning.options import Scheme
 from topoimp.pruning.rules import keep_each, pruned_layer, rule_for
 from topoimp.pruning.schedule import Schedule
 from topoimp.topology.barcode import barcode_of
@@ -70,7 +71,7 @@ def test_layers_of_any_formats_pruned_in_one_order_are_kept_down_to_the_global_s
     def all_are_kept(count):
         n_weights = sum(info.n_weights for info in stream.layers.infos)
         schedule = Schedule(1, None, Fraction(n_weights - count, n_weights))
-        (only,) = sweep(stream, schedule, method=Method.MAGNITUDE, scope=Scope.GLOBAL).rounds
+        (only,) = sweep(stream, Scheme(schedule, method=Method.MAGNITUDE, scope=Scope.GLOBAL)).rounds
         pruned = {layer.name: pruned_layer(only.keeps[layer.name], layer, 1) for layer in read_all(stream.layers)}
         kept = {
             layer.name: barcode_of(pruned[layer.name]).equals(barcode_of(layer)) for layer in read_all(stream.layers)

@@ -10,12 +10,13 @@ from topoimp.checkpoint import write_arrays
 from topoimp.choices import Method, Scope
 from topoimp.errors import OptionError, VerificationError
 from topoimp.pruning.one_shot import sweep
+from topoimp.pruning.options import Scheme
 from topoimp.pruning.rules import pruned_layer
 from topoimp.pruning.schedule import OneRound, plan_schedule, with_layer_rates
 
 
 def schedule_of(n_rounds=5, **options):
-    return plan_schedule(n_rounds=n_rounds, sparsity=options.get("sparsity"), rate=options.get("rate"))
+    return plan_schedule(rounds=n_rounds, sparsity=options.get("sparsity"), rate=options.get("rate"))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_every_round_reports_what_its_masks_are(scratch, arrays, method, scope):
     write_arrays(scratch, {f"layer{k}": array for k, array in enumerate(arrays)}, {})
     stream = stream_of(scratch)
 
-    rounds = sweep(stream, schedule_of(), method=method, scope=scope, seed=1).rounds
+    rounds = sweep(stream, Scheme(schedule_of(), method=method, scope=scope, seed=1)).rounds
 
     assert [now.number for now in rounds] == [1, 2, 3, 4, 5]
     for now in rounds:
@@ -54,7 +55,7 @@ def test_every_round_reports_what_its_masks_are(scratch, arrays, method, scope):
 def test_the_topological_method_keeps_every_barcode_in_every_round(scratch, arrays, scope):
     write_arrays(scratch, {f"layer{k}": array for k, array in enumerate(arrays)}, {})
 
-    rounds = sweep(stream_of(scratch), schedule_of(rate=0.5), method=Method.TOPOLOGICAL, scope=scope).rounds
+    rounds = sweep(stream_of(scratch), Scheme(schedule_of(rate=0.5), method=Method.TOPOLOGICAL, scope=scope)).rounds
 
     assert all(now.left.barcode_kept and now.left.beta0_kept for now in rounds)
     assert all(now.left.n_kept == max(now.target, now.left.floor) for now in rounds if scope is Scope.GLOBAL)
@@ -66,8 +67,8 @@ def test_rounds_equal_one_shot_at_the_last_target(scratch, arrays, method, scope
     write_arrays(scratch, {f"layer{k}": array for k, array in enumerate(arrays)}, {})
     stream = stream_of(scratch)
 
-    last = sweep(stream, schedule_of(4, sparsity=0.6), method=method, scope=scope).rounds[-1]
-    once = sweep(stream, schedule_of(1, sparsity=0.6), method=method, scope=scope).rounds[-1]
+    last = sweep(stream, Scheme(schedule_of(4, sparsity=0.6), method=method, scope=scope)).rounds[-1]
+    once = sweep(stream, Scheme(schedule_of(1, sparsity=0.6), method=method, scope=scope)).rounds[-1]
 
     for layer in read_all(stream.layers):
         pruned = [pruned_layer(now.keeps[layer.name], layer, 1).codes for now in (last, once)]
@@ -78,7 +79,9 @@ def test_a_layer_whose_target_is_below_its_floor_is_held_there_and_named(write):
     rng = np.random.default_rng(0)
     path = write({"small": rng.normal(size=(4, 4)), "large": rng.normal(size=(30, 30))})
 
-    rounds = sweep(stream_of(path), schedule_of(4, rate=0.5), method=Method.TOPOLOGICAL, scope=Scope.LAYER).rounds
+    rounds = sweep(
+        stream_of(path), Scheme(schedule_of(4, rate=0.5), method=Method.TOPOLOGICAL, scope=Scope.LAYER)
+    ).rounds
 
     assert [now.missed for now in rounds] == [[], ["small"], ["small"], ["large", "small"]]
     assert rounds[3].layers["small"].left.n_kept == 7
@@ -87,7 +90,7 @@ def test_a_layer_whose_target_is_below_its_floor_is_held_there_and_named(write):
 def test_magnitude_pruning_knows_no_floor(write):
     path = write({"small": np.random.default_rng(0).normal(size=(4, 4))})
 
-    rounds = sweep(stream_of(path), schedule_of(4, rate=0.5), method=Method.MAGNITUDE, scope=Scope.LAYER).rounds
+    rounds = sweep(stream_of(path), Scheme(schedule_of(4, rate=0.5), method=Method.MAGNITUDE, scope=Scope.LAYER)).rounds
 
     assert [now.missed for now in rounds] == [[]] * 4
     assert rounds[-1].left.n_kept == 1
@@ -96,7 +99,9 @@ def test_magnitude_pruning_knows_no_floor(write):
 def test_a_shared_target_below_all_floors_is_said_of_all_layers(write):
     path = write({"a": np.random.default_rng(0).normal(size=(4, 4)), "b": np.random.default_rng(1).normal(size=(4, 4))})
 
-    rounds = sweep(stream_of(path), schedule_of(2, rate=0.5), method=Method.TOPOLOGICAL, scope=Scope.GLOBAL).rounds
+    rounds = sweep(
+        stream_of(path), Scheme(schedule_of(2, rate=0.5), method=Method.TOPOLOGICAL, scope=Scope.GLOBAL)
+    ).rounds
 
     assert [now.missed for now in rounds] == [[], ["all layers together"]]
     assert [[layer.floor_binds for layer in now.layers.values()] for now in rounds] == [[False, True], [True, True]]
@@ -108,7 +113,7 @@ def test_a_round_that_keeps_another_number_than_it_was_to_is_noticed(write, monk
     monkeypatch.setattr("topoimp.pruning.rules.shares_keeping", _shares_off_by_one)
 
     with pytest.raises(VerificationError, match="layer 'a': 7 weights are kept in round 1; 8 were to be"):
-        sweep(stream_of(path), schedule_of(1, rate=0.5), method=Method.MAGNITUDE, scope=Scope.LAYER)
+        sweep(stream_of(path), Scheme(schedule_of(1, rate=0.5), method=Method.MAGNITUDE, scope=Scope.LAYER))
 
 
 def _shares_off_by_one(layers, targets, source):
@@ -123,13 +128,13 @@ def test_a_weight_that_comes_back_is_noticed(write, monkeypatch):
     monkeypatch.setattr(type(schedule), "targets", lambda _schedule, **_counts: [4, 8])
 
     with pytest.raises(VerificationError, match="layer 'a': a weight that was pruned came back"):
-        sweep(stream_of(path), schedule, method=Method.MAGNITUDE, scope=Scope.LAYER)
+        sweep(stream_of(path), Scheme(schedule, method=Method.MAGNITUDE, scope=Scope.LAYER))
 
 
 def test_a_layer_of_zeros_is_not_held_at_a_floor(write):
     path = write({"dead": np.zeros((3, 3)), "live": np.random.default_rng(0).normal(size=(6, 6))})
 
-    rounds = sweep(stream_of(path), schedule_of(1), method=Method.TOPOLOGICAL, scope=Scope.GLOBAL).rounds
+    rounds = sweep(stream_of(path), Scheme(schedule_of(1), method=Method.TOPOLOGICAL, scope=Scope.GLOBAL)).rounds
 
     assert not rounds[0].layers["dead"].floor_binds
 
@@ -138,7 +143,9 @@ def test_layers_of_different_sizes_each_follow_the_sparsity(write):
     rng = np.random.default_rng(0)
     path = write({"big": rng.normal(size=(100, 100)), "small": rng.normal(size=(20, 20))})
 
-    rounds = sweep(stream_of(path), schedule_of(5, sparsity=0.999), method=Method.MAGNITUDE, scope=Scope.LAYER).rounds
+    rounds = sweep(
+        stream_of(path), Scheme(schedule_of(5, sparsity=0.999), method=Method.MAGNITUDE, scope=Scope.LAYER)
+    ).rounds
 
     assert [now.layers["small"].target for now in rounds] == [100, 25, 6, 2, 0]
     assert [now.layers["big"].target for now in rounds] == [2512, 631, 158, 40, 10]
@@ -151,7 +158,7 @@ def test_epsilon_bounds_how_far_a_bar_moves_over_all_rounds(scratch, arrays, sco
     stream = stream_of(scratch)
     scale = max(np.abs(array).max() for array in arrays)
 
-    swept = sweep(stream, schedule_of(6, rate=rate), method=Method.TOPOLOGICAL, scope=scope, epsilon=epsilon)
+    swept = sweep(stream, Scheme(schedule_of(6, rate=rate), method=Method.TOPOLOGICAL, scope=scope, epsilon=epsilon))
 
     for now in swept.rounds:
         for layer, weight in zip(read_all(stream.layers), arrays, strict=True):
@@ -175,7 +182,7 @@ def test_epsilon_1_is_magnitude_pruning_and_0_protects_all(scratch, arrays, scop
     stream, schedule = stream_of(scratch), schedule_of(4, rate=0.5)
 
     def masks(method, **options):
-        swept = sweep(stream, schedule, method=method, scope=scope, **options)
+        swept = sweep(stream, Scheme(schedule, method=method, scope=scope, **options))
         return [
             pruned_layer(now.keeps[layer.name], layer, 1).edges().tolist()
             for now in swept.rounds
@@ -189,7 +196,9 @@ def test_epsilon_1_is_magnitude_pruning_and_0_protects_all(scratch, arrays, scop
 def test_a_target_below_what_epsilon_protects_is_missed_and_said(write):
     path = write({"w": np.diag(np.arange(10.0, 4.0, -1.0)) + 0.5})
 
-    swept = sweep(stream_of(path), schedule_of(3, rate=0.6), method=Method.TOPOLOGICAL, scope=Scope.LAYER, epsilon=0.1)
+    swept = sweep(
+        stream_of(path), Scheme(schedule_of(3, rate=0.6), method=Method.TOPOLOGICAL, scope=Scope.LAYER, epsilon=0.1)
+    )
 
     assert [now.layers["w"].n_protected for now in swept.rounds] == [6, 6, 6]  # the diagonal; 0.5 is below a tenth
     assert [now.layers["w"].left.n_kept for now in swept.rounds] == [14, 6, 6]
@@ -201,8 +210,16 @@ def test_one_round_of_a_schedule_goes_by_the_edges_at_round_0(write):
     stream = stream_of(write(arrays))
     schedule = schedule_of(4, rate=0.5)
 
-    one = sweep(stream, OneRound(schedule, 3, {"a": 640, "b": 250}), method=Method.MAGNITUDE, scope=Scope.LAYER)
-    shared = sweep(stream, OneRound(schedule, 3, {"a": 640, "b": 40}), method=Method.MAGNITUDE, scope=Scope.GLOBAL)
+    one = sweep(
+        stream,
+        Scheme(schedule, method=Method.MAGNITUDE, scope=Scope.LAYER),
+        OneRound(schedule, 3, {"a": 640, "b": 250}),
+    )
+    shared = sweep(
+        stream,
+        Scheme(schedule, method=Method.MAGNITUDE, scope=Scope.GLOBAL),
+        OneRound(schedule, 3, {"a": 640, "b": 40}),
+    )
 
     assert [(now.number, now.target) for now in one.rounds] == [(3, 111)]
     assert [layer.left.n_kept for layer in one.rounds[0].layers.values()] == [64, 25]  # no more than there is
@@ -214,7 +231,7 @@ def test_layers_may_have_rates_of_their_own(write):
     stream = stream_of(path)
     schedule = with_layer_rates(schedule_of(2, rate=0.2), {"fc2": 0.1}, stream.layers.infos, Scope.LAYER)
 
-    rounds = sweep(stream, schedule, method=Method.MAGNITUDE, scope=Scope.LAYER).rounds
+    rounds = sweep(stream, Scheme(schedule, method=Method.MAGNITUDE, scope=Scope.LAYER)).rounds
 
     assert [layer.target for now in rounds for layer in now.layers.values()] == [80, 90, 64, 81]
 

@@ -9,7 +9,7 @@ from topoimp.pruning.schedule import plan_schedule, round_geometric
 
 
 def targets_of(n_edges, *, n_weights=None, n_rounds=None, sparsity=None, rate=None):
-    schedule = plan_schedule(n_rounds=n_rounds, sparsity=sparsity, rate=rate)
+    schedule = plan_schedule(rounds=n_rounds, sparsity=sparsity, rate=rate)
     return schedule.targets(n_weights=n_weights or n_edges, n_edges=n_edges)
 
 
@@ -43,7 +43,7 @@ def test_ten_rounds_at_the_default_rate():
 
 
 def test_rounds_and_sparsity_give_the_rate():
-    schedule = plan_schedule(n_rounds=2, sparsity=0.75, rate=None)
+    schedule = plan_schedule(rounds=2, sparsity=0.75, rate=None)
 
     assert schedule.effective_rate() == pytest.approx(0.5)
     assert schedule.targets(n_weights=1000, n_edges=1000) == [500, 250]
@@ -69,11 +69,11 @@ def test_rate_and_sparsity_give_the_rounds_and_the_last_lands_on_the_sparsity():
 
 
 def test_sparsity_alone_goes_at_the_default_rate():
-    assert plan_schedule(n_rounds=None, sparsity=0.9, rate=None).n_rounds == 11
+    assert plan_schedule(rounds=None, sparsity=0.9, rate=None).n_rounds == 11
 
 
 def test_all_three_may_agree():
-    assert plan_schedule(n_rounds=2, sparsity=0.75, rate=0.5).n_rounds == 2
+    assert plan_schedule(rounds=2, sparsity=0.75, rate=0.5).n_rounds == 2
 
 
 def test_a_layer_that_is_sparser_already_is_left_as_it_is():
@@ -85,22 +85,22 @@ def test_a_layer_that_is_sparser_already_is_left_as_it_is():
     [
         ({}, "neither rounds nor a sparsity is given; `rounds`, `sparsity` or both are needed"),
         ({"rate": 0.5}, "neither rounds nor a sparsity is given"),
-        ({"n_rounds": 0}, "the number of rounds is 0; it must be at least 1 and at most 1000"),
-        ({"n_rounds": 1001}, "the number of rounds is 1001; it must be at least 1 and at most 1000"),
+        ({"rounds": 0}, "the number of rounds is 0; it must be at least 1 and at most 1000"),
+        ({"rounds": 1001}, "the number of rounds is 1001; it must be at least 1 and at most 1000"),
         (
             {"sparsity": 0.9, "rate": 1e-4},
             "reaching that sparsity takes more than 1000 rounds; a larger rate is needed",
         ),
         ({"sparsity": 0.0}, "the sparsity is 0.0; it must be above 0 and below 1"),
         ({"sparsity": 1.0}, "the sparsity is 1.0; it must be above 0 and below 1"),
-        ({"n_rounds": 1, "rate": 1.0}, "the rate is 1.0; it must be above 0 and below 1"),
-        ({"n_rounds": 1, "rate": 0.0}, "the rate is 0.0; it must be above 0 and below 1"),
+        ({"rounds": 1, "rate": 1.0}, "the rate is 1.0; it must be above 0 and below 1"),
+        ({"rounds": 1, "rate": 0.0}, "the rate is 0.0; it must be above 0 and below 1"),
         (
-            {"n_rounds": 5, "sparsity": 0.75, "rate": 0.5},
+            {"rounds": 5, "sparsity": 0.75, "rate": 0.5},
             "a sparsity of 0.75 at a rate of 0.5 takes 2 rounds, not 5; leave one out",
         ),
     ],
 )
 def test_what_does_not_make_a_schedule_is_refused(options, message):
     with pytest.raises(OptionError, match=message):
-        plan_schedule(**{"n_rounds": None, "sparsity": None, "rate": None, **options})
+        plan_schedule(**{"rounds": None, "sparsity": None, "rate": None, **options})

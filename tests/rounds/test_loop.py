@@ -13,6 +13,7 @@ from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, GateError, OutputError, VerificationError
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.pruning.masks import read_masks
+from topoimp.pruning.options import Scheme
 from topoimp.pruning.schedule import plan_schedule
 from topoimp.rounds.loop import Plan, Start, prune_iteratively
 from topoimp.rounds.run_folder import PruningFiles
@@ -23,9 +24,9 @@ METHODS, SCOPES = st.sampled_from(list(Method)), st.sampled_from(list(Scope))
 
 
 def plan_for(n_rounds=4, **options):
-    schedule = plan_schedule(n_rounds=n_rounds, sparsity=None, rate=options.pop("rate", 0.3))
+    schedule = plan_schedule(rounds=n_rounds, sparsity=None, rate=options.pop("rate", 0.3))
     settings = {"method": Method.TOPOLOGICAL, "scope": Scope.LAYER, "epsilon": 0.0, "patterns": LayerPatterns()}
-    return Plan(schedule, threads=1, **{**settings, **options})
+    return Plan(Scheme(schedule, **{**settings, **options}), threads=1)
 
 
 def moving(scale=1.0):

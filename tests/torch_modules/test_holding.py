@@ -9,6 +9,7 @@ from torch.optim import SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop, Rpr
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from topoimp.errors import CheckpointError, OptionError
+from topoimp.pruning.options import PruningOptions
 from topoimp.torch_modules.holding import hold_mask
 from topoimp.torch_modules.pruning import prune_module
 
@@ -261,7 +262,7 @@ def test_a_mask_file_is_held_by_its_path(tmp_path):
 
 def test_the_masks_that_pruning_gives_are_held():
     model = network()
-    masks = prune_module(model, sparsity=0.5).masks
+    masks = prune_module(model, PruningOptions(sparsity=0.5)).masks
 
     with hold_mask(model, masks):
         list(steps(model, Adam(model.parameters()), 3))

@@ -9,6 +9,7 @@ from torch import nn
 
 from topoimp.choices import Method, Scope
 from topoimp.errors import OptionError
+from topoimp.pruning.options import PruningOptions
 from topoimp.torch_modules.pruner import ModulePruner
 from topoimp.torch_modules.pruning import prune_module
 
@@ -27,11 +28,11 @@ def network(seed=0, kinds=("normal", "normal", "normal"), dtype=torch.float32):
 def test_steps_without_training_are_rounds_at_once(method, scope):
     options = {"rounds": 5, "rate": 0.3, "method": method, "scope": scope, "seed": 3}
     at_once, stepped = network(), network()
-    pruner = ModulePruner(stepped, **options)
+    pruner = ModulePruner(stepped, PruningOptions(**options))
 
     masks = [pruner.step().masks for _ in range(5)][-1]
 
-    of_all = prune_module(at_once, **options).masks
+    of_all = prune_module(at_once, PruningOptions(**options)).masks
     assert list(masks) == list(of_all)
     assert all(masks[name].equal(of_all[name]) for name in masks)
     assert pruner.n_done == pruner.n_rounds == 5
@@ -48,7 +49,7 @@ def train_somehow(model, seed):
 @given(SEEDS, st.sampled_from(Method), st.sampled_from(Scope))
 def test_a_pruned_weight_never_returns_and_targets_go_by_the_edges_of_round_0(seed, method, scope):
     model = network(seed)
-    pruner = ModulePruner(model, rate=0.2, method=method, scope=scope)
+    pruner = ModulePruner(model, PruningOptions(rate=0.2, method=method, scope=scope))
     first = pruner.step()
     train_somehow(model, seed)
 
@@ -60,7 +61,7 @@ def test_a_pruned_weight_never_returns_and_targets_go_by_the_edges_of_round_0(se
 
 def test_the_targets_of_layers_are_those_of_the_schedule_whatever_becomes_zero_in_training():
     model = network()
-    pruner = ModulePruner(model, rate=0.2)
+    pruner = ModulePruner(model, PruningOptions(rate=0.2))
     pruner.step()
     model[0].weight.data[:2] = 0
 
@@ -73,7 +74,7 @@ def test_the_targets_of_layers_are_those_of_the_schedule_whatever_becomes_zero_i
 def test_a_pruner_counts_edges_when_its_first_round_begins():
     model = network()
     model[2].weight.data.zero_()
-    pruner = ModulePruner(model, rate=0.2)
+    pruner = ModulePruner(model, PruningOptions(rate=0.2))
     model[2].weight.data.normal_()
 
     assert pruner.step().report.layers[2]["target"] == 28
@@ -81,12 +82,12 @@ def test_a_pruner_counts_edges_when_its_first_round_begins():
 
 def test_a_pruner_goes_on_where_another_one_was():
     one, other = network(), network()
-    pruner = ModulePruner(one, rounds=3)
+    pruner = ModulePruner(one, PruningOptions(rounds=3))
     pruner.step()
     saved = io.BytesIO()
     torch.save(pruner.state_dict(), saved)
     other.load_state_dict(one.state_dict())
-    resumed = ModulePruner(other, rounds=3)
+    resumed = ModulePruner(other, PruningOptions(rounds=3))
 
     resumed.load_state_dict(torch.load(io.BytesIO(saved.getvalue()), weights_only=True))
 
@@ -98,20 +99,20 @@ def test_a_pruner_goes_on_where_another_one_was():
 
 
 def test_a_state_of_other_layers_or_too_many_rounds_is_refused():
-    pruner = ModulePruner(network(), rounds=3)
+    pruner = ModulePruner(network(), PruningOptions(rounds=3))
     pruner.step()
     pruner.step()
 
     with pytest.raises(OptionError, match=r"the state is of round 2; this pruner has 1"):
-        ModulePruner(network(), rounds=1).load_state_dict(pruner.state_dict())
+        ModulePruner(network(), PruningOptions(rounds=1)).load_state_dict(pruner.state_dict())
     with pytest.raises(
         OptionError, match=r"the state is of the layers \['0.weight', .*\]; this pruner has \['weight'\]"
     ):
-        ModulePruner(nn.Linear(3, 3), rounds=3).load_state_dict(pruner.state_dict())
+        ModulePruner(nn.Linear(3, 3), PruningOptions(rounds=3)).load_state_dict(pruner.state_dict())
 
 
 def test_there_is_no_round_after_the_last():
-    pruner = ModulePruner(network(), rounds=1)
+    pruner = ModulePruner(network(), PruningOptions(rounds=1))
     pruner.step()
 
     with pytest.raises(OptionError, match="all 1 rounds are done; a pruner with more rounds is needed"):
@@ -121,11 +122,11 @@ def test_there_is_no_round_after_the_last():
 
 
 def test_a_pruner_without_an_end_says_so():
-    assert ModulePruner(network()).n_rounds is None
+    assert ModulePruner(network(), PruningOptions()).n_rounds is None
 
 
 def test_the_last_round_lands_on_the_sparsity():
-    pruner = ModulePruner(network(), sparsity=0.6, rate=0.2)
+    pruner = ModulePruner(network(), PruningOptions(sparsity=0.6, rate=0.2))
 
     rounds = [pruner.step().report.network for _ in range(pruner.n_rounds)]
 

@@ -16,6 +16,7 @@ from topoimp.errors import LayerError, OptionError
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.layer import as_layer
 from topoimp.pruning.masks import read_masks
+from topoimp.pruning.options import PruningOptions
 from topoimp.topology.forest import spanning_forest
 from topoimp.torch_modules.pruning import prune_module
 
@@ -38,10 +39,10 @@ def assert_as_the_file_command(model, *, rounds=None, sparsity=None, **options):
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "model.pt"
         torch.save(model.state_dict(), saved)
-        of_file = prune_checkpoint(saved, n_rounds=rounds, sparsity=sparsity, **options)
+        of_file = prune_checkpoint(saved, PruningOptions(rounds=rounds, sparsity=sparsity, **options))
         weights, masks = load_file(of_file.outputs.checkpoint), read_masks(of_file.outputs.mask)
 
-        of_module = prune_module(model, rounds=rounds, sparsity=sparsity, **options)
+        of_module = prune_module(model, PruningOptions(rounds=rounds, sparsity=sparsity, **options))
 
         assert of_module.report.rows == of_file.report.rows
         assert of_module.report.settings == of_file.report.settings
@@ -122,7 +123,7 @@ def test_buffers_are_no_weights():
     model = network()
     model.register_buffer("positions", torch.randn(8, 8))
 
-    assert "positions" not in prune_module(model, rounds=1).masks
+    assert "positions" not in prune_module(model, PruningOptions(rounds=1)).masks
     assert model.positions.count_nonzero() == 64
 
 
@@ -131,7 +132,7 @@ def test_full_protection_keeps_every_barcode(seed, kind, rounds):
     model = network(seed, [kind] * 3)
     before = [spanning_forest(as_layer(layer.weight)).strengths for layer in model]
 
-    prune_module(model, rounds=rounds)
+    prune_module(model, PruningOptions(rounds=rounds))
 
     assert [list(spanning_forest(as_layer(layer.weight)).strengths) for layer in model] == list(map(list, before))
 
@@ -140,7 +141,7 @@ def test_pruned_weights_become_zero_where_the_mask_says_so_and_others_stay():
     model = network()
     before = copy.deepcopy(model)
 
-    pruning = prune_module(model, rounds=1, sparsity=0.5)
+    pruning = prune_module(model, PruningOptions(rounds=1, sparsity=0.5))
 
     assert pruning.masks["0.weight"].dtype is torch.bool
     assert model[0].weight.equal(before[0].weight * pruning.masks["0.weight"])
@@ -151,7 +152,7 @@ def test_a_mask_that_is_given_counts_from_the_start():
     model, given_mask = network(), torch.ones(12, 9)
     given_mask[:, 4] = 0
 
-    pruning = prune_module(model, rounds=1, rate=0.25, masks={"0.weight": given_mask})
+    pruning = prune_module(model, PruningOptions(rounds=1, rate=0.25), masks={"0.weight": given_mask})
 
     assert pruning.masks["0.weight"][:, 4].sum() == 0
     assert pruning.report.layers[0]["n_edges"] == 96
@@ -163,7 +164,9 @@ def test_a_mask_that_is_given_counts_from_the_start():
 def test_wrappers_change_nothing(wrap, method):
     bare, wrapped = network(), wrap(network())
 
-    masks, wrapped_masks = (prune_module(model, rounds=2, method=method).masks for model in (bare, wrapped))
+    masks, wrapped_masks = (
+        prune_module(model, PruningOptions(rounds=2, method=method)).masks for model in (bare, wrapped)
+    )
 
     assert list(masks) == list(wrapped_masks)
     assert all(masks[name].equal(wrapped_masks[name]) for name in masks)
@@ -176,7 +179,7 @@ def test_a_weight_that_is_not_finite_is_refused_and_nothing_changes():
     before = copy.deepcopy(model.state_dict())
 
     with pytest.raises(LayerError, match=r"Sequential: tensor '1.weight' holds 1 NaN, the first at index 27"):
-        prune_module(model, rounds=1)
+        prune_module(model, PruningOptions(rounds=1))
     assert all(bits(tensor).equal(bits(before[name])) for name, tensor in model.state_dict().items())
 
 
@@ -189,21 +192,31 @@ def test_a_weight_that_is_not_finite_is_refused_and_nothing_changes():
         ({"rounds": 2, "epsilon": 2.0}, "epsilon is 2.0; it must be at least 0"),
         ({"rounds": 2, "method": "best"}, "there is no method 'best'"),
         ({"rounds": 2, "scope": "all"}, "there is no scope 'all'"),
-        ({"rounds": 2, "threads": 0}, "the number of threads is 0"),
         (
             {"rounds": 2, "patterns": LayerPatterns(include=("conv*",))},
             "pattern 'conv\\*' matches no layer of Sequential",
         ),
         ({"rounds": 2, "patterns": LayerPatterns(view=View.CHANNEL)}, "the view is channel; pruning is of weights"),
         ({"rounds": 2, "layer_rates": {"9.*": 0.1}}, "pattern '9.\\*' matches no layer that is pruned"),
-        ({"rounds": 2, "masks": {"fc": torch.ones(1)}}, "'fc' is no parameter of this Sequential"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(options, message):
     with pytest.raises(OptionError, match=message):
-        prune_module(network(), **options)
+        prune_module(network(), PruningOptions(**options))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"threads": 0}, "the number of threads is 0"),
+        ({"masks": {"fc": torch.ones(1)}}, "'fc' is no parameter of this Sequential"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(arguments, message):
+    with pytest.raises(OptionError, match=message):
+        prune_module(network(), PruningOptions(rounds=2), **arguments)
 
 
 def test_a_module_without_a_layer_is_refused():
     with pytest.raises(LayerError, match="BatchNorm1d: holds 2 tensors, and no layer: "):
-        prune_module(nn.BatchNorm1d(3), rounds=1)
+        prune_module(nn.BatchNorm1d(3), PruningOptions(rounds=1))

@@ -7,19 +7,20 @@ from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import VerificationError
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.one_shot import sweep
+from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.schedule import plan_schedule
 from topoimp.torch_modules.round_masks import edges_of, masks_of_round
 
-SCHEDULE = plan_schedule(n_rounds=5, sparsity=None, rate=None)
+SCHEDULE = plan_schedule(rounds=5, sparsity=None, rate=None)
 
 
 def test_what_a_round_keeps_is_what_the_mask_file_says(lenet):
     stream = stream_of(lenet)
-    now = sweep(stream, SCHEDULE, method=Method.TOPOLOGICAL, scope=Scope.GLOBAL).rounds[-1]
+    now = sweep(stream, Scheme(SCHEDULE, method=Method.TOPOLOGICAL, scope=Scope.GLOBAL)).rounds[-1]
 
     masks = masks_of_round(stream, now)
 
-    written = read_masks(prune_checkpoint(lenet, n_rounds=5, scope=Scope.GLOBAL).outputs.mask)
+    written = read_masks(prune_checkpoint(lenet, PruningOptions(rounds=5, scope=Scope.GLOBAL)).outputs.mask)
     assert list(masks) == list(written)
     assert [name for name in masks if not np.array_equal(masks[name], written[name].kept())] == []
 
@@ -32,7 +33,7 @@ def test_edges_are_weights_that_are_not_zero(write):
 
 def test_a_mask_that_keeps_another_number_than_was_meant_is_a_defect(lenet):
     stream = stream_of(lenet)
-    first, *_, last = sweep(stream, SCHEDULE, method=Method.MAGNITUDE, scope=Scope.LAYER).rounds
+    first, *_, last = sweep(stream, Scheme(SCHEDULE, method=Method.MAGNITUDE, scope=Scope.LAYER)).rounds
     mixed = type(last)(last.number, last.target, first.keeps, last.layers)
 
     with pytest.raises(

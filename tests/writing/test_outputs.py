@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, OptionError, OutputError
+from topoimp.pruning.options import PruningOptions
 
 
 @pytest.fixture
@@ -35,24 +36,24 @@ def everything_in(folder):
 
 
 def test_force_never_removes_what_a_user_put_into_an_output_folder(model, tmp_path):
-    prune_checkpoint(model, n_rounds=1)
+    prune_checkpoint(model, PruningOptions(rounds=1))
     (tmp_path / "model.pruned/notes.txt").write_text("years of work")
     before = everything_in(tmp_path)
 
     with pytest.raises(OutputError, match=r"model.pruned: holds notes.txt, which topoimp did not write; name another"):
-        prune_checkpoint(model, n_rounds=2, force=True)
+        prune_checkpoint(model, PruningOptions(rounds=2), force=True)
 
     assert everything_in(tmp_path) == before
 
 
 def test_force_never_replaces_a_folder_for_the_sake_of_a_mask_in_it(model, tmp_path):
     base = write_model(tmp_path / "work/base")
-    prune_checkpoint(base, n_rounds=1)
+    prune_checkpoint(base, PruningOptions(rounds=1))
     (tmp_path / "work/thesis.tex").write_text("years of work")
     before = everything_in(tmp_path)
 
     with pytest.raises(OutputError, match=r"work: exists already, and topoimp did not write it"):
-        prune_checkpoint(model, n_rounds=1, output=tmp_path / "work", force=True)
+        prune_checkpoint(model, PruningOptions(rounds=1), output=tmp_path / "work", force=True)
 
     assert everything_in(tmp_path) == before
 
@@ -64,12 +65,12 @@ def test_an_input_is_never_removed_whatever_links_lead_to_it(tmp_path):
     for file in blobs.iterdir():
         (snapshot / file.name).symlink_to(os.path.relpath(file, snapshot))
     index = snapshot / "model.safetensors.index.json"
-    prune_checkpoint(index, n_rounds=1)
+    prune_checkpoint(index, PruningOptions(rounds=1))
     before = everything_in(tmp_path)
 
     for output in ("snapshots", "snapshots/abc", "."):
         with pytest.raises(OptionError, match=r"(holds|is) the input; an output needs another name|a name of its own"):
-            prune_checkpoint(index, n_rounds=1, output=tmp_path / output, force=True)
+            prune_checkpoint(index, PruningOptions(rounds=1), output=tmp_path / output, force=True)
 
     assert everything_in(tmp_path) == before
 
@@ -78,26 +79,28 @@ def test_an_input_is_never_removed_whatever_links_lead_to_it(tmp_path):
     ("options", "message"),
     [
         ({"output": "model/out"}, r"out: lies inside the input .*model; an output needs another place"),
-        ({"mask_output": "model/config.json"}, r"config.json: lies inside the input"),
-        ({"mask_output": "model/model.safetensors.index.json"}, r"index.json: is the input"),
-        ({"mask_output": "model.pruned/mask.safetensors"}, r"mask.safetensors: lies inside the output .*model.pruned"),
+        ({"mask_out": "model/config.json"}, r"config.json: lies inside the input"),
+        ({"mask_out": "model/model.safetensors.index.json"}, r"index.json: is the input"),
+        ({"mask_out": "model.pruned/mask.safetensors"}, r"mask.safetensors: lies inside the output .*model.pruned"),
         ({"output": "model/.."}, r"the output is named '.*model/..'; it needs a name of its own"),
     ],
 )
 @pytest.mark.parametrize("exists", [False, True])
 def test_outputs_lie_apart_from_the_input_and_from_each_other(model, tmp_path, options, message, exists):
     if exists:
-        prune_checkpoint(model, n_rounds=1)
+        prune_checkpoint(model, PruningOptions(rounds=1))
     before = everything_in(tmp_path)
 
     with pytest.raises(OptionError, match=message):
-        prune_checkpoint(model, n_rounds=1, force=True, **{key: tmp_path / name for key, name in options.items()})
+        prune_checkpoint(
+            model, PruningOptions(rounds=1), force=True, **{key: tmp_path / name for key, name in options.items()}
+        )
 
     assert everything_in(tmp_path) == before
 
 
 def test_a_mask_is_never_overwritten_by_what_it_is_applied_to(model, tmp_path):
-    outputs = prune_checkpoint(model, n_rounds=1).outputs
+    outputs = prune_checkpoint(model, PruningOptions(rounds=1)).outputs
     (tmp_path / "k.safetensors").write_bytes(outputs.mask.read_bytes())
     before = everything_in(tmp_path)
 
@@ -112,12 +115,12 @@ def test_a_mask_is_never_overwritten_by_what_it_is_applied_to(model, tmp_path):
 
 
 @pytest.mark.parametrize("name", [".", "./", "/", ""])
-@pytest.mark.parametrize("role", ["output", "mask_output"])
+@pytest.mark.parametrize("role", ["output", "mask_out"])
 def test_an_output_needs_a_name(model, monkeypatch, tmp_path, name, role):
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(OptionError, match=r"it needs a name of its own"):
-        prune_checkpoint(model, n_rounds=1, **{role: name})
+        prune_checkpoint(model, PruningOptions(rounds=1), **{role: name})
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "loop", "loop/x"])
@@ -125,7 +128,7 @@ def test_a_folder_that_no_file_system_takes_is_said(model, tmp_path, name):
     (tmp_path / "loop").symlink_to("loop")
 
     with pytest.raises(OutputError, match=r"cannot be written: |is a link; name what it leads to"):
-        prune_checkpoint(model, n_rounds=1, output=tmp_path / name, force=True)
+        prune_checkpoint(model, PruningOptions(rounds=1), output=tmp_path / name, force=True)
 
 
 @pytest.mark.parametrize("leads_to", ["nowhere", "there"])
@@ -136,7 +139,7 @@ def test_a_link_is_no_output(model, lenet, tmp_path, leads_to):
 
     for source, name in ((model, "link"), (lenet, "link.safetensors")):
         with pytest.raises(OutputError, match=r"link.*: is a link; name what it leads to"):
-            prune_checkpoint(source, n_rounds=1, output=tmp_path / name, force=True)
+            prune_checkpoint(source, PruningOptions(rounds=1), output=tmp_path / name, force=True)
 
     assert not list(tmp_path.glob("link.*sv"))
     assert not list(tmp_path.glob("*.partial-*"))
@@ -151,7 +154,9 @@ def test_two_files_that_would_become_one_are_refused(tmp_path):
     (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
 
     with pytest.raises(CheckpointError, match=r"two of its files would both become x.safetensors"):
-        prune_checkpoint(tmp_path / "pytorch_model.bin.index.json", n_rounds=1, output=tmp_path.with_name("o"))
+        prune_checkpoint(
+            tmp_path / "pytorch_model.bin.index.json", PruningOptions(rounds=1), output=tmp_path.with_name("o")
+        )
 
 
 def test_shards_whose_copies_sort_otherwise_are_held_against_the_right_ones(tmp_path):
@@ -164,7 +169,7 @@ def test_shards_whose_copies_sort_otherwise_are_held_against_the_right_ones(tmp_
     index = {"weight_map": {"a": "pytorch_model-1.bin", "b": "n.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
-    prune_checkpoint(folder, n_rounds=1)
+    prune_checkpoint(folder, PruningOptions(rounds=1))
 
     names = sorted(path.name for path in (tmp_path / "m.pruned").iterdir())
     assert names == ["model-1.safetensors", "model.safetensors.index.json", "n.safetensors"]
@@ -184,7 +189,7 @@ def test_a_folder_that_cannot_be_looked_into_is_said(model, monkeypatch):
     monkeypatch.setattr(Path, "iterdir", refused)
 
     with pytest.raises(CheckpointError, match=r"locked: cannot be read: Permission denied"):
-        prune_checkpoint(model, n_rounds=1)
+        prune_checkpoint(model, PruningOptions(rounds=1))
 
 
 def test_a_file_beside_the_weights_that_cannot_be_read_is_named(model, monkeypatch):
@@ -198,4 +203,4 @@ def test_a_file_beside_the_weights_that_cannot_be_read_is_named(model, monkeypat
     with pytest.raises(
         CheckpointError, match=r"model.safetensors.index.json: cannot be read|config.json: cannot be read"
     ):
-        prune_checkpoint(model, n_rounds=1)
+        prune_checkpoint(model, PruningOptions(rounds=1))

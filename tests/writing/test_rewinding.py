@@ -8,6 +8,7 @@ from topoimp.choices import Method, Scope
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, OptionError, VerificationError
 from topoimp.pruning.masks import read_masks
+from topoimp.pruning.options import PruningOptions
 
 METHODS, SCOPES = st.sampled_from(list(Method)), st.sampled_from(list(Scope))
 
@@ -21,15 +22,15 @@ def test_a_ticket_is_the_earlier_weights_under_the_mask_of_the_later_ones(tmp_pa
     ]
     for name, each in zip(("init", "model"), arrays, strict=True):
         save_file(each, folder / f"{name}.safetensors")
-    options = {"n_rounds": 2, "rate": 0.4, "method": method, "scope": scope}
+    options = {"rounds": 2, "rate": 0.4, "method": method, "scope": scope}
 
     ticket = prune_checkpoint(
         folder / "model.safetensors",
+        PruningOptions(**options),
         rewind_from=folder / "init.safetensors",
         output=folder / "t.safetensors",
-        **options,
     )
-    plain = prune_checkpoint(folder / "model.safetensors", **options)
+    plain = prune_checkpoint(folder / "model.safetensors", PruningOptions(**options))
 
     masks, written = read_masks(ticket.outputs.mask), load_file(folder / "t.safetensors")
     assert all(np.array_equal(masks[name].bits, mask.bits) for name, mask in read_masks(plain.outputs.mask).items())
@@ -40,7 +41,9 @@ def test_a_ticket_is_the_earlier_weights_under_the_mask_of_the_later_ones(tmp_pa
 
 
 def test_a_ticket_of_a_real_network(lenet, lenet_init, tmp_path):
-    pruning = prune_checkpoint(lenet, n_rounds=5, rewind_from=lenet_init, output=tmp_path / "ticket.safetensors")
+    pruning = prune_checkpoint(
+        lenet, PruningOptions(rounds=5), rewind_from=lenet_init, output=tmp_path / "ticket.safetensors"
+    )
 
     ticket, init = load_file(tmp_path / "ticket.safetensors"), load_file(lenet_init)
     kept = read_masks(pruning.outputs.mask)["fc1.weight"].kept()
@@ -70,22 +73,22 @@ def test_what_is_rewound_to_must_have_the_same_tensors(lenet, tmp_path, change, 
     save_file(arrays, tmp_path / "other.safetensors")
 
     with pytest.raises(CheckpointError, match=message):
-        prune_checkpoint(lenet, n_rounds=1, rewind_from=tmp_path / "other.safetensors")
+        prune_checkpoint(lenet, PruningOptions(rounds=1), rewind_from=tmp_path / "other.safetensors")
 
 
 def test_rounds_are_not_written_while_rewinding(lenet, lenet_init):
     with pytest.raises(OptionError, match="gives the ticket of the last round alone"):
-        prune_checkpoint(lenet, n_rounds=3, rewind_from=lenet_init, emit_rounds=[2])
+        prune_checkpoint(lenet, PruningOptions(rounds=3), rewind_from=lenet_init, emit_rounds=[2])
 
 
 def test_the_output_is_not_the_checkpoint_that_is_rewound_to(lenet, lenet_init):
     with pytest.raises(OptionError, match="is the input; an output needs another name"):
-        prune_checkpoint(lenet, n_rounds=3, rewind_from=lenet_init, output=lenet_init, force=True)
+        prune_checkpoint(lenet, PruningOptions(rounds=3), rewind_from=lenet_init, output=lenet_init, force=True)
 
 
 def test_a_mask_that_keeps_another_number_than_it_was_to_is_noticed(lenet, lenet_init, monkeypatch):
     monkeypatch.setattr("topoimp.pruning.masks.PackedMask.n_kept_of", lambda *_: 3)
 
     with pytest.raises(VerificationError, match=r"the mask of 'fc1.weight' keeps 3 weights; it must keep 188160"):
-        prune_checkpoint(lenet, n_rounds=1, rewind_from=lenet_init)
+        prune_checkpoint(lenet, PruningOptions(rounds=1), rewind_from=lenet_init)
     assert not lenet.with_name("lenet-300-100-mnist.pruned.safetensors").exists()

@@ -1,6 +1,6 @@
 """Checkpoints: a path on one side, named tensors on the other. The only place that knows file formats."""
 
-from topoimp.checkpoint.finding import other_files
+from topoimp.checkpoint.finding import AnyPath, other_files
 from topoimp.checkpoint.header import TensorInfo
 from topoimp.checkpoint.in_memory import tensors_as_checkpoint
 from topoimp.checkpoint.locking import LockState, owned
@@ -16,6 +16,7 @@ from topoimp.checkpoint.writing import (
 )
 
 __all__ = [
+    "AnyPath",
     "Checkpoint",
     "CheckpointCopy",
     "LockState",

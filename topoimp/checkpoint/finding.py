@@ -4,14 +4,19 @@ A checkpoint is a single file; an index of shards, or the folder that holds it; 
 as Hugging Face libraries write them. The other files of a folder (configuration, tokenizer) belong to it too.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeAlias
 
 from topoimp.checkpoint.index import INDEX_SUFFIX, read_index
 from topoimp.checkpoint.torch_file import SUFFIXES
 from topoimp.errors import CheckpointError
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+"""A path as callers may write it; each public function makes a ``Path`` of it where it enters."""
 
 OTHER_WEIGHTS = (
     *SUFFIXES,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from topoimp.arrays import ByteArray, CodeArray
-from topoimp.checkpoint.finding import Found, find_files
+from topoimp.checkpoint.finding import AnyPath, Found, find_files
 from topoimp.checkpoint.header import TensorInfo
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.checkpoint.safetensors_file import open_safetensors
@@ -110,7 +110,7 @@ class Checkpoint:
             file.check_unchanged()
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
+def open_checkpoint(path: AnyPath) -> Checkpoint:
     """Open a checkpoint: read and check its headers, and no tensor.
 
     Args:

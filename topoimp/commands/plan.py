@@ -1,4 +1,4 @@
-"""What pruning a checkpoint would do: targets, floors and barcodes of every round, and what they take.
+"""Plan the pruning of a checkpoint: targets, floors and barcodes of every round, disk space and memory.
 
 Nothing is written. Rounds without training are points of a sweep, so the plan is what the pruning will report.
 """
@@ -7,19 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from topoimp.choices import Method, Scope
-from topoimp.commands.asked import Asked
+from topoimp.checkpoint import AnyPath
+from topoimp.choices import Method
+from topoimp.commands.prune import job_in_rounds
+from topoimp.commands.pruning_job import PruningJob
 from topoimp.kernels.threads import OnStep
-from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.streaming import LARGE, SIDE_BY_SIDE
-from topoimp.pruning.one_shot import LayerRound, Round
+from topoimp.pruning.one_shot import LayerRound, Round, refuse_missed_targets, sweep
+from topoimp.pruning.options import PruningOptions
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import rows_of_pruning
+from topoimp.reports.rows import pruning_settings, rows_of_pruning
 from topoimp.rounds.run_folder import recipe_beside
 
 PROCESS_BYTES = 105_000_000
-"""What is resident before a weight is read: the interpreter, numpy and the compiled passes (measured, Python 3.11)."""
+"""Resident before a weight is read: the interpreter, numpy and the compiled passes (measured, Python 3.11)."""
 
 PIECES_BYTES = 8_000_000
 """Pieces that are pruned and written, of all threads."""
@@ -28,16 +30,16 @@ KEYS_BYTES = 20_000_000
 """Random numbers that one thread has at a time, for the method ``random``."""
 
 FOREST_BYTES = 32
-"""What is kept of a forest, per vertex: an index and a strength per edge, and the components."""
+"""Bytes of a forest per vertex: an index and a strength per edge, and the components."""
 
 
 @dataclass(frozen=True)
 class PruningPlan:
-    """What a pruning would do.
+    """The outcome of a pruning that has not been done.
 
     Args:
         report: as the pruning's own, with ``bytes_to_write`` and ``peak_memory`` in the network rows.
-        existing: outputs that are there already, which only ``force`` replaces.
+        existing: existing outputs, which only ``force`` replaces.
         held_at_floor: the layers whose last target is below their floor; ``all layers together`` if they share one.
         first_bound: by layer name, the first round in which it is held at its floor.
         first_changed: by layer name, the first round after which its barcode is another.
@@ -57,100 +59,78 @@ class PruningPlan:
 
 
 def plan_pruning(
-    path: Path,
+    path: AnyPath,
+    options: PruningOptions,
     *,
-    n_rounds: int | None = None,
-    sparsity: float | None = None,
-    rate: float | None = None,
-    output: Path | None = None,
-    method: Method | str = Method.TOPOLOGICAL,
-    epsilon: float = 0.0,
-    scope: Scope | str = Scope.LAYER,
-    layer_rates: Mapping[str, float] | None = None,
-    seed: int = 0,
-    patterns: LayerPatterns | None = None,
-    mask_output: Path | None = None,
+    output: AnyPath | None = None,
+    mask_out: AnyPath | None = None,
     emit_rounds: Sequence[int] = (),
-    rewind_from: Path | None = None,
+    rewind_from: AnyPath | None = None,
     strict: bool = False,
     threads: int | None = None,
     on_step: OnStep | None = None,
 ) -> PruningPlan:
-    """Say what ``prune_checkpoint`` would do with the same arguments; nothing is written.
+    """Return what ``prune_checkpoint`` would do with the same arguments; write nothing.
 
-    The arguments are those of ``prune_checkpoint`` but for ``force``: it is told what is there already. How much memory
-    it will be depends on the threads.
+    The arguments are those of ``prune_checkpoint`` but for ``force``: the plan lists existing outputs. Peak memory
+    depends on the threads.
 
     Raises:
-        OptionError: if rounds, sparsity and rate do not fit, or the output is the input.
+        OptionError: if an option does not fit the layers, or the output is the input.
         OutputError: if an output cannot be one.
         GateError: if ``strict`` and a target is below a floor.
         TopoimpError: if the file, a layer or a pattern cannot be used.
     """
-    asked = Asked.of(
-        path,
-        n_rounds=n_rounds,
-        sparsity=sparsity,
-        rate=rate,
-        output=output,
-        method=method,
-        epsilon=epsilon,
-        scope=scope,
-        layer_rates=layer_rates,
-        seed=seed,
-        patterns=patterns,
-        mask_output=mask_output,
-        emit_rounds=emit_rounds,
-        rewind_from=rewind_from,
-        strict=strict,
-        threads=threads,
-        on_step=on_step,
-    )
-    rounds = asked.swept().rounds
-    peak_memory = _peak_memory(asked)
+    job, scheme = job_in_rounds(path, options, output, mask_out, emit_rounds, rewind_from, threads, on_step)
+    rounds = sweep(job.stream, scheme).rounds
+    if strict:
+        refuse_missed_targets(rounds, "nothing was written")
+
+    peak_memory = _peak_memory(job, is_random=scheme.method is Method.RANDOM)
     rows: list[Row] = []
-    for now in rounds:
-        *layers, network = rows_of_pruning(asked.job.layers.infos, now)
-        rows += [*layers, {**network, "bytes_to_write": _bytes_of_round(asked, now.number), "peak_memory": peak_memory}]
-    report = asked.report(rows, dry_run=True)
+    for round_ in rounds:
+        *layers, network = rows_of_pruning(job.layers.infos, round_)
+        sizes: Row = {"bytes_to_write": _bytes_of_round(job, round_.number, len(rounds)), "peak_memory": peak_memory}
+        rows += [*layers, {**network, **sizes}]
+
     return PruningPlan(
-        report=report,
-        existing=[target for target in asked.job.outputs.in_order if target.exists()],
+        report=job.report({**pruning_settings(scheme), "dry_run": True}, rows),
+        existing=[target for target in job.outputs.in_order if target.exists()],
         held_at_floor=rounds[-1].missed,
         first_bound=_first(rounds, lambda layer: layer.floor_binds),
         first_changed=_first(rounds, lambda layer: not layer.left.barcode_kept),
-        bytes_to_write=sum(asked.job.bytes_needed().values()),
+        bytes_to_write=sum(job.bytes_needed().values()),
         peak_memory=peak_memory,
-        recipe=recipe_beside(asked.job.path),
+        recipe=recipe_beside(job.inputs["checkpoint"]),
     )
 
 
-def _first(rounds: Sequence[Round], is_so: Callable[[LayerRound], bool]) -> dict[str, int]:
-    """Give, by layer name, the first round in which something is so, of the layers of which it ever is."""
+def _first(rounds: Sequence[Round], fits: Callable[[LayerRound], bool]) -> dict[str, int]:
+    """Return, by layer name, the first round that fits a condition; without the layers that never fit it."""
     found: dict[str, int] = {}
-    for now in rounds:
-        for name, layer in now.layers.items():
-            if is_so(layer):
-                found.setdefault(name, now.number)
+    for round_ in rounds:
+        for name, layer in round_.layers.items():
+            if fits(layer):
+                found.setdefault(name, round_.number)
     return found
 
 
-def _bytes_of_round(asked: Asked, number: int) -> int:
-    outputs, needed = asked.job.outputs, asked.job.bytes_needed()
+def _bytes_of_round(job: PruningJob, number: int, last: int) -> int:
+    outputs, needed = job.outputs, job.bytes_needed()
     n_bytes = needed[outputs.rounds[number]] if number in outputs.rounds else 0
-    if number == asked.schedule.n_rounds:
+    if number == last:
         n_bytes += needed[outputs.checkpoint] + needed[outputs.mask]
     return n_bytes
 
 
-def _peak_memory(asked: Asked) -> int:
-    """Estimate what is resident at most: the largest tensor, or the layers that are looked at side by side."""
-    infos, threads = asked.job.layers.infos, asked.job.stream.threads
+def _peak_memory(job: PruningJob, *, is_random: bool) -> int:
+    """Estimate the peak of resident memory: the largest tensor, or the layers that are read side by side."""
+    infos, threads = job.layers.infos, job.stream.threads
     layers = [info.n_weights * info.number_format.n_bits // 8 for info in infos]
     small = sorted((size for size in layers if size < LARGE), reverse=True)[:threads]
-    tensors = [tensor.end - tensor.start for tensor in asked.job.layers.checkpoint.tensors.values()]
+    tensors = [tensor.end - tensor.start for tensor in job.layers.checkpoint.tensors.values()]
     weights = max(max(tensors), min(sum(small), SIDE_BY_SIDE))
-    if asked.method is Method.RANDOM:  # which finds the forest of a pruned copy
+    if is_random:  # the forest of a pruned copy is found
         weights += max(max(layers), min(sum(small), SIDE_BY_SIDE)) + threads * KEYS_BYTES
     forests = FOREST_BYTES * sum(info.n_rows + info.n_columns for info in infos)
     return PROCESS_BYTES + weights + forests + PIECES_BYTES

@@ -1,32 +1,24 @@
-"""Prune a checkpoint in rounds, or by a mask, and prove what was kept."""
+"""Prune a checkpoint in rounds without training between them, and prove what it keeps."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from topoimp.choices import Method, Scope
-from topoimp.commands.asked import Asked
-from topoimp.commands.pruning_job import Pruning, metadata_of
+from topoimp.checkpoint import AnyPath
+from topoimp.commands.pruning_job import Pruning, PruningJob, metadata_of, plan_job
+from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep
-from topoimp.layers.catalogue import LayerPatterns
-from topoimp.reports.rows import rows_of_pruning
+from topoimp.pruning.one_shot import refuse_missed_targets, sweep
+from topoimp.pruning.options import PruningOptions, Scheme
+from topoimp.reports.rows import pruning_settings, rows_of_pruning
 
 
 def prune_checkpoint(
-    path: Path,
+    path: AnyPath,
+    options: PruningOptions,
     *,
-    n_rounds: int | None = None,
-    sparsity: float | None = None,
-    rate: float | None = None,
-    output: Path | None = None,
-    method: Method | str = Method.TOPOLOGICAL,
-    epsilon: float = 0.0,
-    scope: Scope | str = Scope.LAYER,
-    layer_rates: Mapping[str, float] | None = None,
-    seed: int = 0,
-    patterns: LayerPatterns | None = None,
-    mask_output: Path | None = None,
+    output: AnyPath | None = None,
+    mask_out: AnyPath | None = None,
     emit_rounds: Sequence[int] = (),
-    rewind_from: Path | None = None,
+    rewind_from: AnyPath | None = None,
     strict: bool = False,
     force: bool = False,
     threads: int | None = None,
@@ -36,59 +28,76 @@ def prune_checkpoint(
 
     Args:
         path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it; never changed.
-        n_rounds: at least 1; follows from the other two if None.
-        sparsity: share of all selected weights that is to be zero in the end; above 0 and below 1.
-        rate: share of the remaining weights that one round removes; above 0 and below 1; 0.2 unless it follows.
+        options: how far to prune, by which method, and which layers.
         output: the pruned checkpoint; ``STEM.pruned.safetensors`` beside the input if None, ``NAME.pruned`` for a
             folder. Mask and table follow it.
-        method: what decides which weights are kept.
-        epsilon: share of the largest strength up to which deaths of the barcode are not protected, in [0, 1]; 0
-            protects all, 1 none. Only the method ``topological`` has it.
-        scope: a target per layer, or one for all.
-        layer_rates: by pattern, rates of layers that have their own; only in scope ``layer``.
-        seed: for the method ``random``.
-        patterns: which layers; all but embeddings and heads if None.
-        mask_output: the mask, if not beside the output.
-        emit_rounds: rounds of which a checkpoint is written too.
+        mask_out: the mask, if not beside the output.
+        emit_rounds: rounds whose checkpoints are written too.
         rewind_from: an earlier checkpoint with the same tensors, whose weights are written under the mask: a ticket.
         strict: write nothing if a target is below a floor.
         force: replace existing outputs.
-        threads: how many cores to use; all if None. The result does not depend on it.
-        on_step: told how much has been done.
+        threads: number of cores; all if None. No result depends on it.
+        on_step: called with the number of steps done and of all steps.
 
     Raises:
-        OptionError: if rounds, sparsity and rate do not fit, or the output is the input.
+        OptionError: if rounds, sparsity and rate do not fit, or the output is an input.
         OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room.
         GateError: if ``strict`` and a target is below a floor.
-        VerificationError: if what was written is not what was meant; nothing is left behind.
+        VerificationError: if the files written are not the pruning that was computed; none of them stays.
         TopoimpError: if the file, a layer or a pattern cannot be used.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from safetensors.numpy import save_file
+    >>> weight = np.random.default_rng(0).normal(size=(30, 20))
+    >>> with TemporaryDirectory() as folder:
+    ...     save_file({"weight": weight}, f"{folder}/model.safetensors")
+    ...     pruning = prune_checkpoint(f"{folder}/model.safetensors", PruningOptions(sparsity=0.75))
+    >>> pruning.report.network["n_kept"], pruning.report.network["barcode_kept"]
+    (150, True)
     """
-    asked = Asked.of(
+    job, scheme = job_in_rounds(path, options, output, mask_out, emit_rounds, rewind_from, threads, on_step)
+    settings = pruning_settings(scheme)
+
+    with job.staging(force=force) as staging:
+        swept = sweep(job.stream, scheme)
+        if strict:
+            refuse_missed_targets(swept.rounds, "nothing was written")
+        rows = [row for round_ in swept.rounds for row in rows_of_pruning(job.layers.infos, round_)]
+        report = job.report(settings, rows)
+
+        for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
+            round_ = swept.rounds[number - 1]
+            metadata = metadata_of(settings, number)
+            job.write(staging, target, round_.keeps, metadata, swept.forests, expected=round_.layers)
+        job.commit(staging, report)
+    return job.done(report, swept.rounds[-1].missed)
+
+
+def job_in_rounds(
+    path: AnyPath,
+    options: PruningOptions,
+    output: AnyPath | None,
+    mask_out: AnyPath | None,
+    emit_rounds: Sequence[int],
+    rewind_from: AnyPath | None,
+    threads: int | None,
+    on_step: OnStep | None,
+) -> tuple[PruningJob, Scheme]:
+    """Return the job of pruning a checkpoint in rounds, and the scheme that it follows; nothing is written."""
+    n_rounds = options.schedule().n_rounds
+    if rewind_from is not None and emit_rounds:
+        raise OptionError("`emit_rounds` does not go with `rewind_from`, which writes the last round's ticket alone")
+
+    job = plan_job(
         path,
-        n_rounds=n_rounds,
-        sparsity=sparsity,
-        rate=rate,
+        options.patterns,
         output=output,
-        method=method,
-        epsilon=epsilon,
-        scope=scope,
-        layer_rates=layer_rates,
-        seed=seed,
-        patterns=patterns,
-        mask_output=mask_output,
+        mask_out=mask_out,
         emit_rounds=emit_rounds,
+        n_rounds=n_rounds,
         rewind_from=rewind_from,
-        strict=strict,
         threads=threads,
         on_step=on_step,
     )
-    job = asked.job
-    with job.staging(force=force) as staging:
-        swept = asked.swept()
-        report = asked.report([row for now in swept.rounds for row in rows_of_pruning(job.layers.infos, now)])
-        for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
-            now = swept.rounds[number - 1]
-            metadata = metadata_of(asked.settings, number)
-            job.write(staging, target, now.keeps, metadata, swept.forests, expected=now.layers)
-        job.commit(staging, report)
-    return job.done(report, swept.rounds[-1].missed)
+    return job, options.scheme(job.layers.infos)

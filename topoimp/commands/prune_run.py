@@ -6,24 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from topoimp.checkpoint import Staging, open_checkpoint
-from topoimp.choices import Data, Method
+from topoimp.checkpoint import AnyPath, Staging, open_checkpoint
+from topoimp.choices import Data
 from topoimp.data import Images, load_images
-from topoimp.errors import CheckpointError, DataError, OptionError, TopoimpError
+from topoimp.errors import CheckpointError, DataError, TopoimpError
 from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.layers.catalogue import natural
+from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import Report
-from topoimp.reports.rows import left_out, pattern_settings
-from topoimp.rounds.planning import (
-    RoundOptions,
-    check_rewinding,
-    checked_jobs,
-    plan_of,
-    rewind_step,
-    rewind_words,
-    settings_of,
-    sha256_of,
-)
+from topoimp.reports.rows import left_out, run_settings
+from topoimp.rounds.planning import checked_jobs, deciding_settings, plan_of, rewinding_of, sha256_of
 from topoimp.rounds.recipe_file import RunRecipe, read_recipe
 from topoimp.rounds.replicates import run_tasks
 from topoimp.rounds.run_folder import SUFFIX, RunFiles
@@ -54,119 +46,144 @@ class IterativePruning:
 
 
 def prune_run(
-    run: Path,
-    options: RoundOptions,
+    run: AnyPath,
+    options: PruningOptions,
     *,
+    rewind: str | None = None,
+    rewind_from: AnyPath | None = None,
     seeds: Sequence[int] | None = None,
     trainer: Trainer | None = None,
-    data_dir: Path | None = None,
+    data_dir: AnyPath | None = None,
+    strict: bool = False,
+    force: bool = False,
+    threads: int | None = None,
+    jobs: int | None = None,
     on_step: OnStep | None = None,
     on_wait: Callable[[str], None] = lambda _message: None,
 ) -> IterativePruning:
-    """Prune the networks of a run folder in rounds, each of which is trained by the folder's recipe.
+    """Prune the networks of a run folder in rounds, each trained by the folder's recipe.
 
-    The same again continues where it stopped: finished rounds are never done twice.
+    The same call again continues an interrupted run: finished rounds are never done twice.
 
     Args:
-        run: what ``train_run`` wrote.
-        options: how to prune.
-        seeds: which of its networks; all if None.
+        run: a folder that ``train_run`` wrote.
+        options: number of rounds, method and layers; the recipe completes the options left open.
+        rewind: the weights that the training of each round starts from: ``init``, ``step:K``, or ``none`` for those of
+            the last round; the recipe's step if None.
+        rewind_from: a checkpoint to start from instead.
+        seeds: networks to prune, by seed; all if None.
         trainer: trains the rounds in place of the recipe.
-        data_dir: where the recipe's data lie, or the .npz file.
-        on_step: told how much has been done.
+        data_dir: folder of the recipe's data, or the .npz file.
+        strict: stop at a round whose target is below a floor.
+        force: begin anew where rounds exist.
+        threads: number of cores that pruning uses; no result depends on it.
+        jobs: number of seeds pruned at the same time.
+        on_step: called with the steps done and their number.
         on_wait: called with a sentence before waiting for a killed run on the same rounds that is still ending.
 
     Raises:
-        OptionError: if an option is out of range, or contradicts another.
-        CheckpointError: if the folder is no run folder, or a seed is not there.
-        DataError: if the data cannot be read, or are not those of the recipe.
-        OutputError: if rounds are there that were pruned otherwise (without ``force``), or cannot be written.
+        OptionError: if an option does not fit the network, or contradicts another.
+        CheckpointError: if the folder is no run folder, or lacks a seed.
+        DataError: if the data cannot be read, or differ from those of the recipe.
+        OutputError: if existing rounds were pruned otherwise (without ``force``), or rounds cannot be written.
         GateError: if ``strict`` and a target is below a floor; the rounds before remain.
-        TrainingError: if the trainer did not do its work; the rounds before remain.
-        VerificationError: if a round is not what it was meant to be; the rounds before remain.
+        TrainingError: if the trainer failed; the rounds before remain.
+        VerificationError: if a round differs from its plan; the rounds before remain.
     """
     run = Path(run)
-    said = read_recipe(run)
-    wanted = seeds_wanted(run, seeds)
-    step = rewind_step(options, said.recipe)
-    jobs = _jobs(options, said.recipe, trainer, len(wanted))
-    plan = plan_of(options, RunFiles(run).seed(wanted[0]).trained, said.recipe, jobs=jobs)
-    needs_data = trainer is None or step not in (None, 0, said.recipe.rewind_at)
-    images = _images_of(run, said, data_dir) if needs_data else None
-    if images is not None and step is not None:
-        replace(said.recipe, rewind_at=step).n_steps(len(images.train_labels))  # it must be one of its steps
+    recorded = read_recipe(run)
+    recipe = recorded.recipe
+    requested = seeds_requested(run, seeds)
+    rewinding = rewinding_of(rewind, rewind_from, recipe)
+    n_jobs = _n_jobs(jobs, recipe, trainer, len(requested))
+    trained = RunFiles(run).seed(requested[0]).trained
+    plan = plan_of(options, trained, recipe, jobs=n_jobs, threads=threads, strict=strict)
+
+    needs_data = trainer is None or rewinding.step not in (None, 0, recipe.rewind_at)
+    images = _images_of(run, recorded, None if data_dir is None else Path(data_dir)) if needs_data else None
+    if images is not None and rewinding.step is not None:
+        replace(recipe, rewind_at=rewinding.step).n_steps(len(images.train_labels))  # checks that it is one of them
+
     settings = {
-        **settings_of(options, plan),
-        "rewind": rewind_words(options, step),
+        **deciding_settings(plan.scheme),
+        "rewind": rewinding.text(),
         "trainer": "built-in" if trainer is None else " ".join(trainer.words),
         "recipe_sha256": hashlib.sha256(RunFiles(run).recipe.read_bytes()).hexdigest(),
     }
     tasks = [
         SeedTask(
             files=files,
-            rounds=files.pruning(plan.method, plan.epsilon, plan.scope),
+            rounds=files.pruning(plan.scheme.method, plan.scheme.epsilon, plan.scheme.scope),
             plan=plan,
             settings=settings,
             trained=files.trained,
-            rewind_step=step,
-            rewind_from=options.rewind_from,
+            rewind_step=rewinding.step,
+            rewind_from=rewinding.checkpoint,
             trainer=trainer,
-            recipe=said.recipe,
+            recipe=recipe,
             images=images,
-            force=options.force,
+            force=force,
         )
-        for files in map(RunFiles(run).seed, wanted)
+        for files in map(RunFiles(run).seed, requested)
     ]
-    return _pruned(run, tasks, jobs, on_step, on_wait)
+    return _pruned(run, tasks, n_jobs, on_step, on_wait)
 
 
-def seeds_wanted(run: Path, seeds: Sequence[int] | None) -> list[int]:
-    """Give the seeds asked for; all that there are if None.
+def seeds_requested(run: Path, seeds: Sequence[int] | None) -> list[int]:
+    """Return the requested seeds of a run folder; all that it has if None.
 
     Raises:
-        CheckpointError: if one of them has no trained network, or there is none.
+        CheckpointError: if a requested seed has no trained network, or the folder has none.
     """
-    there = RunFiles(run).trained_seeds()
-    wanted = there if seeds is None else list(seeds)
-    missing = [seed for seed in wanted if seed not in there]
-    if missing or not wanted:
+    existing = RunFiles(run).trained_seeds()
+    requested = existing if seeds is None else list(seeds)
+    missing = [seed for seed in requested if seed not in existing]
+    if missing or not requested:
         raise CheckpointError(f"{run}: has no trained network of seed {missing[0] if missing else 0}; train makes it")
-    return wanted
+    return requested
 
 
 def prune_with_trainer(
-    path: Path,
-    options: RoundOptions,
+    path: AnyPath,
+    options: PruningOptions,
     *,
     trainer: Trainer,
-    output: Path | None = None,
+    rewind: str | None = None,
+    rewind_from: AnyPath | None = None,
+    output: AnyPath | None = None,
     seeds: Sequence[int] | None = None,
+    strict: bool = False,
+    force: bool = False,
+    threads: int | None = None,
+    jobs: int | None = None,
     on_step: OnStep | None = None,
     on_wait: Callable[[str], None] = lambda _message: None,
 ) -> IterativePruning:
-    """Prune a trained checkpoint in rounds, each of which a user's own command trains.
+    """Prune a trained checkpoint in rounds, each trained by the user's own command.
 
-    The same again continues where it stopped: finished rounds are never done twice.
+    The same call again continues an interrupted run: finished rounds are never done twice.
 
     Args:
         path: the trained checkpoint, a file or a folder; never changed.
-        options: how to prune; what to rewind to is to be said.
+        options: number of rounds, method and layers.
         trainer: trains the rounds.
-        output: the folder for the rounds; ``STEM.rounds`` beside the checkpoint if None.
-        seeds: handed to the trainer; replicates are rounds of their own. 0 if None.
-        on_step: told how much has been done.
+        rewind: ``none``, to train on from the last round; None if ``rewind_from`` is given.
+        rewind_from: a checkpoint that the training of each round starts from.
+        output: the folder of the rounds; ``STEM.rounds`` beside the checkpoint if None.
+        seeds: handed to the trainer; each replicate has rounds of its own. 0 if None.
+        strict: stop at a round whose target is below a floor.
+        force: begin anew where rounds exist.
+        threads: number of cores that pruning uses; no result depends on it.
+        jobs: number of seeds pruned at the same time; 1 if None.
+        on_step: called with the steps done and their number.
         on_wait: called with a sentence before waiting for a killed run on the same rounds that is still ending.
 
     Raises:
-        OptionError: if it is not said what to rewind to, an option is out of range, or contradicts another.
+        OptionError: if training has no starting point, or an option does not fit the network or another option.
         TopoimpError: as ``prune_run``.
     """
     path = Path(path)
-    check_rewinding(options)
-    if options.rewind_from is None and options.rewind != "none":
-        raise OptionError(
-            "training has no starting point; `rewind_from` names the weights to rewind to, `rewind` none trains on"
-        )
+    rewinding = rewinding_of(rewind, rewind_from, None)
     checkpoint = open_checkpoint(path)
     if checkpoint.ties:
         one, other = next(iter(checkpoint.ties.items()))
@@ -174,15 +191,15 @@ def prune_with_trainer(
             f"{path}: tensors {one!r} and {other!r} share their data, which the safetensors files of rounds cannot; "
             "save it as safetensors, where one of them is left out"
         )
+
     named = checkpoint.found.folder or path.with_suffix("")
     named = named if named.name not in ("", "..") else named.resolve()
     run = named.with_name(f"{named.name}.rounds") if output is None else Path(output)
-    wanted = [0] if seeds is None else list(seeds)
-    jobs = checked_jobs(options)
-    plan = plan_of(options, path, None, jobs=jobs)
+    n_jobs = checked_jobs(jobs) or 1
+    plan = plan_of(options, path, None, jobs=n_jobs, threads=threads, strict=strict)
     settings = {
-        **settings_of(options, plan),
-        "rewind": rewind_words(options, None),
+        **deciding_settings(plan.scheme),
+        "rewind": rewinding.text(),
         "trainer": " ".join(trainer.words),
         "checkpoint_sha256": sha256_of(path),
     }
@@ -190,20 +207,20 @@ def prune_with_trainer(
     tasks = [
         SeedTask(
             files=files,
-            rounds=files.pruning(plan.method, plan.epsilon, plan.scope, suffix=suffix),
+            rounds=files.pruning(plan.scheme.method, plan.scheme.epsilon, plan.scheme.scope, suffix=suffix),
             plan=plan,
             settings=settings,
             trained=path,
             rewind_step=None,
-            rewind_from=options.rewind_from,
+            rewind_from=rewinding.checkpoint,
             trainer=trainer,
             recipe=None,
             images=None,
-            force=options.force,
+            force=force,
         )
-        for files in map(RunFiles(run).seed, wanted)
+        for files in map(RunFiles(run).seed, [0] if seeds is None else seeds)
     ]
-    return _pruned(run, tasks, jobs, on_step, on_wait)
+    return _pruned(run, tasks, n_jobs, on_step, on_wait)
 
 
 def _pruned(
@@ -219,30 +236,25 @@ def _pruned(
             _write_tables(run)
         raise
     _write_tables(run)
+
     plan, settings = tasks[0].plan, tasks[0].settings
-    rows = [row for task in tasks for row in rows_in(task.rounds, plan.schedule.n_rounds)]
+    n_rounds = plan.scheme.schedule.n_rounds
+    rows = [row for task in tasks for row in rows_in(task.rounds, n_rounds)]
+    last = [row for row in rows if row["round"] == n_rounds and row["level"] == "layer"]
+    held = sorted({str(row["layer"]) for row in last if row["floor_binds"]}, key=natural)
     report = Report(
         "prune",
         {"run": run},
-        {
-            "method": plan.method,
-            "epsilon": plan.epsilon if plan.method is Method.TOPOLOGICAL else None,
-            "scope": plan.scope,
-            "rounds": plan.schedule.n_rounds,
-            "rate": plan.schedule.effective_rate(),
-            "layer_rates": [f"{pattern}={float(rate)!r}" for pattern, rate in plan.schedule.layer_rates],
-            "sparsity": None if plan.schedule.sparsity is None else float(plan.schedule.sparsity),
-            "seeds": [str(task.files.seed) for task in tasks],
-            "rewind": str(settings["rewind"]),
-            "trainer": str(settings["trainer"]),
-            **pattern_settings(plan.patterns),
-        },
+        run_settings(
+            plan.scheme,
+            seeds=[str(task.files.seed) for task in tasks],
+            rewind=str(settings["rewind"]),
+            trainer=str(settings["trainer"]),
+        ),
         rows,
         left_out(plan.stream(tasks[0].trained).layers),
         {"rounds": RunFiles(run).rounds, "summary": RunFiles(run).summary},
     )
-    last = [row for row in rows if row["round"] == plan.schedule.n_rounds and row["level"] == "layer"]
-    held = sorted({str(row["layer"]) for row in last if row["floor_binds"]}, key=natural)
     return IterativePruning(report, run, [task.rounds.folder for task in tasks], n_new, held)
 
 
@@ -260,22 +272,22 @@ def _write_tables(run: Path) -> None:
         staging.commit()
 
 
-def _images_of(run: Path, said: RunRecipe, folder: Path | None) -> Images:
+def _images_of(run: Path, recorded: RunRecipe, folder: Path | None) -> Images:
     """Load the data of a recipe, and make sure that they are what it was trained on."""
     recipe = RunFiles(run).recipe
     is_file = folder is not None and Path(folder).suffix == ".npz"
-    if not is_file and said.data not in set(Data):
-        raise DataError(f"{recipe}: was trained on arrays called {said.data}; `data_dir` must name their .npz")
-    images = load_images(str(folder)) if is_file else load_images(said.data, folder)
-    if images.sha256() != said.sha256:
+    if not is_file and recorded.data not in set(Data):
+        raise DataError(f"{recipe}: was trained on arrays called {recorded.data}; `data_dir` must name their .npz")
+    images = load_images(str(folder)) if is_file else load_images(recorded.data, folder)
+    if images.sha256() != recorded.sha256:
         raise DataError(
-            f"{recipe}: was trained on {said.data} of sha256 {said.sha256[:12]}..., and these are others "
+            f"{recipe}: was trained on {recorded.data} of sha256 {recorded.sha256[:12]}..., and these are others "
             f"({images.sha256()[:12]}...); `data_dir` must name the recipe's"
         )
     return images
 
 
-def _jobs(options: RoundOptions, recipe: Recipe, trainer: Trainer | None, n_seeds: int) -> int:
-    if options.jobs is not None:
-        return min(checked_jobs(options), n_seeds)
-    return 1 if trainer is not None else min(max(1, available_threads() // recipe.threads), n_seeds)
+def _n_jobs(jobs: int | None, recipe: Recipe, trainer: Trainer | None, n_seeds: int) -> int:
+    """Return the number of seeds pruned at the same time: as many as the cores allow if it is left open."""
+    usual = 1 if trainer is not None else max(1, available_threads() // recipe.threads)
+    return min(checked_jobs(jobs) or usual, n_seeds)

@@ -1,13 +1,15 @@
-"""What every pruning of a checkpoint shares: what is pruned, where the result goes, how it is written and checked."""
+"""A pruning of a checkpoint: its layers and its outputs, known before anything is written, then written and checked.
+
+``prune_checkpoint`` and ``apply_mask`` do such a job; ``plan_pruning`` only looks at it.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from topoimp.checkpoint import Checkpoint, Staging, bytes_of_copy, open_checkpoint, other_files
+from topoimp.checkpoint import AnyPath, Checkpoint, Staging, TensorWriter, bytes_of_copy, open_checkpoint, other_files
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.catalogue import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
@@ -16,8 +18,9 @@ from topoimp.pruning.masks import Masks, mask_bytes, mask_shapes, mask_writer, r
 from topoimp.pruning.one_shot import LayerRound
 from topoimp.pruning.preservation import Preservation
 from topoimp.pruning.rules import Pruner
-from topoimp.reports.columns import Cell
+from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
+from topoimp.reports.rows import Settings, left_out
 from topoimp.rounds.run_folder import recipe_beside
 from topoimp.topology.forest import Forest
 from topoimp.writing.outputs import Outputs, plan_outputs
@@ -28,11 +31,10 @@ from topoimp.writing.verification import verify_pruned
 
 @dataclass(frozen=True)
 class Pruning:
-    """What was pruned and written.
+    """A pruning that is written.
 
     Args:
         report: a row per round and layer, and one per round.
-        outputs: the files.
         held_at_floor: the layers whose last target is below their floor; ``all layers together`` if they share one.
         recipe: recipe.toml of the run folder that the input lies in, if it lies in one.
         not_copied: files of the input's folder, and parts of its files, that the output does not have.
@@ -46,79 +48,34 @@ class Pruning:
 
 
 @dataclass(frozen=True)
-class Job:
-    """A checkpoint, what is pruned of it, and where the result goes.
+class PruningJob:
+    """A checkpoint to prune, and the place of the result.
 
     Args:
-        path: the checkpoint.
+        inputs: the files that are read, by role.
         stream: the layers that are pruned.
-        rewind: the same layers of the checkpoint that is rewound to; None if the weights stay as they are.
-        outputs: what is written.
-        not_copied: what of the input is not.
+        rewind: the same layers of the checkpoint to rewind to; None if the weights stay as they are.
     """
 
-    path: Path
+    inputs: Mapping[str, Path]
     stream: LayerStream
     rewind: Layers | None
     outputs: Outputs
-    not_copied: Sequence[str]
-
-    @staticmethod
-    def plan(
-        path: Path,
-        patterns: LayerPatterns | None,
-        output: Path | None,
-        mask_output: Path | None,
-        emit_rounds: Sequence[int],
-        n_rounds: int,
-        *,
-        threads: int | None,
-        on_step: OnStep | None,
-        mask: Checkpoint | None = None,
-        rewind_from: Path | None = None,
-    ) -> "Job":
-        """Find out what is pruned and where it goes; nothing is written.
-
-        Args:
-            path: the checkpoint.
-            patterns: which layers.
-            output: where the result goes, if not beside the input.
-            mask_output: where the mask goes, if not beside the result.
-            emit_rounds: rounds of which a checkpoint is written too.
-            n_rounds: how many rounds there are.
-            threads: how many cores to use.
-            on_step: told how much has been done.
-            mask: what else is read, if the pruning is by a mask.
-            rewind_from: the checkpoint to rewind to.
-        """
-        path, patterns = Path(path), patterns or LayerPatterns()
-        patterns.need_matrix_view("pruning is of weights, and needs")
-        n_threads = thread_count(threads)
-        checkpoint = open_checkpoint(path)
-        outputs = plan_outputs(checkpoint, output, mask_output, emit_rounds, n_rounds)
-        earlier = None if rewind_from is None else open_checkpoint(rewind_from)
-        outputs.check(checkpoint, *(other for other in (mask, earlier) if other is not None))
-        layers = select_layers(checkpoint, patterns)
-        rewind = None if earlier is None else layers_to_rewind_to(layers, earlier)
-        not_copied = [*checkpoint.not_tensors, *(str(file) for file in other_files(checkpoint.found)[1])]
-        # Every layer is looked at once, and once more, as every tensor is, for each checkpoint that is written.
-        n_steps = len(layers.infos) + len(outputs.checkpoints) * (len(layers.infos) + len(checkpoint.tensors))
-        return Job(path, LayerStream(layers, n_threads, counted(on_step, n_steps)), rewind, outputs, not_copied)
 
     @property
     def layers(self) -> Layers:
         """The layers that are pruned."""
         return self.stream.layers
 
-    def staging(self, *, force: bool) -> Staging:
-        """Give the context in which the outputs are written."""
-        folders = self.outputs.checkpoints if self.outputs.are_folders else ()
-        return Staging(self.outputs.in_order, force=force, folders=folders, needed=self.bytes_needed())
-
     def bytes_needed(self) -> dict[Path, int]:
-        """Give about how many bytes the mask and the checkpoints take on the disk, headers aside."""
+        """Return about how many bytes the mask and the checkpoints take on the disk, without their headers."""
         needed = {self.outputs.mask: sum(map(mask_bytes, mask_shapes(self.layers).values()))}
         return needed | dict.fromkeys(self.outputs.checkpoints, bytes_of_copy(self.layers.checkpoint))
+
+    def staging(self, *, force: bool) -> Staging:
+        """Return the context in which the outputs are written."""
+        folders = self.outputs.checkpoints if self.outputs.are_folders else ()
+        return Staging(self.outputs.in_order, force=force, folders=folders, needed=self.bytes_needed())
 
     def write(
         self,
@@ -130,50 +87,106 @@ class Job:
         *,
         expected: Mapping[str, LayerRound] | None = None,
     ) -> dict[str, Preservation]:
-        """Write a checkpoint, and the mask of the last one, under their temporary names; read both back.
+        """Write a checkpoint, and the mask of the last one, under temporary names; check both as they lie on the disk.
 
         Returns:
             by layer name, the topology under the mask.
         """
-        place, threads = staging.partial(target), self.stream.threads
-        source = self.layers if self.rewind is None else self.rewind
-        if self.rewind is not None:
-            pruners = {info.name: RewoundPruner(pruners[info.name], self.layers, info) for info in self.layers.infos}
-
-        def on_tensor() -> None:
-            staging.begin_sync(target)
-            self.stream.on_layer()
-
-        write = partial(write_pruned_copy, place, source, pruners, metadata, threads=threads, on_tensor=on_tensor)
         masks: Masks | None = None
         if target == self.outputs.checkpoint:
-            mask_place = staging.partial(self.outputs.mask)
-            with mask_writer(mask_place, mask_shapes(self.layers), metadata) as writer:
-                write(masks=writer)
-            masks = read_masks(mask_place)
+            mask = staging.partial(self.outputs.mask)
+            with mask_writer(mask, mask_shapes(self.layers), metadata) as writer:
+                self._write_copy(staging, target, pruners, metadata, writer)
+            masks = read_masks(mask)
         else:
-            write(masks=None)
+            self._write_copy(staging, target, pruners, metadata, None)
+
+        place = staging.partial(target)
+        source = self.layers if self.rewind is None else self.rewind
         return verify_pruned(place, self.stream, forests, masks=masks, expected=expected, source=source)
 
     def commit(self, staging: Staging, report: Report) -> None:
-        """Write the table, and have all outputs appear, if the input is still what it was."""
+        """Write the table, and put all outputs in place if the inputs have not changed meanwhile."""
         staging.partial(self.outputs.table).write_text(report.to_csv(), encoding="utf-8")
         self.layers.checkpoint.check_unchanged()
         if self.rewind is not None:
             self.rewind.checkpoint.check_unchanged()
         staging.commit()
 
+    def report(self, settings: Settings, rows: Sequence[Row]) -> Report:
+        """Return the report of a pruning with these rows."""
+        return Report("prune", self.inputs, settings, rows, left_out(self.layers), self.outputs.by_role())
+
     def done(self, report: Report, held_at_floor: Sequence[str]) -> Pruning:
-        """Give what was pruned and written."""
-        return Pruning(report, self.outputs, held_at_floor, recipe_beside(self.path), self.not_copied)
+        """Return the finished pruning."""
+        checkpoint = self.layers.checkpoint
+        not_copied = [*checkpoint.not_tensors, *(str(file) for file in other_files(checkpoint.found)[1])]
+        return Pruning(report, self.outputs, held_at_floor, recipe_beside(self.inputs["checkpoint"]), not_copied)
+
+    def _write_copy(
+        self,
+        staging: Staging,
+        target: Path,
+        pruners: Mapping[str, Pruner],
+        metadata: Mapping[str, str],
+        masks: TensorWriter | None,
+    ) -> None:
+        source = self.layers
+        if self.rewind is not None:
+            source = self.rewind
+            pruners = {info.name: RewoundPruner(pruners[info.name], self.layers, info) for info in self.layers.infos}
+
+        def on_tensor() -> None:
+            staging.begin_sync(target)
+            self.stream.on_layer()
+
+        place, threads = staging.partial(target), self.stream.threads
+        write_pruned_copy(place, source, pruners, metadata, masks=masks, threads=threads, on_tensor=on_tensor)
 
 
-def metadata_of(settings: Mapping[str, Cell | Sequence[str]], number: int) -> dict[str, str]:
-    """Give what is said in the metadata of a checkpoint, and its mask, that was pruned."""
-    said = {key: value for key, value in settings.items() if value not in ([], None) and value is not False}
+def plan_job(
+    path: AnyPath,
+    patterns: LayerPatterns,
+    *,
+    output: AnyPath | None,
+    mask_out: AnyPath | None,
+    emit_rounds: Sequence[int] = (),
+    n_rounds: int = 1,
+    mask: Checkpoint | None = None,
+    rewind_from: AnyPath | None = None,
+    threads: int | None,
+    on_step: OnStep | None,
+) -> PruningJob:
+    """Return the job of pruning a checkpoint, in rounds or by a mask; nothing is written."""
+    n_threads = thread_count(threads)
+    checkpoint = open_checkpoint(path)
+    opened = {"checkpoint": checkpoint}
+    if mask is not None:
+        opened["mask"] = mask
+    if rewind_from is not None:
+        opened["rewind"] = open_checkpoint(rewind_from)
+
+    outputs = plan_outputs(checkpoint, _path(output), _path(mask_out), emit_rounds, n_rounds)
+    outputs.check(*opened.values())
+    layers = select_layers(checkpoint, patterns)
+    rewind = layers_to_rewind_to(layers, opened["rewind"]) if "rewind" in opened else None
+
+    # A pass over all layers, then for each checkpoint written one more of them and one of all tensors.
+    n_steps = len(layers.infos) + len(outputs.checkpoints) * (len(layers.infos) + len(checkpoint.tensors))
+    inputs = {role: read.path for role, read in opened.items()}
+    return PruningJob(inputs, LayerStream(layers, n_threads, counted(on_step, n_steps)), rewind, outputs)
+
+
+def _path(path: AnyPath | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def metadata_of(settings: Settings, number: int) -> dict[str, str]:
+    """Return the metadata that a pruned checkpoint and its mask get after round ``number``."""
+    given = {key: value for key, value in settings.items() if value not in ([], None) and value is not False}
     return {
         "topoimp.version": version("topoimp"),
         "topoimp.method": str(settings["method"]),
-        "topoimp.settings": json.dumps(said),
+        "topoimp.settings": json.dumps(given),
         "topoimp.round": str(number),
     }

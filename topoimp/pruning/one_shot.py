@@ -15,6 +15,7 @@ from topoimp.choices import Method, Scope
 from topoimp.errors import GateError, VerificationError
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import InHand, LayerStream
+from topoimp.pruning.options import Scheme
 from topoimp.pruning.preservation import Preservation, preservation_by_strength, preservation_of, together
 from topoimp.pruning.rules import Keep, Rule, keep_each, pruned_layer, rule_for, with_epsilon
 from topoimp.pruning.schedule import Targets
@@ -88,34 +89,30 @@ class Sweep:
 
 def sweep(
     stream: LayerStream,
-    schedule: Targets,
+    scheme: Scheme,
+    targets: Targets | None = None,
     *,
-    method: Method,
-    scope: Scope,
-    seed: int = 0,
-    epsilon: float = 0.0,
     forests: Mapping[str, Forest] | None = None,
 ) -> Sweep:
     """Prune in rounds without training between them; nothing is written.
 
     Args:
         stream: the layers.
-        schedule: the rounds, and their targets.
-        method: what decides which weights are kept.
-        scope: a target per layer, or one for all.
-        seed: for the method ``random``.
-        epsilon: for the method ``topological``: deaths up to so much of the largest strength are not protected.
+        scheme: the method, and the targets of all rounds.
+        targets: the rounds of the scheme's schedule to prune in; all of them if None.
         forests: by layer name, the maximum spanning forests of the layers; found if None.
 
     Raises:
-        VerificationError: if a round is not what it was meant to be; that is a defect of topoimp.
+        VerificationError: if a round keeps other counts than its targets; that is a defect of topoimp.
     """
-    rule = rule_for(stream.layers.infos, method, seed)
-    if epsilon:
+    targets = scheme.schedule if targets is None else targets
+    rule = rule_for(stream.layers.infos, scheme.method, scheme.seed)
+    if scheme.epsilon:
         forests = forests or spanning_forests(stream)
-        rule = with_epsilon(rule, epsilon, forests.values())
-    sweep_all = _sweep_globally if scope is Scope.GLOBAL else _sweep_by_layer
-    swept = sweep_all(stream, schedule, rule, forests)
+        rule = with_epsilon(rule, scheme.epsilon, forests.values())
+
+    sweep_all = _sweep_globally if scheme.scope is Scope.GLOBAL else _sweep_by_layer
+    swept = sweep_all(stream, targets, rule, forests)
     for now in swept.rounds:
         _check_counts(now)
     return swept

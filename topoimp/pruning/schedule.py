@@ -129,39 +129,50 @@ class Targets(Protocol):
         """Give the targets of all layers together, where they share one."""
 
 
-def plan_schedule(*, n_rounds: int | None, sparsity: float | None, rate: float | None) -> Schedule:
-    """Give the schedule that rounds, sparsity and rate describe; any two of them give the third.
-
-    Args:
-        n_rounds: at least 1.
-        sparsity: above 0 and below 1.
-        rate: above 0 and below 1; 0.2 where neither it nor both of the others are given.
+def check_amounts(*, rounds: int | None, sparsity: float | None, rate: float | None) -> None:
+    """Check that each amount that is given lies in its range.
 
     Raises:
-        OptionError: if neither rounds nor sparsity is given, a value is out of range, or all three contradict each
-        other.
-
-    >>> plan_schedule(n_rounds=None, sparsity=0.9, rate=None).n_rounds
-    11
+        OptionError: if rounds are below 1 or above 1000, or a sparsity or rate is not above 0 and below 1.
     """
-    if n_rounds is None and sparsity is None:
-        raise OptionError("neither rounds nor a sparsity is given; `rounds`, `sparsity` or both are needed")
-    if n_rounds is not None and not 1 <= n_rounds <= MOST_ROUNDS:
-        raise OptionError(f"the number of rounds is {n_rounds}; it must be at least 1 and at most {MOST_ROUNDS}")
+    if rounds is not None and not 1 <= rounds <= MOST_ROUNDS:
+        raise OptionError(f"the number of rounds is {rounds}; it must be at least 1 and at most {MOST_ROUNDS}")
     if sparsity is not None and not 0 < sparsity < 1:
         raise OptionError(f"the sparsity is {sparsity}; it must be above 0 and below 1")
+    if rate is not None:
+        exact_rate(rate)
+
+
+def plan_schedule(*, rounds: int | None = None, sparsity: float | None = None, rate: float | None = None) -> Schedule:
+    """Return the schedule that rounds, sparsity and rate describe; any two of them give the third.
+
+    The rate is 0.2 where neither it nor both of the others are given.
+
+    Raises:
+        OptionError: if neither rounds nor sparsity is given, a value is out of range, or all three contradict
+            each other.
+
+    >>> plan_schedule(sparsity=0.9).n_rounds
+    11
+    """
+    if rounds is None and sparsity is None:
+        raise OptionError("neither rounds nor a sparsity is given; `rounds`, `sparsity` or both are needed")
+    check_amounts(rounds=rounds, sparsity=sparsity, rate=rate)
+
     exact_sparsity = None if sparsity is None else Fraction(str(sparsity))
-    if n_rounds is not None and exact_sparsity is not None and rate is None:
-        return Schedule(n_rounds, None, exact_sparsity)
-    kept = 1 - exact_rate(DEFAULT_RATE if rate is None else rate)
+    if rounds is not None and exact_sparsity is not None and rate is None:
+        return Schedule(rounds, None, exact_sparsity)
+
+    removed = exact_rate(DEFAULT_RATE if rate is None else rate)
     if exact_sparsity is None:
-        return Schedule(n_rounds or 0, 1 - kept, None)
-    needed = _rounds_reaching(1 - exact_sparsity, kept)
-    if n_rounds not in (None, needed):
+        return Schedule(rounds or 0, removed, None)
+
+    needed = _rounds_reaching(1 - exact_sparsity, 1 - removed)
+    if rounds not in (None, needed):
         raise OptionError(
-            f"a sparsity of {sparsity} at a rate of {rate} takes {needed} rounds, not {n_rounds}; leave one out"
+            f"a sparsity of {sparsity} at a rate of {rate} takes {needed} rounds, not {rounds}; leave one out"
         )
-    return Schedule(needed, 1 - kept, exact_sparsity)
+    return Schedule(needed, removed, exact_sparsity)
 
 
 def with_layer_rates(

@@ -1,17 +1,21 @@
 """Numbers in, rows out: the columns that several commands share, and their settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from types import MappingProxyType
+from typing import TypeAlias
 
-from topoimp.choices import Method, NeuralPersistence, Scope
+from topoimp.choices import Method, NeuralPersistence
 from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers
 from topoimp.pruning.one_shot import Round
+from topoimp.pruning.options import Scheme
 from topoimp.pruning.preservation import Preservation
-from topoimp.pruning.schedule import Schedule
 from topoimp.reports.columns import Cell, Row
 from topoimp.topology.barcode import Barcode, neural_persistence
 from topoimp.topology.distance import BarcodeDistances
+
+Settings: TypeAlias = dict[str, Cell | Sequence[str]]
+"""The settings of a report, by name."""
 
 DISTANCES = tuple(field.name for field in fields(BarcodeDistances))
 """The columns of the distances between two barcodes."""
@@ -32,7 +36,7 @@ def layer_columns(info: LayerInfo) -> Row:
     }
 
 
-def pattern_settings(patterns: LayerPatterns) -> dict[str, Cell | Sequence[str]]:
+def pattern_settings(patterns: LayerPatterns) -> Settings:
     """Return the settings that select layers."""
     return {
         "include": list(patterns.include),
@@ -43,31 +47,38 @@ def pattern_settings(patterns: LayerPatterns) -> dict[str, Cell | Sequence[str]]
     }
 
 
-def pruning_settings(
-    schedule: Schedule,
-    *,
-    method: Method,
-    epsilon: float,
-    scope: Scope,
-    sparsity: float | None,
-    seed: int,
-    patterns: LayerPatterns,
-    layer_rates: Mapping[str, float] | None,
-) -> dict[str, Cell | Sequence[str]]:
-    """Return the settings of a pruning in rounds; a setting that its method ignores is None."""
-    settings: dict[str, Cell | Sequence[str]] = {
-        "method": method,
-        "epsilon": epsilon if method is Method.TOPOLOGICAL else None,
-        "scope": scope,
-        "rounds": schedule.n_rounds,
-        "rate": schedule.effective_rate(),
-        "sparsity": sparsity,
-        "seed": seed if method is Method.RANDOM else None,
-        **pattern_settings(patterns),
+def pruning_settings(scheme: Scheme) -> Settings:
+    """Return the settings of a pruning in rounds; None for those that its method does not use."""
+    seed = scheme.seed if scheme.method is Method.RANDOM else None
+    rates = scheme.layer_rates()
+    own_rates: Settings = {"layer_rates": rates} if rates else {}
+    patterns = pattern_settings(scheme.patterns)
+    return {**_amounts(scheme), "sparsity": _sparsity(scheme), "seed": seed, **patterns, **own_rates}
+
+
+def run_settings(scheme: Scheme, **of_run: Cell | Sequence[str]) -> Settings:
+    """Return the settings of a pruning with training between the rounds.
+
+    Args:
+        scheme: the options of the pruning, worked out.
+        of_run: settings that only such a pruning has: seeds, rewinding, trainer.
+    """
+    own: Settings = {"layer_rates": scheme.layer_rates(), "sparsity": _sparsity(scheme), **of_run}
+    return {**_amounts(scheme), **own, **pattern_settings(scheme.patterns)}
+
+
+def _amounts(scheme: Scheme) -> Settings:
+    return {
+        "method": scheme.method,
+        "epsilon": scheme.epsilon if scheme.method is Method.TOPOLOGICAL else None,
+        "scope": scheme.scope,
+        "rounds": scheme.schedule.n_rounds,
+        "rate": scheme.schedule.effective_rate(),
     }
-    if layer_rates:
-        settings["layer_rates"] = [f"{pattern}={float(rate)!r}" for pattern, rate in layer_rates.items()]
-    return settings
+
+
+def _sparsity(scheme: Scheme) -> float | None:
+    return None if scheme.schedule.sparsity is None else float(scheme.schedule.sparsity)
 
 
 def preservation_columns(preservation: Preservation) -> Row:

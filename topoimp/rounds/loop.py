@@ -8,20 +8,21 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from topoimp.checkpoint import Checkpoint, Staging, open_checkpoint, remove
-from topoimp.choices import Method, Scope
+from topoimp.choices import Method
 from topoimp.errors import CheckpointError, TrainingError, VerificationError
-from topoimp.layers.catalogue import LayerPatterns, Layers
+from topoimp.layers.catalogue import Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.masks import Masks, NonzeroPruner, mask_shapes, mask_writer, read_masks
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
+from topoimp.pruning.options import Scheme
 from topoimp.pruning.rules import Pruner
-from topoimp.pruning.schedule import OneRound, Schedule
+from topoimp.pruning.schedule import OneRound
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
 from topoimp.rounds.checks import (
@@ -42,30 +43,16 @@ from topoimp.writing.verification import verify_pruned, verify_weights
 
 @dataclass(frozen=True)
 class Plan:
-    """The settings of all rounds.
+    """The scheme that all rounds of all seeds follow; ``strict`` stops where a target is below a floor."""
 
-    Args:
-        schedule: numbers and targets of the rounds.
-        method: the pruning method.
-        scope: one target per layer, or one for all layers.
-        epsilon: share of the largest strength before each round up to which deaths are not protected.
-        patterns: choice of the layers that are pruned.
-        threads: number of cores for pruning; results do not depend on it.
-        strict: whether to stop where a target is below a floor.
-    """
-
-    schedule: Schedule
-    method: Method
-    scope: Scope
-    epsilon: float
-    patterns: LayerPatterns
+    scheme: Scheme
     threads: int
     strict: bool = False
 
     def stream(self, checkpoint: Path | Checkpoint) -> LayerStream:
         """Return the pruned layers of a checkpoint, which is opened if it is a path."""
         opened = checkpoint if isinstance(checkpoint, Checkpoint) else open_checkpoint(checkpoint)
-        return LayerStream(select_layers(opened, self.patterns), self.threads)
+        return LayerStream(select_layers(opened, self.scheme.patterns), self.threads)
 
 
 @dataclass(frozen=True)
@@ -135,7 +122,7 @@ def prune_iteratively(
     rewind = None if start.rewind is None else open_checkpoint(start.rewind)
     run = _Run(start, files, plan, retrain, reference, rewind)
 
-    for number in range(max(n_finished, 1), plan.schedule.n_rounds + 1):
+    for number in range(max(n_finished, 1), plan.scheme.schedule.n_rounds + 1):
         if rewind is not None:
             rewind.check_unchanged()
         last = _prune_round(number, last, run)
@@ -182,15 +169,8 @@ def _prune_round(number: int, last: TrainedRound, run: _Run) -> TrainedRound:
     files, plan, seed = run.files, run.plan, run.start.seed
     with _staged_round(files, number) as (staging, round_), _errors_named(number, seed, round_.folder):
         n_edges = {name: forest.n_edges for name, forest in run.reference.items()}
-        swept = sweep(
-            last.weights,
-            OneRound(plan.schedule, number, n_edges),
-            method=plan.method,
-            scope=plan.scope,
-            seed=seed,
-            epsilon=plan.epsilon,
-            forests=last.forests,
-        )
+        targets = OneRound(plan.scheme.schedule, number, n_edges)
+        swept = sweep(last.weights, replace(plan.scheme, seed=seed), targets, forests=last.forests)
         (pruned,) = swept.rounds
         if plan.strict:
             refuse_missed_targets(swept.rounds, "the rounds before remain")
@@ -200,7 +180,8 @@ def _prune_round(number: int, last: TrainedRound, run: _Run) -> TrainedRound:
         trained = last.weights.layers
         source = trained if run.rewind is None else layers_to_rewind_to(trained, run.rewind)
         pruners = {info.name: RewoundPruner(pruned.keeps[info.name], trained, info) for info in trained.infos}
-        metadata = {"topoimp.version": version("topoimp"), "topoimp.method": plan.method, "topoimp.round": str(number)}
+        method = plan.scheme.method
+        metadata = {"topoimp.version": version("topoimp"), "topoimp.method": method, "topoimp.round": str(number)}
         masks = _write_pruned(task.init, task.mask, last.weights, source, pruners, metadata)
         check_within(masks, last.masks, task.mask)
         verify_pruned(task.init, last.weights, last.forests, masks=masks, expected=pruned.layers, source=source)
@@ -267,8 +248,9 @@ def _check_trained(task: TrainingTask, plan: Plan, masks: Masks, init: Layers) -
 
 
 def _write_metrics(path: Path, rows: list[Row], start: Start, plan: Plan, *, checks: list[str]) -> None:
-    epsilon = plan.epsilon if plan.method is Method.TOPOLOGICAL else None
-    which: Row = {"method": plan.method, "epsilon": epsilon, "scope": plan.scope, "seed": start.seed}
+    scheme = plan.scheme
+    epsilon = scheme.epsilon if scheme.method is Method.TOPOLOGICAL else None
+    which: Row = {"method": scheme.method, "epsilon": epsilon, "scope": scheme.scope, "seed": start.seed}
     rows = [{**which, **row} for row in rows]
     rows[-1] = {**rows[-1], "checked": " ".join(checks)}
     text = Report("prune", {}, {**which, "round": rows[-1]["round"]}, rows).to_json()

@@ -73,7 +73,7 @@ def _do_rounds(task: SeedTask, on_step: OnStep) -> int:
     rewind = task.rewind_from
     if task.rewind_step is not None and task.recipe is not None:
         rewind = _weights_after(task.rewind_step, task)
-    n_to_do = task.plan.schedule.n_rounds + 1 - max(task.rounds.n_finished(), 1)
+    n_to_do = task.plan.scheme.schedule.n_rounds + 1 - max(task.rounds.n_finished(), 1)
     n_done = 0
 
     def on_round(_number: int) -> None:

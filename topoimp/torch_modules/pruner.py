@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from topoimp.choices import Method, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import thread_count
-from topoimp.layers.catalogue import LayerPatterns, Layers
+from topoimp.layers.catalogue import Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.one_shot import sweep
-from topoimp.pruning.rules import check_epsilon
-from topoimp.pruning.schedule import OneRound, Schedule, Targets, plan_schedule, with_layer_rates
+from topoimp.pruning.options import PruningOptions, Scheme
+from topoimp.pruning.schedule import OneRound, Targets
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, pruning_settings, rows_of_pruning
 from topoimp.torch_modules.masks import ModuleMasks, masks_by_parameter, put_on
@@ -47,33 +46,25 @@ class ModulePruning:
 
 
 class ModulePruner:
-    """Prunes a module round by round, with whatever training between.
+    """Prunes a module round by round, with training between the rounds.
 
-    Each ``step`` looks at the weights as they are then, those that were pruned before counting as 0, prunes in place,
-    and gives the masks. Hold them in training (``hold_mask``), and rewind if you like (``rewind_module``).
+    Each ``step`` reads the weights as they are then (pruned ones count as 0), prunes in place, and returns the masks.
+    Hold them in training (``hold_mask``); rewind if you like (``rewind_module``).
 
     Args:
-        model: the module; its weights are not looked at before the first step.
-        rounds: how many there will be; without it and without ``sparsity`` as many as are asked for.
-        sparsity: share of all selected weights that is to be zero after the last round; above 0 and below 1.
-        rate: share of the remaining weights that one round removes; 0.2 unless it follows from the other two.
-        method: ``topological``, ``magnitude`` or ``random``.
-        epsilon: share of the largest strength up to which deaths of the barcode are not protected, in [0, 1].
-        scope: ``layer``, a target per layer, or ``global``, one for all.
-        layer_rates: by pattern, rates of layers that have their own; only in scope ``layer``.
-        seed: for the method ``random``.
-        patterns: which layers; all but embeddings and heads if None.
-        masks: what is pruned already, as ``hold_mask`` takes it: it counts as 0 from the start.
-        threads: how many cores to use; all if None. The result does not depend on it.
+        model: the module; its weights are not read before the first step.
+        options: method, amounts and layers; without rounds and sparsity there is no last round.
+        masks: masks to begin with, as ``hold_mask`` takes them: pruned weights count as 0 from the start.
+        threads: number of cores; all if None. The result does not depend on it.
 
     Raises:
-        OptionError: if the settings do not fit each other or the module.
+        OptionError: if the options do not fit the module.
         LayerError: if no layer is left.
         CheckpointError: if ``masks`` is a path, and that of no mask file.
 
     >>> import torch
     >>> model = torch.nn.Linear(30, 20, bias=False)
-    >>> pruner = ModulePruner(model, rate=0.5)
+    >>> pruner = ModulePruner(model, PruningOptions(rate=0.5))
     >>> [int(pruner.step().masks["weight"].sum()) for _ in range(3)]
     [300, 150, 75]
     >>> pruner.step().held_at_floor  # 37 are fewer than 30 + 20 - 1
@@ -83,36 +74,24 @@ class ModulePruner:
     def __init__(
         self,
         model: "nn.Module",
+        options: PruningOptions,
         *,
-        rounds: int | None = None,
-        sparsity: float | None = None,
-        rate: float | None = None,
-        method: Method | str = Method.TOPOLOGICAL,
-        epsilon: float = 0.0,
-        scope: Scope | str = Scope.LAYER,
-        layer_rates: Mapping[str, float] | None = None,
-        seed: int = 0,
-        patterns: LayerPatterns | None = None,
         masks: ModuleMasks | None = None,
         threads: int | None = None,
     ) -> None:
-        self._model, self._patterns, self._seed = model, patterns or LayerPatterns(), seed
-        self._sparsity, self._epsilon, self._layer_rates = sparsity, epsilon, layer_rates
-        self._method, self._scope = chosen(Method, method), chosen(Scope, scope)
+        self._model = model
+        self._patterns = options.patterns
         self._threads = thread_count(threads)
-        check_epsilon(epsilon, self._method)
-        self._is_endless = rounds is None and sparsity is None
-        schedule = plan_schedule(n_rounds=1 if self._is_endless else rounds, sparsity=sparsity, rate=rate)
         self._kept = {} if masks is None else _by_first_name(model, masks)
-        infos = self._layers().infos
-        self._schedule = with_layer_rates(schedule, layer_rates or {}, infos, self._scope)
+        self._is_endless = options.rounds is None and options.sparsity is None
+        self._scheme = (replace(options, rounds=1) if self._is_endless else options).scheme(self._layers().infos)
         self._n_done = 0
         self._edges: dict[str, int] = {}
 
     @property
     def n_rounds(self) -> int | None:
         """How many rounds there will be; None if there is no end to them."""
-        return None if self._is_endless else self._schedule.n_rounds
+        return None if self._is_endless else self._scheme.schedule.n_rounds
 
     @property
     def n_done(self) -> int:
@@ -131,13 +110,15 @@ class ModulePruner:
             OptionError: if all rounds are done.
             LayerError: if a weight is NaN or infinite; nothing has changed then.
         """
-        if not self._is_endless and self._n_done == self._schedule.n_rounds:
+        if not self._is_endless and self._n_done == self._scheme.schedule.n_rounds:
             raise OptionError(f"all {self._n_done} rounds are done; a pruner with more rounds is needed")
         stream = LayerStream(self._layers(), self._threads)
         edges = self._edges or edges_of(stream)
         number = self._n_done + 1
-        schedule = replace(self._schedule, n_rounds=number) if self._is_endless else self._schedule
-        pruning = self._prune(stream, OneRound(schedule, number, edges), schedule)
+        scheme = self._scheme
+        if self._is_endless:
+            scheme = replace(scheme, schedule=replace(scheme.schedule, n_rounds=number))
+        pruning = self._prune(stream, scheme, OneRound(scheme.schedule, number, edges))
         self._n_done, self._edges = number, edges
         return pruning
 
@@ -151,8 +132,8 @@ class ModulePruner:
         if self._is_endless or self._n_done:
             raise OptionError("all rounds at once need a number of rounds or a sparsity, and none done before")
         stream = LayerStream(self._layers(), self._threads)
-        pruning = self._prune(stream, self._schedule, self._schedule)
-        self._n_done = self._schedule.n_rounds
+        pruning = self._prune(stream, self._scheme)
+        self._n_done = self._scheme.schedule.n_rounds
         return pruning
 
     def state_dict(self) -> dict[str, Any]:  # Any: as torch has it
@@ -168,39 +149,32 @@ class ModulePruner:
         names = {info.name for info in self._layers().infos}
         if state["edges"] and set(state["edges"]) != names:
             raise OptionError(f"the state is of the layers {sorted(state['edges'])}; this pruner has {sorted(names)}")
-        if not self._is_endless and state["n_done"] > self._schedule.n_rounds:
-            raise OptionError(f"the state is of round {state['n_done']}; this pruner has {self._schedule.n_rounds}")
+        if not self._is_endless and state["n_done"] > self._scheme.schedule.n_rounds:
+            raise OptionError(
+                f"the state is of round {state['n_done']}; this pruner has {self._scheme.schedule.n_rounds}"
+            )
         self._kept = _by_first_name(self._model, state["masks"])
         self._n_done, self._edges = int(state["n_done"]), dict(state["edges"])
 
     def _layers(self) -> Layers:
         return layers_of_module(self._model, self._patterns, self._kept)
 
-    def _prune(self, stream: LayerStream, targets: Targets, schedule: Schedule) -> ModulePruning:
+    def _prune(self, stream: LayerStream, scheme: Scheme, targets: Targets | None = None) -> ModulePruning:
         import torch
 
-        swept = sweep(stream, targets, method=self._method, scope=self._scope, seed=self._seed, epsilon=self._epsilon)
-        now = swept.rounds[-1]
+        swept = sweep(stream, scheme, targets)
+        last = swept.rounds[-1]
         parameters = named_weights(self._model)
         masks = {
             name: torch.from_numpy(kept).to(parameters[name].device)
-            for name, kept in masks_of_round(stream, now).items()
+            for name, kept in masks_of_round(stream, last).items()
         }
         put_on({parameters[name]: mask for name, mask in masks.items()})
         self._kept.update(masks)
-        settings = pruning_settings(
-            schedule,
-            method=self._method,
-            epsilon=self._epsilon,
-            scope=self._scope,
-            sparsity=self._sparsity,
-            seed=self._seed,
-            patterns=self._patterns,
-            layer_rates=self._layer_rates,
-        )
-        rows = [row for each in swept.rounds for row in rows_of_pruning(stream.layers.infos, each)]
-        report = Report("prune", {}, settings, rows, left_out(stream.layers))
-        return ModulePruning(masks, report, now.missed)
+
+        rows = [row for round_ in swept.rounds for row in rows_of_pruning(stream.layers.infos, round_)]
+        report = Report("prune", {}, pruning_settings(scheme), rows, left_out(stream.layers))
+        return ModulePruning(masks, report, last.missed)
 
 
 def _by_first_name(model: "nn.Module", masks: ModuleMasks) -> dict[str, "torch.Tensor"]:

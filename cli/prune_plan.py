@@ -7,7 +7,7 @@ from topoimp.reports.report import Report
 
 from .options import Format
 from .output import for_people, note, note_left_out, show, show_table
-from .pruned import show_pruning
+from .prune_output import show_pruning
 
 if TYPE_CHECKING:
     from topoimp.commands.plan import PruningPlan

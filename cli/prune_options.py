@@ -1,0 +1,192 @@
+"""The options that only ``topoimp prune`` has, and the parsing of their texts."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from topoimp.choices import Method, Scope
+
+from .training_options import TRAINING
+
+PruningInput = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CHECKPOINT|RUN",
+        help="A checkpoint as for the other commands, or a run folder of train, whose rounds are trained.",
+        show_default=False,
+    ),
+]
+Rounds = Annotated[int | None, typer.Option("--rounds", metavar="N", help="Number of rounds, from 1 to 1000.")]
+Sparsity = Annotated[
+    float | None,
+    typer.Option(
+        "--sparsity", metavar="S", help="Share of the selected weights that is zero after the last round, in (0, 1)."
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="Path of the pruned checkpoint, or of the rounds of --trainer.",
+        show_default="STEM.pruned.safetensors",
+    ),
+]
+MethodOption = Annotated[
+    Method | None, typer.Option("--method", help="Rule by which weights are kept.", show_default="topological")
+]
+Epsilon = Annotated[
+    float,
+    typer.Option(
+        "--epsilon",
+        metavar="E",
+        help="Share of the largest |w| up to which topological protects no death, in [0, 1]: 0 protects all, 1 none.",
+    ),
+]
+ScopeOption = Annotated[
+    Scope | None,
+    typer.Option("--scope", help="Whether each layer has a target or all layers share one.", show_default="layer"),
+]
+LayerRate = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--layer-rate", metavar="PATTERN=R", help="Rate R, in (0, 1), of the layers that match PATTERN. Repeatable."
+    ),
+]
+OutputRate = Annotated[
+    str | None,
+    typer.Option(
+        "--output-rate",
+        metavar="half|same|R",
+        help="Rate of the output layer: half of --rate, the same, or R.",
+    ),
+]
+OutputLayer = Annotated[
+    str | None,
+    typer.Option(
+        "--output-layer",
+        metavar="NAME",
+        help="Layer that classifies; pruned at --output-rate.",
+        show_default="the recipe's; a checkpoint has none",
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed", metavar="S", help="Seed of the permutations of the method random, from 0.", show_default="0"
+    ),
+]
+MaskOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--mask-out", metavar="FILE", help="Path of the mask.", show_default="beside OUT, as STEM.mask.safetensors"
+    ),
+]
+EmitRounds = Annotated[
+    str | None,
+    typer.Option("--emit-rounds", metavar="K,...", help="Rounds whose checkpoints are written too, as in 3,7."),
+]
+ApplyMask = Annotated[
+    Path | None,
+    typer.Option(
+        "--apply-mask",
+        metavar="FILE",
+        help="Prune by this mask, or by the zeros of this checkpoint, in place of rounds.",
+    ),
+]
+Rewind = Annotated[
+    str | None,
+    typer.Option(
+        "--rewind",
+        metavar="init|step:K|none",
+        help="Weights from which the training of each round starts: the initial ones, those after step K, or those of "
+        "the last round.",
+        show_default="the recipe's step",
+        rich_help_panel=TRAINING,
+    ),
+]
+RewindFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--rewind-from",
+        metavar="FILE",
+        help="Checkpoint from which the training of each round starts; without training its weights are written "
+        "under the mask.",
+        rich_help_panel=TRAINING,
+    ),
+]
+TrainerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--trainer",
+        metavar="'CMD {init} {mask} {out}'",
+        help="Command that trains each round (docs/trainers.md).",
+        rich_help_panel=TRAINING,
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        help="Longest time that --trainer may take for one round.",
+        show_default="no limit",
+        rich_help_panel=TRAINING,
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Exit with 3 where a target is below a floor, and write nothing of that round."),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Print the rounds, their floors and barcodes, disk space and memory; write nothing."
+    ),
+]
+
+
+def parse_layer_rates(texts: list[str] | None) -> dict[str, float]:
+    """Return the rates of layers that --layer-rate names, in its order.
+
+    Raises:
+        OptionError: if a text is no pattern and rate, or a pattern is named twice.
+    """
+    from topoimp.errors import OptionError
+
+    rates: dict[str, float] = {}
+    for text in texts or []:
+        pattern, _, rate = text.rpartition("=")
+        if not pattern or not re.fullmatch(r"[0-9]*\.?[0-9]+", rate):
+            raise OptionError(f"--layer-rate is {text!r}; it must be a pattern and a rate, as in 'conv*=0.1'")
+        if pattern in rates:
+            raise OptionError(f"--layer-rate names {pattern!r} twice; name it once")
+        rates[pattern] = float(rate)
+    return rates
+
+
+def parse_rounds(text: str | None) -> list[int]:
+    """Return the round numbers that --emit-rounds names.
+
+    Raises:
+        OptionError: if the text is no list of numbers.
+    """
+    from topoimp.errors import OptionError
+
+    parts = [] if text is None else text.split(",")
+    if not all(re.fullmatch(r" *[0-9]{1,9} *", part) for part in parts):
+        raise OptionError(f"--emit-rounds is {text!r}; it must be round numbers with commas, as in 3,7")
+    return [int(part) for part in parts]
+
+
+def refuse(options: Mapping[str, object], action: str) -> None:
+    """Raise an OptionError that names the first given option, as it does not go with an action."""
+    from topoimp.errors import OptionError
+
+    given = [flag for flag, value in options.items() if value is not None and value is not False]
+    if given:
+        raise OptionError(f"{given[0]} does not go with {action}")

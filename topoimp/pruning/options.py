@@ -1,0 +1,124 @@
+"""The options of a pruning, under the names that the command line has for them, and the scheme that they come to.
+
+``PruningOptions`` is checked when it is made, before any file is read. ``PruningOptions.scheme`` works it out for given
+layers; every pruning, of a file, a run folder or a module, follows such a scheme.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from topoimp.choices import Method, Scope, chosen
+from topoimp.errors import OptionError
+from topoimp.layers.catalogue import LayerInfo, LayerPatterns
+from topoimp.pruning.bounds import exact_rate
+from topoimp.pruning.rules import check_epsilon
+from topoimp.pruning.schedule import DEFAULT_RATE, Schedule, check_amounts, plan_schedule, with_layer_rates
+
+HALF, SAME = "half", "same"
+"""Words for the rate of the output layer: half the rate of the other layers, or the same."""
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How given layers are pruned: the options of a pruning, worked out and checked against the layers."""
+
+    schedule: Schedule
+    method: Method
+    scope: Scope
+    epsilon: float = 0.0
+    seed: int = 0
+    patterns: LayerPatterns = field(default_factory=LayerPatterns)
+
+    def layer_rates(self) -> list[str]:
+        """Return the rates of layers that have their own, each as PATTERN=RATE; the first match counts."""
+        return [f"{pattern}={float(rate)!r}" for pattern, rate in self.schedule.layer_rates]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruningOptions:
+    """How far to prune, by which method, and which layers.
+
+    Two of ``rounds``, ``sparsity`` and ``rate`` give the third; without a rate it is 0.2.
+
+    Args:
+        rounds: number of rounds, from 1 to 1000.
+        sparsity: share of all selected weights that is zero after the last round, above 0 and below 1.
+        rate: share of the remaining weights that one round removes, above 0 and below 1.
+        method: rule by which weights are kept.
+        epsilon: share of the largest |w| up to which ``topological`` protects no death, in [0, 1]; 0 protects all.
+        scope: ``layer``, a target for each layer, or ``global``, one for all; None is the recipe's, else ``layer``.
+        layer_rates: rates of layers that have their own, by pattern; the first that matches counts.
+        output_rate: rate of the output layer: ``half`` the rate of the others, the ``same``, or a number.
+        output_layer: name of the output layer; a run folder's recipe knows it.
+        seed: seed of the permutations of the method ``random``; in a run folder each network has its own.
+        patterns: layers to prune; by default all but embeddings and heads.
+
+    Raises:
+        OptionError: if a value is out of range or contradicts another.
+
+    >>> options = PruningOptions(rounds=10, method="magnitude", scope="global")
+    >>> options.schedule().targets(n_weights=1000, n_edges=1000)
+    [800, 640, 512, 410, 328, 262, 210, 168, 134, 107]
+    """
+
+    rounds: int | None = None
+    sparsity: float | None = None
+    rate: float | None = None
+    method: Method | str = Method.TOPOLOGICAL
+    epsilon: float = 0.0
+    scope: Scope | str | None = None
+    layer_rates: Mapping[str, float] = field(default_factory=dict)
+    output_rate: float | str | None = None
+    output_layer: str | None = None
+    seed: int = 0
+    patterns: LayerPatterns = field(default_factory=LayerPatterns)
+
+    def __post_init__(self) -> None:
+        check_amounts(rounds=self.rounds, sparsity=self.sparsity, rate=self.rate)
+        chosen(Scope, self.scope or Scope.LAYER)
+        check_epsilon(self.epsilon, chosen(Method, self.method))
+        self.patterns.need_matrix_view("pruning is of weights, and needs")
+
+        if self.output_layer is not None and self.output_rate is None:
+            raise OptionError("`output_layer` goes with `output_rate`, the rate of that layer")
+        if self.output_rate not in (None, HALF, SAME):
+            _output_rate(self.output_rate)
+
+    def schedule(self) -> Schedule:
+        """Return the rounds and their targets, without the rates of single layers.
+
+        Raises:
+            OptionError: if neither rounds nor a sparsity is given, or all three contradict each other.
+        """
+        return plan_schedule(rounds=self.rounds, sparsity=self.sparsity, rate=self.rate)
+
+    def scheme(self, infos: Sequence[LayerInfo]) -> Scheme:
+        """Work the options out for the layers that are pruned.
+
+        Raises:
+            OptionError: as ``schedule``, and if a layer's own rate fits no layer or no scheme of this scope.
+        """
+        scope = chosen(Scope, self.scope or Scope.LAYER)
+        schedule = with_layer_rates(self.schedule(), self._own_rates(), infos, scope)
+        return Scheme(schedule, chosen(Method, self.method), scope, self.epsilon, self.seed, self.patterns)
+
+    def _own_rates(self) -> dict[str, float]:
+        """Return the rates of layers that have their own, the output layer's first."""
+        if self.output_rate is None:
+            return dict(self.layer_rates)
+        if self.output_layer is None:
+            raise OptionError("`output_rate` needs `output_layer`: a checkpoint does not say which layer that is")
+
+        others = {pattern: rate for pattern, rate in self.layer_rates.items() if pattern != self.output_layer}
+        if self.output_rate == SAME:
+            return others
+        half = (DEFAULT_RATE if self.rate is None else self.rate) / 2
+        return {self.output_layer: half if self.output_rate == HALF else _output_rate(self.output_rate), **others}
+
+
+def _output_rate(text: float | str | None) -> float:
+    try:
+        rate = float(text or 0)
+    except ValueError as error:
+        raise OptionError(f"`output_rate` is {text!r}; it must be half, same, or a rate as in 0.1") from error
+    return float(exact_rate(rate))
