@@ -26,7 +26,8 @@ METHODS, SCOPES = st.sampled_from(list(Method)), st.sampled_from(list(Scope))
 def plan_for(n_rounds=4, **options):
     schedule = plan_schedule(rounds=n_rounds, sparsity=None, rate=options.pop("rate", 0.3))
     settings = {"method": Method.TOPOLOGICAL, "scope": Scope.LAYER, "epsilon": 0.0, "patterns": LayerPatterns()}
-    return Plan(Scheme(schedule, **{**settings, **options}), threads=1)
+    strict = options.pop("strict", False)
+    return Plan(Scheme(schedule, **{**settings, **options}), threads=1, strict=strict)
 
 
 def moving(scale=1.0):

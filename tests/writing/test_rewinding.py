@@ -77,7 +77,7 @@ def test_what_is_rewound_to_must_have_the_same_tensors(lenet, tmp_path, change, 
 
 
 def test_rounds_are_not_written_while_rewinding(lenet, lenet_init):
-    with pytest.raises(OptionError, match="gives the ticket of the last round alone"):
+    with pytest.raises(OptionError, match="which writes the last round's ticket alone"):
         prune_checkpoint(lenet, PruningOptions(rounds=3), rewind_from=lenet_init, emit_rounds=[2])
 
 
