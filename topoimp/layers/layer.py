@@ -1,9 +1,9 @@
 """A layer: weights read as a weighted bipartite graph.
 
-Rows and columns are its vertices, weights that are not zero its edges. There are two views of a tensor with more than
-two axes. ``matrix`` flattens all axes but the first: for a convolution it is the matrix product that it computes.
-``channel`` joins the parallel edges between one output and one input channel, all weights of one kernel, into an edge
-that is as strong as the strongest of them.
+Rows and columns are the vertices, nonzero weights the edges; the strength of an edge is |w|. A tensor with more than
+two axes has two views. ``matrix`` flattens all axes but the first: a convolution becomes the matrix product that it
+computes. ``channel`` joins the parallel edges between an output and an input channel, all weights of one kernel, into
+one edge with the strength of the strongest.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ class Layer:
     """A layer's weights, as stored.
 
     Args:
-        name: its tensor's name; of a group, with the group's number behind it.
-        codes: the stored bits, shape (rows, columns); not modified by anything here.
-        number_format: what the bits mean.
-        origin: the file that it was read from, for messages.
+        name: the tensor's name; for a group with the group's number.
+        codes: the stored bits, shape (rows, columns); read-only.
+        number_format: the type that the bits encode.
+        origin: the layer's file, for messages.
         parallel: in the view ``channel`` all weights, shape (rows, columns, weights of a kernel); otherwise None.
     """
 
@@ -35,7 +35,7 @@ class Layer:
     parallel: CodeArray | None = None
 
     def __post_init__(self) -> None:
-        """Make the weights read-only here, and lay them out as the passes want them: aligned, row by row."""
+        """Make the arrays read-only, aligned and contiguous by rows, as the kernels need them."""
         for name in ("codes", "parallel"):
             if getattr(self, name) is not None:
                 codes = np.require(getattr(self, name), requirements=("C", "ALIGNED")).view()
@@ -59,7 +59,7 @@ class Layer:
 
     @property
     def weights(self) -> CodeArray:
-        """The stored bits of all weights, flat: in the view ``channel`` more than there are entries."""
+        """The stored bits of all weights, flat; in the view ``channel`` more than rows times columns."""
         return (self.codes if self.parallel is None else self.parallel).reshape(-1)
 
     @property
@@ -68,31 +68,32 @@ class Layer:
         return int(self.weights.size)
 
     def magnitudes(self) -> CodeArray:
-        """Give the weights' magnitude codes, shape (rows, columns): they order like the strengths; 0 is no edge."""
+        """Return the magnitude codes, shape (rows, columns): integers in the order of the strengths; 0 is no edge."""
         return self.number_format.magnitudes(self.codes)
 
     def strengths(self) -> FloatArray:
-        """Give |w| exactly, shape (rows, columns)."""
+        """Return |w|, exact, shape (rows, columns)."""
         return self.number_format.strengths(self.codes)
 
     def edges(self) -> BoolArray:
-        """Give which weights are edges, shape (rows, columns)."""
+        """Return which weights are edges, shape (rows, columns)."""
         return np.not_equal(self.magnitudes(), 0)
 
     def n_edges_in_parallel(self) -> int | None:
-        """Give how many weights are not zero where they are more than the edges (view ``channel``); None elsewhere."""
+        """Return the number of nonzero weights in the view ``channel``; None in the view ``matrix``."""
         return None if self.parallel is None else int(np.count_nonzero(self.number_format.magnitudes(self.parallel)))
 
     def check_finite(self) -> None:
-        """Refuse weights that have no place in the order.
+        """Check that all weights are finite.
 
         Raises:
-            LayerError: if one is NaN or infinite; it says which and how many.
+            LayerError: if a weight is NaN or infinite, with the count and the first index.
         """
         magnitudes = self.magnitudes()
         special = np.flatnonzero(magnitudes >= self.number_format.first_special)
         if special.size == 0:
             return
+
         infinite = int(np.count_nonzero(magnitudes.ravel()[special] == (self.number_format.infinity or -1)))
         counts = [f"{special.size - infinite} NaN"] if special.size > infinite else []
         counts += [f"{infinite} infinite weights"] if infinite else []
@@ -102,27 +103,31 @@ class Layer:
 
 
 def by_channel(layer: Layer, n_parallel: int) -> Layer:
-    """Give the view ``channel`` of a layer: every ``n_parallel`` weights of a row joined into the strongest of them.
+    """Return the view ``channel`` of a layer: each ``n_parallel`` weights of a row become the strongest of them.
 
     Raises:
         LayerError: if a weight is NaN or infinite.
     """
-    layer.check_finite()  # here, where messages can still name the weight
+    layer.check_finite()  # before the join, so that the message names the weight
     parallel = layer.codes.reshape(layer.n_rows, -1, n_parallel)
     strongest = layer.number_format.magnitudes(parallel).max(axis=2)
     return Layer(layer.name, strongest, layer.number_format, layer.origin, parallel)
 
 
-def as_layer(weight: Any, *, name: str = "weight") -> Layer:  # Any: whatever numpy or torch calls an array
-    """Read an array as a layer.
+def as_layer(weight: Any, *, name: str = "weight") -> Layer:  # Any: an array of numpy or torch
+    """Return an array as a layer.
 
     Args:
-        weight: shape (rows, columns), or more axes, of which all but the first are flattened; 1 x n works too. A numpy
-            array of float64, float32 or float16, or a torch tensor of these, bfloat16 or float8 (e4m3fn, e5m2).
-        name: what errors call it.
+        weight: two or more axes; all but the first are flattened, and a single row is allowed. A numpy array of
+            float64, float32 or float16, or a torch tensor of these, bfloat16 or float8 (e4m3fn, e5m2).
+        name: the layer's name, for messages.
 
     Raises:
-        LayerError: if it has fewer than two axes, another type, no entry, or an entry that is NaN or infinite.
+        LayerError: if the array has fewer than two axes, another type, no entry, or a NaN or infinite entry.
+
+    >>> as_layer([[0.5, -2.0], [0.0, 1.0]]).strengths()
+    array([[0.5, 2. ],
+           [0. , 1. ]])
     """
     codes, number_format = _torch_codes(weight, name) if _is_torch(weight) else _numpy_codes(weight, name)
     if codes.ndim < 2 or codes.size == 0:
@@ -142,8 +147,8 @@ def _numpy_codes(weight: Any, name: str) -> tuple[CodeArray, NumberFormat]:
 
 
 def _is_torch(weight: object) -> bool:
-    """Whether it is a torch tensor, found out without importing torch."""
-    return any(kind.__module__.partition(".")[0] == "torch" for kind in type(weight).__mro__)
+    """Whether an object is a torch tensor, without an import of torch."""
+    return any(each.__module__.partition(".")[0] == "torch" for each in type(weight).__mro__)
 
 
 def _torch_codes(weight: Any, name: str) -> tuple[CodeArray, NumberFormat]:

@@ -1,4 +1,4 @@
-"""A sample of a layer's weights: always the same ones, in short runs spread over it, so that few pages are touched."""
+"""A fixed sample of a layer's weights, in short runs spread over it, so that few pages of a file are read."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ from topoimp.arrays import CodeArray
 from topoimp.layers.layer import Layer
 
 N_RUNS, RUN = 1024, 32
-"""Runs, and weights of each."""
+"""Number of runs, and weights in each."""
 
 
 def sampled_magnitudes(layer: Layer) -> CodeArray:
-    """Give the magnitude codes of 32,768 weights of a layer, zeros among them; of all weights if they are fewer.
+    """Return the magnitude codes of 32,768 weights of a layer, zeros included; of all weights if they are fewer.
 
-    They come ascending, in an integer type of 32 bits or more, which numpy sorts several times faster.
+    The codes are ascending, in an integer type of 32 bits or more, which numpy sorts several times faster.
     """
     codes = layer.codes.reshape(-1)
     if codes.size > N_RUNS * RUN:
@@ -23,17 +23,17 @@ def sampled_magnitudes(layer: Layer) -> CodeArray:
 
 
 def tied_share(layer: Layer, n_kept: int, n_edges: int) -> float:
-    """Estimate how many edges are as strong as the weakest of the strongest ones, as a share of these.
+    """Estimate the number of edges that equal the weakest of the ``n_kept`` strongest, as a share of ``n_kept``.
 
-    Exact for layers of up to 32,768 weights; of larger ones, a share among ten or more of the sample.
+    Exact for layers of up to 32,768 weights; for larger ones a share among at least ten weights of the sample.
 
     Args:
-        layer: its weights.
-        n_kept: how many are the strongest, from 0 to ``n_edges``.
-        n_edges: of the layer.
+        layer: the layer.
+        n_kept: from 0 to ``n_edges``.
+        n_edges: number of edges of the layer.
 
     Returns:
-        0 if these are none of the edges, or all: then no order of equal ones decides what is kept.
+        0 if no edge or every edge is kept: the order of equal strengths does not matter then.
     """
     if n_kept in (0, n_edges):
         return 0.0

@@ -1,8 +1,8 @@
-"""Looking at every layer of a checkpoint once, in the order of the files, while the next ones are fetched.
+"""Reading every layer of a checkpoint once, in the order of the files, while the disk reads ahead.
 
-Small layers are looked at side by side, one thread each; large ones one at a time, by all threads. What has been looked
-at is given back, so that no more than the largest layer and a few small ones are in memory. Results never depend on the
-number of threads.
+Small layers are processed side by side, one thread each; large ones one at a time, by all threads. The memory of a
+processed layer is released, so that the largest layer and a few small ones are in memory at most. Results never depend
+on the number of threads.
 """
 
 from collections import deque
@@ -19,63 +19,59 @@ from topoimp.layers.layer import Layer
 
 Result = TypeVar("Result")
 Look = Callable[[Layer, int], Result]
-"""What is done with a layer, and how many threads it may use for that; it must not keep the layer."""
+"""A function of a layer and the number of threads that it may use; it must not keep the layer."""
 
 LARGE = 1 << 26
-"""Bytes from which a layer is large: others are looked at side by side, so that no core is idle between their parts."""
+"""Bytes from which a layer is large. Smaller layers run side by side, so that no core is idle between their parts."""
 
 SIDE_BY_SIDE = 1 << 27
-"""Bytes of layers that may be looked at at a time."""
+"""Limit on the bytes of the layers that run side by side."""
 
 AHEAD = 1 << 26
-"""Bytes of layers that are fetched from the disk meanwhile."""
+"""Limit on the bytes of the layers that are read ahead."""
 
 
 def counted(on_step: OnStep | None, n_steps: int) -> Callable[[], None]:
-    """Give what is to be called after each of some steps, so that somebody is told how many were done."""
+    """Return a function to call after each of some steps, by any thread; it reports their number to ``on_step``."""
     if on_step is None:
         return lambda: None
-    steps, one_at_a_time = count(1), Lock()
+    steps = count(1)
+    lock = Lock()
 
     def step() -> None:
-        with one_at_a_time:
+        with lock:
             on_step(next(steps), n_steps)
 
     return step
 
 
 class LayerSource(Protocol):
-    """Where layers come from: a checkpoint (``LayerStream``), or one that is in memory anyway (``InHand``)."""
+    """A source of layers: a checkpoint (``LayerStream``), or a layer in memory (``InHand``)."""
 
     def each(self, look: Look[Result]) -> dict[str, Result]:
-        """Look at each layer once; return the results by layer name, in the order of the layers."""
+        """Return the results of a function on each layer, by layer name, in the order of the layers."""
 
 
 @dataclass(frozen=True)
 class InHand:
-    """A layer that is in memory anyway.
-
-    Args:
-        layer: the layer.
-        threads: how many cores to use.
-    """
+    """A layer in memory, and the number of threads to use."""
 
     layer: Layer
     threads: int
 
     def each(self, look: Look[Result]) -> dict[str, Result]:
-        """Look at it."""
+        """Return the result of a function on the layer, by its name."""
         return {self.layer.name: look(self.layer, self.threads)}
 
 
 @dataclass(frozen=True)
 class LayerStream:
-    """The layers of a checkpoint, looked at as often as needed.
+    """The layers of a checkpoint, for any number of passes over them.
 
     Args:
         layers: the layers.
-        threads: how many cores to use.
-        on_layer: called whenever a layer has been looked at; by several threads, one at a time.
+        threads: number of cores to use.
+        on_layer: called after each layer of a pass, possibly by several threads at once.
     """
 
     layers: Layers
@@ -83,17 +79,17 @@ class LayerStream:
     on_layer: Callable[[], None] = lambda: None
 
     def each(self, look: Look[Result]) -> dict[str, Result]:
-        """Look at each layer once; return the results by layer name, in the order of ``layers.infos``.
+        """Return the results of a function on each layer, by layer name, in the order of ``layers.infos``.
 
         Raises:
             CheckpointError: if a file cannot be read.
         """
         infos = self.layers.in_reading_order()
-        fetching = _Fetching(self.layers, infos)
+        reading_ahead = _ReadingAhead(self.layers, infos)
         window: Window[Result] = Window(self.threads, SIDE_BY_SIDE)
         with window:
             for info in infos:
-                fetching.go_on(info)
+                reading_ahead.advance_to(info)
                 if _n_bytes(info) < LARGE and len(infos) >= self.threads:
                     window.add(info.name, _n_bytes(info), partial(self._look, look, info, 1))
                 else:
@@ -105,29 +101,31 @@ class LayerStream:
         layer = self.layers.read(info)
         self.layers.have_ready(info)
         result = look(layer, threads)
+
         self.layers.done_with(info)
         self.on_layer()
         return result
 
 
-class _Fetching:
-    """Has layers fetched from the disk before they are looked at."""
+class _ReadingAhead:
+    """Starts to read layers from the disk before their turn comes."""
 
     def __init__(self, layers: Layers, infos: Sequence[LayerInfo]) -> None:
         self._layers = layers
         self._to_come = deque(infos)
         self._ahead = 0
 
-    def go_on(self, info: LayerInfo) -> None:
-        """Take note that a layer is looked at now, and fetch what may be fetched meanwhile."""
-        if self._to_come and self._to_come[0] is info:  # too large to have been fetched ahead
+    def advance_to(self, info: LayerInfo) -> None:
+        """Note that a layer's turn has come, and read ahead up to the limit."""
+        if self._to_come and self._to_come[0] is info:  # too large to be read ahead
             self._layers.will_need(self._to_come.popleft())
         else:
             self._ahead -= _n_bytes(info)
+
         while self._to_come and self._ahead + _n_bytes(self._to_come[0]) <= AHEAD:
-            fetched = self._to_come.popleft()
-            self._layers.will_need(fetched)
-            self._ahead += _n_bytes(fetched)
+            following = self._to_come.popleft()
+            self._layers.will_need(following)
+            self._ahead += _n_bytes(following)
 
 
 def _n_bytes(info: LayerInfo) -> int:
