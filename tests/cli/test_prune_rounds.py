@@ -132,7 +132,7 @@ def test_an_output_layer_has_its_own_rate(topoimp, lenet):
         (["--seeds", "3"], "--seeds does not go with pruning without training"),
         (["--jobs", "3"], "--jobs does not go with pruning without training"),
         (["--timeout", "3"], "--timeout does not go with pruning without training"),
-        (["--output-rate", "half"], "--output-rate and --output-layer go together"),
+        (["--output-rate", "half"], "--output-rate needs --output-layer"),
         (
             ["--output-rate", "fast", "--output-layer", "fc3.weight"],
             "--output-rate is 'fast'; it must be half, same, or",
