@@ -44,7 +44,7 @@ def _compare(
             "--null",
             metavar="shuffle:N[:edges|rows|block]",
             help="Hold retention against N shuffles of REFERENCE too, N from 2 on.",
-            show_default="closed forms only",
+            show_default="no shuffles",
         ),
     ] = None,
     fail_if: FailIf = None,
@@ -58,7 +58,9 @@ def _compare(
     essential: Annotated[
         Essential, typer.Option("--essential", help="What essential bars count as in distances.")
     ] = Essential.DIES_AT_ZERO,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the shuffles, at least 0.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="S", help="Seed of the shuffles and other simulations, from 0.")
+    ] = 0,
     threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
@@ -114,12 +116,13 @@ def _show_comparison(report: Report, convention: NeuralPersistence | None) -> No
 
 
 def _note_chance(report: Report, *, quiet: bool) -> None:
-    """Say where no closed form tells what chance would keep, and what does."""
+    """Name the layers whose share by chance is unknown, and the option that simulates it."""
     names = dict.fromkeys(str(row["layer"]) for row in report.layers if row["floor"] and row["retention_iid"] is None)
     if names and report.settings["null"] is None:
         shown = ", ".join([*names][:3]) + (", ..." if len(names) > 3 else "")
         note(
-            f"by chance: --null shuffle:20 tells, as no closed form holds for {shown}, {len(names)} in all", quiet=quiet
+            f"by chance: unknown for {shown}, {len(names)} in all, too large to simulate; --null shuffle:20 does",
+            quiet=quiet,
         )
 
 

@@ -245,7 +245,7 @@ def slow_shuffle_chances(weight, k, shuffle):
 def slow_drawing_chances(drawing):
     """How likely each rank of a drawing is, by drawing in every way."""
     groups = [range(a, b) for a, b in zip(drawing.starts[:-1], drawing.starts[1:], strict=True)]
-    choices = [combinations(group, n) for group, n in zip(groups, drawing.wanted.tolist(), strict=True)]
+    choices = [combinations(group, n) for group, n in zip(groups, drawing.n_drawn.tolist(), strict=True)]
     chances = Counter()
     for drawn in product(*choices):
         places, lots = [place for part in drawn for place in part], [()]

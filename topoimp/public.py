@@ -5,9 +5,9 @@ Importing it does not import torch. What cannot be without torch stands in ``WIT
 
 from types import MappingProxyType
 
-from topoimp.chance.betti import expected_betti_curve
-from topoimp.chance.nulls import ExpectedBettiNumbers
-from topoimp.chance.simulation import NullDistribution, forest_edges_by_chance, shuffled_forest_edges
+from topoimp.chance.betti import ExpectedBettiNumbers, expected_betti_curve
+from topoimp.chance.forest_by_chance import forest_edges_by_chance
+from topoimp.chance.simulation import NullDistribution, shuffled_forest_edges
 from topoimp.choices import BarConvention, Data, Essential, Method, NeuralPersistence, Scale, Scope, Shuffle, View
 from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report, tensor_list

@@ -6,7 +6,8 @@ from oracles import slow_shuffle_chances
 from strategies import SEEDS, make_weight, weights
 
 from topoimp.chance.betti import expected_betti_curve
-from topoimp.chance.nulls import betti_curve_iid
+from topoimp.chance.forest_by_chance import Decision
+from topoimp.chance.nulls import expected_forest_edges_iid
 from topoimp.errors import OptionError
 from topoimp.layers.layer import as_layer, by_channel
 from topoimp.topology.forest import spanning_forest
@@ -41,6 +42,10 @@ def test_cycles_are_edges_beyond_those_of_a_forest(weight, seed):
     assert (np.diff(curve.beta0) <= 1e-9).all()
 
 
+def closed_form(n_rows, n_columns, n_edges):
+    return [n_rows + n_columns - expected_forest_edges_iid(n_rows, n_columns, k) for k in n_edges]
+
+
 ZEROS = np.array([[3.0, 1, 0], [2, 4, 0], [0, 0, 5]])
 DEAD = np.array([[3.0, 1, 0], [2, 4, 0], [0, 0, 0]])
 
@@ -59,25 +64,28 @@ def test_simulations_agree_with_all_shuffles_there_are(weight):
 def test_a_layer_without_zeros_has_the_closed_form():
     k = [0, 10, 300, 600]
 
-    curve, closed = expected(make_weight(0, 20, 30, "normal"), k), betti_curve_iid(20, 30, k)
+    curve = expected(make_weight(0, 20, 30, "normal"), k)
 
-    assert (curve.beta0.tolist(), curve.beta1.tolist()) == (closed.beta0.tolist(), closed.beta1.tolist())
+    assert curve.beta0.tolist() == closed_form(20, 30, k)
+    assert_allclose(curve.beta1, np.array(k) - 50 + curve.beta0, atol=1e-12)
 
 
 def test_dead_rows_and_columns_are_components_of_the_closed_form():
     weight = np.zeros((25, 33))
     weight[5:, 3:] = make_weight(0, 20, 30, "normal")
 
-    curve, closed = expected(weight, [10, 300]), betti_curve_iid(20, 30, [10, 300])
+    curve = expected(weight, [10, 300])
 
-    assert (curve.beta0.tolist(), curve.beta1.tolist()) == ((closed.beta0 + 8).tolist(), closed.beta1.tolist())
+    alone = expected(weight[5:, 3:], [10, 300])
+    assert (curve.beta0.tolist(), curve.beta1.tolist()) == ((alone.beta0 + 8).tolist(), alone.beta1.tolist())
 
 
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(9, 9), (10, 100), (30, 30), (12, 400)])
 def test_the_closed_form_is_what_simulations_give(n_rows, n_columns, monkeypatch):
     weight, k = make_weight(1, n_rows, n_columns, "normal"), np.arange(0, n_rows * n_columns, 7)
     closed = expected(weight, k)
-    monkeypatch.setattr("topoimp.chance.betti.betti_curve_iid", lambda *_: None)
+    simulate = Decision("a test", is_simulated=True)
+    monkeypatch.setattr("topoimp.chance.betti.closed_form_decision", lambda *_: simulate)
 
     simulated = np.mean([expected(weight, k, name=f"{i}").beta0 for i in range(20)], axis=0)
 
@@ -85,12 +93,12 @@ def test_the_closed_form_is_what_simulations_give(n_rows, n_columns, monkeypatch
     assert (np.abs(closed.beta0 - simulated) <= np.maximum(0.5, 0.01 * n_forest)).all()
 
 
-def test_a_few_zeros_do_not_matter_where_a_layer_is_too_large_to_simulate(monkeypatch):
-    monkeypatch.setattr("topoimp.chance.betti.LARGEST_SIMULATED", 100)
+def test_a_few_zeros_have_the_closed_form_and_more_in_a_layer_too_large_to_simulate_nothing(monkeypatch):
+    monkeypatch.setattr("topoimp.chance.forest_by_chance.LARGEST_SIMULATED", 100)
     few, many = make_weight(0, 40, 50, "normal"), make_weight(0, 40, 50, "normal")
     few[0, :2], many[0, :3] = 0, 0
 
-    assert expected(few, [60]).beta0.tolist() == betti_curve_iid(40, 50, [60]).beta0.tolist()
+    assert expected(few, [60]).beta0.tolist() == closed_form(40, 50, [60])
     assert expected(many, [60]) is None
 
 
@@ -99,7 +107,7 @@ def test_edges_of_the_view_channel_are_pairs_of_channels():
 
     curve = expected_betti_curve(layer, spanning_forest(layer), np.array([30, 120]))
 
-    assert curve.beta0.tolist() == betti_curve_iid(10, 12, [30, 120]).beta0.tolist()
+    assert curve.beta0.tolist() == closed_form(10, 12, [30, 120])
 
 
 def test_the_seed_and_the_name_choose_the_simulations():
@@ -113,7 +121,7 @@ def test_the_seed_and_the_name_choose_the_simulations():
 
 
 def test_a_layer_too_large_to_simulate_has_no_expectation(monkeypatch):
-    monkeypatch.setattr("topoimp.chance.betti.LARGEST_SIMULATED", 7)
+    monkeypatch.setattr("topoimp.chance.forest_by_chance.LARGEST_SIMULATED", 7)
 
     assert expected(np.ones((2, 4)), [1]) is None
     assert expected(np.ones((1, 7)), [1]) is not None

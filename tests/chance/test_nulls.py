@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose, assert_array_equal
 from oracles import connected_probabilities, slow_guaranteed, slow_order, slow_rank
 from scipy.stats import hypergeom
 from strategies import weights
@@ -12,10 +11,8 @@ from strategies import weights
 from topoimp.chance.nulls import (
     LEAST_SIDE,
     Expectation,
-    betti_curve_iid,
     connectivity_probability,
     connectivity_threshold,
-    expected_components_iid,
     expected_forest_edges_iid,
     expected_forest_edges_random,
     guaranteed_forest_edges,
@@ -154,31 +151,6 @@ def test_just_where_a_giant_component_appears_an_expectation_is_off_by_three_per
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(8, 9), (9, 8), (1, 1), (1, 1000)])
 def test_of_a_short_side_nothing_is_expected(n_rows, n_columns):
     assert expected_forest_edges_iid(n_rows, n_columns, 1) is None
-    assert expected_components_iid(n_rows, n_columns, 1) is None
-    assert betti_curve_iid(n_rows, n_columns, [1]) is None
-
-
-def test_betti_numbers_by_hand():
-    curve = betti_curve_iid(9, 9, [81, 0, 1])
-
-    assert_array_equal(curve.n_kept, [81, 0, 1])
-    assert_allclose(curve.beta0, [1, 18, 17])
-    assert_allclose(curve.beta1, [64, 0, 0], atol=1e-12)
-
-
-def test_a_betti_curve_without_points_is_empty():
-    assert len(betti_curve_iid(9, 9, []).beta0) == 0
-
-
-@given(LONG_SIDES, LONG_SIDES, st.lists(SHARES, max_size=5))
-def test_betti_numbers_have_the_euler_characteristic_of_the_graph(n_rows, n_columns, shares):
-    ks = [round(share * n_rows * n_columns) for share in shares]
-
-    curve = betti_curve_iid(n_rows, n_columns, ks)
-
-    assert_allclose(curve.beta0 - curve.beta1, n_rows + n_columns - np.array(ks, np.int64))
-    assert_array_equal(curve.beta0, [expected_components_iid(n_rows, n_columns, k) for k in ks])
-    assert (curve.beta1 >= 0).all()
 
 
 @given(st.integers(1, 300), SHARES, SHARES)
@@ -255,9 +227,7 @@ def test_thresholds_by_hand():
         (lambda: guaranteed_forest_edges(0, 3, 0), "the layer is 0 x 3; it must have at least one row and one column"),
         (lambda: guaranteed_forest_edges(2, 3, 7), "7 weights are kept of 2 x 3; it must be from 0 to 6"),
         (lambda: expected_forest_edges_iid(2, 3, -1), "-1 weights are kept of 2 x 3; it must be from 0 to 6"),
-        (lambda: expected_components_iid(9, 9, 82), "82 weights are kept of 9 x 9; it must be from 0 to 81"),
-        (lambda: betti_curve_iid(9, 9, [0, 82]), "82 weights are kept of 9 x 9; it must be from 0 to 81"),
-        (lambda: betti_curve_iid(0, 9, []), "the layer is 0 x 9; it must have at least one row and one column"),
+        (lambda: expected_forest_edges_iid(9, 9, 82), "82 weights are kept of 9 x 9; it must be from 0 to 81"),
         (
             lambda: expected_forest_edges_random(5, 6, 1),
             "the forest has 6 edges; it must have from 0 to the layer's 5",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from oracles import literally_shuffled, slow_drawing_chances, slow_forest, slow_order, slow_shuffle_chances
 from strategies import KINDS, make_weight, weights
 
-from topoimp.chance.shuffling import Strongest, live_shape, n_forest_edges_of, shuffled, strongest_of
+from topoimp.chance.shuffling import Null, live_shape, parse_null, shuffled, strongest_weights
 from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
 from topoimp.layers.layer import as_layer, by_channel
@@ -19,12 +19,18 @@ FEW_ROWS, FEW_COLUMNS = st.integers(1, 2), st.integers(1, 3)
 
 
 def strongest(weight, k):
-    return strongest_of(as_layer(weight), spanning_forest(as_layer(weight)), k)
+    (keep,) = strongest_weights(as_layer(weight), spanning_forest(as_layer(weight)), [k], threads=1)
+    return keep
+
+
+def drawing_of_layer(layer, k, shuffle):
+    forest = spanning_forest(layer)
+    (keep,) = strongest_weights(layer, forest, [k], threads=1)
+    return shuffled(layer, forest, keep, shuffle, threads=1)
 
 
 def drawing_of(weight, k, shuffle):
-    layer, forest = as_layer(weight), spanning_forest(as_layer(weight))
-    return shuffled(layer, forest, strongest_of(layer, forest, k), shuffle)
+    return drawing_of_layer(as_layer(weight), k, shuffle)
 
 
 @settings(max_examples=200)
@@ -75,23 +81,15 @@ def test_the_strongest_end_where_the_order_ends_them(weight, share):
     k = round(share * len(order))
     strengths = np.abs(weight.astype(np.float64)).ravel()[order]
 
-    top = strongest(weight, k)
+    share = strongest(weight, k).share
 
-    weakest = strengths[k - 1] if k else np.inf
-    n_above = np.count_nonzero(strengths > weakest)
-    assert (top.n_above, top.n_tied) == (n_above, np.count_nonzero(strengths == weakest))
-    assert top.n_first == k - n_above
-
-
-@given(weights(), SHARES)
-def test_forest_edges_are_counted_by_their_positions_in_the_order(weight, share):
-    layer, forest = as_layer(weight), spanning_forest(as_layer(weight))
-    order = slow_order(weight)
-    k = round(share * len(order))
-
-    kept = n_forest_edges_of(layer, forest, strongest_of(layer, forest, k))
-
-    assert kept == len(set(order[:k]) & set(slow_forest(weight)))
+    assert share.n_kept == k
+    if 0 < k < len(order):
+        n_above, n_tied = (
+            np.count_nonzero(strengths > strengths[k - 1]),
+            np.count_nonzero(strengths == strengths[k - 1]),
+        )
+        assert (share.n_of_rank, share.n_equal) in [(n_tied, k - n_above), (0, 0)]
 
 
 @given(weights())
@@ -118,27 +116,25 @@ def test_narrow_formats_are_shuffled_under_the_rule_of_ties(name):
 
     weight = torch.from_numpy(make_weight(3, 2, 3, "ties")).to(getattr(torch, name))
     layer = as_layer(weight)
-    top = strongest_of(layer, spanning_forest(layer), 3)
 
-    drawn = slow_drawing_chances(shuffled(layer, spanning_forest(layer), top, Shuffle.EDGES))
+    drawn = slow_drawing_chances(drawing_of_layer(layer, 3, Shuffle.EDGES))
 
     assert drawn == pytest.approx(slow_shuffle_chances(weight.to(torch.float64).numpy(), 3, Shuffle.EDGES))
 
 
 def test_in_the_view_channel_it_is_edges_that_are_shuffled():
     layer = by_channel(as_layer(np.array([[1.0, 2.0, 0.0, 3.0], [4.0, 0.0, 5.0, 0.0]])), 2)
-    forest = spanning_forest(layer)
 
-    drawing = shuffled(layer, forest, strongest_of(layer, forest, 4), Shuffle.ROWS)
+    drawing = drawing_of_layer(layer, 4, Shuffle.ROWS)
 
-    assert drawing.wanted.tolist() == [2, 2]
+    assert drawing.n_drawn.tolist() == [2, 2]
 
 
 def test_the_strongest_of_a_constant_layer_by_hand():
-    top = strongest(np.full((2, 3), -0.5), 4)
+    share = strongest(np.full((2, 3), -0.5), 4).share
 
-    assert (top.n_above, top.n_tied, top.n_first, top.is_split) == (0, 6, 4, True)
-    assert strongest(np.full((2, 3), -0.5), 0) == Strongest(0, 0, 0, 0)
+    assert (share.n_kept, share.n_equal, share.n_of_rank) == (4, 4, 6)
+    assert strongest(np.full((2, 3), -0.5), 0).share.n_kept == 0
 
 
 def test_rows_keep_how_many_of_the_strongest_each_has():
@@ -146,7 +142,7 @@ def test_rows_keep_how_many_of_the_strongest_each_has():
 
     drawing = drawing_of(weight, 3, Shuffle.ROWS)
 
-    assert drawing.wanted.tolist() == [2, 1]
+    assert drawing.n_drawn.tolist() == [2, 1]
     assert Counter(drawing.sizes.tolist()) == {3: 2}
 
 
@@ -156,3 +152,34 @@ def test_more_edges_than_there_are_cannot_be_kept(k):
 
     with pytest.raises(OptionError, match=complaint):
         strongest(np.array([[1.0, 0.0], [0.0, 2.0]]), k)
+
+
+@pytest.mark.parametrize(
+    ("text", "null"),
+    [
+        ("shuffle:20", Null(20, Shuffle.EDGES)),
+        ("shuffle:2:rows", Null(2, Shuffle.ROWS)),
+        ("shuffle:100:block", Null(100, Shuffle.BLOCK)),
+    ],
+)
+def test_how_a_null_is_written(text, null):
+    assert parse_null(text) == null
+    assert parse_null(str(null)) == null
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("shuffle", "the null is 'shuffle'; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'"),
+        ("shuffle:-3", "the null is 'shuffle:-3'; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'"),
+        ("shuffle:20:", "the null is 'shuffle:20:'; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'"),
+        ("random:20", "the null is 'random:20'; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'"),
+        ("shuffle:20:cards", "there is no shuffle 'cards'; known are edges, block, rows"),
+        ("shuffle:1", "the null is 'shuffle:1'; it needs 2 shuffles or more"),
+    ],
+)
+def test_what_is_no_null_is_refused(text, message):
+    with pytest.raises(OptionError) as error:
+        parse_null(text)
+
+    assert str(error.value) == message

@@ -5,16 +5,13 @@ import pytest
 from conftest import SAMPLES, read_all
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import slow_forest, slow_guaranteed, slow_order
+from oracles import slow_guaranteed
 from strategies import SEEDS, make_weight, weights
 
-from topoimp.chance.nulls import expected_forest_edges_iid, expected_forest_edges_random
+from topoimp.chance.forest_by_chance import forest_edges_by_chance
 from topoimp.chance.simulation import (
-    ForestEdgesKept,
     NullDistribution,
     added_up,
-    forest_edges_by_chance,
-    forest_edges_kept,
     shuffled_forest_edges,
     simulated_forest_edges_iid,
 )
@@ -33,6 +30,10 @@ COUNTS = st.lists(st.integers(0, 50), min_size=1, max_size=8)
 
 def normal(n_rows, n_columns, name="weight"):
     return as_layer(make_weight(5, n_rows, n_columns, "normal"), name=name)
+
+
+def observed(layer, k):
+    return forest_edges_by_chance(layer, k, n_simulations=1).observed
 
 
 @given(weights(), SHARES, SHUFFLES, SEEDS)
@@ -66,22 +67,11 @@ def test_by_chance_no_more_is_kept_than_weights_and_no_less_than_guaranteed(weig
 
 
 @given(weights(), SHARES)
-def test_what_is_observed_is_what_the_order_keeps_of_the_forest(weight, share):
-    layer, order = as_layer(weight), slow_order(weight)
-    k = round(share * len(order))
-    kept = len(set(order[:k]) & set(slow_forest(weight)))
-
-    assert forest_edges_kept(layer, spanning_forest(layer), k) == kept
-    assert forest_edges_by_chance(layer, k, n_simulations=1).observed == kept
-
-
-@given(weights(), SHARES)
 def test_a_known_forest_changes_nothing(weight, share):
     layer, k = as_layer(weight), round(share * np.count_nonzero(weight))
     forest = spanning_forest(layer)
 
     assert shuffled_forest_edges(layer, k, forest=forest) == shuffled_forest_edges(layer, k)
-    assert forest_edges_by_chance(layer, k, forest=forest) == forest_edges_by_chance(layer, k)
 
 
 @given(COUNTS, st.integers(0, 50))
@@ -147,44 +137,6 @@ def test_four_of_nine_weights_close_a_cycle_in_one_case_of_fourteen():
     assert simulated.standard_deviation == pytest.approx((9 / 126 * 117 / 126) ** 0.5, abs=0.02)
 
 
-def test_a_dense_layer_has_the_closed_form():
-    layer = normal(20, 30)
-
-    found = forest_edges_by_chance(layer, 60)
-
-    forest = spanning_forest(layer)
-    assert found == ForestEdgesKept(
-        n_kept=60,
-        guaranteed=slow_guaranteed(20, 30, 60),
-        iid=expected_forest_edges_iid(20, 30, 60),
-        random=expected_forest_edges_random(600, 49, 60).mean,
-        observed=forest_edges_kept(layer, forest, 60),
-    )
-
-
-def test_dead_rows_and_columns_are_not_counted():
-    weight = make_weight(5, 20, 30, "normal")
-    padded = np.zeros((25, 37))
-    padded[5:, 7:] = weight
-
-    assert forest_edges_by_chance(as_layer(padded), 60) == forest_edges_by_chance(as_layer(weight), 60)
-
-
-@pytest.mark.parametrize(
-    "weight",
-    [
-        make_weight(5, 8, 30, "normal"),  # a short side
-        make_weight(5, 20, 30, "normal") * (make_weight(6, 20, 30, "normal") > -1),  # zeros
-        make_weight(5, 20, 30, "normal").round(1),  # ties
-        make_weight(5, 20, 30, "constant"),
-    ],
-)
-def test_where_the_closed_form_does_not_hold_shuffles_say_what_to_expect(weight):
-    found = forest_edges_by_chance(as_layer(weight), 60, n_simulations=7, seed=3)
-
-    assert found.iid == shuffled_forest_edges(as_layer(weight), 60, n_simulations=7, seed=3).mean
-
-
 def test_block_structure_keeps_fewer_than_chance_and_a_planted_forest_more():
     rng = np.random.default_rng(0)
     block, forest = rng.random((30, 40)), rng.random((30, 40))
@@ -195,17 +147,17 @@ def test_block_structure_keeps_fewer_than_chance_and_a_planted_forest_more():
     blocky, planted = as_layer(block), as_layer(forest)
 
     null_of_block, null_of_forest = shuffled_forest_edges(blocky, 69), shuffled_forest_edges(planted, 69)
-    assert null_of_block.z_score(forest_edges_kept(blocky, spanning_forest(blocky), 69)) < -10
-    assert null_of_forest.z_score(forest_edges_kept(planted, spanning_forest(planted), 69)) > 3
+    assert null_of_block.z_score(observed(blocky, 69)) < -10
+    assert null_of_forest.z_score(observed(planted, 69)) > 3
 
 
 def test_shuffling_within_rows_explains_what_row_scales_do():
     weight = make_weight(5, 40, 60, "normal") * np.exp(np.linspace(0, 6, 40))[:, None]
     layer = as_layer(weight)
-    observed = forest_edges_kept(layer, spanning_forest(layer), 400)
+    n_kept = observed(layer, 400)
 
-    over_the_layer = shuffled_forest_edges(layer, 400).z_score(observed)
-    within_rows = shuffled_forest_edges(layer, 400, shuffle=Shuffle.ROWS).z_score(observed)
+    over_the_layer = shuffled_forest_edges(layer, 400).z_score(n_kept)
+    within_rows = shuffled_forest_edges(layer, 400, shuffle=Shuffle.ROWS).z_score(n_kept)
 
     assert over_the_layer < -10
     assert abs(within_rows) < 4
@@ -243,10 +195,6 @@ def test_a_lenet_keeps_what_chance_would_until_it_is_trained_and_far_less_after(
         ),
         (lambda: simulated_forest_edges_iid(2, 3, 2, seed=-1), "the seed is -1; it must be at least 0"),
         (lambda: simulated_forest_edges_iid(2, 3, 7), "7 weights are kept of 2 x 3; it must be from 0 to 6"),
-        (
-            lambda: forest_edges_by_chance(normal(2, 3), -1),
-            "-1 edges of layer 'weight' are kept; it must be from 0 to the 6 that it has",
-        ),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(call, complaint):

@@ -77,12 +77,14 @@ def test_the_norm_of_neural_persistence_can_be_chosen(topoimp, lenet):
     assert network["np_rieck"] == network["np_rieck_reference"] < usual["np_rieck"]
 
 
-def test_where_no_closed_form_holds_a_note_says_what_tells(topoimp, write):
-    path = write({"a": np.ones((2, 3)), "b": np.ones((2, 3)), "dead": np.zeros((2, 3))})
+def test_for_layers_too_large_to_be_simulated_a_note_names_the_option_that_does(topoimp, write, monkeypatch):
+    monkeypatch.setattr("topoimp.chance.forest_by_chance.LARGEST_SIMULATED", 5)
+    weights = {"a": np.ones((2, 3)), "b": np.ones((2, 3)), "dead": np.zeros((2, 3))}
+    path, other = write(weights, "one"), write({name: np.tril(weight) for name, weight in weights.items()}, "other")
 
-    noted, shuffled = topoimp("compare", path, path), topoimp("compare", path, path, "--null", "shuffle:2")
+    noted, shuffled = topoimp("compare", path, other), topoimp("compare", path, other, "--null", "shuffle:2")
 
-    assert noted.err == "by chance: --null shuffle:20 tells, as no closed form holds for a, b, 2 in all\n"
+    assert noted.err == "by chance: unknown for a, b, 2 in all, too large to simulate; --null shuffle:20 does\n"
     assert shuffled.err == ""
 
 

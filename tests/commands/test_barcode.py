@@ -223,7 +223,7 @@ def test_a_layer_without_a_scale_has_a_curve_without_strengths(write, tmp_path):
 
 
 def test_a_curve_without_an_expectation_leaves_it_blank(write, tmp_path, monkeypatch):
-    monkeypatch.setattr("topoimp.chance.betti.LARGEST_SIMULATED", 3)
+    monkeypatch.setattr("topoimp.chance.forest_by_chance.LARGEST_SIMULATED", 3)
 
     barcode_report(write({"a": WEIGHTS["a"]}), curve=tmp_path / "c.csv", levels=[0])
 

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from mask_files import pack_mask, write_masks
 from strategies import KINDS, SEEDS, make_weight
 
-from topoimp.chance.excess import Null
+from topoimp.chance.forest_by_chance import forest_edges_by_chance
+from topoimp.chance.shuffling import Null
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import NeuralPersistence, View
 from topoimp.commands.barcode import barcode_report
+from topoimp.commands.bound import bound_report
 from topoimp.commands.compare import DISTANCES, comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, OptionError
@@ -163,15 +165,63 @@ def test_the_distances_of_the_network_are_the_largest_of_its_layers(lenet, prune
         assert report.network[name] == max(row[name] for row in report.layers)
 
 
-def test_weights_of_few_values_have_no_closed_form_unless_all_are_kept(write):
+def test_weights_of_few_values_are_simulated_unless_all_are_kept(write):
     signs = np.sign(np.random.default_rng(0).normal(size=(20, 30))).astype(np.float32)
     reference, pruned = write({"a": signs}, "reference"), write({"a": np.where(np.arange(30) < 9, signs, 0)}, "pruned")
 
     report = comparison_report(reference, pruned, reference)
 
     first, second = report.layers
-    assert (first["retention_iid"], first["excess"], second["retention_iid"]) == (None, None, 1.0)
-    assert "no retention_iid, excess: too many strengths are equal; shuffles tell" in str(first["undefined"])
+    by_chance = forest_edges_by_chance(as_layer(signs, name="a"), 180)
+    assert (first["retention_iid"], second["retention_iid"]) == (by_chance.iid / 49, 1.0)
+    assert first["excess"] == pytest.approx(first["retention"] - first["retention_iid"])
+    assert first["undefined"] is None
+
+
+def test_a_layer_too_large_to_simulate_has_no_expectation_and_the_reason(write, monkeypatch):
+    monkeypatch.setattr("topoimp.chance.forest_by_chance.LARGEST_SIMULATED", 5)
+    weight = np.arange(1.0, 7).reshape(2, 3)
+    reference, other = write({"a": weight}, "reference"), write({"a": weight * (weight > 3)}, "other")
+
+    report = comparison_report(reference, other)
+
+    reason = "no retention_iid, excess: fewer than 9 rows or columns have edges, and too many edges to be simulated"
+    assert report.layers[0]["retention_iid"] is None
+    assert report.layers[0]["undefined"] == reason
+    assert report.network["undefined"] == f"{reason} (a)"
+
+
+@pytest.mark.parametrize(("n_steps", "iid"), [(8, 133.8), (20, 134.117)])
+def test_compare_and_bound_have_one_number_for_one_layer_and_k(write, n_steps, iid):
+    weight = in_steps(n_steps)
+    order = np.argsort(-weight, axis=None, kind="stable")
+    pruned = np.where(np.isin(np.arange(weight.size), order[:240]).reshape(weight.shape), weight, 0)
+    reference = write({"a": weight}, "reference")
+
+    (row,) = comparison_report(reference, write({"a": pruned}, "pruned")).layers
+
+    (at_density,) = bound_report(reference, densities=[0.05]).densities
+    assert (row["n_kept"], at_density["n_kept"]) == (240, 240)
+    assert row["retention_iid"] == at_density["forest_iid"] / 139
+    assert row["retention"] == at_density["retention"]
+    assert at_density["forest_iid"] == pytest.approx(iid, abs=0.05)
+
+
+@pytest.mark.parametrize("n_steps", [8, 20])
+def test_the_curve_has_the_number_of_bound_for_as_many_edges(write, tmp_path, n_steps):
+    path = write({"a": in_steps(n_steps)})
+
+    barcode_report(path, curve=tmp_path / "c.csv", levels=[k / n_steps for k in range(1, n_steps + 1)])
+
+    lines = [line.split(",") for line in (tmp_path / "c.csv").read_text().splitlines()[1:]]
+    rows = bound_report(path, densities=[int(line[3]) / 4800 for line in lines]).densities
+    assert [row["n_kept"] for row in rows] == [int(line[3]) for line in lines]
+    assert [row["forest_iid"] for row in rows] == pytest.approx([140 - float(line[6]) for line in lines], rel=1e-12)
+
+
+def in_steps(n_steps):
+    strengths = np.abs(make_weight(0, 60, 80, "normal"))
+    return np.ceil(n_steps * strengths / strengths.max())
 
 
 def test_bars_that_never_die_have_no_finite_distance_once_their_number_changes(write):
@@ -181,9 +231,8 @@ def test_bars_that_never_die_have_no_finite_distance_once_their_number_changes(w
 
     assert [row[name] for name in (*DISTANCES, "distance_bound")] == [None] * 5
     assert row["undefined"] == (
-        "no retention_iid, excess: a side is too short for a closed form; shuffles tell; no bottleneck, sorted_linf, "
-        "wasserstein_1, wasserstein_2, distance_bound: infinite, as the numbers of essential bars differ and they "
-        "never die"
+        "no bottleneck, sorted_linf, wasserstein_1, wasserstein_2, distance_bound: infinite, as the numbers of "
+        "essential bars differ and they never die"
     )
 
 
@@ -222,7 +271,7 @@ def test_shuffles_add_their_columns(lenet, pruned):
 
     assert set(report.network) - set(without.network) == {"retention_null", "z_score"}
     assert (report.settings["null"], report.settings["seed"]) == ("shuffle:3:edges", 5)
-    assert (without.settings["null"], without.settings["seed"]) == (None, None)
+    assert (without.settings["null"], without.settings["seed"]) == (None, 0)
     assert report.rows == comparison_report(lenet, pruned.checkpoint, null=Null(3), seed=5, threads=1).rows
     last = report.layers[2]
     assert last["excess"] == pytest.approx(last["retention"] - last["retention_null"])

@@ -1,6 +1,5 @@
-"""What chance alone keeps of a layer's topology: closed forms, simulations, and what is observed beside them.
+"""Chance: how much of a layer's topology would be kept if its weights had no structure.
 
-``nulls`` counts without a weight; ``drawing`` draws random graphs, and ``shuffling`` says which graphs a shuffled layer
-is; ``simulation`` counts the forest edges that they keep. On these stand ``betti`` (curves), ``excess`` (another
-checkpoint beside chance) and ``kept_edges`` (a layer's own strongest weights beside chance).
+``nulls`` has the closed forms; ``drawing`` random graphs; ``shuffling`` shuffled layers; ``simulation`` the forest
+edges that they keep. On these stand ``forest_by_chance``, the one rule that every command asks, and ``betti``.
 """

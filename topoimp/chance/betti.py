@@ -1,55 +1,81 @@
-"""The Betti curves that chance alone would give a layer: beta0 and beta1 to expect of its k strongest edges.
+"""The Betti curves of a layer by chance: beta0 and beta1 of its k strongest edges if strengths had no structure.
 
-If strengths say nothing about where edges are, the k edges that reach a level are k random ones: every set of k is
-equally likely, and equal strengths change nothing, as they reach a level together. Zeros stay where they are, so that
-at the level 0 the expected numbers are those of the layer itself.
+The k edges that reach a level are then k random ones: every set of k is equally likely. Equal strengths change nothing,
+because they reach a level together. Zeros stay where they are, so at level 0 the numbers are those of the layer itself.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from topoimp.arrays import IndexArray
+from topoimp.arrays import FloatArray, IndexArray
 from topoimp.chance.drawing import generator_of
-from topoimp.chance.nulls import FEW_ZEROS, ExpectedBettiNumbers, betti_curve_iid
-from topoimp.chance.shuffling import NOTHING, live_shape, shuffled
+from topoimp.chance.forest_by_chance import closed_form, closed_form_decision
+from topoimp.chance.shuffling import live_shape, shuffled, strongest_weights
+from topoimp.chance.simulation import N_SIMULATIONS
 from topoimp.choices import Shuffle
 from topoimp.layers.layer import Layer
 from topoimp.topology.forest import Forest
 
-N_SIMULATIONS = 20
-"""Enough for a standard error of about a fifth of one simulation's deviation."""
 
-LARGEST_SIMULATED = 4_000_000
-"""Edges up to which a layer is simulated: all of them are put in a random order, each time."""
+@dataclass(frozen=True)
+class ExpectedBettiNumbers:
+    """Mean Betti numbers of the graphs of the k strongest weights, for several k.
+
+    Args:
+        n_kept: the numbers k, shape (n,).
+        beta0: mean number of components, shape (n,).
+        beta1: mean number of independent cycles, shape (n,).
+    """
+
+    n_kept: IndexArray
+    beta0: FloatArray
+    beta1: FloatArray
 
 
 def expected_betti_curve(
     layer: Layer, forest: Forest, n_edges: IndexArray, *, seed: int = 0
 ) -> ExpectedBettiNumbers | None:
-    """Give the Betti numbers to expect of the k strongest edges of a layer if strengths had no structure.
+    """Return the mean Betti numbers of the k strongest edges of a layer if strengths had no structure.
 
-    In closed form (``nulls.betti_curve_iid``) where all weights of the live rows and columns are edges and neither side
-    is short; elsewhere by simulation, unless a layer is large and has a few zeros (``nulls.FEW_ZEROS``) only. Dead rows
-    and columns are components.
+    Dead rows and columns are components. The numbers are those of the closed form where it holds, and of 20 random
+    orders of the edges elsewhere (``forest_by_chance`` has the rule).
 
     Args:
-        layer: its weights.
+        layer: of any type.
         forest: its maximum spanning forest.
-        n_edges: the numbers k, each from 0 to the edges that the layer has, in any order, shape (n,).
-        seed: of the simulations, at least 0; together with the layer's name it chooses them.
+        n_edges: the numbers k, each from 0 to the number of edges, in any order, shape (n,).
+        seed: of the random orders, at least 0; together with the layer's name it chooses them.
 
     Returns:
-        None if a layer that needs simulation has more than ``LARGEST_SIMULATED`` edges.
+        None if the layer would have to be simulated and is too large.
+
+    Raises:
+        OptionError: if the seed is negative.
+
+    >>> from topoimp.layers.layer import as_layer
+    >>> from topoimp.topology.forest import spanning_forest
+    >>> layer = as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))
+    >>> expected_betti_curve(layer, spanning_forest(layer), np.array([0, 1, 4])).beta0
+    array([4., 3., 1.])
     """
-    n_rows, n_columns = live_shape(forest)
-    n_zeros, is_large = n_rows * n_columns - forest.n_edges, forest.n_edges > LARGEST_SIMULATED
-    if n_zeros == 0 < n_rows or (is_large and n_zeros <= FEW_ZEROS * n_rows * n_columns):
-        live = betti_curve_iid(n_rows, n_columns, n_edges.tolist())
-        if live is not None:
-            n_dead = forest.n_vertices - n_rows - n_columns
-            return ExpectedBettiNumbers(n_edges, live.beta0 + n_dead, live.beta1)
-    if is_large:
+    live, floor = live_shape(forest), len(forest.indices)
+    decision = closed_form_decision(live, forest.n_edges)
+    if decision.is_simulated:
+        ranks = _simulated_ranks(layer, forest, n_edges, seed)
+        beta0 = forest.n_vertices - np.mean(ranks, axis=0)
+        return ExpectedBettiNumbers(n_edges, beta0, n_edges - forest.n_vertices + beta0)
+    if decision.reason is not None:
         return None
-    drawing, rng = shuffled(layer, forest, NOTHING, Shuffle.EDGES), generator_of(layer.name, seed)
-    ranks = [np.searchsorted(drawing.joining_draws(rng), n_edges, side="right") for _ in range(N_SIMULATIONS)]
-    beta0 = forest.n_vertices - np.mean(ranks, axis=0)
-    return ExpectedBettiNumbers(n_edges, beta0, n_edges - forest.n_vertices + beta0)
+
+    n_live = sum(live)
+    iid = [closed_form(live, floor, k) for k in n_edges.tolist()]
+    beta0 = n_live - np.array(iid, np.float64)
+    return ExpectedBettiNumbers(n_edges, beta0 + (forest.n_vertices - n_live), n_edges - n_live + beta0)
+
+
+def _simulated_ranks(layer: Layer, forest: Forest, n_edges: IndexArray, seed: int) -> list[IndexArray]:
+    """Return, for each random order of the edges, the rank of its first k edges for every k."""
+    (none,) = strongest_weights(layer, forest, [0], threads=1)
+    drawing, rng = shuffled(layer, forest, none, Shuffle.EDGES, threads=1), generator_of(layer.name, seed)
+    return [np.searchsorted(drawing.joining_draws(rng), n_edges, side="right") for _ in range(N_SIMULATIONS)]

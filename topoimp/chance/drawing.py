@@ -1,12 +1,11 @@
-"""How large a forest random edges of a layer have: graphs drawn at random, and nothing about weights.
+"""Random graphs with a given number of edges, and the rank of each: vertices less components.
 
-The edges of a layer, its *places*, are numbered by flat index and lie in *groups*: one group is the whole layer, or one
-group is one row. From each group so many places are drawn, every set of that size equally likely. What is wanted is
-only the rank of the graph drawn: vertices less components.
+A *place* is an edge of the layer, numbered by flat index. Places lie in *groups*: the whole layer is one group, or each
+row is one. A drawing takes a given number of places from each group; every set of that size is equally likely.
 
-Two things make that cheap. A set of distinct places is what a sequence of independent draws has met by the time that
-it has met enough different ones, so drawing goes on in small batches, repeats and all. And after about V log V draws of
-a graph on V vertices nothing is left to join: whatever else would be drawn, the rank is known.
+Two facts make that cheap. The distinct values in a sequence of independent draws are a uniform set, so places are drawn
+in small batches with repeats. And after about V log V draws of a graph on V vertices no component is left to join, so
+that the rank is known before all places are drawn.
 """
 
 import hashlib
@@ -20,7 +19,7 @@ from topoimp.kernels.components import join_edges
 
 
 def generator_of(name: str, seed: int) -> np.random.Generator:
-    """Give the generator of a layer: by name, so that layers of one shape are drawn independently.
+    """Return the random generator of a layer: the name counts, so that layers of one shape differ.
 
     Raises:
         OptionError: if the seed is negative.
@@ -31,12 +30,12 @@ def generator_of(name: str, seed: int) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class Tied:
-    """Places drawn from what is left of one group, of which the first by index are kept.
+    """A second drawing from the rest of one group, of which only the first places by index count.
 
     Args:
-        group: the group's number.
-        n_drawn: how many are drawn.
-        n_first: how many of these, by index, are kept.
+        group: number of the group.
+        n_drawn: places drawn.
+        n_first: places that count.
     """
 
     group: int
@@ -46,112 +45,119 @@ class Tied:
 
 @dataclass(frozen=True)
 class Drawing:
-    """What is drawn.
+    """A distribution over random graphs.
 
     Args:
-        n_rows: of the layer.
-        n_columns: of the layer.
+        n_rows: rows of the graph.
+        n_columns: columns of the graph.
         flat: flat index of each place, ascending, any integer type; None if every weight is a place.
-        starts: first place of each group, and one beyond the last; shape (groups + 1,).
-        wanted: how many places of each group are drawn, at most as many as it has; shape (groups,).
-        most: an upper bound of the rank; the lower, the sooner a draw is over.
-        tied: what is drawn after that; None if nothing.
+        starts: first place of each group, then the number of places; shape (groups + 1,).
+        n_drawn: places drawn from each group, at most as many as it has; shape (groups,).
+        most: upper bound of the rank; drawing stops when the rank reaches it.
+        tied: the second drawing; None if there is none.
     """
 
     n_rows: int
     n_columns: int
     flat: np.ndarray | None
     starts: IndexArray
-    wanted: IndexArray
+    n_drawn: IndexArray
     most: int
     tied: Tied | None = None
 
     @property
     def sizes(self) -> IndexArray:
-        """Places of each group."""
+        """Number of places in each group."""
         return np.diff(self.starts)
 
     def rank(self, rng: np.random.Generator) -> int:
-        """Draw once, and give how many edges a spanning forest of what is drawn has."""
+        """Draw one graph; return its rank, the number of edges of a spanning forest."""
         joining = _Joining(self)
         is_drawn = np.zeros(int(self.starts[-1]), np.bool_)
-        # Of a group that gives more than half of its places, half are drawn with repeats, the others without.
-        with_repeats = np.minimum(self.wanted, self.sizes // 2)
+
+        # More than half of a group's places would repeat too often: the second half is drawn without repeats.
+        with_repeats = np.minimum(self.n_drawn, self.sizes // 2)
         self._draw_with_repeats(with_repeats, is_drawn, joining, rng)
         if not joining.is_over:
-            self._draw_the_rest(self.wanted - with_repeats, is_drawn, joining, rng)
+            self._draw_the_rest(self.n_drawn - with_repeats, is_drawn, joining, rng)
         if not joining.is_over and self.tied is not None:
             self._draw_tied(self.tied, is_drawn, joining, rng)
         return joining.n_joined
 
     def joining_draws(self, rng: np.random.Generator) -> IndexArray:
-        """Draw all places in a random order, groups aside, and give which draws, counted from 1, join two components.
+        """Draw all places in one random order; return the numbers, from 1, of the draws that join two components.
 
-        The rank of the first k draws is the number of those up to k.
+        The rank of the first k draws is the number of returned values up to k. Groups do not matter.
         """
         flat = rng.permutation(int(self.starts[-1]))
         if self.flat is not None:
             flat = self.flat[flat].astype(np.int64)
+
         joining = np.empty(min(len(flat), self.most), np.int64)
         parent = np.arange(self.n_rows + self.n_columns)
         n_joined = join_edges(flat, self.n_columns, parent, self.most, joining)
         return joining[:n_joined] + 1
 
     def _draw_with_repeats(
-        self, wanted: IndexArray, is_drawn: BoolArray, joining: "_Joining", rng: np.random.Generator
+        self, n_drawn: IndexArray, is_drawn: BoolArray, joining: "_Joining", rng: np.random.Generator
     ) -> None:
-        missing, n_missing, batch = wanted.copy(), int(wanted.sum()), self.n_rows + self.n_columns
+        """Draw in batches that double, repeats and all, until each group has its number of distinct places."""
+        missing, n_missing = n_drawn.copy(), int(n_drawn.sum())
+        batch = self.n_rows + self.n_columns
+
         while n_missing and not joining.is_over:
             n_draws = missing if n_missing <= batch else -(-missing * batch // n_missing)
             places = self._independent(n_draws, rng)
             places = np.unique(places[~is_drawn[places]])
             is_drawn[places] = True
             joining.join(places)
-            missing = missing - self._n_by_group(places)
-            n_missing, batch = n_missing - len(places), 2 * batch
+
+            missing = missing - np.diff(np.searchsorted(places, self.starts))
+            n_missing -= len(places)
+            batch *= 2
 
     def _independent(self, n_draws: IndexArray, rng: np.random.Generator) -> IndexArray:
-        """Draw so many places of each group, repeats allowed."""
+        """Draw places of each group independently, so that they may repeat."""
         if len(n_draws) == 1:
             return rng.integers(int(self.starts[-1]), size=int(n_draws[0]))
         first, size = np.repeat(self.starts[:-1], n_draws), np.repeat(self.sizes, n_draws)
         return np.asarray(first + rng.integers(size))
 
-    def _n_by_group(self, places: IndexArray) -> IndexArray:
-        """Count ascending places by group."""
-        return np.diff(np.searchsorted(places, self.starts))
-
     def _draw_the_rest(
-        self, wanted: IndexArray, is_drawn: BoolArray, joining: "_Joining", rng: np.random.Generator
+        self, n_missing: IndexArray, is_drawn: BoolArray, joining: "_Joining", rng: np.random.Generator
     ) -> None:
-        """Draw from what is left of the groups that still lack places, by putting it in a random order."""
-        groups = np.flatnonzero(wanted)
+        """Draw the missing places of each group without repeats, by putting its free places in a random order."""
+        groups = np.flatnonzero(n_missing)
         if len(groups) == 0:
             return
+
+        # Free places of these groups, and the group of each.
         sizes = self.sizes[groups]
         before = np.cumsum(sizes) - sizes
         places = np.arange(sizes.sum()) + np.repeat(self.starts[groups] - before, sizes)
         group = np.repeat(np.arange(len(groups)), sizes)
-        left = ~is_drawn[places]
-        places, group = places[left], group[left]
-        n_left = np.bincount(group, minlength=len(groups))
-        if not np.array_equal(n_left, wanted[groups]):
+        is_free = ~is_drawn[places]
+        places, group = places[is_free], group[is_free]
+        n_free = np.bincount(group, minlength=len(groups))
+
+        # The first places of each group in a random order, unless all of them are needed.
+        if not np.array_equal(n_free, n_missing[groups]):
             order = np.argsort(group + rng.random(len(group)))
-            number = np.arange(len(group)) - np.repeat(np.cumsum(n_left) - n_left, n_left)
-            places = np.sort(places[order[number < np.repeat(wanted[groups], n_left)]])
+            number = np.arange(len(group)) - np.repeat(np.cumsum(n_free) - n_free, n_free)
+            places = np.sort(places[order[number < np.repeat(n_missing[groups], n_free)]])
         is_drawn[places] = True
         joining.join(places)
 
     def _draw_tied(self, tied: Tied, is_drawn: BoolArray, joining: "_Joining", rng: np.random.Generator) -> None:
         start, stop = self.starts[tied.group : tied.group + 2]
-        left = start + np.flatnonzero(~is_drawn[start:stop])
-        if tied.n_drawn < len(left):
-            left = np.sort(rng.choice(left, tied.n_drawn, replace=False, shuffle=False))
-        joining.join(left[: tied.n_first])
+        free = start + np.flatnonzero(~is_drawn[start:stop])
+        if tied.n_drawn < len(free):
+            free = np.sort(rng.choice(free, tied.n_drawn, replace=False, shuffle=False))
+        joining.join(free[: tied.n_first])
 
 
 class _Joining:
-    """The components of what is drawn so far."""
+    """The components of the places drawn so far."""
 
     def __init__(self, drawing: Drawing) -> None:
         self.n_joined = 0
@@ -160,12 +166,12 @@ class _Joining:
 
     @property
     def is_over(self) -> bool:
-        """Whether no more edge can join two components."""
+        """Whether the rank has reached its upper bound."""
         return self.n_joined == self._drawing.most
 
     def join(self, places: IndexArray) -> None:
-        """Add edges."""
+        """Add the edges at these places, in this order."""
         flat = places if self._drawing.flat is None else self._drawing.flat[places].astype(np.int64)
-        n_wanted = self._drawing.most - self.n_joined
-        scratch = np.empty(min(len(flat), n_wanted), np.int64)
-        self.n_joined += join_edges(flat, self._drawing.n_columns, self._parent, n_wanted, scratch)
+        n_missing = self._drawing.most - self.n_joined
+        scratch = np.empty(min(len(flat), n_missing), np.int64)
+        self.n_joined += join_edges(flat, self._drawing.n_columns, self._parent, n_missing, scratch)

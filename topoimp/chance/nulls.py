@@ -1,26 +1,17 @@
-"""What chance alone keeps of a layer's forest, in closed form: by counting, without a weight.
+"""The iid null and the other closed forms: how much of a layer's forest chance keeps, by counting, without a weight.
 
 Keeping the k strongest weights keeps exactly rank(top k) = V - beta0(top-k graph) edges of the forest, for V vertices:
-those that Kruskal's rule takes of the first k. Here are the fewest that this can be, how many it is if strengths have
-no structure (independent and alike, so that the top k are k random edges), and how many forest edges a random mask
-meets. A layer is so many rows and columns, all weights edges; of a layer with dead rows or columns, count the live ones
-only. With other zeros, or a short side below ``LEAST_SIDE``, what is expected has to be simulated: see ``shuffling``.
+those that Kruskal's rule takes of the first k. A layer is here a number of rows and of columns, with all weights edges;
+leave dead rows and columns out. ``forest_by_chance`` decides which layers the closed form of the iid null holds for.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, expm1, isqrt, log, log1p, sqrt
 
-import numpy as np
-
-from topoimp.arrays import FloatArray, IndexArray
 from topoimp.errors import OptionError
 
 LEAST_SIDE = 9
-"""A layer with fewer rows or columns is too small for what is expected of large ones."""
-
-FEW_ZEROS = 0.001
-"""Share of zeros, beside dead rows and columns, wherever they are, that cannot matter to what is expected."""
+"""Rows and columns from which on the closed form of the iid null holds."""
 
 _MOST_STEPS = 200
 """Newton's rule takes about six steps, and about fifty where a giant component just appears."""
@@ -28,36 +19,21 @@ _MOST_STEPS = 200
 
 @dataclass(frozen=True)
 class Expectation:
-    """A number that depends on chance: its mean and its standard deviation."""
+    """Mean and standard deviation of a random number."""
 
     mean: float
     standard_deviation: float
 
 
-@dataclass(frozen=True)
-class ExpectedBettiNumbers:
-    """Betti numbers of the graphs of the k strongest weights.
-
-    Args:
-        n_kept: the numbers k, shape (n,).
-        beta0: components expected, shape (n,).
-        beta1: independent cycles expected, shape (n,).
-    """
-
-    n_kept: IndexArray
-    beta0: FloatArray
-    beta1: FloatArray
-
-
 def guaranteed_forest_edges(n_rows: int, n_columns: int, n_kept: int) -> int:
-    """Give the fewest forest edges that keeping the strongest weights can keep, whatever the weights are. Exact.
+    """Return the fewest forest edges that the strongest weights keep in any layer of this shape. Exact.
 
-    It is the minimum of a + b - 1 over the blocks of a <= n_rows rows and b <= n_columns columns with room for so many
-    weights, a b >= n_kept, and 0 for none: about 2 sqrt(n_kept) - 1.
+    It is the minimum of a + b - 1 over the blocks of a <= n_rows rows and b <= n_columns columns with room for
+    ``n_kept`` weights, a b >= n_kept, and 0 for none: about 2 sqrt(n_kept) - 1.
 
     No graph does with less: two components of a x b and c x d vertices, with ab + cd edges at most, span a + b + c + d
     - 2 edges, as many as one of (a + c) x (b + d - 1), which has room for as many edges and a (d - 1) + c (b - 1) more.
-    And it can be as few: if the strongest weights fill such a block.
+    The minimum is reached if the strongest weights fill such a block.
 
     The minimum in closed form: blocks of s = a + b have room for (s/2)^2 rounded down, so s is the least number with
     s^2 >= 4 n_kept, unless its half is more than the short side has; then that side is used whole.
@@ -68,7 +44,7 @@ def guaranteed_forest_edges(n_rows: int, n_columns: int, n_kept: int) -> int:
         n_kept: from 0 to n_rows * n_columns.
 
     Raises:
-        OptionError: if a number is outside its range.
+        OptionError: if a number is out of range.
 
     >>> guaranteed_forest_edges(300, 784, 2352)  # one weight in a hundred
     96
@@ -82,17 +58,17 @@ def guaranteed_forest_edges(n_rows: int, n_columns: int, n_kept: int) -> int:
 
 
 def expected_forest_edges_iid(n_rows: int, n_columns: int, n_kept: int) -> float | None:
-    """Give how many forest edges the strongest weights keep on average if strengths are independent and alike.
+    """Return the mean number of forest edges that the strongest weights keep if strengths are independent and alike.
 
     With p = n_kept / (n_rows n_columns), a row is outside the giant component with probability q, the smallest solution
-    of q = (1 - p (1 - r))^n_columns, r = (1 - p (1 - q))^n_rows, r being the same of a column. What is outside are
-    trees, nearly: as many as vertices there less edges there. So the number of components is about n_rows q +
+    of q = (1 - p (1 - r))^n_columns, r = (1 - p (1 - q))^n_rows, r being the same of a column. The components
+    outside are nearly all trees: as many as vertices there less edges there. So their number is about n_rows q +
     n_columns r - n_kept (1 - p (1 - r))^(n_columns - 1) (1 - p (1 - q))^(n_rows - 1), and one more if there is a giant
     component, (n_rows - 1) (n_columns - 1) p^2 > 1. The forest has V less that many edges, and between 0 and
     min(n_kept, V - 1).
 
-    Against simulation, for short sides from 9 to 1000, it is off by less than 1 %, or by less than half an edge: at
-    worst by 3 %, 0.4 of 13.7 edges, in 9 x 18 at 14 weights, just where a giant component appears.
+    Against simulation, for short sides from 9 to 1000, it is off by less than 1 % or less than half an edge: at worst
+    by 3 %, 0.4 of 13.7 edges, in 9 x 18 at 14 weights, just where a giant component appears.
 
     Args:
         n_rows: at least 1.
@@ -103,7 +79,7 @@ def expected_forest_edges_iid(n_rows: int, n_columns: int, n_kept: int) -> float
         None if a side is shorter than ``LEAST_SIDE``; simulate.
 
     Raises:
-        OptionError: if a number is outside its range.
+        OptionError: if a number is out of range.
 
     Source: the survival probability of two-type branching processes, as of random bipartite graphs in Newman, Strogatz,
     Watts, "Random graphs with arbitrary degree distributions and their applications", 2001; the count is ours.
@@ -122,44 +98,11 @@ def expected_forest_edges_iid(n_rows: int, n_columns: int, n_kept: int) -> float
     return float(min(max(n_vertices - trees - n_giant, 0), n_kept, n_vertices - 1))
 
 
-def expected_components_iid(n_rows: int, n_columns: int, n_kept: int) -> float | None:
-    """Give how many components the strongest weights leave on average if strengths are independent and alike.
-
-    It is the number of vertices less ``expected_forest_edges_iid``, with the same range, errors and precision.
-    """
-    n_forest = expected_forest_edges_iid(n_rows, n_columns, n_kept)
-    return None if n_forest is None else n_rows + n_columns - n_forest
-
-
-def betti_curve_iid(n_rows: int, n_columns: int, n_kept: Sequence[int]) -> ExpectedBettiNumbers | None:
-    """Give the Betti numbers to expect of the k strongest weights if strengths are independent and alike, for some k.
-
-    A graph's cycles are its edges less those of its forest, so beta1 = k - V + beta0.
-
-    Args:
-        n_rows: at least 1.
-        n_columns: at least 1.
-        n_kept: each from 0 to n_rows * n_columns, in any order; may be empty.
-
-    Returns:
-        None if a side is shorter than ``LEAST_SIDE``.
-
-    Raises:
-        OptionError: if a number is outside its range.
-    """
-    components = [expected_components_iid(n_rows, n_columns, k) for k in n_kept]
-    _check(n_rows, n_columns, 0)
-    if min(n_rows, n_columns) < LEAST_SIDE:
-        return None
-    kept, beta0 = np.array(n_kept, np.int64), np.array(components, np.float64)
-    return ExpectedBettiNumbers(kept, beta0, kept - (n_rows + n_columns) + beta0)
-
-
 def expected_forest_edges_random(n_edges: int, floor: int, n_kept: int) -> Expectation:
-    """Give how many edges of the forest a random mask keeps: it meets them like any other edges. Exact.
+    """Return how many edges of the layer's forest a random mask keeps; the number is hypergeometric. Exact.
 
-    The number is hypergeometric. It says which edges of the reference's forest are present, not how many edges a forest
-    of the masked layer has: those follow ``expected_forest_edges_iid``.
+    It counts the edges of the reference's forest that are present, not the edges that a forest of the masked layer has:
+    those follow ``expected_forest_edges_iid``.
 
     Args:
         n_edges: edges of the layer.
@@ -167,7 +110,7 @@ def expected_forest_edges_random(n_edges: int, floor: int, n_kept: int) -> Expec
         n_kept: edges that the mask keeps, from 0 to n_edges.
 
     Raises:
-        OptionError: if a number is outside its range.
+        OptionError: if a number is out of range.
     """
     if not 0 <= floor <= n_edges:
         raise OptionError(f"the forest has {floor} edges; it must have from 0 to the layer's {n_edges}")
@@ -182,12 +125,12 @@ def expected_forest_edges_random(n_edges: int, floor: int, n_kept: int) -> Expec
 
 
 def connectivity_probability(n_rows: int, n_columns: int, p: float) -> float:
-    """Give about how likely a layer is in one piece if each weight is kept with probability p, whatever the others.
+    """Return about how likely a layer is connected if each weight is kept with probability p, independently.
 
-    It is how likely no vertex is alone, as if vertices were independent: [1 - (1-p)^n_columns]^n_rows
+    It is the probability that no vertex is alone, as if vertices were independent: [1 - (1-p)^n_columns]^n_rows
     [1 - (1-p)^n_rows]^n_columns. From the exact value it differs by 0.051 at most (3 x 3), and by less in larger
-    layers: 0.0143 at 10 x 10. A layer of one row or column is connected only whole, which is given exactly: the
-    formula would be wrong by 0.25 at 1 x 1.
+    layers: 0.0143 at 10 x 10. A layer of one row or column is connected only whole; that probability is
+    exact, where the formula would be wrong by 0.25 at 1 x 1.
 
     Args:
         n_rows: at least 1.
@@ -195,7 +138,7 @@ def connectivity_probability(n_rows: int, n_columns: int, p: float) -> float:
         p: from 0 to 1.
 
     Raises:
-        OptionError: if a number is outside its range.
+        OptionError: if a number is out of range.
     """
     _check(n_rows, n_columns, 0)
     if not 0 <= p <= 1:
@@ -205,15 +148,15 @@ def connectivity_probability(n_rows: int, n_columns: int, p: float) -> float:
     if min(n_rows, n_columns) == 1:
         return float(p ** max(n_rows, n_columns))
     row_alone, column_alone = exp(n_columns * log1p(-p)), exp(n_rows * log1p(-p))
-    if 1.0 in (row_alone, column_alone):  # p is below all that rounding leaves
+    if 1.0 in (row_alone, column_alone):  # p is too small for 1 - p to differ from 1
         return 0.0
     return exp(n_rows * log1p(-row_alone) + n_columns * log1p(-column_alone))
 
 
 def connectivity_threshold(n_rows: int, n_columns: int) -> float:
-    """Give the density about which random masks stop leaving a layer in one piece.
+    """Return the density about which random masks stop leaving a layer connected.
 
-    There one row, or one column, is alone on average, whichever takes the higher density:
+    At that density one row, or one column, is alone on average, whichever takes the higher density:
     max(1 - n_rows^(-1/n_columns), 1 - n_columns^(-1/n_rows)). Of large layers about one in e is connected there, of
     square ones one in e^2. A 1 x 1 layer has the threshold 0.
 
@@ -222,7 +165,7 @@ def connectivity_threshold(n_rows: int, n_columns: int) -> float:
         n_columns: at least 1.
 
     Raises:
-        OptionError: if a number is outside its range.
+        OptionError: if a number is out of range.
 
     Source: Erdos, Renyi, "On random graphs I", 1959, for graphs that are not bipartite; the count of lone vertices is
     the same argument.
@@ -241,7 +184,7 @@ def _check(n_rows: int, n_columns: int, n_kept: int) -> None:
 
 
 def _outside_the_giant(n_rows: int, n_columns: int, p: float) -> tuple[float, float]:
-    """Give how likely a row, and a column, is outside the giant component.
+    """Return how likely a row, and a column, is outside the giant component.
 
     The right side of q = F(q) is convex and increasing, as are the two powers that it is made of, so Newton's rule
     climbs from 0 to the smallest solution and never beyond.
@@ -252,7 +195,7 @@ def _outside_the_giant(n_rows: int, n_columns: int, p: float) -> tuple[float, fl
         row_base = 1 - p * (1 - column_base**n_rows)
         slope = n_columns * row_base ** (n_columns - 1) * p * n_rows * column_base ** (n_rows - 1) * p
         gap = row_base**n_columns - q
-        if gap <= 1e-15 or slope >= 1:  # there, but for rounding
+        if gap <= 1e-15 or slope >= 1:  # solved, up to rounding
             break
         q = min(q + gap / (1 - slope), 1.0)
     return q, (1 - p * (1 - q)) ** n_rows

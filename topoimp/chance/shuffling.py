@@ -1,174 +1,174 @@
-"""What shuffling a layer's weights keeps of its forest: the null that observed numbers are held against.
+"""Shuffled layers as random graphs: the drawing whose rank is the number of forest edges kept after a shuffle.
 
-A layer is shuffled, the k strongest of its weights are kept, equal ones by index, and the edges of a forest of what is
-kept are counted. That is repeated. Three things can be shuffled (``Shuffle``):
+A layer is shuffled, its k strongest weights are kept, equal ones by index, and the forest edges among them are counted.
+Three things can be shuffled (``Shuffle``):
 
 - ``edges``: strengths over the places of the layer's edges. Zeros stay where they are, so a dead row stays dead, and
   the shuffled layer has the floor of the real one. The default.
-- ``block``: strengths and zeros over the rows and columns that have edges. It asks what the zeros' places do as well;
-  of a layer without other zeros it is the same.
-- ``rows``: strengths over the places of the edges of their row, which keeps how strong each row is.
+- ``block``: strengths and zeros over the rows and columns that have edges. The places of the zeros are random too;
+  in a layer without other zeros it is the same as ``edges``.
+- ``rows``: strengths over the places of the edges of their row, which keeps the scale of each row.
 
-No weight is moved for that. Whether a weight is among the k strongest does not depend on where it is, but for ties, so
-in a shuffled layer the places of the k strongest are k random ones: every set of k is equally likely, and within rows
-every choice of as many per row as the real layer has. Of the weights that are equal to the k-th, at random places too,
-the first by index are taken; within rows they are all taken up to one row, and of that row the first. So a few counts
-of the layer are enough, and random edges (``drawing``).
+No weight is moved. Whether a weight is among the k strongest does not depend on its place, except among equal weights,
+so the places of the k strongest weights of a shuffled layer are k random ones: every set of k is equally likely, and
+within rows every choice of as many per row as the real layer has. Of the weights equal to the k-th, at random places
+too, the first by index are kept; within rows all of them up to one row, and of that row the first. So a few counts of
+the layer and random edges (``drawing``) are enough.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from topoimp.arrays import BoolArray, IndexArray
 from topoimp.chance.drawing import Drawing, Tied
-from topoimp.choices import Shuffle
+from topoimp.choices import Method, Shuffle, chosen
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import PIECE
+from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
+from topoimp.layers.streaming import InHand
+from topoimp.pruning.rules import Keep, keep_each, rule_for
 from topoimp.topology.forest import Forest, spanning_forest
+
+FEWEST_SHUFFLES = 2
+"""A single shuffle has no standard deviation."""
 
 
 @dataclass(frozen=True)
-class Strongest:
-    """Where the strongest weights of a layer end.
+class Null:
+    """The null hypothesis of a comparison: how the reference is shuffled, and how often.
 
     Args:
-        code: magnitude code of the weakest of them; 0 if there is none.
-        n_above: how many weights are stronger than that.
-        n_tied: how many are as strong.
-        n_first: how many of these, by index, belong to the strongest.
+        n_shuffles: at least 2.
+        shuffle: which weights change places.
     """
 
-    code: int
-    n_above: int
-    n_tied: int
-    n_first: int
+    n_shuffles: int
+    shuffle: Shuffle = Shuffle.EDGES
 
-    @property
-    def is_split(self) -> bool:
-        """Whether some of several equal weights belong and others do not."""
-        return self.n_first < self.n_tied
+    def __str__(self) -> str:
+        return f"shuffle:{self.n_shuffles}:{self.shuffle}"
 
 
-NOTHING = Strongest(0, 0, 0, 0)
-"""None of the weights."""
-
-
-def strongest_of(layer: Layer, forest: Forest, n_kept: int) -> Strongest:
-    """Give where the so many strongest edges of a layer end.
-
-    Args:
-        layer: its weights.
-        forest: its maximum spanning forest.
-        n_kept: from 0 to the number of edges.
+def parse_null(text: str) -> Null:
+    """Return the null that a text ``shuffle:N`` or ``shuffle:N:WHAT`` names.
 
     Raises:
-        OptionError: if that is outside its range.
+        OptionError: if the text has another form, or N is below 2.
+
+    >>> parse_null("shuffle:20:rows")
+    Null(n_shuffles=20, shuffle=<Shuffle.ROWS: 'rows'>)
     """
-    if not 0 <= n_kept <= forest.n_edges:
-        raise OptionError(
-            f"{n_kept} edges of layer {layer.name!r} are kept; it must be from 0 to the {forest.n_edges} that it has"
-        )
-    if n_kept == 0:
-        return NOTHING
-    codes = layer.magnitudes().reshape(-1)
-    place = codes.size - n_kept
-    codes.partition(place)
-    n_above = int(np.count_nonzero(codes[place:] > codes[place]))
-    n_tied = n_kept - n_above + int(np.count_nonzero(codes[:place] == codes[place]))
-    return Strongest(int(codes[place]), n_above, n_tied, n_kept - n_above)
+    found = re.fullmatch(r"shuffle:([0-9]{1,9})(?::(.+))?", text, re.ASCII)
+    if found is None:
+        raise OptionError(f"the null is {text!r}; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'")
+
+    null = Null(int(found[1]), chosen(Shuffle, found[2] or Shuffle.EDGES))
+    if null.n_shuffles < FEWEST_SHUFFLES:
+        raise OptionError(f"the null is {text!r}; it needs {FEWEST_SHUFFLES} shuffles or more")
+    return null
 
 
-def n_forest_edges_of(layer: Layer, forest: Forest, top: Strongest) -> int:
-    """Count the edges of a layer's forest that are among its strongest weights."""
-    if top.n_first == 0:
-        return 0
-    codes = layer.number_format.magnitudes(layer.codes.reshape(-1)[forest.indices])
-    tied = forest.indices[codes == top.code]
-    n_above = int(np.count_nonzero(codes > top.code))
-    if not top.is_split or len(tied) == 0:
-        return n_above + len(tied)
-    last = np.flatnonzero(layer.magnitudes().reshape(-1) == top.code)[top.n_first - 1]
-    return n_above + int(np.count_nonzero(tied <= last))
+def strongest_weights(layer: Layer, forest: Forest, n_kept: Sequence[int], threads: int) -> list[Keep]:
+    """Return, for each k in ``n_kept``, where the k strongest edges of a layer end, equal ones ordered by index.
+
+    Raises:
+        OptionError: if a k is not from 0 to the number of edges.
+    """
+    for k in n_kept:
+        if not 0 <= k <= forest.n_edges:
+            raise OptionError(
+                f"{k} edges of layer {layer.name!r} are kept; it must be from 0 to the {forest.n_edges} that it has"
+            )
+    graph = replace(layer, parallel=None)  # in the view channel an edge is a pair of channels, not a weight
+    info = LayerInfo(layer.name, layer.name, graph.codes.shape, graph.n_rows, graph.n_columns, graph.number_format)
+    rule = rule_for([info], Method.MAGNITUDE, seed=0)
+    keeps = keep_each([info], {layer.name: forest}, n_kept, rule, InHand(graph, threads))
+    return [keep[layer.name] for keep in keeps]
 
 
 def live_shape(forest: Forest) -> tuple[int, int]:
-    """Give how many rows and how many columns have edges."""
+    """Return the numbers of rows and of columns that have edges."""
     rows, columns = _live(forest)
     return int(np.count_nonzero(rows)), int(np.count_nonzero(columns))
 
 
-def shuffled(layer: Layer, forest: Forest, top: Strongest, shuffle: Shuffle) -> Drawing:
-    """Give what to draw so that its rank is distributed as that of the strongest weights of the shuffled layer.
-
-    Args:
-        layer: its weights.
-        forest: its maximum spanning forest.
-        top: where the strongest weights end.
-        shuffle: what is shuffled.
-    """
+def shuffled(layer: Layer, forest: Forest, strongest: Keep, shuffle: Shuffle, threads: int) -> Drawing:
+    """Return the drawing whose rank is distributed as that of the strongest weights of the shuffled layer."""
     live_rows, live_columns = _live(forest)
     n_rows, n_columns = live_shape(forest)
     most = n_rows + n_columns - 1 if shuffle is Shuffle.BLOCK else len(forest.indices)
+
+    # The places of edges, and the number of them in each row.
     if shuffle is Shuffle.BLOCK or forest.n_edges == n_rows * n_columns:
         flat, n_by_row = None, np.full(n_rows, n_columns)
     else:
         is_edge = layer.edges()[live_rows][:, live_columns]
         flat = np.flatnonzero(is_edge).astype(np.int32 if is_edge.size < 1 << 31 else np.int64)
         n_by_row = np.count_nonzero(is_edge, axis=1)
+
     if shuffle is not Shuffle.ROWS:
-        starts = np.array([0, n_by_row.sum()])
-        tied = Tied(0, top.n_tied, top.n_first) if top.is_split else None
-        wanted = np.array([top.n_above if top.is_split else top.n_above + top.n_first])
-        return Drawing(n_rows, n_columns, flat, starts, wanted, max(most, 0), tied)
-    wanted, tied = _by_row(layer, live_rows, top)
-    used = wanted > 0
+        share, tied = strongest.share, None
+        if share.n_equal < share.n_of_rank:
+            tied = Tied(0, share.n_of_rank, share.n_equal)
+        n_drawn = np.array([share.n_kept - (tied.n_first if tied else 0)])
+        return Drawing(n_rows, n_columns, flat, np.array([0, n_by_row.sum()]), n_drawn, max(most, 0), tied)
+
+    n_drawn, tied = _by_row(layer, live_rows, strongest)
+    is_used = n_drawn > 0
     if tied is not None:
-        used[tied.group] = True
-    if not used.all():  # or the draw would wait for rows that give nothing
-        most = _forest_edges_within(layer, live_rows, used)
-    return Drawing(n_rows, n_columns, flat, np.concatenate([[0], np.cumsum(n_by_row)]), wanted, most, tied)
+        is_used[tied.group] = True
+    if not is_used.all():  # the rank is at most that of the rows drawn from
+        most = _forest_edges_within(layer, np.flatnonzero(live_rows)[is_used], threads)
+    starts = np.concatenate([[0], np.cumsum(n_by_row)])
+    return Drawing(n_rows, n_columns, flat, starts, n_drawn, most, tied)
 
 
-def _by_row(layer: Layer, live_rows: BoolArray, top: Strongest) -> tuple[IndexArray, Tied | None]:
-    """Give how many of the strongest weights each live row has, and what is drawn where equal ones are split."""
-    n_above, n_tied = (counts[live_rows] for counts in _compared_by_row(layer, top.code))
-    if top.n_first == 0:
-        return np.zeros_like(n_above), None
-    before = np.cumsum(n_tied) - n_tied
-    n_first = np.clip(top.n_first - before, 0, n_tied)
-    split = np.flatnonzero((n_first > 0) & (n_first < n_tied))
+def _by_row(layer: Layer, live_rows: BoolArray, strongest: Keep) -> tuple[IndexArray, Tied | None]:
+    """Return how many of the strongest weights each live row has, and the row whose equal weights are split."""
+    share = strongest.share
+    if share.n_kept == 0:
+        return np.zeros(int(np.count_nonzero(live_rows)), np.int64), None
+    code = layer.number_format.code_at_most(share.rank, n_bits=strongest.rule.n_bits)
+    n_above, n_equal = (counts[live_rows] for counts in _compared_by_row(layer, code))
+    if share.n_equal == 0:  # all edges are kept
+        return n_above, None
+
+    before = np.cumsum(n_equal) - n_equal
+    n_first = np.clip(share.n_equal - before, 0, n_equal)
+    split = np.flatnonzero((n_first > 0) & (n_first < n_equal))
     if len(split) == 0:
         return n_above + n_first, None
     row = int(split[0])
-    tied = Tied(row, int(n_tied[row]), int(n_first[row]))
+    tied = Tied(row, int(n_equal[row]), int(n_first[row]))
     n_first[row] = 0
     return n_above + n_first, tied
 
 
 def _compared_by_row(layer: Layer, code: int) -> tuple[IndexArray, IndexArray]:
-    """Count, by row, the weights that are stronger than a code, and those that are as strong."""
-    n_above, n_tied = np.zeros(layer.n_rows, np.int64), np.zeros(layer.n_rows, np.int64)
+    """Count, by row, the weights stronger than a magnitude code, and the weights equal to it."""
+    n_above, n_equal = np.zeros(layer.n_rows, np.int64), np.zeros(layer.n_rows, np.int64)
     step = max(PIECE // layer.n_columns, 1)
     for start in range(0, layer.n_rows, step):
         codes = layer.number_format.magnitudes(layer.codes[start : start + step])
         n_above[start : start + step] = np.count_nonzero(codes > code, axis=1)
-        n_tied[start : start + step] = np.count_nonzero(codes == code, axis=1)
-    return n_above, n_tied
+        n_equal[start : start + step] = np.count_nonzero(codes == code, axis=1)
+    return n_above, n_equal
 
 
-def _forest_edges_within(layer: Layer, live_rows: BoolArray, used: BoolArray) -> int:
-    """Give how many edges a forest of some of the live rows has."""
-    rows = np.flatnonzero(live_rows)[used]
+def _forest_edges_within(layer: Layer, rows: IndexArray, threads: int) -> int:
+    """Count the edges of a spanning forest of some rows."""
     if len(rows) == 0:
         return 0
     part = Layer(layer.name, layer.codes[rows], layer.number_format, layer.origin)
-    return len(spanning_forest(part, threads=1).indices)
+    return len(spanning_forest(part, threads=threads).indices)
 
 
 def _live(forest: Forest) -> tuple[BoolArray, BoolArray]:
-    """Give which rows and which columns have edges: those have one in the forest."""
+    """Return which rows and which columns have edges: those with one in the forest."""
     rows, columns = np.divmod(forest.indices, forest.n_columns)
     live_rows, live_columns = np.zeros(forest.n_rows, np.bool_), np.zeros(forest.n_columns, np.bool_)
     live_rows[rows], live_columns[columns] = True, True

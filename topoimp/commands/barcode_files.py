@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field
 from math import isnan
 from pathlib import Path
 
-from topoimp.chance.betti import expected_betti_curve
-from topoimp.chance.nulls import ExpectedBettiNumbers
+from topoimp.chance.betti import ExpectedBettiNumbers, expected_betti_curve
 from topoimp.choices import BarConvention, Scale, check_seed
 from topoimp.errors import OptionError
 from topoimp.layers.layer import Layer

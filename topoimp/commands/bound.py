@@ -6,19 +6,18 @@ from math import prod
 from pathlib import Path
 
 from topoimp.architectures import parse_architecture
-from topoimp.chance.kept_edges import KeptEdges, exact_densities, kept_edges_of, kept_edges_of_shape
 from topoimp.checkpoint import open_checkpoint
 from topoimp.checkpoint.number_format import F32
 from topoimp.choices import check_seed
 from topoimp.commands.bound_rows import (
     chance_columns,
-    density_rows,
     floor_columns,
     network_floor_columns,
     network_safe_columns,
     safe_columns,
     spatial_columns,
 )
+from topoimp.commands.chance_columns import density_rows, density_rows_of_shape, exact_densities
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.catalogue import LayerInfo, LayerPatterns
@@ -106,18 +105,13 @@ def bound_report(
     n_looks = 2 * len(layers.infos) - 1  # all layers once, and for one order over all again, but for the one that binds
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
 
-    def look(layer: Layer, n_threads: int) -> tuple[LayerBound, list[KeptEdges]]:
+    def look(layer: Layer, n_threads: int) -> tuple[LayerBound, list[Row]]:
         forest = spanning_forest(layer, threads=n_threads)
-        at_densities = (
-            kept_edges_of(layer, layers.by_name[layer.name], forest, densities, seed=seed, threads=n_threads)
-            if densities
-            else []
-        )
+        at_densities = density_rows(layer, forest, densities, seed=seed, threads=n_threads) if densities else []
         return layer_bound(layer, forest, threads=n_threads), at_densities
 
     found = stream.each(look)
     bounds = {name: bound for name, (bound, _) in found.items()}
-    kept = {name: at_densities for name, (_, at_densities) in found.items()}
     rows: list[Row] = [
         {
             **layer_columns(info),
@@ -136,7 +130,7 @@ def bound_report(
         rows=[
             *rows,
             {**network_floor_columns(list(bounds.values()), rate), **network},
-            *(row for name, of_layer in kept.items() for row in density_rows(name, of_layer)),
+            *(row for _, at_densities in found.values() for row in at_densities),
         ],
         left_out=left_out(layers),
     )
@@ -226,11 +220,7 @@ def _shape_report(
         for info, bound, image in zip(infos, bounds, spatial, strict=True)
     ]
     rows = [{column: value for column, value in row.items() if column != "dtype"} for row in rows]
-    kept = {
-        info.name: kept_edges_of_shape(info.n_rows, info.n_columns, options.densities, seed=options.seed)
-        for info in infos
-    }
-    at_densities = [row for name, of_layer in kept.items() for row in density_rows(name, of_layer)]
+    at_densities = [row for info in infos for row in density_rows_of_shape(info, options.densities, seed=options.seed)]
     network = network_floor_columns(bounds, options.rate)
     return Report("bound", {}, {**settings, **options.settings()}, [*rows, network, *at_densities], no_layers or {})
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from topoimp.chance.kept_edges import KeptEdges
 from topoimp.chance.nulls import connectivity_threshold
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerInfo
@@ -96,26 +95,6 @@ def spatial_columns(infos: Sequence[LayerInfo], sizes: Mapping[str, InputSize]) 
             names = ", ".join(info.name for info in infos[:3])
             raise OptionError(f"--input-size: pattern {pattern!r} matches no layer; the first of them are {names}")
     return [_spatial(info, next((sizes[p] for p in sizes if is_meant(info, p)), None)) for info in infos]
-
-
-def density_rows(name: str, kept: Sequence[KeptEdges]) -> list[Row]:
-    """Give a row for each density of a layer."""
-    return [
-        {
-            "level": "density",
-            "layer": name,
-            "density": each.density,
-            "n_kept": each.n_kept,
-            "floor": each.floor,
-            "forest_guaranteed": each.guaranteed,
-            "forest_random": each.random,
-            "forest_iid": each.iid,
-            "forest_kept": each.observed,
-            "random_connected": each.connected,
-            "retention": each.observed / each.floor if each.observed is not None and each.floor else None,
-        }
-        for each in kept
-    ]
 
 
 def _spatial(info: LayerInfo, size: InputSize | None) -> Row:

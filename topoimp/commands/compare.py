@@ -1,15 +1,15 @@
 """What did pruning, or training, do to the topology of a checkpoint, and what would chance have done?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
-from topoimp.chance.excess import ByChance, Null, by_chance, parse_null, together_by_chance
-from topoimp.chance.shuffling import live_shape
+from topoimp.chance.forest_by_chance import added_up_by_chance
+from topoimp.chance.shuffling import Null, live_shape, parse_null
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import Essential, check_seed, chosen
-from topoimp.comparison.comparison import LayerComparison, Other, OtherMask, Simulate, compare_layers, other_checkpoint
+from topoimp.commands.chance_columns import retention_columns, retention_reasons
+from topoimp.comparison.comparison import LayerComparison, Other, OtherMask, compare_layers, other_checkpoint
 from topoimp.comparison.weight_differences import jaccard
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, in_parallel, thread_count
@@ -56,8 +56,9 @@ def comparison_report(
 ) -> Report:
     """Report, layer by layer, what others have of a reference's topology, and what chance alone would have of it.
 
-    Everything is measured at the scale of the reference, so that all of it compares. What chance would keep is given in
-    closed form, and simulated if ``null`` says how; ``topoimp.chance.excess`` says which number is held against which.
+    Everything is measured at the scale of the reference, so that all of it compares. Beside what is kept
+    stands what chance would keep of the reference: in closed form, or simulated where that does not hold
+    (``topoimp.chance.forest_by_chance``), and by the shuffles of ``null``.
 
     Args:
         reference: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
@@ -66,7 +67,7 @@ def comparison_report(
             the mask says what is kept, and its weights what the bars are.
         patterns: which layers; all but embeddings and heads if None.
         null: how the reference is shuffled, as in ``shuffle:20``; not at all if None.
-        seed: of the shuffles, at least 0.
+        seed: of the shuffles and of the other simulations, at least 0.
         essential: what essential bars count as in distances.
         p: of the norm of neural persistences, at least 1.
         threads: how many cores to use; all if None. The result does not depend on it.
@@ -92,9 +93,7 @@ def comparison_report(
     files = [found for other in others for found in files_of(Path(other))]
     selected = select_layers(opened, patterns)
     here = LayerStream(selected, thread_count(threads), counted(on_step, len(selected.infos)))
-    compared = compare_layers(
-        here, [_opened(file, selected) for file in files], simulate=_simulation(null, seed) if null else None
-    )
+    compared = compare_layers(here, [_opened(file, selected) for file in files], null=null, seed=seed)
     is_one = len(files) == 1 and files[0].round is None
     has_rounds = any(file.round is not None for file in files)
     rows: list[Row] = []
@@ -107,7 +106,7 @@ def comparison_report(
         settings={
             **pattern_settings(patterns),
             "null": None if null is None else str(null),
-            "seed": None if null is None else seed,
+            "seed": seed,
             "essential": essential,
             "p": p,
         },
@@ -126,10 +125,6 @@ def _opened(file: OtherFiles, reference: Layers) -> Other:
     return OtherMask(reference, masks_for(reference, opened))
 
 
-def _simulation(null: Null, seed: int) -> Simulate:
-    return lambda layer, forest, n_kept: null.simulated(layer, forest, n_kept, seed)
-
-
 def _inputs(reference: Path, others: Sequence[Path]) -> dict[str, Path]:
     names = ["other"] if len(others) == 1 else [f"other-{number + 1}" for number in range(len(others))]
     return {"reference": Path(reference), **dict(zip(names, map(Path, others), strict=True))}
@@ -140,29 +135,20 @@ def _named(file: OtherFiles, *, has_rounds: bool) -> Row:
     return {"other": file.name, **rounds}
 
 
-@dataclass(frozen=True)
-class _Described:
-    """A layer's row, and what of it is added up over the layers in another way than its columns."""
-
-    row: Row
-    chance: ByChance
-
-
 def _rows(layers: Sequence[LayerComparison], essential: Essential, p: float, threads: int) -> list[Row]:
     """Give the rows about one other."""
     largest = largest_strength(layer.reference for layer in layers)
 
-    def describe(start: int, stop: int) -> list[_Described]:
+    def describe(start: int, stop: int) -> list[Row]:
         return [_described(layer, largest, essential, p) for layer in layers[start:stop]]
 
-    described = [layer for part in in_parallel(describe, len(layers), threads) for layer in part]
-    rows = [layer.row for layer in described]
-    chance = together_by_chance([layer.chance for layer in described])
+    rows = [row for part in in_parallel(describe, len(layers), threads) for row in part]
+    chance = added_up_by_chance([layer.chance for layer in layers])
     n_both = sum(layer.n_both for layer in layers)
     left = together([layer.left for layer in layers])
     columns: dict[str, Cell] = {
         **preservation_columns(left),
-        **chance.columns(),
+        **retention_columns(chance),
         "mask_overlap": jaccard(n_both, left.n_edges, sum(_n_present(layer) for layer in layers)),
         "forest_overlap": jaccard(
             sum(layer.n_forest_shared for layer in layers),
@@ -175,24 +161,17 @@ def _rows(layers: Sequence[LayerComparison], essential: Essential, p: float, thr
         **mean_persistence_columns(rows, suffix=REFERENCE),
     }
     reasons = [f"{row['undefined']} ({row['layer']})" for row in rows if row["undefined"]]
-    undefined = reasons[0] if reasons else _undefined(columns, chance.reasons())
+    undefined = reasons[0] if reasons else _undefined(columns, retention_reasons(chance))
     return [*rows, {"level": "network", **columns, "undefined": undefined}]
 
 
-def _described(layer: LayerComparison, largest: float | None, essential: Essential, p: float) -> _Described:
-    chance = by_chance(
-        layer.reference,
-        layer.info.number_format,
-        n_kept=layer.graph.n_edges,
-        observed=layer.left.n_forest_kept,
-        tied_share=layer.tied_share,
-        null=layer.chance,
-    )
+def _described(layer: LayerComparison, largest: float | None, essential: Essential, p: float) -> Row:
+    chance = layer.chance
     distances, why_not = _distances(layer, largest, essential)
     n_forests = len(layer.reference.indices), len(layer.other.indices)
     columns: dict[str, Cell] = {
         **preservation_columns(layer.left),
-        **chance.columns(),
+        **retention_columns(chance),
         "mask_overlap": jaccard(layer.n_both, layer.left.n_edges, _n_present(layer)),
         "forest_overlap": jaccard(layer.n_forest_shared, *n_forests),
         **_dead(layer.graph, ""),
@@ -200,8 +179,8 @@ def _described(layer: LayerComparison, largest: float | None, essential: Essenti
         **distances,
         **_persistences(layer, largest, p),
     }
-    reasons = {**chance.reasons(), **why_not}
-    return _Described({**layer_columns(layer.info), **columns, "undefined": _undefined(columns, reasons)}, chance)
+    reasons = {**retention_reasons(chance), **why_not}
+    return {**layer_columns(layer.info), **columns, "undefined": _undefined(columns, reasons)}
 
 
 def _n_present(layer: LayerComparison) -> int:

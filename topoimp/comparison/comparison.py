@@ -12,21 +12,21 @@ from typing import Protocol
 import numpy as np
 
 from topoimp.arrays import BoolArray
-from topoimp.chance.simulation import NullDistribution
+from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance
+from topoimp.chance.shuffling import Null
 from topoimp.comparison.weight_differences import agreement_of, n_shared_edges
 from topoimp.errors import CheckpointError, LayerError
 from topoimp.kernels.threads import pieces
 from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.layers.layer import Layer
-from topoimp.layers.sampling import tied_share
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.masks import Masks
 from topoimp.pruning.preservation import Preservation, graph_of_mask, preservation_of, preservation_under_mask
 from topoimp.pruning.rules import Pruner
 from topoimp.topology.forest import Forest, spanning_forest
 
-Simulate = Callable[[Layer, Forest, int], NullDistribution]
-"""Given a layer of the reference, its forest and how many edges are kept, says what chance would keep."""
+ByChance = Callable[[int], ForestByChance]
+"""Returns how much of a layer's forest chance keeps, for the number of edges in the other checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,7 @@ class LayerComparison:
         is_masked: whether the other is the reference under a mask: nothing there has another strength.
         largest_difference: the largest of | |w| - |w'| |; None if it is masked by a mask file.
         is_present: of each edge of the reference's forest, whether the other has it.
-        tied_share: edges of the reference as strong as the weakest of its strongest ones, as many as the other has, as
-            a share of these: where there are many, their order matters.
-        chance: what chance would keep; None if that was not asked for.
+        chance: the forest edges that the other has, and those that as many edges would have by chance.
     """
 
     info: LayerInfo
@@ -57,8 +55,7 @@ class LayerComparison:
     is_masked: bool
     largest_difference: float | None
     is_present: BoolArray
-    tied_share: float = 0.0
-    chance: NullDistribution | None = None
+    chance: ForestByChance
 
     @cached_property
     def n_forest_shared(self) -> int:
@@ -77,7 +74,9 @@ class Other(Protocol):
     def will_need(self, info: LayerInfo) -> None:
         """Have a layer, as the reference knows it, fetched from the disk while something else is done."""
 
-    def compared(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerComparison:
+    def compared(
+        self, info: LayerInfo, layer: Layer, forest: Forest, by_chance: ByChance, threads: int
+    ) -> LayerComparison:
         """Compare one layer of the reference, whose forest is given."""
 
 
@@ -101,7 +100,9 @@ class OtherCheckpoint:
         """Have a layer, as the reference knows it, fetched from the disk while something else is done."""
         self.layers.will_need(self.infos[info.name])
 
-    def compared(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerComparison:
+    def compared(
+        self, info: LayerInfo, layer: Layer, forest: Forest, by_chance: ByChance, threads: int
+    ) -> LayerComparison:
         """Compare one layer of the reference, whose forest is given."""
         there = self.infos[info.name]
         other = self.layers.read(there)
@@ -126,6 +127,7 @@ class OtherCheckpoint:
         if layer.parallel is not None:  # edges are pairs of channels there
             joined = agreement_of(replace(layer, parallel=None), replace(other, parallel=None), threads=threads)
         self.layers.done_with(there)
+        chance = by_chance(graph.n_edges)
         return LayerComparison(
             info=info,
             reference=forest,
@@ -136,6 +138,7 @@ class OtherCheckpoint:
             is_masked=joined.is_masked(left.n_edges),
             largest_difference=joined.largest_difference,
             is_present=is_present,
+            chance=replace(chance, observed=kept.n_forest_kept),
         )
 
 
@@ -154,22 +157,26 @@ class OtherMask:
     def will_need(self, info: LayerInfo) -> None:
         """A mask is small."""
 
-    def compared(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerComparison:
+    def compared(
+        self, info: LayerInfo, layer: Layer, forest: Forest, by_chance: ByChance, threads: int
+    ) -> LayerComparison:
         """Compare one layer of the reference, whose forest is given."""
         self.reference.done_with(info)
         other = self._masked(info, layer, threads)
         left = spanning_forest(other, threads=threads)
         is_present = _presence(forest, other)
+        kept = _preservation(layer, forest, other, left, is_present)
         return LayerComparison(
             info=info,
             reference=forest,
             other=left,
             graph=left,
-            left=_preservation(layer, forest, other, left, is_present),
+            left=kept,
             n_both=left.n_edges,
             is_masked=True,
             largest_difference=None,
             is_present=is_present,
+            chance=replace(by_chance(left.n_edges), observed=kept.n_forest_kept),
         )
 
     def _masked(self, info: LayerInfo, layer: Layer, threads: int) -> Layer:
@@ -208,14 +215,15 @@ def other_checkpoint(reference: Layers, other: Layers, masks: Masks | None = Non
 
 
 def compare_layers(
-    reference: LayerStream, others: Sequence[Other], *, simulate: Simulate | None = None
+    reference: LayerStream, others: Sequence[Other], *, null: Null | None = None, seed: int = 0
 ) -> list[list[LayerComparison]]:
     """Compare the selected layers of a checkpoint with each of some others, in one pass over the reference.
 
     Args:
         reference: the layers of the reference.
         others: what they are compared with; at least one.
-        simulate: says what chance would keep, if that is wanted.
+        null: shuffles of the reference to simulate; none if None.
+        seed: of all simulations, at least 0.
 
     Returns:
         for each other, its layers in the order of the reference.
@@ -230,13 +238,15 @@ def compare_layers(
         info, found = infos[layer.name], []
         others[0].will_need(info)
         forest = spanning_forest(layer, threads=threads)
+
+        def by_chance(n_edges: int) -> ForestByChance:
+            n_kept = [min(n_edges, forest.n_edges)]
+            return forests_by_chance(layer, forest, n_kept, null=null, seed=seed, threads=threads)[0]
+
         for number, other in enumerate(others):
             if number + 1 < len(others):
                 others[number + 1].will_need(info)
-            compared = other.compared(info, layer, forest, threads)
-            n_kept = min(compared.graph.n_edges, forest.n_edges)
-            chance = None if simulate is None else simulate(layer, forest, n_kept)
-            found.append(replace(compared, tied_share=tied_share(layer, n_kept, forest.n_edges), chance=chance))
+            found.append(other.compared(info, layer, forest, by_chance, threads))
         return found
 
     by_layer = reference.each(look)

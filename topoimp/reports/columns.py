@@ -155,7 +155,8 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
         "forest_guaranteed": Column("Forest edges among the n_kept strongest weights, at least, of any layer.", COUNT),
         "forest_random": Column("Forest edges that a random mask of n_kept edges keeps on average.", NUMBER),
         "forest_iid": Column(
-            "Forest edges among the n_kept strongest weights, on average, if magnitudes are independent and alike.",
+            "Forest edges among the n_kept strongest weights, on average, if magnitudes are independent and alike; "
+            "blank where too many edges would be simulated.",
             NUMBER,
         ),
         "forest_kept": Column("Forest edges among the n_kept strongest weights.", COUNT),
@@ -174,8 +175,8 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
             "Smallest retention that the n_kept strongest weights of any layer of this shape can have.", SHARE
         ),
         "retention_iid": Column(
-            "Mean retention of the n_kept strongest weights if magnitudes are independent and alike; blank without a "
-            "closed form.",
+            "Mean retention of the n_kept strongest weights if magnitudes are independent and alike; blank where too "
+            "many edges would be simulated.",
             SHARE,
         ),
         "retention_random": Column("Mean retention of n_kept edges chosen at random.", SHARE),

@@ -1,0 +1,129 @@
+import math
+
+import numpy as np
+import pytest
+from conftest import info_of
+
+from topoimp.chance.forest_by_chance import ForestByChance
+from topoimp.chance.nulls import connectivity_probability
+from topoimp.chance.simulation import NullDistribution
+from topoimp.commands.chance_columns import (
+    density_rows,
+    density_rows_of_shape,
+    exact_densities,
+    retention_columns,
+    retention_reasons,
+)
+from topoimp.errors import OptionError
+from topoimp.layers.layer import as_layer
+from topoimp.topology.forest import spanning_forest
+
+
+def rows(weight, *densities):
+    layer = as_layer(weight)
+    return density_rows(layer, spanning_forest(layer), densities, threads=1)
+
+
+def test_shares_by_hand():
+    null = NullDistribution(30, (4, 6))
+
+    columns = retention_columns(ForestByChance(30, 10, 8, 2, 6.0, 3.0, null))
+
+    assert columns == {
+        "retention_guaranteed": 0.2,
+        "retention_iid": 0.6,
+        "retention_random": 0.3,
+        "retention_null": 0.5,
+        "excess": pytest.approx(0.3),
+        "z_score": pytest.approx(3 / math.sqrt(2)),
+    }
+
+
+def test_without_shuffles_the_excess_is_over_independent_strengths():
+    columns = retention_columns(ForestByChance(30, 10, 8, 2, 6.0, 3.0))
+
+    assert columns["excess"] == pytest.approx(0.2)
+    assert "z_score" not in columns
+    assert "retention_null" not in columns
+
+
+@pytest.mark.parametrize(("observed", "z_score"), [(5, 0.0), (4, None), (6, None)])
+def test_shuffles_that_agree_have_no_infinite_z_score(observed, z_score):
+    chance = ForestByChance(30, 10, observed, 2, 6.0, 3.0, NullDistribution(30, (5, 5, 5)))
+
+    assert retention_columns(chance)["z_score"] == z_score
+    assert list(retention_reasons(chance).values()) == (
+        [] if z_score == 0 else ["all shuffles have the same number, and the other has another"]
+    )
+
+
+def test_an_unknown_number_has_its_reason():
+    chance = ForestByChance(30, 10, 8, 2, None, 3.0, reason="too large")
+
+    assert retention_columns(chance)["retention_iid"] is None
+    assert retention_reasons(chance) == {"retention_iid": "too large", "excess": "too large"}
+
+
+def test_a_layer_of_zeros_has_no_shares():
+    chance = ForestByChance(0, 0, 0, 0, 0.0, 0.0)
+
+    assert set(retention_columns(chance).values()) == {None}
+    assert set(retention_reasons(chance).values()) == {"the reference has no edges"}
+
+
+def test_stored_zeros_are_never_kept():
+    (row,) = rows(np.diag([3.0, 2.0, 1.0]), 0.9)
+
+    assert (row["n_kept"], row["forest_kept"], row["forest_random"]) == (3, 3, 3.0)
+
+
+def test_a_layer_without_structure_keeps_the_number_of_edges_that_chance_does():
+    (row,) = rows(np.random.default_rng(0).normal(size=(200, 300)), 0.01)
+
+    counts = (row["n_kept"], row["floor"], row["forest_guaranteed"], row["forest_random"])
+    assert counts == (600, 499, 48, pytest.approx(4.99))
+    assert row["forest_kept"] == pytest.approx(row["forest_iid"], rel=0.05)
+
+
+def test_a_density_of_a_layer_too_large_to_simulate_says_why_a_number_is_missing(monkeypatch):
+    monkeypatch.setattr("topoimp.chance.forest_by_chance.LARGEST_SIMULATED", 3)
+
+    (row,) = rows(np.arange(1.0, 7).reshape(2, 3), 0.5)
+
+    assert row["forest_iid"] is None
+    assert row["undefined"] == (
+        "no forest_iid: fewer than 9 rows or columns have edges, and too many edges to be simulated"
+    )
+
+
+def test_a_shape_has_the_rows_of_a_layer_of_that_shape_but_for_what_weights_say():
+    layer = as_layer(np.random.default_rng(0).normal(size=(20, 30)))
+    densities = [0.0, 0.1, 1.0]
+
+    alone = density_rows_of_shape(info_of(layer), densities)
+
+    columns = ("density", "n_kept", "floor", "forest_guaranteed", "forest_random", "forest_iid", "random_connected")
+    weighed = density_rows(layer, spanning_forest(layer), densities, threads=1)
+    assert [[row[name] for name in columns] for row in alone] == [[row[name] for name in columns] for row in weighed]
+    assert {(row["forest_kept"], row["retention"]) for row in alone} == {(None, None)}
+
+
+@pytest.mark.parametrize("density", [-0.1, 1.1, float("nan")])
+def test_a_density_outside_0_to_1_is_refused(density):
+    with pytest.raises(OptionError, match=f"a density is {density}; it must be at least 0 and at most 1"):
+        exact_densities([0.5, density])
+
+
+def test_a_random_mask_is_connected_as_likely_as_the_live_block_is():
+    weight = np.random.default_rng(0).normal(size=(5, 7))
+    weight[1], weight[:, 2] = 0, 0
+
+    (row,) = rows(weight, 0.5)
+
+    assert row["n_kept"] == 18
+    assert row["random_connected"] == connectivity_probability(4, 6, 18 / 24)
+
+
+def test_of_a_layer_with_other_zeros_the_probability_is_unknown():
+    assert rows(np.array([[1.0, 2.0], [3.0, 0.0]]), 0.5)[0]["random_connected"] is None
+    assert rows(np.zeros((2, 3)), 0.5)[0]["random_connected"] is None

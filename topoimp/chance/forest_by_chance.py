@@ -1,0 +1,257 @@
+"""The one rule for chance: how many edges of a layer's forest its k strongest weights keep if weights had no structure.
+
+``closed_form_decision`` decides whether the closed form of independent strengths holds, and every command asks it:
+
+- *Zeros.* Dead rows and columns are left out. Of the other weights at most one in a thousand may be zero.
+- *Short sides.* At least ``LEAST_SIDE`` rows and as many columns have edges.
+- *Ties.* Equal strengths are kept by index, so if the k-th strongest weight has equals on both sides of the cut, the
+  kept ones lie in the layer's first rows. At most half as many weights as are kept may be as strong as the k-th. The
+  type does not matter: weights of 8 bits are judged by their ties, as all weights are.
+
+*Measured* against shuffles under the same rule for ties (shapes from 9 x 18 to 1000 x 1000, densities from 0.4 to 4
+edges per vertex, every split of the equal weights): up to half, the closed form was off by at most 0.7 % of the forest
+or half an edge, as without ties; beyond, by up to 47 % of the forest.
+
+Where the closed form does not hold, the number is the mean of shuffles (``shuffling``), except in a layer of more than
+``LARGEST_SIMULATED`` edges that has zeros or a short side: there it is unknown, and the record says why.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from topoimp.chance.nulls import (
+    LEAST_SIDE,
+    expected_forest_edges_iid,
+    expected_forest_edges_random,
+    guaranteed_forest_edges,
+)
+from topoimp.chance.shuffling import Null, live_shape, shuffled, strongest_weights
+from topoimp.chance.simulation import (
+    N_SIMULATIONS,
+    NullDistribution,
+    added_up,
+    simulated_forest_edges_iid,
+    simulated_ranks,
+)
+from topoimp.choices import Shuffle
+from topoimp.kernels.threads import thread_count
+from topoimp.layers.layer import Layer
+from topoimp.pruning.rules import Keep
+from topoimp.pruning.selection import Share
+from topoimp.topology.forest import Forest, spanning_forest
+
+FEW_ZEROS = 0.001
+"""Largest share of zeros, beside dead rows and columns, under which the closed form holds wherever they are."""
+
+MANY_TIES = 0.5
+"""Largest number of weights as strong as the k-th, as a share of k, under which the closed form holds."""
+
+LARGEST_SIMULATED = 4_000_000
+"""Edges up to which a layer with zeros or a short side is simulated: its edges are listed, or put in random order."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether the closed form of independent strengths holds, and what replaces it.
+
+    Args:
+        reason: why it does not hold; None if it holds.
+        is_simulated: whether shuffles are simulated instead; if not, the number is unknown.
+    """
+
+    reason: str | None = None
+    is_simulated: bool = False
+
+
+def closed_form_decision(live: tuple[int, int], n_edges: int, share: Share | None = None) -> Decision:
+    """Decide whether the closed form of independent strengths holds for the strongest weights of a layer.
+
+    Args:
+        live: rows and columns that have edges.
+        n_edges: edges of the layer.
+        share: where its strongest weights end; None if no equal weights are split, as at a level of a Betti curve.
+    """
+    n_rows, n_columns = live
+    is_large = n_edges > LARGEST_SIMULATED
+    if n_edges < (1 - FEW_ZEROS) * n_rows * n_columns:
+        reason = "the layer has zeros beside dead rows and columns"
+    elif min(live) < LEAST_SIDE:
+        reason = f"fewer than {LEAST_SIDE} rows or columns have edges"
+    elif share is not None and share.n_equal < share.n_of_rank and share.n_of_rank > MANY_TIES * share.n_kept:
+        return Decision("too many weights are as strong as the weakest that is kept", is_simulated=True)
+    else:
+        return Decision()
+    return Decision(f"{reason}, and too many edges to be simulated" if is_large else reason, not is_large)
+
+
+@dataclass(frozen=True)
+class ForestByChance:
+    """How many edges of a layer's forest are kept, and how many chance alone would keep.
+
+    Args:
+        n_kept: weights kept.
+        floor: edges of the forest.
+        observed: forest edges kept; None if the weights are not known.
+        guaranteed: fewest forest edges among the ``n_kept`` strongest weights of any layer with as many live rows and
+            columns.
+        iid: mean number of them if strengths are independent and alike; simulated where ``reason`` is given. None
+            where it is unknown.
+        random: mean number of forest edges among ``n_kept`` random edges.
+        null: their numbers in shuffled layers; None if there was no ``Null``.
+        reason: why ``iid`` is not the closed form; None if it is.
+    """
+
+    n_kept: int
+    floor: int
+    observed: int | None
+    guaranteed: int
+    iid: float | None
+    random: float
+    null: NullDistribution | None = None
+    reason: str | None = None
+
+
+def forests_by_chance(
+    layer: Layer,
+    forest: Forest,
+    n_kept: Sequence[int],
+    *,
+    null: Null | None = None,
+    n_simulations: int = N_SIMULATIONS,
+    seed: int = 0,
+    threads: int,
+) -> list[ForestByChance]:
+    """Return, for each number of kept edges, how much of its forest a layer keeps, beside chance.
+
+    Args:
+        layer: of any type.
+        forest: its maximum spanning forest.
+        n_kept: each from 0 to the number of edges.
+        null: shuffles to simulate whether or not the closed form holds.
+        n_simulations: shuffles that replace the closed form; at least 1.
+        seed: of all shuffles; at least 0.
+        threads: cores to use. The result does not depend on it.
+
+    Raises:
+        OptionError: if a number is out of range.
+    """
+    live, floor = live_shape(forest), len(forest.indices)
+
+    def simulated(strongest: Keep, shuffle: Shuffle, n_shuffles: int) -> NullDistribution:
+        drawing = shuffled(layer, forest, strongest, shuffle, threads)
+        return simulated_ranks(drawing, strongest.n_kept, layer.name, n_simulations=n_shuffles, seed=seed)
+
+    def by_chance(strongest: Keep) -> ForestByChance:
+        k, reason = strongest.n_kept, None
+        iid: float | None = float(min(k, floor))  # without edges, or with all of them
+        if 0 < k < forest.n_edges:
+            decision = closed_form_decision(live, forest.n_edges, strongest.share)
+            iid, reason = None, decision.reason
+            if decision.is_simulated:
+                iid = simulated(strongest, Shuffle.EDGES, n_simulations).mean
+            elif reason is None:
+                iid = closed_form(live, floor, k)
+        return ForestByChance(
+            n_kept=k,
+            floor=floor,
+            observed=strongest.n_kept_of(forest, replace(layer, parallel=None), threads),
+            guaranteed=guaranteed_forest_edges(*live, k) if k else 0,
+            iid=iid,
+            random=expected_forest_edges_random(forest.n_edges, floor, k).mean,
+            null=None if null is None else simulated(strongest, null.shuffle, null.n_shuffles),
+            reason=reason,
+        )
+
+    return [by_chance(strongest) for strongest in strongest_weights(layer, forest, n_kept, threads)]
+
+
+def forest_edges_by_chance(
+    layer: Layer,
+    n_kept: int,
+    *,
+    forest: Forest | None = None,
+    n_simulations: int = N_SIMULATIONS,
+    seed: int = 0,
+    threads: int | None = None,
+) -> ForestByChance:
+    """Return how many edges of its forest the strongest weights of a layer keep, beside what chance would keep.
+
+    Args:
+        layer: of any type.
+        n_kept: edges kept, from 0 to the number of edges.
+        forest: the layer's maximum spanning forest; found if None.
+        n_simulations: shuffles where the closed form does not hold; at least 1.
+        seed: of the shuffles; at least 0.
+        threads: cores to use; all if None. The result does not depend on it.
+
+    Raises:
+        OptionError: if a number is out of range.
+        LayerError: if a weight is NaN or infinite.
+
+    >>> import numpy as np
+    >>> from topoimp.layers.layer import as_layer
+    >>> found = forest_edges_by_chance(as_layer(np.diag([3.0, 2.0, 1.0]) + 0.5), 5)
+    >>> found.floor, found.observed, found.guaranteed
+    (5, 5, 4)
+    """
+    threads = thread_count(threads)
+    forest = spanning_forest(layer, threads=threads) if forest is None else forest
+    (found,) = forests_by_chance(layer, forest, [n_kept], n_simulations=n_simulations, seed=seed, threads=threads)
+    return found
+
+
+def shape_by_chance(n_rows: int, n_columns: int, n_kept: int, *, seed: int = 0) -> ForestByChance:
+    """Return the same for a layer of which only the shape is known, all of its weights being edges and different.
+
+    Args:
+        n_rows: at least 1.
+        n_columns: at least 1.
+        n_kept: from 0 to n_rows * n_columns.
+        seed: of the simulations, where a side is short; at least 0.
+
+    Raises:
+        OptionError: if a number is out of range.
+    """
+    n_edges, floor = n_rows * n_columns, n_rows + n_columns - 1
+    decision = closed_form_decision((n_rows, n_columns), n_edges)
+    iid = None
+    if decision.is_simulated:
+        iid = simulated_forest_edges_iid(n_rows, n_columns, n_kept, seed=seed).mean
+    elif decision.reason is None:
+        iid = closed_form((n_rows, n_columns), floor, n_kept)
+    return ForestByChance(
+        n_kept=n_kept,
+        floor=floor,
+        observed=None,
+        guaranteed=guaranteed_forest_edges(n_rows, n_columns, n_kept),
+        iid=iid,
+        random=expected_forest_edges_random(n_edges, floor, n_kept).mean,
+        reason=decision.reason,
+    )
+
+
+def added_up_by_chance(layers: Sequence[ForestByChance]) -> ForestByChance:
+    """Return the sums over several layers; a sum is None if a layer lacks the number."""
+    observed = [layer.observed for layer in layers if layer.observed is not None]
+    iid = [layer.iid for layer in layers if layer.iid is not None]
+    unknown = [layer for layer in layers if layer.iid is None]
+    nulls = [layer.null for layer in layers if layer.null is not None]
+
+    return ForestByChance(
+        n_kept=sum(layer.n_kept for layer in layers),
+        floor=sum(layer.floor for layer in layers),
+        observed=sum(observed) if len(observed) == len(layers) else None,
+        guaranteed=sum(layer.guaranteed for layer in layers),
+        iid=sum(iid) if len(iid) == len(layers) else None,
+        random=sum(layer.random for layer in layers),
+        null=added_up(nulls) if nulls else None,
+        reason=next((layer.reason for layer in unknown or layers if layer.reason), None),
+    )
+
+
+def closed_form(live: tuple[int, int], floor: int, n_kept: int) -> float:
+    """Return the closed form, at most the floor: a few zeros can leave a component more."""
+    iid = expected_forest_edges_iid(*live, n_kept)
+    if iid is None:
+        raise ValueError(f"{live} has no closed form")
+    return min(iid, float(floor))

@@ -1,0 +1,102 @@
+"""The columns of chance: shares of a forest in ``compare``, and numbers of its edges in ``bound --densities``."""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import isfinite, prod
+
+from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance, shape_by_chance
+from topoimp.chance.nulls import connectivity_probability
+from topoimp.chance.shuffling import live_shape
+from topoimp.errors import OptionError
+from topoimp.layers.catalogue import LayerInfo
+from topoimp.layers.layer import Layer
+from topoimp.pruning.bounds import round_half_up
+from topoimp.reports.columns import Row
+from topoimp.topology.forest import Forest
+
+
+def retention_columns(chance: ForestByChance) -> Row:
+    """Return the columns of ``compare`` that hold what is kept against chance: shares of the forest."""
+    floor, observed = chance.floor, chance.observed or 0
+
+    def share(number: float | None) -> float | None:
+        return None if number is None or floor == 0 else number / floor
+
+    columns: Row = {
+        "retention_guaranteed": share(chance.guaranteed),
+        "retention_iid": share(chance.iid),
+        "retention_random": share(chance.random),
+    }
+    if chance.null is None:
+        return {**columns, "excess": None if chance.iid is None else share(observed - chance.iid)}
+
+    z_score = chance.null.z_score(observed) if floor else None
+    return {
+        **columns,
+        "retention_null": share(chance.null.mean),
+        "excess": share(chance.null.excess(observed)),
+        "z_score": z_score if z_score is not None and isfinite(z_score) else None,
+    }
+
+
+def retention_reasons(chance: ForestByChance) -> Mapping[str, str]:
+    """Return the reason for each of these columns that is undefined."""
+    missing = [name for name, value in retention_columns(chance).items() if value is None]
+    if chance.floor == 0:
+        return dict.fromkeys(missing, "the reference has no edges")
+    same = "all shuffles have the same number, and the other has another"
+    return {name: same if name == "z_score" else chance.reason or "" for name in missing}
+
+
+def exact_densities(densities: Sequence[float]) -> list[Fraction]:
+    """Return densities as the decimal fractions that they are written as.
+
+    Raises:
+        OptionError: if a density is not in [0, 1].
+    """
+    for density in densities:
+        if not 0 <= density <= 1:
+            raise OptionError(f"a density is {density}; it must be at least 0 and at most 1")
+    return [Fraction(str(density)) for density in densities]
+
+
+def density_rows(layer: Layer, forest: Forest, densities: Sequence[float], *, seed: int = 0, threads: int) -> list[Row]:
+    """Return a row for each density of a layer in the view ``matrix``; stored zeros are never kept.
+
+    Raises:
+        OptionError: if a density is out of range.
+    """
+    n_kept = [min(round_half_up(share * layer.n_weights), forest.n_edges) for share in exact_densities(densities)]
+    live = live_shape(forest)
+    is_dense = 0 < forest.n_edges == prod(live)
+
+    found = forests_by_chance(layer, forest, n_kept, seed=seed, threads=threads)
+    connected = [connectivity_probability(*live, k / forest.n_edges) if is_dense else None for k in n_kept]
+    return [_density_row(layer.name, *each) for each in zip(densities, found, connected, strict=True)]
+
+
+def density_rows_of_shape(info: LayerInfo, densities: Sequence[float], *, seed: int = 0) -> list[Row]:
+    """Return the same rows for a layer of which only the shape is known, all of its weights being edges."""
+    n_rows, n_columns, n_edges = info.n_rows, info.n_columns, info.n_rows * info.n_columns
+    n_kept = [round_half_up(share * n_edges) for share in exact_densities(densities)]
+
+    found = [shape_by_chance(n_rows, n_columns, k, seed=seed) for k in n_kept]
+    connected = [connectivity_probability(n_rows, n_columns, k / n_edges) for k in n_kept]
+    return [_density_row(info.name, *each) for each in zip(densities, found, connected, strict=True)]
+
+
+def _density_row(name: str, density: float, found: ForestByChance, connected: float | None) -> Row:
+    row: Row = {
+        "level": "density",
+        "layer": name,
+        "density": density,
+        "n_kept": found.n_kept,
+        "floor": found.floor,
+        "forest_guaranteed": found.guaranteed,
+        "forest_random": found.random,
+        "forest_iid": found.iid,
+        "forest_kept": found.observed,
+        "random_connected": connected,
+        "retention": found.observed / found.floor if found.observed is not None and found.floor else None,
+    }
+    return row if found.iid is not None else {**row, "undefined": f"no forest_iid: {found.reason}"}
