@@ -20,26 +20,3 @@ def sampled_magnitudes(layer: Layer) -> CodeArray:
         codes = codes[(starts[:, None] + np.arange(RUN)).reshape(-1)]
     magnitudes = layer.number_format.magnitudes(codes)
     return np.sort(magnitudes.astype(np.promote_types(magnitudes.dtype, np.uint32)))
-
-
-def tied_share(layer: Layer, n_kept: int, n_edges: int) -> float:
-    """Estimate the number of edges that equal the weakest of the ``n_kept`` strongest, as a share of ``n_kept``.
-
-    Exact for layers of up to 32,768 weights; for larger ones a share among at least ten weights of the sample.
-
-    Args:
-        layer: the layer.
-        n_kept: from 0 to ``n_edges``.
-        n_edges: number of edges of the layer.
-
-    Returns:
-        0 if no edge or every edge is kept: the order of equal strengths does not matter then.
-    """
-    if n_kept in (0, n_edges):
-        return 0.0
-    sample = sampled_magnitudes(layer)
-    is_whole = len(sample) == layer.codes.size
-    n_strongest = n_kept if is_whole else max(round(n_kept / layer.codes.size * len(sample)), 10)
-    weakest = max(int(sample[-n_strongest]), 1)
-    n_tied = np.searchsorted(sample, weakest, side="right") - np.searchsorted(sample, weakest)
-    return int(n_tied) / n_strongest
