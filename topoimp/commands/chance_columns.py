@@ -1,4 +1,4 @@
-"""The columns of chance: shares of a forest in ``compare``, and numbers of its edges in ``bound --densities``."""
+"""The columns of chance: shares of a forest when comparing, numbers of its edges at densities when bounding."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
