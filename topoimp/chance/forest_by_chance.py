@@ -34,7 +34,6 @@ from topoimp.chance.simulation import (
     simulated_ranks,
 )
 from topoimp.choices import Shuffle
-from topoimp.kernels.threads import thread_count
 from topoimp.layers.layer import Layer
 from topoimp.pruning.rules import Keep
 from topoimp.pruning.selection import Share
@@ -172,7 +171,7 @@ def forest_edges_by_chance(
     forest: Forest | None = None,
     n_simulations: int = N_SIMULATIONS,
     seed: int = 0,
-    threads: int | None = None,
+    threads: int = 1,
 ) -> ForestByChance:
     """Return how many edges of its forest the strongest weights of a layer keep, beside what chance would keep.
 
@@ -182,7 +181,7 @@ def forest_edges_by_chance(
         forest: the layer's maximum spanning forest; found if None.
         n_simulations: shuffles where the closed form does not hold; at least 1.
         seed: of the shuffles; at least 0.
-        threads: cores to use; all if None. The result does not depend on it.
+        threads: number of cores to use. The result does not depend on it.
 
     Raises:
         OptionError: if a number is out of range.
@@ -194,7 +193,6 @@ def forest_edges_by_chance(
     >>> found.floor, found.observed, found.guaranteed
     (5, 5, 4)
     """
-    threads = thread_count(threads)
     forest = spanning_forest(layer, threads=threads) if forest is None else forest
     (found,) = forests_by_chance(layer, forest, [n_kept], n_simulations=n_simulations, seed=seed, threads=threads)
     return found

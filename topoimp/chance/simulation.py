@@ -11,7 +11,6 @@ from topoimp.chance.nulls import guaranteed_forest_edges
 from topoimp.chance.shuffling import shuffled, strongest_weights
 from topoimp.choices import Shuffle, chosen
 from topoimp.errors import OptionError
-from topoimp.kernels.threads import thread_count
 from topoimp.layers.layer import Layer
 from topoimp.topology.forest import Forest, spanning_forest
 
@@ -89,7 +88,7 @@ def shuffled_forest_edges(
     shuffle: Shuffle | str = Shuffle.EDGES,
     n_simulations: int = N_SIMULATIONS,
     seed: int = 0,
-    threads: int | None = None,
+    threads: int = 1,
 ) -> NullDistribution:
     """Simulate how many forest edges the strongest weights of a layer keep when the layer is shuffled.
 
@@ -105,7 +104,7 @@ def shuffled_forest_edges(
         n_simulations: at least 1.
         seed: at least 0; together with the layer's name it chooses the shuffles. More simulations of one seed begin
             with the numbers of fewer.
-        threads: cores to use; all if None. The result does not depend on it.
+        threads: number of cores to use. The result does not depend on it.
 
     Raises:
         OptionError: if a number is out of range, or there is no such shuffle.
@@ -115,7 +114,7 @@ def shuffled_forest_edges(
     >>> shuffled_forest_edges(as_layer(np.array([[3.0, 1.0], [2.0, 0.5]])), 4, n_simulations=3)
     NullDistribution(n_kept=4, counts=(3, 3, 3))
     """
-    shuffle, threads = chosen(Shuffle, shuffle), thread_count(threads)
+    shuffle = chosen(Shuffle, shuffle)
     forest = spanning_forest(layer, threads=threads) if forest is None else forest
     (strongest,) = strongest_weights(layer, forest, [n_kept], threads)
     drawing = shuffled(layer, forest, strongest, shuffle, threads)
