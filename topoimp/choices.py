@@ -1,4 +1,4 @@
-"""The words that users choose by; nothing heavy is imported here, so that help and completion start at once."""
+"""The words that users choose from. Imports nothing heavy, so that help and completion start at once."""
 
 import re
 from enum import StrEnum
@@ -9,20 +9,20 @@ from topoimp.errors import OptionError
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
-def chosen(kind: type[Choice], word: Choice | str) -> Choice:
-    """Give the member of a choice that a word names; members name themselves.
+def chosen(choice: type[Choice], word: Choice | str) -> Choice:
+    """Return the member of a choice that a word names; a member names itself.
 
     Raises:
-        OptionError: if there is no such member.
+        OptionError: if the word names no member.
 
     >>> chosen(Method, "random")
     <Method.RANDOM: 'random'>
     """
     try:
-        return kind(word)
+        return choice(word)
     except ValueError as error:
-        name = re.sub("(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()  # two words of two
-        raise OptionError(f"there is no {name} {str(word)!r}; known are {', '.join(kind)}") from error
+        name = re.sub("(?<=[a-z])(?=[A-Z])", " ", choice.__name__).lower()  # two words of two
+        raise OptionError(f"there is no {name} {str(word)!r}; known are {', '.join(choice)}") from error
 
 
 def check_seed(seed: int, *, n_bits: int | None = None) -> None:
@@ -37,7 +37,7 @@ def check_seed(seed: int, *, n_bits: int | None = None) -> None:
 
 
 class Method(StrEnum):
-    """What decides which weights pruning keeps."""
+    """Rule that decides which weights pruning keeps."""
 
     TOPOLOGICAL = "topological"
     MAGNITUDE = "magnitude"
@@ -45,14 +45,14 @@ class Method(StrEnum):
 
 
 class Scope(StrEnum):
-    """Whether each layer has a target of its own or all share one."""
+    """Reach of a pruning target: one layer, or all layers together."""
 
     LAYER = "layer"
     GLOBAL = "global"
 
 
 class View(StrEnum):
-    """How a tensor with more than two axes is read: as the matrix product that it is, or channel by channel."""
+    """Reading of a tensor with more than two axes: as the matrix product that it computes, or channel by channel."""
 
     MATRIX = "matrix"
     CHANNEL = "channel"
@@ -67,7 +67,7 @@ class NeuralPersistence(StrEnum):
 
 
 class Scale(StrEnum):
-    """What strengths are divided by: the largest of all layers looked at, the layer's own largest, or nothing."""
+    """Divisor of strengths: the largest strength of the selected layers, that of the layer, or none."""
 
     NETWORK = "network"
     LAYER = "layer"
@@ -75,21 +75,21 @@ class Scale(StrEnum):
 
 
 class BarConvention(StrEnum):
-    """How bars are written: from the level of birth down to that of death, or with signs turned, as GUDHI has them."""
+    """Form of a bar: from its birth down to its death, or with both signs reversed, as in GUDHI."""
 
     SUPERLEVEL = "superlevel"
     GUDHI = "gudhi"
 
 
 class Optimizer(StrEnum):
-    """What training steps with."""
+    """Optimizer of training."""
 
     ADAM = "adam"
     SGD = "sgd"
 
 
 class Schedules(StrEnum):
-    """How the learning rate goes on: as it is, down to a tenth at some steps, or down to 0 along a cosine."""
+    """Course of the learning rate: constant, down to a tenth at some steps, or down to 0 along a cosine."""
 
     CONSTANT = "constant"
     STEPS = "steps"
@@ -97,7 +97,7 @@ class Schedules(StrEnum):
 
 
 class Recipes(StrEnum):
-    """Which recipe a network is trained by: that of the data, the published one, or that in fewer epochs."""
+    """Training recipe of a network: that of the data, the published one, or the published one in fewer epochs."""
 
     DEFAULT = "default"
     CANONICAL = "canonical"
@@ -105,14 +105,14 @@ class Recipes(StrEnum):
 
 
 class Essential(StrEnum):
-    """What an essential bar counts as in a distance: one that dies at strength 0, or one that never dies."""
+    """End of an essential bar in a distance: it dies at strength 0, or it never dies."""
 
     DIES_AT_ZERO = "dies-at-zero"
     NEVER_DIES = "never-dies"
 
 
 class Data(StrEnum):
-    """The data sets that are known by name."""
+    """The data sets that have names."""
 
     DIGITS = "digits"
     MNIST = "mnist"
@@ -121,7 +121,7 @@ class Data(StrEnum):
 
 
 class Shuffle(StrEnum):
-    """What is shuffled: strengths over a layer's edges, with zeros over its live block, or over each row's edges."""
+    """Shuffle of strengths: over a layer's edges, with the zeros over its live block, or over each row's edges."""
 
     EDGES = "edges"
     BLOCK = "block"

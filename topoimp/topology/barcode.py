@@ -1,7 +1,7 @@
 """The zeroth-order barcode of a layer, and its summaries.
 
-In the superlevel filtration of |w| all vertices are there first and edges enter strongest first. Every edge of the
-maximum spanning forest joins two components and ends one bar; each component leaves one essential bar. A bar that dies
+The superlevel filtration of |w| starts with all vertices; edges enter strongest first. Every edge of the maximum
+spanning forest joins two components and ends one bar; each component leaves one essential bar. A bar that dies
 at strength d has persistence 1 - d / scale, an essential bar 1 (its death counts as 0). A stored zero is an absent
 edge. Bars of length zero (the strongest edge) are kept.
 """
@@ -24,8 +24,8 @@ class Barcode:
     """All bars of a layer, all born at the same level.
 
     Args:
-        deaths: strengths at which finite bars end, descending, shape (n,); nothing divided.
-        n_essential: bars that never die, one per component.
+        deaths: strengths at which finite bars end, descending, shape (n,), not divided by a scale.
+        n_essential: number of bars that never die, one per component.
     """
 
     deaths: FloatArray
@@ -33,24 +33,24 @@ class Barcode:
 
     @property
     def n_vertices(self) -> int:
-        """Bars in all: each vertex is born once."""
+        """Number of bars: one per vertex."""
         return len(self.deaths) + self.n_essential
 
     def equals(self, other: "Barcode") -> bool:
-        """Whether both have exactly the same bars; equal strengths are interchangeable."""
+        """Whether both have the same bars, exactly; equal strengths are interchangeable."""
         return self.n_essential == other.n_essential and np.array_equal(self.deaths, other.deaths)
 
     def persistences(self, scale: float) -> FloatArray:
-        """Give every bar's persistence: finite bars 1 - death / scale, ascending, then 1 for each essential bar.
+        """Return every bar's persistence: finite bars 1 - death / scale, ascending, then 1 for each essential bar.
 
         Args:
-            scale: what strengths are divided by, above 0; not used without finite bars. Below the largest strength
-                (another checkpoint's scale), persistences are negative.
+            scale: divisor of strengths, above 0; unused without finite bars. At a scale below the largest strength
+                (of another checkpoint), some persistences are negative.
 
         Returns:
             shape (n_vertices,), no unit.
         """
-        with np.errstate(over="ignore"):  # at a foreign scale, far below: infinite, and said to be by who asks
+        with np.errstate(over="ignore"):  # at the far smaller scale of another checkpoint; callers check
             finite = 1 - self.deaths / scale if len(self.deaths) else self.deaths
         return np.concatenate([finite, np.ones(self.n_essential)])
 
@@ -62,35 +62,35 @@ def largest_strength(forests: Iterable[Forest]) -> float | None:
 
 @dataclass(frozen=True)
 class Unit:
-    """What the strengths of a layer are measured in: a level is a strength divided by the scale.
+    """Unit of the levels of a layer: a level is a strength divided by the scale.
 
     Args:
         birth: level at which every bar is born.
-        divisor: the scale, above 0; None where there is none, as no layer has an edge.
+        divisor: the scale, above 0; None if no layer has an edge.
     """
 
     birth: float
     divisor: float | None
 
     def levels(self, strengths: FloatArray) -> FloatArray:
-        """Give the levels at which edges of some strengths enter."""
+        """Return the levels at which edges of these strengths enter."""
         return strengths if self.divisor is None else strengths / self.divisor
 
     def persistences(self, barcode: Barcode) -> FloatArray:
-        """Give every bar's persistence: finite bars birth - death, ascending, then birth for each essential bar."""
+        """Return every bar's persistence: finite bars birth - death, ascending, then birth for each essential bar."""
         return np.concatenate([self.birth - self.levels(barcode.deaths), np.full(barcode.n_essential, self.birth)])
 
 
 def unit_of(scale: Scale, *, network_largest: float | None, layer_largest: float | None) -> Unit:
-    """Give the unit that a scale means in one layer.
+    """Return the unit of one layer at a scale.
 
-    With the scale ``none`` nothing is divided, and bars are born at the largest strength of all layers looked at: at 0
-    if none has an edge. Otherwise they are born at 1.
+    Bars are born at 1. At the scale ``none`` strengths stay as they are, and bars are born at the network's largest
+    strength, or at 0 without edges.
 
     Args:
-        scale: what strengths are divided by.
-        network_largest: the largest strength of all layers looked at; None without edges.
-        layer_largest: that of the layer.
+        scale: divisor of strengths.
+        network_largest: largest strength of all selected layers; None without edges.
+        layer_largest: largest strength of the layer; None without edges.
     """
     if scale is Scale.NONE:
         return Unit(network_largest or 0.0, 1.0)
@@ -98,42 +98,46 @@ def unit_of(scale: Scale, *, network_largest: float | None, layer_largest: float
 
 
 def scale_of_convention(convention: NeuralPersistence) -> Scale:
-    """Give the scale that belongs to a convention."""
+    """Return the scale of a convention of neural persistence."""
     return Scale.LAYER if convention is NeuralPersistence.BALWANI else Scale.NETWORK
 
 
 def barcode_of(layer: Layer, *, threads: int = 1) -> Barcode:
-    """Return the barcode of a layer, found by so many threads."""
+    """Return the barcode of a layer, computed by ``threads`` threads.
+
+    >>> from topoimp.layers.layer import as_layer
+    >>> barcode_of(as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))).deaths
+    array([3., 2., 1.])
+    """
     return barcode_of_forest(spanning_forest(layer, threads=threads))
 
 
 def barcode_of_forest(forest: Forest) -> Barcode:
-    """Give the barcode whose generators are the edges of a maximum spanning forest."""
+    """Return the barcode whose generators are the edges of a maximum spanning forest."""
     return Barcode(forest.strengths, forest.n_components)
 
 
 def neural_persistence(
     barcode: Barcode, convention: NeuralPersistence | str, *, scale: float | None, p: float = 2.0
 ) -> float | None:
-    """Give the p-norm of the persistences of a layer, normalised for its size.
+    """Return the p-norm of the persistences of a layer, normalised for its size.
 
     ``rieck`` counts every essential bar and divides by (V - 1)^(1/p), V vertices: at most (V / (V - 1))^(1/p).
-    ``rieck-finite`` leaves one essential bar out: in [0, 1]. ``balwani`` also does and divides by (V - 2)^(1/p), as the
-    strongest edge's bar has length 0; for several components this is an extension of ours.
+    ``rieck-finite`` leaves out one essential bar: in [0, 1]. ``balwani`` does too, and divides by (V - 2)^(1/p), as the
+    bar of the strongest edge has length 0; for several components this is our extension.
 
     Args:
         barcode: of a layer with at least two vertices.
-        convention: which one.
-        scale: the largest strength of the network (rieck) or of the layer (balwani); None if there is no edge. Another
-            checkpoint's scale is allowed; a bar that dies above it counts with |1 - death / scale|.
+        convention: a convention of neural persistence, or its word.
+        scale: the largest strength of the network (rieck) or of the layer (balwani); None without edges. With the
+            scale of another checkpoint, a bar that dies above it counts with |1 - death / scale|.
         p: at least 1, finite.
 
     Returns:
-        the value, or None where there is none: ``balwani`` for V = 2 or a layer of zeros, any for edges without a
-        scale.
+        None if undefined: ``balwani`` for V = 2 or a layer of zeros, all conventions for edges without a scale.
 
     Raises:
-        OptionError: if p is below 1 or infinite, or there is no such convention.
+        OptionError: if p is below 1 or infinite, or the convention is unknown.
 
     Source: Rieck et al., "Neural Persistence", ICLR 2019, definition 2 and theorem 1; Balwani & Krzyston, PMLR 196,
     2022.
@@ -156,13 +160,13 @@ def neural_persistence(
 
 
 def _norm(lengths: FloatArray, p: float) -> float:
-    """Give the p-norm; lengths are divided by the largest first, as high powers of all of them may be 0 or infinite."""
+    """Return the p-norm; dividing by the largest length first keeps high powers from 0 and infinity."""
     largest = float(lengths.max(initial=0.0))
     return largest * float(np.sum((lengths / largest) ** p) ** (1 / p)) if 0 < largest < inf else largest
 
 
 def check_norm(p: float) -> None:
-    """Refuse a norm that is none, or that is not summed up.
+    """Check that p is a norm's, and finite.
 
     Raises:
         OptionError: if p is below 1 or infinite.
@@ -172,7 +176,7 @@ def check_norm(p: float) -> None:
 
 
 def reason_undefined(barcode: Barcode) -> str | None:
-    """Say why ``balwani`` has no value for a layer; None where it has one."""
+    """Return the reason why ``balwani`` is undefined for a layer; None if it is defined."""
     if len(barcode.deaths) == 0:
         return "a layer of zeros"
     if barcode.n_vertices == 2:

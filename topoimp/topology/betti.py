@@ -29,7 +29,7 @@ _TABLE_BITS = 16
 """Magnitude codes are looked up by so many of their first bits."""
 
 _BLOCK = 4096
-"""Weights that are looked up together, so that what was looked up stays in the cache."""
+"""Weights that are looked up together, so that their results stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class BettiNumbers:
     Args:
         levels: in the order in which they were asked for.
         strengths: the least strength that reaches each level, 0 for the level 0; NaN without a scale.
-        n_edges: edges that reach it. What they would have of beta0 and beta1 by chance depends on their number alone.
+        n_edges: edges that reach it; the values of beta0 and beta1 by chance depend on this number alone.
         beta0: components.
         beta1: independent cycles.
     """
@@ -52,13 +52,13 @@ class BettiNumbers:
 
 
 def betti_curve(layer: Layer, forest: Forest, levels: Sequence[float], *, unit: Unit, threads: int = 1) -> BettiNumbers:
-    """Give the Betti numbers of a layer at some levels; exact.
+    """Return the Betti numbers of a layer at some levels; exact.
 
     Args:
         layer: its weights.
         forest: of the layer.
         levels: at least 0, in any order; at 0 all edges are there.
-        unit: what strengths are divided by.
+        unit: unit of the levels.
         threads: number of cores to use, at least 1. The result does not depend on it.
 
     Raises:
@@ -81,7 +81,7 @@ def betti_curve(layer: Layer, forest: Forest, levels: Sequence[float], *, unit: 
 
 
 def check_levels(levels: Sequence[float]) -> None:
-    """Refuse levels that no edge can have.
+    """Check that levels are finite and at least 0.
 
     Raises:
         OptionError: if one is negative or no finite number.
@@ -92,7 +92,7 @@ def check_levels(levels: Sequence[float]) -> None:
 
 
 def reaching_strengths(levels: FloatArray, unit: Unit) -> FloatArray:
-    """Give the least number that, divided by the scale, is at least each level; NaN without a scale.
+    """Return the least number that, divided by the scale, is at least each level; NaN without a scale.
 
     Found by halving, as a product of level and scale may be off by a rounding either way.
     """
@@ -134,7 +134,7 @@ def count_reaching(layer: Layer, strengths: FloatArray, *, threads: int) -> Inde
 
 
 def _first_codes(number_format: NumberFormat, strengths: FloatArray) -> CodeArray:
-    """Give the least magnitude code, above 0, that is as strong as each strength; the first that is no number if none.
+    """Return the least magnitude code, above 0, that is as strong as each strength; else the first that is no number.
 
     The magnitude codes of a format order like the numbers, so that halving finds it.
     """

@@ -188,7 +188,7 @@ def _bottleneck(u: FloatArray, v: FloatArray) -> float:
 
 
 def _cost(u: FloatArray, v: FloatArray, order: int) -> float:
-    """Give the sum of the costs, each to the power of the order, of the best matching of two descending lists."""
+    """Return the sum of the costs, each to the power of the order, of the best matching of two descending lists."""
     n_in_order = _n_in_order(u, v, order)
     in_order = np.abs(u[:n_in_order] - v[:n_in_order])
     u, v = u[n_in_order:].copy(), v[n_in_order:].copy()
@@ -200,7 +200,7 @@ def _cost(u: FloatArray, v: FloatArray, order: int) -> float:
 
 
 def _n_in_order(u: FloatArray, v: FloatArray, order: int) -> int:
-    """Give how many of the longest bars are paired one by one in every best matching.
+    """Return the number of longest bars that every best matching pairs one by one.
 
     Suppose that the first r are. If it costs more to send the next bar of u to the diagonal than to pair all that is
     left in order, and the same of the next bar of v, then both have partners; and as the matching keeps the order, they

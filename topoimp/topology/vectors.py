@@ -70,7 +70,7 @@ class Vectors:
 
 
 def vectors_of(intervals: FloatArray, *, birth: float = 1.0, settings: VectorSettings | None = None) -> Vectors:
-    """Give the vectors of a barcode.
+    """Return the vectors of a barcode.
 
     Args:
         intervals: its finite bars (-birth, death), shape (n, 2), any order; deaths from -birth to 0.
