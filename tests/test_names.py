@@ -10,7 +10,6 @@ NOT_YET_PLAIN = {
     "topoimp/commands/barcode.py",
     "topoimp/commands/bound_rows.py",
     "topoimp/commands/train.py",
-    "topoimp/comparison/comparison.py",
     "topoimp/rounds/finished.py",
     "topoimp/rounds/loop.py",
     "topoimp/rounds/seed.py",

@@ -15,14 +15,14 @@ from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import NeuralPersistence, View
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.bound import bound_report
-from topoimp.commands.compare import DISTANCES, comparison_report
+from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.layer import as_layer
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.options import PruningOptions
-from topoimp.reports.rows import distance_columns
+from topoimp.reports.rows import DISTANCES, distance_columns
 from topoimp.topology.barcode import barcode_of, neural_persistence
 from topoimp.topology.distance import barcode_distances
 from topoimp.topology.forest import spanning_forest

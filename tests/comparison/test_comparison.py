@@ -3,8 +3,11 @@ import pytest
 from conftest import stream_of
 from mask_files import pack_mask
 
-from topoimp.comparison.comparison import OtherMask, compare_layers, other_checkpoint
+from topoimp.chance.forest_by_chance import forest_edges_by_chance
+from topoimp.chance.shuffling import Null
+from topoimp.comparison.comparison import MaskedReference, compare_layers, other_checkpoint
 from topoimp.errors import CheckpointError, LayerError
+from topoimp.layers.layer import as_layer
 from topoimp.pruning.masks import MaskPruner
 from topoimp.pruning.preservation import together
 from topoimp.reports.rows import preservation_columns
@@ -13,7 +16,7 @@ from topoimp.reports.rows import preservation_columns
 def compared(one, other):
     reference = stream_of(one)
     (layers,) = compare_layers(reference, [other_checkpoint(reference.layers, stream_of(other).layers)])
-    return layers
+    return [layer.pair for layer in layers]
 
 
 def test_by_hand(write):
@@ -22,7 +25,7 @@ def test_by_hand(write):
 
     (layer,) = compared(reference, other)
 
-    assert preservation_columns(layer.left) == {
+    assert preservation_columns(layer.preservation) == {
         "n_weights": 4,
         "n_edges": 4,
         "n_kept": 2,
@@ -45,7 +48,7 @@ def test_connected_is_not_the_same_as_unchanged(write):
 
     (layer,) = compared(reference, other)
 
-    assert (layer.left.beta0_kept, layer.left.barcode_kept) == (True, False)
+    assert (layer.preservation.beta0_kept, layer.preservation.barcode_kept) == (True, False)
 
 
 def test_with_ties_a_barcode_can_be_kept_without_the_order_forest(write):
@@ -54,7 +57,7 @@ def test_with_ties_a_barcode_can_be_kept_without_the_order_forest(write):
 
     (layer,) = compared(reference, other)
 
-    assert (layer.left.barcode_kept, layer.left.n_forest_kept) == (True, 2)
+    assert (layer.preservation.barcode_kept, layer.preservation.n_forest_kept) == (True, 2)
 
 
 def test_the_same_values_in_another_type_are_the_same(write):
@@ -63,14 +66,14 @@ def test_the_same_values_in_another_type_are_the_same(write):
 
     (layer,) = compared(reference, other)
 
-    assert layer.left.barcode_kept
+    assert layer.preservation.barcode_kept
 
 
 def test_the_order_of_tensors_in_the_files_does_not_matter(write):
     a, b = np.random.default_rng(0).normal(size=(2, 5, 4))
     reference, other = write({"a": a, "b": b}, "reference"), write({"b": b, "a": a}, "other")
 
-    assert [(layer.info.name, layer.left.barcode_kept) for layer in compared(reference, other)] == [
+    assert [(layer.info.name, layer.preservation.barcode_kept) for layer in compared(reference, other)] == [
         ("a", True),
         ("b", True),
     ]
@@ -80,7 +83,7 @@ def test_several_layers_keep_a_thing_only_if_each_of_them_does(write):
     a = np.random.default_rng(0).normal(size=(5, 4))
     reference, other = write({"a": a, "b": a}, "reference"), write({"a": a, "b": a * 0}, "other")
 
-    total = together([layer.left for layer in compared(reference, other)])
+    total = together([layer.preservation for layer in compared(reference, other)])
 
     assert (total.n_kept, total.beta0, total.beta0_reference) == (20, 10, 2)
     assert (total.beta0_kept, total.barcode_kept) == (False, False)
@@ -140,17 +143,18 @@ def test_a_mask_leaves_what_its_checkpoint_holds(write):
     reference = stream_of(write({"a": weight}, "reference"))
     masked = stream_of(write({"a": weight * kept}, "other"))
 
-    by_mask, by_weights = compare_layers(
+    ((by_mask,), (by_weights,)) = compare_layers(
         reference,
         [
-            OtherMask(reference.layers, {"a": MaskPruner(pack_mask(kept, (40, 30)))}),
+            MaskedReference(reference.layers, {"a": MaskPruner(pack_mask(kept, (40, 30)))}),
             other_checkpoint(reference.layers, masked.layers),
         ],
     )
 
-    assert by_mask[0].left == by_weights[0].left
-    assert by_mask[0].is_masked is by_weights[0].is_masked is True
-    assert by_mask[0].strongest_missing == by_weights[0].strongest_missing
+    assert by_mask.chance == by_weights.chance
+    assert by_mask.pair.preservation == by_weights.pair.preservation
+    assert by_mask.pair.is_masked is by_weights.pair.is_masked is True
+    assert by_mask.pair.strongest_missing == by_weights.pair.strongest_missing
 
 
 def test_a_kept_weight_that_is_zero_counts_as_kept(write):
@@ -161,17 +165,32 @@ def test_a_kept_weight_that_is_zero_counts_as_kept(write):
 
     ((layer,),) = compare_layers(reference, [other_checkpoint(reference.layers, trained.layers, masks)])
 
-    assert (layer.left.n_kept, layer.left.beta0, layer.left.n_forest_kept) == (3, 1, 2)
-    assert (layer.other.n_edges, layer.other.n_components, layer.left.barcode_kept) == (2, 2, False)
+    preservation, other = layer.pair.preservation, layer.pair.other
+    assert (preservation.n_kept, preservation.beta0, preservation.n_forest_kept) == (3, 1, 2)
+    assert (other.n_edges, other.n_components, preservation.barcode_kept) == (2, 2, False)
+    assert (layer.chance.n_kept, layer.chance.observed) == (3, 2)
 
 
-def test_chance_keeps_no_more_edges_than_the_reference_has(write):
+def test_by_chance_no_more_edges_are_kept_than_the_reference_has(write):
     reference = stream_of(write({"a": np.array([[3.0, 0.0], [2.0, 0.5]])}, "reference"))
     other = stream_of(write({"a": np.ones((2, 2))}, "other"))
 
+    ((layer,),) = compare_layers(reference, [other_checkpoint(reference.layers, other.layers)], null=Null(2))
+
+    assert (layer.chance.n_kept, layer.chance.iid, layer.chance.null.counts) == (3, 3.0, (3, 3))
+
+
+@pytest.mark.parametrize("n_steps", [8, 20, 1000])
+def test_chance_is_what_the_strongest_weights_of_the_reference_have_by_it(write, n_steps):
+    weight = np.abs(np.random.default_rng(0).normal(size=(60, 80)))
+    weight = np.ceil(n_steps * weight / weight.max())
+    kept = np.zeros((60, 80), bool)
+    kept.flat[np.argsort(-weight, axis=None, kind="stable")[:240]] = True
+    reference, other = stream_of(write({"a": weight}, "reference")), stream_of(write({"a": weight * kept}, "other"))
+
     ((layer,),) = compare_layers(reference, [other_checkpoint(reference.layers, other.layers)])
 
-    assert (layer.chance.n_kept, layer.chance.floor, layer.chance.observed) == (3, 3, 3)
+    assert layer.chance == forest_edges_by_chance(as_layer(weight, name="a"), 240)
 
 
 def test_a_mask_of_another_shape_is_refused(write):

@@ -7,7 +7,7 @@ from oracles import slow_forest
 from strategies import KINDS, SEEDS, SIZES, make_weight
 
 from topoimp.checkpoint.number_format import BF16, F8_E4M3, F8_E5M2, F16, F32, F64
-from topoimp.comparison.weight_differences import Agreement, agreement_of, jaccard, n_shared_edges
+from topoimp.comparison.weight_differences import WeightDifferences, jaccard, n_shared_edges, weight_differences
 from topoimp.errors import LayerError
 from topoimp.kernels.threads import PIECE
 from topoimp.layers.layer import Layer, as_layer
@@ -30,7 +30,7 @@ def slow_agreement(one, other):
     """The same in float64, all at once."""
     a, b = one.strengths(), other.strengths()
     both = (a > 0) & (b > 0)
-    return Agreement(int(both.sum()), int((both & (a != b)).sum()), float(np.abs(a - b).max()))
+    return WeightDifferences(int(both.sum()), int((both & (a != b)).sum()), float(np.abs(a - b).max()))
 
 
 @given(FORMATS, FORMATS, SEEDS, SMALL, SMALL)
@@ -38,7 +38,7 @@ def test_it_is_what_the_strengths_say_whatever_the_formats(one, other, seed, n_r
     here = layer_of_codes(one, seed, (n_rows, n_columns))
     there = layer_of_codes(other, seed + 1, (n_rows, n_columns))
 
-    assert agreement_of(here, there, threads=1) == slow_agreement(here, there)
+    assert weight_differences(here, there, threads=1) == slow_agreement(here, there)
 
 
 @given(FORMATS, SEEDS, SMALL, SMALL, st.floats(0, 1))
@@ -47,7 +47,7 @@ def test_what_differs_little_is_subtracted_exactly(number_format, seed, n_rows, 
     is_next = (np.random.default_rng(seed).random(here.codes.shape) < share) & (here.magnitudes() > 1)
     there = Layer("b", here.codes - is_next.astype(here.codes.dtype), number_format)
 
-    assert agreement_of(here, there, threads=1) == slow_agreement(here, there)
+    assert weight_differences(here, there, threads=1) == slow_agreement(here, there)
 
 
 @given(SEEDS, SIZES, SIZES, st.sampled_from(KINDS))
@@ -55,15 +55,15 @@ def test_a_layer_agrees_with_itself(seed, n_rows, n_columns, kind):
     layer = as_layer(make_weight(seed, n_rows, n_columns, kind))
     n_edges = int(np.count_nonzero(layer.edges()))
 
-    assert agreement_of(layer, layer, threads=1) == Agreement(n_edges, 0, 0.0)
-    assert agreement_of(layer, layer, threads=1).is_masked(n_edges)
+    assert weight_differences(layer, layer, threads=1) == WeightDifferences(n_edges, 0, 0.0)
+    assert weight_differences(layer, layer, threads=1).is_masked(n_edges)
 
 
 @given(SEEDS, SIZES, SIZES)
 def test_the_sign_of_a_weight_does_not_matter(seed, n_rows, n_columns):
     one, other = (make_weight(seed + k, n_rows, n_columns, "normal") for k in (0, 1))
 
-    assert agreement_of(as_layer(one), as_layer(other), threads=1) == agreement_of(
+    assert weight_differences(as_layer(one), as_layer(other), threads=1) == weight_differences(
         as_layer(-one), as_layer(other), threads=1
     )
 
@@ -73,7 +73,7 @@ def test_a_layer_under_a_mask_is_recognised(seed, n_rows, n_columns, share):
     weight = make_weight(seed, n_rows, n_columns, "normal")
     masked = weight * (np.random.default_rng(seed).random(weight.shape) < share)
 
-    assert agreement_of(as_layer(weight), as_layer(masked), threads=1).is_masked(np.count_nonzero(masked))
+    assert weight_differences(as_layer(weight), as_layer(masked), threads=1).is_masked(np.count_nonzero(masked))
 
 
 @given(SEEDS, SIZES, SIZES, st.sampled_from(KINDS), st.sampled_from(KINDS))
@@ -90,7 +90,7 @@ def test_threads_and_pieces_change_nothing(number_format):
     shape = (3, PIECE - 17)
     here, there = layer_of_codes(number_format, 0, shape), layer_of_codes(number_format, 1, shape)
 
-    one, two = agreement_of(here, there, threads=1), agreement_of(here, there, threads=2)
+    one, two = weight_differences(here, there, threads=1), weight_differences(here, there, threads=2)
 
     assert one == two == slow_agreement(here, there)
 
@@ -98,7 +98,7 @@ def test_threads_and_pieces_change_nothing(number_format):
 def test_every_piece_is_told_of_before_and_after_it_is_looked_at():
     layer, told = as_layer(np.ones((3, PIECE), np.float16)), []
 
-    agreement_of(
+    weight_differences(
         layer,
         layer,
         threads=1,
@@ -113,17 +113,21 @@ def test_every_piece_is_told_of_before_and_after_it_is_looked_at():
 def test_by_hand():
     here, there = as_layer(np.array([[3.0, 1.0], [2.0, 0.5]])), as_layer(np.array([[3.0, 0.0], [-1.5, 0.5]]))
 
-    assert agreement_of(here, there, threads=1) == Agreement(n_both=3, n_changed=1, largest_difference=1.0)
+    assert weight_differences(here, there, threads=1) == WeightDifferences(
+        n_both=3, n_changed=1, largest_difference=1.0
+    )
     assert_array_equal(here.codes, as_layer(np.array([[3.0, 1.0], [2.0, 0.5]])).codes)
 
 
 def test_a_single_weight():
-    assert agreement_of(as_layer(np.array([[-2.0]])), as_layer(np.array([[0.5]])), threads=1) == Agreement(1, 1, 1.5)
+    assert weight_differences(
+        as_layer(np.array([[-2.0]])), as_layer(np.array([[0.5]])), threads=1
+    ) == WeightDifferences(1, 1, 1.5)
 
 
 def test_other_shapes_are_refused():
-    with pytest.raises(LayerError, match=r"layer 'b' of shape \(3, 2\) cannot be held against one of \(2, 3\)"):
-        agreement_of(as_layer(np.ones((2, 3))), as_layer(np.ones((3, 2)), name="b"), threads=1)
+    with pytest.raises(LayerError, match=r"layer 'b' of shape \(3, 2\) cannot be compared with one of \(2, 3\)"):
+        weight_differences(as_layer(np.ones((2, 3))), as_layer(np.ones((3, 2)), name="b"), threads=1)
 
 
 @pytest.mark.parametrize(

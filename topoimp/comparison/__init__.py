@@ -1,1 +1,1 @@
-"""Two checkpoints side by side, layer by layer."""
+"""Comparison: a reference checkpoint and other checkpoints or masks side by side, layer by layer."""

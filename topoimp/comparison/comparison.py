@@ -1,10 +1,10 @@
-"""What other checkpoints, masks and rounds of pruning have of a checkpoint's topology, layer by layer.
+"""How much of a reference checkpoint's topology other checkpoints, masks and rounds of pruning have, layer by layer.
 
-A layer of the reference is read once, whatever it is compared with. It and another one are held against each other
-piece by piece, and what has been looked at is given back, so that little more than one of the two is in memory.
+Each layer of the reference is read once, whatever it is compared with. It is compared piece by piece, and compared
+pieces are given back, so that little more than one of the two layers is in memory.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
@@ -14,7 +14,7 @@ import numpy as np
 from topoimp.arrays import BoolArray
 from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance
 from topoimp.chance.shuffling import Null
-from topoimp.comparison.weight_differences import agreement_of, n_shared_edges
+from topoimp.comparison.weight_differences import n_shared_edges, weight_differences
 from topoimp.errors import CheckpointError, LayerError
 from topoimp.kernels.threads import pieces
 from topoimp.layers.catalogue import LayerInfo, Layers
@@ -25,42 +25,42 @@ from topoimp.pruning.preservation import Preservation, graph_of_mask, preservati
 from topoimp.pruning.rules import Pruner
 from topoimp.topology.forest import Forest, spanning_forest
 
-ByChance = Callable[[int], ForestByChance]
-"""Returns how much of a layer's forest chance keeps, for the number of edges in the other checkpoint."""
-
 
 @dataclass(frozen=True)
-class LayerComparison:
+class LayerPair:
     """One layer in the reference and in another checkpoint.
 
     Args:
         info: the layer, as the reference has it.
         reference: its forest in the reference.
         other: its forest in the other checkpoint.
-        graph: a forest of what the other keeps: ``other``, unless a mask keeps weights that are 0 by now.
-        left: what the other has of the reference.
-        n_both: weights that both have.
-        is_masked: whether the other is the reference under a mask: nothing there has another strength.
-        largest_difference: the largest of | |w| - |w'| |; None if it is masked by a mask file.
-        is_present: of each edge of the reference's forest, whether the other has it.
-        chance: the forest edges that the other has, and those that as many edges would have by chance.
+        graph: forest of the weights that the other keeps: ``other``, unless a mask keeps weights that are 0 by now.
+        preservation: how much of the reference's topology the other has.
+        n_both: weights that are edges in both.
+        is_masked: whether the other is the reference under a mask: every weight is 0 or as strong as in the reference.
+        largest_difference: largest | |w| - |w'| |; None under a mask file.
+        is_present: for each edge of the reference's forest, whether the other has it.
     """
 
     info: LayerInfo
     reference: Forest
     other: Forest
     graph: Forest
-    left: Preservation
+    preservation: Preservation
     n_both: int
     is_masked: bool
     largest_difference: float | None
     is_present: BoolArray
-    chance: ForestByChance
 
     @cached_property
     def n_forest_shared(self) -> int:
-        """Edges that are in both forests."""
+        """Number of edges in both forests."""
         return n_shared_edges(self.reference, self.other)
+
+    @property
+    def n_kept(self) -> int:
+        """Number of strongest edges of the reference to count by chance: as many as the other has."""
+        return min(self.graph.n_edges, self.reference.n_edges)
 
     @property
     def strongest_missing(self) -> float:
@@ -68,16 +68,27 @@ class LayerComparison:
         return float(np.max(self.reference.strengths[~self.is_present], initial=0.0))
 
 
+@dataclass(frozen=True)
+class LayerComparison:
+    """One layer in the reference and in another checkpoint, beside chance.
+
+    Args:
+        pair: the layer in both.
+        chance: its forest edges kept, and by chance.
+    """
+
+    pair: LayerPair
+    chance: ForestByChance
+
+
 class Other(Protocol):
-    """What a reference is compared with: ``OtherCheckpoint`` or ``OtherMask``."""
+    """A thing to compare a reference with: ``OtherCheckpoint`` or ``MaskedReference``."""
 
     def will_need(self, info: LayerInfo) -> None:
-        """Have a layer, as the reference knows it, fetched from the disk while something else is done."""
+        """Start to fetch a layer from the disk; ``info`` is the reference's."""
 
-    def compared(
-        self, info: LayerInfo, layer: Layer, forest: Forest, by_chance: ByChance, threads: int
-    ) -> LayerComparison:
-        """Compare one layer of the reference, whose forest is given."""
+    def pair(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerPair:
+        """Compare one layer of the reference, given with its forest."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +97,9 @@ class OtherCheckpoint:
 
     Args:
         reference: the layers of the reference.
-        layers: those of the other.
-        infos: by name in the reference, the layer in the other.
-        masks: by tensor, the mask under which it was trained; what has none keeps what is not zero.
+        layers: the layers of the other checkpoint.
+        infos: by name in the reference, the layer in the other checkpoint.
+        masks: by tensor, the mask under which it was trained; a tensor without one keeps its weights that are not zero.
     """
 
     reference: Layers
@@ -97,91 +108,88 @@ class OtherCheckpoint:
     masks: Masks = field(default_factory=dict)
 
     def will_need(self, info: LayerInfo) -> None:
-        """Have a layer, as the reference knows it, fetched from the disk while something else is done."""
+        """Start to fetch a layer from the disk; ``info`` is the reference's."""
         self.layers.will_need(self.infos[info.name])
 
-    def compared(
-        self, info: LayerInfo, layer: Layer, forest: Forest, by_chance: ByChance, threads: int
-    ) -> LayerComparison:
-        """Compare one layer of the reference, whose forest is given."""
-        there = self.infos[info.name]
-        other = self.layers.read(there)
+    def pair(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerPair:
+        """Compare one layer of the reference, given with its forest."""
+        other_info = self.infos[info.name]
+        other = self.layers.read(other_info)
 
         def before(start: int, stop: int) -> None:
             self.reference.have_ready(info, start, stop)
-            self.layers.have_ready(there, start, stop)
+            self.layers.have_ready(other_info, start, stop)
 
         def after(start: int, stop: int) -> None:
             self.reference.done_with(info, start, stop)
 
-        agreement = agreement_of(layer, other, threads=threads, before=before, after=after)
-        left = spanning_forest(other, threads=threads)
+        # Weights, and in the view channel also edges, which are pairs of channels.
+        weights = weight_differences(layer, other, threads=threads, before=before, after=after)
+        edges = weights
+        if layer.parallel is not None:
+            edges = weight_differences(replace(layer, parallel=None), replace(other, parallel=None), threads=threads)
+
+        # The forest of the other's weights, and that of its mask if it has one.
+        other_forest = spanning_forest(other, threads=threads)
         is_present = _presence(forest, other)
-        mask = self.masks.get(there.tensor)
+        mask = self.masks.get(other_info.tensor)
         if mask is None:
-            graph, kept = left, _preservation(layer, forest, other, left, is_present)
+            graph = other_forest
+            preservation = _preservation(layer, forest, other, other_forest, is_present)
         else:
-            graph = graph_of_mask(there, mask, left, threads)
-            kept = preservation_under_mask(forest, left, graph, mask, there)
-        joined = agreement
-        if layer.parallel is not None:  # edges are pairs of channels there
-            joined = agreement_of(replace(layer, parallel=None), replace(other, parallel=None), threads=threads)
-        self.layers.done_with(there)
-        chance = by_chance(graph.n_edges)
-        return LayerComparison(
+            graph = graph_of_mask(other_info, mask, other_forest, threads)
+            preservation = preservation_under_mask(forest, other_forest, graph, mask, other_info)
+
+        self.layers.done_with(other_info)
+        return LayerPair(
             info=info,
             reference=forest,
-            other=left,
+            other=other_forest,
             graph=graph,
-            left=kept,
-            n_both=agreement.n_both,
-            is_masked=joined.is_masked(left.n_edges),
-            largest_difference=joined.largest_difference,
+            preservation=preservation,
+            n_both=weights.n_both,
+            is_masked=edges.is_masked(other_forest.n_edges),
+            largest_difference=edges.largest_difference,
             is_present=is_present,
-            chance=replace(chance, observed=kept.n_forest_kept),
         )
 
 
 @dataclass(frozen=True)
-class OtherMask:
-    """What masks leave of the reference.
+class MaskedReference:
+    """The reference itself under a mask.
 
     Args:
         reference: the layers of the reference.
-        masks: by layer name, what is kept of it.
+        pruners: by layer name, the mask of the layer.
     """
 
     reference: Layers
-    masks: Mapping[str, Pruner]
+    pruners: Mapping[str, Pruner]
 
     def will_need(self, info: LayerInfo) -> None:
-        """A mask is small."""
+        """Do nothing: a mask is small."""
 
-    def compared(
-        self, info: LayerInfo, layer: Layer, forest: Forest, by_chance: ByChance, threads: int
-    ) -> LayerComparison:
-        """Compare one layer of the reference, whose forest is given."""
+    def pair(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerPair:
+        """Compare one layer of the reference, given with its forest."""
         self.reference.done_with(info)
         other = self._masked(info, layer, threads)
-        left = spanning_forest(other, threads=threads)
+        other_forest = spanning_forest(other, threads=threads)
         is_present = _presence(forest, other)
-        kept = _preservation(layer, forest, other, left, is_present)
-        return LayerComparison(
+        return LayerPair(
             info=info,
             reference=forest,
-            other=left,
-            graph=left,
-            left=kept,
-            n_both=left.n_edges,
+            other=other_forest,
+            graph=other_forest,
+            preservation=_preservation(layer, forest, other, other_forest, is_present),
+            n_both=other_forest.n_edges,
             is_masked=True,
             largest_difference=None,
             is_present=is_present,
-            chance=replace(by_chance(left.n_edges), observed=kept.n_forest_kept),
         )
 
     def _masked(self, info: LayerInfo, layer: Layer, threads: int) -> Layer:
-        """Give a copy of a layer without what is not kept, giving back what has been copied."""
-        pruned, write = np.empty(layer.n_weights, layer.codes.dtype), self.masks[info.name].on(layer, threads)
+        """Return the layer under its mask; each piece of the reference is given back once it is copied."""
+        pruned, write = np.empty(layer.n_weights, layer.codes.dtype), self.pruners[info.name].on(layer, threads)
         for start, stop in pieces(0, layer.n_weights):
             self.reference.have_ready(info, start, stop)
             write(start, pruned[start:stop])
@@ -190,14 +198,14 @@ class OtherMask:
 
 
 def other_checkpoint(reference: Layers, other: Layers, masks: Masks | None = None) -> OtherCheckpoint:
-    """Give another checkpoint as what a reference is compared with.
+    """Return another checkpoint to compare a reference with.
 
-    Types may differ (strengths are compared exactly); names and shapes may not.
+    Types may differ, as strengths are compared exactly; names and shapes may not.
 
     Args:
         reference: the layers of the reference.
-        other: those of the other.
-        masks: by tensor of the other, the mask under which it was trained, where there is one.
+        other: the layers of the other checkpoint.
+        masks: by tensor of the other checkpoint, the mask under which it was trained, if there is one.
 
     Raises:
         LayerError: if a layer is in only one of them, or has another shape.
@@ -217,13 +225,13 @@ def other_checkpoint(reference: Layers, other: Layers, masks: Masks | None = Non
 def compare_layers(
     reference: LayerStream, others: Sequence[Other], *, null: Null | None = None, seed: int = 0
 ) -> list[list[LayerComparison]]:
-    """Compare the selected layers of a checkpoint with each of some others, in one pass over the reference.
+    """Compare the selected layers of a checkpoint with each of several others, in one pass over the reference.
 
     Args:
         reference: the layers of the reference.
-        others: what they are compared with; at least one.
+        others: at least one.
         null: shuffles of the reference to simulate; none if None.
-        seed: of all simulations, at least 0.
+        seed: of all shuffles; at least 0.
 
     Returns:
         for each other, its layers in the order of the reference.
@@ -235,34 +243,40 @@ def compare_layers(
     infos = reference.layers.by_name
 
     def look(layer: Layer, threads: int) -> list[LayerComparison]:
-        info, found = infos[layer.name], []
+        info = infos[layer.name]
         others[0].will_need(info)
         forest = spanning_forest(layer, threads=threads)
 
-        def by_chance(n_edges: int) -> ForestByChance:
-            n_kept = [min(n_edges, forest.n_edges)]
-            return forests_by_chance(layer, forest, n_kept, null=null, seed=seed, threads=threads)[0]
+        # The next layer is fetched while this one is compared.
+        pairs = []
+        for other, following in zip(others, [*others[1:], None], strict=True):
+            if following is not None:
+                following.will_need(info)
+            pairs.append(other.pair(info, layer, forest, threads))
 
-        for number, other in enumerate(others):
-            if number + 1 < len(others):
-                others[number + 1].will_need(info)
-            found.append(other.compared(info, layer, forest, by_chance, threads))
-        return found
+        n_kept = [pair.n_kept for pair in pairs]
+        chances = forests_by_chance(layer, forest, n_kept, null=null, seed=seed, threads=threads)
+        return [
+            LayerComparison(pair, replace(chance, observed=pair.preservation.n_forest_kept))
+            for pair, chance in zip(pairs, chances, strict=True)
+        ]
 
     by_layer = reference.each(look)
     return [[layer[number] for layer in by_layer.values()] for number in range(len(others))]
 
 
 def _presence(forest: Forest, other: Layer) -> BoolArray:
-    """Give, of each edge of a forest, whether it is an edge of another layer of the same shape."""
-    there = other.codes.reshape(-1)[forest.indices]
-    return np.not_equal(other.number_format.magnitudes(there), 0)
+    """Return, for each edge of a forest, whether it is an edge of another layer of the same shape."""
+    codes = other.codes.reshape(-1)[forest.indices]
+    return np.not_equal(other.number_format.magnitudes(codes), 0)
 
 
-def _preservation(layer: Layer, forest: Forest, other: Layer, left: Forest, is_present: BoolArray) -> Preservation:
+def _preservation(
+    layer: Layer, forest: Forest, other: Layer, other_forest: Forest, is_present: BoolArray
+) -> Preservation:
     return preservation_of(
         forest,
-        left,
+        other_forest,
         n_weights=layer.n_weights,
         n_forest_kept=int(np.count_nonzero(is_present)),
         n_edges=layer.n_edges_in_parallel(),
@@ -271,24 +285,24 @@ def _preservation(layer: Layer, forest: Forest, other: Layer, left: Forest, is_p
 
 
 def _corresponding(reference: Layers, other: Layers) -> dict[str, LayerInfo]:
-    """Give, by name in the reference, the layers of the other; a tied tensor is the layer that it is tied to."""
-    here, there = reference.by_place(), other.by_place()
-    _check_none_missing(reference, there, other)
-    _check_none_missing(other, here, reference)
+    """Return, by name in the reference, the layers of the other; a tied tensor is the layer that it is tied to."""
+    in_reference, in_other = reference.by_place(), other.by_place()
+    _check_none_missing(reference, in_other, other)
+    _check_none_missing(other, in_reference, reference)
     for info in reference.infos:
-        if there[info.place].shape != info.shape:
+        if in_other[info.place].shape != info.shape:
             raise LayerError(
-                f"{other.checkpoint.path}: layer {info.name!r} has the shape {list(there[info.place].shape)}; "
+                f"{other.checkpoint.path}: layer {info.name!r} has the shape {list(in_other[info.place].shape)}; "
                 f"{reference.checkpoint.path} has {list(info.shape)}"
             )
-    return {info.name: there[info.place] for info in reference.infos}
+    return {info.name: in_other[info.place] for info in reference.infos}
 
 
-def _check_none_missing(has: Layers, lacks: Mapping[tuple[str, int], LayerInfo], other: Layers) -> None:
-    missing = [info.name for info in has.infos if info.place not in lacks]
+def _check_none_missing(layers: Layers, found: Mapping[tuple[str, int], LayerInfo], other: Layers) -> None:
+    missing = [info.name for info in layers.infos if info.place not in found]
     if missing:
         raise LayerError(
-            f"{other.checkpoint.path}: lacks layer {missing[0]!r} of {has.checkpoint.path} "
-            f"({len(missing)} of {len(has.infos)} in all); both need the same layers, "
-            "--include and --exclude choose them"
+            f"{other.checkpoint.path}: lacks layer {missing[0]!r} of {layers.checkpoint.path} "
+            f"({len(missing)} of {len(layers.infos)} in all); both need the same layers, "
+            "`include` and `exclude` choose them"
         )

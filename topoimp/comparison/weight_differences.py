@@ -1,6 +1,7 @@
-"""How far two layers of one shape agree: weight by weight, and edge by edge of their forests.
+"""How much the weights of two layers of one shape differ, and how many edges their forests share.
 
-Strengths are compared exactly, whatever the types of the two; signs do not matter. A stored zero is no edge.
+Strengths, |w|, are compared exactly, whatever the types of the two layers; signs do not matter. A stored zero is no
+edge.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,21 +18,21 @@ from topoimp.kernels.threads import PIECE, in_parallel, pieces
 from topoimp.layers.layer import Layer
 from topoimp.topology.forest import Forest
 
-Piece = Callable[[int, int], None]
-"""Told of the weights from one flat index to another."""
+OnPiece = Callable[[int, int], None]
+"""Called with the flat indices from which and up to which weights are compared."""
 
 _AS_FLOAT32 = MappingProxyType({F32: (0, 0), BF16: (16, 0), F16: (13, 112), F8_E5M2: (21, 112), F8_E4M3: (20, 120)})
-"""By format, how far to the left its codes are those of float32, and by which power of two these are too small."""
+"""By format, the left shift that makes its codes float32, and the power of two by which the result is too small."""
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """How far two layers agree, weight by weight.
+class WeightDifferences:
+    """Differences of two layers, weight by weight.
 
     Args:
         n_both: weights that are not zero in both.
         n_changed: those of them whose strengths differ.
-        largest_difference: the largest of | |w| - |w'| | over all weights, zeros included.
+        largest_difference: largest | |w| - |w'| | over all weights, zeros included.
     """
 
     n_both: int
@@ -39,92 +40,99 @@ class Agreement:
     largest_difference: float
 
     def is_masked(self, n_edges: int) -> bool:
-        """Whether the other, of so many edges, is the first under a mask: all of them are there, as strong as here."""
+        """Whether the other layer, which has ``n_edges`` edges, is the first under a mask: no edge differs."""
         return self.n_changed == 0 and self.n_both == n_edges
 
 
-def agreement_of(
+def weight_differences(
     layer: Layer,
     other: Layer,
     *,
     threads: int,
-    before: Piece = lambda _start, _stop: None,
-    after: Piece = lambda _start, _stop: None,
-) -> Agreement:
-    """Hold the weights of two layers against each other, in one pass over both.
+    before: OnPiece = lambda _start, _stop: None,
+    after: OnPiece = lambda _start, _stop: None,
+) -> WeightDifferences:
+    """Compare the weights of two layers, in one pass over both.
 
-    In the view ``channel`` all weights of the kernels are looked at.
+    In the view ``channel`` all weights of the kernels are compared.
 
     Args:
-        layer: one of them.
-        other: the other, of the same shape; its type may differ, which takes longer.
+        layer: one layer.
+        other: another of the same shape; if its type differs, that takes longer.
         threads: number of cores to use, at least 1. The result does not depend on it.
-        before: told of a piece that will be looked at, so that it can be fetched; by several threads.
-        after: told of a piece that has been, so that its memory can be given back.
+        before: called, by several threads, before a piece is compared, so that it can be fetched.
+        after: called after a piece has been compared, so that its memory can be given back.
 
     Raises:
         LayerError: if the shapes differ.
 
     >>> from topoimp.layers.layer import as_layer
-    >>> one = as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))
-    >>> agreement_of(one, as_layer(np.array([[3.0, 0.0], [-1.5, 0.5]])), threads=1)
-    Agreement(n_both=3, n_changed=1, largest_difference=1.0)
+    >>> layer, other = as_layer(np.array([[3.0, 1.0], [2.0, 0.5]])), as_layer(np.array([[3.0, 0.0], [-1.5, 0.5]]))
+    >>> weight_differences(layer, other, threads=1)
+    WeightDifferences(n_both=3, n_changed=1, largest_difference=1.0)
     """
     if layer.codes.shape != other.codes.shape or layer.n_weights != other.n_weights:
         raise LayerError(
-            f"layer {other.name!r} of shape {other.codes.shape} cannot be held against one of {layer.codes.shape}"
+            f"layer {other.name!r} of shape {other.codes.shape} cannot be compared with one of {layer.codes.shape}"
         )
-    hold = _holding(layer, other)
+    compared = _compared_parts(layer, other)
 
-    def look(start: int, stop: int) -> Agreement:
+    def compare(start: int, stop: int) -> WeightDifferences:
         found = []
         for first, end in pieces(start, stop):
             before(first, end)
-            found.append(hold(first, end))
+            found.append(compared(first, end))
             after(first, end)
         return _together(found)
 
-    return _together(in_parallel(look, layer.n_weights, threads, unit=PIECE))
+    return _together(in_parallel(compare, layer.n_weights, threads, unit=PIECE))
 
 
 def n_shared_edges(one: Forest, other: Forest) -> int:
-    """Give how many edges two forests of layers of one shape have in common."""
+    """Return the number of edges that two forests of layers of one shape have in common."""
     return len(np.intersect1d(one.indices, other.indices, assume_unique=True))
 
 
 def jaccard(n_both: int, n_one: int, n_other: int) -> float | None:
-    """Give the share of what is in either of two sets that is in both; None if both are empty."""
+    """Return the size of the intersection of two sets over that of their union; None if both are empty."""
     n_either = n_one + n_other - n_both
     return n_both / n_either if n_either else None
 
 
-def _together(parts: Sequence[Agreement]) -> Agreement:
-    return Agreement(
+def _together(parts: Sequence[WeightDifferences]) -> WeightDifferences:
+    return WeightDifferences(
         sum(part.n_both for part in parts),
         sum(part.n_changed for part in parts),
         max((part.largest_difference for part in parts), default=0.0),
     )
 
 
-def _holding(layer: Layer, other: Layer) -> Callable[[int, int], Agreement]:
-    """Give what holds a part of one layer against the same part of the other."""
-    formats, here, there = (layer.number_format, other.number_format), layer.weights, other.weights
+def _compared_parts(layer: Layer, other: Layer) -> Callable[[int, int], WeightDifferences]:
+    """Return a function that compares the weights from one flat index up to another."""
+    formats, codes, other_codes = (layer.number_format, other.number_format), layer.weights, other.weights
     if formats[0] == formats[1]:
-        return lambda start, stop: _held(formats[0], here, there, start, stop)
-    n_bits = common_bits(formats)
+        return lambda start, stop: _differences(formats[0], codes, other_codes, start, stop)
 
-    def widened(start: int, stop: int) -> Agreement:
-        codes = formats[0].common_codes(here[start:stop], n_bits=n_bits)
-        others = formats[1].common_codes(there[start:stop], n_bits=n_bits)
-        return _held(F64 if n_bits == 64 else F32, codes, others, 0, stop - start)
+    n_bits = common_bits(formats)
+    widest = F64 if n_bits == 64 else F32
+
+    def widened(start: int, stop: int) -> WeightDifferences:
+        wide, other_wide = (
+            number_format.common_codes(part[start:stop], n_bits=n_bits)
+            for number_format, part in zip(formats, (codes, other_codes), strict=True)
+        )
+        return _differences(widest, wide, other_wide, 0, stop - start)
 
     return widened
 
 
-def _held(number_format: NumberFormat, here: CodeArray, there: CodeArray, start: int, stop: int) -> Agreement:
+def _differences(
+    number_format: NumberFormat, codes: CodeArray, other_codes: CodeArray, start: int, stop: int
+) -> WeightDifferences:
     mask, largest = number_format.code_dtype.type(number_format.magnitude_mask), np.zeros(1)
     if number_format == F64:
-        return Agreement(*compare_wide_weights(here, there, start, stop, mask, largest), float(largest[0]))
+        counts = compare_wide_weights(codes, other_codes, start, stop, mask, largest)
+        return WeightDifferences(*counts, float(largest[0]))
     shift, exponent = _AS_FLOAT32[number_format]
-    counts = compare_weights(here, there, start, stop, mask, np.uint32(shift), largest)
-    return Agreement(*counts, float(np.ldexp(largest[0], exponent)))
+    counts = compare_weights(codes, other_codes, start, stop, mask, np.uint32(shift), largest)
+    return WeightDifferences(*counts, float(np.ldexp(largest[0], exponent)))

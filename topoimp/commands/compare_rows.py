@@ -1,0 +1,159 @@
+"""The rows of a report that compares a reference with another checkpoint."""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+
+from topoimp.chance.forest_by_chance import ForestByChance, added_up_by_chance
+from topoimp.chance.shuffling import live_shape
+from topoimp.choices import Essential
+from topoimp.commands.chance_columns import retention_columns, retention_reasons
+from topoimp.comparison.comparison import LayerComparison, LayerPair
+from topoimp.comparison.weight_differences import jaccard
+from topoimp.kernels.threads import in_parallel
+from topoimp.pruning.preservation import together
+from topoimp.reports.columns import Cell, Row
+from topoimp.reports.rows import (
+    DISTANCES,
+    REFERENCE,
+    largest_of,
+    layer_columns,
+    mean_persistence_columns,
+    persistence_columns,
+    preservation_columns,
+)
+from topoimp.topology.barcode import barcode_of_forest, largest_strength
+from topoimp.topology.distance import barcode_distances
+from topoimp.topology.forest import Forest
+
+BOUND = "distance_bound"
+"""Column of the largest value that the bottleneck distance can have."""
+
+DEAD = ("dead_rows", "dead_columns", "dead_rows_reference", "dead_columns_reference")
+"""Columns of the numbers of rows and columns without edges."""
+
+
+def comparison_rows(layers: Sequence[LayerComparison], essential: Essential, p: float, threads: int) -> list[Row]:
+    """Return a row for each layer, and one for the network.
+
+    Args:
+        layers: the layers of the reference and of one other.
+        essential: death of essential bars in distances.
+        p: of the norm of neural persistences.
+        threads: cores to use.
+    """
+    pairs = [layer.pair for layer in layers]
+    scale = largest_strength(pair.reference for pair in pairs)
+
+    def describe(start: int, stop: int) -> list[Row]:
+        return [_layer_row(layer, scale, essential, p) for layer in layers[start:stop]]
+
+    rows = [row for part in in_parallel(describe, len(layers), threads) for row in part]
+    return [*rows, _network_row(rows, pairs, added_up_by_chance([layer.chance for layer in layers]))]
+
+
+def _layer_row(layer: LayerComparison, scale: float | None, essential: Essential, p: float) -> Row:
+    pair = layer.pair
+    distances, distance_reasons = _distances(pair, scale, essential)
+    n_forests = len(pair.reference.indices), len(pair.other.indices)
+    columns: dict[str, Cell] = {
+        **preservation_columns(pair.preservation),
+        **retention_columns(layer.chance),
+        "mask_overlap": jaccard(pair.n_both, pair.preservation.n_edges, _n_present(pair)),
+        "forest_overlap": jaccard(pair.n_forest_shared, *n_forests),
+        **_dead(pair.graph, ""),
+        **_dead(pair.reference, REFERENCE),
+        **distances,
+        **_persistences(pair, scale, p),
+    }
+    reasons = {**retention_reasons(layer.chance), **distance_reasons}
+    return {**layer_columns(pair.info), **columns, "undefined": _undefined(columns, reasons)}
+
+
+def _network_row(rows: Sequence[Row], pairs: Sequence[LayerPair], chance: ForestByChance) -> Row:
+    preservation = together([pair.preservation for pair in pairs])
+    columns: dict[str, Cell] = {
+        **preservation_columns(preservation),
+        **retention_columns(chance),
+        "mask_overlap": jaccard(sum(pair.n_both for pair in pairs), preservation.n_edges, sum(map(_n_present, pairs))),
+        "forest_overlap": jaccard(
+            sum(pair.n_forest_shared for pair in pairs),
+            sum(len(pair.reference.indices) for pair in pairs),
+            sum(len(pair.other.indices) for pair in pairs),
+        ),
+        **{column: sum(int(row[column] or 0) for row in rows) for column in DEAD},
+        **{column: largest_of(rows, column) for column in (*DISTANCES, BOUND)},
+        **mean_persistence_columns(rows),
+        **mean_persistence_columns(rows, suffix=REFERENCE),
+    }
+    reasons = [f"{row['undefined']} ({row['layer']})" for row in rows if row["undefined"]]
+    undefined = reasons[0] if reasons else _undefined(columns, retention_reasons(chance))
+    return {"level": "network", **columns, "undefined": undefined}
+
+
+def _n_present(pair: LayerPair) -> int:
+    """Return the number of weights of the other that are not zero."""
+    return pair.preservation.n_kept - (pair.graph.n_edges - pair.other.n_edges)
+
+
+def _dead(forest: Forest, suffix: str) -> Row:
+    """Return the columns of the numbers of rows and columns without edges."""
+    n_rows, n_columns = live_shape(forest)
+    return {f"dead_rows{suffix}": forest.n_rows - n_rows, f"dead_columns{suffix}": forest.n_columns - n_columns}
+
+
+def _distances(
+    pair: LayerPair, scale: float | None, essential: Essential
+) -> tuple[Mapping[str, float | None], Mapping[str, str]]:
+    """Return the distances of the barcodes and the bound of the bottleneck distance, and why blank ones are blank.
+
+    The missing edges of a masked layer's forest are at most as strong as some d. All stronger edges of the forest are
+    present, and so are all components at levels above d; every other bar dies between 0 and d in both. So persistences
+    differ by d / scale at most, and the bottleneck distance is at most 1/2 as well. Pruning by magnitude leaves none of
+    the bars that die at d or below, and reaches that bound.
+
+    Source of the other bound: Cohen-Steiner, Edelsbrunner, Harer, "Stability of Persistence Diagrams", 2007.
+    """
+    columns = (*DISTANCES, BOUND)
+    reference, other = barcode_of_forest(pair.reference), barcode_of_forest(pair.other)
+    found = barcode_distances(reference, other, scale=scale, essential=essential)
+    if found is None:
+        reason = "the reference has no edge to give a scale, or one far below the other's strengths"
+        return dict.fromkeys(columns), dict.fromkeys(columns, reason)
+    if not isfinite(found.sorted_linf):
+        reason = "infinite, as the numbers of essential bars differ and they never die"
+        return dict.fromkeys(columns), dict.fromkeys(columns, reason)
+
+    if pair.is_masked or pair.largest_difference is None:
+        bound = min(pair.strongest_missing / (scale or 1.0), 0.5)
+    else:
+        bound = pair.largest_difference / (scale or 1.0)
+    values = {**{name: getattr(found, name) for name in DISTANCES}, BOUND: bound}
+    infinite = {name: "beyond all numbers" for name, value in values.items() if not isfinite(value)}
+    return {name: None if name in infinite else value for name, value in values.items()}, infinite
+
+
+def _persistences(pair: LayerPair, scale: float | None, p: float) -> Row:
+    """Return the neural persistences of both, at the reference's scales."""
+    own = pair.reference.strongest
+    reference, other = barcode_of_forest(pair.reference), barcode_of_forest(pair.other)
+    return {
+        **persistence_columns(other, network_scale=scale, layer_scale=own, p=p),
+        **persistence_columns(reference, network_scale=scale, layer_scale=own, p=p, suffix=REFERENCE),
+    }
+
+
+def _undefined(columns: Row, reasons: Mapping[str, str]) -> str | None:
+    """Return which columns of a row are blank, and why, those with one reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for name, value in columns.items():
+        if value is None:
+            by_reason.setdefault(_reason(name, reasons), []).append(name)
+    return "; ".join(f"no {', '.join(names)}: {reason}" for reason, names in by_reason.items()) or None
+
+
+def _reason(column: str, reasons: Mapping[str, str]) -> str:
+    if column in reasons:
+        return reasons[column]
+    if column.startswith("np_"):
+        return "a layer of zeros or of one weight, or a scale that does not fit"
+    return "nothing is kept" if column == "compression_ratio" else "the reference has no edges"
