@@ -212,5 +212,5 @@ def test_training_on_files_that_are_not_there(topoimp, tmp_path):
     outcome = topoimp("train", "lenet-5", "--data", "mnist", "--data-dir", tmp_path, "-o", tmp_path / "run")
 
     assert_refused(
-        outcome, 1, ".*train-images-idx3-ubyte.gz: no such file; the data set's four published .gz files are needed"
+        outcome, 1, ".*train-images-idx3-ubyte.gz: no such file; the data set's four published files are needed"
     )
