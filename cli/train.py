@@ -21,8 +21,8 @@ def _train(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="lenet-300-100, lenet-5, conv-2, conv-4, conv-6, vgg-11, vgg-16, resnet-20, resnet-18, or widths as "
-            "in mlp:64-32-10.",
+            help="Network: lenet-300-100, lenet-5, conv-2, conv-4, conv-6, vgg-11, vgg-16, resnet-20, resnet-18, or "
+            "the widths of its layers as in mlp:64-32-10.",
             show_default=False,
         ),
     ],
@@ -31,18 +31,22 @@ def _train(
         typer.Option(
             "--data",
             metavar="DATA",
-            help="digits (embedded), mnist, fashion-mnist, cifar10, or an .npz file of arrays.",
+            help="Data set: digits (embedded), mnist, fashion-mnist, cifar10, or an .npz file of arrays.",
             show_default="the recipe's, or digits",
         ),
     ] = None,
     data_dir: DataDir = None,
     recipe: Annotated[
         Recipes,
-        typer.Option("--recipe", help="The data's usual one, the network's published one, or that in fewer epochs."),
+        typer.Option(
+            "--recipe",
+            help="Settings of training: the default of the data, those published for the network, or these in fewer "
+            "epochs.",
+        ),
     ] = Recipes.DEFAULT,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="RUN", help="The run folder.", show_default="./MODEL-DATA"),
+        typer.Option("--output", "-o", metavar="RUN", help="Run folder to write.", show_default="./MODEL-DATA"),
     ] = None,
     epochs: Annotated[
         int | None,
@@ -50,24 +54,26 @@ def _train(
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option("--batch-size", metavar="N", help="Images a step.", show_default="the recipe's"),
+        typer.Option("--batch-size", metavar="N", help="Images per step.", show_default="the recipe's"),
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option("--learning-rate", metavar="R", help="Of the first step.", show_default="the recipe's"),
+        typer.Option(
+            "--learning-rate", metavar="R", help="Learning rate of the first step.", show_default="the recipe's"
+        ),
     ] = None,
     rewind_at: Annotated[
         int,
         typer.Option(
             "--rewind-at",
             metavar="STEP",
-            help="Step after which the rewind weights are taken; 0: the initial ones.",
+            help="Step after which the rewind weights are taken; 0 takes the initial weights.",
         ),
     ] = 0,
     seed: Annotated[
         int | None,
         typer.Option(
-            "--seed", metavar="S", help="Of the initial weights and the order of the images.", show_default="0"
+            "--seed", metavar="S", help="Seed of the initial weights and of the order of the images.", show_default="0"
         ),
     ] = None,
     seeds: Seeds = None,
@@ -77,12 +83,15 @@ def _train(
         typer.Option(
             "--threads",
             metavar="N",
-            help="Of each replicate; results repeat bit for bit at equal threads.",
+            help="Threads of each replicate; results repeat bit for bit with the same number.",
             show_default="1 for up to a million parameters, else all cores",
         ),
     ] = None,
     device: Annotated[
-        str, typer.Option("--device", metavar="cpu|cuda|auto", help="Where to compute; auto: cuda where there is any.")
+        str,
+        typer.Option(
+            "--device", metavar="cpu|cuda|auto", help="Device that trains; auto takes cuda where there is any."
+        ),
     ] = "auto",
     force: Force = False,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
@@ -93,7 +102,7 @@ def _train(
     from topoimp.errors import OptionError
 
     if seed is not None and seeds is not None:
-        raise OptionError("--seed and --seeds are given; one of them is meant")
+        raise OptionError("--seed and --seeds are given; give only one of them")
     with progress(f"training {model}", quiet=quiet) as on_step:
         training = train_run(
             model,
@@ -134,12 +143,12 @@ def _show_epochs(report: Report) -> None:
 
 
 def _note_training(training: "Training", *, quiet: bool) -> None:
-    n_there = len(training.seed_folders) - training.n_new
-    if n_there:
-        note(
-            f"{n_there} of {len(training.seed_folders)} seeds were there already, and are left as they are", quiet=quiet
-        )
-    for folder in training.seed_folders[-training.n_new :] if len(training.seed_folders) == 1 else ():
+    n_seeds = len(training.seed_folders)
+    n_existing = n_seeds - training.n_new
+    if n_existing:
+        note(f"{n_existing} of {n_seeds} seeds were trained already, and stay as they are", quiet=quiet)
+    if n_seeds == 1 and training.n_new:
+        folder = training.seed_folders[0]
         note(f"wrote {folder / 'model.safetensors'} (and init, rewind, metrics.csv beside it)", quiet=quiet)
-    if len(training.seed_folders) > 1:
+    if n_seeds > 1:
         note(f"wrote {training.n_new} seeds to {training.folder}", quiet=quiet)

@@ -1,4 +1,4 @@
-"""The options of training and of its replicates, which ``train`` and ``prune`` share."""
+"""The options of training and of its replicates, shared by ``train`` and ``prune``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 TRAINING = "Training (of prune: rounds of a run folder, or with --trainer)"
-"""What the help calls these options together."""
+"""Title of these options in the help."""
 
 DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
         metavar="DIR",
-        help="Where the data set's published files lie: DIR, or a folder of its name in it. For prune also an .npz.",
+        help="Folder of the data set's published files, or with a folder of its name in it; for prune also an .npz.",
         show_default="TOPOIMP_DATA_DIR, or the Hugging Face hub",
         rich_help_panel=TRAINING,
     ),
@@ -23,7 +23,7 @@ Seeds = Annotated[
     typer.Option(
         "--seeds",
         metavar="N|A,B,...",
-        help="So many replicates, with seeds from 0, or those of a list.",
+        help="Number of replicates, with seeds from 0, or a list of seeds.",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -32,7 +32,7 @@ Jobs = Annotated[
     typer.Option(
         "--jobs",
         metavar="N",
-        help="Replicates at the same time.",
+        help="Number of replicates at the same time.",
         show_default="as many as have cores of their own",
         rich_help_panel=TRAINING,
     ),
@@ -40,7 +40,7 @@ Jobs = Annotated[
 
 
 def parse_seeds(text: str | None) -> list[int] | None:
-    """Give the seeds that an option names: a number of them, or a list.
+    """Return the seeds of a number of replicates, or of a list.
 
     Raises:
         OptionError: if it is neither, or a seed is named twice.

@@ -185,11 +185,11 @@ def test_a_folder_for_data_is_taken_from_the_environment(topoimp, tmp_path, monk
 def test_seed_and_seeds_are_not_both_meant(topoimp, tmp_path):
     outcome = topoimp("train", "mlp:64-9-10", "-o", tmp_path / "run", "--seed", 1, "--seeds", 3)
 
-    assert (outcome.status, outcome.err) == (2, "error: --seed and --seeds are given; one of them is meant\n")
+    assert (outcome.status, outcome.err) == (2, "error: --seed and --seeds are given; give only one of them\n")
 
 
 def test_replicates_are_said(topoimp, run):
     outcome = topoimp("train", "mlp:64-20-10", "-o", run, "--epochs", 1, "--seeds", "3")
 
-    assert "2 of 3 seeds were there already, and are left as they are" in outcome.err
+    assert "2 of 3 seeds were trained already, and stay as they are" in outcome.err
     assert f"wrote 1 seeds to {run}" in outcome.err

@@ -68,10 +68,10 @@ def test_no_word_is_lost(words):
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("train {init} {mask}", {}, r"--trainer is 'train \{init\} \{mask\}'; it must have \{out\} where the trainer"),
+        ("train {init} {mask}", {}, r"`trainer` is 'train \{init\} \{mask\}'; it must have \{out\} where the trainer"),
         ("train", {}, r"it must have \{init\}"),
         ("", {}, r"it must have \{init\}"),
-        ("train {init} {mask} {out} {epoch}", {}, r"--trainer has \{epoch\}; known are \{init\}, \{mask\}, \{out\}"),
+        ("train {init} {mask} {out} {epoch}", {}, r"`trainer` has \{epoch\}; known are \{init\}, \{mask\}, \{out\}"),
         ("train '{init} {mask} {out}", {}, "it must be a command: No closing quotation"),
         ("train {init} {mask} {out}", {"n_seeds": 2}, r"it must have \{seed\} where the trainer takes it"),
         ("train {init} {mask} {out}", {"timeout": 0.0}, "the trainer's time-out is 0.0; it must be above 0 seconds"),

@@ -1,7 +1,7 @@
-"""A user's own training command: any program, in any framework, that takes files and gives files.
+"""The user's own training command: a round's files in, its metrics out.
 
-The contract is in docs/trainers.md. The command is started without a shell, its placeholders filled in, and must end
-with status 0 after writing {out}. What it prints goes to the round's log.
+The command may be any program. It is started without a shell, with its placeholders filled in, and must write {out} and
+end with status 0; its output goes to the round's log. docs/trainers.md has the whole contract.
 """
 
 import json
@@ -22,10 +22,10 @@ from topoimp.errors import OptionError, TrainingError
 from topoimp.rounds.training_task import METRICS, Metrics, TrainingTask
 
 PLACEHOLDERS = ("init", "mask", "out", "seed", "round", "started", "metrics")
-"""What a command may have in braces."""
+"""Names that a command may have in braces."""
 
 NEEDED = ("init", "mask", "out")
-"""What it must have."""
+"""Names that it must have in braces."""
 
 GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL for a command; fewer than a replicate has to clean up."""
@@ -36,31 +36,22 @@ class Trainer:
     """A training command.
 
     Args:
-        words: of the command, with placeholders in braces.
-        timeout: seconds that one round may take; as long as it likes if None.
+        words: words of the command, with placeholders in braces.
+        timeout: seconds for one round; no limit if None.
     """
 
     words: tuple[str, ...]
     timeout: float | None = None
 
     def retrain(self, task: TrainingTask) -> Metrics:
-        """Have the command train as assigned.
-
-        Returns:
-            what it says in {metrics}; nothing if it says nothing.
+        """Train a round, and return the metrics that the command wrote, if any.
 
         Raises:
-            TrainingError: if it cannot be started, fails, takes too long, or its metrics cannot be read.
+            TrainingError: if the command cannot be started, fails or takes too long, or its metrics cannot be read.
         """
-        values = {
-            "init": str(task.init.absolute()),
-            "mask": str(task.mask.absolute()),
-            "out": str(task.out.absolute()),
-            "started": str(task.started.absolute()),
-            "metrics": str(task.metrics.absolute()),
-            "seed": str(task.seed),
-            "round": str(task.number),
-        }
+        names = ("init", "mask", "out", "started", "metrics")
+        values = {name: str(getattr(task, name).absolute()) for name in names}
+        values |= {"seed": str(task.seed), "round": str(task.number)}
         command = [_filled_in(word, values) for word in self.words]
         status = self._status(command, task.log)
         if status != 0:
@@ -91,7 +82,7 @@ _PLACEHOLDER = re.compile(r"\{\{(?P<literal>\w+)\}\}|\{(?P<name>\w+)\}")
 
 
 def _filled_in(word: str, values: Mapping[str, str]) -> str:
-    """Put values in the place of ``{name}``, and ``{name}`` in that of ``{{name}}``."""
+    """Return a word with values in place of ``{name}``, and with ``{name}`` in place of ``{{name}}``."""
     return _PLACEHOLDER.sub(lambda found: values[found["name"]] if found["name"] else f"{{{found['literal']}}}", word)
 
 
@@ -99,13 +90,12 @@ def parse_trainer(text: str, *, timeout: float | None = None, n_seeds: int = 1) 
     """Read a training command.
 
     Args:
-        text: as one would type it: words, quotes, and placeholders as in ``{init}``;
-            ``{{init}}`` is the text ``{init}``.
-        timeout: seconds that one round may take.
-        n_seeds: with more than one, the command must take {seed}.
+        text: words, quotes and placeholders, as for a shell; ``{{init}}`` is the text ``{init}``.
+        timeout: seconds for one round; no limit if None.
+        n_seeds: number of seeds; for more than one, the command must have {seed}.
 
     Raises:
-        OptionError: if it is no command, lacks a placeholder or has one that is not known.
+        OptionError: if it is no command, lacks a placeholder, or has an unknown one.
 
     >>> parse_trainer("python train.py {init} {mask} {out}").words[1:3]
     ('train.py', '{init}')
@@ -113,17 +103,17 @@ def parse_trainer(text: str, *, timeout: float | None = None, n_seeds: int = 1) 
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
-        raise OptionError(f"--trainer is {text!r}; it must be a command: {error}") from error
+        raise OptionError(f"`trainer` is {text!r}; it must be a command: {error}") from error
     found = {name for word in words for each in _PLACEHOLDER.finditer(word) if (name := each["name"])}
     unknown = sorted(found - set(PLACEHOLDERS))
     if unknown:
         known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
         raise OptionError(
-            f"--trainer has {{{unknown[0]}}}; known are {known}, and {{{{{unknown[0]}}}}} is the text itself"
+            f"`trainer` has {{{unknown[0]}}}; known are {known}, and {{{{{unknown[0]}}}}} is the text itself"
         )
     for name in (*NEEDED, *(["seed"] if n_seeds > 1 else [])):
         if name not in found:
-            raise OptionError(f"--trainer is {text!r}; it must have {{{name}}} where the trainer takes it")
+            raise OptionError(f"`trainer` is {text!r}; it must have {{{name}}} where the trainer takes it")
     if timeout is not None and not timeout > 0:
         raise OptionError(f"the trainer's time-out is {timeout}; it must be above 0 seconds")
     return Trainer(words, timeout)
@@ -173,10 +163,10 @@ def _signal_name(number: int) -> str:
 
 
 _LOG_END = 4096
-"""Bytes of a log that its last line is looked for in."""
+"""Bytes at the end of a log that are searched for its last line."""
 
 _LONGEST = 200
-"""Characters of it that are shown."""
+"""Characters of the last line that a message shows."""
 
 
 def _last_line(log: Path) -> str:
@@ -194,20 +184,21 @@ def _read_metrics(path: Path) -> Metrics:
     if not path.exists():
         return {}
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path}: the trainer's metrics are no JSON: {error}") from error
     except RecursionError as error:
         raise TrainingError(f"{path}: the trainer's metrics are nested too deeply to be read") from error
-    if not isinstance(said, dict):
+    if not isinstance(content, dict):
         raise TrainingError(f"{path}: the trainer's metrics are no JSON object; {', '.join(METRICS)} may be in it")
     metrics: dict[str, float] = {}
-    for name, value in said.items():
-        if name not in METRICS:
-            continue
-        if not _is_finite(value):
-            raise TrainingError(f"{path}: the trainer's {name} is {reprlib.repr(value)}; it must be a finite number")
-        metrics[name] = float(value)
+    for name in METRICS:
+        if name in content:
+            value = content[name]
+            if not _is_finite(value):
+                shown = reprlib.repr(value)
+                raise TrainingError(f"{path}: the trainer's {name} is {shown}; it must be a finite number")
+            metrics[name] = float(value)
     return metrics
 
 
