@@ -1,11 +1,12 @@
 """What is installed: all code, under the two names that belong to topoimp."""
 
+import ast
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 
 import pytest
 from conftest import REPOSITORY
@@ -84,3 +85,78 @@ def test_ci_runs_the_test_command_of_the_readme():
 
     assert "\nmake test\n" in readme
     assert "make test" in script
+
+
+USED_WITHOUT_IMPORT = {
+    "accelerate": "Trainer of transformers needs it",
+    "pytest-xdist": "make test runs pytest -n",
+    "setuptools": "builds the wheel",
+    "tomli-w": "declared for the files of a run folder, which are not written through it yet",
+}
+NOT_INSTALLED = {"giotto-ph": "gph", "datasets": "datasets", "tomli-w": "tomli_w"}
+"""Modules of distributions that a plain test environment may lack."""
+
+
+def imports_of(*folders):
+    """The outside modules that the Python files of some folders import."""
+    files = [path for folder in folders for path in folder.rglob("*.py")]
+    own = {"topoimp", "topoimp_cli", *(path.stem for path in files)}
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0}
+    return {module.partition(".")[0] for module in modules} - own - sys.stdlib_module_names
+
+
+def declared(*extras):
+    """The modules of the distributions that pyproject.toml declares for topoimp, or for some extras."""
+    project = PROJECT["project"]
+    lists = [project["optional-dependencies"][extra] for extra in extras] or [project["dependencies"]]
+    names = {canonicalize_name(Requirement(line).name) for lines in lists for line in lines}
+
+    modules = {name: {module} for name, module in NOT_INSTALLED.items() if name in names}
+    for module, distributions in packages_distributions().items():
+        for name in names.intersection(map(canonicalize_name, distributions)):
+            modules.setdefault(name, set()).add(module)
+    return {name: modules.get(name, set()) for name in names}
+
+
+def mismatches(imported, required, allowed):
+    """The imported modules that are not allowed, and the required distributions of which no module is imported."""
+    undeclared = imported - set().union(*allowed.values())
+    unused = {name for name, modules in required.items() if not modules & imported} - set(USED_WITHOUT_IMPORT)
+    return sorted(undeclared), sorted(unused)
+
+
+def test_what_topoimp_imports_is_declared_and_what_is_declared_is_imported():
+    imported = imports_of(REPOSITORY / "topoimp", REPOSITORY / "cli")
+
+    assert mismatches(imported, declared(), declared() | declared("hub")) == ([], [])
+    assert mismatches(imported, declared("hub"), declared() | declared("hub")) == ([], [])
+
+
+def test_what_tests_and_benchmarks_import_is_declared_and_what_is_declared_for_them_is_imported():
+    imported = imports_of(REPOSITORY / "tests", REPOSITORY / "docs")
+    measured = imports_of(REPOSITORY / "benchmarks")
+
+    assert mismatches(imported, declared("test"), declared() | declared("test")) == ([], [])
+    assert mismatches(measured, declared("bench"), declared() | declared("bench")) == ([], [])
+
+
+def test_no_exception_to_the_rule_is_out_of_date():
+    imported = imports_of(REPOSITORY / "topoimp", REPOSITORY / "cli", REPOSITORY / "tests")
+    required = declared() | declared("test")
+
+    assert [name for name in USED_WITHOUT_IMPORT if name not in required or required[name] & imported] == []
+
+
+def test_the_guard_sees_an_undeclared_import_and_an_unused_declaration(tmp_path):
+    (tmp_path / "idea.py").write_text("import os.path, numpy.linalg\nfrom scipy import stats\nfrom . import other\n")
+
+    imported = imports_of(tmp_path)
+
+    assert imported == {"numpy", "scipy"}
+    assert mismatches(imported, {"numpy": {"numpy"}}, {"numpy": {"numpy"}}) == (["scipy"], [])
+    assert mismatches(imported, declared("lint"), {"numpy": {"numpy"}, "scipy": {"scipy"}}) == (
+        [],
+        sorted(declared("lint")),
+    )
