@@ -5,10 +5,10 @@ Importing numba takes longer than any command that needs no kernel, so the modul
 numba compiles a kernel once for each combination of argument types and keeps the machine code on disk: in
 ``NUMBA_CACHE_DIR``, in ``__pycache__`` beside the source, or in the user's cache folder. Where no folder can be
 written, or the cache cannot be read, the machine code stays in memory. numba compiles a kernel anew after a change in
-its own file, but not after a change in a file that it imports. A kernel therefore calls only kernels of its own file,
-and a constant that several files share (``BLOCK``) never changes without them.
+its own file, but not after a change in a file that it imports. A kernel therefore calls only kernels of its own file.
+After changing a constant that several files share (``BLOCK``), clear the cache.
 
-``NUMBA_DISABLE_JIT=1`` runs the kernels as plain Python, for a debugger; a layer of a million weights takes minutes.
+``NUMBA_DISABLE_JIT=1`` runs the kernels as plain Python, with the same results, for a debugger.
 """
 
 from collections.abc import Callable, Iterator
