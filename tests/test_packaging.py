@@ -91,9 +91,8 @@ USED_WITHOUT_IMPORT = {
     "accelerate": "Trainer of transformers needs it",
     "pytest-xdist": "make test runs pytest -n",
     "setuptools": "builds the wheel",
-    "tomli-w": "declared for the files of a run folder, which are not written through it yet",
 }
-NOT_INSTALLED = {"giotto-ph": "gph", "datasets": "datasets", "tomli-w": "tomli_w"}
+NOT_INSTALLED = {"giotto-ph": "gph", "datasets": "datasets"}
 """Modules of distributions that a plain test environment may lack."""
 
 
