@@ -70,12 +70,7 @@ class LayerPair:
 
 @dataclass(frozen=True)
 class LayerComparison:
-    """One layer in the reference and in another checkpoint, beside chance.
-
-    Args:
-        pair: the layer in both.
-        chance: its forest edges kept, and by chance.
-    """
+    """One layer in the reference and in another checkpoint, beside the forest edges that chance would keep."""
 
     pair: LayerPair
     chance: ForestByChance
@@ -200,12 +195,8 @@ class MaskedReference:
 def other_checkpoint(reference: Layers, other: Layers, masks: Masks | None = None) -> OtherCheckpoint:
     """Return another checkpoint to compare a reference with.
 
-    Types may differ, as strengths are compared exactly; names and shapes may not.
-
-    Args:
-        reference: the layers of the reference.
-        other: the layers of the other checkpoint.
-        masks: by tensor of the other checkpoint, the mask under which it was trained, if there is one.
+    Types may differ, as strengths are compared exactly; names and shapes may not. ``masks`` holds, by tensor of the
+    other checkpoint, the mask under which it was trained.
 
     Raises:
         LayerError: if a layer is in only one of them, or has another shape.
