@@ -193,7 +193,7 @@ DATA = "[data]\nname = 'digits'\nsha256 = ''\n"
         ("epochs = ", "is no TOML"),
         (
             f"model = 'm'\nepochs = 'x'\nbatch_size = 1\nlearning_rate = 1\n{DATA}",
-            "is no recipe: a field is not what",
+            "is no recipe: a field has a wrong value: epochs is .x.; it must be a whole number",
         ),
     ],
 )
@@ -490,7 +490,7 @@ def test_rounds_without_what_decided_them_are_refused(run):
     prune_run(run, PruningOptions(rounds=1), seeds=[0])
     (run / "seed-0/topological/pruning.toml").unlink()
 
-    with pytest.raises(OutputError, match="holds rounds, but not what decided them; `force` begins anew"):
+    with pytest.raises(OutputError, match="holds rounds without their settings; `force` begins anew"):
         prune_run(run, PruningOptions(rounds=2, rate=0.5), seeds=[0])
     assert prune_run(run, PruningOptions(rounds=2, rate=0.5), force=True, seeds=[0]).n_new == 2
 
