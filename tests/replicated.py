@@ -48,7 +48,7 @@ def leaving_a_mark(task, on_step):  # noqa: ARG001
 
 
 def leaving_a_mark_without_the_kernel(task, on_step):
-    """Undo what the kernel was asked for, and end with the parent as on another system."""
+    """Clear the parent-death signal, and end with the parent as on a system without it."""
     ctypes.CDLL(None).prctl(1, 0)
     with patch("sys.platform", "another"):
         end_with_parent(os.getppid())

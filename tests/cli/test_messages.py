@@ -1,7 +1,6 @@
 """Arguments in the library's messages become flags."""
 
 import pytest
-
 from topoimp_cli.app import app
 from topoimp_cli.messages import flags_of, with_flags
 

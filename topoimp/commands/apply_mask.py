@@ -1,4 +1,4 @@
-"""Prune a checkpoint by a mask, and prove what it keeps."""
+"""Prune a checkpoint by a mask, and verify the written files."""
 
 from collections.abc import Mapping
 

@@ -16,7 +16,7 @@ from topoimp.topology.forest import Forest
 
 
 def retention_columns(chance: ForestByChance) -> Row:
-    """Return the columns of ``compare`` that hold what is kept against chance: shares of the forest."""
+    """Return the columns of ``compare`` about chance, as shares of the forest."""
     floor, observed = chance.floor, chance.observed or 0
 
     def share(number: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Prune a checkpoint in rounds without training between them, and prove what it keeps."""
+"""Prune a checkpoint in rounds without training between them, and verify the written files."""
 
 from collections.abc import Sequence
 

@@ -107,7 +107,7 @@ class _Replicate:
 
     number: int
     process: SpawnProcess
-    connection: "Connection[Any, Any]"  # what comes in is told apart by its first word
+    connection: "Connection[Any, Any]"  # messages are tuples; the first item names their type
 
     @staticmethod
     def start(number: int) -> "_Replicate":
@@ -151,7 +151,7 @@ def _end(processes: Sequence[SpawnProcess]) -> None:
 
 @contextmanager
 def _clean_start() -> Iterator[None]:
-    """Keep from a process that starts what is not its own: Ctrl-C, and the user's script.
+    """Hide Ctrl-C and the user's script from a process that starts within the context.
 
     Ctrl-C is held back until the end of the context; a process inherits that. The script that runs would be run again
     from its first line, as multiprocessing imports the main module anew.
