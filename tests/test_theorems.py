@@ -20,7 +20,7 @@ from oracles import (
 from scipy.optimize import linear_sum_assignment
 from strategies import SEEDS, make_weight, weights
 
-from topoimp.chance.nulls import expected_forest_edges_iid, expected_forest_edges_random
+from topoimp.chance.closed_forms import expected_forest_edges_iid, expected_forest_edges_random
 from topoimp.choices import Method
 from topoimp.commands.bound import bound_report
 from topoimp.layers.catalogue import LayerPatterns

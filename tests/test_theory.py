@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 from oracles import connected_probabilities, masked_layer, slow_components, slow_forest, tight_chance
 from strategies import persistences, weights
 
-from topoimp.chance.nulls import (
+from topoimp.chance.closed_forms import (
     connectivity_probability,
     connectivity_threshold,
     expected_forest_edges_iid,

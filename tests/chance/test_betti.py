@@ -6,8 +6,8 @@ from oracles import slow_shuffle_chances
 from strategies import SEEDS, make_weight, weights
 
 from topoimp.chance.betti import expected_betti_curve
+from topoimp.chance.closed_forms import expected_forest_edges_iid
 from topoimp.chance.forest_by_chance import Decision
-from topoimp.chance.nulls import expected_forest_edges_iid
 from topoimp.errors import OptionError
 from topoimp.layers.layer import as_layer, by_channel
 from topoimp.topology.forest import spanning_forest

@@ -8,6 +8,7 @@ from oracles import slow_forest, slow_guaranteed, slow_order
 from strategies import KINDS, SEEDS, make_weight, weights
 
 from topoimp.chance.betti import expected_betti_curve
+from topoimp.chance.closed_forms import expected_forest_edges_iid, expected_forest_edges_random
 from topoimp.chance.forest_by_chance import (
     LARGEST_SIMULATED,
     MANY_TIES,
@@ -19,7 +20,6 @@ from topoimp.chance.forest_by_chance import (
     forests_by_chance,
     shape_by_chance,
 )
-from topoimp.chance.nulls import expected_forest_edges_iid, expected_forest_edges_random
 from topoimp.chance.shuffling import Null
 from topoimp.chance.simulation import NullDistribution, shuffled_forest_edges
 from topoimp.choices import Shuffle

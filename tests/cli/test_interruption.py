@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from topoimp_cli.interruption import PATIENCE
 
 from topoimp.rounds.replicates import GRACE
+from topoimp_cli.interruption import PATIENCE
 
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 

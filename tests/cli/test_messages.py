@@ -1,6 +1,7 @@
 """Arguments in the library's messages become flags."""
 
 import pytest
+
 from topoimp_cli.app import app
 from topoimp_cli.messages import flags_of, with_flags
 

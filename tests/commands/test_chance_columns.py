@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from conftest import info_of
 
+from topoimp.chance.closed_forms import connectivity_probability
 from topoimp.chance.forest_by_chance import ForestByChance
-from topoimp.chance.nulls import connectivity_probability
 from topoimp.chance.simulation import NullDistribution
 from topoimp.commands.chance_columns import (
     density_rows,

@@ -1,5 +1,6 @@
 """Chance: how much of a layer's topology would be kept if its weights had no structure.
 
-``nulls`` has the closed forms; ``drawing`` random graphs; ``shuffling`` shuffled layers; ``simulation`` the forest
-edges that they keep. On these stand ``forest_by_chance``, the one rule that every command asks, and ``betti``.
+``closed_forms`` counts without weights; ``drawing`` draws random graphs, ``shuffling`` describes a shuffled layer as
+one, and ``simulation`` counts the forest edges that they keep. ``forest_by_chance`` is the one rule that every command
+asks; ``betti`` has the Betti curves.
 """

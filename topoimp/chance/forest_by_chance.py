@@ -19,7 +19,7 @@ Where the closed form does not hold, the number is the mean of shuffles (``shuff
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from topoimp.chance.nulls import (
+from topoimp.chance.closed_forms import (
     LEAST_SIDE,
     expected_forest_edges_iid,
     expected_forest_edges_random,

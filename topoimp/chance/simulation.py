@@ -6,8 +6,8 @@ from math import inf
 
 import numpy as np
 
+from topoimp.chance.closed_forms import guaranteed_forest_edges
 from topoimp.chance.drawing import Drawing, generator_of
-from topoimp.chance.nulls import guaranteed_forest_edges
 from topoimp.chance.shuffling import shuffled, strongest_weights
 from topoimp.choices import Shuffle, chosen
 from topoimp.errors import OptionError

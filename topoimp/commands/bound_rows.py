@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from topoimp.chance.nulls import connectivity_threshold
+from topoimp.chance.closed_forms import connectivity_threshold
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.tensors import is_meant

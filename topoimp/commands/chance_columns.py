@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import isfinite, prod
 
+from topoimp.chance.closed_forms import connectivity_probability
 from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance, shape_by_chance
-from topoimp.chance.nulls import connectivity_probability
 from topoimp.chance.shuffling import live_shape
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerInfo

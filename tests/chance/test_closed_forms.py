@@ -8,7 +8,7 @@ from oracles import connected_probabilities, slow_guaranteed, slow_order, slow_r
 from scipy.stats import hypergeom
 from strategies import weights
 
-from topoimp.chance.nulls import (
+from topoimp.chance.closed_forms import (
     LEAST_SIDE,
     Expectation,
     connectivity_probability,
