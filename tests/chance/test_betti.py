@@ -7,7 +7,7 @@ from strategies import SEEDS, make_weight, weights
 
 from topoimp.chance.betti import expected_betti_curve
 from topoimp.chance.closed_forms import expected_forest_edges_iid
-from topoimp.chance.forest_by_chance import Decision
+from topoimp.chance.forest_by_chance import ClosedFormDecision
 from topoimp.errors import OptionError
 from topoimp.layers.layer import as_layer, by_channel
 from topoimp.topology.forest import spanning_forest
@@ -84,7 +84,7 @@ def test_dead_rows_and_columns_are_components_of_the_closed_form():
 def test_the_closed_form_is_what_simulations_give(n_rows, n_columns, monkeypatch):
     weight, k = make_weight(1, n_rows, n_columns, "normal"), np.arange(0, n_rows * n_columns, 7)
     closed = expected(weight, k)
-    simulate = Decision("a test", is_simulated=True)
+    simulate = ClosedFormDecision("a test", is_simulated=True)
     monkeypatch.setattr("topoimp.chance.betti.closed_form_decision", lambda *_: simulate)
 
     simulated = np.mean([expected(weight, k, name=f"{i}").beta0 for i in range(20)], axis=0)

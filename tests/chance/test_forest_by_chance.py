@@ -12,7 +12,7 @@ from topoimp.chance.closed_forms import expected_forest_edges_iid, expected_fore
 from topoimp.chance.forest_by_chance import (
     LARGEST_SIMULATED,
     MANY_TIES,
-    Decision,
+    ClosedFormDecision,
     ForestByChance,
     added_up_by_chance,
     closed_form_decision,
@@ -84,8 +84,8 @@ def test_the_null_is_that_of_the_shuffled_layer(seed, kind, shuffle, n_shuffles)
 def test_the_closed_form_holds_without_zeros_ties_and_short_sides(n_live):
     n_edges = n_live[0] * n_live[1]
 
-    assert closed_form_decision(n_live, n_edges) == Decision()
-    assert closed_form_decision(n_live, n_edges, Share(5, n_equal=3, n_of_rank=3, n_kept=4)) == Decision()
+    assert closed_form_decision(n_live, n_edges) == ClosedFormDecision()
+    assert closed_form_decision(n_live, n_edges, Share(5, n_equal=3, n_of_rank=3, n_kept=4)) == ClosedFormDecision()
 
 
 @pytest.mark.parametrize(("n_zeros", "reason"), [(4, None), (5, ZEROS)])
@@ -95,7 +95,7 @@ def test_one_weight_in_a_thousand_may_be_zero(n_zeros, reason):
 
 @pytest.mark.parametrize("live", [(8, 100), (100, 8), (1, 1)])
 def test_a_short_side_has_no_closed_form(live):
-    assert closed_form_decision(live, live[0] * live[1]) == Decision(SHORT, is_simulated=True)
+    assert closed_form_decision(live, live[0] * live[1]) == ClosedFormDecision(SHORT, is_simulated=True)
 
 
 @pytest.mark.parametrize(("n_of_rank", "reason"), [(50, None), (51, TIES)])
@@ -107,7 +107,7 @@ def test_half_as_many_weights_as_are_kept_may_equal_the_weakest(n_of_rank, reaso
     ("live", "n_edges", "reason"), [((4000, 4000), LARGEST_SIMULATED + 1, ZEROS), ((8, 600_000), 4_800_000, SHORT)]
 )
 def test_many_edges_are_not_simulated(live, n_edges, reason):
-    unknown = Decision(f"{reason}, and too many edges to be simulated", is_simulated=False)
+    unknown = ClosedFormDecision(f"{reason}, and too many edges to be simulated", is_simulated=False)
 
     assert closed_form_decision(live, n_edges) == unknown
 
@@ -115,7 +115,7 @@ def test_many_edges_are_not_simulated(live, n_edges, reason):
 def test_ties_are_simulated_in_a_layer_of_any_size():
     share = Share(5, n_equal=1, n_of_rank=1000, n_kept=1000)
 
-    assert closed_form_decision((4000, 4000), 16_000_000, share) == Decision(TIES, is_simulated=True)
+    assert closed_form_decision((4000, 4000), 16_000_000, share) == ClosedFormDecision(TIES, is_simulated=True)
 
 
 def test_a_dense_layer_has_the_closed_form():

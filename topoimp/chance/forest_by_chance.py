@@ -50,7 +50,7 @@ LARGEST_SIMULATED = 4_000_000
 
 
 @dataclass(frozen=True)
-class Decision:
+class ClosedFormDecision:
     """Whether the closed form of independent strengths holds, and what replaces it.
 
     Args:
@@ -62,7 +62,7 @@ class Decision:
     is_simulated: bool = False
 
 
-def closed_form_decision(live: tuple[int, int], n_edges: int, share: Share | None = None) -> Decision:
+def closed_form_decision(live: tuple[int, int], n_edges: int, share: Share | None = None) -> ClosedFormDecision:
     """Decide whether the closed form of independent strengths holds for the strongest weights of a layer.
 
     Args:
@@ -77,10 +77,10 @@ def closed_form_decision(live: tuple[int, int], n_edges: int, share: Share | Non
     elif min(live) < LEAST_SIDE:
         reason = f"fewer than {LEAST_SIDE} rows or columns have edges"
     elif share is not None and share.n_equal < share.n_of_rank and share.n_of_rank > MANY_TIES * share.n_kept:
-        return Decision("too many weights are as strong as the weakest that is kept", is_simulated=True)
+        return ClosedFormDecision("too many weights are as strong as the weakest that is kept", is_simulated=True)
     else:
-        return Decision()
-    return Decision(f"{reason}, and too many edges to be simulated" if is_large else reason, not is_large)
+        return ClosedFormDecision()
+    return ClosedFormDecision(f"{reason}, and too many edges to be simulated" if is_large else reason, not is_large)
 
 
 @dataclass(frozen=True)
