@@ -128,7 +128,7 @@ def test_a_folder_with_one_file_of_weights_is_that_file(tmp_path, write, name):
     checkpoint = open_checkpoint(tmp_path / name)
 
     assert list(checkpoint.tensors) == ["a"]
-    assert (checkpoint.found.folder is None) == (name != "folder")
+    assert (checkpoint.paths.folder is None) == (name != "folder")
 
 
 def test_of_several_files_the_one_with_the_usual_name_is_meant(tmp_path, write):

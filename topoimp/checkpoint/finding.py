@@ -38,7 +38,7 @@ PREFERRED = ("model.safetensors", "model.safetensors.index.json", "pytorch_model
 
 
 @dataclass(frozen=True)
-class Found:
+class CheckpointFiles:
     """The files of a checkpoint.
 
     Args:
@@ -54,7 +54,7 @@ class Found:
     folder: Path | None = None
 
 
-def find_files(path: Path) -> Found:
+def find_files(path: Path) -> CheckpointFiles:
     """Return the files of the checkpoint at a path.
 
     Raises:
@@ -64,14 +64,14 @@ def find_files(path: Path) -> Found:
         return _in_folder(path, _weights_of(path))
     if path.name.endswith(INDEX_SUFFIX):
         return _in_folder(path.parent, path)
-    return Found((path,))
+    return CheckpointFiles((path,))
 
 
-def _in_folder(folder: Path, weights: Path) -> Found:
+def _in_folder(folder: Path, weights: Path) -> CheckpointFiles:
     if not weights.name.endswith(INDEX_SUFFIX):
-        return Found((weights,), folder=folder)
+        return CheckpointFiles((weights,), folder=folder)
     placed = read_index(weights)
-    return Found(tuple(folder / name for name in sorted(set(placed.values()))), placed, weights, folder)
+    return CheckpointFiles(tuple(folder / name for name in sorted(set(placed.values()))), placed, weights, folder)
 
 
 def _weights_of(folder: Path) -> Path:
@@ -96,7 +96,7 @@ def _weights_of(folder: Path) -> Path:
     return folder / candidates[0]
 
 
-def other_files(found: Found) -> tuple[list[Path], list[Path]]:
+def other_files(paths: CheckpointFiles) -> tuple[list[Path], list[Path]]:
     """Return a folder's other files, relative to it: those that a copy takes along, and the weights that it leaves out.
 
     Subfolders count, but for hidden ones and links to folders.
@@ -104,10 +104,10 @@ def other_files(found: Found) -> tuple[list[Path], list[Path]]:
     Raises:
         CheckpointError: if a subfolder cannot be read.
     """
-    if found.folder is None:
+    if paths.folder is None:
         return [], []
-    own = {*found.weights, found.index}
-    others = [file.relative_to(found.folder) for file in _files_below(found.folder) if file not in own]
+    own = {*paths.weights, paths.index}
+    others = [file.relative_to(paths.folder) for file in _files_below(paths.folder) if file not in own]
     return [file for file in others if not _holds_weights(file)], [file for file in others if _holds_weights(file)]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from topoimp.checkpoint.finding import Found
+from topoimp.checkpoint.finding import CheckpointFiles
 from topoimp.checkpoint.reading import Checkpoint
 from topoimp.checkpoint.torch_file import TorchFile, layout_of
 
@@ -30,5 +30,5 @@ def tensors_as_checkpoint(
         files=(file,),
         tensors=MappingProxyType({tensor.name: tensor for tensor in tensors}),
         file_of=MappingProxyType({tensor.name: file for tensor in tensors}),
-        found=Found(()),
+        paths=CheckpointFiles(()),
     )

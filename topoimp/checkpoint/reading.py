@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from topoimp.arrays import ByteArray, CodeArray
-from topoimp.checkpoint.finding import AnyPath, Found, find_files
+from topoimp.checkpoint.finding import AnyPath, CheckpointFiles, find_files
 from topoimp.checkpoint.header import TensorInfo
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.checkpoint.safetensors_file import open_safetensors
@@ -46,14 +46,14 @@ class Checkpoint:
         files: the files with tensors, in the order of their names.
         tensors: by name, in the order of the files and of their headers.
         file_of: by tensor name, the file that holds it.
-        found: the paths of all of its files.
+        paths: the paths of all of its files.
     """
 
     path: Path
     files: tuple[TensorFile, ...]
     tensors: Mapping[str, TensorInfo]
     file_of: Mapping[str, TensorFile]
-    found: Found
+    paths: CheckpointFiles
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -121,21 +121,21 @@ def open_checkpoint(path: AnyPath) -> Checkpoint:
     """
     path = Path(path)
     try:
-        found = find_files(path)
-        files = tuple(_open_file(file) for file in found.weights)
+        paths = find_files(path)
+        files = tuple(_open_file(file) for file in paths.weights)
     except FileNotFoundError as error:
         raise CheckpointError(_missing(path, error)) from error
     except OSError as error:
         raise CheckpointError(f"{error.filename or path}: cannot be read: {error.strerror}") from error
 
-    if found.placed is not None:
-        _check_index(found.placed, files, path)
+    if paths.placed is not None:
+        _check_index(paths.placed, files, path)
     return Checkpoint(
         path=path,
         files=files,
         tensors=MappingProxyType({tensor.name: tensor for file in files for tensor in file.tensors}),
         file_of=MappingProxyType({tensor.name: file for file in files for tensor in file.tensors}),
-        found=found,
+        paths=paths,
     )
 
 

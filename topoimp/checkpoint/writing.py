@@ -100,7 +100,7 @@ class CheckpointCopy:
         try:
             for file in original.files:
                 _check_types(file)
-                target = place if original.found.folder is None else place / file.name_as_safetensors
+                target = place if original.paths.folder is None else place / file.name_as_safetensors
                 self._writers[file.path] = TensorWriter(target, file.tensors, {**file.metadata, **metadata})
         except BaseException:
             self.close()
@@ -127,14 +127,14 @@ class CheckpointCopy:
 
     def copy_other_files(self) -> None:
         """Write the index, and the folder's other files that hold no weights."""
-        found = self._original.found
-        if found.folder is None:
+        paths = self._original.paths
+        if paths.folder is None:
             return
-        if found.index is not None:
-            _copy_index(found.index, self._original.files, self._place)
-        for file in other_files(found)[0]:
+        if paths.index is not None:
+            _copy_index(paths.index, self._original.files, self._place)
+        for file in other_files(paths)[0]:
             (self._place / file).parent.mkdir(parents=True, exist_ok=True)
-            _copy_file(found.folder / file, self._place / file)
+            _copy_file(paths.folder / file, self._place / file)
 
     def close(self) -> None:
         """Close the files."""
@@ -148,19 +148,19 @@ def files_of_copy(original: Checkpoint) -> list[str]:
     Raises:
         CheckpointError: if two files of the original would have one name.
     """
-    found = original.found
+    paths = original.paths
     names = [file.name_as_safetensors for file in original.files]
     clashing = [name for name in names if names.count(name) > 1]
     if clashing:
         raise CheckpointError(f"{original.path}: two of its files would both become {clashing[0]}")
-    index = [] if found.index is None else [_name_of_index(found.index, original.files)]
-    return [*names, *index, *(str(file) for file in other_files(found)[0])]
+    index = [] if paths.index is None else [_name_of_index(paths.index, original.files)]
+    return [*names, *index, *(str(file) for file in other_files(paths)[0])]
 
 
 def bytes_of_copy(original: Checkpoint) -> int:
     """Return the approximate bytes of a copy on the disk, without headers."""
-    found = original.found
-    others = [found.folder / file for file in other_files(found)[0]] if found.folder is not None else []
+    paths = original.paths
+    others = [paths.folder / file for file in other_files(paths)[0]] if paths.folder is not None else []
     return sum(tensor.end - tensor.start for tensor in original.tensors.values()) + sum(
         file.stat().st_size for file in others
     )

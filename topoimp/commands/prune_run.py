@@ -192,7 +192,7 @@ def prune_with_trainer(
             "save it as safetensors, where one of them is left out"
         )
 
-    named = checkpoint.found.folder or path.with_suffix("")
+    named = checkpoint.paths.folder or path.with_suffix("")
     named = named if named.name not in ("", "..") else named.resolve()
     run = named.with_name(f"{named.name}.rounds") if output is None else Path(output)
     n_jobs = checked_jobs(jobs) or 1
@@ -203,7 +203,7 @@ def prune_with_trainer(
         "trainer": " ".join(trainer.words),
         "checkpoint_sha256": sha256_of(path),
     }
-    suffix = SUFFIX if checkpoint.found.folder is None else ""
+    suffix = SUFFIX if checkpoint.paths.folder is None else ""
     tasks = [
         SeedTask(
             files=files,

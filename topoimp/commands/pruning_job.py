@@ -120,7 +120,7 @@ class PruningJob:
     def done(self, report: Report, held_at_floor: Sequence[str]) -> Pruning:
         """Return the finished pruning."""
         checkpoint = self.layers.checkpoint
-        not_copied = [*checkpoint.not_tensors, *(str(file) for file in other_files(checkpoint.found)[1])]
+        not_copied = [*checkpoint.not_tensors, *(str(file) for file in other_files(checkpoint.paths)[1])]
         return Pruning(report, self.outputs, held_at_floor, recipe_beside(self.inputs["checkpoint"]), not_copied)
 
     def _write_copy(

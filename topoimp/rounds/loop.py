@@ -213,7 +213,7 @@ def _write_pruned(
     metadata: Mapping[str, str],
 ) -> Masks:
     """Write a pruned checkpoint and its mask; return the mask, read back."""
-    if source.checkpoint.found.folder is not None:
+    if source.checkpoint.paths.folder is not None:
         place.mkdir()
     with mask_writer(mask, mask_shapes(trained.layers), metadata) as writer:
         write_pruned_copy(place, source, pruners, metadata, masks=writer, threads=trained.threads)

@@ -164,7 +164,7 @@ def deciding_settings(scheme: Scheme) -> dict[str, object]:
 def sha256_of(path: Path) -> str:
     """Return a checksum of the files of a checkpoint."""
     digest = hashlib.sha256()
-    for file in open_checkpoint(path).found.weights:
+    for file in open_checkpoint(path).paths.weights:
         with file.open("rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())
     return digest.hexdigest()

@@ -95,7 +95,7 @@ def plan_outputs(
     Raises:
         OptionError: if a name does not fit the type of the output, or a round does not exist.
     """
-    folder, path = checkpoint.found.folder, checkpoint.path
+    folder, path = checkpoint.paths.folder, checkpoint.path
     suffix = SUFFIX if folder is None else ""
     if output is not None:
         target = Path(output)
@@ -142,14 +142,14 @@ def check_files(targets: Sequence[Path], checkpoint: Checkpoint) -> None:
 
 def _check_apart_from(target: Path, source: Checkpoint) -> None:
     """Check that neither an output nor an input contains the other; symbolic links are resolved first."""
-    found = source.found
-    parts = [source.path, *found.weights, *filter(None, (found.index, found.folder))]
+    paths = source.paths
+    parts = [source.path, *paths.weights, *filter(None, (paths.index, paths.folder))]
     if any(_is_same(target, part) for part in parts):
         raise OptionError(f"{target}: is the input; an output needs another name")
     if any(_is_inside(part, target) for part in parts):
         raise OptionError(f"{target}: holds the input; an output needs another name")
-    if found.folder is not None and _is_inside(target, found.folder):
-        raise OptionError(f"{target}: lies inside the input {found.folder}; an output needs another place")
+    if paths.folder is not None and _is_inside(target, paths.folder):
+        raise OptionError(f"{target}: lies inside the input {paths.folder}; an output needs another place")
 
 
 def _is_same(one: Path, other: Path) -> bool:
@@ -173,7 +173,7 @@ def _refuse_foreign_folder(target: Path, source: Checkpoint) -> None:
     if existing is None or "topoimp.version" not in existing.metadata or is_mask(existing):
         raise OutputError(f"{target}: exists already, and topoimp did not write it; name another output")
 
-    weights = [file.name for file in (*existing.found.weights, existing.found.index) if file is not None]
+    weights = [file.name for file in (*existing.paths.weights, existing.paths.index) if file is not None]
     own = {*files_of_copy(source), *weights}
     names = sorted(str(file.relative_to(target)) for file in target.rglob("*") if file.is_file())
     foreign = [name for name in names if name not in own]

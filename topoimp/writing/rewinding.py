@@ -52,7 +52,7 @@ def layers_to_rewind_to(trained: Layers, earlier: Checkpoint) -> Layers:
     Raises:
         CheckpointError: naming the tensor that differs.
     """
-    forms = ["a file" if each.found.folder is None else "a folder" for each in (earlier, trained.checkpoint)]
+    forms = ["a file" if each.paths.folder is None else "a folder" for each in (earlier, trained.checkpoint)]
     if forms[0] != forms[1]:
         raise CheckpointError(
             f"{earlier.path}: is {forms[0]}, and {trained.checkpoint.path} is {forms[1]}; both need to be the same"
