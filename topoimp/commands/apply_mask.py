@@ -43,7 +43,7 @@ def apply_mask(
         TopoimpError: if a file, a layer, a pattern or the mask cannot be used.
     """
     patterns = patterns or LayerPatterns()
-    patterns.need_matrix_view("pruning is of weights, and needs")
+    patterns.check_matrix_view("pruning is of weights, and needs")
     masking = open_checkpoint(mask)
     job = plan_job(path, patterns, output=output, mask_out=mask_out, mask=masking, threads=threads, on_step=on_step)
     pruners = masks_for(job.layers, masking)

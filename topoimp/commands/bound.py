@@ -99,7 +99,7 @@ def bound_report(
     options, patterns = BoundOptions(rate, densities, input_sizes or {}, seed), patterns or LayerPatterns()
     options.check()
     if densities:
-        patterns.need_matrix_view("densities are of weights, and need")
+        patterns.check_matrix_view("densities are of weights, and need")
     layers = select_layers(open_checkpoint(path), patterns)
     spatial = spatial_columns(layers.infos, options.input_sizes)
     n_looks = 2 * len(layers.infos) - 1  # all layers once, and for one order over all again, but for the one that binds

@@ -101,7 +101,7 @@ def _opened(file: OtherFiles, reference: Layers) -> Other:
     if not is_mask(opened):
         masks = None if file.mask is None else read_masks(file.mask)
         return other_checkpoint(reference, select_layers(opened, patterns), masks)
-    patterns.need_matrix_view(f"{opened.path} is a mask, and needs")
+    patterns.check_matrix_view(f"{opened.path} is a mask, and needs")
     return MaskedReference(reference, masks_for(reference, opened))
 
 

@@ -99,7 +99,7 @@ class LayerPatterns:
         """Turn the word of a view into the view."""
         object.__setattr__(self, "view", chosen(View, self.view))
 
-    def need_matrix_view(self, reason: str) -> None:
+    def check_matrix_view(self, reason: str) -> None:
         """Check that the view is ``matrix``.
 
         Args:

@@ -77,7 +77,7 @@ class PruningOptions:
         check_amounts(rounds=self.rounds, sparsity=self.sparsity, rate=self.rate)
         chosen(Scope, self.scope or Scope.LAYER)
         check_epsilon(self.epsilon, chosen(Method, self.method))
-        self.patterns.need_matrix_view("pruning is of weights, and needs")
+        self.patterns.check_matrix_view("pruning is of weights, and needs")
 
         if self.output_layer is not None and self.output_rate is None:
             raise OptionError("`output_layer` goes with `output_rate`, the rate of that layer")

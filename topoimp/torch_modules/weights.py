@@ -74,7 +74,7 @@ def layers_of_module(
         LayerError: if no layer is left, or a parameter has no values.
     """
     patterns = patterns or LayerPatterns()
-    patterns.need_matrix_view("pruning is of weights, and needs")
+    patterns.check_matrix_view("pruning is of weights, and needs")
     name = type(unwrapped(model)).__name__
     return select_layers(tensors_as_checkpoint(named_weights(model), name=name, kept=kept), patterns)
 
