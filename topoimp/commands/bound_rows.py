@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from topoimp.chance.closed_forms import connectivity_threshold
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerInfo
-from topoimp.layers.tensors import is_meant
+from topoimp.layers.tensors import matches_layer
 from topoimp.pruning.bounds import GlobalSafeCount, LayerBound, critical_compression, critical_density, rounds_above
 from topoimp.pruning.convolution_bound import InputSize, spatial_graph
 from topoimp.reports.columns import Row
@@ -91,10 +91,10 @@ def spatial_columns(infos: Sequence[LayerInfo], sizes: Mapping[str, InputSize]) 
         OptionError: if a pattern matches no layer, or one that is no convolution, or the image does not fit.
     """
     for pattern in sizes:
-        if not any(is_meant(info, pattern) for info in infos):
+        if not any(matches_layer(info, pattern) for info in infos):
             names = ", ".join(info.name for info in infos[:3])
             raise OptionError(f"--input-size: pattern {pattern!r} matches no layer; the first of them are {names}")
-    return [_spatial(info, next((sizes[p] for p in sizes if is_meant(info, p)), None)) for info in infos]
+    return [_spatial(info, next((sizes[p] for p in sizes if matches_layer(info, p)), None)) for info in infos]
 
 
 def _spatial(info: LayerInfo, size: InputSize | None) -> Row:

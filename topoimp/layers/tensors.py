@@ -31,7 +31,7 @@ def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
     infos, left_out = classify_tensors(checkpoint, patterns)
 
     for pattern in (*patterns.include, *patterns.exclude):
-        if infos and not any(is_meant(info, pattern) for info in infos):
+        if infos and not any(matches_layer(info, pattern) for info in infos):
             names = ", ".join(info.name for info in infos[:3]) + (", ..." if len(infos) > 3 else "")
             raise OptionError(f"pattern {pattern!r} matches no layer of {checkpoint.path}; its layers are {names}")
 
@@ -114,9 +114,9 @@ def _sides(shape: tuple[int, ...], view: View) -> tuple[int, int]:
 
 
 def _reason_to_skip(info: LayerInfo, patterns: LayerPatterns) -> str | None:
-    if patterns.include and not any(is_meant(info, pattern) for pattern in patterns.include):
+    if patterns.include and not any(matches_layer(info, pattern) for pattern in patterns.include):
         return SKIPPED_BY_PATTERN
-    if any(is_meant(info, pattern) for pattern in patterns.exclude):
+    if any(matches_layer(info, pattern) for pattern in patterns.exclude):
         return SKIPPED_BY_PATTERN
     if not patterns.embeddings and _is_embedding(info):
         return SKIPPED_EMBEDDING
@@ -127,7 +127,7 @@ def _is_embedding(info: LayerInfo) -> bool:
     return any(fnmatchcase(name, pattern) for name in (info.tensor, *info.also) for pattern in EMBEDDINGS)
 
 
-def is_meant(info: LayerInfo, pattern: str) -> bool:
+def matches_layer(info: LayerInfo, pattern: str) -> bool:
     """Whether a pattern matches a layer: its name, or a name of its tensor, which stands for all groups."""
     return any(_matches(name, pattern) for name in (info.name, info.tensor, *info.also))
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from topoimp.choices import Scope
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerInfo
-from topoimp.layers.tensors import is_meant
+from topoimp.layers.tensors import matches_layer
 from topoimp.pruning.bounds import count_after, exact_rate, round_half_up
 
 DEFAULT_RATE = 0.2
@@ -39,7 +39,7 @@ class Schedule:
 
     def of_layer(self, info: LayerInfo) -> "Schedule":
         """Give the schedule of one layer, where each has targets of its own."""
-        own = next((rate for pattern, rate in self.layer_rates if is_meant(info, pattern)), self.rate)
+        own = next((rate for pattern, rate in self.layer_rates if matches_layer(info, pattern)), self.rate)
         return replace(self, rate=own, layer_rates=())
 
     def targets(self, *, n_weights: int, n_edges: int) -> list[int]:
@@ -201,7 +201,7 @@ def with_layer_rates(
     if schedule.sparsity is not None:
         raise OptionError("a sparsity says what is left of every layer; rates of layers go with rounds alone")
     for pattern in layer_rates:
-        if not any(is_meant(info, pattern) for info in infos):
+        if not any(matches_layer(info, pattern) for info in infos):
             names = ", ".join(info.name for info in infos[-3:])
             raise OptionError(f"pattern {pattern!r} matches no layer that is pruned; the last of them are {names}")
     return replace(schedule, layer_rates=tuple((pattern, exact_rate(rate)) for pattern, rate in layer_rates.items()))

@@ -11,7 +11,7 @@ from topoimp.choices import Scope
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import available_threads, thread_count
 from topoimp.layers.catalogue import LayerInfo
-from topoimp.layers.tensors import is_meant, select_layers
+from topoimp.layers.tensors import matches_layer, select_layers
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.reports.rows import pattern_settings
 from topoimp.rounds.loop import Plan
@@ -125,7 +125,7 @@ def _usual_layer_rates(usual: PruningDefaults, rate: float | None, infos: Sequen
     """Return a recipe's rates of single layers, in proportion to the rate of all."""
     factor = 1.0 if rate is None or rate == usual.rate else rate / usual.rate
     rates = usual.layer_rates.items()
-    return {pattern: own * factor for pattern, own in rates if any(is_meant(info, pattern) for info in infos)}
+    return {pattern: own * factor for pattern, own in rates if any(matches_layer(info, pattern) for info in infos)}
 
 
 def checked_jobs(jobs: int | None) -> int | None:
