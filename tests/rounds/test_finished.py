@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from topoimp.errors import CheckpointError
-from topoimp.rounds.finished import OtherFiles, files_of
+from topoimp.rounds.finished import ComparedFiles, files_of
 
 
 def finished_rounds(folder, n_rounds, suffix=".safetensors"):
@@ -18,14 +18,14 @@ def finished_rounds(folder, n_rounds, suffix=".safetensors"):
 
 def test_a_file_stands_for_itself(tmp_path):
     assert files_of(tmp_path / "model.safetensors") == [
-        OtherFiles(tmp_path / "model.safetensors", str(tmp_path / "model.safetensors"))
+        ComparedFiles(tmp_path / "model.safetensors", str(tmp_path / "model.safetensors"))
     ]
 
 
 def test_a_folder_of_shards_stands_for_itself(tmp_path):
     (tmp_path / "model.safetensors").touch()
 
-    assert files_of(tmp_path) == [OtherFiles(tmp_path, str(tmp_path))]
+    assert files_of(tmp_path) == [ComparedFiles(tmp_path, str(tmp_path))]
 
 
 def test_a_pruning_stands_for_its_rounds_from_the_unpruned_network_on(tmp_path):
@@ -33,7 +33,7 @@ def test_a_pruning_stands_for_its_rounds_from_the_unpruned_network_on(tmp_path):
     finished_rounds(folder, 2)
 
     assert files_of(folder) == [
-        OtherFiles(
+        ComparedFiles(
             path=folder / f"round-0{number}" / "model.safetensors",
             name=str(folder / f"round-0{number}"),
             mask=folder / f"round-0{number}" / "mask.safetensors",

@@ -17,7 +17,7 @@ from topoimp.pruning.masks import is_mask, masks_for, read_masks
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, pattern_settings
-from topoimp.rounds.finished import OtherFiles, files_of
+from topoimp.rounds.finished import ComparedFiles, files_of
 
 
 def comparison_report(
@@ -95,7 +95,7 @@ def comparison_report(
     )
 
 
-def _opened(file: OtherFiles, reference: Layers) -> Other:
+def _opened(file: ComparedFiles, reference: Layers) -> Other:
     """Open a checkpoint or mask to compare the reference with."""
     opened, patterns = open_checkpoint(file.path), reference.patterns
     if not is_mask(opened):
@@ -110,7 +110,7 @@ def _inputs(reference: Path, others: Sequence[Path]) -> dict[str, Path]:
     return {"reference": Path(reference), **dict(zip(names, map(Path, others), strict=True))}
 
 
-def _names(file: OtherFiles, *, has_rounds: bool) -> Row:
+def _names(file: ComparedFiles, *, has_rounds: bool) -> Row:
     """Return the columns that say which other a row is about."""
     rounds: Row = {"seed": file.seed, "round": file.round} if has_rounds else {}
     return {"other": file.name, **rounds}

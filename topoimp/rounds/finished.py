@@ -8,7 +8,7 @@ from topoimp.rounds.run_folder import PruningFiles, is_run_folder, prunings_in
 
 
 @dataclass(frozen=True)
-class OtherFiles:
+class ComparedFiles:
     """A checkpoint or a mask that is compared with a reference.
 
     Args:
@@ -26,7 +26,7 @@ class OtherFiles:
     round: int | None = None
 
 
-def files_of(path: Path) -> list[OtherFiles]:
+def files_of(path: Path) -> list[ComparedFiles]:
     """Return the checkpoint or mask at a path, or all finished rounds of a folder, seed by seed.
 
     Args:
@@ -38,19 +38,19 @@ def files_of(path: Path) -> list[OtherFiles]:
     """
     prunings = prunings_in(path)
     if not prunings and not is_run_folder(path):
-        return [OtherFiles(path, str(path))]
+        return [ComparedFiles(path, str(path))]
     found = [round_ for pruning in prunings for round_ in _finished_rounds(pruning)]
     if not found:
         raise CheckpointError(f"{path}: holds no finished round of pruning; topoimp prune makes them")
     return found
 
 
-def _finished_rounds(pruning: PruningFiles) -> list[OtherFiles]:
+def _finished_rounds(pruning: PruningFiles) -> list[ComparedFiles]:
     """Return the finished rounds of a pruning; a round that was removed hides none of those after it."""
     found = []
     for number in pruning.finished():
         round_ = pruning.round(number)
         if not round_.model.exists():  # the input was a folder
             round_ = PruningFiles(pruning.folder, suffix="").round(number)
-        found.append(OtherFiles(round_.model, str(round_.folder), round_.mask, pruning.seed, number))
+        found.append(ComparedFiles(round_.model, str(round_.folder), round_.mask, pruning.seed, number))
     return found
