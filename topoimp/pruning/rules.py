@@ -30,7 +30,7 @@ NOTHING = np.empty(0, np.int64)
 NO_STRENGTHS = np.empty(0)
 
 
-WriteKept = Callable[[int, CodeArray], BoolArray]
+PartPruner = Callable[[int, CodeArray], BoolArray]
 """Writes a part of a layer's weights, from a flat index on, as codes with what is not kept as +0.0.
 
 It gives which weights of the part are kept; a kept one may be zero. Several threads may call it at once.
@@ -40,7 +40,7 @@ It gives which weights of the part are kept; a kept one may be zero. Several thr
 class Pruner(Protocol):
     """Whatever decides, weight by weight, what a layer keeps."""
 
-    def on(self, layer: Layer, threads: int) -> WriteKept:
+    def on(self, layer: Layer, threads: int) -> PartPruner:
         """Give what writes the parts of a layer, once everything is found out that must be known before."""
 
 
@@ -128,7 +128,7 @@ class Keep:
         """Weights kept."""
         return self.n_protected + self.share.n_kept
 
-    def on(self, layer: Layer, threads: int) -> WriteKept:
+    def on(self, layer: Layer, threads: int) -> PartPruner:
         """Give what writes the parts of a layer, once it is known where equal weights are split."""
         cut = cut_of(self.share, self.ranked, layer, threads)
 

@@ -13,7 +13,7 @@ from topoimp.arrays import BoolArray, CodeArray
 from topoimp.checkpoint import CheckpointCopy, TensorWriter
 from topoimp.kernels.threads import PIECE, in_parallel, pieces
 from topoimp.layers.catalogue import LayerInfo, Layers
-from topoimp.pruning.rules import Pruner, WriteKept
+from topoimp.pruning.rules import PartPruner, Pruner
 
 
 def write_pruned_copy(
@@ -79,7 +79,7 @@ def _write_tensor(
 
 
 def _prune_piece(
-    codes: CodeArray, first: int, parts: Sequence[tuple[LayerInfo, WriteKept]], piece: CodeArray, kept: BoolArray
+    codes: CodeArray, first: int, parts: Sequence[tuple[LayerInfo, PartPruner]], piece: CodeArray, kept: BoolArray
 ) -> None:
     """Prune the weights of a tensor from ``first`` on, each selected layer by its own pruner."""
     last = first + len(piece)

@@ -13,7 +13,7 @@ from topoimp.checkpoint import Checkpoint
 from topoimp.errors import CheckpointError
 from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.layers.layer import Layer
-from topoimp.pruning.rules import Pruner, WriteKept
+from topoimp.pruning.rules import PartPruner, Pruner
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class RewoundPruner:
     trained: Layers
     info: LayerInfo
 
-    def on(self, layer: Layer, threads: int) -> WriteKept:
+    def on(self, layer: Layer, threads: int) -> PartPruner:
         """Return the function that writes parts of the earlier layer and returns their mask."""
         keep = self.keep.on(self.trained.read(self.info), threads)
 
