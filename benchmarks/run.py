@@ -24,7 +24,7 @@ from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer, as_layer
 from topoimp.layers.streaming import InHand
 from topoimp.pruning.ranking import StrengthRanking
-from topoimp.pruning.selection import Cut, cut_of, shares_keeping
+from topoimp.pruning.selection import Threshold, layer_selections, threshold_of
 from topoimp.topology.forest import spanning_forest
 
 HERE = Path(__file__).resolve().parent
@@ -157,12 +157,12 @@ def thresholds(is_quick: bool) -> Iterator[Line]:
         print(f"  extra memory of ours: {memory / 1e6:.1f} MB")  # noqa: T201
 
 
-def threshold(layer: Layer, k: int) -> Cut:
-    """Give the cut that keeps the k strongest weights."""
+def threshold(layer: Layer, k: int) -> Threshold:
+    """Return the threshold that keeps the k strongest weights."""
     info = LayerInfo(layer.name, layer.name, layer.codes.shape, *layer.codes.shape, layer.number_format)
     ranked = StrengthRanking(info, n_bits=32, protected=np.empty(0, np.int64), protected_strengths=np.empty(0))
-    (shares,) = shares_keeping([ranked], [k], InHand(layer, available_threads()))
-    return cut_of(shares[layer.name], ranked, layer, available_threads())
+    (selections,) = layer_selections([ranked], [k], InHand(layer, available_threads()))
+    return threshold_of(selections[layer.name], ranked, layer, available_threads())
 
 
 def prune_globally(weight: torch.Tensor, k: int) -> None:

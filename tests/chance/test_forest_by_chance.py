@@ -25,7 +25,7 @@ from topoimp.chance.simulation import NullDistribution, shuffled_forest_edges
 from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
 from topoimp.layers.layer import as_layer, by_channel
-from topoimp.pruning.selection import Share
+from topoimp.pruning.selection import LayerSelection
 from topoimp.topology.forest import spanning_forest
 
 SHARES = st.floats(0, 1)
@@ -83,9 +83,10 @@ def test_the_null_is_that_of_the_shuffled_layer(seed, kind, shuffle, n_shuffles)
 @pytest.mark.parametrize("n_live", [(9, 12), (12, 9), (300, 784)])
 def test_the_closed_form_holds_without_zeros_ties_and_short_sides(n_live):
     n_edges = n_live[0] * n_live[1]
+    all_equal_weights = LayerSelection(5, n_equal=3, n_of_rank=3, n_kept=4)
 
     assert closed_form_decision(n_live, n_edges) == ClosedFormDecision()
-    assert closed_form_decision(n_live, n_edges, Share(5, n_equal=3, n_of_rank=3, n_kept=4)) == ClosedFormDecision()
+    assert closed_form_decision(n_live, n_edges, all_equal_weights) == ClosedFormDecision()
 
 
 @pytest.mark.parametrize(("n_zeros", "reason"), [(4, None), (5, ZEROS)])
@@ -100,7 +101,9 @@ def test_a_short_side_has_no_closed_form(live):
 
 @pytest.mark.parametrize(("n_of_rank", "reason"), [(50, None), (51, TIES)])
 def test_half_as_many_weights_as_are_kept_may_equal_the_weakest(n_of_rank, reason):
-    assert closed_form_decision((20, 20), 400, Share(5, n_equal=1, n_of_rank=n_of_rank, n_kept=100)).reason == reason
+    selection = LayerSelection(5, n_equal=1, n_of_rank=n_of_rank, n_kept=100)
+
+    assert closed_form_decision((20, 20), 400, selection).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -113,9 +116,9 @@ def test_many_edges_are_not_simulated(live, n_edges, reason):
 
 
 def test_ties_are_simulated_in_a_layer_of_any_size():
-    share = Share(5, n_equal=1, n_of_rank=1000, n_kept=1000)
+    selection = LayerSelection(5, n_equal=1, n_of_rank=1000, n_kept=1000)
 
-    assert closed_form_decision((4000, 4000), 16_000_000, share) == ClosedFormDecision(TIES, is_simulated=True)
+    assert closed_form_decision((4000, 4000), 16_000_000, selection) == ClosedFormDecision(TIES, is_simulated=True)
 
 
 def test_a_dense_layer_has_the_closed_form():

@@ -81,15 +81,15 @@ def test_the_strongest_end_where_the_order_ends_them(weight, share):
     k = round(share * len(order))
     strengths = np.abs(weight.astype(np.float64)).ravel()[order]
 
-    share = strongest(weight, k).share
+    selection = strongest(weight, k).selection
 
-    assert share.n_kept == k
+    assert selection.n_kept == k
     if 0 < k < len(order):
         n_above, n_tied = (
             np.count_nonzero(strengths > strengths[k - 1]),
             np.count_nonzero(strengths == strengths[k - 1]),
         )
-        assert (share.n_of_rank, share.n_equal) in [(n_tied, k - n_above), (0, 0)]
+        assert (selection.n_of_rank, selection.n_equal) in [(n_tied, k - n_above), (0, 0)]
 
 
 @given(weights())
@@ -131,10 +131,10 @@ def test_in_the_view_channel_it_is_edges_that_are_shuffled():
 
 
 def test_the_strongest_of_a_constant_layer_by_hand():
-    share = strongest(np.full((2, 3), -0.5), 4).share
+    selection = strongest(np.full((2, 3), -0.5), 4).selection
 
-    assert (share.n_kept, share.n_equal, share.n_of_rank) == (4, 4, 6)
-    assert strongest(np.full((2, 3), -0.5), 0).share.n_kept == 0
+    assert (selection.n_kept, selection.n_equal, selection.n_of_rank) == (4, 4, 6)
+    assert strongest(np.full((2, 3), -0.5), 0).selection.n_kept == 0
 
 
 def test_rows_keep_how_many_of_the_strongest_each_has():

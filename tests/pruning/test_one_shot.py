@@ -110,16 +110,16 @@ def test_a_shared_target_below_all_floors_is_said_of_all_layers(write):
 
 def test_a_round_that_keeps_another_number_than_it_was_to_is_noticed(write, monkeypatch):
     path = write({"a": np.random.default_rng(0).normal(size=(4, 4))})
-    monkeypatch.setattr("topoimp.pruning.rules.shares_keeping", _shares_off_by_one)
+    monkeypatch.setattr("topoimp.pruning.rules.layer_selections", _selections_off_by_one)
 
     with pytest.raises(VerificationError, match="layer 'a': 7 weights are kept in round 1; 8 were to be"):
         sweep(stream_of(path), Scheme(schedule_of(1, rate=0.5), method=Method.MAGNITUDE, scope=Scope.LAYER))
 
 
-def _shares_off_by_one(layers, targets, source):
-    from topoimp.pruning.selection import shares_keeping
+def _selections_off_by_one(layers, targets, source):
+    from topoimp.pruning.selection import layer_selections
 
-    return shares_keeping(layers, [target - 1 for target in targets], source)
+    return layer_selections(layers, [target - 1 for target in targets], source)
 
 
 def test_a_weight_that_comes_back_is_noticed(write, monkeypatch):

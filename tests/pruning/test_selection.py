@@ -14,7 +14,7 @@ from topoimp.checkpoint.number_format import common_bits
 from topoimp.layers.layer import as_layer
 from topoimp.layers.streaming import InHand
 from topoimp.pruning.ranking import StrengthRanking
-from topoimp.pruning.selection import Cut, Digits, Share, cut_of, shares_keeping
+from topoimp.pruning.selection import Digits, LayerSelection, Threshold, layer_selections, threshold_of
 
 NOTHING = np.empty(0, np.int64)
 
@@ -61,13 +61,14 @@ class Names:
         return {layer.name: look(layer, 1) for layer in self.layers}
 
 
-def shares_of(layers, targets):
-    return shares_keeping(layers, targets, Names(layers))
+def selections_of(layers, targets):
+    return layer_selections(layers, targets, Names(layers))
 
 
-def kept(layer, share):
-    cut, ranks = cut_of(share, layer, layer, threads=1), layer.ranks
-    return (ranks > cut.rank) | ((ranks == cut.rank) & (np.arange(ranks.size) <= cut.last) & (ranks > 0))
+def kept(layer, selection):
+    threshold, ranks = threshold_of(selection, layer, layer, threads=1), layer.ranks
+    is_first = np.arange(ranks.size) <= threshold.last
+    return (ranks > threshold.rank) | ((ranks == threshold.rank) & is_first & (ranks > 0))
 
 
 def slow_kept(layers, k):
@@ -93,10 +94,10 @@ def several_layers(draw):
 
 @given(several_layers(), st.lists(st.integers(-1, 170), min_size=1, max_size=4))
 def test_cuts_keep_what_sorting_everything_would_for_every_target(layers, targets):
-    for target, shares in zip(targets, shares_of(layers, targets), strict=True):
+    for target, selections in zip(targets, selections_of(layers, targets), strict=True):
         expected = slow_kept(layers, target)
-        assert {layer.name: kept(layer, shares[layer.name]).tolist() for layer in layers} == expected
-        assert {layer.name: shares[layer.name].n_kept for layer in layers} == {
+        assert {layer.name: kept(layer, selections[layer.name]).tolist() for layer in layers} == expected
+        assert {layer.name: selections[layer.name].n_kept for layer in layers} == {
             name: sum(of_layer) for name, of_layer in expected.items()
         }
 
@@ -104,28 +105,28 @@ def test_cuts_keep_what_sorting_everything_would_for_every_target(layers, target
 def test_ties_go_to_the_first_names_and_the_first_indices():
     ones = np.ones(4, np.uint32)
 
-    (shares,) = shares_of([Listed("b", ones, 32), Listed("a", ones, 32)], [5])
+    (selections,) = selections_of([Listed("b", ones, 32), Listed("a", ones, 32)], [5])
 
-    assert shares == {"a": Share(1, 4, 4, 4), "b": Share(1, 1, 4, 1)}
+    assert selections == {"a": LayerSelection(1, 4, 4, 4), "b": LayerSelection(1, 1, 4, 1)}
 
 
 def test_all_are_kept_if_there_are_no_more():
-    shares = shares_of([Listed("a", np.array([0, 2, 0], np.uint32), 32)], [1, 5])
+    selections = selections_of([Listed("a", np.array([0, 2, 0], np.uint32), 32)], [1, 5])
 
-    assert shares == [{"a": Share(0, 0, 0, 1)}, {"a": Share(0, 0, 0, 1)}]
+    assert selections == [{"a": LayerSelection(0, 0, 0, 1)}, {"a": LayerSelection(0, 0, 0, 1)}]
 
 
 @pytest.mark.parametrize("n_bits", [32, 64])
 def test_the_largest_and_the_smallest_rank_can_be_where_the_cut_is(n_bits):
     ranks = np.array([2**n_bits - 1, 1, 2**n_bits - 1], f"uint{n_bits}")
 
-    one, two = shares_of([Listed("a", ranks, n_bits)], [1, 2])
+    one, two = selections_of([Listed("a", ranks, n_bits)], [1, 2])
 
-    assert one == {"a": Share(2**n_bits - 1, 1, 2, 1)}
-    assert two == {"a": Share(2**n_bits - 1, 2, 2, 2)}
+    assert one == {"a": LayerSelection(2**n_bits - 1, 1, 2, 1)}
+    assert two == {"a": LayerSelection(2**n_bits - 1, 2, 2, 2)}
     layer = Listed("a", ranks, n_bits)
-    assert cut_of(one["a"], layer, layer, threads=1) == Cut(2**n_bits - 1, last=0)
-    assert cut_of(two["a"], layer, layer, threads=1) == Cut(2**n_bits - 1, last=2)
+    assert threshold_of(one["a"], layer, layer, threads=1) == Threshold(2**n_bits - 1, last=0)
+    assert threshold_of(two["a"], layer, layer, threads=1) == Threshold(2**n_bits - 1, last=2)
 
 
 def by_strength(layer, n_bits, protected):
@@ -133,11 +134,11 @@ def by_strength(layer, n_bits, protected):
     return StrengthRanking(info_of(layer), n_bits=n_bits, protected=protected, protected_strengths=strengths)
 
 
-def kept_by_strength(layer, ranked, share):
+def kept_by_strength(layer, ranked, selection):
     """What is kept, written in two parts that meet in the middle of the layer."""
-    pruned, cut = np.empty(layer.n_weights, layer.codes.dtype), cut_of(share, ranked, layer, threads=2)
+    pruned, threshold = np.empty(layer.n_weights, layer.codes.dtype), threshold_of(selection, ranked, layer, threads=2)
     for start, stop in pairwise([0, layer.n_weights // 2, layer.n_weights]):
-        ranked.write_kept(layer, cut, start, pruned[start:stop])
+        ranked.write_kept(layer, threshold, start, pruned[start:stop])
     return pruned != 0
 
 
@@ -168,7 +169,7 @@ def test_layers_of_any_types_are_cut_as_their_exact_values_say(monkeypatch, few,
     }
     ranked = [by_strength(layer, n_bits, protected[layer.name]) for layer in layers]
 
-    (shares,) = shares_keeping(ranked, [target], Names(layers))
+    (selections,) = layer_selections(ranked, [target], Names(layers))
 
     entries = sorted(
         (-strength, layer.name, place)
@@ -178,7 +179,7 @@ def test_layers_of_any_types_are_cut_as_their_exact_values_say(monkeypatch, few,
     )
     chosen = {(name, place) for _, name, place in entries[: max(target, 0)]}
     for layer, of_layer in zip(layers, ranked, strict=True):
-        mask = kept_by_strength(layer, of_layer, shares[layer.name])
+        mask = kept_by_strength(layer, of_layer, selections[layer.name])
         expected = [(layer.name, p) in chosen or p in protected[layer.name] for p in range(layer.n_weights)]
         assert_array_equal(mask.ravel(), expected)
 
@@ -194,8 +195,8 @@ def test_a_larger_layer_of_many_ties_is_cut_exactly(dtype, share):
     target = int(share * layer.n_weights)
 
     ranked = by_strength(layer, n_bits, NOTHING)
-    (shares,) = shares_keeping([ranked], [target], InHand(layer, threads=2))
+    (selections,) = layer_selections([ranked], [target], InHand(layer, threads=2))
 
     order = np.argsort(-layer.strengths().ravel(), kind="stable")[: min(target, np.count_nonzero(layer.edges()))]
-    mask = kept_by_strength(layer, ranked, shares["weight"])
+    mask = kept_by_strength(layer, ranked, selections["weight"])
     assert np.flatnonzero(mask).tolist() == np.sort(order).tolist()

@@ -4,9 +4,9 @@
 
 - *Zeros.* Dead rows and columns are left out. Of the other weights at most one in a thousand may be zero.
 - *Short sides.* At least ``LEAST_SIDE`` rows and as many columns have edges.
-- *Ties.* Equal strengths are kept by index, so if the k-th strongest weight has equals on both sides of the cut, the
-  kept ones lie in the layer's first rows. At most half as many weights as are kept may be as strong as the k-th. The
-  type does not matter: weights of 8 bits are judged by their ties, as all weights are.
+- *Ties.* Equal strengths are kept by index, so if the k-th strongest weight has equals that are pruned, the kept
+  ones lie in the layer's first rows. At most half as many weights as are kept may be as strong as the k-th. The type
+  does not matter: weights of 8 bits are judged by their ties, as all weights are.
 
 *Measured* against shuffles under the same rule for ties (shapes from 9 x 18 to 1000 x 1000, densities from 0.4 to 4
 edges per vertex, every split of the equal weights): up to half, the closed form was off by at most 0.7 % of the forest
@@ -36,7 +36,7 @@ from topoimp.chance.simulation import (
 from topoimp.choices import Shuffle
 from topoimp.layers.layer import Layer
 from topoimp.pruning.rules import Keep
-from topoimp.pruning.selection import Share
+from topoimp.pruning.selection import LayerSelection
 from topoimp.topology.forest import Forest, spanning_forest
 
 FEW_ZEROS = 0.001
@@ -62,13 +62,15 @@ class ClosedFormDecision:
     is_simulated: bool = False
 
 
-def closed_form_decision(live: tuple[int, int], n_edges: int, share: Share | None = None) -> ClosedFormDecision:
+def closed_form_decision(
+    live: tuple[int, int], n_edges: int, selection: LayerSelection | None = None
+) -> ClosedFormDecision:
     """Decide whether the closed form of independent strengths holds for the strongest weights of a layer.
 
     Args:
         live: rows and columns that have edges.
         n_edges: edges of the layer.
-        share: where its strongest weights end; None if no equal weights are split, as at a level of a Betti curve.
+        selection: where its strongest weights end; None if no equal weights are split, as at a level of a Betti curve.
     """
     n_rows, n_columns = live
     is_large = n_edges > LARGEST_SIMULATED
@@ -76,7 +78,7 @@ def closed_form_decision(live: tuple[int, int], n_edges: int, share: Share | Non
         reason = "the layer has zeros beside dead rows and columns"
     elif min(live) < LEAST_SIDE:
         reason = f"fewer than {LEAST_SIDE} rows or columns have edges"
-    elif share is not None and share.n_equal < share.n_of_rank and share.n_of_rank > MANY_TIES * share.n_kept:
+    elif selection is not None and selection.n_equal < selection.n_of_rank > MANY_TIES * selection.n_kept:
         return ClosedFormDecision("too many weights are as strong as the weakest that is kept", is_simulated=True)
     else:
         return ClosedFormDecision()
@@ -144,7 +146,7 @@ def forests_by_chance(
         k, reason = strongest.n_kept, None
         iid: float | None = float(min(k, floor))  # without edges, or with all of them
         if 0 < k < forest.n_edges:
-            decision = closed_form_decision(live, forest.n_edges, strongest.share)
+            decision = closed_form_decision(live, forest.n_edges, strongest.selection)
             iid, reason = None, decision.reason
             if decision.is_simulated:
                 iid = simulated(strongest, Shuffle.EDGES, n_simulations).mean

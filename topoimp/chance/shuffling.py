@@ -111,10 +111,10 @@ def shuffled(layer: Layer, forest: Forest, strongest: Keep, shuffle: Shuffle, th
         n_by_row = np.count_nonzero(is_edge, axis=1)
 
     if shuffle is not Shuffle.ROWS:
-        share, tied = strongest.share, None
-        if share.n_equal < share.n_of_rank:
-            tied = Tied(0, share.n_of_rank, share.n_equal)
-        n_drawn = np.array([share.n_kept - (tied.n_first if tied else 0)])
+        selection, tied = strongest.selection, None
+        if selection.n_equal < selection.n_of_rank:
+            tied = Tied(0, selection.n_of_rank, selection.n_equal)
+        n_drawn = np.array([selection.n_kept - (tied.n_first if tied else 0)])
         return Drawing(n_rows, n_columns, flat, np.array([0, n_by_row.sum()]), n_drawn, max(most, 0), tied)
 
     n_drawn, tied = _by_row(layer, live_rows, strongest)
@@ -129,16 +129,16 @@ def shuffled(layer: Layer, forest: Forest, strongest: Keep, shuffle: Shuffle, th
 
 def _by_row(layer: Layer, live_rows: BoolArray, strongest: Keep) -> tuple[IndexArray, Tied | None]:
     """Return how many of the strongest weights each live row has, and the row whose equal weights are split."""
-    share = strongest.share
-    if share.n_kept == 0:
+    selection = strongest.selection
+    if selection.n_kept == 0:
         return np.zeros(int(np.count_nonzero(live_rows)), np.int64), None
-    code = layer.number_format.code_at_most(share.rank, n_bits=strongest.rule.n_bits)
+    code = layer.number_format.code_at_most(selection.rank, n_bits=strongest.rule.n_bits)
     n_above, n_equal = (counts[live_rows] for counts in _compared_by_row(layer, code))
-    if share.n_equal == 0:  # all edges are kept
+    if selection.n_equal == 0:  # all edges are kept
         return n_above, None
 
     before = np.cumsum(n_equal) - n_equal
-    n_first = np.clip(share.n_equal - before, 0, n_equal)
+    n_first = np.clip(selection.n_equal - before, 0, n_equal)
     split = np.flatnonzero((n_first > 0) & (n_first < n_equal))
     if len(split) == 0:
         return n_above + n_first, None

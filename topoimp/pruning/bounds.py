@@ -18,7 +18,7 @@ from topoimp.kernels.threads import thread_count
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.ranking import count_by_strength, ranks_of
-from topoimp.pruning.selection import Cut
+from topoimp.pruning.selection import Threshold
 from topoimp.topology.forest import Forest
 
 
@@ -187,7 +187,7 @@ def magnitude_safe_count(layer: Layer, forest: Forest, *, threads: int) -> int:
         return 0
     n_bits = common_bits([layer.number_format])
     rank = int(ranks_of(forest.strengths[-1:], n_bits)[0])
-    return count_by_strength(layer, Cut(rank, last), n_bits=n_bits, threads=threads)
+    return count_by_strength(layer, Threshold(rank, last), n_bits=n_bits, threads=threads)
 
 
 def _last_weight(layer: Layer, forest: Forest) -> int | None:
@@ -237,7 +237,7 @@ def global_safe_count(stream: LayerStream, bounds: Mapping[str, LayerBound]) -> 
     def count(layer: Layer, threads: int) -> int:
         # Equal strengths are ordered by name, then by index.
         end = layer.n_weights - 1 if infos[layer.name].place < infos[binding].place else -1
-        return count_by_strength(layer, Cut(rank, end), n_bits=n_bits, threads=threads)
+        return count_by_strength(layer, Threshold(rank, end), n_bits=n_bits, threads=threads)
 
     # The binding layer keeps its own safe count, so it is not read again.
     others = tuple(info for info in infos.values() if info.name != binding)

@@ -19,7 +19,7 @@ from topoimp.kernels.pruning import write_kept
 from topoimp.kernels.threads import in_parallel, pieces
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
-from topoimp.pruning.selection import DIGIT_BITS, N_DIGITS, Cut, Digits
+from topoimp.pruning.selection import DIGIT_BITS, N_DIGITS, Digits, Threshold
 
 _FEW = 1 << 14
 """A layer with fewer weights is sorted, as it has fewer weights than there are counters."""
@@ -87,10 +87,10 @@ class StrengthRanking:
                 n -= n_in_part
         raise ValueError(f"layer {self.name!r} has fewer weights of rank {rank}")
 
-    def write_kept(self, layer: Layer, cut: Cut, start: int, pruned: CodeArray) -> None:
-        """Write a part of a layer, but 0 for weights that neither the cut nor protection keeps."""
+    def write_kept(self, layer: Layer, threshold: Threshold, start: int, pruned: CodeArray) -> None:
+        """Write a part of a layer, but 0 for weights that neither the threshold nor protection keeps."""
         stop = start + len(pruned)
-        mask, code, last = _in_own_codes(layer, cut, self.n_bits)
+        mask, code, last = _in_own_codes(layer, threshold, self.n_bits)
         write_kept(layer.weights, start, stop, mask, code, last, pruned)
         protected = self._protected[slice(*np.searchsorted(self._protected, [start, stop]))]
         pruned[protected - start] = layer.weights[protected]
@@ -144,9 +144,9 @@ def ranks_of(strengths: FloatArray, n_bits: int) -> CodeArray:
     return np.asarray(strengths.astype(f"float{n_bits}").view(f"uint{n_bits}"))
 
 
-def count_by_strength(layer: Layer, cut: Cut, *, n_bits: int, threads: int) -> int:
-    """Count the weights of a layer that a cut by strength keeps."""
-    mask, code, last = _in_own_codes(layer, cut, n_bits)
+def count_by_strength(layer: Layer, threshold: Threshold, *, n_bits: int, threads: int) -> int:
+    """Count the weights of a layer that a threshold by strength keeps."""
+    mask, code, last = _in_own_codes(layer, threshold, n_bits)
 
     def count(start: int, stop: int) -> int:
         return count_until(layer.weights, start, stop, mask, code, last)
@@ -154,12 +154,14 @@ def count_by_strength(layer: Layer, cut: Cut, *, n_bits: int, threads: int) -> i
     return sum(in_parallel(count, layer.n_weights, threads))
 
 
-def _in_own_codes(layer: Layer, cut: Cut, n_bits: int) -> tuple[Any, Any, int]:  # Any: scalars of the codes' type
-    """Return a layer's magnitude mask, and a cut in its own codes; a rank may lie between two codes."""
-    code = layer.number_format.code_at_most(cut.rank, n_bits=n_bits)
-    is_exact = layer.number_format.common_code(code, n_bits=n_bits) == cut.rank
+# Any: scalars of the codes' type
+def _in_own_codes(layer: Layer, threshold: Threshold, n_bits: int) -> tuple[Any, Any, int]:
+    """Return a layer's magnitude mask, and a threshold in its own codes; a rank may lie between two codes."""
+    code = layer.number_format.code_at_most(threshold.rank, n_bits=n_bits)
+    is_exact = layer.number_format.common_code(code, n_bits=n_bits) == threshold.rank
     scalar = layer.codes.dtype.type
-    return scalar(layer.number_format.magnitude_mask), scalar(code), cut.last if is_exact and cut.rank > 0 else -1
+    last = threshold.last if is_exact and threshold.rank > 0 else -1
+    return scalar(layer.number_format.magnitude_mask), scalar(code), last
 
 
 @dataclass(frozen=True)
@@ -207,12 +209,12 @@ class PermutationRanking:
             n -= len(places)
         raise ValueError(f"layer {self.name!r} has fewer weights of rank {rank}")
 
-    def write_kept(self, layer: Layer, cut: Cut, start: int, pruned: CodeArray) -> None:
-        """Write a part of a layer, from ``start`` on, but 0 for weights that the cut does not keep."""
+    def write_kept(self, layer: Layer, threshold: Threshold, start: int, pruned: CodeArray) -> None:
+        """Write a part of a layer, from ``start`` on, but 0 for weights that the threshold does not keep."""
         for first, ranks in self._ranks(layer, start, start + len(pruned)):
-            kept = ranks > cut.rank
-            if cut.rank > 0 and cut.last >= first:
-                equal = ranks[: cut.last + 1 - first] == cut.rank
+            kept = ranks > threshold.rank
+            if threshold.rank > 0 and threshold.last >= first:
+                equal = ranks[: threshold.last + 1 - first] == threshold.rank
                 kept[: len(equal)] |= equal
             codes = layer.weights[first : first + len(ranks)]
             pruned[first - start : first - start + len(ranks)] = np.where(kept, codes, codes.dtype.type(0))

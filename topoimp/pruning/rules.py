@@ -22,7 +22,7 @@ from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerSource
 from topoimp.pruning.ranking import PermutationRanking, StrengthRanking, ranks_of
-from topoimp.pruning.selection import Ranked, Share, cut_of, shares_keeping
+from topoimp.pruning.selection import LayerSelection, Ranked, layer_selections, threshold_of
 from topoimp.topology.barcode import largest_strength
 from topoimp.topology.forest import Forest
 
@@ -109,31 +109,31 @@ def with_epsilon(rule: Rule, epsilon: float, forests: Iterable[Forest]) -> Rule:
 
 @dataclass(frozen=True)
 class Keep:
-    """What a layer keeps: the protected weights, and its share of the others in the order of the rule.
+    """What a layer keeps: the protected weights, and a selection of the others in the order of the rule.
 
     Args:
         rule: what decides.
         ranked: the layer's weights, ranked.
-        share: how many of them are kept.
+        selection: kept weights that are not protected.
         n_protected: how many more are kept anyway.
     """
 
     rule: Rule
     ranked: Ranked
-    share: Share
+    selection: LayerSelection
     n_protected: int
 
     @property
     def n_kept(self) -> int:
         """Weights kept."""
-        return self.n_protected + self.share.n_kept
+        return self.n_protected + self.selection.n_kept
 
     def on(self, layer: Layer, threads: int) -> PartPruner:
         """Give what writes the parts of a layer, once it is known where equal weights are split."""
-        cut = cut_of(self.share, self.ranked, layer, threads)
+        threshold = threshold_of(self.selection, self.ranked, layer, threads)
 
         def write(start: int, pruned: CodeArray) -> BoolArray:
-            self.ranked.write_kept(layer, cut, start, pruned)
+            self.ranked.write_kept(layer, threshold, start, pruned)
             return np.not_equal(pruned, 0)
 
         return write
@@ -141,11 +141,11 @@ class Keep:
     def n_kept_of(self, forest: Forest, layer: Layer, threads: int) -> int:
         """Give how many edges of the layer's maximum spanning forest are kept by a method that goes by strength."""
         indices, strengths = forest.indices[self.n_protected :], forest.strengths[self.n_protected :]
-        ranks, rank = ranks_of(strengths, self.rule.n_bits), self.share.rank
+        ranks, rank = ranks_of(strengths, self.rule.n_bits), self.selection.rank
         n_kept, equal = self.n_protected + int(np.count_nonzero(ranks > rank)), indices[ranks == rank]
-        if len(equal) == 0 or self.share.n_equal == 0:
+        if len(equal) == 0 or self.selection.n_equal == 0:
             return n_kept
-        return n_kept + int(np.count_nonzero(equal <= cut_of(self.share, self.ranked, layer, threads).last))
+        return n_kept + int(np.count_nonzero(equal <= threshold_of(self.selection, self.ranked, layer, threads).last))
 
 
 def pruned_layer(pruner: Pruner, layer: Layer, threads: int) -> Layer:
@@ -189,5 +189,5 @@ def keep_each(
     others = [target - sum(n_protected.values()) for target in targets]
     return [
         {of_layer.name: Keep(rule, of_layer, by_name[of_layer.name], n_protected[of_layer.name]) for of_layer in ranked}
-        for by_name in shares_keeping(ranked, others, source)
+        for by_name in layer_selections(ranked, others, source)
     ]

@@ -74,13 +74,13 @@ class Ranked(Protocol):
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
         """Return the flat index of the n-th weight (from 1) of a rank."""
 
-    def write_kept(self, layer: Layer, cut: "Cut", start: int, pruned: CodeArray) -> None:
+    def write_kept(self, layer: Layer, threshold: "Threshold", start: int, pruned: CodeArray) -> None:
         """Write a part of a layer, from ``start`` on, as codes; pruned weights become +0.0."""
 
 
 @dataclass(frozen=True)
-class Share:
-    """One layer's share of a selection: the ranks above ``rank``, and its first weights of this rank.
+class LayerSelection:
+    """The weights that one layer keeps: those of a rank above ``rank``, and the first ones of this rank.
 
     Args:
         rank: ranks above it are kept.
@@ -96,8 +96,8 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Cut:
-    """A cut of a layer: it keeps ranks above ``rank``, and equal ranks up to and including the flat index ``last``.
+class Threshold:
+    """The weakest kept weight of a layer: larger ranks are kept, and equal ranks up to the flat index ``last``.
 
     Args:
         rank: 0 keeps every weight that has a rank.
@@ -108,17 +108,19 @@ class Cut:
     last: int
 
 
-def cut_of(share: Share, ranked: Ranked, layer: Layer, threads: int) -> Cut:
-    """Return the cut of a share; this reads the layer only if the share splits the weights of one rank."""
-    if share.n_equal == 0:
-        return Cut(share.rank, -1)
-    if share.n_equal == share.n_of_rank:
-        return Cut(share.rank, ranked.n_weights - 1)
-    return Cut(share.rank, ranked.place_of(layer, share.rank, share.n_equal, threads))
+def threshold_of(selection: LayerSelection, ranked: Ranked, layer: Layer, threads: int) -> Threshold:
+    """Return the threshold of a selection; read the layer only if the selection splits the weights of one rank."""
+    if selection.n_equal == 0:
+        return Threshold(selection.rank, -1)
+    if selection.n_equal == selection.n_of_rank:
+        return Threshold(selection.rank, ranked.n_weights - 1)
+    return Threshold(selection.rank, ranked.place_of(layer, selection.rank, selection.n_equal, threads))
 
 
-def shares_keeping(layers: Sequence[Ranked], targets: Sequence[int], source: LayerSource) -> list[dict[str, Share]]:
-    """Return, for each target, the shares by layer name that together keep the strongest weights of all layers.
+def layer_selections(
+    layers: Sequence[Ranked], targets: Sequence[int], source: LayerSource
+) -> list[dict[str, LayerSelection]]:
+    """Return, for each target, the selections by layer name that keep the strongest weights of all layers.
 
     Args:
         layers: at least one.
@@ -140,7 +142,7 @@ def shares_keeping(layers: Sequence[Ranked], targets: Sequence[int], source: Lay
         by_prefix = longer
         shift -= DIGIT_BITS
 
-    return [search.shares(layers) for search in searches]
+    return [search.selections(layers) for search in searches]
 
 
 def _counted(layers: Sequence[Ranked], source: LayerSource, shift: int, prefix: int | None) -> list[Digits]:
@@ -216,22 +218,22 @@ class _Search:
         self._n_of_rank = [layer.n_of(digit) for layer in level.by_layer]
         return True
 
-    def shares(self, layers: Sequence[Ranked]) -> dict[str, Share]:
-        """Return the shares by layer name, once the last digit is found."""
+    def selections(self, layers: Sequence[Ranked]) -> dict[str, LayerSelection]:
+        """Return the selections by layer name, once the last digit is found."""
         if self._n_of_rank is not None:
-            return _share_out(layers, self.rank or 0, self._n_above, self._n_of_rank, self._n_missing)
+            return _select_equal(layers, self.rank or 0, self._n_above, self._n_of_rank, self._n_missing)
         # Every weight is kept, or none.
         rank = (1 << layers[0].n_bits) - 1 if self._target < 1 else 0
-        return {ranked.name: Share(rank, 0, 0, n) for ranked, n in zip(layers, self._n_above, strict=True)}
+        return {ranked.name: LayerSelection(rank, 0, 0, n) for ranked, n in zip(layers, self._n_above, strict=True)}
 
 
-def _share_out(
+def _select_equal(
     layers: Sequence[Ranked], rank: int, n_above: list[int], n_of_rank: list[int], n_missing: int
-) -> dict[str, Share]:
-    """Share out the first ``n_missing`` weights of one rank, in the order of the layers' places."""
-    shares = {}
+) -> dict[str, LayerSelection]:
+    """Select the first ``n_missing`` weights of one rank, in the order of the layers' places."""
+    selections = {}
     for ranked, above, n in sorted(zip(layers, n_above, n_of_rank, strict=True), key=lambda each: each[0].place):
         taken = min(n_missing, n)
-        shares[ranked.name] = Share(rank, taken, n, above + taken)
+        selections[ranked.name] = LayerSelection(rank, taken, n, above + taken)
         n_missing -= taken
-    return shares
+    return selections
