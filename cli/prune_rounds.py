@@ -37,7 +37,7 @@ _LAYER = {
 
 def show_rounds(report: Report) -> None:
     """Print a row per round, on average over the seeds, and the layers after the last."""
-    from topoimp.rounds.table import on_average
+    from topoimp.rounds.table import round_means
 
     seeds = report.settings["seeds"]
     n_seeds = len(seeds) if isinstance(seeds, list) else 1
@@ -45,7 +45,7 @@ def show_rounds(report: Report) -> None:
     which = f"method {report.settings['method']}{epsilon}, scope {report.settings['scope']}"
     mean = f", mean of {n_seeds} seeds" if n_seeds > 1 else ""
     columns = {name: header for name, header in _ROUND.items() if n_seeds > 1 or name != "accuracy_deviation"}
-    show_table(f"{report.inputs['run']}: {which}{mean}", columns, on_average(report.rows))
+    show_table(f"{report.inputs['run']}: {which}{mean}", columns, round_means(report.rows))
     last = report.network["round"]
     layers = [row for row in report.rows if row["round"] == last and row["level"] == "layer"]
     columns = {name: header for name, header in _LAYER.items() if n_seeds > 1 or name != "seed"}

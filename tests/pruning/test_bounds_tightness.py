@@ -76,7 +76,7 @@ def test_layers_of_any_formats_pruned_in_one_order_are_kept_down_to_the_global_s
         kept = {
             layer.name: barcode_of(pruned[layer.name]).equals(barcode_of(layer)) for layer in read_all(stream.layers)
         }
-        assert only.left.barcode_kept == all(kept.values())
+        assert only.preservation.barcode_kept == all(kept.values())
         return kept
 
     if safe is None:

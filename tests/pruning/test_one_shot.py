@@ -40,7 +40,7 @@ def test_every_round_reports_what_its_masks_are(scratch, arrays, method, scope):
     for now in rounds:
         for layer, weight in zip(read_all(stream.layers), arrays, strict=True):
             mask = pruned_layer(now.keeps[layer.name], layer, 1).edges()
-            left = now.layers[layer.name].left
+            left = now.layers[layer.name].preservation
             assert left.n_kept == np.count_nonzero(mask)
             assert left.n_forest_kept == sum(mask.flat[index] for index in slow_forest(weight))
             assert left.beta0 == slow_components(mask)
@@ -57,8 +57,10 @@ def test_the_topological_method_keeps_every_barcode_in_every_round(scratch, arra
 
     rounds = sweep(stream_of(scratch), Scheme(schedule_of(rate=0.5), method=Method.TOPOLOGICAL, scope=scope)).rounds
 
-    assert all(now.left.barcode_kept and now.left.beta0_kept for now in rounds)
-    assert all(now.left.n_kept == max(now.target, now.left.floor) for now in rounds if scope is Scope.GLOBAL)
+    assert all(now.preservation.barcode_kept and now.preservation.beta0_kept for now in rounds)
+    assert all(
+        now.preservation.n_kept == max(now.target, now.preservation.floor) for now in rounds if scope is Scope.GLOBAL
+    )
 
 
 @settings(max_examples=40)
@@ -84,7 +86,7 @@ def test_a_layer_whose_target_is_below_its_floor_is_held_there_and_named(write):
     ).rounds
 
     assert [now.missed for now in rounds] == [[], ["small"], ["small"], ["large", "small"]]
-    assert rounds[3].layers["small"].left.n_kept == 7
+    assert rounds[3].layers["small"].preservation.n_kept == 7
 
 
 def test_magnitude_pruning_knows_no_floor(write):
@@ -93,7 +95,7 @@ def test_magnitude_pruning_knows_no_floor(write):
     rounds = sweep(stream_of(path), Scheme(schedule_of(4, rate=0.5), method=Method.MAGNITUDE, scope=Scope.LAYER)).rounds
 
     assert [now.missed for now in rounds] == [[]] * 4
-    assert rounds[-1].left.n_kept == 1
+    assert rounds[-1].preservation.n_kept == 1
 
 
 def test_a_shared_target_below_all_floors_is_said_of_all_layers(write):
@@ -105,7 +107,7 @@ def test_a_shared_target_below_all_floors_is_said_of_all_layers(write):
 
     assert [now.missed for now in rounds] == [[], ["all layers together"]]
     assert [[layer.floor_binds for layer in now.layers.values()] for now in rounds] == [[False, True], [True, True]]
-    assert rounds[1].left.n_kept == 14
+    assert rounds[1].preservation.n_kept == 14
 
 
 def test_a_round_that_keeps_another_number_than_it_was_to_is_noticed(write, monkeypatch):
@@ -167,8 +169,10 @@ def test_epsilon_bounds_how_far_a_bar_moves_over_all_rounds(scratch, arrays, sco
             left += [0.0] * (len(was) - len(left))
             assert [d for d in was if d > epsilon * scale] == [d for d in left if d > epsilon * scale]
             assert max((abs(a - b) for a, b in zip(was, left, strict=True)), default=0) <= epsilon * scale
-            assert now.layers[layer.name].left.n_kept == np.count_nonzero(mask)
-            assert now.layers[layer.name].left.n_forest_kept == sum(mask.flat[index] for index in slow_forest(weight))
+            assert now.layers[layer.name].preservation.n_kept == np.count_nonzero(mask)
+            assert now.layers[layer.name].preservation.n_forest_kept == sum(
+                mask.flat[index] for index in slow_forest(weight)
+            )
 
 
 def _deaths(weight):
@@ -201,7 +205,7 @@ def test_a_target_below_what_epsilon_protects_is_missed_and_said(write):
     )
 
     assert [now.layers["w"].n_protected for now in swept.rounds] == [6, 6, 6]  # the diagonal; 0.5 is below a tenth
-    assert [now.layers["w"].left.n_kept for now in swept.rounds] == [14, 6, 6]
+    assert [now.layers["w"].preservation.n_kept for now in swept.rounds] == [14, 6, 6]
     assert [now.missed for now in swept.rounds] == [[], [], ["w"]]
 
 
@@ -222,8 +226,8 @@ def test_one_round_of_a_schedule_goes_by_the_edges_at_round_0(write):
     )
 
     assert [(now.number, now.target) for now in one.rounds] == [(3, 111)]
-    assert [layer.left.n_kept for layer in one.rounds[0].layers.values()] == [64, 25]  # no more than there is
-    assert (shared.rounds[0].target, shared.rounds[0].left.n_kept) == (85, 85)
+    assert [layer.preservation.n_kept for layer in one.rounds[0].layers.values()] == [64, 25]  # no more than there is
+    assert (shared.rounds[0].target, shared.rounds[0].preservation.n_kept) == (85, 85)
 
 
 def test_layers_may_have_rates_of_their_own(write):

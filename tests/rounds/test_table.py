@@ -4,7 +4,7 @@ import pytest
 
 from topoimp.errors import CheckpointError
 from topoimp.rounds.recipe_file import to_toml
-from topoimp.rounds.table import on_average, rounds_of, summary_in, summary_of
+from topoimp.rounds.table import round_means, rounds_of, summary_in, summary_of
 
 
 def row(seed, accuracy, **columns):
@@ -38,12 +38,12 @@ def test_rounds_methods_and_layers_are_summed_up_apart():
 
 
 def test_what_people_see_is_the_mean_and_a_claim_holds_if_it_does_for_every_seed():
-    (mean,) = on_average([row(0, 0.5, target=4), row(1, 0.7, target=4)])
+    (mean,) = round_means([row(0, 0.5, target=4), row(1, 0.7, target=4)])
 
     assert mean["test_accuracy"] == pytest.approx(0.6)
     assert mean["accuracy_deviation"] == pytest.approx(0.02**0.5)
     assert (mean["beta0_kept"], mean["target"], mean["n_kept"]) == (False, 4, 5)
-    assert on_average([row(0, 0.5)]) == [row(0, 0.5)]
+    assert round_means([row(0, 0.5)]) == [row(0, 0.5)]
 
 
 def test_a_seed_counts_once():

@@ -139,7 +139,7 @@ def test_a_rewound_checkpoint_has_the_earlier_weights_and_the_topology_of_the_la
     rewound = write({"w": np.array([[0.0, 7.0], [8.0, 0.0]])}, "rewound")
     found = verify_pruned(rewound, trained, {"w": forest}, **options)
 
-    assert found == {"w": expected["w"].left}
+    assert found == {"w": expected["w"].preservation}
     with pytest.raises(VerificationError, match="a surviving weight of 'w' changed"):
         verify_pruned(write({"w": np.where(KEPT, WEIGHT, 0)}, "not rewound"), trained, {"w": forest}, **options)
 

@@ -98,7 +98,7 @@ def plan_pruning(
         existing=[target for target in job.outputs.in_order if target.exists()],
         held_at_floor=rounds[-1].missed,
         first_bound=_first(rounds, lambda layer: layer.floor_binds),
-        first_changed=_first(rounds, lambda layer: not layer.left.barcode_kept),
+        first_changed=_first(rounds, lambda layer: not layer.preservation.barcode_kept),
         bytes_to_write=sum(job.bytes_needed().values()),
         peak_memory=peak_memory,
         recipe=recipe_beside(job.inputs["checkpoint"]),

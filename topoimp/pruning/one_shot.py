@@ -29,13 +29,13 @@ class LayerRound:
 
     Args:
         target: weights it was to keep; None if all layers share one target.
-        left: what it keeps.
+        preservation: what it keeps of the topology.
         n_protected: weights that are kept whatever the target: its floor, or less with an epsilon.
         floor_binds: whether it is held at that number.
     """
 
     target: int | None
-    left: Preservation
+    preservation: Preservation
     n_protected: int
     floor_binds: bool
 
@@ -57,9 +57,9 @@ class Round:
     layers: Mapping[str, LayerRound]
 
     @property
-    def left(self) -> Preservation:
+    def preservation(self) -> Preservation:
         """What all layers keep together."""
-        return together([layer.left for layer in self.layers.values()])
+        return together([layer.preservation for layer in self.layers.values()])
 
     @property
     def n_protected(self) -> int:
@@ -70,7 +70,7 @@ class Round:
     def missed(self) -> list[str]:
         """Where more is kept than asked for, as the target is below the floor: layers, or ``all layers together``."""
         if any(layer.target is None for layer in self.layers.values()):
-            return ["all layers together"] if self.left.n_kept > self.target else []
+            return ["all layers together"] if self.preservation.n_kept > self.target else []
         return [name for name, layer in self.layers.items() if layer.floor_binds]
 
 
@@ -186,20 +186,20 @@ def _rounds_of(
         if keep.n_kept > before:
             raise VerificationError(f"layer {layer.name!r}: a weight that was pruned came back")
         before = keep.n_kept
-        left = _left_of(layer, reference, keep, threads)
-        rounds.append(LayerRound(target, left, keep.n_protected, _floor_binds(keep, target)))
+        preservation = _preservation_of(layer, reference, keep, threads)
+        rounds.append(LayerRound(target, preservation, keep.n_protected, _floor_binds(keep, target)))
     return rounds
 
 
-def _left_of(layer: Layer, reference: Forest, keep: Keep, threads: int) -> Preservation:
+def _preservation_of(layer: Layer, reference: Forest, keep: Keep, threads: int) -> Preservation:
     n_weights = layer.n_weights
     if keep.rule.method is not Method.RANDOM:
         n_forest_kept = keep.n_kept_of(reference, layer, threads)
         return preservation_by_strength(reference, n_weights=n_weights, n_kept=keep.n_kept, n_forest_kept=n_forest_kept)
     pruned = pruned_layer(keep, layer, threads)
     n_forest_kept = int(np.count_nonzero(pruned.weights[reference.indices]))
-    left = spanning_forest(pruned, threads=threads)
-    return preservation_of(reference, left, n_weights=n_weights, n_forest_kept=n_forest_kept)
+    after = spanning_forest(pruned, threads=threads)
+    return preservation_of(reference, after, n_weights=n_weights, n_forest_kept=n_forest_kept)
 
 
 def refuse_missed_targets(rounds: Sequence[Round], consequence: str) -> None:
@@ -233,11 +233,11 @@ def _check_counts(now: Round) -> None:
     """Hold a round's counts against what was asked for; no more can be kept than there is."""
     for name, layer in now.layers.items():
         if layer.target is not None:
-            wanted = min(max(layer.target, layer.n_protected), layer.left.n_edges)
-            _check_count(f"layer {name!r}", now.number, layer.left.n_kept, wanted)
+            wanted = min(max(layer.target, layer.n_protected), layer.preservation.n_edges)
+            _check_count(f"layer {name!r}", now.number, layer.preservation.n_kept, wanted)
     if all(layer.target is None for layer in now.layers.values()):
-        wanted = min(max(now.target, now.n_protected), now.left.n_edges)
-        _check_count("all layers", now.number, now.left.n_kept, wanted)
+        wanted = min(max(now.target, now.n_protected), now.preservation.n_edges)
+        _check_count("all layers", now.number, now.preservation.n_kept, wanted)
 
 
 def _check_count(what: str, number: int, kept: int, wanted: int) -> None:

@@ -111,11 +111,11 @@ def rows_of_pruning(infos: Sequence[LayerInfo], round_: Round) -> list[Row]:
     for info in infos:
         layer = round_.layers[info.name]
         numbers: Row = {"round": round_.number, "target": layer.target, "floor_binds": layer.floor_binds}
-        rows.append({**layer_columns(info), **numbers, **preservation_columns(layer.left)})
+        rows.append({**layer_columns(info), **numbers, **preservation_columns(layer.preservation)})
 
     missed = bool(round_.missed)
     network: Row = {"level": "network", "round": round_.number, "target": round_.target, "floor_binds": missed}
-    return [*rows, {**network, **preservation_columns(round_.left)}]
+    return [*rows, {**network, **preservation_columns(round_.preservation)}]
 
 
 def left_out(layers: Layers) -> dict[str, str]:

@@ -64,17 +64,17 @@ def rows_of_round(topology: RoundTopology, metrics: Metrics, *, number: int, pru
     for info in topology.infos:
         before, after, mask = topology.reference[info.name], topology.trained[info.name], topology.masks[info.tensor]
         graph = graph_of_mask(info, mask, after, topology.threads)
-        left = preservation_under_mask(before, after, graph, mask, info)
-        parts.append(left)
+        preservation = preservation_under_mask(before, after, graph, mask, info)
+        parts.append(preservation)
         row: dict[str, Cell] = {**layer_columns(info), "round": number}
         if pruned is not None:
             layer = pruned.layers[info.name]
-            row |= {"target": layer.target, "floor_binds": layer.floor_binds, **_round_columns(layer.left)}
-        rows.append({**row, **preservation_columns(left), **_topology_columns(before, after, largest)})
+            row |= {"target": layer.target, "floor_binds": layer.floor_binds, **_round_columns(layer.preservation)}
+        rows.append({**row, **preservation_columns(preservation), **_topology_columns(before, after, largest)})
 
     network: dict[str, Cell] = {"level": "network", "round": number}
     if pruned is not None:
-        network |= {"target": pruned.target, "floor_binds": bool(pruned.missed), **_round_columns(pruned.left)}
+        network |= {"target": pruned.target, "floor_binds": bool(pruned.missed), **_round_columns(pruned.preservation)}
     network |= {
         **preservation_columns(together(parts)),
         **mean_persistence_columns(rows),
@@ -85,8 +85,8 @@ def rows_of_round(topology: RoundTopology, metrics: Metrics, *, number: int, pru
     return [*rows, network]
 
 
-def _round_columns(left: Preservation) -> Row:
-    columns = preservation_columns(left)
+def _round_columns(preservation: Preservation) -> Row:
+    columns = preservation_columns(preservation)
     return {f"round_{name}": columns[name] for name in ("beta0_kept", "barcode_kept", "retention")}
 
 

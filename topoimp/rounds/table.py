@@ -148,7 +148,7 @@ def summary_of(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def on_average(rows: Sequence[Row]) -> list[Row]:
+def round_means(rows: Sequence[Row]) -> list[Row]:
     """Return one network row per round: means over the seeds, and the deviation of the accuracy.
 
     A truth value is true if it is true for each seed.

@@ -44,6 +44,6 @@ def masks_of_round(stream: LayerStream, now: Round) -> dict[str, BoolArray]:
 
 
 def _check_count(info: LayerInfo, n_kept: int, now: Round) -> None:
-    wanted = now.layers[info.name].left.n_kept
+    wanted = now.layers[info.name].preservation.n_kept
     if n_kept != wanted:
         raise VerificationError(f"the mask of {info.name!r} keeps {n_kept} weights; {wanted} were to be kept")

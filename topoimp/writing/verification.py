@@ -104,8 +104,8 @@ def _check_expected(
     path: Path, info: LayerInfo, found: Preservation, mask: PackedMask | None, forest: Forest, expected: LayerRound
 ) -> None:
     """Check the topology of a layer, and its mask's count and protected edges, against a round."""
-    if found != expected.left:
-        raise VerificationError(f"{path}: {_difference(info.name, found, expected.left)}")
+    if found != expected.preservation:
+        raise VerificationError(f"{path}: {_difference(info.name, found, expected.preservation)}")
     if mask is None:
         return
 
