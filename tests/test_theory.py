@@ -25,13 +25,11 @@ from topoimp.commands.barcode import barcode_report
 from topoimp.layers.layer import as_layer
 from topoimp.pruning.bounds import (
     certificate_of,
-    count_after,
     critical_compression,
-    exact_rate,
     magnitude_safe_count,
-    rounds_above,
 )
 from topoimp.pruning.convolution_bound import InputSize, spatial_graph
+from topoimp.pruning.schedule import count_after, exact_rate, rounds_above
 from topoimp.topology.barcode import Barcode, barcode_of_forest, neural_persistence
 from topoimp.topology.distance import bottleneck_distance
 from topoimp.topology.forest import spanning_forest

@@ -1,27 +1,19 @@
-from decimal import Decimal, localcontext
-from fractions import Fraction
-
 import numpy as np
 import pytest
 from conftest import read_all, stream_of
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import masked_layer, slow_order, slow_rounds_above
+from oracles import masked_layer, slow_order
 from strategies import weights
 
-from topoimp.errors import OptionError
 from topoimp.layers.layer import as_layer, by_channel
 from topoimp.pruning.bounds import (
     binding_vertex,
-    count_after,
     critical_compression,
     critical_density,
-    exact_rate,
     global_safe_count,
     layer_bound,
     magnitude_safe_count,
-    round_half_up,
-    rounds_above,
 )
 from topoimp.topology.barcode import barcode_of, barcode_of_forest
 from topoimp.topology.forest import spanning_forest
@@ -161,60 +153,3 @@ def test_two_blocks_bind_at_the_edge_between_them_and_no_vertex_does():
 
     assert bound_of(weight).tau == 1.0
     assert bound_of(weight).vertex is None
-
-
-def test_rounds_of_the_output_layer_of_lenet_300_100_reach_its_floor_at_round_10():
-    assert rounds_above(1000, 109, 0.2) == 9
-
-
-@given(st.integers(1, 10_000), st.data(), st.sampled_from(["0.2", "0.5", "0.1", "0.9", "0.999", "0.03"]))
-def test_rounds_are_those_counted_one_by_one(n_edges, data, rate):
-    n_needed = data.draw(st.integers(1, n_edges))
-
-    assert rounds_above(n_edges, n_needed, float(rate)) == slow_rounds_above(n_edges, n_needed, rate)
-
-
-@given(st.integers(0, 10**12), st.fractions(0, 1).filter(lambda kept: 0 < kept < 1), st.integers(0, 40))
-def test_counts_after_rounds_are_rounded_from_exact_values(n_edges, kept, rounds):
-    assert count_after(n_edges, kept, rounds) == round_half_up(n_edges * kept**rounds)
-
-
-def test_an_exact_half_is_rounded_up():
-    assert count_after(1000, Fraction(1, 2), 4) == 63
-    assert count_after(5, Fraction(1, 2), 1) == 3
-
-
-def test_tiny_rates_take_many_rounds_and_little_time():
-    assert rounds_above(266_200, 1_591, 1e-6) == 5_120_196
-
-
-def test_no_rate_is_too_small_to_count_its_rounds():
-    n_rounds = rounds_above(266_200, 1_591, 1e-16)
-
-    assert n_rounds == 51201994737539492
-    with localcontext(prec=100):
-        exact = [266_200 * (1 - Decimal("1e-16")) ** k for k in (n_rounds, n_rounds + 1)]
-    assert exact[0] > Decimal("1590.5") > exact[1]
-
-
-def test_after_so_many_rounds_that_nothing_is_left_that_is_known_at_once():
-    assert count_after(10**9, Fraction(1, 2), 10**8) == 0
-
-
-def test_rounds_without_a_floor_have_no_end():
-    assert rounds_above(0, 0, 0.2) is None
-
-
-@pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5, float("nan")])
-def test_a_rate_outside_0_to_1_is_refused(rate):
-    with pytest.raises(OptionError, match=f"the rate is {rate}; it must be above 0 and below 1"):
-        exact_rate(rate)
-
-
-def test_a_rate_is_the_decimal_it_is_written_as():
-    assert exact_rate(0.2) == Fraction(1, 5)
-
-
-@pytest.mark.parametrize(("value", "rounded"), [("1/2", 1), ("3/2", 2), ("5/2", 3), ("49/100", 0), ("0", 0)])
-def test_halves_are_rounded_up(value, rounded):
-    assert round_half_up(Fraction(value)) == rounded

@@ -12,7 +12,7 @@ from topoimp.errors import OptionError, VerificationError
 from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.rules import pruned_layer
-from topoimp.pruning.schedule import OneRound, plan_schedule, with_layer_rates
+from topoimp.pruning.schedule import plan_schedule, with_layer_rates
 
 
 def schedule_of(n_rounds=5, **options):
@@ -114,7 +114,7 @@ def test_a_round_that_keeps_another_number_than_it_was_to_is_noticed(write, monk
     path = write({"a": np.random.default_rng(0).normal(size=(4, 4))})
     monkeypatch.setattr("topoimp.pruning.rules.layer_selections", _selections_off_by_one)
 
-    with pytest.raises(VerificationError, match="layer 'a': 7 weights are kept in round 1; 8 were to be"):
+    with pytest.raises(VerificationError, match="layer 'a': 7 weights are kept in round 1; 8 were to be kept"):
         sweep(stream_of(path), Scheme(schedule_of(1, rate=0.5), method=Method.MAGNITUDE, scope=Scope.LAYER))
 
 
@@ -217,12 +217,14 @@ def test_one_round_of_a_schedule_goes_by_the_edges_at_round_0(write):
     one = sweep(
         stream,
         Scheme(schedule, method=Method.MAGNITUDE, scope=Scope.LAYER),
-        OneRound(schedule, 3, {"a": 640, "b": 250}),
+        only=3,
+        n_edges={"a": 640, "b": 250},
     )
     shared = sweep(
         stream,
         Scheme(schedule, method=Method.MAGNITUDE, scope=Scope.GLOBAL),
-        OneRound(schedule, 3, {"a": 640, "b": 40}),
+        only=3,
+        n_edges={"a": 640, "b": 40},
     )
 
     assert [(now.number, now.target) for now in one.rounds] == [(3, 111)]
@@ -246,7 +248,7 @@ def test_layers_may_have_rates_of_their_own(write):
         ({"fc": 0.1}, Scope.LAYER, {}, "pattern 'fc' matches no layer that is pruned; the last of them are a, b"),
         ({"a": 0.1}, Scope.GLOBAL, {}, "the scope is global, where all layers share one target"),
         ({"a": 1.0}, Scope.LAYER, {}, "the rate is 1.0; it must be above 0 and below 1"),
-        ({"a": 0.1}, Scope.LAYER, {"sparsity": 0.5}, "a sparsity says what is left of every layer"),
+        ({"a": 0.1}, Scope.LAYER, {"sparsity": 0.5}, "a sparsity already fixes the density of every layer"),
     ],
 )
 def test_rates_of_layers_that_mean_nothing_are_refused(write, rates, scope, options, message):

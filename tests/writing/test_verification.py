@@ -27,7 +27,7 @@ def verify(write, pruned, *, masks=MASKS, metadata=None, **changes):
         "pruned",
         metadata or {"format": "pt", "topoimp.method": "x"},
     )
-    expected = {"fc": LayerRound(3, replace(left, **changes), 3, floor_binds=False)}
+    expected = {"fc": LayerRound(3, replace(left, **changes), 3)}
     verify_pruned(path, original, {"fc": forest}, masks=masks, expected=expected)
 
 
@@ -101,7 +101,7 @@ def test_a_mask_that_lacks_a_protected_edge_is_noticed(write):
     original = stream_of(write({"w": weight}, "original"))
     forest = spanning_forest(read_all(original.layers)[0])  # of the weights 0, 1 and 2
     left = preservation_by_strength(forest, n_weights=4, n_kept=2, n_forest_kept=2)
-    expected = {"w": LayerRound(2, left, 1, floor_binds=False)}
+    expected = {"w": LayerRound(2, left, 1)}
     right, wrong = np.array([[1, 1], [0, 0]], bool), np.array([[0, 1], [1, 0]], bool)
 
     def verify_mask(kept):
@@ -125,7 +125,7 @@ def test_a_mask_that_keeps_a_stored_zero_is_noticed(write):
             original,
             {"w": forest},
             masks=masks,
-            expected={"w": LayerRound(3, left, 3, floor_binds=False)},
+            expected={"w": LayerRound(3, left, 3)},
         )
 
 
@@ -133,7 +133,7 @@ def test_a_rewound_checkpoint_has_the_earlier_weights_and_the_topology_of_the_la
     trained = stream_of(write({"w": WEIGHT}, "trained"))
     earlier = stream_of(write({"w": np.array([[0.0, 7.0], [8.0, 9.0]])}, "earlier"))
     forest = spanning_forest(read_all(trained.layers)[0])
-    expected = {"w": LayerRound(3, preservation_by_strength(forest, n_weights=4, n_kept=3, n_forest_kept=3), 3, False)}
+    expected = {"w": LayerRound(3, preservation_by_strength(forest, n_weights=4, n_kept=3, n_forest_kept=3), 3)}
     options = {"masks": {"w": pack_mask(KEPT, (2, 2))}, "expected": expected, "source": earlier.layers}
 
     rewound = write({"w": np.array([[0.0, 7.0], [8.0, 0.0]])}, "rewound")

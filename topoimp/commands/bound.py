@@ -24,9 +24,9 @@ from topoimp.layers.catalogue import LayerInfo, LayerPatterns
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
-from topoimp.pruning.bounds import LayerBound, exact_rate, global_safe_count, layer_bound
+from topoimp.pruning.bounds import LayerBound, global_safe_count, layer_bound
 from topoimp.pruning.convolution_bound import InputSize
-from topoimp.pruning.schedule import DEFAULT_RATE
+from topoimp.pruning.schedule import DEFAULT_RATE, exact_rate
 from topoimp.reports.columns import Cell, Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import layer_columns, left_out, pattern_settings

@@ -6,8 +6,9 @@ from topoimp.chance.closed_forms import connectivity_threshold
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.tensors import matches_layer
-from topoimp.pruning.bounds import GlobalSafeCount, LayerBound, critical_compression, critical_density, rounds_above
+from topoimp.pruning.bounds import GlobalSafeCount, LayerBound, critical_compression, critical_density
 from topoimp.pruning.convolution_bound import InputSize, spatial_graph
+from topoimp.pruning.schedule import rounds_above
 from topoimp.reports.columns import Row
 
 

@@ -10,7 +10,7 @@ from topoimp.chance.shuffling import live_shape
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
-from topoimp.pruning.bounds import round_half_up
+from topoimp.pruning.schedule import round_half_up
 from topoimp.reports.columns import Row
 from topoimp.topology.forest import Forest
 

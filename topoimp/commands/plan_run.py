@@ -16,7 +16,6 @@ from topoimp.layers.catalogue import LayerInfo
 from topoimp.pruning.masks import mask_bytes, mask_shapes
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import PruningOptions, Scheme
-from topoimp.pruning.schedule import OneRound
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import layer_columns, left_out, rows_of_pruning, run_settings
@@ -72,8 +71,7 @@ def _rows_of_seed(files: SeedFiles, plan: Plan) -> list[Row]:
     schedule = plan.scheme.schedule
 
     scheme = replace(plan.scheme, seed=files.seed)
-    one = OneRound(schedule, 1, {name: forest.n_edges for name, forest in forests.items()})
-    (first,) = sweep(stream, scheme, one, forests=forests).rounds
+    (first,) = sweep(stream, scheme, only=1, forests=forests).rounds
     if plan.strict:
         refuse_missed_targets([first], "nothing was written")
 
@@ -94,18 +92,17 @@ def _of_first(row: Row) -> Row:
 def _rows_of_later(infos: Sequence[LayerInfo], number: int, scheme: Scheme, forests: Mapping[str, Forest]) -> list[Row]:
     """Return the targets of a round; whether floors bind is known only under full protection."""
     edges = {name: forest.n_edges for name, forest in forests.items()}
-    round_ = OneRound(scheme.schedule, number, edges)
     is_whole = scheme.method is Method.TOPOLOGICAL and not scheme.epsilon
     rows: list[Row] = []
     for info in infos:
         floor = len(forests[info.name].indices)
-        target = round_.targets_of(info, edges[info.name])[0] if scheme.scope is Scope.LAYER else None
+        target = scheme.schedule.targets_of(info, edges[info.name])[number - 1] if scheme.scope is Scope.LAYER else None
         binds = target < floor if is_whole and target is not None else None
         rows.append({**layer_columns(info), **_known(number, target, info.n_weights, edges[info.name], floor, binds)})
     if scheme.scope is Scope.GLOBAL:
-        total = round_.shared_targets(infos, edges)[0]
+        total = scheme.schedule.shared_targets(infos, edges)[number - 1]
     else:
-        total = sum(round_.targets_of(info, edges[info.name])[0] for info in infos)
+        total = sum(scheme.schedule.targets_of(info, edges[info.name])[number - 1] for info in infos)
     floor = sum(len(forest.indices) for forest in forests.values())
     missed = total < floor if scheme.scope is Scope.GLOBAL else any(row["floor_binds"] for row in rows)
     n_weights = sum(info.n_weights for info in infos)

@@ -1,19 +1,16 @@
 """How far a layer can be pruned with its barcode preserved, by any method and by magnitude.
 
-If kept weights are unchanged, a mask preserves the barcode exactly if and only if it contains a maximum spanning
-forest. The forest has V - c edges (V vertices, c components): the *floor*. Magnitude pruning preserves the barcode
-while it keeps the forest's last edge; the number of weights up to it in the order is the *magnitude-safe* count.
+A mask that leaves kept weights unchanged preserves the barcode if and only if it contains a maximum spanning forest,
+which has V - c edges (V vertices, c components): the *floor*. Magnitude pruning preserves the barcode while it keeps
+the forest's last edge; the number of weights up to it in the order is the *magnitude-safe* count.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal, localcontext
-from fractions import Fraction
 
 import numpy as np
 
 from topoimp.checkpoint.number_format import common_bits
-from topoimp.errors import OptionError
 from topoimp.kernels.threads import thread_count
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
@@ -47,86 +44,13 @@ def critical_compression(floor: int, n_edges: int) -> float | None:
     return n_edges / floor if n_edges else None
 
 
-def round_half_up(value: Fraction) -> int:
-    """Round to the nearest integer, halves up, exactly."""
-    return (2 * value.numerator + value.denominator) // (2 * value.denominator)
-
-
-_FIRST_DIGITS = 60
-"""Decimal digits that nearly always decide the rounding of a count."""
-
-
-def count_after(n_edges: int, kept: Fraction, rounds: int) -> int:
-    """Return round(n_edges * kept^rounds), halves up, exactly.
-
-    Sixty decimal digits decide all but the closest cases. After few rounds such a case can be a tie, which integers
-    settle; after many it cannot, and more digits settle it.
-
-    Args:
-        n_edges: edges at round 0.
-        kept: share that a round keeps, above 0 and below 1.
-        rounds: at least 0.
-    """
-    # A tie needs the denominator of kept^rounds, 2^rounds at least, to divide twice the edges.
-    can_tie = rounds <= (2 * n_edges).bit_length()
-    digits = _FIRST_DIGITS
-    while True:
-        with localcontext() as context:
-            context.prec = digits
-            value = n_edges * (Decimal(kept.numerator) / kept.denominator) ** rounds + Decimal("0.5")
-            # Only the side of the nearest integer matters.
-            distance = abs(value - value.to_integral_value())
-            if distance > Decimal(10) ** (10 - digits) * value * (rounds + 1):
-                return int(value)
-        if can_tie:
-            return round_half_up(n_edges * kept**rounds)
-        digits *= 2
-
-
-def exact_rate(rate: float | Fraction) -> Fraction:
-    """Return a rate as the fraction that its decimal digits say: 0.2 is 1/5.
-
-    Raises:
-        OptionError: if the rate is not above 0 and below 1.
-    """
-    if not 0 < rate < 1:
-        raise OptionError(f"the rate is {rate}; it must be above 0 and below 1")
-    return Fraction(str(rate))
-
-
-def rounds_above(n_edges: int, n_needed: int, rate: float | Fraction) -> int | None:
-    """Return the largest k with round(n_edges * (1 - rate)^k) >= n_needed, halves rounded up, exactly.
-
-    Args:
-        n_edges: edges at round 0.
-        n_needed: the floor, or the magnitude-safe count; at most ``n_edges``.
-        rate: share of the remaining weights that one round removes, above 0 and below 1.
-
-    Returns:
-        None if ``n_needed`` is 0: every k will do.
-
-    >>> rounds_above(1000, 109, 0.2)
-    9
-    """
-    if n_needed == 0:
-        return None
-    kept = 1 - exact_rate(rate)
-    few, many = 0, 1  # few rounds leave enough, many do not
-    while count_after(n_edges, kept, many) >= n_needed:
-        few, many = many, 2 * many
-    while many - few > 1:
-        middle = (few + many) // 2
-        few, many = (middle, many) if count_after(n_edges, kept, middle) >= n_needed else (few, middle)
-    return few
-
-
 @dataclass(frozen=True)
 class LayerBound:
     """How far one layer can be pruned.
 
     Args:
         n_weights: weights, stored zeros included.
-        n_edges: weights that are not zero.
+        n_edges: weights that are not zero, in the view ``channel`` too.
         n_components: connected components.
         floor: edges of its forest.
         tau: strength (magnitude) of the forest's last edge; None without edges.
@@ -160,7 +84,7 @@ class LayerBound:
 def layer_bound(layer: Layer, forest: Forest, *, threads: int = 1) -> LayerBound:
     """Return how far a layer can be pruned, from its weights and its maximum spanning forest.
 
-    In the view ``channel`` the counts are of weights, and the first strongest weight of a kernel stands for its edge.
+    In the view ``channel`` the counts are of weights, and the first strongest weight of a kernel is its edge.
     """
     n_edges = layer.n_edges_in_parallel()
     return LayerBound(
@@ -177,11 +101,7 @@ def layer_bound(layer: Layer, forest: Forest, *, threads: int = 1) -> LayerBound
 
 
 def magnitude_safe_count(layer: Layer, forest: Forest, *, threads: int) -> int:
-    """Return the fewest strongest weights that keep a layer's barcode: the position of its forest's last edge.
-
-    With ties this can be fewer than a threshold on |w| would keep, as equal strengths are ordered by index. A layer
-    without edges has 0.
-    """
+    """Return the position of the forest's last edge in the order of strengths, ties by index; 0 without edges."""
     last = _last_weight(layer, forest)
     if last is None:
         return 0
@@ -207,7 +127,7 @@ class GlobalSafeCount:
     """The strongest weights of all layers together that keep every layer's barcode.
 
     Args:
-        count: position, in the order of all weights, of the forest edge that comes latest.
+        count: position, in the order of all weights, of the last forest edge of all layers.
         layer: name of the layer of this edge.
     """
 
@@ -218,12 +138,7 @@ class GlobalSafeCount:
 def global_safe_count(stream: LayerStream, bounds: Mapping[str, LayerBound]) -> GlobalSafeCount | None:
     """Return the magnitude-safe count of one global order: (strength descending, tensor name, flat index).
 
-    Args:
-        stream: the layers; each is read once, but for the one that binds.
-        bounds: by layer name, its bound.
-
-    Returns:
-        None if no layer has an edge.
+    It is None if no layer has an edge. Each layer is read once, but for the one of the last forest edge.
     """
     infos = stream.layers.by_name
     taus = {name: bound.tau for name, bound in bounds.items() if bound.tau is not None}
@@ -248,10 +163,8 @@ def global_safe_count(stream: LayerStream, bounds: Mapping[str, LayerBound]) -> 
 def binding_vertex(forest: Forest) -> Vertex | None:
     """Return the vertex that the forest's last edge attaches, if it was isolated before; the row if both were.
 
-    Its strongest weight is tau, so magnitude pruning just beyond the safe count isolates it.
-
-    Returns:
-        None without edges, or if the last edge joins two larger components (block structure).
+    Its strongest weight is tau, so magnitude pruning just beyond the safe count isolates it. None without edges, or if
+    the last edge joins two larger components (block structure).
     """
     if len(forest.indices) == 0:
         return None

@@ -1,9 +1,8 @@
 """Rounds of pruning without training between them.
 
-Magnitudes do not move, so that n rounds equal one shot at the last round's target: the masks are
-nested and each round is a point of a sweep. What a round keeps of the topology follows from the forest of the input and
-the order of the weights, but for the method ``random``, whose forests are found round by round. Whatever is written is
-read back and held against this (``verification``).
+Weights do not move between such rounds, so n rounds equal one shot at the last round's target: the masks are nested,
+and one sweep over the layers serves all rounds. The topology that a round keeps follows from the forest of the input
+and the order of the weights, but for the method ``random``, whose forests are found round by round.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +16,8 @@ from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import InHand, LayerStream
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.preservation import Preservation, preservation_by_strength, preservation_of, together
-from topoimp.pruning.rules import Keep, Rule, keep_each, pruned_layer, rule_for, with_epsilon
-from topoimp.pruning.schedule import Targets
+from topoimp.pruning.rules import Keep, Rule, keep_each, pruned_layer, rule_for
+from topoimp.pruning.schedule import Schedule
 from topoimp.pruning.selection import Ranked
 from topoimp.topology.forest import Forest, spanning_forest, spanning_forests
 
@@ -30,14 +29,19 @@ class LayerRound:
     Args:
         target: weights it was to keep; None if all layers share one target.
         preservation: what it keeps of the topology.
-        n_protected: weights that are kept whatever the target: its floor, or less with an epsilon.
-        floor_binds: whether it is held at that number.
+        n_protected: weights that are kept whatever the target: its floor, or fewer with an epsilon.
     """
 
     target: int | None
     preservation: Preservation
     n_protected: int
-    floor_binds: bool
+
+    @property
+    def floor_binds(self) -> bool:
+        """Whether only protected weights are kept: the target is below their number, or a shared one leaves no more."""
+        if self.target is None:
+            return self.preservation.n_kept == self.n_protected > 0
+        return self.target < self.n_protected
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Round:
         number: from 1.
         target: weights to keep in all.
         keeps: by layer name, the rule that gives its mask.
-        layers: by layer name, what became of it.
+        layers: by layer name, its target and its topology.
     """
 
     number: int
@@ -58,7 +62,7 @@ class Round:
 
     @property
     def preservation(self) -> Preservation:
-        """What all layers keep together."""
+        """The topology that all layers keep together."""
         return together([layer.preservation for layer in self.layers.values()])
 
     @property
@@ -68,7 +72,7 @@ class Round:
 
     @property
     def missed(self) -> list[str]:
-        """Where more is kept than asked for, as the target is below the floor: layers, or ``all layers together``."""
+        """The layers that keep more than their target, as it is below their floor, or ``all layers together``."""
         if any(layer.target is None for layer in self.layers.values()):
             return ["all layers together"] if self.preservation.n_kept > self.target else []
         return [name for name, layer in self.layers.items() if layer.floor_binds]
@@ -76,12 +80,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Sweep:
-    """All rounds of a pruning without training.
-
-    Args:
-        rounds: in order.
-        forests: by layer name, the maximum spanning forests of the input.
-    """
+    """All rounds of a pruning without training, in order, and by layer name the forests of the input."""
 
     rounds: Sequence[Round]
     forests: Mapping[str, Forest]
@@ -90,8 +89,9 @@ class Sweep:
 def sweep(
     stream: LayerStream,
     scheme: Scheme,
-    targets: Targets | None = None,
     *,
+    only: int | None = None,
+    n_edges: Mapping[str, int] | None = None,
     forests: Mapping[str, Forest] | None = None,
 ) -> Sweep:
     """Prune in rounds without training between them; nothing is written.
@@ -99,103 +99,108 @@ def sweep(
     Args:
         stream: the layers.
         scheme: the method, and the targets of all rounds.
-        targets: the rounds of the scheme's schedule to prune in; all of them if None.
+        only: number of the one round to do; all rounds if None.
+        n_edges: by layer name, the edges at round 0; those of the layers in the stream if None.
         forests: by layer name, the maximum spanning forests of the layers; found if None.
 
     Raises:
         VerificationError: if a round keeps other counts than its targets; that is a defect of topoimp.
     """
-    targets = scheme.schedule if targets is None else targets
-    rule = rule_for(stream.layers.infos, scheme.method, scheme.seed)
-    if scheme.epsilon:
-        forests = forests or spanning_forests(stream)
-        rule = with_epsilon(rule, scheme.epsilon, forests.values())
+    if scheme.epsilon and not forests:
+        forests = spanning_forests(stream)
+    forests = forests or {}
+    rule = rule_for(stream.layers.infos, scheme.method, scheme.seed, scheme.epsilon, forests.values())
 
     sweep_all = _sweep_globally if scheme.scope is Scope.GLOBAL else _sweep_by_layer
-    swept = sweep_all(stream, targets, rule, forests)
-    for now in swept.rounds:
-        _check_counts(now)
+    chosen = slice(None) if only is None else slice(only - 1, only)
+    swept = sweep_all(stream, scheme.schedule, chosen, rule, n_edges or {}, forests)
+    for round_ in swept.rounds:
+        _check_counts(round_)
     return swept
 
 
-@dataclass(frozen=True)
-class _LayerSweep:
-    forest: Forest
-    targets: Sequence[int]
-    keeps: Sequence[Keep]
-    rounds: Sequence[LayerRound]
-
-
-def _sweep_by_layer(stream: LayerStream, schedule: Targets, rule: Rule, forests: Mapping[str, Forest] | None) -> Sweep:
+def _sweep_by_layer(
+    stream: LayerStream,
+    schedule: Schedule,
+    chosen: slice,
+    rule: Rule,
+    n_edges: Mapping[str, int],
+    forests: Mapping[str, Forest],
+) -> Sweep:
     infos = stream.layers.by_name
 
-    def look(layer: Layer, threads: int) -> _LayerSweep:
-        forest = spanning_forest(layer, threads=threads) if forests is None else forests[layer.name]
-        info, targets = infos[layer.name], schedule.targets_of(infos[layer.name], forest.n_edges)
-        kept = keep_each([info], {info.name: forest}, targets, rule, InHand(layer, threads))
-        keeps = [keep[info.name] for keep in kept]
-        return _LayerSweep(forest, targets, keeps, _rounds_of(layer, forest, targets, keeps, threads))
+    def prune(layer: Layer, threads: int) -> tuple[Forest, list[Keep], list[LayerRound]]:
+        info = infos[layer.name]
+        forest = forests.get(layer.name) or spanning_forest(layer, threads=threads)
+        targets = schedule.targets_of(info, n_edges.get(layer.name, forest.n_edges))[chosen]
+        kept = keep_each([info], {layer.name: forest}, targets, rule, InHand(layer, threads))
+        keeps = [keep[layer.name] for keep in kept]
+        return forest, keeps, _layer_rounds(layer, forest, targets, keeps, threads)
 
-    swept = stream.each(look)
-    rounds = [
-        Round(
-            number=number,
-            target=sum(of_layer.targets[k] for of_layer in swept.values()),
-            keeps={name: of_layer.keeps[k] for name, of_layer in swept.items()},
-            layers={name: of_layer.rounds[k] for name, of_layer in swept.items()},
-        )
-        for k, number in enumerate(schedule.numbers)
-    ]
-    return Sweep(rounds, {name: of_layer.forest for name, of_layer in swept.items()})
+    swept = stream.each(prune)
+    rounds = []
+    for k, number in enumerate(schedule.numbers[chosen]):
+        layers = {name: layer_rounds[k] for name, (_, _, layer_rounds) in swept.items()}
+        target = sum(layer.target or 0 for layer in layers.values())
+        rounds.append(Round(number, target, {name: keeps[k] for name, (_, keeps, _) in swept.items()}, layers))
+    return Sweep(rounds, {name: forest for name, (forest, _, _) in swept.items()})
 
 
-def _sweep_globally(stream: LayerStream, schedule: Targets, rule: Rule, known: Mapping[str, Forest] | None) -> Sweep:
+def _sweep_globally(
+    stream: LayerStream,
+    schedule: Schedule,
+    chosen: slice,
+    rule: Rule,
+    n_edges: Mapping[str, int],
+    forests: Mapping[str, Forest],
+) -> Sweep:
     infos = stream.layers.by_name
 
-    def look(layer: Layer, threads: int) -> tuple[Forest, Ranked]:
-        forest = spanning_forest(layer, threads=threads) if known is None else known[layer.name]
+    def rank(layer: Layer, threads: int) -> tuple[Forest, Ranked]:
+        forest = forests.get(layer.name) or spanning_forest(layer, threads=threads)
         ranked = rule.ranked(infos[layer.name], forest)
         ranked.prepare(layer, threads)
         return forest, ranked
 
-    found = stream.each(look)
+    found = stream.each(rank)
     forests = {name: forest for name, (forest, _) in found.items()}
-    n_edges = {name: forest.n_edges for name, forest in forests.items()}
-    totals = schedule.shared_targets(list(infos.values()), n_edges)
-    keeps = keep_each(list(infos.values()), forests, totals, rule, stream, [ranked for _, ranked in found.values()])
+    n_edges = n_edges or {name: forest.n_edges for name, forest in forests.items()}
+    targets = schedule.shared_targets(stream.layers.infos, n_edges)[chosen]
+    ranked = [ranked for _, ranked in found.values()]
+    keeps = keep_each(stream.layers.infos, forests, targets, rule, stream, ranked)
 
-    def look_again(layer: Layer, threads: int) -> list[LayerRound]:
-        of_layer = [keep[layer.name] for keep in keeps]
-        return _rounds_of(layer, forests[layer.name], [None] * len(totals), of_layer, threads)
+    def compare(layer: Layer, threads: int) -> list[LayerRound]:
+        kept = [keep[layer.name] for keep in keeps]
+        return _layer_rounds(layer, forests[layer.name], [None] * len(targets), kept, threads)
 
-    by_layer = stream.each(look_again)
+    by_layer = stream.each(compare)
     rounds = [
-        Round(number, totals[k], keeps[k], {name: by_layer[name][k] for name in by_layer})
-        for k, number in enumerate(schedule.numbers)
+        Round(number, targets[k], keeps[k], {name: by_layer[name][k] for name in by_layer})
+        for k, number in enumerate(schedule.numbers[chosen])
     ]
     return Sweep(rounds, forests)
 
 
-def _rounds_of(
+def _layer_rounds(
     layer: Layer, reference: Forest, targets: Sequence[int | None], keeps: Sequence[Keep], threads: int
 ) -> list[LayerRound]:
-    """Hold a layer, in every round, against what it was, and each count against the one before."""
+    """Compare a layer, in every round, with what it was, and each count with the one before."""
     rounds: list[LayerRound] = []
     before = layer.n_weights
     for target, keep in zip(targets, keeps, strict=True):
         if keep.n_kept > before:
             raise VerificationError(f"layer {layer.name!r}: a weight that was pruned came back")
         before = keep.n_kept
-        preservation = _preservation_of(layer, reference, keep, threads)
-        rounds.append(LayerRound(target, preservation, keep.n_protected, _floor_binds(keep, target)))
+        rounds.append(LayerRound(target, _preservation(layer, reference, keep, threads), keep.n_protected))
     return rounds
 
 
-def _preservation_of(layer: Layer, reference: Forest, keep: Keep, threads: int) -> Preservation:
+def _preservation(layer: Layer, reference: Forest, keep: Keep, threads: int) -> Preservation:
     n_weights = layer.n_weights
     if keep.rule.method is not Method.RANDOM:
         n_forest_kept = keep.n_kept_of(reference, layer, threads)
         return preservation_by_strength(reference, n_weights=n_weights, n_kept=keep.n_kept, n_forest_kept=n_forest_kept)
+
     pruned = pruned_layer(keep, layer, threads)
     n_forest_kept = int(np.count_nonzero(pruned.weights[reference.indices]))
     after = spanning_forest(pruned, threads=threads)
@@ -203,43 +208,26 @@ def _preservation_of(layer: Layer, reference: Forest, keep: Keep, threads: int) 
 
 
 def refuse_missed_targets(rounds: Sequence[Round], consequence: str) -> None:
-    """Make sure that every target can be met.
-
-    Args:
-        rounds: the rounds.
-        consequence: what is said to follow if one cannot.
-
-    Raises:
-        GateError: naming the first round, and what its target is below the floor of.
-    """
-    for now in rounds:
-        if now.missed:
-            name = now.missed[0]
-            target, floor = now.target, now.n_protected
-            if name in now.layers:
-                target, floor = now.layers[name].target or 0, now.layers[name].n_protected
+    """Raise a ``GateError`` that ends in ``consequence`` for the first target below the floor of its layers."""
+    for round_ in rounds:
+        if round_.missed:
+            name = round_.missed[0]
+            part = round_.layers.get(name, round_)
             raise GateError(
-                f"round {now.number} asks {name} for {target} weights, below its floor of {floor}; {consequence}"
+                f"round {round_.number} asks {name} for {part.target or 0} weights, below its floor of "
+                f"{part.n_protected}; {consequence}"
             )
 
 
-def _floor_binds(keep: Keep, target: int | None) -> bool:
-    if target is None:
-        return keep.n_kept == keep.n_protected > 0
-    return target < keep.n_protected
-
-
-def _check_counts(now: Round) -> None:
-    """Hold a round's counts against what was asked for; no more can be kept than there is."""
-    for name, layer in now.layers.items():
-        if layer.target is not None:
-            wanted = min(max(layer.target, layer.n_protected), layer.preservation.n_edges)
-            _check_count(f"layer {name!r}", now.number, layer.preservation.n_kept, wanted)
-    if all(layer.target is None for layer in now.layers.values()):
-        wanted = min(max(now.target, now.n_protected), now.preservation.n_edges)
-        _check_count("all layers", now.number, now.preservation.n_kept, wanted)
-
-
-def _check_count(what: str, number: int, kept: int, wanted: int) -> None:
-    if kept != wanted:
-        raise VerificationError(f"{what}: {kept} weights are kept in round {number}; {wanted} were to be")
+def _check_counts(round_: Round) -> None:
+    """Compare a round's counts with its targets; no layer can keep more than its edges."""
+    parts: dict[str, LayerRound | Round] = {f"layer {name!r}": layer for name, layer in round_.layers.items()}
+    if all(layer.target is None for layer in round_.layers.values()):
+        parts = {"all layers": round_}
+    for name, part in parts.items():
+        n_kept = part.preservation.n_kept
+        target = min(max(part.target or 0, part.n_protected), part.preservation.n_edges)
+        if n_kept != target:
+            raise VerificationError(
+                f"{name}: {n_kept} weights are kept in round {round_.number}; {target} were to be kept"
+            )

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from topoimp.choices import Method, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerInfo, LayerPatterns
-from topoimp.pruning.bounds import exact_rate
 from topoimp.pruning.rules import check_epsilon
-from topoimp.pruning.schedule import DEFAULT_RATE, Schedule, check_amounts, plan_schedule, with_layer_rates
+from topoimp.pruning.schedule import DEFAULT_RATE, Schedule, check_amounts, exact_rate, plan_schedule, with_layer_rates
 
 HALF, SAME = "half", "same"
 """Words for the rate of the output layer: half the rate of the other layers, or the same."""

@@ -22,7 +22,6 @@ from topoimp.pruning.masks import Masks, NonzeroPruner, mask_shapes, mask_writer
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.rules import Pruner
-from topoimp.pruning.schedule import OneRound
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
 from topoimp.rounds.checks import (
@@ -169,8 +168,8 @@ def _prune_round(number: int, last: TrainedRound, run: _Run) -> TrainedRound:
     files, plan, seed = run.files, run.plan, run.start.seed
     with _staged_round(files, number) as (staging, round_), _errors_named(number, seed, round_.folder):
         n_edges = {name: forest.n_edges for name, forest in run.reference.items()}
-        targets = OneRound(plan.scheme.schedule, number, n_edges)
-        swept = sweep(last.weights, replace(plan.scheme, seed=seed), targets, forests=last.forests)
+        scheme = replace(plan.scheme, seed=seed)
+        swept = sweep(last.weights, scheme, only=number, n_edges=n_edges, forests=last.forests)
         (pruned,) = swept.rounds
         if plan.strict:
             refuse_missed_targets(swept.rounds, "the rounds before remain")

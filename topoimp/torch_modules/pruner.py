@@ -16,9 +16,8 @@ from topoimp.errors import OptionError
 from topoimp.kernels.threads import thread_count
 from topoimp.layers.catalogue import Layers
 from topoimp.layers.streaming import LayerStream
-from topoimp.pruning.one_shot import sweep
+from topoimp.pruning.one_shot import Sweep, sweep
 from topoimp.pruning.options import PruningOptions, Scheme
-from topoimp.pruning.schedule import OneRound, Targets
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, pruning_settings, rows_of_pruning
 from topoimp.torch_modules.masks import ModuleMasks, masks_by_parameter, put_on
@@ -118,7 +117,7 @@ class ModulePruner:
         scheme = self._scheme
         if self._is_endless:
             scheme = replace(scheme, schedule=replace(scheme.schedule, n_rounds=number))
-        pruning = self._prune(stream, scheme, OneRound(scheme.schedule, number, edges))
+        pruning = self._prune(sweep(stream, scheme, only=number, n_edges=edges), stream, scheme)
         self._n_done, self._edges = number, edges
         return pruning
 
@@ -132,7 +131,7 @@ class ModulePruner:
         if self._is_endless or self._n_done:
             raise OptionError("all rounds at once need a number of rounds or a sparsity, and none done before")
         stream = LayerStream(self._layers(), self._threads)
-        pruning = self._prune(stream, self._scheme)
+        pruning = self._prune(sweep(stream, self._scheme), stream, self._scheme)
         self._n_done = self._scheme.schedule.n_rounds
         return pruning
 
@@ -159,10 +158,9 @@ class ModulePruner:
     def _layers(self) -> Layers:
         return layers_of_module(self._model, self._patterns, self._kept)
 
-    def _prune(self, stream: LayerStream, scheme: Scheme, targets: Targets | None = None) -> ModulePruning:
+    def _prune(self, swept: Sweep, stream: LayerStream, scheme: Scheme) -> ModulePruning:
         import torch
 
-        swept = sweep(stream, scheme, targets)
         last = swept.rounds[-1]
         parameters = named_weights(self._model)
         masks = {

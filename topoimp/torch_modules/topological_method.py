@@ -17,7 +17,7 @@ from topoimp.kernels.threads import available_threads
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer, as_layer
 from topoimp.layers.streaming import InHand
-from topoimp.pruning.rules import check_epsilon, keep_each, kept_of, rule_for, with_epsilon
+from topoimp.pruning.rules import check_epsilon, keep_each, kept_of, rule_for
 from topoimp.topology.forest import spanning_forest
 from topoimp.torch_modules.masks import bits_of, clear
 
@@ -110,6 +110,6 @@ def _kept(layer: Layer, target: int, epsilon: float) -> BoolArray:
     threads = available_threads()
     info = LayerInfo(layer.name, layer.name, layer.codes.shape, layer.n_rows, layer.n_columns, layer.number_format)
     forest = spanning_forest(layer, threads=threads)
-    rule = with_epsilon(rule_for([info], Method.TOPOLOGICAL, seed=0), epsilon, [forest])
+    rule = rule_for([info], Method.TOPOLOGICAL, epsilon=epsilon, forests=[forest])
     (keep,) = keep_each([info], {info.name: forest}, [target], rule, InHand(layer, threads))
     return kept_of(keep[info.name], layer, threads)
