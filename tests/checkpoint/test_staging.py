@@ -145,7 +145,7 @@ def test_a_folder_is_replaced_by_another_with_force_only(tmp_path):
 
 
 def test_a_folder_is_replaced_where_the_system_cannot_exchange_two_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("topoimp.checkpoint.exchange._exchange_at_once", lambda _first, _second: False)
+    monkeypatch.setattr("topoimp.checkpoint.staging._exchange_at_once", lambda _first, _second: False)
     stage_folder(tmp_path / "a", "old")
 
     stage_folder(tmp_path / "a", "new", force=True)

@@ -1,21 +1,21 @@
 """Checkpoints: a path on one side, named tensors on the other. The only place that knows file formats."""
 
 from topoimp.checkpoint.finding import AnyPath, other_files
-from topoimp.checkpoint.header import TensorInfo
-from topoimp.checkpoint.in_memory import tensors_as_checkpoint
+from topoimp.checkpoint.header import TensorInfo, laid_out
 from topoimp.checkpoint.locking import LockState, owned
-from topoimp.checkpoint.reading import Checkpoint, open_checkpoint
+from topoimp.checkpoint.reading import Checkpoint, open_checkpoint, tensors_as_checkpoint
+from topoimp.checkpoint.safetensors_file import Advice
 from topoimp.checkpoint.staging import Staging, remove
 from topoimp.checkpoint.writing import (
     CheckpointCopy,
     TensorWriter,
     bytes_of_copy,
     files_of_copy,
-    laid_out,
     write_arrays,
 )
 
 __all__ = [
+    "Advice",
     "AnyPath",
     "Checkpoint",
     "CheckpointCopy",

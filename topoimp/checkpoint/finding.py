@@ -1,37 +1,30 @@
 """The files of a checkpoint: the path that a user names in, files out.
 
 A checkpoint is a single file; an index of shards, or the folder that holds it; or a folder with one file of weights,
-as Hugging Face libraries write them. The other files of a folder (configuration, tokenizer) belong to it too.
+as Hugging Face libraries write them. The other files of a folder (configuration, tokenizer) belong to it too. An index
+is JSON with a ``weight_map`` from tensors to file names; it may name only files that lie beside it.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import MappingProxyType
 from typing import TypeAlias
 
-from topoimp.checkpoint.index import INDEX_SUFFIX, read_index
 from topoimp.checkpoint.torch_file import SUFFIXES
 from topoimp.errors import CheckpointError
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 """A path as callers may write it; each public function makes a ``Path`` of it where it enters."""
 
-OTHER_WEIGHTS = (
-    *SUFFIXES,
-    ".safetensors",
-    ".h5",
-    ".ot",
-    ".msgpack",
-    ".onnx",
-    ".onnx_data",
-    ".gguf",
-    ".tflite",
-    ".npz",
-    ".pkl",
-)
-"""Endings of files that hold the unpruned weights again; a copy of a folder leaves them out."""
+INDEX_SUFFIX = ".index.json"
+MAX_INDEX_BYTES = 100_000_000
+"""The limit of a header; the longest known indices have some megabytes."""
+
+OTHER_WEIGHTS = (".safetensors", ".h5", ".ot", ".msgpack", ".onnx", ".onnx_data", ".gguf", ".tflite", ".npz", ".pkl")
+"""Endings of files that hold the unpruned weights again; a copy of a folder leaves them and PyTorch files out."""
 
 PREFERRED = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """Names that Hugging Face libraries give to the weights of a folder."""
@@ -61,13 +54,12 @@ def find_files(path: Path) -> CheckpointFiles:
         CheckpointError: if a folder holds no weights, or several, or an index cannot be used.
     """
     if path.is_dir():
-        return _in_folder(path, _weights_of(path))
-    if path.name.endswith(INDEX_SUFFIX):
-        return _in_folder(path.parent, path)
-    return CheckpointFiles((path,))
+        folder, weights = path, _weights_of(path)
+    elif path.name.endswith(INDEX_SUFFIX):
+        folder, weights = path.parent, path
+    else:
+        return CheckpointFiles((path,))
 
-
-def _in_folder(folder: Path, weights: Path) -> CheckpointFiles:
     if not weights.name.endswith(INDEX_SUFFIX):
         return CheckpointFiles((weights,), folder=folder)
     placed = read_index(weights)
@@ -84,16 +76,45 @@ def _weights_of(folder: Path) -> Path:
         if preferred:
             return folder / preferred[0]
 
-    candidates = [name for name in names if name.endswith(".safetensors" + INDEX_SUFFIX)]
-    candidates = candidates or [name for name in names if name.endswith(".safetensors")]
-    candidates = candidates or [name for name in names if name.endswith(SUFFIXES)]
+    candidates: list[str] = []
+    for endings in (".safetensors" + INDEX_SUFFIX, ".safetensors", SUFFIXES):
+        candidates = candidates or [name for name in names if name.endswith(endings)]
     if not candidates:
         raise CheckpointError(f"{folder}: is a folder without weights; a .safetensors file or an index is needed")
     if len(candidates) > 1:
-        raise CheckpointError(
-            f"{folder}: holds {len(candidates)} files of weights; name one of them, such as {folder / candidates[0]}"
-        )
+        needed = f"name one of them, such as {folder / candidates[0]}"
+        raise CheckpointError(f"{folder}: holds {len(candidates)} files of weights; {needed}")
     return folder / candidates[0]
+
+
+def read_index(path: Path) -> MappingProxyType[str, str]:
+    """Return the file name of each tensor that an index lists.
+
+    Raises:
+        CheckpointError: if the file is no index, is empty, or names a file that does not lie beside it.
+    """
+    size = path.stat().st_size
+    if size > MAX_INDEX_BYTES:
+        raise CheckpointError(f"{path}: has {size} bytes; an index has at most {MAX_INDEX_BYTES}")
+    try:
+        entries = json.loads(path.read_bytes().decode())
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or nested too deeply
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise CheckpointError(f"{path}: is not JSON ({reason}); an index of shards is") from error
+
+    weight_map = entries.get("weight_map") if isinstance(entries, dict) else None
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(f"{path}: is no index of shards; it needs a weight_map from tensors to files")
+    for tensor, name in weight_map.items():
+        if not isinstance(name, str) or not _is_file_name(name):
+            raise CheckpointError(f"{path}: places tensor {tensor!r} in {name!r}; shards must lie beside their index")
+    return MappingProxyType(weight_map)
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether a name is a plain file name on every system: no path, no ``..``, no control character."""
+    is_plain = PurePosixPath(name).name == name and PureWindowsPath(name).name == name
+    return is_plain and name not in ("", ".", "..") and "\0" not in name and name.isprintable()
 
 
 def other_files(paths: CheckpointFiles) -> tuple[list[Path], list[Path]]:
@@ -113,7 +134,7 @@ def other_files(paths: CheckpointFiles) -> tuple[list[Path], list[Path]]:
 
 def _holds_weights(file: Path) -> bool:
     is_index = ".index." in file.name and file.suffix == ".json"
-    return is_index or file.name.endswith(OTHER_WEIGHTS)
+    return is_index or file.name.endswith((*SUFFIXES, *OTHER_WEIGHTS))
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

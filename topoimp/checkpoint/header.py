@@ -96,12 +96,22 @@ def format_header(tensors: Sequence[TensorInfo], metadata: Mapping[str, str]) ->
 
 
 def tensor_bytes(dtype: str, shape: Sequence[int]) -> int:
-    """Return the bytes that a tensor occupies; types narrower than a byte are packed.
+    """Return the bytes that a tensor occupies; types narrower than a byte are packed; 0 for an unknown type.
 
     >>> tensor_bytes("BF16", (3, 5))
     30
     """
-    return (prod(shape) * BITS[dtype] + 7) // 8
+    return (prod(shape) * BITS.get(dtype, 0) + 7) // 8
+
+
+def laid_out(shapes: Mapping[str, tuple[str, tuple[int, ...]]]) -> list[TensorInfo]:
+    """Return tensors of given types and shapes, laid out one after the other as in a file."""
+    tensors, start = [], 0
+    for name, (dtype, shape) in shapes.items():
+        end = start + tensor_bytes(dtype, shape)
+        tensors.append(TensorInfo(name, dtype, shape, start, end))
+        start = end
+    return tensors
 
 
 def _json_object(text: bytes) -> dict[str, Any]:  # Any: JSON not yet checked

@@ -1,40 +1,22 @@
-"""Reading a checkpoint: its headers at once, each tensor on demand."""
+"""Open a checkpoint: its headers are read and checked at once, each tensor is read on demand."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from topoimp.arrays import ByteArray, CodeArray
 from topoimp.checkpoint.finding import AnyPath, CheckpointFiles, find_files
 from topoimp.checkpoint.header import TensorInfo
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
-from topoimp.checkpoint.safetensors_file import open_safetensors
-from topoimp.checkpoint.torch_file import is_torch_file, open_torch
+from topoimp.checkpoint.safetensors_file import Advice, TensorFile, open_safetensors
+from topoimp.checkpoint.torch_file import is_torch_file, open_torch, torch_tensors
 from topoimp.errors import CheckpointError
 
-
-class TensorFile(Protocol):
-    """A file of tensors in any format; ``SafetensorsFile`` documents its members."""
-
-    @property
-    def path(self) -> Path: ...  # noqa: D102
-    @property
-    def tensors(self) -> tuple[TensorInfo, ...]: ...  # noqa: D102
-    @property
-    def metadata(self) -> Mapping[str, str]: ...  # noqa: D102
-    @property
-    def name_as_safetensors(self) -> str: ...  # noqa: D102
-    @property
-    def ties(self) -> Mapping[str, str]: ...  # noqa: D102
-    @property
-    def not_tensors(self) -> tuple[str, ...]: ...  # noqa: D102
-    def stored(self, tensor: TensorInfo) -> ByteArray: ...  # noqa: D102
-    def will_need(self, tensor: TensorInfo, start: int, stop: int) -> None: ...  # noqa: D102
-    def have_ready(self, tensor: TensorInfo, start: int, stop: int) -> None: ...  # noqa: D102
-    def done_with(self, tensor: TensorInfo, start: int, stop: int) -> None: ...  # noqa: D102
-    def check_unchanged(self) -> None: ...  # noqa: D102
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -44,26 +26,29 @@ class Checkpoint:
     Args:
         path: the file, index or folder that the user named.
         files: the files with tensors, in the order of their names.
-        tensors: by name, in the order of the files and of their headers.
-        file_of: by tensor name, the file that holds it.
         paths: the paths of all of its files.
     """
 
     path: Path
     files: tuple[TensorFile, ...]
-    tensors: Mapping[str, TensorInfo]
-    file_of: Mapping[str, TensorFile]
     paths: CheckpointFiles
 
-    @property
+    @cached_property
+    def tensors(self) -> Mapping[str, TensorInfo]:
+        """The tensors by name, in the order of the files and of their headers."""
+        return MappingProxyType({tensor.name: tensor for file in self.files for tensor in file.tensors})
+
+    @cached_property
+    def file_of(self) -> Mapping[str, TensorFile]:
+        """By tensor name, the file that holds it."""
+        return MappingProxyType({tensor.name: file for file in self.files for tensor in file.tensors})
+
+    @cached_property
     def metadata(self) -> Mapping[str, str]:
         """The texts stored with the tensors; where shards contradict each other, those of the first shard."""
-        texts: dict[str, str] = {}
-        for file in reversed(self.files):
-            texts.update(file.metadata)
-        return MappingProxyType(texts)
+        return MappingProxyType({key: text for file in self.files[::-1] for key, text in file.metadata.items()})
 
-    @property
+    @cached_property
     def ties(self) -> Mapping[str, str]:
         """By tensor, the earlier tensor that it shares all of its data with."""
         return MappingProxyType({name: first for file in self.files for name, first in file.ties.items()})
@@ -82,27 +67,23 @@ class Checkpoint:
         return self.file_of[name].stored(self.tensors[name])
 
     def codes(self, name: str) -> CodeArray:
-        """Return the stored bits of a floating-point tensor as unsigned integers, flat and read-only.
-
-        Raises:
-            CheckpointError: as ``stored``.
-        """
+        """Return the stored bits of a floating-point tensor as unsigned integers; otherwise like ``stored``."""
         dtype = NUMBER_FORMATS[self.tensors[name].dtype].code_dtype.newbyteorder("<")
         codes = self.stored(name).view(dtype)
         return codes if codes.flags.aligned else codes.copy()
 
-    def will_need(self, name: str, start: int, stop: int) -> None:
-        """Fetch a tensor's bytes from ``start`` to ``stop`` from the disk in the background."""
-        self.file_of[name].will_need(self.tensors[name], start, stop)
+    def advise(self, advice: Advice, name: str, start: int, stop: int) -> None:
+        """Give the system advice on a tensor's bytes from ``start`` to ``stop``.
 
-    def have_ready(self, name: str, start: int, stop: int) -> None:
-        """Fetch a tensor's bytes from ``start`` to ``stop`` at once, or raise a CheckpointError."""
-        self.file_of[name].have_ready(self.tensors[name], start, stop)
+        Raises:
+            CheckpointError: if they are needed now, and cannot be read.
+        """
+        self.file_of[name].advise(advice, self.tensors[name], start, stop)
 
     def done_with(self, name: str, start: int = 0, stop: int | None = None) -> None:
         """Release the memory of a tensor's bytes from ``start`` to ``stop``; they can be read again."""
         tensor = self.tensors[name]
-        self.file_of[name].done_with(tensor, start, tensor.end - tensor.start if stop is None else stop)
+        self.advise(Advice.DONE_WITH, name, start, tensor.end - tensor.start if stop is None else stop)
 
     def check_unchanged(self) -> None:
         """Raise a CheckpointError if one of its files changed since it was opened."""
@@ -122,7 +103,7 @@ def open_checkpoint(path: AnyPath) -> Checkpoint:
     path = Path(path)
     try:
         paths = find_files(path)
-        files = tuple(_open_file(file) for file in paths.weights)
+        files = tuple(open_torch(file) if is_torch_file(file) else open_safetensors(file) for file in paths.weights)
     except FileNotFoundError as error:
         raise CheckpointError(_missing(path, error)) from error
     except OSError as error:
@@ -130,17 +111,20 @@ def open_checkpoint(path: AnyPath) -> Checkpoint:
 
     if paths.placed is not None:
         _check_index(paths.placed, files, path)
-    return Checkpoint(
-        path=path,
-        files=files,
-        tensors=MappingProxyType({tensor.name: tensor for file in files for tensor in file.tensors}),
-        file_of=MappingProxyType({tensor.name: file for file in files for tensor in file.tensors}),
-        paths=paths,
-    )
+    return Checkpoint(path, files, paths)
 
 
-def _open_file(path: Path) -> TensorFile:
-    return open_torch(path) if is_torch_file(path) else open_safetensors(path)
+def tensors_as_checkpoint(
+    values: Mapping[str, "torch.Tensor"], *, name: str, kept: Mapping[str, "torch.Tensor"] | None = None
+) -> Checkpoint:
+    """Return torch tensors in memory as a checkpoint that can be read, but not copied.
+
+    Args:
+        values: by name, in the order of a state dict; read at the time of each call.
+        name: the name in messages.
+        kept: by name, a tensor's mask as booleans; a tensor without a mask keeps all weights.
+    """
+    return Checkpoint(Path(name), (torch_tensors(values, Path(name), kept=kept or {}),), CheckpointFiles(()))
 
 
 def _missing(path: Path, error: FileNotFoundError) -> str:

@@ -1,12 +1,14 @@
-"""One safetensors file: its header is read and checked at once, its tensors are mapped into memory on demand.
+"""A file of named tensors, as each format is read, and the reader of safetensors files, which maps them into memory.
 
 Nothing is copied, and pages can be given back after use, so that files larger than memory work too.
 """
 
 import errno
 import mmap
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -14,94 +16,108 @@ from types import MappingProxyType
 import numpy as np
 
 from topoimp.arrays import ByteArray
-from topoimp.checkpoint.header import LENGTH_BYTES, HeaderError, TensorInfo, header_length, parse_header
+from topoimp.checkpoint.header import BITS, LENGTH_BYTES, HeaderError, TensorInfo, header_length, parse_header
 from topoimp.errors import CheckpointError
 
-_POPULATE_READ = 22
-"""MADV_POPULATE_READ of Linux 5.14, which Python does not name yet."""
+
+class Advice(IntEnum):
+    """Advice to the system about bytes of a mapped file: fetch them in the background, or at once, or drop them."""
+
+    WILL_NEED = mmap.MADV_WILLNEED
+    NEED_NOW = 22  # MADV_POPULATE_READ of Linux 5.14, which Python does not name yet
+    DONE_WITH = mmap.MADV_DONTNEED
 
 
 @dataclass(frozen=True)
-class SafetensorsFile:
-    """A .safetensors file whose header has been read and checked.
+class TensorFile:
+    """The tensors of a file, described; their bytes are read on demand.
 
     Args:
-        tensors: its tensors, in the order of its header.
-        metadata: the texts under ``__metadata__``.
-        data_start: the byte at which the tensors' data begins.
-        modified: its size in bytes and its time of change when it was opened.
+        path: the file, or the name of tensors in memory in messages.
+        tensors: in the order of the file.
+        metadata: the texts stored with them.
+        stored: returns a tensor's bytes as safetensors stores them, flat and read-only, without reading them yet.
+        name_as_safetensors: the name of a copy.
+        advise: gives the system advice on a tensor's bytes from a start to a stop; does nothing for tensors in memory.
+        ties: by tensor, the earlier tensor that it shares all of its data with.
+        not_tensors: the names of the file's other content.
+        modified: the file's size in bytes and time of change when it was opened; None in memory.
     """
 
     path: Path
     tensors: tuple[TensorInfo, ...]
     metadata: Mapping[str, str]
-    data_start: int
-    modified: tuple[int, int]
-
-    @property
-    def name_as_safetensors(self) -> str:
-        """The name of its copy."""
-        return self.path.name
-
-    @property
-    def ties(self) -> Mapping[str, str]:
-        """No two tensors of a safetensors file share their data."""
-        return MappingProxyType({})
-
-    @property
-    def not_tensors(self) -> tuple[str, ...]:
-        """A safetensors file holds tensors only."""
-        return ()
-
-    def stored(self, tensor: TensorInfo) -> ByteArray:
-        """Return a tensor's stored bytes, read-only, without reading them yet.
-
-        Raises:
-            CheckpointError: if the file shrank since it was opened, or cannot be read.
-        """
-        start, n_bytes = self.data_start + tensor.start, tensor.end - tensor.start
-        if self._mapping.size() < start + n_bytes:  # reading beyond the end would kill the process
-            raise CheckpointError(
-                f"{self.path}: tensor {tensor.name!r} ends too early; the file changed while it was read"
-            )
-        return np.frombuffer(self._mapping, np.uint8, n_bytes, start)
-
-    def will_need(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Fetch a tensor's bytes from ``start`` to ``stop`` from the disk in the background."""
-        self._advise(mmap.MADV_WILLNEED, tensor, start, stop)
-
-    def have_ready(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Fetch a tensor's bytes from ``start`` to ``stop`` at once, which is faster than page by page.
-
-        Raises:
-            CheckpointError: if they cannot be read.
-        """
-        try:
-            self._advise(_POPULATE_READ, tensor, start, stop)
-        except OSError as error:
-            if error.errno != errno.EINVAL:  # an older system lacks this advice
-                raise CheckpointError(
-                    f"{self.path}: tensor {tensor.name!r} cannot be read: {error.strerror}"
-                ) from error
-
-    def done_with(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Release the memory of a tensor's bytes from ``start`` to ``stop``; they can be read again."""
-        self._advise(mmap.MADV_DONTNEED, tensor, start, stop)
+    stored: Callable[[TensorInfo], ByteArray]
+    name_as_safetensors: str
+    advise: Callable[[Advice, TensorInfo, int, int], None] = lambda _advice, _tensor, _start, _stop: None
+    ties: Mapping[str, str] = field(default_factory=dict)
+    not_tensors: tuple[str, ...] = ()
+    modified: tuple[int, int] | None = None
 
     def check_unchanged(self) -> None:
         """Raise a CheckpointError if the file changed since it was opened."""
-        try:
-            changed = _modified(self.path) != self.modified
-        except OSError:
-            changed = True
-        if changed:
-            raise CheckpointError(f"{self.path}: changed while it was read")
+        with suppress(OSError):
+            if self.modified is None or self.modified == size_and_time(self.path):
+                return
+        raise CheckpointError(f"{self.path}: changed while it was read")
 
-    def _advise(self, advice: int, tensor: TensorInfo, start: int, stop: int) -> None:
-        begin = self.data_start + tensor.start + start
+
+def size_and_time(path: Path) -> tuple[int, int]:
+    """Return a file's size in bytes and its time of change."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def check_type(tensor: TensorInfo, path: Path) -> None:
+    """Raise a CheckpointError if safetensors has no such type."""
+    if tensor.dtype not in BITS:
+        reason = f"has the type {tensor.dtype}, which safetensors does not have"
+        raise CheckpointError(f"{path}: tensor {tensor.name!r} {reason}")
+
+
+def open_safetensors(path: Path) -> TensorFile:
+    """Open a .safetensors file: read and check its header, and no tensor.
+
+    Raises:
+        CheckpointError: if it is not a whole safetensors file.
+        OSError: if it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            modified = size_and_time(path)
+            length = header_length(file.read(LENGTH_BYTES), modified[0])
+            tensors, metadata = parse_header(file.read(length), modified[0] - LENGTH_BYTES - length)
+    except HeaderError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    data = _MappedData(path, LENGTH_BYTES + length)
+    return TensorFile(path, tensors, MappingProxyType(metadata), data.stored, path.name, data.advise, modified=modified)
+
+
+@dataclass(frozen=True)
+class _MappedData:
+    """The tensors' data of a safetensors file, from a byte of the file on; mapped when it is first used."""
+
+    path: Path
+    start: int
+
+    def stored(self, tensor: TensorInfo) -> ByteArray:
+        start, n_bytes = self.start + tensor.start, tensor.end - tensor.start
+        if self._mapping.size() < start + n_bytes:  # reading beyond the end would kill the process
+            reason = "ends too early; the file changed while it was read"
+            raise CheckpointError(f"{self.path}: tensor {tensor.name!r} {reason}")
+        return np.frombuffer(self._mapping, np.uint8, n_bytes, start)
+
+    def advise(self, advice: Advice, tensor: TensorInfo, start: int, stop: int) -> None:
+        begin = self.start + tensor.start + start
         page = begin - begin % mmap.PAGESIZE
-        if stop > start:
+        if stop <= start:
+            return
+        try:
             self._mapping.madvise(advice, page, begin + stop - start - page)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # an older system does not know the advice
+                reason = f"cannot be read: {error.strerror}"
+                raise CheckpointError(f"{self.path}: tensor {tensor.name!r} {reason}") from error
 
     @cached_property
     def _mapping(self) -> mmap.mmap:
@@ -111,25 +127,3 @@ class SafetensorsFile:
         except (OSError, ValueError) as error:  # a ValueError if it is empty now
             reason = getattr(error, "strerror", None) or "the file changed while it was read"
             raise CheckpointError(f"{self.path}: cannot be read: {reason}") from error
-
-
-def open_safetensors(path: Path) -> SafetensorsFile:
-    """Open a .safetensors file: read and check its header, and no tensor.
-
-    Raises:
-        CheckpointError: if it is not a whole safetensors file.
-        OSError: if it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            modified = _modified(path)
-            length = header_length(file.read(LENGTH_BYTES), modified[0])
-            tensors, metadata = parse_header(file.read(length), modified[0] - LENGTH_BYTES - length)
-    except HeaderError as error:
-        raise CheckpointError(f"{path}: {error}") from error
-    return SafetensorsFile(path, tensors, MappingProxyType(metadata), LENGTH_BYTES + length, modified)
-
-
-def _modified(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns

@@ -6,18 +6,24 @@ process that writes a partial output holds a lock on it. A killed process leaves
 writes the same output removes.
 """
 
+import ctypes
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
 
-from topoimp.checkpoint.exchange import exchange
 from topoimp.checkpoint.locking import LockState, locked
 from topoimp.errors import OutputError
+
+_RENAME_EXCHANGE, _AT_FDCWD = 2, -100
+"""Arguments of renameat2 (Linux): exchange two paths, relative to the current folder."""
+
+_RENAME_SWAP = 2
+"""Argument of renamex_np (macOS)."""
 
 
 class Staging:
@@ -62,9 +68,7 @@ class Staging:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
         self._clean_up()
         if isinstance(error, OSError):  # such as a full disk; errors of reading are not OSErrors
             raise OutputError(f"{self._targets[-1]}: cannot be written: {error.strerror or error}") from error
@@ -155,7 +159,7 @@ class Staging:
     def _move(self, target: Path) -> None:
         partial = self.partial(target)
         if target in self._folders and target.exists():
-            exchange(partial, target)  # _clean_up removes the replaced folder
+            _exchange(partial, target)  # _clean_up removes the replaced folder
         else:
             partial.replace(target)
 
@@ -222,3 +226,27 @@ def _sync(path: Path) -> None:
 
 def _megabytes(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:,.1f}"
+
+
+def _exchange(first: Path, second: Path) -> None:
+    """Exchange two files or folders of one file system, atomically where the system can: neither path is ever empty.
+
+    Elsewhere, a process that is killed between the renames leaves the content of ``second`` beside it, under the name
+    of ``first`` with ``.old``.
+    """
+    if not _exchange_at_once(os.fsencode(first), os.fsencode(second)):
+        aside = first.with_name(f"{first.name}.old")
+        second.rename(aside)
+        first.rename(second)
+        aside.rename(first)
+
+
+def _exchange_at_once(first: bytes, second: bytes) -> bool:
+    """Return whether the system exchanged them; if not, the renames meet the reason."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "darwin":
+        return hasattr(library, "renamex_np") and library.renamex_np(first, second, _RENAME_SWAP) == 0
+    return (
+        hasattr(library, "renameat2")
+        and library.renameat2(_AT_FDCWD, first, _AT_FDCWD, second, ctypes.c_uint(_RENAME_EXCHANGE)) == 0
+    )

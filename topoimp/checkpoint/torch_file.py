@@ -9,7 +9,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topoimp.arrays import ByteArray
-from topoimp.checkpoint.header import TensorInfo
+from topoimp.checkpoint.header import BITS, TensorInfo, laid_out
+from topoimp.checkpoint.safetensors_file import TensorFile, check_type, size_and_time
 from topoimp.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -43,72 +44,6 @@ _DTYPES = MappingProxyType(dict(zip(_TORCH_NAMES.split(), _SAFETENSORS_NAMES.spl
 """By torch's name of a type, that of safetensors."""
 
 
-@dataclass(frozen=True)
-class TorchFile:
-    """The tensors of a PyTorch file, or of a state dict in memory, in the form of a file.
-
-    Args:
-        path: the file, or the name of the tensors in messages.
-        tensors: in the order of the state dict, laid out one after the other.
-        ties: by tensor, the earlier tensor that it shares all of its data with.
-        values: the tensors themselves, read at the time of each call.
-        kept: by tensor, its mask as booleans, in its shape and on its device; a weight that is not kept reads as 0.
-        not_tensors: the names of the file's other content.
-        modified: the file's size in bytes and time of change when it was opened; None in memory.
-    """
-
-    path: Path
-    tensors: tuple[TensorInfo, ...]
-    ties: Mapping[str, str]
-    values: Mapping[str, "torch.Tensor"]
-    kept: Mapping[str, "torch.Tensor"] = field(default_factory=dict)
-    not_tensors: tuple[str, ...] = ()
-    modified: tuple[int, int] | None = None
-
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """The metadata of a copy; transformers needs them."""
-        return MappingProxyType({"format": "pt"})
-
-    @property
-    def name_as_safetensors(self) -> str:
-        """The name of its copy, as Hugging Face libraries name it."""
-        stem = self.path.stem
-        if stem.startswith("pytorch_model"):
-            stem = "model" + stem.removeprefix("pytorch_model")
-        return f"{stem}.safetensors"
-
-    def stored(self, tensor: TensorInfo) -> ByteArray:
-        """Return a tensor's bytes as safetensors stores them, read-only; copied only if they are scattered."""
-        if tensor.dtype not in _DTYPES.values():
-            raise CheckpointError(
-                f"{self.path}: tensor {tensor.name!r} has the type {tensor.dtype}, which safetensors does not have"
-            )
-        stored = stored_bytes(self.values[tensor.name])
-        if tensor.name not in self.kept:
-            return stored
-        kept = stored_bytes(self.kept[tensor.name])
-        masked: ByteArray = (stored.reshape(kept.size, stored.size // max(kept.size, 1)) * kept[:, None]).reshape(-1)
-        return masked
-
-    def will_need(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Do nothing: PyTorch holds the tensors."""
-
-    def have_ready(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Do nothing: PyTorch holds the tensors."""
-
-    def done_with(self, tensor: TensorInfo, start: int, stop: int) -> None:
-        """Do nothing: PyTorch holds the tensors."""
-
-    def check_unchanged(self) -> None:
-        """Raise a CheckpointError if the file changed since it was opened."""
-        if self.modified is None:
-            return
-        found = self.path.stat() if self.path.exists() else None
-        if found is None or (found.st_size, found.st_mtime_ns) != self.modified:
-            raise CheckpointError(f"{self.path}: changed while it was read")
-
-
 def is_torch_file(path: Path) -> bool:
     """Return whether a file is one of PyTorch's: by its first bytes, or else by its name."""
     with path.open("rb") as file:
@@ -117,47 +52,66 @@ def is_torch_file(path: Path) -> bool:
     return begin.startswith((_ZIP, _LEGACY)) or (path.suffix in SUFFIXES and not is_safetensors)
 
 
-def open_torch(path: Path) -> TorchFile:
+def open_torch(path: Path) -> TensorFile:
     """Open a PyTorch file without running any code in it.
 
     Raises:
         CheckpointError: if it holds more than tensors and plain containers, no state dict, or several.
     """
-    found = path.stat()
-    state_dict, not_tensors = _state_dict(_loaded(path), path)
-    for name in state_dict:
+    modified = size_and_time(path)
+    values, not_tensors = _state_dict(_loaded(path), path)
+    for name in values:
         _check_name(name, path)
-    tensors, ties = layout_of(state_dict)
-    modified = (found.st_size, found.st_mtime_ns)
-    values = MappingProxyType(state_dict)
-    return TorchFile(path, tensors, ties, values, not_tensors=tuple(not_tensors), modified=modified)
+    return torch_tensors(values, path, not_tensors=tuple(not_tensors), modified=modified)
 
 
-def layout_of(values: Mapping[str, "torch.Tensor"]) -> tuple[tuple[TensorInfo, ...], Mapping[str, str]]:
-    """Describe tensors in memory as safetensors does, laid out one after the other.
+def torch_tensors(
+    values: Mapping[str, "torch.Tensor"],
+    path: Path,
+    *,
+    kept: Mapping[str, "torch.Tensor"] = MappingProxyType({}),
+    not_tensors: tuple[str, ...] = (),
+    modified: tuple[int, int] | None = None,
+) -> TensorFile:
+    """Return torch tensors, read at the time of each call, as those of a file, laid out one after the other.
 
-    Returns:
-        the descriptions; and by tensor, the earlier tensor that it shares all of its data with.
+    By tensor, ``kept`` has a mask as booleans, in its shape and on its device; a weight that is not kept reads as 0.
     """
-    tensors, ties, start = [], {}, 0
+    shapes = {name: (_type_name(value), _shape(value)) for name, value in values.items()}
+    tensors, ties = tuple(laid_out(shapes)), {}
+
     first_at: dict[object, str] = {}
-    for name, value in values.items():
-        dtype = _type_name(value)
-        is_known = dtype in _DTYPES.values()
-        end = start + (value.numel() * value.element_size() if is_known else 0)
-        tensors.append(TensorInfo(name, dtype, () if value.is_nested else tuple(value.shape), start, end))
-        start = end
+    for tensor in tensors:
+        place = _place(values[tensor.name]) if tensor.dtype in BITS else None
+        if place is not None and first_at.setdefault(place, tensor.name) != tensor.name:
+            ties[tensor.name] = first_at[place]
 
-        place = _place(value) if is_known else None
-        if place is not None and place in first_at:
-            ties[name] = first_at[place]
-        elif place is not None:
-            first_at[place] = name
-    return tuple(tensors), MappingProxyType(ties)
+    return TensorFile(
+        path=path,
+        tensors=tensors,
+        metadata=MappingProxyType({"format": "pt"}),  # a copy has them too, and transformers needs them
+        stored=partial(_stored, path, values, kept),
+        name_as_safetensors=f"{re.sub('^pytorch_model', 'model', path.stem)}.safetensors",
+        ties=MappingProxyType(ties),
+        not_tensors=not_tensors,
+        modified=modified,
+    )
 
 
-def stored_bytes(value: "torch.Tensor") -> ByteArray:
-    """Return a tensor's bytes as safetensors stores them, read-only; copied only from a device, or if scattered."""
+def _stored(
+    path: Path, values: Mapping[str, "torch.Tensor"], kept: Mapping[str, "torch.Tensor"], tensor: TensorInfo
+) -> ByteArray:
+    """Return a tensor's bytes as safetensors stores them, read-only; copied only if they are masked or scattered."""
+    check_type(tensor, path)
+    stored = _bytes_of(values[tensor.name])
+    if tensor.name not in kept:
+        return stored
+    is_kept = _bytes_of(kept[tensor.name])
+    masked: ByteArray = (stored.reshape(is_kept.size, -1) * is_kept[:, None]).reshape(-1) if stored.size else stored
+    return masked
+
+
+def _bytes_of(value: "torch.Tensor") -> ByteArray:
     import torch
 
     value = value.detach().cpu().resolve_conj().resolve_neg()
@@ -233,6 +187,10 @@ def _is_tensor(value: object) -> bool:
 
 def _holds_tensors(value: object) -> bool:
     return _is_tensor(value) or (isinstance(value, Mapping) and any(map(_holds_tensors, value.values())))
+
+
+def _shape(value: "torch.Tensor") -> tuple[int, ...]:
+    return () if value.is_nested else tuple(value.shape)
 
 
 def _type_name(value: "torch.Tensor") -> str:

@@ -4,17 +4,16 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from math import prod
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from topoimp.checkpoint.finding import other_files
-from topoimp.checkpoint.header import BITS, HeaderError, TensorInfo, format_header
-from topoimp.checkpoint.reading import Checkpoint, TensorFile
+from topoimp.checkpoint.header import HeaderError, TensorInfo, format_header, laid_out
+from topoimp.checkpoint.reading import Checkpoint
+from topoimp.checkpoint.safetensors_file import TensorFile, check_type
 from topoimp.errors import CheckpointError, OutputError
 from topoimp.kernels.threads import pieces
 
@@ -60,9 +59,7 @@ class TensorWriter:
     def __enter__(self) -> "TensorWriter":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def write(self, name: str, start: int, data: np.ndarray) -> None:
@@ -99,7 +96,8 @@ class CheckpointCopy:
         files_of_copy(original)
         try:
             for file in original.files:
-                _check_types(file)
+                for tensor in file.tensors:
+                    check_type(tensor, file.path)
                 target = place if original.paths.folder is None else place / file.name_as_safetensors
                 self._writers[file.path] = TensorWriter(target, file.tensors, {**file.metadata, **metadata})
         except BaseException:
@@ -109,9 +107,7 @@ class CheckpointCopy:
     def __enter__(self) -> "CheckpointCopy":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def write(self, name: str, start: int, data: np.ndarray) -> None:
@@ -132,6 +128,7 @@ class CheckpointCopy:
             return
         if paths.index is not None:
             _copy_index(paths.index, self._original.files, self._place)
+
         for file in other_files(paths)[0]:
             (self._place / file).parent.mkdir(parents=True, exist_ok=True)
             _copy_file(paths.folder / file, self._place / file)
@@ -159,11 +156,9 @@ def files_of_copy(original: Checkpoint) -> list[str]:
 
 def bytes_of_copy(original: Checkpoint) -> int:
     """Return the approximate bytes of a copy on the disk, without headers."""
-    paths = original.paths
-    others = [paths.folder / file for file in other_files(paths)[0]] if paths.folder is not None else []
-    return sum(tensor.end - tensor.start for tensor in original.tensors.values()) + sum(
-        file.stat().st_size for file in others
-    )
+    folder = original.paths.folder or Path()
+    others = sum((folder / file).stat().st_size for file in other_files(original.paths)[0])
+    return others + sum(tensor.end - tensor.start for tensor in original.tensors.values())
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
@@ -180,29 +175,11 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping
             writer.write(name, 0, np.ascontiguousarray(array))
 
 
-def laid_out(shapes: Mapping[str, tuple[str, tuple[int, ...]]]) -> list[TensorInfo]:
-    """Return tensors of given types and shapes, laid out one after the other as in a file."""
-    tensors, start = [], 0
-    for name, (dtype, shape) in shapes.items():
-        end = start + prod(shape) * BITS[dtype] // 8
-        tensors.append(TensorInfo(name, dtype, shape, start, end))
-        start = end
-    return tensors
-
-
 def _write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
     left = memoryview(data)
     while len(left):
         n_written = os.pwrite(descriptor, left, offset)
         left, offset = left[n_written:], offset + n_written
-
-
-def _check_types(file: TensorFile) -> None:
-    for tensor in file.tensors:
-        if tensor.dtype not in BITS:
-            raise CheckpointError(
-                f"{file.path}: tensor {tensor.name!r} has the type {tensor.dtype}, which safetensors does not have"
-            )
 
 
 def _copy_index(index: Path, files: Sequence[TensorFile], place: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
-from topoimp.checkpoint import Checkpoint
+from topoimp.checkpoint import Advice, Checkpoint
 from topoimp.checkpoint.number_format import NumberFormat
 from topoimp.choices import View, chosen
 from topoimp.errors import OptionError
@@ -138,7 +138,7 @@ class Layers:
 
     def will_need(self, info: LayerInfo) -> None:
         """Start to read a layer's weights from the disk in the background."""
-        self.checkpoint.will_need(info.tensor, *self._extent(info))
+        self.checkpoint.advise(Advice.WILL_NEED, info.tensor, *self._extent(info))
 
     def have_ready(self, info: LayerInfo, start: int = 0, stop: int | None = None) -> None:
         """Read a layer's weights from ``start`` to ``stop`` into memory; all by default.
@@ -146,7 +146,7 @@ class Layers:
         Raises:
             CheckpointError: if they cannot be read.
         """
-        self.checkpoint.have_ready(info.tensor, *self._extent(info, start, stop))
+        self.checkpoint.advise(Advice.NEED_NOW, info.tensor, *self._extent(info, start, stop))
 
     def done_with(self, info: LayerInfo, start: int = 0, stop: int | None = None) -> None:
         """Release the memory of a layer's weights from ``start`` to ``stop``; they can be read again."""

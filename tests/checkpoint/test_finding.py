@@ -6,7 +6,7 @@ import torch
 from safetensors.numpy import save_file
 
 from topoimp.checkpoint import open_checkpoint
-from topoimp.checkpoint.index import read_index
+from topoimp.checkpoint.finding import read_index
 from topoimp.errors import CheckpointError
 
 A, B = np.eye(3, dtype=np.float32), np.ones((2, 2), np.float32)
