@@ -1,15 +1,16 @@
 """``topoimp bound``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import Annotated
 
 import typer
 
 from topoimp.choices import View
+from topoimp.errors import OptionError
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
 
-from .bound_options import parse_densities, parse_input_sizes, parse_shapes
+from .bound_options import parse_input_sizes, parse_shapes
 from .options import (
     Command,
     Embeddings,
@@ -23,27 +24,33 @@ from .options import (
     Threads,
     ViewOption,
     layer_patterns,
+    parse_numbers,
 )
 from .output import for_people, in_view, note, note_left_out, noting_compilation, progress, show, show_table
-
-if TYPE_CHECKING:
-    from topoimp.pruning.convolution_bound import InputSize
 
 
 def _bound(
     checkpoint: Annotated[
         Path | None,
-        typer.Argument(metavar="CHECKPOINT", help="A checkpoint: file, folder or index.", show_default=False),
+        typer.Argument(metavar="CHECKPOINT", help="Checkpoint to read: a file, folder or index.", show_default=False),
     ] = None,
     arch: Annotated[
         str | None,
         typer.Option(
-            "--arch", metavar="MODEL", help="Shapes alone: lenet-300-100, vgg-16, ..., or mlp:784-300-100-10."
+            "--arch",
+            metavar="MODEL",
+            help="Bound the shapes of a network alone: lenet-300-100, vgg-16, ..., or widths as in mlp:784-300-100-10.",
+            show_default="none",
         ),
     ] = None,
-    shape: Annotated[
+    shapes: Annotated[
         list[str] | None,
-        typer.Option("--shape", metavar="64x3x3x3", help="The shape of a layer alone. Repeatable."),
+        typer.Option(
+            "--shape",
+            metavar="64x3x3x3",
+            help="Bound the shape of a layer alone. Repeatable.",
+            show_default="none",
+        ),
     ] = None,
     rate: Rate = None,
     densities: Annotated[
@@ -51,10 +58,11 @@ def _bound(
         typer.Option(
             "--densities",
             metavar="D,...",
-            help="Also show how much of its forest each layer keeps at these densities in [0, 1], beside chance.",
+            help="Print also the forest edges that each layer keeps at these densities, in [0, 1], beside chance.",
+            show_default="none",
         ),
     ] = None,
-    input_size: Annotated[
+    input_sizes: Annotated[
         list[str] | None,
         typer.Option(
             "--input-size",
@@ -63,7 +71,10 @@ def _bound(
             show_default="stride 1, padding same",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the simulations that --densities may need.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option("--seed", metavar="S", help="Seed of the simulations that --densities may need, at least 0."),
+    ] = 0,
     include: Include = None,
     exclude: Exclude = None,
     embeddings: Embeddings = False,
@@ -74,18 +85,17 @@ def _bound(
     quiet: Quiet = False,
 ) -> None:
     """Print how far each layer of CHECKPOINT can be pruned with its barcode kept, by any method and by magnitude."""
-    from topoimp.commands.bound import architecture_bound_report, bound_report, shape_bound_report
-    from topoimp.errors import OptionError
+    from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
     from topoimp.pruning.schedule import DEFAULT_RATE
 
-    if [checkpoint is None, arch is None, not shape].count(False) != 1:
+    if [checkpoint is None, arch is None, not shapes].count(False) != 1:
         raise OptionError("bound takes a CHECKPOINT, --arch MODEL or --shape, and one of them is needed")
-    asked: _Asked = {
-        "rate": DEFAULT_RATE if rate is None else rate,
-        "densities": parse_densities(densities),
-        "input_sizes": parse_input_sizes(input_size),
-        "seed": seed,
-    }
+    options = BoundOptions(
+        rate=DEFAULT_RATE if rate is None else rate,
+        densities=parse_numbers(densities, "--densities"),
+        input_sizes=parse_input_sizes(input_sizes),
+        seed=seed,
+    )
     if checkpoint is None:
         if include or exclude or embeddings or groups or view is not View.MATRIX:
             which = "--shape" if arch is None else "--arch"
@@ -93,15 +103,16 @@ def _bound(
                 f"--include, --exclude, --embeddings, --groups and --view are about a CHECKPOINT; {which} has none"
             )
         if arch is not None:
-            report = architecture_bound_report(arch, **asked)
+            report = architecture_bound_report(arch, options)
         else:
-            report = shape_bound_report(parse_shapes(shape or []), **asked)
+            report = shape_bound_report(parse_shapes(shapes or []), options)
         show(report, format, _show_floors)
         _note_images(report, quiet=quiet)
         return
+
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view)
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
-        report = bound_report(checkpoint, patterns=patterns, threads=threads, on_step=on_step, **asked)
+        report = bound_report(checkpoint, options, patterns=patterns, threads=threads, on_step=on_step)
     show(report, format, _show_bounds)
     note_left_out(report, quiet=quiet)
     _note_images(report, quiet=quiet)
@@ -110,15 +121,6 @@ def _bound(
 
 
 bound = Command("bound", _bound, "Example: topoimp bound lenet-300-100-mnist.safetensors")
-
-
-class _Asked(TypedDict):
-    """What is asked of bounds, with or without weights."""
-
-    rate: float
-    densities: list[float]
-    input_sizes: "dict[str, InputSize]"
-    seed: int
 
 
 _FLOORS = {

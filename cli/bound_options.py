@@ -1,4 +1,4 @@
-"""What ``topoimp bound`` reads of its options: shapes, images, densities."""
+"""Parsing of the shapes and images that ``topoimp bound`` takes."""
 
 import re
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ _IMAGE = re.compile(rf"({_SIDES})(?::([0-9]{{1,9}}))?(?::([0-9]{{1,9}}|same))?")
 
 
 def parse_shapes(texts: list[str]) -> list[tuple[int, ...]]:
-    """Give shapes from texts such as ``64x3x3x3``.
+    """Return the shapes that texts name, such as ``64x3x3x3``.
 
     Raises:
         OptionError: if one is not written so.
@@ -27,7 +27,7 @@ def parse_shapes(texts: list[str]) -> list[tuple[int, ...]]:
 
 
 def parse_input_sizes(texts: list[str] | None) -> "dict[str, InputSize]":
-    """Give images by pattern from texts such as ``conv1.weight=28x28`` or ``conv*=28x28:2:1`` (stride, padding).
+    """Return images by pattern from texts such as ``conv1.weight=28x28`` or ``conv*=28x28:2:1`` (stride, padding).
 
     Raises:
         OptionError: if one is not written so.
@@ -46,18 +46,6 @@ def parse_input_sizes(texts: list[str] | None) -> "dict[str, InputSize]":
         sides, stride, padding = found.groups()
         sizes[pattern] = InputSize(_sides(sides), int(stride or 1), None if padding in (None, "same") else int(padding))
     return sizes
-
-
-def parse_densities(text: str | None) -> list[float]:
-    """Give numbers from a text with commas such as ``0.5,0.1``.
-
-    Raises:
-        OptionError: if it is not written so.
-    """
-    try:
-        return [] if text is None else [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise OptionError(f"--densities is {text!r}; it must be numbers with commas, as in 0.5,0.1") from error
 
 
 def _sides(text: str) -> tuple[int, ...]:

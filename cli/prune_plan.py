@@ -1,4 +1,4 @@
-"""What ``topoimp prune --dry-run`` shows: the rounds, when floors bind and barcodes change, and what they take."""
+"""Print the plan of a pruning: the rounds, those in which floors bind and barcodes change, disk space and memory."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -10,11 +10,11 @@ from .output import for_people, note, note_left_out, show, show_table
 from .prune_output import show_pruning
 
 if TYPE_CHECKING:
-    from topoimp.commands.plan import PruningPlan
+    from topoimp.commands.plan_pruning import PruningPlan
 
 
 def show_plan(plan: "PruningPlan", format: Format, *, quiet: bool) -> None:  # noqa: A002  # the option's word
-    """Print the rounds as the pruning would, and say the rest."""
+    """Print the rounds as the pruning would; the rest of the plan is noted on stderr."""
     show(plan.report, format, show_pruning)
     note_left_out(plan.report, quiet=quiet)
     for line in _by_round("held at the floor from round", plan.first_bound):
@@ -58,7 +58,7 @@ def show_run_plan(report: Report, format: Format, *, quiet: bool) -> None:  # no
 
 
 def _first_bound(report: Report) -> dict[str, int]:
-    """Give, by layer, the first round of any seed in which it is held at its floor."""
+    """Return, by layer, the first round of any seed in which it is held at its floor."""
     first: dict[str, int] = {}
     for row in report.layers:
         if row["floor_binds"]:
@@ -74,14 +74,14 @@ def _show_run(report: Report) -> None:
     show_table(f"in round {last}", _LAYER, for_people([row for row in report.layers if row["round"] == last]))
 
 
-def _by_round(what: str, first: Mapping[str, int]) -> list[str]:
-    """Give a line for each round, with its layers."""
+def _by_round(event: str, first: Mapping[str, int]) -> list[str]:
+    """Return a line for each round, with its layers."""
     from topoimp.layers.catalogue import natural
 
     names: dict[int, list[str]] = {}
     for name in sorted(first, key=natural):
         names.setdefault(first[name], []).append(name)
-    return [f"{what} {number} on: {_some(names[number])}" for number in sorted(names)]
+    return [f"{event} {number} on: {_some(names[number])}" for number in sorted(names)]
 
 
 def _some(names: list[str]) -> str:

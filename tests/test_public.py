@@ -14,6 +14,7 @@ NAMES = [
     "BarcodeDistances",
     "Bars",
     "BettiNumbers",
+    "BoundOptions",
     "CheckpointError",
     "Data",
     "DataError",

@@ -11,9 +11,9 @@ from topoimp.chance.simulation import NullDistribution, shuffled_forest_edges
 from topoimp.choices import BarConvention, Data, Essential, Method, NeuralPersistence, Scale, Scope, Shuffle, View
 from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report, tensor_list
-from topoimp.commands.bound import architecture_bound_report, bound_report, shape_bound_report
+from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
 from topoimp.commands.compare import comparison_report
-from topoimp.commands.plan import PruningPlan, plan_pruning
+from topoimp.commands.plan_pruning import PruningPlan, plan_pruning
 from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.commands.prune_run import IterativePruning, prune_run, prune_with_trainer
@@ -65,6 +65,7 @@ __all__ = [
     "BarcodeDistances",
     "Bars",
     "BettiNumbers",
+    "BoundOptions",
     "CheckpointError",
     "Data",
     "DataError",

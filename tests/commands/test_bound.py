@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from topoimp.choices import Method, Scope, View
-from topoimp.commands.bound import architecture_bound_report, bound_report, shape_bound_report
+from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerPatterns
@@ -80,13 +80,13 @@ def test_what_of_an_architecture_is_no_layer_is_said():
 
 def test_a_negative_seed_is_refused_even_if_nothing_is_simulated():
     with pytest.raises(OptionError, match="the seed is -1; it must be at least 0"):
-        shape_bound_report([(20, 50)], densities=[0.5], seed=-1)
+        shape_bound_report([(20, 50)], BoundOptions(densities=[0.5], seed=-1))
 
 
 def test_random_masks_of_layers_without_zeros_have_a_threshold_and_chances_of_being_in_one_piece(write):
     dense, sparse = np.arange(1.0, 101.0).reshape(10, 10), np.arange(12.0).reshape(3, 4)
 
-    report = bound_report(write({"a": dense, "b": sparse}), densities=[0.3])
+    report = bound_report(write({"a": dense, "b": sparse}), BoundOptions(densities=[0.3]))
 
     assert [row["random_threshold"] for row in report.layers] == [pytest.approx(1 - 10**-0.1), None]
     assert [row["random_connected"] for row in report.densities] == [
@@ -107,7 +107,10 @@ def test_kernels_have_no_threshold_of_single_weights(write):
 def test_an_architecture_has_the_floors_of_its_trained_network(lenet):
     columns = ("layer", "rows", "columns", "n_edges", "floor", "critical_compression", "rounds_to_floor")
 
-    trained, alone = bound_report(lenet, rate=0.3), architecture_bound_report("lenet-300-100", rate=0.3)
+    trained, alone = (
+        bound_report(lenet, BoundOptions(rate=0.3)),
+        architecture_bound_report("lenet-300-100", BoundOptions(rate=0.3)),
+    )
 
     assert [[row[c] for c in columns] for row in alone.layers] == [[row[c] for c in columns] for row in trained.layers]
 
@@ -123,7 +126,7 @@ def test_a_certificate_that_is_not_tight_shows_blocks(write):
 @pytest.mark.parametrize(("scope", "column"), [(Scope.LAYER, "safe_rounds"), (Scope.GLOBAL, "safe_rounds_global")])
 def test_magnitude_pruning_keeps_all_barcodes_for_the_safe_rounds_and_not_one_more(sample, scope, column):
     path = sample("lenet-5-mnist.safetensors")
-    rounds = bound_report(path, rate=0.05).network[column]
+    rounds = bound_report(path, BoundOptions(rate=0.05)).network[column]
 
     pruned = prune_checkpoint(
         path, PruningOptions(rounds=rounds + 1, rate=0.05, method=Method.MAGNITUDE, scope=scope)
@@ -145,7 +148,7 @@ def test_the_floor_binds_right_after_the_rounds_that_fit_above_it(sample, scope,
 
 
 def test_densities_add_a_row_for_each_of_every_layer(lenet):
-    report = bound_report(lenet, densities=[0.5, 0.01])
+    report = bound_report(lenet, BoundOptions(densities=[0.5, 0.01]))
 
     assert [(row["layer"], row["density"]) for row in report.densities] == [
         (f"fc{k}.weight", density) for k in (1, 2, 3) for density in (0.5, 0.01)
@@ -158,7 +161,7 @@ def test_densities_add_a_row_for_each_of_every_layer(lenet):
 def test_at_a_density_the_forest_edges_are_those_that_magnitude_pruning_retains(lenet):
     pruned = prune_checkpoint(lenet, PruningOptions(rounds=1, sparsity=0.9, method=Method.MAGNITUDE)).report
 
-    report = bound_report(lenet, densities=[0.1])
+    report = bound_report(lenet, BoundOptions(densities=[0.1]))
 
     assert [row["retention"] for row in report.densities] == [row["retention"] for row in pruned.layers]
 
@@ -182,7 +185,7 @@ def test_shapes_alone_are_the_layers_of_a_checkpoint_of_such_shapes(lenet):
 
 
 def test_a_shape_given_twice_is_two_layers():
-    report = shape_bound_report([(64, 3, 3, 3), (10, 20), (64, 3, 3, 3)], densities=[0.5])
+    report = shape_bound_report([(64, 3, 3, 3), (10, 20), (64, 3, 3, 3)], BoundOptions(densities=[0.5]))
 
     assert [row["layer"] for row in report.layers] == ["64x3x3x3", "10x20", "64x3x3x3#2"]
     assert [row["forest_kept"] for row in report.densities] == [None] * 3
@@ -204,9 +207,9 @@ def test_filters_are_bounded_over_an_image_with_weights_and_without(sample):
     sizes = {"conv1*": InputSize((28, 28), padding=0)}
 
     reports = [
-        bound_report(sample("lenet-5-mnist.safetensors"), input_sizes=sizes),
-        architecture_bound_report("lenet-5", input_sizes=sizes),
-        shape_bound_report([(20, 1, 5, 5)], input_sizes={"20x*": sizes["conv1*"]}),
+        bound_report(sample("lenet-5-mnist.safetensors"), BoundOptions(input_sizes=sizes)),
+        architecture_bound_report("lenet-5", BoundOptions(input_sizes=sizes)),
+        shape_bound_report([(20, 1, 5, 5)], BoundOptions(input_sizes={"20x*": sizes["conv1*"]})),
     ]
 
     assert [report.layers[0]["spatial_compression"] for report in reports] == [25 * 576 / (784 + 576 - 1)] * 3
@@ -220,18 +223,25 @@ def test_filters_are_bounded_over_an_image_with_weights_and_without(sample):
         (
             "conv9*",
             InputSize((28, 28)),
-            "--input-size: pattern 'conv9\\*' matches no layer; the first of them are conv1",
+            "`input_sizes`: pattern 'conv9\\*' matches no layer; the first of them are conv1",
         ),
-        ("fc1*", InputSize((28, 28)), r"--input-size: fc1.weight has the shape \[500, 800\]; a convolution has 3 axes"),
-        ("conv1*", InputSize((3, 3), 1, 0), "--input-size: conv1.weight: the image is 3 x 3 with its padding; the ker"),
+        (
+            "fc1*",
+            InputSize((28, 28)),
+            r"`input_sizes`: fc1.weight has the shape \[500, 800\]; a convolution has 3 axes",
+        ),
+        (
+            "conv1*",
+            InputSize((3, 3), 1, 0),
+            "`input_sizes`: conv1.weight: the image is 3 x 3 with its padding; the",
+        ),
     ],
 )
 def test_an_image_that_does_not_fit_is_refused(pattern, size, message):
     with pytest.raises(OptionError, match=message):
-        architecture_bound_report("lenet-5", input_sizes={pattern: size})
+        architecture_bound_report("lenet-5", BoundOptions(input_sizes={pattern: size}))
 
 
-@pytest.mark.parametrize("report", [bound_report, lambda _path, **options: shape_bound_report([(2, 2)], **options)])
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -239,11 +249,15 @@ def test_an_image_that_does_not_fit_is_refused(pattern, size, message):
         ({"densities": [0.5, 1.5]}, "a density is 1.5; it must be at least 0 and at most 1"),
     ],
 )
-def test_numbers_out_of_range_are_refused(lenet, report, options, message):
+def test_numbers_out_of_range_are_refused(options, message):
     with pytest.raises(OptionError, match=message):
-        report(lenet, **options)
+        BoundOptions(**options)
 
 
 def test_densities_need_weights_as_edges(sample):
     with pytest.raises(OptionError, match="the view is channel; densities are of weights, and need the view matrix"):
-        bound_report(sample("lenet-5-mnist.safetensors"), patterns=LayerPatterns(view=View.CHANNEL), densities=[0.5])
+        bound_report(
+            sample("lenet-5-mnist.safetensors"),
+            BoundOptions(densities=[0.5]),
+            patterns=LayerPatterns(view=View.CHANNEL),
+        )

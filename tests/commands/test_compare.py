@@ -14,7 +14,7 @@ from topoimp.chance.shuffling import Null
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import NeuralPersistence, View
 from topoimp.commands.barcode import barcode_report
-from topoimp.commands.bound import bound_report
+from topoimp.commands.bound import BoundOptions, bound_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, OptionError
@@ -203,7 +203,7 @@ def test_compare_and_bound_have_one_number_for_one_layer_and_k(write, seed, n_st
 
     (row,) = comparison_report(reference, write({"a": pruned}, "pruned")).layers
 
-    (at_density,) = bound_report(reference, densities=[0.05]).densities
+    (at_density,) = bound_report(reference, BoundOptions(densities=[0.05])).densities
     assert (row["n_kept"], at_density["n_kept"]) == (240, 240)
     assert row["retention_iid"] == at_density["forest_iid"] / 139
     assert row["retention"] == at_density["retention"]
@@ -217,7 +217,7 @@ def test_the_curve_has_the_number_of_bound_for_as_many_edges(write, tmp_path, n_
     barcode_report(path, curve=tmp_path / "c.csv", levels=[k / n_steps for k in range(1, n_steps + 1)])
 
     lines = [line.split(",") for line in (tmp_path / "c.csv").read_text().splitlines()[1:]]
-    rows = bound_report(path, densities=[int(line[3]) / 4800 for line in lines]).densities
+    rows = bound_report(path, BoundOptions(densities=[int(line[3]) / 4800 for line in lines])).densities
     assert [row["n_kept"] for row in rows] == [int(line[3]) for line in lines]
     assert [row["forest_iid"] for row in rows] == pytest.approx([140 - float(line[6]) for line in lines], rel=1e-12)
 

@@ -1,4 +1,4 @@
-"""The rows of a report of bounds: what follows from counts, from the weights, from an image, and at some densities."""
+"""The rows of a report of bounds: what follows from counts, from the weights, and from an image under a convolution."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,21 +10,56 @@ from topoimp.pruning.bounds import GlobalSafeCount, LayerBound, critical_compres
 from topoimp.pruning.convolution_bound import InputSize, spatial_graph
 from topoimp.pruning.schedule import rounds_above
 from topoimp.reports.columns import Row
+from topoimp.reports.rows import layer_columns
 
 
-def floor_columns(bound: LayerBound, rate: float) -> Row:
-    """Give what follows from the counts of a layer."""
+def checkpoint_rows(
+    infos: Sequence[LayerInfo],
+    bounds: Mapping[str, LayerBound],
+    images: Sequence[Row],
+    together: GlobalSafeCount | None,
+    rate: float,
+) -> list[Row]:
+    """Return the rows of the layers of a checkpoint, and that of the network.
+
+    ``images`` holds the spatial columns of each layer; ``together`` is None if no layer has an edge.
+    """
+    rows: list[Row] = []
+    for info, image in zip(infos, images, strict=True):
+        bound = bounds[info.name]
+        counts, safety = _floor_columns(bound, rate), _safe_columns(bound, rate)
+        rows.append({**layer_columns(info), **counts, **safety, **_threshold(info, bound), **image})
+    network = {**_network_floor_columns(list(bounds.values()), rate), **_network_safe_columns(bounds, together, rate)}
+    return [*rows, network]
+
+
+def shape_rows(infos: Sequence[LayerInfo], images: Sequence[Row], rate: float) -> list[Row]:
+    """Return the rows of layers whose shapes alone are known, all weights being edges, and that of the network."""
+    bounds = [_dense_bound(info) for info in infos]
+    rows: list[Row] = []
+    for info, bound, image in zip(infos, bounds, images, strict=True):
+        row = {**layer_columns(info), **_floor_columns(bound, rate), **_threshold(info, bound), **image}
+        rows.append({column: value for column, value in row.items() if column != "dtype"})
+    return [*rows, _network_floor_columns(bounds, rate)]
+
+
+def _dense_bound(info: LayerInfo) -> LayerBound:
+    floor = info.n_rows + info.n_columns - 1
+    return LayerBound(info.n_weights, info.n_weights, 1, floor, None, info.n_weights, None)
+
+
+def _floor_columns(bound: LayerBound, rate: float) -> Row:
     return {**_counts(bound.n_edges, bound.floor, rate), **_sizes([bound])}
 
 
-def chance_columns(info: LayerInfo, bound: LayerBound) -> Row:
-    """Give what random masks do to a layer without zeros, if every edge is one weight."""
+def _threshold(info: LayerInfo, bound: LayerBound) -> Row:
+    """Return the threshold of random masks, for a layer without zeros in which every edge is one weight."""
     is_dense = info.n_parallel == 1 and bound.n_edges == info.n_weights
     return {"random_threshold": connectivity_threshold(info.n_rows, info.n_columns) if is_dense else None}
 
 
-def safe_columns(bound: LayerBound, rate: float) -> Row:
-    """Give how far plain magnitude pruning may go in a layer."""
+def _safe_columns(bound: LayerBound, rate: float) -> Row:
+    """Return how far plain magnitude pruning may go in a layer."""
     return {
         "tau": bound.tau,
         "certificate": bound.certificate,
@@ -36,8 +71,8 @@ def safe_columns(bound: LayerBound, rate: float) -> Row:
     }
 
 
-def network_floor_columns(bounds: Sequence[LayerBound], rate: float) -> Row:
-    """Give what follows from the counts of all layers: rounds with a target for each, and with one for all."""
+def _network_floor_columns(bounds: Sequence[LayerBound], rate: float) -> Row:
+    """Return the counts of all layers: rounds with a target for each, and with one for all."""
     n_edges, floor = sum(bound.n_edges for bound in bounds), sum(bound.floor for bound in bounds)
     together = _counts(n_edges, floor, rate)
     return {
@@ -50,14 +85,8 @@ def network_floor_columns(bounds: Sequence[LayerBound], rate: float) -> Row:
     }
 
 
-def network_safe_columns(bounds: Mapping[str, LayerBound], together: GlobalSafeCount | None, rate: float) -> Row:
-    """Give how far plain magnitude pruning may go in all layers, each for itself and in one order.
-
-    Args:
-        bounds: by layer name.
-        together: what one order over all layers gives; None if no layer has an edge.
-        rate: share of the remaining weights that one round removes.
-    """
+def _network_safe_columns(bounds: Mapping[str, LayerBound], together: GlobalSafeCount | None, rate: float) -> Row:
+    """Return how far plain magnitude pruning may go in all layers, each for itself and in one order."""
     layers = list(bounds.values())
     n_weights, safe_count = sum(bound.n_weights for bound in layers), sum(bound.safe_count for bound in layers)
     columns: Row = {
@@ -69,6 +98,7 @@ def network_safe_columns(bounds: Mapping[str, LayerBound], together: GlobalSafeC
     }
     if together is None:
         return columns
+
     vertex = bounds[together.layer].vertex
     return {
         **columns,
@@ -82,7 +112,7 @@ def network_safe_columns(bounds: Mapping[str, LayerBound], together: GlobalSafeC
 
 
 def spatial_columns(infos: Sequence[LayerInfo], sizes: Mapping[str, InputSize]) -> list[Row]:
-    """Give, for each layer, the bound of its filters over an image; nothing for layers without one.
+    """Return, for each layer, the bound of its filters over an image; no columns for layers without one.
 
     Args:
         infos: the layers.
@@ -94,7 +124,7 @@ def spatial_columns(infos: Sequence[LayerInfo], sizes: Mapping[str, InputSize]) 
     for pattern in sizes:
         if not any(matches_layer(info, pattern) for info in infos):
             names = ", ".join(info.name for info in infos[:3])
-            raise OptionError(f"--input-size: pattern {pattern!r} matches no layer; the first of them are {names}")
+            raise OptionError(f"`input_sizes`: pattern {pattern!r} matches no layer; the first of them are {names}")
     return [_spatial(info, next((sizes[p] for p in sizes if matches_layer(info, p)), None)) for info in infos]
 
 
@@ -102,13 +132,12 @@ def _spatial(info: LayerInfo, size: InputSize | None) -> Row:
     if size is None:
         return {}
     if len(info.shape) < 3:
-        raise OptionError(
-            f"--input-size: {info.name} has the shape {list(info.shape)}; a convolution has 3 axes at least"
-        )
+        shape = list(info.shape)
+        raise OptionError(f"`input_sizes`: {info.name} has the shape {shape}; a convolution has 3 axes at least")
     try:
         graph = spatial_graph(info.shape[2:], size)
     except OptionError as error:
-        raise OptionError(f"--input-size: {info.name}: {error}") from error
+        raise OptionError(f"`input_sizes`: {info.name}: {error}") from error
     return {
         "input_size": str(size),
         "spatial_inputs": graph.n_inputs,

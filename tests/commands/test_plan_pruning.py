@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from topoimp.choices import Method, Scope
-from topoimp.commands.plan import plan_pruning
+from topoimp.commands.plan_pruning import plan_pruning
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import GateError, OptionError
 from topoimp.pruning.options import PruningOptions
