@@ -1,6 +1,5 @@
 """``topoimp barcode``."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,20 +11,32 @@ from topoimp.reports.report import Report
 from .options import (
     CheckpointPath,
     Command,
-    Convention,
     Exclude,
     Force,
     Format,
     FormatOption,
     Groups,
     Include,
+    NpConvention,
     Quiet,
     ScaleOption,
     Threads,
     ViewOption,
     layer_patterns,
+    parse_numbers,
+    refuse,
 )
-from .output import for_people, in_view, note, note_left_out, noting_compilation, progress, show, show_table
+from .output import (
+    first_names,
+    for_people,
+    in_view,
+    note,
+    note_left_out,
+    noting_compilation,
+    progress,
+    show,
+    show_table,
+)
 
 if TYPE_CHECKING:
     from topoimp.topology.vectors import VectorSettings
@@ -41,33 +52,35 @@ def _barcode(
     groups: Groups = None,
     view: ViewOption = View.MATRIX,
     scale: ScaleOption = None,
-    np: Convention = None,
+    np_convention: NpConvention = None,
     p: Annotated[
         float | None,
         typer.Option(
             "--p",
             metavar="P",
-            help="Norm of neural persistence, degree of total persistence; from 1.",
+            help="Norm of neural persistence and degree of total persistence, at least 1.",
             show_default="2",
         ),
     ] = None,
     list_: Annotated[
-        bool, typer.Option("--list", help="List every tensor: the layers, and why the others are none.")
+        bool, typer.Option("--list", help="List every tensor: the layers, and the reason why each other one is none.")
     ] = False,
     bars: Annotated[
         Path | None,
         typer.Option(
             "--bars",
             metavar="FILE.csv|.npz",
-            help="Write every bar and the weight that ends it.",
+            help="Write every bar, and the weight that ends it, to this file.",
+            show_default="not written",
             rich_help_panel=FILES,
         ),
     ] = None,
-    convention: Annotated[
+    bar_convention: Annotated[
         BarConvention | None,
         typer.Option(
+            "--bar-convention",
             "--convention",
-            help="How bars are written there: from 1 down, or negative, as GUDHI has them.",
+            help="Form of the bars in the file of --bars: from birth 1 down to death, or negative, as in GUDHI.",
             show_default="superlevel",
             rich_help_panel=FILES,
         ),
@@ -77,7 +90,8 @@ def _barcode(
         typer.Option(
             "--curve",
             metavar="FILE.csv",
-            help="Write the numbers of edges, components and cycles at levels, and what chance would give.",
+            help="Write the numbers of edges, components and cycles at some levels, beside those expected by chance.",
+            show_default="not written",
             rich_help_panel=FILES,
         ),
     ] = None,
@@ -86,7 +100,7 @@ def _barcode(
         typer.Option(
             "--levels",
             metavar="T,...",
-            help="Levels of --curve (strength divided by the scale), from 0.",
+            help="Levels of --curve: strengths divided by the scale, at least 0.",
             show_default="1, 0.99, ..., 0",
             rich_help_panel=FILES,
         ),
@@ -96,7 +110,7 @@ def _barcode(
         typer.Option(
             "--seed",
             metavar="S",
-            help="Of the simulations that --curve may need to say what chance would give, from 0.",
+            help="Seed of the simulations that --curve may need for the numbers expected by chance, at least 0.",
             show_default="0",
             rich_help_panel=FILES,
         ),
@@ -106,20 +120,27 @@ def _barcode(
         typer.Option(
             "--vectors",
             metavar="FILE.npz",
-            help="Write landscapes, silhouettes and persistence images of the finite bars, by GUDHI.",
+            help="Write landscapes, silhouettes and persistence images of the finite bars, made by GUDHI.",
+            show_default="not written",
             rich_help_panel=FILES,
         ),
     ] = None,
-    landscapes: Annotated[
+    n_landscapes: Annotated[
         int | None,
-        typer.Option("--landscapes", metavar="K", help="Landscapes, from 1.", show_default="5", rich_help_panel=FILES),
+        typer.Option(
+            "--landscapes",
+            metavar="K",
+            help="Number of landscapes in the file of --vectors, at least 1.",
+            show_default="5",
+            rich_help_panel=FILES,
+        ),
     ] = None,
     resolution: Annotated[
         int | None,
         typer.Option(
             "--resolution",
             metavar="N",
-            help="Samples of each landscape, silhouette and image, from 2.",
+            help="Number of samples of each landscape, silhouette and image, at least 2.",
             show_default="100",
             rich_help_panel=FILES,
         ),
@@ -129,7 +150,7 @@ def _barcode(
         typer.Option(
             "--bandwidth",
             metavar="B",
-            help="Standard deviation of a bar's bell in an image, as a share of the longest bar there can be.",
+            help="Standard deviation of a bar's bell in an image, above 0, as a share of the longest possible bar.",
             show_default="0.05",
             rich_help_panel=FILES,
         ),
@@ -139,7 +160,7 @@ def _barcode(
         bool,
         typer.Option(
             "--check",
-            help="Find every bar again by GUDHI, of layers that are not too large; exit with 4 if one differs.",
+            help="Find every bar again by GUDHI, in layers that are not too large; exit with 4 if one differs.",
             rich_help_panel=CHECK,
         ),
     ] = False,
@@ -148,7 +169,8 @@ def _barcode(
         typer.Option(
             "--check-limit",
             metavar="N",
-            help="Edges up to which a layer is not too large: GUDHI takes about 90 bytes and 1 microsecond for each.",
+            help="Number of edges up to which --check reads a layer; GUDHI takes about 90 bytes and 1 microsecond for "
+            "each.",
             show_default="4,000,000",
             rich_help_panel=CHECK,
         ),
@@ -159,43 +181,38 @@ def _barcode(
 ) -> None:
     """Print the zeroth-order topology of each layer of CHECKPOINT: components, deaths, neural persistence."""
     from topoimp.commands.barcode import barcode_report, tensor_list
-    from topoimp.errors import OptionError
 
     patterns = layer_patterns(include, exclude, groups, embeddings=True, view=view)
-    if list_ and (scale or np):
-        raise OptionError("--list shows tensors and no topology; --scale and --np do not go with it")
-    of_bars = {"--convention": convention}
-    of_curve = {"--levels": levels, "--seed": seed}
-    of_vectors = {"--landscapes": landscapes, "--resolution": resolution, "--bandwidth": bandwidth}
-    of_check = {"--check-limit": check_limit}
+    of_files = {
+        "--bars": {"--bar-convention": bar_convention},
+        "--curve": {"--levels": levels, "--seed": seed},
+        "--vectors": {"--landscapes": n_landscapes, "--resolution": resolution, "--bandwidth": bandwidth},
+        "--check": {"--check-limit": check_limit},
+    }
+    requested = {"--bars": bars, "--curve": curve, "--vectors": vectors, "--check": check or None}
     if list_:
-        files = {"--bars": bars, "--curve": curve, "--vectors": vectors, "--check": check or None, "--p": p}
-        _refuse(
-            {**files, **of_bars, **of_curve, **of_vectors, **of_check}, "does not go with --list, which shows tensors"
-        )
+        of_topology = {"--scale": scale, "--np-convention": np_convention, "--p": p, **requested}
+        details = {flag: value for options in of_files.values() for flag, value in options.items()}
+        refuse({**of_topology, **details}, "does not go with --list, which shows tensors and no topology")
         show(tensor_list(checkpoint, patterns=patterns), format, _show_list)
         return
-    for needed, value, options in (
-        ("--bars", bars, of_bars),
-        ("--curve", curve, of_curve),
-        ("--vectors", vectors, of_vectors),
-        ("--check", check or None, of_check),
-    ):
-        if value is None:
-            _refuse(options, f"says something about {needed}, which is not asked for")
+
+    for flag, options in of_files.items():
+        if requested[flag] is None:
+            refuse(options, f"needs {flag}")
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
         report = barcode_report(
             checkpoint,
             patterns=patterns,
             scale=scale,
-            convention=np,
+            np_convention=np_convention,
             p=2.0 if p is None else p,
             bars=bars,
-            bar_convention=convention or BarConvention.SUPERLEVEL,
+            bar_convention=bar_convention or BarConvention.SUPERLEVEL,
             vectors=vectors,
-            vector_settings=_vector_settings(landscapes, resolution, bandwidth),
+            vector_settings=_vector_settings(n_landscapes, resolution, bandwidth),
             curve=curve,
-            levels=_levels(levels),
+            levels=parse_numbers(levels, "--levels") or None,
             seed=seed or 0,
             check=check,
             check_limit=check_limit,
@@ -213,31 +230,12 @@ def _barcode(
 barcode = Command("barcode", _barcode, "Example: topoimp barcode lenet-300-100-mnist.safetensors --np balwani")
 
 
-def _refuse(options: Mapping[str, object], why: str) -> None:
-    from topoimp.errors import OptionError
-
-    given = [name for name, value in options.items() if value is not None]
-    if given:
-        raise OptionError(f"{given[0]} {why}")
-
-
-def _levels(text: str | None) -> list[float] | None:
-    from topoimp.errors import OptionError
-
-    if text is None:
-        return None
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise OptionError(f"--levels is {text!r}; it must be numbers with commas, as in 0.5,0.1") from error
-
-
-def _vector_settings(landscapes: int | None, resolution: int | None, bandwidth: float | None) -> "VectorSettings":
+def _vector_settings(n_landscapes: int | None, resolution: int | None, bandwidth: float | None) -> "VectorSettings":
     from topoimp.topology.vectors import VectorSettings
 
     default = VectorSettings()
     return VectorSettings(
-        n_landscapes=default.n_landscapes if landscapes is None else landscapes,
+        n_landscapes=default.n_landscapes if n_landscapes is None else n_landscapes,
         resolution=default.resolution if resolution is None else resolution,
         bandwidth=default.bandwidth if bandwidth is None else bandwidth,
     )
@@ -250,12 +248,12 @@ def _note_check(report: Report, *, quiet: bool) -> None:
     note(f"GUDHI finds the same bars in {len(checked)} of {len(report.layers)} layers", quiet=quiet)
     too_large = [str(row["layer"]) for row in report.layers if not row["gudhi_agrees"]]
     if too_large:
-        shown = ", ".join(too_large[:3]) + (", ..." if len(too_large) > 3 else "")
-        note(f"not checked, as they have more than {report.settings['check_limit']:,} edges: {shown}", quiet=quiet)
+        limit = f"{report.settings['check_limit']:,}"
+        note(f"not checked, as they have more than {limit} edges: {first_names(too_large)}", quiet=quiet)
 
 
 def _show_barcodes(report: Report) -> None:
-    convention, scale, p = report.settings["np"], report.settings["scale"], report.settings["p"]
+    convention, scale, p = report.settings["np_convention"], report.settings["scale"], report.settings["p"]
     columns = {
         "layer": "layer",
         "size": "size",

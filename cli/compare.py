@@ -10,7 +10,6 @@ from topoimp.reports.report import Report
 
 from .options import (
     Command,
-    Convention,
     Embeddings,
     Exclude,
     FailIf,
@@ -18,23 +17,37 @@ from .options import (
     FormatOption,
     Groups,
     Include,
+    NpConvention,
     Quiet,
     Threads,
     ViewOption,
     layer_patterns,
 )
-from .output import for_people, in_view, note, note_left_out, noting_compilation, progress, show, show_table
+from .output import (
+    first_names,
+    for_people,
+    in_view,
+    note,
+    note_left_out,
+    noting_compilation,
+    progress,
+    show,
+    show_table,
+)
 
 
 def _compare(
     reference: Annotated[
-        Path, typer.Argument(metavar="REFERENCE", help="A checkpoint: file, folder or index.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="REFERENCE", help="Checkpoint to compare with: a file, folder or index.", show_default=False
+        ),
     ],
     others: Annotated[
         list[Path],
         typer.Argument(
             metavar="OTHER...",
-            help="Checkpoints with the same layers, masks of REFERENCE, or folders of rounds of pruning.",
+            help="Checkpoints with the same layers, masks of REFERENCE, or folders of pruning rounds.",
             show_default=False,
         ),
     ],
@@ -43,7 +56,7 @@ def _compare(
         typer.Option(
             "--null",
             metavar="shuffle:N[:edges|rows|block]",
-            help="Hold retention against N shuffles of REFERENCE too, N from 2 on.",
+            help="Compare the retention with that of N shuffles of REFERENCE, N at least 2.",
             show_default="no shuffles",
         ),
     ] = None,
@@ -53,19 +66,19 @@ def _compare(
     embeddings: Embeddings = False,
     groups: Groups = None,
     view: ViewOption = View.MATRIX,
-    np: Convention = None,
-    p: Annotated[float, typer.Option("--p", metavar="P", help="Norm of neural persistence, from 1.")] = 2.0,
+    np_convention: NpConvention = None,
+    p: Annotated[float, typer.Option("--p", metavar="P", help="Norm of neural persistence, at least 1.")] = 2.0,
     essential: Annotated[
-        Essential, typer.Option("--essential", help="What essential bars count as in distances.")
+        Essential, typer.Option("--essential", help="Death of essential bars in the distances between barcodes.")
     ] = Essential.DIES_AT_ZERO,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="S", help="Seed of the shuffles and other simulations, from 0.")
+        int, typer.Option("--seed", metavar="S", help="Seed of the shuffles and other simulations, at least 0.")
     ] = 0,
     threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
 ) -> None:
-    """Print what OTHER has of the topology of REFERENCE, layer by layer, and what chance would have."""
+    """Print how much of the topology of REFERENCE each OTHER keeps, layer by layer, beside chance."""
     from topoimp.commands.compare import comparison_report
     from topoimp.errors import GateError
     from topoimp.reports.gates import fired_gates, parse_gate
@@ -85,7 +98,7 @@ def _compare(
             on_step=on_step,
         )
     fired = fired_gates(gates, report)
-    show(report, format, lambda report: _show_comparison(report, np))
+    show(report, format, lambda report: _show_comparison(report, np_convention))
     note_left_out(report, quiet=quiet)
     _note_chance(report, quiet=quiet)
     if fired:
@@ -97,18 +110,20 @@ compare = Command(
 )
 
 
-def _show_comparison(report: Report, convention: NeuralPersistence | None) -> None:
-    """Print ten columns, as far as they fit; of several others only the networks."""
+def _show_comparison(report: Report, np_convention: NeuralPersistence | None) -> None:
+    """Print ten columns, as far as they fit; of several others only the network rows."""
     reference, others = report.inputs["reference"], [name for name in report.inputs if name != "reference"]
     is_one = "other" not in report.network
     first = {"layer": "layer"} if is_one else {"other": "other"}
-    what = str(report.inputs["other"]) if is_one else _counted(report, len(others))
+    subject = str(report.inputs["other"]) if is_one else _counted(report, len(others))
     n_all = len({column for row in report.rows for column in row})
     rest = f"all {n_all} columns: --format csv" if is_one else f"all {n_all} columns, and the layers: --format csv"
     rows = for_people(report.rows) if is_one else report.rounds
-    persistences = {} if convention is None and report.settings["null"] is not None else _persistences(convention)
+    persistences = _persistences(np_convention or NeuralPersistence.RIECK)
+    if np_convention is None and report.settings["null"] is not None:
+        persistences = {}  # the columns of the shuffles take their place
     show_table(
-        f"{what} against {reference}{in_view(report)} ({rest})",
+        f"{subject} against {reference}{in_view(report)} ({rest})",
         {**first, **_KEPT, **(_BY_CHANCE if report.settings["null"] is None else _SHUFFLED), **persistences},
         rows,
         dispensable=[list(persistences), ["bottleneck"], ["excess"]],
@@ -119,11 +134,8 @@ def _note_chance(report: Report, *, quiet: bool) -> None:
     """Name the layers whose share by chance is unknown, and the option that simulates it."""
     names = dict.fromkeys(str(row["layer"]) for row in report.layers if row["floor"] and row["retention_iid"] is None)
     if names and report.settings["null"] is None:
-        shown = ", ".join([*names][:3]) + (", ..." if len(names) > 3 else "")
-        note(
-            f"by chance: unknown for {shown}, {len(names)} in all, too large to simulate; --null shuffle:20 does",
-            quiet=quiet,
-        )
+        unknown = f"unknown for {first_names([*names])}, {len(names)} in all, too large to simulate"
+        note(f"by chance: {unknown}; --null shuffle:20 does", quiet=quiet)
 
 
 _KEPT = {
@@ -137,14 +149,13 @@ _BY_CHANCE = {"retention_iid": "by chance", "bottleneck": "bottleneck"}
 _SHUFFLED = {"retention_null": "shuffled", "excess": "excess", "z_score": "z-score", "bottleneck": "bottleneck"}
 
 
-def _persistences(convention: NeuralPersistence | None) -> dict[str, str]:
-    """Give the columns of the neural persistence shown, before and after."""
-    convention = convention or NeuralPersistence.RIECK
-    column = f"np_{convention.replace('-', '_')}"
-    return {f"{column}_reference": f"np {convention} before", column: "after"}
+def _persistences(np_convention: NeuralPersistence) -> dict[str, str]:
+    """Return the columns of the neural persistence in the table, before and after."""
+    column = f"np_{np_convention.replace('-', '_')}"
+    return {f"{column}_reference": f"np {np_convention} before", column: "after"}
 
 
 def _counted(report: Report, n_given: int) -> str:
-    """Say how many others there are; if they are from one folder, from which."""
+    """Return the number of others, and their folder if all are rounds of one."""
     noun = "rounds" if "round" in report.network else "others"
     return f"{len(report.rounds)} {noun}" + (f" of {report.inputs['other']}" if n_given == 1 else "")

@@ -1,7 +1,7 @@
 """The options that several commands share: one word, one meaning, one help text."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from topoimp.choices import NeuralPersistence, Scale, View
+from topoimp.errors import OptionError
 
 if TYPE_CHECKING:
     from topoimp.layers.catalogue import LayerPatterns
@@ -36,7 +37,8 @@ CheckpointPath = Annotated[
     Path,
     typer.Argument(
         metavar="CHECKPOINT",
-        help="A .safetensors file, a folder or index of shards, or a PyTorch file that is safe to load.",
+        help="Checkpoint to read: a .safetensors file, a folder or index of shards, or a PyTorch file that is safe to "
+        "load.",
         show_default=False,
     ),
 ]
@@ -45,50 +47,64 @@ Include = Annotated[
     typer.Option(
         "--include",
         metavar="PATTERN",
-        help="Only layers whose name matches: a glob, or re: and a regular expression. Repeatable.",
+        help="Select only layers whose name matches: a glob, or re: and a regular expression. Repeatable.",
+        show_default="all",
     ),
 ]
 Exclude = Annotated[
     list[str] | None,
-    typer.Option("--exclude", metavar="PATTERN", help="Not the layers whose name matches; as --include. Repeatable."),
+    typer.Option(
+        "--exclude",
+        metavar="PATTERN",
+        help="Leave out layers whose name matches, a pattern as for --include. Repeatable.",
+        show_default="none",
+    ),
 ]
 Embeddings = Annotated[
     bool,
-    typer.Option("--embeddings", help="Embeddings and heads too (names with embed, wte, wpe or lm_head)."),
+    typer.Option("--embeddings", help="Select embeddings and heads too: names with embed, wte, wpe or lm_head."),
 ]
 Groups = Annotated[
     list[str] | None,
     typer.Option(
         "--groups",
         metavar="PATTERN=G",
-        help="Tensors that hold G graphs along their first axis: grouped convolutions, stacked experts. Repeatable.",
+        help="Read matching tensors as G graphs along their first axis, G from 1: grouped convolutions, stacked "
+        "experts. Repeatable.",
+        show_default="one graph",
     ),
 ]
 ViewOption = Annotated[
     View,
-    typer.Option("--view", help="Convolutions as matrices, or channel by channel: a kernel's strongest weight."),
+    typer.Option("--view", help="Read a convolution as a matrix, or channel by channel: a kernel's strongest weight."),
 ]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", metavar="N", help="Cores to use; results do not depend on it.", show_default="all cores"),
+    typer.Option(
+        "--threads",
+        metavar="N",
+        help="Number of cores to use, from 1; no result depends on it.",
+        show_default="all cores",
+    ),
 ]
 ScaleOption = Annotated[
     Scale | None,
     typer.Option(
         "--scale",
-        help="What deaths are divided by: the largest strength of the network or the layer, or nothing.",
-        show_default="as --np needs",
+        help="Divisor of strengths: the largest strength of the network or of the layer, or none.",
+        show_default="as --np-convention needs",
     ),
 ]
-Convention = Annotated[
+NpConvention = Annotated[
     NeuralPersistence | None,
     typer.Option(
+        "--np-convention",
         "--np",
-        help="Convention of the neural persistence shown; CSV and JSON have all three.",
+        help="Convention of the neural persistence in the table; CSV and JSON have all three.",
         show_default="rieck",
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="How the result is printed.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="Format of the result on stdout.")]
 Rate = Annotated[
     float | None,
     typer.Option(
@@ -104,11 +120,14 @@ FailIf = Annotated[
         "--fail-if",
         metavar="CONDITION",
         help="Exit with 3 if a row matches, as in 'barcode_kept==0' or 'network:retention<0.9'. Repeatable.",
+        show_default="no condition",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress on stderr.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More notes on stderr: every tensor that was left out.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes and no progress on stderr.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print more notes on stderr: every tensor that was left out.")
+]
 
 
 def layer_patterns(
@@ -119,7 +138,7 @@ def layer_patterns(
     embeddings: bool,
     view: View = View.MATRIX,
 ) -> "LayerPatterns":
-    """Give which layers are looked at, and how, from what the options say.
+    """Return the patterns that the options name.
 
     Raises:
         OptionError: if groups are not written as PATTERN=G.
@@ -131,9 +150,26 @@ def layer_patterns(
 
 
 def _group(text: str) -> tuple[str, int]:
-    from topoimp.errors import OptionError
-
     pattern, _, number = text.rpartition("=")
     if not pattern or not re.fullmatch(r"[0-9]{1,9}", number) or int(number) < 1:
         raise OptionError(f"--groups is {text!r}; it must be a pattern and a number of groups, as in '*experts*=8'")
     return pattern, int(number)
+
+
+def parse_numbers(text: str | None, flag: str) -> list[float]:
+    """Return the numbers that a text such as ``0.5,0.1`` names; none if there is no text.
+
+    Raises:
+        OptionError: if it is not written so.
+    """
+    try:
+        return [] if text is None else [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise OptionError(f"{flag} is {text!r}; it must be numbers with commas, as in 0.5,0.1") from error
+
+
+def refuse(options: Mapping[str, object], reason: str) -> None:
+    """Raise an OptionError that names the first given option, as in ``--levels needs --curve``."""
+    given = [flag for flag, value in options.items() if value is not None and value is not False]
+    if given:
+        raise OptionError(f"{given[0]} {reason}")

@@ -170,8 +170,12 @@ def note_left_out(report: Report, *, quiet: bool) -> None:
     ):
         names = [name for name, found in report.left_out.items() if found == reason]
         if names:
-            shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-            note(f"left out {description}: {shown}, {len(names)} in all ({remedy})", quiet=quiet)
+            note(f"left out {description}: {first_names(names)}, {len(names)} in all ({remedy})", quiet=quiet)
+
+
+def first_names(names: Sequence[str]) -> str:
+    """Return the first three names, and dots if there are more."""
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 @contextmanager

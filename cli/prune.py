@@ -20,6 +20,7 @@ from .options import (
     Threads,
     Verbose,
     layer_patterns,
+    refuse,
 )
 from .output import note, noting_compilation, progress, show
 from .prune_options import (
@@ -45,7 +46,6 @@ from .prune_options import (
     TrainerOption,
     parse_layer_rates,
     parse_rounds,
-    refuse,
 )
 from .prune_output import note_pruning, show_pruning
 from .prune_plan import show_plan, show_run_plan
@@ -97,10 +97,10 @@ def _prune(
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings)
     if is_run or trainer is not None:
         of_files = {"--apply-mask": apply_mask, "--mask-out": mask_out, "--emit-rounds": emit_rounds, "--seed": seed}
-        refuse(of_files, "rounds that are trained")
+        refuse(of_files, "does not go with rounds that are trained")
     else:
         of_training = {"--rewind": rewind, "--timeout": timeout, "--seeds": seeds, "--jobs": jobs}
-        refuse(of_training, "pruning without training (a run folder or --trainer has some)")
+        refuse(of_training, "does not go with pruning without training (a run folder or --trainer has some)")
 
     working = partial(_working, f"pruning {checkpoint}", quiet=quiet)
     if apply_mask is not None:
@@ -143,8 +143,8 @@ def _prune(
         from topoimp.commands.plan_run import plan_run
 
         if not is_run:
-            refuse({"--dry-run": True}, "a checkpoint whose rounds --trainer trains")
-        refuse({"--output": output}, "a run folder, which its rounds are written into")
+            refuse({"--dry-run": True}, "does not go with a checkpoint whose rounds --trainer trains")
+        refuse({"--output": output}, "does not go with a run folder, which its rounds are written into")
         with noting_compilation(quiet=quiet):
             report = plan_run(
                 checkpoint,
@@ -166,9 +166,9 @@ def _prune(
         on_wait = partial(note, quiet=quiet)
         command = None if trainer is None else parse_trainer(trainer, timeout=timeout, n_seeds=len(numbers or [0]))
         if command is None:
-            refuse({"--timeout": timeout}, "the built-in trainer")
+            refuse({"--timeout": timeout}, "does not go with the built-in trainer")
         if is_run:
-            refuse({"--output": output}, "a run folder, which its rounds are written into")
+            refuse({"--output": output}, "does not go with a run folder, which its rounds are written into")
         with working() as on_step:
             if command is not None and not is_run:
                 iterative = prune_with_trainer(
@@ -208,7 +208,7 @@ def _prune(
 
     numbers = parse_rounds(emit_rounds)
     if dry_run:
-        from topoimp.commands.plan import plan_pruning
+        from topoimp.commands.plan_pruning import plan_pruning
 
         with working() as on_step:
             plan = plan_pruning(

@@ -1,7 +1,6 @@
 """The options that only ``topoimp prune`` has, and the parsing of their texts."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -181,12 +180,3 @@ def parse_rounds(text: str | None) -> list[int]:
     if not all(re.fullmatch(r" *[0-9]{1,9} *", part) for part in parts):
         raise OptionError(f"--emit-rounds is {text!r}; it must be round numbers with commas, as in 3,7")
     return [int(part) for part in parts]
-
-
-def refuse(options: Mapping[str, object], action: str) -> None:
-    """Raise an OptionError that names the first given option, as it does not go with an action."""
-    from topoimp.errors import OptionError
-
-    given = [flag for flag, value in options.items() if value is not None and value is not False]
-    if given:
-        raise OptionError(f"{given[0]} does not go with {action}")

@@ -1,10 +1,10 @@
-"""What a pruning of a checkpoint shows: tables, and notes on stderr."""
+"""Print the pruning of a checkpoint: tables, and notes on stderr."""
 
 from typing import TYPE_CHECKING
 
 from topoimp.reports.report import Report
 
-from .output import for_people, note, note_left_out, show_table
+from .output import first_names, for_people, note, note_left_out, show_table
 
 if TYPE_CHECKING:
     from topoimp.commands.pruning_job import Pruning
@@ -37,7 +37,7 @@ def show_pruning(report: Report) -> None:
 
 
 def note_pruning(pruning: "Pruning", *, quiet: bool, verbose: bool) -> None:
-    """Say on stderr what was left out, held at its floor, not copied, and written."""
+    """Note the layers left out or held at their floor, the files not copied, and the files written."""
     report, outputs = pruning.report, pruning.outputs
     note_left_out(report, quiet=quiet)
     if verbose:
@@ -51,7 +51,7 @@ def note_pruning(pruning: "Pruning", *, quiet: bool, verbose: bool) -> None:
     if "rewind" in report.inputs:
         note(f"rewound: the weights are those of {report.inputs['rewind']}", quiet=quiet)
     if pruning.not_copied:
-        names = ", ".join(pruning.not_copied[:3]) + (", ..." if len(pruning.not_copied) > 3 else "")
+        names = first_names(pruning.not_copied)
         note(f"not copied, as it holds other weights or is no tensor: {names}", quiet=quiet)
     if pruning.recipe:
         note(f"the recipe of these weights is {pruning.recipe}", quiet=quiet)

@@ -1,4 +1,4 @@
-"""What ``topoimp prune`` shows of rounds with training between them."""
+"""Print rounds with training between them."""
 
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ def show_rounds(report: Report) -> None:
 
 
 def note_rounds(pruning: "IterativePruning", *, quiet: bool, verbose: bool) -> None:
-    """Say what was done, and where it is."""
+    """Note the layers left out or held at their floor, the rounds that existed, and the files written."""
     report = pruning.report
     note_left_out(report, quiet=quiet)
     if verbose:

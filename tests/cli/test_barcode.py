@@ -68,7 +68,7 @@ def test_a_list_has_no_scale(topoimp, lenet):
     outcome = topoimp("barcode", lenet, "--list", "--scale", "none")
 
     assert (outcome.status, outcome.out) == (2, "")
-    assert "--list shows tensors and no topology; --scale and --np do not go with it" in outcome.err
+    assert "--scale does not go with --list, which shows tensors and no topology" in outcome.err
 
 
 def test_the_view_is_said_and_so_is_what_it_leaves_out(topoimp, sample):
@@ -170,7 +170,7 @@ def test_a_check_of_nothing_exits_with_1(topoimp, lenet):
 
     assert (outcome.status, outcome.out) == (1, "")
     assert outcome.err.endswith(
-        "no layer was held against GUDHI; the smallest has 1,000 edges, and up to 999 are checked (--check-limit)\n"
+        "no layer was compared with GUDHI; the smallest has 1,000 edges, and --check-limit is 999\n"
     )
 
 
@@ -199,18 +199,18 @@ def test_the_norm_is_that_of_neural_and_total_persistence(topoimp, lenet):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--convention", "gudhi"], "--convention says something about --bars, which is not asked for"),
-        (["--levels", "0.5"], "--levels says something about --curve, which is not asked for"),
-        (["--seed", "1"], "--seed says something about --curve, which is not asked for"),
+        (["--convention", "gudhi"], "--bar-convention needs --bars"),
+        (["--levels", "0.5"], "--levels needs --curve"),
+        (["--seed", "1"], "--seed needs --curve"),
         (["--curve", "c.csv", "--seed", "-1"], "the seed is -1; it must be at least 0"),
-        (["--resolution", 5], "--resolution says something about --vectors, which is not asked for"),
-        (["--check-limit", 5], "--check-limit says something about --check, which is not asked for"),
+        (["--resolution", 5], "--resolution needs --vectors"),
+        (["--check-limit", 5], "--check-limit needs --check"),
         (["--list", "--check"], "--check does not go with --list, which shows tensors"),
         (["--list", "--bars", "b.csv"], "--bars does not go with --list, which shows tensors"),
         (["--curve", "c.csv", "--levels", "0.5;0.1"], "--levels is '0.5;0.1'; it must be numbers with commas"),
         (["--curve", "c.csv", "--levels", ""], "--levels is ''; it must be numbers with commas, as in 0.5,0.1"),
         (["--vectors", "v.npz", "--landscapes", 0], "the number of landscapes is 0; it must be at least 1"),
-        (["--bars", "b.parquet"], "the file of bars is named b.parquet; its name ends in .csv or .npz"),
+        (["--bars", "b.parquet"], "--bars is b.parquet; its name must end in .csv or .npz"),
         (["--p", 0.5], "the norm's p is 0.5; it must be at least 1, and finite"),
     ],
 )

@@ -62,9 +62,9 @@ def test_values_are_the_same_whatever_the_scale_shown(write):
     ],
 )
 def test_scale_and_convention_follow_from_each_other(write, scale, convention, settled):
-    settings = barcode_report(write(WEIGHTS), scale=scale, convention=convention).settings
+    settings = barcode_report(write(WEIGHTS), scale=scale, np_convention=convention).settings
 
-    assert (settings["scale"], settings["np"]) == settled
+    assert (settings["scale"], settings["np_convention"]) == settled
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_scale_and_convention_follow_from_each_other(write, scale, convention, s
 )
 def test_a_scale_that_contradicts_the_convention_is_refused(write, scale, convention, own):
     with pytest.raises(OptionError, match=f"neural persistence {convention} has the scale {own}, not {scale}"):
-        barcode_report(write(WEIGHTS), scale=Scale(scale), convention=NeuralPersistence(convention))
+        barcode_report(write(WEIGHTS), scale=Scale(scale), np_convention=NeuralPersistence(convention))
 
 
 def test_a_layer_of_zeros_makes_the_mean_of_balwani_undefined_with_the_reason(write):
@@ -243,9 +243,9 @@ def test_what_is_expected_of_a_curve_depends_on_the_seed_where_it_is_simulated(w
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"bars": "b.txt"}, "the file of bars is named b.txt; its name ends in .csv or .npz"),
-        ({"vectors": "v.csv"}, "the file of vectors is named v.csv; its name ends in .npz"),
-        ({"curve": "c.npz"}, "the file of Betti curves is named c.npz; its name ends in .csv"),
+        ({"bars": "b.txt"}, "`bars` is b.txt; its name must end in .csv or .npz"),
+        ({"vectors": "v.csv"}, "`vectors` is v.csv; its name must end in .npz"),
+        ({"curve": "c.npz"}, "`curve` is c.npz; its name must end in .csv"),
         ({"levels": [-1.0]}, "a level is -1.0; levels are finite numbers, 0 or above"),
         ({"bar_convention": "up"}, "there is no bar convention 'up'"),
         ({"check_limit": -1}, "the limit of edges that are checked is -1"),
@@ -299,7 +299,7 @@ def test_nothing_is_written_into_a_checkpoint_that_is_a_folder(write, tmp_path):
 
 @pytest.mark.parametrize("name", ["", ".", ".."])
 def test_an_output_needs_a_name(write, name):
-    with pytest.raises(OptionError, match=r"its name ends in \.csv or \.npz"):
+    with pytest.raises(OptionError, match=r"its name must end in \.csv or \.npz"):
         barcode_report(write(WEIGHTS), bars=name)
 
 
@@ -329,7 +329,7 @@ def test_layers_that_are_too_large_are_not_checked(write):
 
 
 def test_a_check_of_nothing_is_an_error(write):
-    message = r"no layer was held against GUDHI; the smallest has 4 edges, and up to 3 are checked \(--check-limit\)"
+    message = r"no layer was compared with GUDHI; the smallest has 4 edges, and `check_limit` is 3"
 
     with pytest.raises(LayerError, match=message):
         barcode_report(write(WEIGHTS), check=True, check_limit=3)

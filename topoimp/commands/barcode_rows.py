@@ -1,6 +1,8 @@
-"""The rows of a report about barcodes."""
+"""The barcodes of all layers at one scale, and the rows of a report about them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -9,29 +11,45 @@ from topoimp.choices import Scale
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.reports.columns import Row
 from topoimp.reports.rows import layer_columns, mean_persistence_columns, persistence_columns
-from topoimp.topology.barcode import Barcode, Unit, barcode_of_forest, reason_undefined
+from topoimp.topology.barcode import Barcode, Unit, barcode_of_forest, largest_strength, reason_undefined, unit_of
 from topoimp.topology.forest import Forest
 from topoimp.topology.summaries import persistent_entropy, total_persistence
 
-UNDIVIDED = "no neural persistence: nothing is divided"
+
+@dataclass(frozen=True)
+class Barcodes:
+    """The maximum spanning forests of all layers, by name, and the scale of their barcodes."""
+
+    forests: Mapping[str, Forest]
+    scale: Scale
+
+    @cached_property
+    def largest(self) -> float | None:
+        """The largest strength of all layers; None without edges."""
+        return largest_strength(self.forests.values())
+
+    @cached_property
+    def units(self) -> dict[str, Unit]:
+        """The unit of each layer's strengths, by name."""
+        return {
+            name: unit_of(self.scale, network_largest=self.largest, layer_largest=forest.strongest)
+            for name, forest in self.forests.items()
+        }
 
 
-def layer_row(
-    info: LayerInfo, forest: Forest, n_edges: int, network_largest: float | None, unit: Unit, scale: Scale, p: float
-) -> Row:
-    """Give the row of one layer.
+def barcode_rows(infos: Sequence[LayerInfo], barcodes: Barcodes, n_edges: Mapping[str, int], p: float) -> list[Row]:
+    """Return a row for each layer, and one for the network.
 
-    Args:
-        info: the layer.
-        forest: its maximum spanning forest.
-        n_edges: its weights that are not zero.
-        network_largest: the largest strength of all layers; None without edges.
-        unit: what strengths are measured in, following from the scale.
-        scale: what deaths are divided by.
-        p: of norms and total persistence.
+    ``n_edges`` holds, by layer name, the weights that are not zero; ``p`` is that of norms and of total persistence.
     """
+    rows = [_layer_row(info, barcodes, n_edges[info.name], p) for info in infos]
+    return [*rows, _network_row(rows, barcodes, p)]
+
+
+def _layer_row(info: LayerInfo, barcodes: Barcodes, n_edges: int, p: float) -> Row:
+    forest, unit, scale = barcodes.forests[info.name], barcodes.units[info.name], barcodes.scale
     barcode, divisor = barcode_of_forest(forest), unit.divisor
-    normalised = persistence_columns(barcode, network_scale=network_largest, layer_scale=forest.strongest, p=p)
+    normalised = persistence_columns(barcode, network_scale=barcodes.largest, layer_scale=forest.strongest, p=p)
     summaries = _summaries(unit.persistences(barcode), p)
     return {
         **layer_columns(info),
@@ -48,12 +66,35 @@ def layer_row(
         "last_death": forest.weakest / divisor if divisor and forest.weakest is not None else None,
         **({} if scale is Scale.NONE else normalised),
         **summaries,
-        "undefined": _undefined(barcode, scale, summaries),
+        "undefined": _undivided(summaries) if scale is Scale.NONE else _undefined(barcode),
+    }
+
+
+def _network_row(rows: Sequence[Row], barcodes: Barcodes, p: float) -> Row:
+    forests, scale = barcodes.forests.values(), barcodes.scale
+    bars = [barcodes.units[name].persistences(barcode_of_forest(forest)) for name, forest in barcodes.forests.items()]
+    summaries = _summaries(np.concatenate(bars), p)
+    n_weights, n_edges = (sum(int(row[key] or 0) for row in rows) for key in ("n_weights", "n_edges"))
+    reasons = [f"{row['undefined']} ({row['layer']})" for row in rows if row["undefined"]]
+    return {
+        "level": "network",
+        "n_weights": n_weights,
+        "n_edges": n_edges,
+        "density": n_edges / n_weights,
+        "beta0": sum(forest.n_components for forest in forests),
+        "beta1": sum(forest.n_cycles for forest in forests),
+        "floor": sum(len(forest.indices) for forest in forests),
+        "largest": barcodes.largest,
+        "tau": min((forest.weakest for forest in forests if forest.weakest is not None), default=None),
+        "scale": {Scale.NETWORK: barcodes.largest, Scale.LAYER: None, Scale.NONE: 1.0}[scale],
+        **({} if scale is Scale.NONE else mean_persistence_columns(rows)),
+        **summaries,
+        "undefined": _undivided(summaries) if scale is Scale.NONE else next(iter(reasons), None),
     }
 
 
 def _median(numbers: FloatArray) -> float:
-    """Give the median; the middle two are halved before they are added, which no number overflows."""
+    """Return the median; the middle two are halved before they are added, which no number overflows."""
     ordered = np.sort(numbers)
     return float(ordered[(len(ordered) - 1) // 2] / 2 + ordered[len(ordered) // 2] / 2)
 
@@ -65,49 +106,16 @@ def _summaries(persistences: FloatArray, p: float) -> Row:
     }
 
 
-def _undefined(barcode: Barcode, scale: Scale, summaries: Row) -> str | None:
-    if scale is Scale.NONE:
-        return _why_blank(UNDIVIDED, summaries)
+def _undefined(barcode: Barcode) -> str | None:
     reason = reason_undefined(barcode)
     return f"np_balwani: {reason}" if reason else None
 
 
-def _why_blank(reason: str, summaries: Row) -> str:
-    """Say why else something is blank: only strengths that nothing divides can be too large, or all be 0."""
+def _undivided(summaries: Row) -> str:
+    """Return the reasons for blanks at the scale ``none``: undivided strengths can be too large, or all be 0."""
+    reasons = ["no neural persistence: nothing is divided"]
     if summaries["total_persistence"] is None:
-        reason += "; total_persistence: beyond all numbers"
+        reasons.append("total_persistence: beyond all numbers")
     if summaries["persistent_entropy"] is None:
-        reason += "; persistent_entropy: no bar has a persistence"
-    return reason
-
-
-def network_row(
-    rows: Sequence[Row],
-    forests: Mapping[str, Forest],
-    units: Mapping[str, Unit],
-    largest: float | None,
-    scale: Scale,
-    p: float,
-) -> Row:
-    """Give the row about all layers together; arguments as of ``layer_row``, by layer name."""
-    bars = [units[name].persistences(barcode_of_forest(forest)) for name, forest in forests.items()]
-    summaries = _summaries(np.concatenate(bars), p)
-    n_weights, n_edges = (sum(int(row[key] or 0) for row in rows) for key in ("n_weights", "n_edges"))
-    undefined = [f"{row['undefined']} ({row['layer']})" for row in rows if row["undefined"]]
-    if scale is Scale.NONE:
-        undefined = [_why_blank(UNDIVIDED, summaries)]
-    return {
-        "level": "network",
-        "n_weights": n_weights,
-        "n_edges": n_edges,
-        "density": n_edges / n_weights,
-        "beta0": sum(forest.n_components for forest in forests.values()),
-        "beta1": sum(forest.n_cycles for forest in forests.values()),
-        "floor": sum(len(forest.indices) for forest in forests.values()),
-        "largest": largest,
-        "tau": min((forest.weakest for forest in forests.values() if forest.weakest is not None), default=None),
-        "scale": {Scale.NETWORK: largest, Scale.LAYER: None, Scale.NONE: 1.0}[scale],
-        **({} if scale is Scale.NONE else mean_persistence_columns(rows)),
-        **summaries,
-        "undefined": undefined[0] if undefined else None,
-    }
+        reasons.append("persistent_entropy: no bar has a persistence")
+    return "; ".join(reasons)
