@@ -183,7 +183,7 @@ def _barcode(
     from topoimp.commands.barcode import barcode_report, tensor_list
 
     patterns = layer_patterns(include, exclude, groups, embeddings=True, view=view)
-    of_files = {
+    of_files: dict[str, dict[str, object]] = {
         "--bars": {"--bar-convention": bar_convention},
         "--curve": {"--levels": levels, "--seed": seed},
         "--vectors": {"--landscapes": n_landscapes, "--resolution": resolution, "--bandwidth": bandwidth},
