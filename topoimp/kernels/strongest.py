@@ -1,13 +1,14 @@
 """Kernels that find, for rows, columns or components, the first strongest edge into another component.
 
-The first of equally strong edges is the one with the smallest flat index. Rank 0 says that no such edge exists.
+The first of equally strong edges is the one with the smallest flat index. Each result is a rank, 0 if no such edge
+exists, and a flat index, which then means nothing. ``codes`` has the shape (rows, columns).
 """
 
 from topoimp.arrays import BoolArray, Code, CodeArray, IndexArray, LabelArray
 from topoimp.kernels.compiled import compiled
 
 STRIP, GROUP = 1024, 16
-"""Columns and rows that ``strongest_of_all`` reads together: its notes on them stay in the nearest cache."""
+"""Columns and rows that are read together: the notes on them stay in the nearest cache."""
 
 
 @compiled()
@@ -15,15 +16,7 @@ def open_to(ends: LabelArray, label: int, mask: Code, open_bits: CodeArray) -> b
     """Write, for a strip of columns, the bits of a row's weights that count: none inside the row's own component.
 
     An "and" with these bits lets the compiler vectorise the loops over weights, whatever the types of labels and codes.
-
-    Args:
-        ends: component of each column of the strip.
-        label: component of the row.
-        mask: clears the sign bit.
-        open_bits: written: the mask or 0.
-
-    Returns:
-        Whether any weight of the strip counts.
+    Return whether any weight of the strip counts.
     """
     kind = open_bits.dtype.type
     any_bits = kind(0)
@@ -40,11 +33,10 @@ def is_edge_to(codes: CodeArray, row: int, column: int, mask: Code, labels: Labe
     return bool(kind(codes[row, column] & mask) == rank) and bool(labels[row] != labels[codes.shape[0] + column])
 
 
-@compiled("codes")
-def strongest_of_all(
+@compiled("codes", "rows")
+def strongest_of_rows(
     codes: CodeArray,
-    start: int,
-    stop: int,
+    rows: IndexArray,
     mask: Code,
     labels: LabelArray,
     row_ranks: CodeArray,
@@ -53,67 +45,72 @@ def strongest_of_all(
     column_edges: IndexArray,
     scratch: CodeArray,
 ) -> None:
-    """Find the first strongest edge into another component of every row and every column, in one pass over a part.
+    """Find the best edge of each of some rows, ascending, and of every column within these rows.
 
     The pass notes only ranks, for rows by strips of columns and for columns by groups of rows. The place of a best edge
     within its strip or group is looked up afterwards.
 
     Args:
-        codes: the layer, shape (rows, columns).
-        start: first row of the part.
-        stop: one beyond its last.
+        codes: the layer.
+        rows: numbers of the rows.
         mask: clears the sign bit.
         labels: component of each vertex.
-        row_ranks: written for the rows of the part: the magnitude code; shape (rows,) or longer.
-        row_edges: likewise: the flat index.
-        column_ranks: written: the best magnitude code of each column within the part.
-        column_edges: written: the flat index.
+        row_ranks: written at ``rows``.
+        row_edges: likewise.
+        column_ranks: written, shape (columns,); empty to leave the columns out, which is quicker.
+        column_edges: likewise.
         scratch: shape (2, ``STRIP``).
     """
     kind = codes.dtype.type
     n_rows, n_columns = codes.shape
-    ends = labels[n_rows:]
-    for row in range(start, stop):
+    ends, with_columns = labels[n_rows:], column_ranks.size > 0
+    for row in rows:
         row_ranks[row] = kind(0)
-    for j in range(n_columns):
+    for j in range(column_ranks.size):
         column_ranks[j] = kind(0)
 
     for first in range(0, n_columns, STRIP):
         width = min(STRIP, n_columns - first)
         near, best, open_bits = ends[first : first + width], scratch[0, :width], scratch[1, :width]
         opened_for, is_open = -1, False
-        for group in range(start, stop, GROUP):
+        for group in range(0, rows.size, GROUP):
             for j in range(width):
                 best[j] = kind(0)
 
-            for row in range(group, min(group + GROUP, stop)):
+            for row in rows[group : group + GROUP]:
                 if labels[row] != opened_for:
                     opened_for = labels[row]
                     is_open = open_to(near, opened_for, mask, open_bits)
                 if not is_open:  # the strip lies inside the row's component: its weights are not read
                     continue
                 line, strongest = codes[row, first : first + width], kind(0)
-                for j in range(width):
-                    rank = kind(line[j] & open_bits[j])
-                    best[j] = rank if rank > best[j] else best[j]
-                    strongest = rank if rank > strongest else strongest
+                if with_columns:
+                    for j in range(width):
+                        rank = kind(line[j] & open_bits[j])
+                        best[j] = rank if rank > best[j] else best[j]
+                        strongest = rank if rank > strongest else strongest
+                else:
+                    for j in range(width):
+                        rank = kind(line[j] & open_bits[j])
+                        strongest = rank if rank > strongest else strongest
                 if strongest > row_ranks[row]:
                     row_ranks[row] = strongest
                     row_edges[row] = first
 
             # The group's columns: look up the row of each best edge.
-            for j in range(width):
-                if best[j] > column_ranks[first + j]:
-                    column_ranks[first + j] = best[j]
-                    row = group
-                    while not is_edge_to(codes, row, first + j, mask, labels, best[j]):
-                        row += 1
-                    column_edges[first + j] = row * n_columns + first + j
+            if with_columns:
+                for j in range(width):
+                    if best[j] > column_ranks[first + j]:
+                        column_ranks[first + j] = best[j]
+                        place = group
+                        while not is_edge_to(codes, rows[place], first + j, mask, labels, best[j]):
+                            place += 1
+                        column_edges[first + j] = rows[place] * n_columns + first + j
 
     # The rows: look up each best edge from the start of its strip.
-    for row in range(start, stop):
-        j = row_edges[row]
+    for row in rows:
         if row_ranks[row] != kind(0):
+            j = row_edges[row]
             while not is_edge_to(codes, row, j, mask, labels, row_ranks[row]):
                 j += 1
             row_edges[row] = row * n_columns + j
@@ -133,16 +130,8 @@ def strongest_between(
 ) -> None:
     """Find, within a part of the rows, the first strongest edge between every two of a few components.
 
-    Args:
-        codes: the layer, shape (rows, columns).
-        start: first row of the part.
-        stop: one beyond its last.
-        mask: clears the sign bit.
-        labels: component of each vertex, numbered from 0.
-        pair_ranks: written: the magnitude code by component of the row and component of the column; begins as 0.
-        pair_edges: written: the flat index.
-        scratch_bits: shape (components, ``STRIP``).
-        scratch_flags: shape (components,).
+    Components are numbered from 0. ``pair_ranks``, by component of the row and component of the column, begins as 0.
+    ``scratch_bits`` has the shape (components, ``STRIP``), ``scratch_flags`` (components,).
     """
     kind = codes.dtype.type
     n_rows, n_columns = codes.shape
@@ -180,53 +169,6 @@ def strongest_between(
                         pair_edges[labels[row], label] = edge + j
 
 
-@compiled("codes", "rows")
-def strongest_of_rows(
-    codes: CodeArray,
-    rows: IndexArray,
-    mask: Code,
-    labels: LabelArray,
-    best_ranks: CodeArray,
-    best_edges: IndexArray,
-    scratch: CodeArray,
-) -> None:
-    """Find the first strongest edge into another component of some rows.
-
-    Args:
-        codes: the layer, shape (rows, columns).
-        rows: numbers of the rows.
-        mask: clears the sign bit.
-        labels: component of each vertex.
-        best_ranks: written at ``rows``: the magnitude code.
-        best_edges: written at ``rows``: the flat index.
-        scratch: shape (``STRIP``,).
-    """
-    kind = codes.dtype.type
-    n_rows, n_columns = codes.shape
-    ends = labels[n_rows:]
-
-    for row in rows:
-        # The first strip with the row's strongest edge.
-        best, place = kind(0), 0
-        for first in range(0, n_columns, STRIP):
-            width, strongest = min(STRIP, n_columns - first), kind(0)
-            line, open_bits = codes[row, first : first + width], scratch[:width]
-            if not open_to(ends[first : first + width], labels[row], mask, open_bits):
-                continue
-            for j in range(width):
-                rank = kind(line[j] & open_bits[j])
-                strongest = rank if rank > strongest else strongest
-            if strongest > best:
-                best, place = strongest, first
-
-        best_ranks[row] = best
-        if best != kind(0):
-            j = place
-            while not is_edge_to(codes, row, j, mask, labels, best):
-                j += 1
-            best_edges[row] = row * n_columns + j
-
-
 @compiled("codes", "columns")
 def strongest_of_columns(
     codes: CodeArray,
@@ -238,18 +180,7 @@ def strongest_of_columns(
     best_ranks: CodeArray,
     best_edges: IndexArray,
 ) -> None:
-    """Find the first strongest edge into another component of a few columns, within a part of the rows.
-
-    Args:
-        codes: the layer, shape (rows, columns).
-        start: first row of the part.
-        stop: one beyond its last.
-        columns: numbers of the columns, ascending.
-        mask: clears the sign bit.
-        labels: component of each vertex.
-        best_ranks: written: the magnitude code; as long as ``columns``.
-        best_edges: written: the flat index; as long as ``columns``.
-    """
+    """Find the best edge of each of a few columns, ascending, within a part of the rows."""
     kind = codes.dtype.type
     n_rows, n_columns = codes.shape
     for place in range(columns.size):

@@ -12,14 +12,7 @@ import numpy as np
 
 from topoimp.arrays import Code, CodeArray, IndexArray, LabelArray
 from topoimp.kernels.components import join_best_edges, join_edges, label_components
-from topoimp.kernels.strongest import (
-    GROUP,
-    STRIP,
-    strongest_between,
-    strongest_of_all,
-    strongest_of_columns,
-    strongest_of_rows,
-)
+from topoimp.kernels.strongest import STRIP, strongest_between, strongest_of_columns, strongest_of_rows
 from topoimp.kernels.threads import in_parallel
 from topoimp.layers.layer import Layer
 
@@ -30,6 +23,9 @@ _FEW = 32
 """So many components are few: the notes on every pair of them stay in the processor's cache."""
 
 _CACHE_LINE = 64
+
+Best = tuple[CodeArray, IndexArray]
+"""Rank and flat index of the best edge of some vertices."""
 
 
 def joining(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: int) -> IndexArray:
@@ -74,7 +70,7 @@ def join_in_pairs(layer: Layer, labels: LabelArray, parent: IndexArray, threads:
     roots = _roots(labels)
     numbers = np.searchsorted(roots, labels).astype(np.int32)
 
-    def find(start: int, stop: int) -> tuple[CodeArray, IndexArray]:
+    def find(start: int, stop: int) -> Best:
         pairs = (len(roots), len(roots))
         ranks, edges = np.zeros(pairs, layer.codes.dtype), np.zeros(pairs, np.int64)
         scratch = _strips(len(roots), layer.codes.dtype), np.empty(len(roots), np.bool_)
@@ -91,46 +87,26 @@ def _find_best(
     """Write each vertex's first strongest edge out of its component; rank 0 where no such edge exists."""
     rows, columns = np.split(outside, [np.searchsorted(outside, layer.n_rows)])
     # A few columns are read one by one. Reading many touches every cache line, and all rows come for free.
-    if len(columns) > layer.n_columns // _MANY:
-        _find_best_of_all(layer, labels, ranks, edges, threads)
-        return
-    if len(rows):
-        _find_best_of_rows(layer, rows, labels, ranks, edges, threads)
-    if len(columns):
-        _find_best_of_columns(layer, columns - layer.n_rows, labels, ranks, edges, threads)
+    are_many = len(columns) > layer.n_columns // _MANY
+    if are_many:
+        rows, columns = np.split(np.arange(layer.n_vertices), [layer.n_rows])
 
-
-def _find_best_of_all(layer: Layer, labels: LabelArray, ranks: CodeArray, edges: IndexArray, threads: int) -> None:
-    def find(start: int, stop: int) -> tuple[CodeArray, IndexArray]:
-        best = np.empty(layer.n_columns, layer.codes.dtype), np.empty(layer.n_columns, np.int64)
+    def of_rows(start: int, stop: int) -> Best:
+        best = _room(len(columns) if are_many else 0, layer)
         scratch = _strips(2, layer.codes.dtype)
-        strongest_of_all(layer.codes, start, stop, _mask(layer), labels, ranks, edges, *best, scratch)
+        strongest_of_rows(layer.codes, rows[start:stop], _mask(layer), labels, ranks, edges, *best, scratch)
         return best
 
-    best = in_parallel(find, layer.n_rows, threads, unit=GROUP)
-    ranks[layer.n_rows :], edges[layer.n_rows :] = _best_of_parts(best)
-
-
-def _find_best_of_rows(
-    layer: Layer, rows: IndexArray, labels: LabelArray, ranks: CodeArray, edges: IndexArray, threads: int
-) -> None:
-    def find(start: int, stop: int) -> None:
-        scratch = _strips(1, layer.codes.dtype)[0]
-        strongest_of_rows(layer.codes, rows[start:stop], _mask(layer), labels, ranks, edges, scratch)
-
-    in_parallel(find, len(rows), threads)
-
-
-def _find_best_of_columns(
-    layer: Layer, columns: IndexArray, labels: LabelArray, ranks: CodeArray, edges: IndexArray, threads: int
-) -> None:
-    def find(start: int, stop: int) -> tuple[CodeArray, IndexArray]:
-        best = np.empty(len(columns), layer.codes.dtype), np.empty(len(columns), np.int64)
-        strongest_of_columns(layer.codes, start, stop, columns, _mask(layer), labels, *best)
+    def of_columns(start: int, stop: int) -> Best:
+        best = _room(len(columns), layer)
+        strongest_of_columns(layer.codes, start, stop, columns - layer.n_rows, _mask(layer), labels, *best)
         return best
 
-    best = in_parallel(find, layer.n_rows, threads)
-    ranks[layer.n_rows + columns], edges[layer.n_rows + columns] = _best_of_parts(best)
+    best_of_columns = in_parallel(of_rows, len(rows), threads) if len(rows) else []
+    if len(columns) and not are_many:
+        best_of_columns = in_parallel(of_columns, layer.n_rows, threads)
+    if len(columns):
+        ranks[columns], edges[columns] = _best_of_parts(best_of_columns)
 
 
 def _is_cheaper_in_pairs(layer: Layer, labels: LabelArray, outside: IndexArray) -> bool:
@@ -150,7 +126,12 @@ def _strongest_first(layer: Layer, indices: IndexArray) -> IndexArray:
     return indices[np.lexsort((indices, ~magnitudes))]
 
 
-def _best_of_parts(parts: list[tuple[CodeArray, IndexArray]]) -> tuple[CodeArray, IndexArray]:
+def _room(n: int, layer: Layer) -> Best:
+    """Return room for the best edges of n vertices."""
+    return np.empty(n, layer.codes.dtype), np.empty(n, np.int64)
+
+
+def _best_of_parts(parts: list[Best]) -> Best:
     """Return the best over parts of the rows; of equal ones the earlier part's, which has the smaller index."""
     ranks, edges = parts[0]
     for other_ranks, other_edges in parts[1:]:
