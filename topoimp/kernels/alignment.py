@@ -1,9 +1,9 @@
-"""Kernels that match two sorted lists of bars at the least cost, and that read the matching back.
+"""Kernels that match two lists of persistences, above 0 and descending, at the least cost, and read the matching back.
 
-Both lists hold persistences above 0, descending. A matching that keeps the order is a path through a grid, from (0, 0)
-to (len(u), len(v)): a step of (1, 1) matches a bar of u with one of v, a step of (1, 0) or (0, 1) sends one bar to the
-diagonal. Only some pairs are tried: bar i of u with the bars ``first[i]`` to ``end[i] - 1`` of v, where neither
-``first`` nor ``end`` descends. The memory is one row of the grid, and one byte for each pair.
+A matching that keeps the order is a path through a grid, from (0, 0) to (len(u), len(v)): a step of (1, 1) matches a
+bar of u with one of v, a step of (1, 0) or (0, 1) sends one bar to the diagonal. Only some pairs are tried: bar i of u
+with the bars ``first[i]`` to ``end[i] - 1`` of v, where neither ``first`` nor ``end`` descends; ``steps[starts[i]]``
+belongs to the first of them. The memory is one row of the grid, and one byte for each pair.
 """
 
 from topoimp.arrays import ByteArray, FloatArray, IndexArray
@@ -30,17 +30,10 @@ def align(
     costs: FloatArray,
     steps: ByteArray,
 ) -> None:
-    """Find the cheapest path; of equally cheap steps a match comes first.
+    """Find the cheapest path, with squared costs for order 2; of equally cheap steps a match comes first.
 
-    Args:
-        u: shape (n,).
-        v: shape (m,).
-        first: first bar of v that each bar of u is tried with, shape (n,).
-        end: one beyond the last, at least ``first`` and at most m.
-        starts: place in ``steps`` of the first pair of each bar of u.
-        order: 1, or 2 for squared costs.
-        costs: written, shape (m + 1,); the last is the cost of the path.
-        steps: written: for each pair, the last step of the cheapest path that ends behind the pair.
+    Written: ``costs``, shape (len(v) + 1,), whose last entry is the cost of the path, and ``steps``: for each pair, the
+    last step of the cheapest path that ends behind the pair.
     """
     costs[0] = 0.0
     reached = 0  # costs up to here belong to the row before; no pair lies beyond them yet
@@ -76,16 +69,7 @@ def align(
 def read_partners(
     first: IndexArray, end: IndexArray, starts: IndexArray, steps: ByteArray, n_v: int, partners: IndexArray
 ) -> None:
-    """Walk the cheapest path back, and write the place in v of each bar's partner; -1 for the diagonal.
-
-    Args:
-        first: as for ``align``, like ``end``, ``starts`` and ``steps``.
-        end: see above.
-        starts: see above.
-        steps: see above.
-        n_v: length of v.
-        partners: written, shape (n,).
-    """
+    """Walk the cheapest path back, and write the place in v of each bar's partner; -1 for the diagonal."""
     j = n_v
     for i in range(first.size - 1, -1, -1):
         low = first[i]

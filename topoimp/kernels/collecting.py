@@ -14,19 +14,12 @@ SORT_COUNTS = 4097
 def collect_strongest(
     codes: CodeArray, start: int, stop: int, mask: Code, threshold: Code, indices: IndexArray, ranks: CodeArray
 ) -> tuple[int, int, np.int64]:
-    """Collect the weights of a part whose magnitude code reaches a threshold, by ascending index.
+    """Write the flat indices and ranks of a part's weights that reach a threshold of 1 or more, by ascending index.
 
-    Args:
-        codes: all weights of the layer, flat.
-        start: first weight of the part.
-        stop: one beyond its last.
-        mask: clears the sign bit.
-        threshold: at least 1.
-        indices: written: the flat indices. Once it is full, further weights are counted but not stored.
-        ranks: written: the magnitude codes; as long as ``indices``.
+    Once the arrays are full, further weights are counted but not stored.
 
     Returns:
-        The number of weights that reach the threshold, the number that are not zero, and the largest magnitude code.
+        The number of weights that reach the threshold, the number that are not zero, and the largest rank.
     """
     kind = codes.dtype.type
     n_found, n_edges, largest = 0, 0, kind(0)
@@ -77,14 +70,7 @@ def sort_strongest_first(
 ) -> None:
     """Sort edges by descending rank, in place; equal ranks keep their order (radix sort by 12 bits at a time).
 
-    Args:
-        indices: flat indices, shape (n,).
-        ranks: their magnitude codes, shape (n,).
-        lowest: smallest rank, or any number below.
-        highest: largest rank, or any number above.
-        scratch_indices: like ``indices``.
-        scratch_ranks: like ``ranks``.
-        counts: scratch, shape (``SORT_COUNTS``,).
+    ``lowest`` and ``highest`` bound the ranks. ``counts`` is scratch too, shape (``SORT_COUNTS``,).
     """
     n = indices.size
     span = np.uint64(highest) - np.uint64(lowest)

@@ -23,22 +23,11 @@ def difference_of(a: Code, b: Code, shift: np.uint32) -> float:
 def compare_weights(
     codes: CodeArray, others: CodeArray, start: int, stop: int, mask: Code, shift: np.uint32, largest: FloatArray
 ) -> tuple[int, int]:
-    """Count a part's weights that are not zero in both layers, and find the largest difference.
+    """Count a part's weights, of 32 bits or less, that are not zero in both layers, and those that differ in magnitude.
 
-    A block is subtracted as float32, which is quick. Only a block that may hold the largest difference so far is
-    subtracted again as float64; such blocks are few.
-
-    Args:
-        codes: weights of one layer, of 32 bits or less, flat.
-        others: weights of the other layer, of the same format.
-        start: first weight of the part.
-        stop: one beyond its last.
-        mask: clears the sign bit.
-        shift: bits by which magnitude codes are shifted to the left.
-        largest: updated: the largest difference of the float32, shape (1,).
-
-    Returns:
-        The number of weights that are not zero in both, and the number of these that differ in magnitude.
+    ``largest``, shape (1,), is raised to the largest difference of the magnitude codes, shifted left by ``shift`` and
+    read as float32. A block is subtracted as float32, which is quick. Only a block that may hold the largest difference
+    so far is subtracted again as float64; such blocks are few.
     """
     kind = codes.dtype.type
     n_both, n_changed = 0, 0

@@ -27,9 +27,8 @@ _CACHE_ERRORS = (OSError, EOFError, UnpicklingError)
 def compiled(*inputs: str) -> Callable[[Function], Function]:
     """Return a decorator that compiles a function; it then runs without the interpreter's lock.
 
-    Args:
-        inputs: parameters whose arrays the function only reads. Callers may pass read-only and writable arrays, which
-            numba would otherwise compile for separately.
+    ``inputs`` are parameters whose arrays the function only reads. Callers may pass read-only and writable arrays,
+    which numba would otherwise compile for separately.
     """
 
     def decorator(function: Function) -> Function:

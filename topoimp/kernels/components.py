@@ -18,17 +18,10 @@ def root_of(parent: IndexArray, vertex: int) -> int:
 
 @compiled("edges")
 def join_edges(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: int, joining: IndexArray) -> int:
-    """Find the edges that join two components, taken in the order of the array (Kruskal's rule).
+    """Join components along edges in the order of the array (Kruskal's rule), until ``n_wanted`` edges have joined two.
 
-    Args:
-        edges: flat indices into the layer, shape (n,).
-        n_columns: columns of the layer.
-        parent: components so far; updated.
-        n_wanted: number of joining edges after which the search ends.
-        joining: written: places of the joining edges in ``edges``, ascending; shape (min(n, n_wanted),).
-
-    Returns:
-        The number of joining edges.
+    Written: ``joining``, the places in ``edges`` of those that joined, ascending; shape (min(len(edges), n_wanted),).
+    Return their number.
     """
     n_rows = parent.size - n_columns
     n_joining = 0
@@ -77,18 +70,9 @@ def join_best_edges(
 ) -> int:
     """Join every component along the first strongest of its vertices' edges (Boruvka's step).
 
-    Args:
-        vertices: the vertices to join; those without an edge have rank 0.
-        best_ranks: magnitude code of each vertex's best edge, shape (n_vertices,).
-        best_edges: its flat index, shape (n_vertices,).
-        labels: component of each vertex before the step.
-        n_columns: columns of the layer.
-        parent: components; updated.
-        scratch: shape (n_vertices,).
-        joined: written: flat indices of the edges that joined two components; as long as ``vertices``.
-
-    Returns:
-        The number of edges that joined two components.
+    Each vertex has its best edge's rank, 0 without an edge, and flat index; ``labels`` are those before the step.
+    Written: ``joined``, as long as ``vertices``: flat indices of the edges that joined two components. Return their
+    number.
     """
     # The vertex of each component whose edge is best; -1 for none.
     chosen = scratch

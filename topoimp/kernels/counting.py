@@ -14,17 +14,10 @@ LANES = 4
 def count_digits(
     ranks: CodeArray, start: int, stop: int, mask: Code, shift: int, prefix: int, is_first: bool, counts: IndexArray
 ) -> None:
-    """Add up how often each 16-bit digit occurs among the ranks of a part; rank 0 is not counted.
+    """Add to ``counts``, shape (65536,), how often each 16-bit digit occurs among the ranks above 0 of a part.
 
-    Args:
-        ranks: unsigned integers of 32 or 64 bits, flat.
-        start: first rank of the part.
-        stop: one beyond its last.
-        mask: bits that belong to the rank.
-        shift: the digit's lowest bit.
-        prefix: the bits above the digit that a rank must have.
-        is_first: whether the digit is the first, so that there is no prefix.
-        counts: updated, shape (65536,).
+    The digit's lowest bit is ``shift``. Unless the digit is the first, only ranks with the bits ``prefix`` above it
+    count. Ranks have 32 or 64 bits; ``mask`` clears bits that do not belong to them.
     """
     kind = ranks.dtype.type
     low, above, wanted = kind(shift), kind(16), kind(prefix)
@@ -97,28 +90,28 @@ def place_of_equal(codes: CodeArray, start: int, stop: int, mask: Code, code: Co
     return -1
 
 
+@compiled()
+def count_at_least(codes: CodeArray, start: int, stop: int, mask: Code, least: Code) -> int:
+    """Count the weights of a part that have a magnitude code or a larger one."""
+    kind = codes.dtype.type
+    n_reaching = 0
+    for base in range(start, stop, BLOCK):
+        block = codes[base : min(base + BLOCK, stop)]
+        n_in_block = kind(0)
+        for j in range(block.size):
+            n_in_block = kind(n_in_block + (kind(1) if kind(block[j] & mask) >= least else kind(0)))
+        n_reaching += int(n_in_block)
+    return n_reaching
+
+
 @compiled("codes")
 def count_until(codes: CodeArray, start: int, stop: int, mask: Code, code: Code, last: int) -> int:
     """Count the weights of a part that are stronger than a magnitude code, or have it at index ``last`` or before."""
     kind = codes.dtype.type
-    n_counted = 0
     middle = min(max(last + 1, start), stop)
-
-    least = code if code != kind(0) else kind(1)
-    for base in range(start, middle, BLOCK):
-        block = codes[base : min(base + BLOCK, middle)]
-        n_in_block = kind(0)
-        for j in range(block.size):
-            n_in_block = kind(n_in_block + (kind(1) if kind(block[j] & mask) >= least else kind(0)))
-        n_counted += int(n_in_block)
-
-    for base in range(middle, stop, BLOCK):
-        block = codes[base : min(base + BLOCK, stop)]
-        n_in_block = kind(0)
-        for j in range(block.size):
-            n_in_block = kind(n_in_block + (kind(1) if kind(block[j] & mask) > code else kind(0)))
-        n_counted += int(n_in_block)
-    return n_counted
+    above = kind(code + kind(1))  # a magnitude code is never the largest number of its type
+    n_first = count_at_least(codes, start, middle, mask, code if code != kind(0) else above)
+    return n_first + count_at_least(codes, middle, stop, mask, above)
 
 
 @compiled("codes", "table", "bounds")
@@ -141,10 +134,10 @@ def count_between(
         start: first weight of the part.
         stop: one beyond its last.
         mask: clears the sign bit.
-        shift: bits of a magnitude code that its place in ``table`` does not depend on.
-        table: uint32: for each value of the remaining bits, the number of bounds up to the least code that begins so.
-        bounds: ascending, the last above all magnitude codes.
-        most_in_one: largest number of bounds that begin with the same bits.
+        shift: lowest bit of a rank that its place in ``table`` depends on.
+        table: uint32: for each value of the bits from ``shift`` on, the number of bounds up to the least such rank.
+        bounds: ascending, the last above all ranks.
+        most_in_one: largest number of bounds that agree in the bits from ``shift`` on.
         counts: updated, shape (``LANES``, bounds); the sum over the first axis is the result.
         scratch: uint32, as long as the number of weights to take at a time.
     """

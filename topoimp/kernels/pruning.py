@@ -9,14 +9,7 @@ from topoimp.kernels.compiled import compiled
 def write_kept(codes: CodeArray, start: int, stop: int, mask: Code, code: Code, last: int, pruned: CodeArray) -> None:
     """Write the weights of a part that are stronger than a magnitude code, or have it at index ``last`` or before.
 
-    Args:
-        codes: all weights of the layer, flat.
-        start: first weight of the part.
-        stop: one beyond its last.
-        mask: clears the sign bit.
-        code: the magnitude code.
-        last: flat index of the last kept weight of that code; -1 if no such weight is kept.
-        pruned: written: the codes, +0.0 for pruned weights and zeros; shape (stop - start,).
+    ``pruned``, shape (stop - start,), gets their codes, and +0.0 for other weights and for zeros.
     """
     kind = codes.dtype.type
     part, n_until = codes[start:stop], min(max(last + 1 - start, 0), stop - start)
@@ -33,13 +26,9 @@ def write_kept(codes: CodeArray, start: int, stop: int, mask: Code, code: Code, 
 
 @compiled("original", "written", "kept")
 def count_wrong(original: CodeArray, written: CodeArray, kept: BoolArray, mask: Code) -> tuple[int, int, int]:
-    """Count the written weights that are not zero, the kept ones that changed, and the pruned ones that are not zero.
+    """Count the written weights that are not zero, the kept ones that changed, and the pruned ones that are not +0.0.
 
-    Args:
-        original: codes before pruning, flat.
-        written: codes after pruning, of the same shape.
-        kept: true for the weights to keep; the others must be +0.0.
-        mask: clears the sign bit; a kept -0.0 must become +0.0.
+    A kept -0.0 must become +0.0.
     """
     kind = written.dtype.type
     n_present, n_changed, n_wrong = 0, 0, 0

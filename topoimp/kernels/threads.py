@@ -1,4 +1,4 @@
-"""How work is split over the processor's cores: into fixed parts, whose results come back in order.
+"""Work split over the processor's cores: into fixed parts, whose results come back in order.
 
 Work inside a worker thread runs in place: it never waits for the pool that it fills.
 """
@@ -6,7 +6,7 @@ Work inside a worker thread runs in place: it never waits for the pool that it f
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
@@ -30,11 +30,7 @@ def available_threads() -> int:
 
 
 def thread_count(threads: int | None) -> int:
-    """Return the number of threads to use; all cores if None.
-
-    Raises:
-        OptionError: if it is below 1.
-    """
+    """Return the number of threads to use; all cores if None; raise an ``OptionError`` below 1."""
     if threads is not None and threads < 1:
         raise OptionError(f"the number of threads is {threads}; it must be at least 1")
     return available_threads() if threads is None else threads
@@ -43,13 +39,11 @@ def thread_count(threads: int | None) -> int:
 def in_parallel(work: Callable[[int, int], Result], n_items: int, threads: int, *, unit: int = 1) -> list[Result]:
     """Run work(start, stop) on consecutive parts of n_items, one per thread, and return the results in order.
 
-    Args:
-        work: gains from threads only where it releases the interpreter's lock.
-        n_items: number of items to split.
-        threads: largest number of parts; with 1, and inside a worker, the calling thread does everything.
-        unit: parts begin at multiples of it.
+    Parts begin at multiples of ``unit``. With one thread, and inside a worker, the calling thread does everything.
+    Threads help only where the work releases the interpreter's lock.
     """
-    edges = _part_edges(n_items, _usable(threads), unit)
+    n_parts, n_units = _usable(threads), -(-n_items // unit)
+    edges = sorted({min(n_items, unit * (n_units * k // n_parts)) for k in range(n_parts + 1)} | {0, n_items})
     if len(edges) <= 2:
         return [work(0, n_items)]
 
@@ -64,14 +58,11 @@ def in_parallel(work: Callable[[int, int], Result], n_items: int, threads: int, 
 
 
 class Window(Generic[Result]):
-    """A context in which threads work side by side, on as much at a time as a size allows, oldest first.
+    """A context in which ``threads`` workers run tasks side by side, oldest first, up to a total ``size`` at a time.
 
-    ``results`` is complete at the end of the context. After an error, work that has not begun is left out and running
-    work is waited for; then the error of the oldest work that failed is raised.
-
-    Args:
-        threads: number of workers; with 1, and inside a worker, the calling thread works.
-        size: limit on the sizes of all running work together; anything larger runs alone.
+    A larger task runs alone. With one thread, and inside a worker, the calling thread works. ``results`` is complete at
+    the end of the context. After an error, tasks that have not begun are left out and running ones are waited for; then
+    the error of the oldest task that failed is raised.
     """
 
     def __init__(self, threads: int, size: int) -> None:
@@ -91,7 +82,10 @@ class Window(Generic[Result]):
             if error is None:
                 self.finish()
         finally:
-            _end(future for _, _, future in self._running)
+            futures = [future for _, _, future in self._running]
+            for future in futures:
+                future.cancel()
+            wait(futures)
 
     def add(self, name: str, size: int, work: Callable[[], Result]) -> None:
         """Run work() once its size fits; its result comes under the name."""
@@ -123,19 +117,6 @@ def pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
     [(5, 524293), (524293, 524295)]
     """
     return pairwise([*range(start, stop, PIECE), stop])
-
-
-def _part_edges(n_items: int, n_parts: int, unit: int) -> Sequence[int]:
-    n_units = -(-n_items // unit)
-    return sorted({min(n_items, unit * (n_units * k // n_parts)) for k in range(n_parts + 1)} | {0, n_items})
-
-
-def _end(futures: Iterable[Future[Result]]) -> None:
-    """Cancel the work that has not begun, and wait for the rest."""
-    futures = list(futures)
-    for future in futures:
-        future.cancel()
-    wait(futures)
 
 
 _this_thread = threading.local()
