@@ -1,9 +1,9 @@
 import json
 
 import pytest
+import tomli_w
 
 from topoimp.errors import CheckpointError
-from topoimp.rounds.recipe_file import to_toml
 from topoimp.rounds.table import round_means, rounds_of, summary_in, summary_of
 
 
@@ -82,7 +82,7 @@ def write_round(run, folder, seed, number=0, method="magnitude", **settings):
     which = {"method": method, "epsilon": None, "scope": "layer", "level": "network", "test_accuracy": 0.5}
     content = {"layers": [], "network": {**which, "seed": seed, "round": number}}
     (place / "metrics.json").write_text(json.dumps(content))
-    (place.parent / "pruning.toml").write_text(to_toml({"method": method, **settings}))
+    (place.parent / "pruning.toml").write_text(tomli_w.dumps({"method": method, **settings}))
 
 
 def test_rounds_come_in_their_natural_order(tmp_path):

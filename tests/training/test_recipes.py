@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from topoimp.architectures import NAMED_NETWORKS, parse_architecture
 from topoimp.choices import Data, Optimizer, Recipes, Schedules, Scope
 from topoimp.errors import OptionError
-from topoimp.rounds.recipe_file import RunRecipe, read_recipe, to_toml
+from topoimp.rounds.recipe_file import RunRecipe, read_recipe
 from topoimp.training.recipes import PruningDefaults, Recipe, data_of_recipe, recipe_for, recipe_from
 
 RATES = st.floats(0.01, 0.99)
@@ -110,7 +110,41 @@ def test_a_field_that_is_not_what_it_should_be_is_said(fields, message):
         recipe_from({**whole, **fields})
 
 
-def test_tables_of_tables_are_written():
-    assert (
-        to_toml({"a": 1, "b": {"c d": [1, 2], "e": {"f": True}}}) == 'a = 1\n\n[b]\n"c d" = [1, 2]\n\n[b.e]\nf = true\n'
+def test_a_recipe_written_by_an_earlier_release_is_read(tmp_path):
+    """Earlier releases wrote lists on one line, and strings with escapes of their own."""
+    (tmp_path / "recipe.toml").write_text(
+        """model = "mlp:64-3-10"
+epochs = 2
+batch_size = 60
+learning_rate = 0.1
+optimizer = "sgd"
+schedule = "steps"
+drops = [20000, 25000]
+
+[data]
+name = "a \\"b\\" \\u0007"
+sha256 = "00"
+
+[pruning]
+rate = 0.2
+scope = "layer"
+exclude = ["fc3.weight"]
+
+[pruning.layer_rates]
+"conv*" = 0.1
+""",
+        encoding="utf-8",
     )
+
+    pruning = PruningDefaults(exclude=("fc3.weight",), layer_rates={"conv*": 0.1})
+    recipe = Recipe(
+        "mlp:64-3-10",
+        2,
+        60,
+        0.1,
+        optimizer=Optimizer.SGD,
+        schedule=Schedules.STEPS,
+        drops=(20_000, 25_000),
+        pruning=pruning,
+    )
+    assert read_recipe(tmp_path) == RunRecipe(recipe, 'a "b" \a', "00")

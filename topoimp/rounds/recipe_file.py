@@ -1,10 +1,10 @@
 """TOML files: the recipe of a run folder, and the settings of a pruning."""
 
-import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import tomli_w
 
 from topoimp.architectures import parse_architecture
 from topoimp.errors import CheckpointError, OptionError, TopoimpError
@@ -31,7 +31,8 @@ class RunRecipe:
         pruning = {name: value for name, value in asdict(self.recipe.pruning).items() if value not in ((), {})}
         data = {"name": self.data, "sha256": self.sha256}
         initial_weights = parse_architecture(self.recipe.model).initial_weights.value
-        return to_toml({**self.recipe.plain(), "initial_weights": initial_weights, "data": data, "pruning": pruning})
+        table = {**self.recipe.plain(), "initial_weights": initial_weights, "data": data, "pruning": pruning}
+        return tomli_w.dumps(table)
 
 
 def read_recipe(run: Path) -> RunRecipe:
@@ -75,33 +76,3 @@ def is_same_toml(path: Path, text: str) -> bool:
         return tomllib.loads(path.read_text(encoding="utf-8")) == tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         return False
-
-
-def to_toml(table: Mapping[str, object], name: str = "") -> str:
-    """Return the TOML text of a table of plain values and of such tables."""
-    plain = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
-    tables = {key: value for key, value in table.items() if isinstance(value, Mapping)}
-    lines = [f"[{name}]"] if name else []
-    lines += [f"{_key(key)} = {_value(value)}" for key, value in plain.items()]
-    parts = ["\n".join(lines) + "\n"] if lines else []
-    parts += [to_toml(value, f"{name}.{_key(key)}" if name else _key(key)) for key, value in tables.items()]
-    return "\n".join(parts)
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return (
-            '"' + "".join(sign if sign >= " " and sign != "\x7f" else f"\\u{ord(sign):04x}" for sign in escaped) + '"'
-        )
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, int | float):
-        return repr(value)
-    raise TypeError(f"{value!r} has no place in TOML")

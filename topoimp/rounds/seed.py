@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import tomli_w
+
 from topoimp.checkpoint import Staging, open_checkpoint, write_arrays
 from topoimp.data import Images
 from topoimp.errors import CheckpointError, OutputError
 from topoimp.kernels.threads import OnStep
 from topoimp.reports.report import rows_of_file
 from topoimp.rounds.loop import Plan, Start, prune_iteratively
-from topoimp.rounds.recipe_file import read_toml, to_toml
+from topoimp.rounds.recipe_file import read_toml
 from topoimp.rounds.run_folder import PruningFiles, SeedFiles
 from topoimp.rounds.sole_run import sole_run
 from topoimp.rounds.trainer import Trainer
@@ -147,7 +149,7 @@ def _settle(rounds: PruningFiles, settings: Mapping[str, object]) -> None:
         rounds.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{rounds.folder}: cannot be made: {error.strerror or error}") from error
-    text = to_toml(settings)
+    text = tomli_w.dumps(settings)
     if not rounds.settings.is_file():
         if rounds.n_finished():
             raise OutputError(f"{rounds.folder}: holds rounds without their settings; `force` begins anew")
