@@ -26,8 +26,7 @@ from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.schedule import plan_schedule
 from topoimp.rounds.built_in_trainer import built_in_trainer
 from topoimp.rounds.loop import Plan, Start, prune_iteratively
-from topoimp.rounds.run_folder import PruningFiles, RunFiles
-from topoimp.rounds.training_task import TrainingTask
+from topoimp.rounds.run_folder import PruningFiles, RunFiles, TrainingTask
 from topoimp.training.loop import retrain_network
 from topoimp.training.models import build_network
 from topoimp.training.recipes import Recipe, recipe_for
@@ -151,7 +150,7 @@ def rounds(folder: Path, recipe: Recipe, data: Images, n_runs: int) -> Iterator[
     """Time whole rounds, by method, beside the training in them."""
     run = folder / "run"
     start = build_network(parse_architecture(recipe.model), seed=0).state_dict()
-    from topoimp.checkpoint import write_arrays
+    from topoimp.checkpoint import open_checkpoint, write_arrays
 
     files = RunFiles(run).seed(0)
     files.folder.mkdir(parents=True)
@@ -175,7 +174,7 @@ def rounds(folder: Path, recipe: Recipe, data: Images, n_runs: int) -> Iterator[
             plan = Plan(Scheme(plan_schedule(rounds=3, rate=0.2), method, Scope.LAYER), threads=1)
             marks = [time.perf_counter()]
             prune_iteratively(
-                Start(0, files.trained, files.initial, {}),
+                Start(0, files.trained, open_checkpoint(files.initial), {}),
                 place,
                 plan,
                 retrain_timed,  # type: ignore[arg-type]  # metrics as they come

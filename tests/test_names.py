@@ -6,15 +6,6 @@ from pathlib import Path
 
 from conftest import REPOSITORY
 
-NOT_YET_PLAIN = {
-    "topoimp/commands/train.py",
-    "topoimp/rounds/finished.py",
-    "topoimp/rounds/loop.py",
-    "topoimp/rounds/seed.py",
-    "topoimp/rounds/trainer.py",
-}
-"""Files whose messages still name flags."""
-
 
 def flags_in(source: str) -> list[str]:
     """Return the flags of the command line that string literals of a program name."""
@@ -27,7 +18,7 @@ def test_the_library_names_arguments_and_no_flags():
 
     with_flags = {name for name, path in sources.items() if flags_in(Path(path).read_text(encoding="utf-8"))}
 
-    assert with_flags <= NOT_YET_PLAIN
+    assert with_flags == set()
 
 
 def test_a_flag_in_a_message_is_found():

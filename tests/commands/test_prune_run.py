@@ -2,11 +2,13 @@ import csv
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 import tomllib
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,8 +17,10 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from topoimp.checkpoint import owned
+from topoimp.checkpoint import owned, reading
+from topoimp.checkpoint.safetensors_file import open_safetensors
 from topoimp.choices import Method, Scope
+from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.train import train_run
 from topoimp.errors import CheckpointError, DataError, OptionError, OutputError, TrainingError, VerificationError
@@ -24,6 +28,8 @@ from topoimp.layers.catalogue import LayerPatterns
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.options import PruningOptions
 from topoimp.rounds.trainer import parse_trainer
+from topoimp.topology import forest
+from topoimp.topology.strong_edges import collect
 
 TRAINER = Path(__file__).parent.parent / "trainers.py"
 ARGUMENTS = "--init {init} --mask {mask} --out {out} --seed {seed}"
@@ -529,6 +535,52 @@ def test_the_number_of_jobs_is_at_least_one(run, lenet, jobs):
         prune_with_trainer(lenet, PruningOptions(rounds=1), jobs=jobs, rewind="none", trainer=trainer("right"))
     with pytest.raises(OptionError, match=f"the number of jobs is {jobs}; it must be at least 1"):
         train_run("mlp:64-20-10", output=run, jobs=jobs)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_the_number_of_threads_is_at_least_one(run, lenet, threads):
+    message = f"the number of threads is {threads}; it must be at least 1"
+
+    with pytest.raises(OptionError, match=message):
+        prune_run(run, PruningOptions(rounds=1), threads=threads)
+    with pytest.raises(OptionError, match=message):
+        plan_run(run, PruningOptions(rounds=1), threads=threads)
+    with pytest.raises(OptionError, match=message):
+        prune_with_trainer(lenet, PruningOptions(rounds=1), threads=threads, rewind="none", trainer=trainer("right"))
+
+
+def test_the_weights_of_a_round_are_opened_once_and_each_forest_is_found_once(run, monkeypatch):
+    opened, found = Counter(), Counter()
+
+    def open_counted(path):
+        opened[re.sub(r"\.partial-\w+", "", str(path.relative_to(run)))] += 1
+        return open_safetensors(path)
+
+    def collect_counted(layer, threads):
+        found[layer.codes.tobytes()] += 1
+        return collect(layer, threads)
+
+    monkeypatch.setattr(reading, "open_safetensors", open_counted)
+    monkeypatch.setattr(forest, "collect", collect_counted)
+    prune_run(run, PruningOptions(rounds=2), seeds=[0])
+
+    rounds = "seed-0/topological/round-"
+    assert opened == {
+        "seed-0/model.safetensors": 2,  # for the plan, and by the process of the seed
+        "seed-0/rewind.safetensors": 1,
+        f"{rounds}00/model.safetensors": 2,  # to be checked, and for the next round
+        f"{rounds}00/mask.safetensors": 1,
+        f"{rounds}01/init.safetensors": 1,
+        f"{rounds}01/mask.safetensors": 2,  # to be checked, and by the trainer
+        f"{rounds}01/started.safetensors": 1,
+        f"{rounds}01/model.safetensors": 2,
+        f"{rounds}02/init.safetensors": 1,
+        f"{rounds}02/mask.safetensors": 2,
+        f"{rounds}02/started.safetensors": 1,
+        f"{rounds}02/model.safetensors": 1,
+    }
+    # Of two layers, the unpruned weights, and in each of two rounds the weights before and after training.
+    assert list(found.values()) == [1] * (2 * 5)
 
 
 def test_two_things_to_start_from_are_refused(lenet, lenet_init):

@@ -136,6 +136,7 @@ def test_a_recipe_that_is_no_file_is_said(tmp_path):
         ({"device": "tpu"}, OptionError, "there is no device 'tpu'"),
         ({"rewind_at": 1000}, OptionError, "rewind_at is 1000, but training has 45 steps"),
         ({"epochs": -1}, OptionError, "epochs is -1; it must be at least 0"),
+        ({"threads": 0}, OptionError, "threads is 0; it must be at least 1"),
     ],
 )
 def test_bad_arguments_leave_no_folder_behind(tmp_path, options, error, message):

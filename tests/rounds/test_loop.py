@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from oracles import slow_components, slow_forest
 from safetensors.numpy import load_file, save_file
 
-from topoimp.checkpoint import write_arrays
+from topoimp.checkpoint import open_checkpoint, write_arrays
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, GateError, OutputError, VerificationError
 from topoimp.layers.catalogue import LayerPatterns
@@ -17,7 +17,7 @@ from topoimp.pruning.options import Scheme
 from topoimp.pruning.schedule import plan_schedule
 from topoimp.rounds.loop import Plan, Start, prune_iteratively
 from topoimp.rounds.run_folder import PruningFiles
-from topoimp.rounds.sole_run import sole_run
+from topoimp.rounds.seed import sole_run
 
 SHAPES = {"a.weight": (6, 9), "b.weight": (4, 6)}
 METHODS, SCOPES = st.sampled_from(list(Method)), st.sampled_from(list(Scope))
@@ -54,7 +54,9 @@ def pruned(folder, plan, *, seed=0, retrain=None, rewind=True, shapes=SHAPES, dt
         write_arrays(folder / f"{name}.safetensors", {**arrays, "bias": rng.normal(size=5).astype(dtype)}, {})
     files = PruningFiles(folder / "rounds")
     files.folder.mkdir()
-    start = Start(seed, folder / "model.safetensors", folder / "init.safetensors" if rewind else None, {})
+    start = Start(
+        seed, folder / "model.safetensors", open_checkpoint(folder / "init.safetensors") if rewind else None, {}
+    )
     prune_iteratively(start, files, plan, retrain or moving())
     return files
 
@@ -190,7 +192,7 @@ def test_a_kept_weight_that_is_rewound_to_zero_stays_kept(tmp_path):
     files.folder.mkdir()
 
     prune_iteratively(
-        Start(0, tmp_path / "model.safetensors", tmp_path / "init.safetensors", {}),
+        Start(0, tmp_path / "model.safetensors", open_checkpoint(tmp_path / "init.safetensors"), {}),
         files,
         plan_for(1, rate=0.5),
         moving(),
@@ -223,7 +225,7 @@ def test_finished_rounds_are_not_done_again(tmp_path):
         return moving()(task)
 
     files = pruned(tmp_path, plan_for(2), retrain=retrain)
-    start = Start(0, tmp_path / "model.safetensors", tmp_path / "init.safetensors", {})
+    start = Start(0, tmp_path / "model.safetensors", open_checkpoint(tmp_path / "init.safetensors"), {})
     prune_iteratively(start, files, plan_for(4), retrain)
     prune_iteratively(start, files, plan_for(4), retrain)
 
@@ -283,7 +285,7 @@ def test_half_precision_is_pruned_in_rounds_too(tmp_path):
 def damaged(tmp_path, change):
     files = pruned(tmp_path, plan_for(2))
     change(files)
-    return files, Start(0, tmp_path / "model.safetensors", tmp_path / "init.safetensors", {})
+    return files, Start(0, tmp_path / "model.safetensors", open_checkpoint(tmp_path / "init.safetensors"), {})
 
 
 def mask_of_round_0(files):

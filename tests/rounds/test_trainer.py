@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from topoimp.errors import OptionError, TrainingError
 from topoimp.rounds import replicates, trainer
+from topoimp.rounds.run_folder import TrainingTask
 from topoimp.rounds.trainer import PLACEHOLDERS, Trainer, parse_trainer
-from topoimp.rounds.training_task import TrainingTask
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_a_second_interruption_ends_a_trainer_that_does_not_listen(task, monkeyp
 
 def test_a_trainer_ends_when_the_process_that_started_it_is_killed(task):
     code = (
-        "import sys; from pathlib import Path; from topoimp.rounds.training_task import TrainingTask;"
+        "import sys; from pathlib import Path; from topoimp.rounds.run_folder import TrainingTask;"
         "from topoimp.rounds.trainer import Trainer; path = Path(sys.argv[1]);"
         "names = ('init', 'mask', 'out', 'started', 'metrics', 'log');"
         "given = {name: path if name == 'out' else path.with_name(name) for name in names};"

@@ -6,6 +6,7 @@ import torch
 from conftest import read_all, stream_of
 from mask_files import pack_mask
 
+from topoimp.checkpoint import open_checkpoint
 from topoimp.errors import VerificationError
 from topoimp.pruning.one_shot import LayerRound
 from topoimp.pruning.preservation import preservation_by_strength
@@ -18,6 +19,10 @@ TENSORS = {"fc": WEIGHT, "bias": np.array([-0.0, 1.0])}
 MASKS = {"fc": pack_mask(KEPT, (2, 2))}
 
 
+def verified(path, *arguments, **options):
+    return verify_pruned(open_checkpoint(path), *arguments, **options)
+
+
 def verify(write, pruned, *, masks=MASKS, metadata=None, **changes):
     original = stream_of(write(TENSORS, "original", {"format": "pt"}))
     forest = spanning_forest(*read_all(original.layers))
@@ -28,7 +33,7 @@ def verify(write, pruned, *, masks=MASKS, metadata=None, **changes):
         metadata or {"format": "pt", "topoimp.method": "x"},
     )
     expected = {"fc": LayerRound(3, replace(left, **changes), 3)}
-    verify_pruned(path, original, {"fc": forest}, masks=masks, expected=expected)
+    verified(path, original, {"fc": forest}, masks=masks, expected=expected)
 
 
 def test_what_is_as_it_should_be_passes(write):
@@ -83,10 +88,10 @@ def test_a_kept_minus_zero_must_have_become_plus_zero(write):
     forests = {"fc": spanning_forest(*read_all(original.layers))}
     masks = {"fc": pack_mask(np.ones((2, 2), bool), (2, 2))}
 
-    left = verify_pruned(write({"fc": np.abs(zeros["fc"])}, "good"), original, forests, masks=masks)
+    left = verified(write({"fc": np.abs(zeros["fc"])}, "good"), original, forests, masks=masks)
     assert left["fc"].n_kept == 3
     with pytest.raises(VerificationError, match="bad: a surviving weight of 'fc' changed"):
-        verify_pruned(write(zeros, "bad"), original, forests, masks=masks)
+        verified(write(zeros, "bad"), original, forests, masks=masks)
 
 
 def test_a_barcode_that_changed_is_noticed(write):
@@ -106,7 +111,7 @@ def test_a_mask_that_lacks_a_protected_edge_is_noticed(write):
 
     def verify_mask(kept):
         path = write({"w": weight * kept}, "pruned")
-        verify_pruned(path, original, {"w": forest}, masks={"w": pack_mask(kept, (2, 2))}, expected=expected)
+        verified(path, original, {"w": forest}, masks={"w": pack_mask(kept, (2, 2))}, expected=expected)
 
     verify_mask(right)
     with pytest.raises(VerificationError, match="the mask of 'w' lacks protected edges of the forest"):
@@ -120,7 +125,7 @@ def test_a_mask_that_keeps_a_stored_zero_is_noticed(write):
     masks = {"w": pack_mask(np.ones((2, 2), bool), (2, 2))}
 
     with pytest.raises(VerificationError, match="the mask of 'w' keeps 4 weights; it must keep 3"):
-        verify_pruned(
+        verified(
             original.layers.checkpoint.path,
             original,
             {"w": forest},
@@ -137,11 +142,11 @@ def test_a_rewound_checkpoint_has_the_earlier_weights_and_the_topology_of_the_la
     options = {"masks": {"w": pack_mask(KEPT, (2, 2))}, "expected": expected, "source": earlier.layers}
 
     rewound = write({"w": np.array([[0.0, 7.0], [8.0, 0.0]])}, "rewound")
-    found = verify_pruned(rewound, trained, {"w": forest}, **options)
+    found = verified(rewound, trained, {"w": forest}, **options)
 
     assert found == {"w": expected["w"].preservation}
     with pytest.raises(VerificationError, match="a surviving weight of 'w' changed"):
-        verify_pruned(write({"w": np.where(KEPT, WEIGHT, 0)}, "not rewound"), trained, {"w": forest}, **options)
+        verified(write({"w": np.where(KEPT, WEIGHT, 0)}, "not rewound"), trained, {"w": forest}, **options)
 
 
 GROUPED = np.arange(1.0, 13.0).reshape(6, 2)
@@ -163,9 +168,9 @@ def test_a_group_that_is_not_pruned_is_verified_too(write, row, kept, message):
     written[row, 0] = 99 if row else written[row, 0]
 
     with pytest.raises(VerificationError, match=message):
-        verify_pruned(write({"w": written}, "bad"), original, forests, masks={"w": pack_mask(mask, (6, 2))})
+        verified(write({"w": written}, "bad"), original, forests, masks={"w": pack_mask(mask, (6, 2))})
 
-    verify_pruned(write({"w": GROUPED}, "good"), original, forests, masks={"w": pack_mask(mask | True, (6, 2))})
+    verified(write({"w": GROUPED}, "good"), original, forests, masks={"w": pack_mask(mask | True, (6, 2))})
 
 
 def test_what_is_tied_is_verified_too(tmp_path, write):
@@ -176,9 +181,9 @@ def test_what_is_tied_is_verified_too(tmp_path, write):
     metadata = {"format": "pt"}
     mask = pack_mask(np.ones((4, 5), bool), (4, 5))
 
-    verify_pruned(write({"a": shared, "b": shared}, "good", metadata), original, forests, masks={"a": mask, "b": mask})
+    verified(write({"a": shared, "b": shared}, "good", metadata), original, forests, masks={"a": mask, "b": mask})
     with pytest.raises(VerificationError, match="tensor 'b' changed"):
-        verify_pruned(write({"a": shared, "b": shared + 1}, "bad", metadata), original, forests)
+        verified(write({"a": shared, "b": shared + 1}, "bad", metadata), original, forests)
     other = pack_mask(np.zeros((4, 5), bool), (4, 5))
     with pytest.raises(VerificationError, match="the mask of 'b' is not that of 'a', tied to it"):
-        verify_pruned(tmp_path / "good", original, forests, masks={"a": mask, "b": other})
+        verified(tmp_path / "good", original, forests, masks={"a": mask, "b": other})

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from topoimp.checkpoint import AnyPath, bytes_of_copy
+from topoimp.checkpoint import AnyPath, bytes_of_copy, open_checkpoint
 from topoimp.choices import Method, Scope
 from topoimp.commands.prune_run import seeds_requested
 from topoimp.layers.catalogue import LayerInfo
@@ -20,7 +20,7 @@ from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import layer_columns, left_out, rows_of_pruning, run_settings
 from topoimp.rounds.loop import Plan
-from topoimp.rounds.planning import plan_of, rewinding_of
+from topoimp.rounds.planning import plan_of, rewinding_of, threads_of
 from topoimp.rounds.recipe_file import read_recipe
 from topoimp.rounds.run_folder import RunFiles, SeedFiles
 from topoimp.topology.forest import Forest, spanning_forests
@@ -51,7 +51,8 @@ def plan_run(
     recipe = read_recipe(run).recipe
     files = [RunFiles(run).seed(seed) for seed in seeds_requested(run, seeds)]
     rewinding = rewinding_of(rewind, rewind_from, recipe)
-    plan = plan_of(options, files[0].trained, recipe, threads=threads, strict=strict)
+    trained = open_checkpoint(files[0].trained)
+    plan, layers = plan_of(options, trained, recipe, threads=threads_of(threads, jobs=1), strict=strict)
     return Report(
         "prune",
         {"run": run},
@@ -60,12 +61,12 @@ def plan_run(
             "dry_run": True,
         },
         [row for each in files for row in _rows_of_seed(each, plan)],
-        left_out(plan.stream(files[0].trained).layers),
+        left_out(layers),
     )
 
 
 def _rows_of_seed(files: SeedFiles, plan: Plan) -> list[Row]:
-    stream = plan.stream(files.trained)
+    stream = plan.stream(open_checkpoint(files.trained))
     layers = stream.layers
     forests = spanning_forests(stream)
     schedule = plan.scheme.schedule

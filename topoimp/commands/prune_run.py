@@ -1,7 +1,7 @@
 """Pruning with training between the rounds: of the networks of a run folder, or with a trainer of one's own."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +15,11 @@ from topoimp.layers.catalogue import natural
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, run_settings
-from topoimp.rounds.planning import checked_jobs, deciding_settings, plan_of, rewinding_of, sha256_of
+from topoimp.rounds.planning import checked_jobs, deciding_settings, plan_of, rewinding_of, sha256_of, threads_of
 from topoimp.rounds.recipe_file import RunRecipe, read_recipe
 from topoimp.rounds.replicates import run_tasks
 from topoimp.rounds.run_folder import SUFFIX, RunFiles
-from topoimp.rounds.seed import SeedTask, prune_seed
-from topoimp.rounds.sole_run import await_ending_run
+from topoimp.rounds.seed import SeedTask, await_ending_run, prune_seed
 from topoimp.rounds.table import rounds_of, rows_in, summary_in, table_text
 from topoimp.rounds.trainer import Trainer
 from topoimp.training.recipes import Recipe
@@ -96,8 +95,8 @@ def prune_run(
     requested = seeds_requested(run, seeds)
     rewinding = rewinding_of(rewind, rewind_from, recipe)
     n_jobs = _n_jobs(jobs, recipe, trainer, len(requested))
-    trained = RunFiles(run).seed(requested[0]).trained
-    plan = plan_of(options, trained, recipe, jobs=n_jobs, threads=threads, strict=strict)
+    trained = open_checkpoint(RunFiles(run).seed(requested[0]).trained)
+    plan, layers = plan_of(options, trained, recipe, threads=threads_of(threads, n_jobs), strict=strict)
 
     needs_data = trainer is None or rewinding.step not in (None, 0, recipe.rewind_at)
     images = _images_of(run, recorded, None if data_dir is None else Path(data_dir)) if needs_data else None
@@ -126,7 +125,7 @@ def prune_run(
         )
         for files in map(RunFiles(run).seed, requested)
     ]
-    return _pruned(run, tasks, n_jobs, on_step, on_wait)
+    return _pruned(run, tasks, left_out(layers), n_jobs, on_step, on_wait)
 
 
 def seeds_requested(run: Path, seeds: Sequence[int] | None) -> list[int]:
@@ -196,12 +195,12 @@ def prune_with_trainer(
     named = named if named.name not in ("", "..") else named.resolve()
     run = named.with_name(f"{named.name}.rounds") if output is None else Path(output)
     n_jobs = checked_jobs(jobs) or 1
-    plan = plan_of(options, path, None, jobs=n_jobs, threads=threads, strict=strict)
+    plan, layers = plan_of(options, checkpoint, None, threads=threads_of(threads, n_jobs), strict=strict)
     settings = {
         **deciding_settings(plan.scheme),
         "rewind": rewinding.text(),
         "trainer": " ".join(trainer.words),
-        "checkpoint_sha256": sha256_of(path),
+        "checkpoint_sha256": sha256_of(checkpoint),
     }
     suffix = SUFFIX if checkpoint.paths.folder is None else ""
     tasks = [
@@ -220,11 +219,16 @@ def prune_with_trainer(
         )
         for files in map(RunFiles(run).seed, [0] if seeds is None else seeds)
     ]
-    return _pruned(run, tasks, n_jobs, on_step, on_wait)
+    return _pruned(run, tasks, left_out(layers), n_jobs, on_step, on_wait)
 
 
 def _pruned(
-    run: Path, tasks: Sequence[SeedTask], jobs: int, on_step: OnStep | None, on_wait: Callable[[str], None]
+    run: Path,
+    tasks: Sequence[SeedTask],
+    left_out: Mapping[str, str],
+    jobs: int,
+    on_step: OnStep | None,
+    on_wait: Callable[[str], None],
 ) -> IterativePruning:
     """Do all seeds, and sum up what is finished, however that ends."""
     for task in tasks:
@@ -252,7 +256,7 @@ def _pruned(
             trainer=str(settings["trainer"]),
         ),
         rows,
-        left_out(plan.stream(tasks[0].trained).layers),
+        left_out,
         {"rounds": RunFiles(run).rounds, "summary": RunFiles(run).summary},
     )
     return IterativePruning(report, run, [task.rounds.folder for task in tasks], n_new, held)

@@ -101,9 +101,9 @@ class PruningJob:
         else:
             self._write_copy(staging, target, pruners, metadata, None)
 
-        place = staging.partial(target)
+        written = open_checkpoint(staging.partial(target))
         source = self.layers if self.rewind is None else self.rewind
-        return verify_pruned(place, self.stream, forests, masks=masks, expected=expected, source=source)
+        return verify_pruned(written, self.stream, forests, masks=masks, expected=expected, source=source)
 
     def commit(self, staging: Staging, report: Report) -> None:
         """Write the table, and put all outputs in place if the inputs have not changed meanwhile."""

@@ -12,7 +12,8 @@ from topoimp.data import Images
 from topoimp.errors import CheckpointError
 from topoimp.kernels.threads import OnStep
 from topoimp.pruning.masks import read_masks
-from topoimp.rounds.training_task import Metrics, Retrain, TrainingTask
+from topoimp.rounds.run_folder import TrainingTask
+from topoimp.rounds.trainer import Metrics, Retrain
 from topoimp.training.loop import retrain_network
 from topoimp.training.recipes import Recipe
 

@@ -30,7 +30,7 @@ def files_of(path: Path) -> list[ComparedFiles]:
     """Return the checkpoint or mask at a path, or all finished rounds of a folder, seed by seed.
 
     Args:
-        path: a checkpoint or a mask; or a run folder, a folder of ``prune --trainer``, or in one of these the folder
+        path: a checkpoint or a mask; a run folder or a folder that ``prune_with_trainer`` wrote; or in these the folder
             of a seed or of a pruning.
 
     Raises:

@@ -24,16 +24,10 @@ from topoimp.pruning.options import Scheme
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
-from topoimp.rounds.checks import (
-    check_held,
-    check_related,
-    check_started,
-    check_within,
-    open_trained,
-)
+from topoimp.rounds.checks import check_held, check_related, check_started, check_within, open_trained
 from topoimp.rounds.round_rows import RoundTopology, rows_of_round
-from topoimp.rounds.run_folder import PruningFiles, RoundFiles
-from topoimp.rounds.training_task import Metrics, Retrain, TrainingTask
+from topoimp.rounds.run_folder import PruningFiles, RoundFiles, TrainingTask
+from topoimp.rounds.trainer import Metrics, Retrain
 from topoimp.topology.forest import Forest, spanning_forests
 from topoimp.writing.pruned_copy import write_pruned_copy
 from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
@@ -48,10 +42,9 @@ class Plan:
     threads: int
     strict: bool = False
 
-    def stream(self, checkpoint: Path | Checkpoint) -> LayerStream:
-        """Return the pruned layers of a checkpoint, which is opened if it is a path."""
-        opened = checkpoint if isinstance(checkpoint, Checkpoint) else open_checkpoint(checkpoint)
-        return LayerStream(select_layers(opened, self.scheme.patterns), self.threads)
+    def stream(self, checkpoint: Checkpoint) -> LayerStream:
+        """Return the pruned layers of a checkpoint."""
+        return LayerStream(select_layers(checkpoint, self.scheme.patterns), self.threads)
 
 
 @dataclass(frozen=True)
@@ -67,15 +60,14 @@ class Start:
 
     seed: int
     trained: Path
-    rewind: Path | None
+    rewind: Checkpoint | None
     metrics: Metrics
 
 
 @dataclass(frozen=True)
-class TrainedRound:
-    """A finished round: its weights, opened once, their forests by layer name, and its masks by tensor name."""
+class _TrainedRound:
+    """The topology of a finished round: forests by layer name, masks by tensor name."""
 
-    weights: LayerStream
     forests: Mapping[str, Forest]
     masks: Masks
 
@@ -89,7 +81,6 @@ class _Run:
     plan: Plan
     retrain: Retrain
     reference: Mapping[str, Forest]
-    rewind: Checkpoint | None
 
 
 def prune_iteratively(
@@ -116,20 +107,21 @@ def prune_iteratively(
         VerificationError: if a round fails a check; the rounds before remain.
     """
     n_finished = files.n_finished()
-    last = _open_finished(files, plan, n_finished) if n_finished else _write_round_0(start, files, plan)
-    reference = last.forests if n_finished <= 1 else spanning_forests(plan.stream(files.round(0).model))
-    rewind = None if start.rewind is None else open_checkpoint(start.rewind)
-    run = _Run(start, files, plan, retrain, reference, rewind)
+    last = _read_finished(files, plan, n_finished) if n_finished else _write_round_0(start, files, plan)
+    reference = last.forests
+    if n_finished > 1:
+        reference = spanning_forests(plan.stream(open_checkpoint(files.round(0).model)))
+    run = _Run(start, files, plan, retrain, reference)
 
     for number in range(max(n_finished, 1), plan.scheme.schedule.n_rounds + 1):
-        if rewind is not None:
-            rewind.check_unchanged()
+        if start.rewind is not None:
+            start.rewind.check_unchanged()
         last = _prune_round(number, last, run)
         on_round(number)
 
 
-def _open_finished(files: PruningFiles, plan: Plan, n_finished: int) -> TrainedRound:
-    """Open the last finished round; check that all are whole, and that the last still passes its checks.
+def _read_finished(files: PruningFiles, plan: Plan, n_finished: int) -> _TrainedRound:
+    """Read the last finished round; check that all are whole, and that the last still passes its checks.
 
     Raises:
         CheckpointError: if a file is missing, or a round before a later one.
@@ -139,60 +131,61 @@ def _open_finished(files: PruningFiles, plan: Plan, n_finished: int) -> TrainedR
     number = n_finished - 1
     round_ = files.round(number)
     masks = read_masks(round_.mask)
-    weights = plan.stream(round_.model)
+    weights = plan.stream(open_checkpoint(round_.model))
     if number > 0:
         with _errors_named(number, None, files.folder):
             check_within(masks, read_masks(files.round(number - 1).mask), round_.mask)
             check_held(weights.layers, masks)
-    return TrainedRound(weights, spanning_forests(weights), masks)
+    return _TrainedRound(spanning_forests(weights), masks)
 
 
-def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> TrainedRound:
+def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> _TrainedRound:
     """Write the unpruned network, and a mask of all its edges."""
     with _staged_round(files, 0) as (staging, round_):
-        trained = plan.stream(start.trained)
+        trained = plan.stream(open_checkpoint(start.trained))
         pruners = {info.name: NonzeroPruner(trained.layers, info) for info in trained.layers.infos}
         masks = _write_pruned(round_.model, round_.mask, trained, trained.layers, pruners, {"topoimp.round": "0"})
-        verify_weights(round_.model, trained, masks)
+        verify_weights(open_checkpoint(round_.model), trained, masks)
 
-        forests = spanning_forests(plan.stream(round_.model))
+        forests = spanning_forests(trained)  # those of the written weights, which are the same bit for bit
         topology = RoundTopology(trained.layers.infos, forests, forests, masks, plan.threads)
         rows = rows_of_round(topology, start.metrics, number=0, pruned=None)
         _write_metrics(round_.metrics, rows, start, plan, checks=["written"])
         staging.commit()
-    return TrainedRound(plan.stream(files.round(0).model), forests, masks)
+    return _TrainedRound(forests, masks)
 
 
-def _prune_round(number: int, last: TrainedRound, run: _Run) -> TrainedRound:
+def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
     """Prune the weights of the last round, rewind and train them, and write the round."""
     files, plan, seed = run.files, run.plan, run.start.seed
     with _staged_round(files, number) as (staging, round_), _errors_named(number, seed, round_.folder):
+        trained = plan.stream(open_checkpoint(files.round(number - 1).model))
         n_edges = {name: forest.n_edges for name, forest in run.reference.items()}
         scheme = replace(plan.scheme, seed=seed)
-        swept = sweep(last.weights, scheme, only=number, n_edges=n_edges, forests=last.forests)
-        (pruned,) = swept.rounds
+        (pruned,) = sweep(trained, scheme, only=number, n_edges=n_edges, forests=last.forests).rounds
         if plan.strict:
-            refuse_missed_targets(swept.rounds, "the rounds before remain")
+            refuse_missed_targets([pruned], "the rounds before remain")
 
         # The mask, and the weights that training starts from: both are read back and checked.
         task = round_.training(number, seed, files.log(number))
-        trained = last.weights.layers
-        source = trained if run.rewind is None else layers_to_rewind_to(trained, run.rewind)
-        pruners = {info.name: RewoundPruner(pruned.keeps[info.name], trained, info) for info in trained.infos}
+        rewind = run.start.rewind
+        source = trained.layers if rewind is None else layers_to_rewind_to(trained.layers, rewind)
+        pruners = {info.name: RewoundPruner(pruned.keeps[info.name], trained.layers, info) for info in source.infos}
         method = plan.scheme.method
         metadata = {"topoimp.version": version("topoimp"), "topoimp.method": method, "topoimp.round": str(number)}
-        masks = _write_pruned(task.init, task.mask, last.weights, source, pruners, metadata)
+        masks = _write_pruned(task.init, task.mask, trained, source, pruners, metadata)
         check_within(masks, last.masks, task.mask)
-        verify_pruned(task.init, last.weights, last.forests, masks=masks, expected=pruned.layers, source=source)
+        init = open_checkpoint(task.init)
+        verify_pruned(init, trained, last.forests, masks=masks, expected=pruned.layers, source=source)
 
-        init = plan.stream(task.init).layers
+        # The weights after training.
         mask_sha256 = _sha256_of(task.mask)
         metrics = run.retrain(task)
-        _check_inputs_unchanged(init.checkpoint, task.mask, mask_sha256)
+        _check_inputs_unchanged(init, task.mask, mask_sha256)
         weights, checks = _check_trained(task, plan, masks, init)
-
         forests = spanning_forests(weights)
-        topology = RoundTopology(init.infos, run.reference, forests, masks, plan.threads)
+
+        topology = RoundTopology(source.infos, run.reference, forests, masks, plan.threads)
         rows = rows_of_round(topology, metrics, number=number, pruned=pruned)
         for path in list(round_.folder.iterdir()):  # the inputs of training, and any other file that the trainer left
             if path not in (round_.model, round_.mask):
@@ -200,7 +193,7 @@ def _prune_round(number: int, last: TrainedRound, run: _Run) -> TrainedRound:
         checks = ["nested", "counts", "forest", "barcode", "rewound", *checks]
         _write_metrics(round_.metrics, rows, run.start, plan, checks=checks)
         staging.commit()
-    return TrainedRound(plan.stream(files.round(number).model), forests, masks)
+    return _TrainedRound(forests, masks)
 
 
 def _write_pruned(
@@ -223,11 +216,11 @@ def _check_inputs_unchanged(init: Checkpoint, mask: Path, sha256: str) -> None:
     """Check that a trainer left its inputs as they were."""
     try:
         init.check_unchanged()
-        if _sha256_of(mask) == sha256:
-            return
+        is_unchanged = _sha256_of(mask) == sha256
     except (CheckpointError, OSError) as error:
         raise VerificationError(f"the trainer changed what it was given, or removed it: {error}") from error
-    raise VerificationError(f"{mask}: the trainer changed its mask")
+    if not is_unchanged:
+        raise VerificationError(f"{mask}: the trainer changed its mask")
 
 
 def _sha256_of(path: Path) -> str:
@@ -235,14 +228,14 @@ def _sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check_trained(task: TrainingTask, plan: Plan, masks: Masks, init: Layers) -> tuple[LayerStream, list[str]]:
+def _check_trained(task: TrainingTask, plan: Plan, masks: Masks, init: Checkpoint) -> tuple[LayerStream, list[str]]:
     """Check the weights that a trainer wrote; return them and the names of the checks."""
-    trained = plan.stream(open_trained(task.out, init.checkpoint))
+    trained = plan.stream(open_trained(task.out, init))
     check_held(trained.layers, masks)
     if task.started.exists():
-        check_started(task.started, init.checkpoint)
+        check_started(task.started, init)
         return trained, ["started", "finite", "held"]
-    related = check_related(trained.layers, init, masks)
+    related = check_related(trained.layers, replace(trained.layers, checkpoint=init), masks)
     return trained, ["finite", "held", *([] if related is None else ["related"])]
 
 

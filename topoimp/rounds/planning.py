@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoimp.architectures import parse_architecture
-from topoimp.checkpoint import AnyPath, open_checkpoint
+from topoimp.checkpoint import AnyPath, Checkpoint, open_checkpoint
 from topoimp.choices import Scope
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import available_threads, thread_count
-from topoimp.layers.catalogue import LayerInfo
+from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.layers.tensors import matches_layer, select_layers
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.reports.rows import pattern_settings
@@ -33,7 +33,7 @@ class Rewinding:
     def text(self) -> str:
         """Return the rewinding as reports and pruning.toml name it: ``step:K``, ``none``, or ``sha256:`` and a sum."""
         if self.checkpoint is not None:
-            return f"sha256:{sha256_of(self.checkpoint)}"
+            return f"sha256:{sha256_of(open_checkpoint(self.checkpoint))}"
         return "none" if self.step is None else f"step:{self.step}"
 
 
@@ -70,21 +70,14 @@ def rewinding_of(rewind: str | None, rewind_from: AnyPath | None, recipe: Recipe
 
 
 def plan_of(
-    options: PruningOptions,
-    trained: Path,
-    recipe: Recipe | None,
-    *,
-    jobs: int = 1,
-    threads: int | None = None,
-    strict: bool = False,
-) -> Plan:
-    """Return the plan that all rounds share.
+    options: PruningOptions, trained: Checkpoint, recipe: Recipe | None, *, threads: int, strict: bool = False
+) -> tuple[Plan, Layers]:
+    """Return the plan that all rounds share, and the layers of one network that it prunes.
 
     Args:
         options: the options that the user gave.
         trained: an unpruned network; those of other seeds have the same layers.
         recipe: recipe of its run folder; it completes the options. None outside a run folder.
-        jobs: number of seeds pruned at the same time; they share the cores.
         threads: number of cores that pruning uses; no result depends on it.
         strict: stop at a round whose target is below a floor.
 
@@ -97,12 +90,15 @@ def plan_of(
     if recipe is not None and not options.patterns.include:
         excluded = (*options.patterns.exclude, *recipe.pruning.exclude)
         options = replace(options, patterns=replace(options.patterns, exclude=excluded))
-    infos = select_layers(open_checkpoint(trained), options.patterns).infos
+    layers = select_layers(trained, options.patterns)
     if recipe is not None:
-        options = _completed(options, recipe, infos)
+        options = _completed(options, recipe, layers.infos)
+    return Plan(options.scheme(layers.infos), thread_count(threads), strict), layers
 
-    threads = threads or max(1, available_threads() // jobs)
-    return Plan(options.scheme(infos), thread_count(threads), strict)
+
+def threads_of(threads: int | None, jobs: int) -> int:
+    """Return the number of cores that each of several seeds uses: all cores shared evenly if it is left open."""
+    return max(1, available_threads() // jobs) if threads is None else threads
 
 
 def _completed(options: PruningOptions, recipe: Recipe, infos: Sequence[LayerInfo]) -> PruningOptions:
@@ -161,10 +157,10 @@ def deciding_settings(scheme: Scheme) -> dict[str, object]:
     return {**settings, **({"layer_rates": rates} if rates else {})}
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of(checkpoint: Checkpoint) -> str:
     """Return a checksum of the files of a checkpoint."""
     digest = hashlib.sha256()
-    for file in open_checkpoint(path).paths.weights:
+    for file in checkpoint.paths.weights:
         with file.open("rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())
     return digest.hexdigest()

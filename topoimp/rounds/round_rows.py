@@ -24,7 +24,7 @@ from topoimp.reports.rows import (
     persistence_columns,
     preservation_columns,
 )
-from topoimp.rounds.training_task import METRICS, Metrics
+from topoimp.rounds.trainer import METRICS, Metrics
 from topoimp.topology.barcode import barcode_of_forest, largest_strength
 from topoimp.topology.distance import barcode_distances
 from topoimp.topology.forest import Forest

@@ -14,7 +14,6 @@ from pathlib import Path
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError
 from topoimp.layers.catalogue import natural
-from topoimp.rounds.training_task import TrainingTask
 
 SUFFIX = ".safetensors"
 _PRUNING = "pruning.toml"
@@ -181,6 +180,31 @@ class PruningFiles:
 
 
 @dataclass(frozen=True)
+class TrainingTask:
+    """The files of the training of one round.
+
+    Args:
+        number: number of the round, from 1.
+        seed: seed of the replicate.
+        init: the pruned weights to start from: a safetensors file, or a folder if the input was one.
+        mask: the packed mask; weights that it does not keep are zero and must stay zero.
+        out: place of the trained weights, a checkpoint of the same form with the same tensors.
+        started: place where a trainer may write the weights of its first step, which are then compared with ``init``.
+        metrics: place where a trainer may write its metrics, as a JSON object.
+        log: place of the trainer's output.
+    """
+
+    number: int
+    seed: int
+    init: Path
+    mask: Path
+    out: Path
+    started: Path
+    metrics: Path
+    log: Path
+
+
+@dataclass(frozen=True)
 class RoundFiles:
     """The files of one round: those that remain, and those that its training needs."""
 
@@ -204,16 +228,8 @@ class RoundFiles:
 
     def training(self, number: int, seed: int, log: Path) -> TrainingTask:
         """Return the training of the round."""
-        return TrainingTask(
-            number=number,
-            seed=seed,
-            init=self.folder / f"init{self.suffix}",
-            mask=self.mask,
-            out=self.model,
-            started=self.folder / f"started{self.suffix}",
-            metrics=self.folder / "trainer.json",
-            log=log,
-        )
+        init, started = (self.folder / f"{name}{self.suffix}" for name in ("init", "started"))
+        return TrainingTask(number, seed, init, self.mask, self.model, started, self.folder / "trainer.json", log)
 
 
 def prunings_in(folder: Path) -> list[PruningFiles]:

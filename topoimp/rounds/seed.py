@@ -1,14 +1,15 @@
-"""The rounds of one seed, which run in a process of their own."""
+"""The rounds of one seed: settled, locked against other runs, and done, in a process of their own."""
 
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import tomli_w
 
-from topoimp.checkpoint import Staging, open_checkpoint, write_arrays
+from topoimp.checkpoint import Checkpoint, LockState, Staging, open_checkpoint, owned, write_arrays
 from topoimp.data import Images
 from topoimp.errors import CheckpointError, OutputError
 from topoimp.kernels.threads import OnStep
@@ -16,9 +17,7 @@ from topoimp.reports.report import rows_of_file
 from topoimp.rounds.loop import Plan, Start, prune_iteratively
 from topoimp.rounds.recipe_file import read_toml
 from topoimp.rounds.run_folder import PruningFiles, SeedFiles
-from topoimp.rounds.sole_run import sole_run
-from topoimp.rounds.trainer import Trainer
-from topoimp.rounds.training_task import METRICS, Retrain
+from topoimp.rounds.trainer import METRICS, Retrain, Trainer
 from topoimp.training.recipes import Recipe
 
 
@@ -53,17 +52,41 @@ class SeedTask:
     force: bool
 
 
+@contextmanager
+def sole_run(files: PruningFiles) -> Iterator[None]:
+    """Lock the rounds within the context; wait a bounded time for a killed run whose processes are ending.
+
+    Raises:
+        OutputError: if another run holds the lock, or the lock file cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            state = stack.enter_context(owned(files.lock))
+        except OSError as error:
+            raise OutputError(f"{files.folder}: cannot be written: {error.strerror}") from error
+        if state is LockState.TAKEN:
+            raise OutputError(f"{files.folder}: another run is at work there")
+        yield
+
+
+def await_ending_run(files: PruningFiles, on_wait: Callable[[str], None]) -> None:
+    """Wait as ``sole_run`` does, after a call of ``on_wait`` with the sentence that says so."""
+
+    def on_owner(process: int) -> None:
+        on_wait(f"{files.folder}: waiting for a run that is ending (process {process})")
+
+    if files.lock.exists():
+        with suppress(OSError), owned(files.lock, on_wait=on_owner):  # sole_run reports an error of the lock
+            pass
+
+
 _PARTS = 1000
 """Steps that progress counts for each round."""
 
 
 def prune_seed(task: SeedTask, on_step: OnStep) -> int:
     """Do the rounds of one seed that are not finished, and return their number."""
-    folder = task.rounds.folder
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
+    _make_folder(task.rounds.folder.parent, task.rounds)
     with sole_run(task.rounds):
         if task.force:
             _remove_rounds(task.rounds)
@@ -72,7 +95,7 @@ def prune_seed(task: SeedTask, on_step: OnStep) -> int:
 
 
 def _do_rounds(task: SeedTask, on_step: OnStep) -> int:
-    rewind = task.rewind_from
+    rewind = None if task.rewind_from is None else open_checkpoint(task.rewind_from)
     if task.rewind_step is not None and task.recipe is not None:
         rewind = _weights_after(task.rewind_step, task)
     n_to_do = task.plan.scheme.schedule.n_rounds + 1 - max(task.rounds.n_finished(), 1)
@@ -107,18 +130,22 @@ def _retrain(task: SeedTask, *, is_fine_tuning: bool, on_step: OnStep) -> Retrai
     return built_in_trainer(recipe, images, from_step=task.rewind_step or 0, on_step=on_step)
 
 
-def _weights_after(step: int, task: SeedTask) -> Path:
+def _weights_after(step: int, task: SeedTask) -> Checkpoint:
     """Return a checkpoint of the weights after a step of the recipe; train up to it if there is none."""
     files, recipe, images = task.files, task.recipe, task.images
     if step == 0:
-        return files.initial
-    if files.rewind.is_file() and open_checkpoint(files.rewind).metadata.get("topoimp.step") == str(step):
-        return files.rewind
+        return open_checkpoint(files.initial)
+    if files.rewind.is_file():
+        rewind = open_checkpoint(files.rewind)
+        if rewind.metadata.get("topoimp.step") == str(step):
+            return rewind
 
     target = files.after_step(step)
     origin = {"topoimp.step": str(step), "topoimp.recipe_sha256": str(task.settings.get("recipe_sha256"))}
-    if target.is_file() and origin.items() <= open_checkpoint(target).metadata.items():
-        return target
+    if target.is_file():
+        reached = open_checkpoint(target)
+        if origin.items() <= reached.metadata.items():
+            return reached
 
     if images is None or recipe is None:
         raise CheckpointError(f"{files.rewind}: holds other weights than those of step {step}; train makes them")
@@ -128,7 +155,14 @@ def _weights_after(step: int, task: SeedTask) -> Path:
         weights = train_until(recipe, images, seed=files.seed, step=step)
         write_arrays(staging.partial(target), weights, {"format": "pt", **origin})
         staging.commit()
-    return target
+    return open_checkpoint(target)
+
+
+def _make_folder(folder: Path, rounds: PruningFiles) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{rounds.folder}: cannot be made: {error.strerror}") from error
 
 
 def _remove_rounds(rounds: PruningFiles) -> None:
@@ -145,10 +179,7 @@ def _remove_rounds(rounds: PruningFiles) -> None:
 
 def _settle(rounds: PruningFiles, settings: Mapping[str, object]) -> None:
     """Write pruning.toml; if it exists, check that its settings are the same."""
-    try:
-        rounds.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{rounds.folder}: cannot be made: {error.strerror or error}") from error
+    _make_folder(rounds.folder, rounds)
     text = tomli_w.dumps(settings)
     if not rounds.settings.is_file():
         if rounds.n_finished():

@@ -1,4 +1,4 @@
-"""The user's own training command: a round's files in, its metrics out.
+"""The training of a round by the user's own command: the files of the round in, its metrics out.
 
 The command may be any program. It is started without a shell, with its placeholders filled in, and must write {out} and
 end with status 0; its output goes to the round's log. docs/trainers.md has the whole contract.
@@ -11,15 +11,24 @@ import reprlib
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import IO, TypeGuard
+from typing import IO
 
 from topoimp.errors import OptionError, TrainingError
-from topoimp.rounds.training_task import METRICS, Metrics, TrainingTask
+from topoimp.rounds.run_folder import TrainingTask
+
+METRICS = ("train_loss", "test_loss", "test_accuracy")
+"""The metrics that a trainer may report."""
+
+Metrics = Mapping[str, float | None]
+"""Metrics of trained weights, as far as the trainer reports them."""
+
+Retrain = Callable[[TrainingTask], Metrics]
+"""Trains a network from its files, and returns its metrics."""
 
 PLACEHOLDERS = ("init", "mask", "out", "seed", "round", "started", "metrics")
 """Names that a command may have in braces."""
@@ -52,8 +61,7 @@ class Trainer:
         names = ("init", "mask", "out", "started", "metrics")
         values = {name: str(getattr(task, name).absolute()) for name in names}
         values |= {"seed": str(task.seed), "round": str(task.number)}
-        command = [_filled_in(word, values) for word in self.words]
-        status = self._status(command, task.log)
+        status = self._status([_filled_in(word, values) for word in self.words], task.log)
         if status != 0:
             how = f"ended with status {status}" if status > 0 else f"was ended by {_signal_name(-status)}"
             raise TrainingError(f"the trainer {how}; {_last_line(task.log)}")
@@ -91,7 +99,7 @@ def parse_trainer(text: str, *, timeout: float | None = None, n_seeds: int = 1) 
 
     Args:
         text: words, quotes and placeholders, as for a shell; ``{{init}}`` is the text ``{init}``.
-        timeout: seconds for one round; no limit if None.
+        timeout: seconds for one round, above 0; no limit if None.
         n_seeds: number of seeds; for more than one, the command must have {seed}.
 
     Raises:
@@ -104,6 +112,7 @@ def parse_trainer(text: str, *, timeout: float | None = None, n_seeds: int = 1) 
         words = tuple(shlex.split(text))
     except ValueError as error:
         raise OptionError(f"`trainer` is {text!r}; it must be a command: {error}") from error
+
     found = {name for word in words for each in _PLACEHOLDER.finditer(word) if (name := each["name"])}
     unknown = sorted(found - set(PLACEHOLDERS))
     if unknown:
@@ -140,13 +149,9 @@ def _watchdog() -> Iterator[IO[bytes]]:
     It wakes when the pipe closes. At the end of the context it ends without doing anything.
     """
     code = f"read group && {{ read _; kill -s TERM -- -$group; sleep {GRACE:g}; kill -s KILL -- -$group; }}"
+    null = subprocess.DEVNULL
     with subprocess.Popen(  # noqa: S603  # the code is ours
-        ["/bin/sh", "-c", code],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        bufsize=0,
+        ["/bin/sh", "-c", code], stdin=subprocess.PIPE, stdout=null, stderr=null, start_new_session=True, bufsize=0
     ) as watchdog:
         try:
             assert watchdog.stdin is not None  # noqa: S101  # it is a pipe
@@ -162,25 +167,21 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-_LOG_END = 4096
-"""Bytes at the end of a log that are searched for its last line."""
-
-_LONGEST = 200
-"""Characters of the last line that a message shows."""
-
-
 def _last_line(log: Path) -> str:
+    """Return the part of a message that shows the log's last line, up to 200 characters of it."""
     with log.open("rb") as file:
-        file.seek(max(file.seek(0, os.SEEK_END) - _LOG_END, 0))
+        file.seek(max(file.seek(0, os.SEEK_END) - 4096, 0))
         lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
     if not lines:
         return "it said nothing"
+
     line = lines[-1].strip()
-    shown = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+    shown = line if len(line) <= 200 else f"{line[:200]}..."
     return f"its last line: {shown!r}, all of it is in {log}"
 
 
 def _read_metrics(path: Path) -> Metrics:
+    """Return the metrics that a trainer wrote, without those of other names."""
     if not path.exists():
         return {}
     try:
@@ -191,18 +192,15 @@ def _read_metrics(path: Path) -> Metrics:
         raise TrainingError(f"{path}: the trainer's metrics are nested too deeply to be read") from error
     if not isinstance(content, dict):
         raise TrainingError(f"{path}: the trainer's metrics are no JSON object; {', '.join(METRICS)} may be in it")
-    metrics: dict[str, float] = {}
-    for name in METRICS:
-        if name in content:
-            value = content[name]
-            if not _is_finite(value):
-                shown = reprlib.repr(value)
-                raise TrainingError(f"{path}: the trainer's {name} is {shown}; it must be a finite number")
-            metrics[name] = float(value)
-    return metrics
+
+    metrics = {name: content[name] for name in METRICS if name in content}
+    for name, value in metrics.items():
+        if not _is_finite(value):
+            raise TrainingError(f"{path}: the trainer's {name} is {reprlib.repr(value)}; it must be a finite number")
+    return {name: float(value) for name, value in metrics.items()}
 
 
-def _is_finite(value: object) -> TypeGuard[int | float]:
+def _is_finite(value: object) -> bool:
     try:
         return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
     except OverflowError:  # an integer beyond all floating-point numbers

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from topoimp.checkpoint import Checkpoint, open_checkpoint
+from topoimp.checkpoint import Checkpoint
 from topoimp.errors import VerificationError
 from topoimp.kernels.pruning import count_wrong
 from topoimp.kernels.threads import PIECE, in_parallel, pieces
@@ -21,7 +21,7 @@ from topoimp.topology.forest import Forest, spanning_forest
 
 
 def verify_pruned(
-    path: Path,
+    written: Checkpoint,
     stream: LayerStream,
     forests: Mapping[str, Forest],
     *,
@@ -32,7 +32,7 @@ def verify_pruned(
     """Check a pruned checkpoint: its kept weights bit for bit, its other weights, its mask, and its topology.
 
     Args:
-        path: the pruned checkpoint.
+        written: the pruned checkpoint.
         stream: the selected layers on which the mask was found.
         forests: by layer name, their maximum spanning forests.
         masks: by tensor name, the written mask; None if every nonzero weight is kept.
@@ -45,7 +45,7 @@ def verify_pruned(
     Raises:
         VerificationError: naming the tensor that is wrong.
     """
-    written = open_checkpoint(path)
+    path = written.path
     source = source or stream.layers
     _check_tensors(written, source, masks)
 
@@ -78,23 +78,23 @@ def verify_pruned(
     return replace(stream, layers=Layers(written, source.infos, ())).each(check)
 
 
-def verify_weights(path: Path, stream: LayerStream, masks: Masks) -> None:
+def verify_weights(written: Checkpoint, stream: LayerStream, masks: Masks) -> None:
     """Check the weights of a masked checkpoint alone: the kept ones bit for bit, the rest of its layers +0.0.
 
     Args:
-        path: the masked checkpoint.
+        written: the masked checkpoint.
         stream: the selected layers whose weights it was to have.
         masks: by tensor name, the written mask.
 
     Raises:
         VerificationError: naming the tensor that is wrong.
     """
-    written, layers = open_checkpoint(path), stream.layers
+    layers = stream.layers
     _check_tensors(written, layers, masks)
 
     def check(layer: Layer, threads: int) -> None:
         info = layers.by_name[layer.name]
-        _check_weights(path, layer, layers, info, masks[info.tensor], threads)
+        _check_weights(written.path, layer, layers, info, masks[info.tensor], threads)
         masks[info.tensor].give_back()
 
     replace(stream, layers=Layers(written, layers.infos, ())).each(check)
