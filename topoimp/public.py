@@ -53,10 +53,8 @@ from topoimp.topology.forest import Forest, spanning_forest
 from topoimp.topology.summaries import persistent_entropy, total_persistence
 from topoimp.topology.vectors import VectorSettings, vectors_of
 from topoimp.torch_modules.holding import HeldMask, hold_mask
-from topoimp.torch_modules.pruner import ModulePruner, ModulePruning
-from topoimp.torch_modules.pruning import prune_module
-from topoimp.torch_modules.rewinding import rewind_module
-from topoimp.torch_modules.torch_pruning import topological_unstructured
+from topoimp.torch_modules.masks import rewind_module
+from topoimp.torch_modules.pruning import ModulePruner, ModulePruning, prune_module, topological_unstructured
 
 __all__ = [
     "COLUMNS",

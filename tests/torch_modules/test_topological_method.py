@@ -11,6 +11,7 @@ from torch.nn.utils import prune
 from topoimp.errors import LayerError, OptionError
 from topoimp.layers.layer import as_layer
 from topoimp.topology.forest import spanning_forest
+from topoimp.torch_modules.pruning import topological_unstructured
 from topoimp.torch_modules.topological_method import TopologicalUnstructured
 
 AMOUNTS = st.one_of(st.floats(0, 1), st.integers(0, 4))
@@ -119,6 +120,15 @@ def test_a_column_that_was_pruned_whole_does_not_come_back():
     assert module.weight_mask.tolist() == [[1, 0, 0], [1, 1, 0]]
 
 
+def test_scores_take_the_place_of_the_weights():
+    module = module_of(np.ones((2, 2)))
+    scores = torch.tensor([[1.0, 4.0], [3.0, 2.0]])
+
+    TopologicalUnstructured.apply(module, "weight", 1, importance_scores=scores)
+
+    assert module.weight_mask.tolist() == [[0, 1], [1, 1]]
+
+
 def test_removal_makes_it_permanent():
     module = prune.remove(pruned(WEIGHT, 2), "weight")
 
@@ -161,7 +171,7 @@ def test_pruning_all_layers_as_one_list_is_refused_by_torch():
         (float("nan"), "the amount is nan; as a share"),
         (True, "the amount is True; it must be a share from 0 to 1, or a number of weights"),
         ("half", "the amount is 'half'; it must be a share"),
-        (7, "the amount is 7, and 6 weights are not pruned yet"),
+        (7, "the amount is 7, but only 6 weights are not pruned yet"),
     ],
 )
 def test_an_amount_out_of_range_is_refused_and_the_module_stays_as_it_was(amount, message):
@@ -182,3 +192,30 @@ def test_what_is_no_layer_is_refused():
         TopologicalUnstructured.apply(nn.Linear(2, 3), "bias", 0.5)
     with pytest.raises(LayerError, match="tensor 'weight' holds 1 NaN"):
         pruned(np.array([[1.0, np.nan]]), 0.5)
+
+
+def test_it_gives_the_module_pruned_by_the_method():
+    module, other = nn.Linear(9, 7), nn.Linear(9, 7)
+    other.load_state_dict(module.state_dict())
+
+    given = topological_unstructured(module, "weight", amount=0.5)
+    TopologicalUnstructured.apply(other, "weight", 0.5)
+
+    assert given is module
+    assert prune.is_pruned(module)
+    assert module.weight_mask.equal(other.weight_mask)
+
+
+def two_rows():
+    """Weights of which the two strongest leave the second row alone."""
+    module = nn.Linear(2, 2, bias=False)
+    module.weight.data = torch.tensor([[3.0, 2.9], [0.2, 0.1]])
+    return module
+
+
+def test_everything_is_protected_by_default():
+    assert topological_unstructured(two_rows(), "weight", 1).weight_mask.tolist() == [[1, 1], [1, 0]]
+
+
+def test_nothing_is_protected_by_an_epsilon_of_1():
+    assert topological_unstructured(two_rows(), "weight", 2, epsilon=1.0).weight_mask.tolist() == [[1, 1], [0, 0]]

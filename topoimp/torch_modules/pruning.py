@@ -1,13 +1,211 @@
-"""Prune the layers of a torch module in memory, by the rules, the order and the counts of ``prune FILE``."""
+"""Pruning a torch module in memory, by the rules, the order and the counts of ``prune FILE``.
 
-from typing import TYPE_CHECKING
+Pruned weights, and zeros that were there before, become +0.0 in place; all other weights stay as they are, bit for bit.
+Embeddings and heads are left alone unless asked for, and so are buffers. Tied parameters are pruned once, under the
+first of their names. Targets are computed from the edges before the first round, however many become zero in training.
+"""
 
-from topoimp.pruning.options import PruningOptions
-from topoimp.torch_modules.masks import ModuleMasks
-from topoimp.torch_modules.pruner import ModulePruner, ModulePruning
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from topoimp.arrays import BoolArray
+from topoimp.checkpoint import tensors_as_checkpoint
+from topoimp.errors import OptionError, VerificationError
+from topoimp.kernels.threads import thread_count
+from topoimp.layers.catalogue import Layers
+from topoimp.layers.layer import Layer
+from topoimp.layers.streaming import LayerStream
+from topoimp.layers.tensors import select_layers
+from topoimp.pruning.one_shot import Round, Sweep, sweep
+from topoimp.pruning.options import PruningOptions, Scheme
+from topoimp.pruning.rules import kept_of
+from topoimp.reports.report import Report
+from topoimp.reports.rows import left_out, pruning_settings, rows_of_pruning
+from topoimp.torch_modules.masks import ModuleMasks, masks_by_parameter, put_on
+from topoimp.torch_modules.weights import named_weights, unwrapped
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
+
+
+@dataclass(frozen=True)
+class ModulePruning:
+    """The outcome of one or more rounds on a module.
+
+    Args:
+        masks: by parameter name, booleans on the parameter's device, true for a kept weight.
+        report: a row per round and layer, and one per round, compared with the weights before.
+        held_at_floor: the layers whose last target is below their floor; ``all layers together`` if they share one.
+    """
+
+    masks: dict[str, "torch.Tensor"]
+    report: Report
+    held_at_floor: Sequence[str]
+
+
+class ModulePruner:
+    """Prunes a module round by round, with training between the rounds.
+
+    Each ``step`` reads the current weights (pruned ones count as 0), prunes in place, and returns the masks.
+    Hold them in training (``hold_mask``); rewind if you like (``rewind_module``).
+
+    Args:
+        model: the module; its weights are not read before the first step.
+        options: method, amounts and layers; without rounds and sparsity there is no last round.
+        masks: masks to begin with, as ``hold_mask`` takes them: pruned weights count as 0 from the start.
+        threads: number of cores; all if None. The result does not depend on it.
+
+    Raises:
+        OptionError: if the options do not fit the module.
+        LayerError: if no layer is left.
+        CheckpointError: if ``masks`` is a path, but not that of a mask file.
+
+    >>> import torch
+    >>> model = torch.nn.Linear(30, 20, bias=False)
+    >>> pruner = ModulePruner(model, PruningOptions(rate=0.5))
+    >>> [int(pruner.step().masks["weight"].sum()) for _ in range(3)]
+    [300, 150, 75]
+    >>> pruner.step().held_at_floor  # 37 are fewer than 30 + 20 - 1
+    ['weight']
+    """
+
+    def __init__(
+        self,
+        model: "nn.Module",
+        options: PruningOptions,
+        *,
+        masks: ModuleMasks | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self._model = model
+        self._patterns = options.patterns
+        self._threads = thread_count(threads)
+        self._kept = {} if masks is None else _by_first_name(model, masks)
+        self._is_endless = options.rounds is None and options.sparsity is None
+        self._scheme = (replace(options, rounds=1) if self._is_endless else options).scheme(self._layers().infos)
+        self._n_done = 0
+        self._edges: dict[str, int] = {}
+
+    @property
+    def n_rounds(self) -> int | None:
+        """Number of rounds; None if there is no last one."""
+        return None if self._is_endless else self._scheme.schedule.n_rounds
+
+    @property
+    def n_done(self) -> int:
+        """Number of rounds that are done."""
+        return self._n_done
+
+    @property
+    def masks(self) -> dict[str, "torch.Tensor"]:
+        """The current masks by parameter name; before the first step those that were given."""
+        return dict(self._kept)
+
+    def step(self) -> ModulePruning:
+        """Do the next round: choose the weights to keep by their current values, and set the others to +0.0.
+
+        Raises:
+            OptionError: if all rounds are done.
+            LayerError: if a weight is NaN or infinite; nothing has changed then.
+        """
+        if self._n_done == self.n_rounds:
+            raise OptionError(f"all {self._n_done} rounds are done; a pruner with more rounds is needed")
+        number = self._n_done + 1
+        scheme = self._scheme
+        if self._is_endless:
+            scheme = replace(scheme, schedule=replace(scheme.schedule, n_rounds=number))
+
+        stream = LayerStream(self._layers(), self._threads)
+        swept = sweep(stream, scheme, only=number, n_edges=self._edges)
+        pruning = self._prune(stream, scheme, swept)
+        self._edges = self._edges or {name: forest.n_edges for name, forest in swept.forests.items()}
+        self._n_done = number
+        return pruning
+
+    def all_at_once(self) -> ModulePruning:
+        """Do all rounds without training between them: they equal one shot at the last target.
+
+        Raises:
+            OptionError: if a round was done already, or there is no last one.
+            LayerError: if a weight is NaN or infinite; nothing has changed then.
+        """
+        if self.n_rounds is None or self._n_done:
+            raise OptionError("all rounds at once need a number of rounds or a sparsity, and none done before")
+        stream = LayerStream(self._layers(), self._threads)
+        pruning = self._prune(stream, self._scheme, sweep(stream, self._scheme))
+        self._n_done = self.n_rounds
+        return pruning
+
+    def state_dict(self) -> dict[str, Any]:  # Any: as torch has it
+        """Return the state to save beside the module, to go on with the rounds later; ``torch.save`` takes it."""
+        return {"n_done": self._n_done, "edges": dict(self._edges), "masks": dict(self._kept)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another pruner with the same settings was, on the same module.
+
+        Raises:
+            OptionError: if the state is of other layers, or of more rounds than there are.
+        """
+        names = {info.name for info in self._layers().infos}
+        if state["edges"] and set(state["edges"]) != names:
+            raise OptionError(f"the state is of the layers {sorted(state['edges'])}; this pruner has {sorted(names)}")
+        if self.n_rounds is not None and state["n_done"] > self.n_rounds:
+            raise OptionError(f"the state is of round {state['n_done']}; this pruner has {self.n_rounds}")
+        self._kept = _by_first_name(self._model, state["masks"])
+        self._n_done, self._edges = int(state["n_done"]), dict(state["edges"])
+
+    def _layers(self) -> Layers:
+        """Return the layers to prune; their weights are read later, and pruned ones as 0."""
+        name = type(unwrapped(self._model)).__name__
+        checkpoint = tensors_as_checkpoint(named_weights(self._model), name=name, kept=self._kept)
+        return select_layers(checkpoint, self._patterns)
+
+    def _prune(self, stream: LayerStream, scheme: Scheme, swept: Sweep) -> ModulePruning:
+        import torch
+
+        parameters = named_weights(self._model)
+        flags = masks_of_round(stream, swept.rounds[-1])
+        masks = {name: torch.from_numpy(flags[name]).to(parameters[name].device) for name in flags}
+        put_on({parameters[name]: mask for name, mask in masks.items()})
+        self._kept.update(masks)
+
+        rows = [row for round_ in swept.rounds for row in rows_of_pruning(stream.layers.infos, round_)]
+        report = Report("prune", {}, pruning_settings(scheme), rows, left_out(stream.layers))
+        return ModulePruning(masks, report, swept.rounds[-1].missed)
+
+
+def masks_of_round(stream: LayerStream, round_: Round) -> dict[str, BoolArray]:
+    """Return the masks of a round by tensor name; groups that are left alone keep all weights that are not zero.
+
+    Raises:
+        VerificationError: if a mask keeps another number of weights than the round; that is a defect of topoimp.
+    """
+    infos, checkpoint = stream.layers.by_name, stream.layers.checkpoint
+    kept: dict[str, BoolArray] = {}
+    for name, layers in stream.layers.by_tensor().items():
+        kept[name] = np.not_equal(layers[0].number_format.magnitudes(checkpoint.codes(name)), 0)
+
+    def mask(layer: Layer, threads: int) -> None:
+        info = infos[layer.name]
+        layer_mask = kept_of(round_.keeps[layer.name], layer, threads)
+        kept[info.tensor][info.first : info.first + info.n_weights] = layer_mask
+
+        n_kept, expected = int(np.count_nonzero(layer_mask)), round_.layers[layer.name].preservation.n_kept
+        if n_kept != expected:
+            raise VerificationError(f"the mask of {layer.name!r} keeps {n_kept} weights; {expected} were to be kept")
+
+    stream.each(mask)
+    return {name: flat.reshape(checkpoint.tensors[name].shape) for name, flat in kept.items()}
+
+
+def _by_first_name(model: "nn.Module", masks: ModuleMasks) -> dict[str, "torch.Tensor"]:
+    """Return masks under the first name of each parameter: the one that its layer has."""
+    names = {parameter: name for name, parameter in reversed(named_weights(model).items())}
+    return {names[parameter]: mask for parameter, mask in masks_by_parameter(model, masks).items()}
 
 
 def prune_module(
@@ -16,18 +214,8 @@ def prune_module(
     """Prune a module in rounds without training between them; set pruned weights to +0.0 in place.
 
     The result equals that of ``prune_checkpoint`` on the module's saved state dict, bit for bit, unless a buffer looks
-    like a layer: a module tells buffers from parameters, a file does not.
-
-    Args:
-        model: the module.
-        options: rounds, sparsity or both; method and layers.
-        masks: masks to begin with, as ``hold_mask`` takes them.
-        threads: number of cores; all if None.
-
-    Raises:
-        OptionError: if the options do not fit the module.
-        LayerError: if no layer is left, or a weight is NaN or infinite; nothing has changed then.
-        CheckpointError: if ``masks`` is a path, and that of no mask file.
+    like a layer: a module tells buffers from parameters, a file does not. Arguments and errors are those of
+    ``ModulePruner``, but rounds, a sparsity or both are needed; nothing has changed after an error.
 
     >>> import torch
     >>> pruning = prune_module(torch.nn.Linear(30, 20), PruningOptions(sparsity=0.75))
@@ -36,3 +224,32 @@ def prune_module(
     """
     options.schedule()  # rounds, a sparsity or both must be given
     return ModulePruner(model, options, masks=masks, threads=threads).all_at_once()
+
+
+def topological_unstructured(module: "nn.Module", name: str, amount: float, epsilon: float = 0.0) -> "nn.Module":
+    """Prune the weakest weights of a parameter, but for its maximum spanning forest, which keeps its barcode.
+
+    A counterpart of ``torch.nn.utils.prune.l1_unstructured``: the module gets a parameter ``NAME_orig``, a buffer
+    ``NAME_mask`` and a hook that multiplies them before each forward pass; ``prune.remove`` makes the pruning
+    permanent, and another call, or another method of torch, prunes further.
+
+    Args:
+        module: the module that has the parameter itself, as ``model.fc1``; it is changed, and returned.
+        name: of the parameter, of two or more axes.
+        amount: share of the weights that are not pruned yet, from 0 to 1, or a number (``int``) of them. Where it asks
+            for more than the forest leaves, the forest is kept, with a warning.
+        epsilon: share of the parameter's largest |w| up to which deaths are not protected, in [0, 1].
+
+    Raises:
+        OptionError: if ``amount`` or ``epsilon`` is out of range.
+        LayerError: if the parameter is no layer, or holds NaN or infinity.
+
+    >>> import torch
+    >>> layer = topological_unstructured(torch.nn.Linear(30, 20), "weight", amount=0.75)
+    >>> int(layer.weight_mask.sum())
+    150
+    """
+    from topoimp.torch_modules.topological_method import TopologicalUnstructured
+
+    TopologicalUnstructured.apply(module, name, amount, epsilon)  # type: ignore[no-untyped-call]  # torch's
+    return module

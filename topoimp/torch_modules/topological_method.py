@@ -1,10 +1,6 @@
-"""A method for ``torch.nn.utils.prune`` that keeps a layer's barcode.
-
-Importing this file imports torch; ``topoimp.TopologicalUnstructured`` does when it is first used.
-"""
+"""A method for ``torch.nn.utils.prune`` that keeps a layer's barcode. Importing this file imports torch."""
 
 import warnings
-from typing import cast
 
 import numpy as np
 import torch
@@ -25,17 +21,16 @@ from topoimp.torch_modules.masks import bits_of, clear
 class TopologicalUnstructured(prune.BasePruningMethod):
     """Keeps the layer's maximum spanning forest, and fills up with the strongest other weights.
 
-    ``amount`` is torch's: a share of the weights that are not pruned yet, from 0 to 1 and rounded as torch does, or a
-    number of them. If it asks for more than the forest leaves, the forest is kept all the same, with a warning. Weights
-    that are zero, and not pruned yet, are the first to go, the last ones by index first.
+    If ``amount`` asks for more than the forest leaves, the forest is kept, with a warning. Zeros that are not pruned
+    yet go first, the last ones by index before the others.
 
-    torch hands methods of the type ``unstructured`` nothing but a flat list of the weights that are left, of which no
-    graph can be made once something was pruned; those of the type ``global`` see the whole tensor and its mask. So
-    that is the type here, and ``prune.global_unstructured`` refuses the method: it would join all layers to one list.
+    torch hands methods of the type ``unstructured`` a flat list of the remaining weights, which is no graph; methods of
+    the type ``global`` see the whole tensor and its mask, so this is one. ``prune.global_unstructured``, which joins
+    all layers to one list, refuses it.
 
     Args:
-        amount: how much to prune.
-        epsilon: share of the layer's largest strength up to which deaths are not protected, in [0, 1]; 0 protects all.
+        amount: share of the weights that are not pruned yet, from 0 to 1 and rounded as torch does, or their number.
+        epsilon: share of the layer's largest |w| up to which deaths are not protected, in [0, 1]; 0 protects all.
     """
 
     PRUNING_TYPE = "global"
@@ -47,52 +42,38 @@ class TopologicalUnstructured(prune.BasePruningMethod):
         self.epsilon = epsilon
 
     def compute_mask(self, t: torch.Tensor, default_mask: torch.Tensor) -> torch.Tensor:
-        """Give the mask that keeps the forest and the strongest others of what is not pruned yet.
+        """Return the mask that keeps the forest and the strongest others of the weights that are not pruned yet.
 
         Args:
-            t: the weights, or other scores whose absolute values say how strong an edge is.
+            t: the weights, or other scores; their absolute values are the strengths of the edges.
             default_mask: 0 where a weight is pruned already.
 
         Raises:
-            OptionError: if ``amount`` is a number, and more than there are.
-            LayerError: if it is no layer (one axis), or a weight that is not pruned is NaN or infinite.
+            OptionError: if ``amount`` is a number of weights, and larger than the number that is not pruned yet.
+            LayerError: if ``t`` is no layer (one axis), or a weight that is not pruned is NaN or infinite.
         """
-        left = t.detach().clone(memory_format=torch.contiguous_format)
-        clear(left, bits_of(default_mask != 0, left))
-        is_left = (default_mask != 0).flatten().cpu().numpy()
-        n_left = int(np.count_nonzero(is_left))
-        target = n_left - self._n_to_prune(n_left)
-        kept = _kept(as_layer(left, name=getattr(self, "_tensor_name", None) or "weight"), target, self.epsilon)
+        remaining = t.detach().clone(memory_format=torch.contiguous_format)
+        clear(remaining, bits_of(default_mask != 0, remaining))
+        is_remaining = (default_mask != 0).flatten().cpu().numpy()
+        n_remaining = int(np.count_nonzero(is_remaining))
+        target = n_remaining - self._n_to_prune(n_remaining)
+        kept = _kept(as_layer(remaining, name=getattr(self, "_tensor_name", None) or "weight"), target, self.epsilon)
+
+        # Zeros fill up where the edges do not reach the target.
         n_missing = target - int(np.count_nonzero(kept))
-        if n_missing > 0:  # the edges do not reach the target
-            kept[np.flatnonzero(is_left & ~kept)[:n_missing]] = True
+        if n_missing > 0:
+            kept[np.flatnonzero(is_remaining & ~kept)[:n_missing]] = True
         elif n_missing < 0:
-            warnings.warn(
-                f"{target - n_missing} weights are kept, the floor of this layer; the amount {self.amount} asks for "
-                f"{target}",
-                stacklevel=2,
-            )
-        mask = torch.from_numpy(kept).reshape(default_mask.shape)
-        return mask.to(default_mask.device, default_mask.dtype)
+            floor = target - n_missing
+            message = f"{floor} weights are kept, the floor of this layer; the amount {self.amount} asks for {target}"
+            warnings.warn(message, stacklevel=2)
+        return torch.from_numpy(kept).reshape(default_mask.shape).to(default_mask.device, default_mask.dtype)
 
-    @classmethod
-    def apply(  # type: ignore[override]  # torch's takes anything, and leaves it without types
-        cls, module: torch.nn.Module, name: str, amount: float, epsilon: float = 0.0
-    ) -> prune.BasePruningMethod:
-        """Prune a parameter of a module now, and have its mask applied before every forward pass.
-
-        Raises:
-            OptionError: if an argument is out of range.
-            LayerError: if the parameter is no layer; the module is then as it was.
-        """
-        method = super().apply(module, name, amount=amount, epsilon=epsilon)  # type: ignore[no-untyped-call]  # as above
-        return cast("prune.BasePruningMethod", method)
-
-    def _n_to_prune(self, n_left: int) -> int:
+    def _n_to_prune(self, n_remaining: int) -> int:
         if not isinstance(self.amount, int):
-            return round(self.amount * n_left)
-        if self.amount > n_left:
-            raise OptionError(f"the amount is {self.amount}, and {n_left} weights are not pruned yet; it must be fewer")
+            return round(self.amount * n_remaining)
+        if self.amount > n_remaining:
+            raise OptionError(f"the amount is {self.amount}, but only {n_remaining} weights are not pruned yet")
         return self.amount
 
 
@@ -106,7 +87,7 @@ def _check_amount(amount: float) -> None:
 
 
 def _kept(layer: Layer, target: int, epsilon: float) -> BoolArray:
-    """Give which weights of a layer are kept for a target, by flat index."""
+    """Return the mask of a layer for a target, by flat index."""
     threads = available_threads()
     info = LayerInfo(layer.name, layer.name, layer.codes.shape, layer.n_rows, layer.n_columns, layer.number_format)
     forest = spanning_forest(layer, threads=threads)

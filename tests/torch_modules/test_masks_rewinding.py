@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from topoimp.errors import OptionError
-from topoimp.torch_modules.rewinding import rewind_module
+from topoimp.torch_modules.masks import rewind_module
 
 
 def network():

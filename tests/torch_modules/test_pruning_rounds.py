@@ -10,8 +10,7 @@ from torch import nn
 from topoimp.choices import Method, Scope
 from topoimp.errors import OptionError
 from topoimp.pruning.options import PruningOptions
-from topoimp.torch_modules.pruner import ModulePruner
-from topoimp.torch_modules.pruning import prune_module
+from topoimp.torch_modules.pruning import ModulePruner, prune_module
 
 
 def network(seed=0, kinds=("normal", "normal", "normal"), dtype=torch.float32):

@@ -9,26 +9,20 @@ from topoimp.pruning.masks import read_masks
 from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.schedule import plan_schedule
-from topoimp.torch_modules.round_masks import edges_of, masks_of_round
+from topoimp.torch_modules.pruning import masks_of_round
 
 SCHEDULE = plan_schedule(rounds=5, sparsity=None, rate=None)
 
 
 def test_what_a_round_keeps_is_what_the_mask_file_says(lenet):
     stream = stream_of(lenet)
-    now = sweep(stream, Scheme(SCHEDULE, method=Method.TOPOLOGICAL, scope=Scope.GLOBAL)).rounds[-1]
+    round_ = sweep(stream, Scheme(SCHEDULE, method=Method.TOPOLOGICAL, scope=Scope.GLOBAL)).rounds[-1]
 
-    masks = masks_of_round(stream, now)
+    masks = masks_of_round(stream, round_)
 
     written = read_masks(prune_checkpoint(lenet, PruningOptions(rounds=5, scope=Scope.GLOBAL)).outputs.mask)
     assert list(masks) == list(written)
     assert [name for name in masks if not np.array_equal(masks[name], written[name].kept())] == []
-
-
-def test_edges_are_weights_that_are_not_zero(write):
-    path = write({"a": np.float32([[1, 0, -0.0], [2, 3, 0]]), "b": np.zeros((2, 2), np.float32)})
-
-    assert edges_of(stream_of(path)) == {"a": 3, "b": 0}
 
 
 def test_a_mask_that_keeps_another_number_than_was_meant_is_a_defect(lenet):
