@@ -16,6 +16,7 @@ _FACTS = {
     "beta0": "beta0",
     "barcode_kept": "barcode kept",
     "retention": "retention",
+    "retention_iid": "by chance",
     "floor_binds": "floor binds",
 }
 
@@ -23,17 +24,17 @@ _FACTS = {
 def show_pruning(report: Report) -> None:
     """Print a row per round, and the layers after the last; of a pruning by a given mask, the layers."""
     settings = report.settings
+    facts = {name: header for name, header in _FACTS.items() if name in report.network}
     if "rounds" not in settings:
         title = f"{report.inputs['checkpoint']} under the {settings['method']} of {report.inputs['mask']}"
-        facts = {name: header for name, header in _FACTS.items() if name not in ("target", "floor_binds")}
         show_table(title, {"layer": "layer", "floor": "floor", **facts}, for_people(report.rows))
         return
     epsilon = f", epsilon {settings['epsilon']:g}" if settings.get("epsilon") else ""
     title = f"{report.inputs['checkpoint']}: method {settings['method']}{epsilon}, scope {settings['scope']}"
-    show_table(title, {"round": "round", **_FACTS}, report.rounds)
+    show_table(title, {"round": "round", **facts}, report.rounds)
     last = report.network["round"]
     layers = [row for row in report.rows if row["round"] == last]
-    show_table(f"after round {last}", {"layer": "layer", "floor": "floor", **_FACTS}, for_people(layers))
+    show_table(f"after round {last}", {"layer": "layer", "floor": "floor", **facts}, for_people(layers))
 
 
 def note_pruning(pruning: "Pruning", *, quiet: bool, verbose: bool) -> None:

@@ -41,6 +41,7 @@ _ROUND = {
     "beta0": "beta0",
     "round_barcode_kept": "round kept barcode",
     "retention": "retention",
+    "retention_iid": "by chance",
     "floor_binds": "floor binds",
 }
 _LAYER = {"layer": "layer", "seed": "seed", "floor": "floor", "target": "target", "floor_binds": "floor binds"}

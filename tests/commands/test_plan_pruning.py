@@ -1,10 +1,15 @@
+import csv
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from strategies import make_weight
 
 from topoimp.choices import Method, Scope
+from topoimp.commands.barcode import barcode_report
+from topoimp.commands.bound import BoundOptions, bound_report
+from topoimp.commands.compare import comparison_report
 from topoimp.commands.plan_pruning import plan_pruning
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import GateError, OptionError
@@ -22,12 +27,50 @@ def test_the_plan_is_the_report_of_the_pruning_and_writes_nothing(lenet, method,
 
     assert names_in(lenet.parent) == [lenet.name]
     pruning = prune_checkpoint(lenet, PruningOptions(rounds=10, method=method, scope=scope))
-    extra = ("bytes_to_write", "peak_memory")
+    extra = ("bytes_to_write", "peak_memory", "retention_iid")
     rows = [{name: cell for name, cell in row.items() if name not in extra} for row in plan.report.rows]
     assert rows == pruning.report.rows
     assert plan.report.outputs == pruning.report.outputs
-    assert plan.report.settings == {**pruning.report.settings, "dry_run": True}
+    assert plan.report.settings == {**pruning.report.settings, "seed": 0, "dry_run": True}
     assert plan.held_at_floor == pruning.held_at_floor
+
+
+def with_ties():
+    """Strengths of 20 steps, so that a level holds all weights of a step."""
+    strengths = np.abs(make_weight(0, 60, 80, "normal"))
+    return np.ceil(20 * strengths / strengths.max())
+
+
+def with_zeros():
+    """Different strengths; three tenths of the weights are zero."""
+    weight = make_weight(1, 60, 80, "normal")
+    return np.where(np.random.default_rng(0).random(weight.shape) < 0.3, 0, weight)
+
+
+@pytest.mark.parametrize(
+    ("make", "tolerance"),
+    [(with_ties, 1e-9), (with_zeros, 1.0)],  # zeros are simulated, by the curve in one random order for all levels
+)
+def test_plan_bound_compare_and_curve_agree_on_the_retention_by_chance(write, tmp_path, make, tolerance):
+    weight = make()
+    strengths = np.sort(np.abs(weight), axis=None)[::-1]
+    n_kept = int(np.count_nonzero(strengths >= strengths[240]))
+    reference, density = write({"a": weight}, "reference"), n_kept / weight.size
+    options = PruningOptions(sparsity=1 - density, rounds=1, method="magnitude")
+
+    plan = plan_pruning(reference, options).report
+
+    pruned = prune_checkpoint(reference, options, output=tmp_path / "pruned.safetensors").outputs.checkpoint
+    (bound,) = bound_report(reference, BoundOptions(densities=[density])).densities
+    (compared,) = comparison_report(reference, pruned).layers
+    level = strengths[n_kept - 1] / strengths[0]
+    barcode_report(reference, curve=tmp_path / "curve.csv", levels=[level])
+    curve = dict(zip(*csv.reader((tmp_path / "curve.csv").read_text().splitlines()), strict=True))
+    assert [row["n_kept"] for row in (plan.layers[0], bound, compared)] == [n_kept] * 3
+    assert int(curve["n_edges"]) == n_kept
+    assert plan.layers[0]["retention_iid"] == plan.network["retention_iid"] == compared["retention_iid"]
+    assert plan.layers[0]["retention_iid"] == bound["forest_iid"] / bound["floor"]
+    assert 140 - float(curve["beta0_iid"]) == pytest.approx(bound["forest_iid"], abs=tolerance)
 
 
 def test_it_says_when_floors_bind(lenet):

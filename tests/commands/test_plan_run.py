@@ -3,6 +3,7 @@ from shutil import copyfile, copytree, ignore_patterns
 import pytest
 
 from topoimp.choices import Method, Scope
+from topoimp.commands.plan_pruning import plan_pruning
 from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune_run import prune_run
 from topoimp.commands.train import train_run
@@ -28,8 +29,20 @@ def test_the_first_round_and_all_targets_are_those_of_the_pruning(run, method, s
     columns = ("seed", "level", "round", "target", "n_weights", "n_edges", "floor")
     assert [[row.get(c) for c in columns] for row in planned] == [[row.get(c) for c in columns] for row in done]
     found, first = ([row for row in rows if row["round"] == 1] for rows in (planned, done))
-    found = [{c: value for c, value in row.items() if c != "bytes_to_write"} for row in found]
+    extra = ("bytes_to_write", "retention_iid")
+    found = [{c: value for c, value in row.items() if c not in extra} for row in found]
     assert [{c: row[c] for c in plan} for plan, row in zip(found, first, strict=True)] == found
+
+
+def test_the_first_round_has_the_retention_by_chance_of_a_pruning_of_the_same_weights(run):
+    options = PruningOptions(rounds=2, rate=0.2)
+
+    planned = plan_run(run, options, seeds=[1]).rows
+
+    of_file = plan_pruning(run / "seed-1/model.safetensors", options).report.rows
+    shares = [row["retention_iid"] for row in planned if row["round"] == 1]
+    assert shares == [row["retention_iid"] for row in of_file if row["round"] == 1]
+    assert all(0 < share < 1 for share in shares)
 
 
 def test_of_later_rounds_nothing_is_said_but_targets_and_floors(run):

@@ -1,17 +1,20 @@
-"""The columns of chance: shares of a forest when comparing, numbers of its edges at densities when bounding."""
+"""The columns of chance: shares of a forest when comparing and planning, numbers of its edges when bounding."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import isfinite, prod
 
 from topoimp.chance.closed_forms import connectivity_probability
-from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance, shape_by_chance
+from topoimp.chance.forest_by_chance import ForestByChance, added_up_by_chance, forests_by_chance, shape_by_chance
 from topoimp.chance.shuffling import live_shape
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
+from topoimp.layers.streaming import LayerStream
+from topoimp.pruning.one_shot import Round
 from topoimp.pruning.schedule import round_half_up
 from topoimp.reports.columns import Row
+from topoimp.reports.rows import rows_of_pruning
 from topoimp.topology.forest import Forest
 
 
@@ -46,6 +49,27 @@ def retention_reasons(chance: ForestByChance) -> Mapping[str, str]:
         return dict.fromkeys(missing, "the reference has no edges")
     same = "all shuffles have the same number, and the other has another"
     return {name: same if name == "z_score" else chance.reason or "" for name in missing}
+
+
+def with_retention_iid(
+    stream: LayerStream, rounds: Sequence[Round], forests: Mapping[str, Forest], *, seed: int
+) -> list[list[Row]]:
+    """Return the rows of each round of pruning with the retention by chance; this takes one pass over the layers.
+
+    ``forests`` holds the maximum spanning forests of the unpruned layers; ``seed`` is that of the simulations.
+    """
+
+    def look(layer: Layer, threads: int) -> list[ForestByChance]:
+        n_kept = [round_.layers[layer.name].preservation.n_kept for round_ in rounds]
+        return forests_by_chance(layer, forests[layer.name], n_kept, seed=seed, threads=threads)
+
+    by_layer = stream.each(look)
+    tables: list[list[Row]] = []
+    for round_, *chances in zip(rounds, *by_layer.values(), strict=True):
+        columns = [retention_columns(chance) for chance in (*chances, added_up_by_chance(chances))]
+        rows = zip(rows_of_pruning(stream.layers.infos, round_), columns, strict=True)
+        tables.append([{**row, "retention_iid": by_chance["retention_iid"]} for row, by_chance in rows])
+    return tables
 
 
 def exact_densities(densities: Sequence[float]) -> list[Fraction]:

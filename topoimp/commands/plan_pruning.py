@@ -9,6 +9,7 @@ from pathlib import Path
 
 from topoimp.checkpoint import AnyPath
 from topoimp.choices import Method
+from topoimp.commands.chance_columns import with_retention_iid
 from topoimp.commands.prune import job_in_rounds
 from topoimp.commands.pruning_job import PruningJob
 from topoimp.kernels.threads import OnStep
@@ -17,7 +18,7 @@ from topoimp.pruning.one_shot import LayerRound, Round, refuse_missed_targets, s
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import pruning_settings, rows_of_pruning
+from topoimp.reports.rows import pruning_settings
 from topoimp.rounds.run_folder import recipe_beside
 
 PROCESS_BYTES = 105_000_000
@@ -82,19 +83,20 @@ def plan_pruning(
         TopoimpError: if the file, a layer or a pattern cannot be used.
     """
     job, scheme = job_in_rounds(path, options, output, mask_out, emit_rounds, rewind_from, threads, on_step)
-    rounds = sweep(job.stream, scheme).rounds
+    swept = sweep(job.stream, scheme)
+    rounds = swept.rounds
     if strict:
         refuse_missed_targets(rounds, "nothing was written")
 
     peak_memory = _peak_memory(job, is_random=scheme.method is Method.RANDOM)
+    tables = with_retention_iid(job.stream, rounds, swept.forests, seed=scheme.seed)
     rows: list[Row] = []
-    for round_ in rounds:
-        *layers, network = rows_of_pruning(job.layers.infos, round_)
+    for round_, (*layers, network) in zip(rounds, tables, strict=True):
         sizes: Row = {"bytes_to_write": _bytes_of_round(job, round_.number, len(rounds)), "peak_memory": peak_memory}
         rows += [*layers, {**network, **sizes}]
 
     return PruningPlan(
-        report=job.report({**pruning_settings(scheme), "dry_run": True}, rows),
+        report=job.report({**pruning_settings(scheme), "seed": scheme.seed, "dry_run": True}, rows),
         existing=[target for target in job.outputs.in_order if target.exists()],
         held_at_floor=rounds[-1].missed,
         first_bound=_first(rounds, lambda layer: layer.floor_binds),

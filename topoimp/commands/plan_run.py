@@ -11,6 +11,7 @@ from pathlib import Path
 
 from topoimp.checkpoint import AnyPath, bytes_of_copy, open_checkpoint
 from topoimp.choices import Method, Scope
+from topoimp.commands.chance_columns import with_retention_iid
 from topoimp.commands.prune_run import seeds_requested
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.pruning.masks import mask_bytes, mask_shapes
@@ -18,7 +19,7 @@ from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import layer_columns, left_out, rows_of_pruning, run_settings
+from topoimp.reports.rows import layer_columns, left_out, run_settings
 from topoimp.rounds.loop import Plan
 from topoimp.rounds.planning import plan_of, rewinding_of, threads_of
 from topoimp.rounds.recipe_file import read_recipe
@@ -76,7 +77,8 @@ def _rows_of_seed(files: SeedFiles, plan: Plan) -> list[Row]:
     if plan.strict:
         refuse_missed_targets([first], "nothing was written")
 
-    rows = [_of_first(row) for row in rows_of_pruning(layers.infos, first)]
+    (first_rows,) = with_retention_iid(stream, [first], forests, seed=plan.scheme.seed)
+    rows = [_of_first(row) for row in first_rows]
     for number in schedule.numbers[1:]:
         rows += _rows_of_later(layers.infos, number, plan.scheme, forests)
     n_bytes = bytes_of_copy(layers.checkpoint) + sum(map(mask_bytes, mask_shapes(layers).values()))
