@@ -1,6 +1,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,12 +29,8 @@ class Listed:
     n_bits: int
 
     @property
-    def n_weights(self):
-        return self.ranks.size
-
-    @property
-    def place(self):
-        return self.name, 0
+    def info(self):
+        return SimpleNamespace(name=self.name, place=(self.name, 0), n_weights=self.ranks.size)
 
     def known_digits(self, _shift, _prefix):
         return None
@@ -76,7 +73,7 @@ def slow_kept(layers, k):
     ranked = [(rank, layer.name, place) for layer in layers for place, rank in enumerate(layer.ranks.tolist())]
     entries = sorted((-rank, name, place) for rank, name, place in ranked if rank)
     chosen = {(name, place) for _, name, place in entries[: max(k, 0)]}
-    return {layer.name: [(layer.name, place) in chosen for place in range(layer.n_weights)] for layer in layers}
+    return {layer.name: [(layer.name, place) in chosen for place in range(layer.ranks.size)] for layer in layers}
 
 
 @st.composite

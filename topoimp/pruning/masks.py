@@ -1,7 +1,7 @@
 """Masks: one bit for each weight of a tensor, 1 for a kept weight; in memory, in files, and applied to layers.
 
-A mask is packed, the first weight in the lowest bit. A stored zero is never kept. The mask is the truth, not the zeros
-of a checkpoint: a kept weight may be 0 after rewinding or retraining.
+A stored zero is never kept. The mask is the truth, not the zeros of a checkpoint: a kept weight may be 0 after
+rewinding or retraining.
 """
 
 import json
@@ -21,6 +21,7 @@ from topoimp.kernels.threads import pieces
 from topoimp.layers.catalogue import LayerInfo, Layers, natural
 from topoimp.layers.layer import Layer
 from topoimp.layers.tensors import classify_tensors
+from topoimp.pruning.rules import PartPruner
 
 SHAPES_KEY = "topoimp.mask.shapes"
 """Metadata key of a mask file; its value is the tensors' shapes as JSON."""
@@ -32,7 +33,7 @@ class PackedMask:
 
     Args:
         shape: of the tensor.
-        bits: ceil(n / 8) bytes for n weights; bits beyond the last weight are 0.
+        bits: ceil(n / 8) bytes for n weights, the first weight in the lowest bit; bits beyond the last weight are 0.
         give_back: gives back the memory of bits that are mapped from a file.
 
     >>> PackedMask((2, 2), np.array([0b1001], np.uint8)).kept()
@@ -54,10 +55,6 @@ class PackedMask:
         """Weights kept."""
         return int(np.bitwise_count(self.bits).sum())
 
-    def flat(self) -> BoolArray:
-        """Return a flag for each weight, by flat index."""
-        return self.part(0, self.n_weights)
-
     def part(self, start: int, stop: int) -> BoolArray:
         """Return a flag for each weight from ``start`` to ``stop``."""
         first = start // 8
@@ -75,7 +72,7 @@ class PackedMask:
 
     def kept(self) -> BoolArray:
         """Return a flag for each weight, in the shape of the tensor."""
-        return self.flat().reshape(self.shape)
+        return self.part(0, self.n_weights).reshape(self.shape)
 
     def is_within(self, other: "PackedMask") -> bool:
         """Return whether ``other`` has the same shape and keeps all weights that this mask keeps."""
@@ -84,18 +81,13 @@ class PackedMask:
 
 @dataclass(frozen=True)
 class MaskPruner:
-    """Keeps the weights of a mask.
-
-    Args:
-        mask: of the layer's tensor.
-        first: flat index, within the tensor, of the layer's first weight.
-    """
+    """Keeps the weights of a tensor's mask, for the layer that begins at the flat index ``first`` of the tensor."""
 
     mask: PackedMask
     first: int = 0
 
-    def on(self, layer: Layer, threads: int) -> Callable[[int, CodeArray], BoolArray]:  # noqa: ARG002  # of a protocol
-        """Return the function that writes parts of a layer and returns their mask."""
+    def on(self, layer: Layer, threads: int) -> PartPruner:  # noqa: ARG002  # of a protocol
+        """Return the function that writes parts of a layer."""
 
         def write(start: int, pruned: CodeArray) -> BoolArray:
             kept = self.mask.part(self.first + start, self.first + start + len(pruned))
@@ -108,18 +100,13 @@ class MaskPruner:
 
 @dataclass(frozen=True)
 class NonzeroPruner:
-    """Keeps the weights that are nonzero in a checkpoint: the layer's own, or another one.
-
-    Args:
-        layers: the checkpoint's layers.
-        info: the layer, in that checkpoint.
-    """
+    """Keeps the weights that are nonzero in a layer of a checkpoint: the layer's own checkpoint, or another one."""
 
     layers: Layers
     info: LayerInfo
 
-    def on(self, layer: Layer, threads: int) -> Callable[[int, CodeArray], BoolArray]:  # noqa: ARG002  # of a protocol
-        """Return the function that writes parts of a layer and returns their mask."""
+    def on(self, layer: Layer, threads: int) -> PartPruner:  # noqa: ARG002  # of a protocol
+        """Return the function that writes parts of a layer."""
         other = self.layers.read(self.info).weights
 
         def write(start: int, pruned: CodeArray) -> BoolArray:
@@ -143,14 +130,8 @@ Masks = Mapping[str, PackedMask]
 
 
 def mask_writer(path: Path, shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]) -> TensorWriter:
-    """Begin a mask file: write its header, and return the writer of its bits.
-
-    Args:
-        path: replaced if it exists.
-        shapes: by tensor name, the tensor's shape.
-        metadata: texts for ``__metadata__``.
-    """
-    texts = {**metadata, SHAPES_KEY: json.dumps({name: list(shape) for name, shape in shapes.items()})}
+    """Write the header of a mask file, which is replaced if it exists, and return the writer of its bits."""
+    texts = {**metadata, SHAPES_KEY: json.dumps(dict(shapes))}
     return TensorWriter(path, laid_out({name: ("U8", (mask_bytes(shape),)) for name, shape in shapes.items()}), texts)
 
 
@@ -181,64 +162,50 @@ def is_mask(checkpoint: Checkpoint) -> bool:
 
 
 def masks_in(file: Checkpoint) -> Masks:
-    """Return the masks of an open mask file.
-
-    Raises:
-        CheckpointError: as ``read_masks``.
-    """
+    """Return the masks of an open mask file, with the errors of ``read_masks``."""
     shapes = _shapes(file)
     masks: dict[str, PackedMask] = {}
     for name, tensor in file.tensors.items():
         shape = shapes.get(name)
+        where = f"{file.path}: tensor {name!r}"
         if tensor.dtype != "U8" or shape is None or min(shape, default=0) < 0 or tensor.shape != (mask_bytes(shape),):
-            raise CheckpointError(
-                f"{file.path}: tensor {name!r} does not hold one bit for each weight of shape {shape}"
-            )
+            raise CheckpointError(f"{where} does not hold one bit for each weight of shape {shape}")
 
         mask = PackedMask(tuple(shape), file.stored(name), partial(file.done_with, name))
         if mask.n_weights % 8 and mask.bits[-1] >> (mask.n_weights % 8):
-            raise CheckpointError(f"{file.path}: tensor {name!r} has bits set beyond its last weight")
+            raise CheckpointError(f"{where} has bits set beyond its last weight")
         masks[name] = mask
     return MappingProxyType(masks)
 
 
 def masks_for(layers: Layers, mask: Checkpoint) -> dict[str, MaskPruner | NonzeroPruner]:
-    """Return, by layer name, the pruner that applies a mask.
-
-    Args:
-        layers: the layers to prune.
-        mask: a mask file, or a checkpoint whose zeros are the mask.
+    """Return, by layer name, the pruner that applies a mask file, or the zeros of another checkpoint.
 
     Raises:
         CheckpointError: if a layer has no mask, or one of another shape.
     """
-    path = mask.path
-    if not is_mask(mask):  # its zeros are the mask
-        _check_tensors(layers, {name: tensor.shape for name, tensor in mask.tensors.items()}, path)
-        others = Layers(mask, tuple(classify_tensors(mask, layers.patterns)[0]), ()).by_place()
-        missing = [info.name for info in layers.infos if info.place not in others]
-        if missing:
-            raise CheckpointError(f"{path}: tensor {missing[0]!r} is no layer there; its zeros are no mask")
-        return {info.name: NonzeroPruner(Layers(mask, (), ()), others[info.place]) for info in layers.infos}
+    if is_mask(mask):
+        masks = masks_in(mask)
+        _check_tensors(layers, {name: packed.shape for name, packed in masks.items()}, mask.path)
+        return {info.name: MaskPruner(masks[info.tensor], info.first) for info in layers.infos}
 
-    masks = masks_in(mask)
-    _check_tensors(layers, {name: packed.shape for name, packed in masks.items()}, path)
-    return {info.name: MaskPruner(masks[info.tensor], info.first) for info in layers.infos}
+    _check_tensors(layers, {name: tensor.shape for name, tensor in mask.tensors.items()}, mask.path)
+    others = Layers(mask, tuple(classify_tensors(mask, layers.patterns)[0]), ()).by_place()
+    missing = [info.name for info in layers.infos if info.place not in others]
+    if missing:
+        raise CheckpointError(f"{mask.path}: tensor {missing[0]!r} is no layer there; its zeros are no mask")
+    return {info.name: NonzeroPruner(Layers(mask, (), ()), others[info.place]) for info in layers.infos}
 
 
 def _check_tensors(layers: Layers, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
     for info in layers.infos:
-        shape = layers.checkpoint.tensors[info.tensor].shape
-        if info.tensor not in shapes:
-            raise CheckpointError(
-                f"{path}: has no mask for layer {info.tensor!r} of {layers.checkpoint.path}; "
-                "`include` and `exclude` choose layers"
-            )
-        if shapes[info.tensor] != shape:
-            raise CheckpointError(
-                f"{path}: has a mask of shape {list(shapes[info.tensor])} for {info.tensor!r}; "
-                f"{layers.checkpoint.path} has {list(shape)}"
-            )
+        name, origin, shape = info.tensor, layers.checkpoint.path, layers.checkpoint.tensors[info.tensor].shape
+        if name not in shapes:
+            message = f"{path}: has no mask for layer {name!r} of {origin}; `include` and `exclude` choose layers"
+            raise CheckpointError(message)
+        if shapes[name] != shape:
+            found = f"has a mask of shape {list(shapes[name])} for {name!r}"
+            raise CheckpointError(f"{path}: {found}; {origin} has {list(shape)}")
 
 
 def _shapes(file: Checkpoint) -> dict[str, list[int]]:

@@ -1,7 +1,8 @@
-"""How much of a layer's topology is left after pruning or training, compared with the reference's forest."""
+"""How much of a layer's topology pruning or training preserves, compared with the reference's forest."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,17 +16,17 @@ from topoimp.topology.forest import Forest, spanning_forest
 
 @dataclass(frozen=True)
 class Preservation:
-    """The topology that is left of a layer, or of several layers together.
+    """The topology of a layer beside that of its reference, or of several layers together.
 
     Args:
         n_weights: weights, stored zeros included.
         n_edges: nonzero weights of the reference.
-        n_kept: edges that are left.
+        n_kept: nonzero weights.
         floor: edges of the reference's forest.
-        n_forest_kept: edges of the reference's forest that are left.
-        beta0: components that are left.
+        n_forest_kept: edges of the reference's forest that are kept.
+        beta0: components.
         beta0_reference: components of the reference.
-        beta1: independent cycles that are left.
+        beta1: independent cycles.
         beta0_kept: whether beta0 equals that of the reference, in every layer.
         barcode_kept: whether the bars are exactly those of the reference, in every layer.
     """
@@ -55,7 +56,7 @@ def count_present(forest: Forest, layer: Layer) -> int:
 
 def preservation_of(
     reference: Forest,
-    left: Forest,
+    after: Forest,
     *,
     n_weights: int,
     n_forest_kept: int,
@@ -66,7 +67,7 @@ def preservation_of(
 
     Args:
         reference: the forest of the layer before.
-        left: the forest of the layer after.
+        after: the forest of the layer after.
         n_weights: weights of the layer, stored zeros included.
         n_forest_kept: edges of the reference's forest that are edges after.
         n_edges: nonzero weights before, where they are not the edges (view ``channel``).
@@ -75,28 +76,22 @@ def preservation_of(
     return Preservation(
         n_weights=n_weights,
         n_edges=reference.n_edges if n_edges is None else n_edges,
-        n_kept=left.n_edges if n_kept is None else n_kept,
+        n_kept=after.n_edges if n_kept is None else n_kept,
         floor=len(reference.indices),
         n_forest_kept=n_forest_kept,
-        beta0=left.n_components,
+        beta0=after.n_components,
         beta0_reference=reference.n_components,
-        beta1=left.n_cycles,
-        beta0_kept=left.n_components == reference.n_components,
-        barcode_kept=barcode_of_forest(left).equals(barcode_of_forest(reference)),
+        beta1=after.n_cycles,
+        beta0_kept=after.n_components == reference.n_components,
+        barcode_kept=barcode_of_forest(after).equals(barcode_of_forest(reference)),
     )
 
 
 def preservation_by_strength(reference: Forest, *, n_weights: int, n_kept: int, n_forest_kept: int) -> Preservation:
-    """Return the topology of the strongest weights, or of the forest and the strongest other weights.
+    """Return the topology of the strongest weights, or of the forest's strongest edges and the strongest other weights.
 
     This needs no second forest: Kruskal's algorithm on the kept weights takes exactly the kept edges of the reference's
     forest. An edge that it rejected before is still the weakest of a cycle, as all stronger edges are still kept.
-
-    Args:
-        reference: the forest of the layer before.
-        n_weights: weights of the layer, stored zeros included.
-        n_kept: weights kept.
-        n_forest_kept: edges of the forest that are kept, the strongest ones.
     """
     is_whole = n_forest_kept == len(reference.indices)
     return Preservation(
@@ -114,13 +109,9 @@ def preservation_by_strength(reference: Forest, *, n_weights: int, n_kept: int, 
 
 
 def graph_of_mask(info: LayerInfo, mask: PackedMask, after: Forest, threads: int) -> Forest:
-    """Return a spanning forest of the mask as a graph, in which a kept weight of 0 is an edge too.
+    """Return a spanning forest of a layer's mask as a graph, in which a kept weight of 0 is an edge too.
 
-    Args:
-        info: the layer.
-        mask: of its tensor.
-        after: the forest of the weights that were trained under the mask.
-        threads: number of threads.
+    ``after`` is the forest of the weights that were trained under the mask: the same graph if none of them is 0.
     """
     if after.n_edges == mask.n_kept_of(info.first, info.first + info.n_weights):
         return after
@@ -131,32 +122,19 @@ def graph_of_mask(info: LayerInfo, mask: PackedMask, after: Forest, threads: int
 def preservation_under_mask(
     reference: Forest, after: Forest, graph: Forest, mask: PackedMask, info: LayerInfo
 ) -> Preservation:
-    """Compare a layer that was trained under a mask with the reference: its bars by its weights, the rest by the mask.
+    """Compare a layer that was trained under a mask with its reference.
 
-    Args:
-        reference: the forest of the layer before.
-        after: the forest of the trained weights.
-        graph: the forest of the mask (``graph_of_mask``).
-        mask: of the layer's tensor.
-        info: the layer.
+    The bars are those of the trained weights, all counts those of the mask's ``graph`` (see ``graph_of_mask``).
     """
     n_forest_kept = int(np.count_nonzero(mask.keeps(info.first + reference.indices)))
-    left = preservation_of(reference, graph, n_weights=info.n_weights, n_forest_kept=n_forest_kept)
-    is_same = barcode_of_forest(after).equals(barcode_of_forest(reference))
-    return left if left.barcode_kept == is_same else replace(left, barcode_kept=is_same)
+    preservation = preservation_of(reference, graph, n_weights=info.n_weights, n_forest_kept=n_forest_kept)
+    return replace(preservation, barcode_kept=barcode_of_forest(after).equals(barcode_of_forest(reference)))
 
 
 def together(parts: Sequence[Preservation]) -> Preservation:
-    """Return the same facts about several layers: counts add up, and flags hold if they hold for each layer."""
-    return Preservation(
-        n_weights=sum(part.n_weights for part in parts),
-        n_edges=sum(part.n_edges for part in parts),
-        n_kept=sum(part.n_kept for part in parts),
-        floor=sum(part.floor for part in parts),
-        n_forest_kept=sum(part.n_forest_kept for part in parts),
-        beta0=sum(part.beta0 for part in parts),
-        beta0_reference=sum(part.beta0_reference for part in parts),
-        beta1=sum(part.beta1 for part in parts),
-        beta0_kept=all(part.beta0_kept for part in parts),
-        barcode_kept=all(part.barcode_kept for part in parts),
-    )
+    """Return the preservation of several layers: counts add up, and flags hold if they hold for each layer."""
+    total: dict[str, Any] = {}  # Any: counts and flags
+    for field in fields(Preservation):
+        values = [getattr(part, field.name) for part in parts]
+        total[field.name] = all(values) if field.type is bool else sum(values)
+    return Preservation(**total)

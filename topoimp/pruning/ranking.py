@@ -1,19 +1,18 @@
 """Rankings of a layer's weights: by strength |w|, or by a fixed permutation per seed and layer.
 
 Ranks compare across layers and types. The rank of a strength is its exact value as the bits of a float32, or of a
-float64 if any layer is float64; a permutation gives 64 random bits. Stored zeros and protected weights, which are kept
-whatever the target, have rank 0.
+float64 if any layer is float64; a permutation gives 64 random bits. Stored zeros and protected weights have rank 0.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from topoimp.arrays import CodeArray, FloatArray, IndexArray
+from topoimp.arrays import Code, CodeArray, FloatArray, IndexArray
 from topoimp.kernels.counting import count_codes, count_digits, count_equal, count_until, place_of_equal
 from topoimp.kernels.pruning import write_kept
 from topoimp.kernels.threads import in_parallel, pieces
@@ -24,20 +23,14 @@ from topoimp.pruning.selection import DIGIT_BITS, N_DIGITS, Digits, Threshold
 _FEW = 1 << 14
 """A layer with fewer weights is sorted, as it has fewer weights than there are counters."""
 
+_ALL_BITS = np.uint64((1 << 64) - 1)
+
 
 class StrengthRanking:
-    """Ranks the weights of a layer by |w|.
-
-    Args:
-        n_bits: bits of a rank: 64 if any layer compared is float64, else 32.
-        protected: flat indices of the protected weights.
-        protected_strengths: their |w|.
-    """
+    """Ranks the weights of a layer by |w|; the protected weights are given by flat index, with their |w|."""
 
     def __init__(self, info: LayerInfo, *, n_bits: int, protected: IndexArray, protected_strengths: FloatArray) -> None:
-        self.name = info.name
-        self.place = info.place
-        self.n_weights = info.n_weights
+        self.info = info
         self.n_bits = n_bits
         self._format = info.number_format
         order = np.argsort(protected)
@@ -56,20 +49,20 @@ class StrengthRanking:
             self._counted = ranks[counts > 0], counts[counts > 0]
 
     def known_digits(self, shift: int, prefix: int | None) -> Digits | None:
-        """Return the counts of digits of a narrow format after ``prepare``; None without it."""
+        """Return the counts of a narrow format's digits after ``prepare``."""
         return None if self._counted is None else _digits_of_counted(*self._counted, shift, prefix)
 
     def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
-        """Count the digits at bit ``shift`` of all ranks above 0, or of those that begin with ``prefix``."""
+        """Count the digits of the ranks."""
         self.prepare(layer, threads)
         return self.known_digits(shift, prefix) or self._counted_ranks(layer, shift, prefix, threads)
 
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
-        """Return the flat index of the n-th unprotected weight (from 1) of a rank."""
+        """Return the flat index of the n-th unprotected weight of a rank."""
         code = layer.codes.dtype.type(self._format.code_at_most(rank, n_bits=self.n_bits))
         skipped = self._protected[self._protected_ranks == rank]
         flat, mask = layer.weights, layer.codes.dtype.type(self._format.magnitude_mask)
-        step = -(-self.n_weights // (4 * threads))
+        step = -(-self.info.n_weights // (4 * threads))
 
         # Count the rank's weights part by part, then look for the place within one part.
         def count(start: int, stop: int) -> list[tuple[int, int, int]]:
@@ -79,16 +72,16 @@ class StrengthRanking:
                 for a, b in pairwise(edges)
             ]
 
-        for part in in_parallel(count, self.n_weights, threads, unit=step):
+        for part in in_parallel(count, self.info.n_weights, threads, unit=step):
             for start, stop, n_in_part in part:
                 if n <= n_in_part:
                     ahead = skipped[np.searchsorted(skipped, start) :]
                     return int(place_of_equal(flat, start, stop, mask, code, n, ahead))
                 n -= n_in_part
-        raise ValueError(f"layer {self.name!r} has fewer weights of rank {rank}")
+        raise ValueError(f"layer {self.info.name!r} has fewer weights of rank {rank}")
 
     def write_kept(self, layer: Layer, threshold: Threshold, start: int, pruned: CodeArray) -> None:
-        """Write a part of a layer, but 0 for weights that neither the threshold nor protection keeps."""
+        """Write a part of a layer, with 0 for weights that neither the threshold nor protection keeps."""
         stop = start + len(pruned)
         mask, code, last = _in_own_codes(layer, threshold, self.n_bits)
         write_kept(layer.weights, start, stop, mask, code, last, pruned)
@@ -96,28 +89,22 @@ class StrengthRanking:
         pruned[protected - start] = layer.weights[protected]
 
     def _counted_ranks(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
-        """Count the digits of a wide format's ranks; float32 codes may first become float64 ranks."""
+        """Count the digits of a wide format's ranks; float32 codes become float64 ranks where layers are float64."""
         flat = layer.weights
         if layer.n_weights < _FEW:
             ranks = self._format.common_codes(flat, n_bits=self.n_bits)
             ranks[self._protected] = 0
             return _digits_of(ranks, shift, prefix)
 
-        is_rank = self._format.n_bits == self.n_bits
         mask = flat.dtype.type(self._format.magnitude_mask)
 
         def count(start: int, stop: int) -> IndexArray:
-            counts = np.zeros(N_DIGITS, np.int64)
-            if is_rank:
-                count_digits(flat, start, stop, mask, shift, prefix or 0, prefix is None, counts)
-                return counts
-            everything = np.uint64((1 << 64) - 1)
-            for first, end in pieces(start, stop):
-                ranks = self._format.common_codes(flat[first:end], n_bits=self.n_bits)
-                count_digits(ranks, 0, ranks.size, everything, shift, prefix or 0, prefix is None, counts)
-            return counts
+            if self._format.n_bits == self.n_bits:  # the codes are ranks but for the sign
+                return _digit_counts([flat[start:stop]], mask, shift, prefix)
+            parts = (self._format.common_codes(flat[a:b], n_bits=self.n_bits) for a, b in pieces(start, stop))
+            return _digit_counts(parts, _ALL_BITS, shift, prefix)
 
-        counts = _added_up(in_parallel(count, self.n_weights, threads))
+        counts = _added_up(count, self.info.n_weights, threads)
         protected = _digits_of_counted(*self._protected_counts, shift, prefix)
         counts[protected.digits] -= protected.counts
         return _nonzero_digits(counts)
@@ -134,7 +121,7 @@ class StrengthRanking:
             count_codes(flat, start, stop, mask, counts)
             return counts
 
-        counts = _added_up(in_parallel(count, self.n_weights, threads))
+        counts = _added_up(count, self.info.n_weights, threads)
         codes = np.flatnonzero(counts[1:] != 0) + 1
         return codes.astype(self._format.code_dtype), counts[codes]
 
@@ -166,16 +153,9 @@ def _in_own_codes(layer: Layer, threshold: Threshold, n_bits: int) -> tuple[Any,
 
 @dataclass(frozen=True)
 class PermutationRanking:
-    """Ranks the weights of a layer by random numbers that depend on the seed, the name and the index alone.
+    """Ranks the weights of a layer by random numbers that depend on the seed, the layer's name and the index alone."""
 
-    Args:
-        name: of the layer; chooses the permutation, together with the seed.
-        place: the layer's place among layers with equal ranks.
-    """
-
-    name: str
-    place: tuple[str, int]
-    n_weights: int
+    info: LayerInfo
     seed: int
     n_bits: int = 64
 
@@ -186,31 +166,27 @@ class PermutationRanking:
         """Return None: there is no cache."""
 
     def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
-        """Count the digits at bit ``shift`` of all ranks above 0, or of those that begin with ``prefix``."""
+        """Count the digits of the ranks."""
         if layer.n_weights < _FEW:
-            ((_, ranks),) = self._ranks(layer, 0, self.n_weights)
+            ((_, ranks),) = self._ranks(layer, 0, layer.n_weights)
             return _digits_of(ranks, shift, prefix)
-        everything = np.uint64((1 << 64) - 1)
 
         def count(start: int, stop: int) -> IndexArray:
-            counts = np.zeros(N_DIGITS, np.int64)
-            for _, ranks in self._ranks(layer, start, stop):
-                count_digits(ranks, 0, ranks.size, everything, shift, prefix or 0, prefix is None, counts)
-            return counts
+            return _digit_counts((ranks for _, ranks in self._ranks(layer, start, stop)), _ALL_BITS, shift, prefix)
 
-        return _nonzero_digits(_added_up(in_parallel(count, self.n_weights, threads)))
+        return _nonzero_digits(_added_up(count, layer.n_weights, threads))
 
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:  # noqa: ARG002  # of a protocol
-        """Return the flat index of the n-th weight (from 1) of a rank."""
-        for start, ranks in self._ranks(layer, 0, self.n_weights):
+        """Return the flat index of the n-th weight of a rank."""
+        for start, ranks in self._ranks(layer, 0, layer.n_weights):
             places = np.flatnonzero(ranks == rank)
             if n <= len(places):
                 return start + int(places[n - 1])
             n -= len(places)
-        raise ValueError(f"layer {self.name!r} has fewer weights of rank {rank}")
+        raise ValueError(f"layer {self.info.name!r} has fewer weights of rank {rank}")
 
     def write_kept(self, layer: Layer, threshold: Threshold, start: int, pruned: CodeArray) -> None:
-        """Write a part of a layer, from ``start`` on, but 0 for weights that the threshold does not keep."""
+        """Write a part of a layer, with 0 for weights that the threshold does not keep."""
         for first, ranks in self._ranks(layer, start, start + len(pruned)):
             kept = ranks > threshold.rank
             if threshold.rank > 0 and threshold.last >= first:
@@ -222,7 +198,7 @@ class PermutationRanking:
     def _ranks(self, layer: Layer, start: int, stop: int) -> Iterator[tuple[int, CodeArray]]:
         for first, end in pieces(start, stop):
             part = layer.weights[first:end]
-            keys = permutation_keys(first, len(part), f"{self.seed}:{self.name}")
+            keys = permutation_keys(first, len(part), f"{self.seed}:{self.info.name}")
             yield first, np.where(layer.number_format.magnitudes(part) != 0, keys, np.uint64(0))
 
 
@@ -240,12 +216,21 @@ def permutation_keys(start: int, n: int, text: str) -> CodeArray:
     return np.asarray(np.maximum(key, np.uint64(1)))
 
 
-def _added_up(parts: list[IndexArray]) -> IndexArray:
-    return np.asarray(np.sum(parts, axis=0, dtype=np.int64))
+def _added_up(count: Callable[[int, int], IndexArray], n_weights: int, threads: int) -> IndexArray:
+    """Return the sum of the counts of all parts of a layer."""
+    return np.asarray(np.sum(in_parallel(count, n_weights, threads), axis=0, dtype=np.int64))
+
+
+def _digit_counts(parts: Iterable[CodeArray], mask: Code, shift: int, prefix: int | None) -> IndexArray:
+    """Return the counts of all 65,536 digits of ranks, which are codes without the bits outside ``mask``."""
+    counts = np.zeros(N_DIGITS, np.int64)
+    for codes in parts:
+        count_digits(codes, 0, codes.size, mask, shift, prefix or 0, prefix is None, counts)
+    return counts
 
 
 def _nonzero_digits(counts: IndexArray) -> Digits:
-    """Return the digits that occur, from the counts of all 65,536."""
+    """Return the digits that occur, from the counts of all digits."""
     digits = np.flatnonzero(counts != 0)
     return Digits(digits, counts[digits])
 

@@ -63,7 +63,7 @@ class Rule:
     def ranked(self, info: LayerInfo, forest: Forest) -> Ranked:
         """Return the ranking of a layer's weights, in the order in which they are kept."""
         if self.method is Method.RANDOM:
-            return PermutationRanking(info.name, info.place, info.n_weights, self.seed)
+            return PermutationRanking(info, self.seed)
         n = self.n_protected(forest)
         protected, strengths = forest.indices[:n], forest.strengths[:n]
         return StrengthRanking(info, n_bits=self.n_bits, protected=protected, protected_strengths=strengths)
@@ -173,9 +173,10 @@ def keep_each(
         ranked: the rankings of the layers, if they are prepared already.
     """
     ranked = ranked or [rule.ranked(info, forests[info.name]) for info in infos]
+    rankings = {ranking.info.name: ranking for ranking in ranked}
     n_protected = {info.name: rule.n_protected(forests[info.name]) for info in infos}
     others = [target - sum(n_protected.values()) for target in targets]
     return [
-        {each.name: Keep(rule, each, selections[each.name], n_protected[each.name]) for each in ranked}
+        {name: Keep(rule, rankings[name], selections[name], n_protected[name]) for name in rankings}
         for selections in layer_selections(ranked, others, source)
     ]

@@ -1,9 +1,8 @@
 """The exact k-th strongest weight of one layer, or of many layers together.
 
-Ranks are unsigned integers of 32 or 64 bits, larger first. A stored zero and a protected weight, which is kept
-whatever the target, have rank 0 and are not counted. Equal ranks are ordered by (tensor name, flat index). The search
-counts the digits of the ranks, 16 bits at a time, so it reads a checkpoint of any size layer by layer, and holds only
-the counts of each layer's digits.
+Ranks are unsigned integers of 32 or 64 bits, larger first; equal ranks are ordered by (tensor name, flat index). A
+weight of rank 0, a stored zero or a protected weight, is not counted. The search counts the digits of the ranks, 16
+bits at a time: it reads a checkpoint of any size layer by layer, and holds only counts.
 """
 
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from topoimp.arrays import CodeArray, IndexArray
+from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerSource
 
@@ -22,12 +22,7 @@ N_DIGITS = 1 << DIGIT_BITS
 
 @dataclass(frozen=True)
 class Digits:
-    """The counts of 16-bit digits.
-
-    Args:
-        digits: the digits that occur, ascending.
-        counts: of each digit, above 0.
-    """
+    """The 16-bit digits that occur, ascending, and the count of each, above 0."""
 
     digits: IndexArray
     counts: IndexArray
@@ -47,16 +42,8 @@ class Ranked(Protocol):
     """The ranking of one layer's weights."""
 
     @property
-    def name(self) -> str:
-        """The layer's name."""
-
-    @property
-    def place(self) -> tuple[str, int]:
-        """The layer's place among layers with equal ranks."""
-
-    @property
-    def n_weights(self) -> int:
-        """Weights, those of rank 0 included."""
+    def info(self) -> LayerInfo:
+        """The layer."""
 
     @property
     def n_bits(self) -> int:
@@ -80,10 +67,10 @@ class Ranked(Protocol):
 
 @dataclass(frozen=True)
 class LayerSelection:
-    """The weights that one layer keeps: those of a rank above ``rank``, and the first ones of this rank.
+    """The weights that one layer keeps: all above a rank, and the first ones of this rank.
 
     Args:
-        rank: ranks above it are kept.
+        rank: the rank of the weakest kept weight of all layers.
         n_equal: kept weights of this rank, the first ones by index.
         n_of_rank: all weights of this rank.
         n_kept: kept weights of all ranks.
@@ -113,7 +100,7 @@ def threshold_of(selection: LayerSelection, ranked: Ranked, layer: Layer, thread
     if selection.n_equal == 0:
         return Threshold(selection.rank, -1)
     if selection.n_equal == selection.n_of_rank:
-        return Threshold(selection.rank, ranked.n_weights - 1)
+        return Threshold(selection.rank, ranked.info.n_weights - 1)
     return Threshold(selection.rank, ranked.place_of(layer, selection.rank, selection.n_equal, threads))
 
 
@@ -127,7 +114,7 @@ def layer_selections(
         targets: weights to keep; below 1 keeps none, and at or above the number of ranked weights keeps all of them.
         source: of the same layers; reads each a few times.
     """
-    searches = [_Search(target, [0] * len(layers)) for target in targets]
+    searches = [_Search(target, len(layers)) for target in targets]
     shift = layers[0].n_bits - DIGIT_BITS
 
     # Digit by digit: searches whose ranks begin alike share the counts of the next digit.
@@ -135,7 +122,7 @@ def layer_selections(
     while shift >= 0:
         longer: dict[int | None, list[_Search]] = {}
         for prefix, group in by_prefix.items():
-            level = _Level.of(_counted(layers, source, shift, prefix))
+            level = _level_of(_counted(layers, source, shift, prefix))
             for search in group:
                 if search.go_on(level):
                     longer.setdefault(search.rank, []).append(search)
@@ -147,17 +134,17 @@ def layer_selections(
 
 def _counted(layers: Sequence[Ranked], source: LayerSource, shift: int, prefix: int | None) -> list[Digits]:
     """Count each layer's digits; read the layers only if a cache lacks the counts."""
-    known = [ranked.known_digits(shift, prefix) for ranked in layers]
-    if not any(digits is None for digits in known):
-        return [digits for digits in known if digits is not None]
-    by_name = {ranked.name: ranked for ranked in layers}
+    known = [digits for ranked in layers if (digits := ranked.known_digits(shift, prefix))]
+    if len(known) == len(layers):
+        return known
+    by_name = {ranked.info.name: ranked for ranked in layers}
     counted = source.each(lambda layer, threads: by_name[layer.name].count_digits(layer, shift, prefix, threads))
     return [counted[name] for name in by_name]
 
 
 @dataclass(frozen=True)
 class _Level:
-    """The counts of one digit over all layers.
+    """The counts of one digit: by layer, and over all layers.
 
     Args:
         by_layer: each layer's counts.
@@ -169,42 +156,30 @@ class _Level:
     digits: IndexArray
     n_at_least: IndexArray
 
-    @staticmethod
-    def of(by_layer: Sequence[Digits]) -> "_Level":
-        """Add up the counts of all layers."""
-        if len(by_layer) == 1:
-            digits, counts = by_layer[0].digits, by_layer[0].counts
-        else:
-            together = np.zeros(N_DIGITS, np.int64)
-            for layer in by_layer:
-                together[layer.digits] += layer.counts
-            digits = np.flatnonzero(together != 0)  # several times faster on booleans
-            counts = together[digits]
-        return _Level(by_layer, digits[::-1], np.cumsum(counts[::-1]))
 
-    @property
-    def n_ranked(self) -> int:
-        """Ranks above 0 of all layers."""
-        return int(self.n_at_least[-1]) if len(self.n_at_least) else 0
+def _level_of(by_layer: Sequence[Digits]) -> _Level:
+    if len(by_layer) == 1:
+        digits, counts = by_layer[0].digits, by_layer[0].counts
+    else:
+        together = np.zeros(N_DIGITS, np.int64)
+        for layer in by_layer:
+            together[layer.digits] += layer.counts
+        digits = np.flatnonzero(together != 0)  # several times faster on booleans
+        counts = together[digits]
+    return _Level(by_layer, digits[::-1], np.cumsum(counts[::-1]))
 
 
 class _Search:
-    """The search for one target's rank, digit by digit.
+    """The search for one target's rank, digit by digit; the rank is None if every weight is kept, or none."""
 
-    Args:
-        target: weights to keep.
-        n_above: by layer, the ranks that are known to be kept; all 0 at first.
-    """
-
-    def __init__(self, target: int, n_above: list[int]) -> None:
+    def __init__(self, target: int, n_layers: int) -> None:
         self.rank: int | None = None
         self._target = self._n_missing = target
-        self._n_above = n_above
-        self._n_of_rank: list[int] | None = None
+        self._n_above = self._n_of_rank = [0] * n_layers
 
     def go_on(self, level: _Level) -> bool:
         """Find the next digit of the rank; return False if every weight is kept, or none."""
-        if self.rank is None and self._target >= level.n_ranked:
+        if self.rank is None and self._target >= level.n_at_least[-1:].sum():  # an empty sum is 0
             self._n_above = [int(layer.counts.sum()) for layer in level.by_layer]
             return False
         if self._target < 1:
@@ -219,21 +194,16 @@ class _Search:
         return True
 
     def selections(self, layers: Sequence[Ranked]) -> dict[str, LayerSelection]:
-        """Return the selections by layer name, once the last digit is found."""
-        if self._n_of_rank is not None:
-            return _select_equal(layers, self.rank or 0, self._n_above, self._n_of_rank, self._n_missing)
-        # Every weight is kept, or none.
-        rank = (1 << layers[0].n_bits) - 1 if self._target < 1 else 0
-        return {ranked.name: LayerSelection(rank, 0, 0, n) for ranked, n in zip(layers, self._n_above, strict=True)}
+        """Return the selections by layer name; the first layers by place take the missing weights of the rank."""
+        rank = self.rank
+        if rank is None:
+            rank = (1 << layers[0].n_bits) - 1 if self._target < 1 else 0
 
-
-def _select_equal(
-    layers: Sequence[Ranked], rank: int, n_above: list[int], n_of_rank: list[int], n_missing: int
-) -> dict[str, LayerSelection]:
-    """Select the first ``n_missing`` weights of one rank, in the order of the layers' places."""
-    selections = {}
-    for ranked, above, n in sorted(zip(layers, n_above, n_of_rank, strict=True), key=lambda each: each[0].place):
-        taken = min(n_missing, n)
-        selections[ranked.name] = LayerSelection(rank, taken, n, above + taken)
-        n_missing -= taken
-    return selections
+        selections = {}
+        n_missing = max(self._n_missing, 0)
+        parts = zip(layers, self._n_above, self._n_of_rank, strict=True)
+        for ranked, n_above, n_of_rank in sorted(parts, key=lambda part: part[0].info.place):
+            n_equal = min(n_missing, n_of_rank)
+            selections[ranked.info.name] = LayerSelection(rank, n_equal, n_of_rank, n_above + n_equal)
+            n_missing -= n_equal
+        return selections
