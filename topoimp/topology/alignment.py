@@ -3,18 +3,12 @@
 Lists are persistences above 0, descending; either may be empty. Matching x with y costs |x - y|^p, a bar without a
 partner (x / 2)^p, p = 1 or 2. As the cost is convex, some cheapest matching keeps the order: it aligns the lists.
 
-All pairs of 50,000 bars are too many. So a guess is improved with the pairs close to it alone, until no closer matching
-is cheaper. The first guess pairs the lists in order, which is nearly right for similar layers. If that takes too long,
-the second guess is a matching of every other bar of both lists. A matching that is the cheapest close by is the
-cheapest of all:
+All pairs of 50,000 bars are too many. So a guess is improved with the pairs close to it alone, until none of these is
+cheaper. The first guess pairs the lists in order, which is nearly right for similar layers. If that takes too long, the
+second guess is a matching of every other bar of both lists. That is enough (proof: docs/theory.md, 8.4):
 
     A matching M that is the cheapest among the pairs *between its own* is the cheapest of all. Bars i and j are between
     the pairs of M if none of these separates them: i not above and j below it, nor the other way round.
-
-For let N be a cheaper one. Give each bar the weight 1 - e if M pairs it, plus e if N does. The mixture of M and N
-matches these weights for less than M costs. Matching them in order costs no more than the mixture, as the cost is
-convex, and for small e a weight then meets only weights that no pair of M separates it from. So among those pairs there
-is a fractional matching cheaper than M, hence a whole one, as the corners of the polytope of matchings are whole.
 
 Pairs with a ratio above 3 (p = 1) or (4 + sqrt 7) / 3 (p = 2) are left out: they cost more than two bars without
 partners. The result is the cheapest matching up to rounding in a sum of all costs.
@@ -35,12 +29,10 @@ _FIRST_REACHES = (2, 4)
 """Widths of the searches around the pairs in order, in bars, before the second guess."""
 
 _REACH = 1
-"""Width of the first search around a guess, in bars."""
+"""Width of the search that makes a guess, in bars; each later search is twice as wide."""
 
 _ROUNDING = 2.0**-46
-"""Share by which a smaller cost counts as equal: the sums of equally cheap matchings are rounded differently, and each
-wider search could find a smaller sum."""
-
+"""Share by which a smaller cost counts as equal: the sums of equally cheap matchings are rounded differently."""
 
 Pairs = tuple[IndexArray, IndexArray]
 """For each bar of u, the first bar of v to compare it with, and the end of them."""
@@ -49,20 +41,21 @@ Pairs = tuple[IndexArray, IndexArray]
 def cheapest_alignment(u: FloatArray, v: FloatArray, *, order: int) -> IndexArray:
     """Return, for each bar of u, its partner's place in v, or -1 without one; partners ascend.
 
-    Args:
-        u: above 0, descending, shape (n,); their squares must not leave the range of numbers.
-        v: as ``u``, of any length.
-        order: p, 1 or 2.
+    The squares of the persistences must not leave the range of numbers; the order is p.
     """
     worth = _pairs_worth_matching(u, v, order)
     if min(len(u), len(v)) <= _FEW:
         return _aligned(u, v, *worth, order)[0]
+
+    # Around the pairs in order.
     partners, cost = _in_order(u, v, order)
     for reach in _FIRST_REACHES:
         better, cheapest = _aligned(u, v, *_near(partners, worth, len(v), reach), order)
         if cheapest >= cost * (1 - _ROUNDING):
             return partners
         partners, cost = better, cheapest
+
+    # Around the second guess.
     partners, cost = _guessed(u, v, worth, order)
     reach = _REACH
     while True:
@@ -89,6 +82,13 @@ def _guessed(u: FloatArray, v: FloatArray, worth: Pairs, order: int) -> tuple[In
     return _aligned(u, v, *_near(_spread(coarse, len(u)), worth, len(v), _REACH), order)
 
 
+def _spread(partners: IndexArray, n: int) -> IndexArray:
+    """Return a matching of every other bar as one of all bars; the rest has no partner."""
+    spread = np.full(n, -1)
+    spread[::2] = np.where(partners >= 0, 2 * partners, -1)
+    return spread
+
+
 def _near(partners: IndexArray, worth: Pairs, n_v: int, reach: int) -> Pairs:
     """Return the pairs around a matching that can be cheaper than two bars without partners."""
     first, end = _pairs_around(partners, n_v, reach)
@@ -102,13 +102,6 @@ def _pairs_worth_matching(u: FloatArray, v: FloatArray, order: int) -> Pairs:
     first = np.searchsorted(-v, -u * ratio, side="left")
     end = np.searchsorted(-v, -u / ratio, side="right")
     return first.astype(np.int64), end.astype(np.int64)
-
-
-def _spread(partners: IndexArray, n: int) -> IndexArray:
-    """Return a matching of every other bar as one of all bars; the rest has no partner."""
-    spread = np.full(n, -1)
-    spread[::2] = np.where(partners >= 0, 2 * partners, -1)
-    return spread
 
 
 def _pairs_around(partners: IndexArray, n_v: int, reach: int) -> Pairs:

@@ -25,7 +25,7 @@ class Barcode:
 
     Args:
         deaths: strengths at which finite bars end, descending, shape (n,), not divided by a scale.
-        n_essential: number of bars that never die, one per component.
+        n_essential: bars that never die, one per component.
     """
 
     deaths: FloatArray
@@ -43,16 +43,10 @@ class Barcode:
     def persistences(self, scale: float) -> FloatArray:
         """Return every bar's persistence: finite bars 1 - death / scale, ascending, then 1 for each essential bar.
 
-        Args:
-            scale: divisor of strengths, above 0; unused without finite bars. At a scale below the largest strength
-                (of another checkpoint), some persistences are negative.
-
-        Returns:
-            shape (n_vertices,), no unit.
+        The scale is above 0. At that of another checkpoint, with smaller weights, persistences can be negative.
         """
         with np.errstate(over="ignore"):  # at the far smaller scale of another checkpoint; callers check
-            finite = 1 - self.deaths / scale if len(self.deaths) else self.deaths
-        return np.concatenate([finite, np.ones(self.n_essential)])
+            return Unit(1.0, scale).persistences(self)
 
 
 def largest_strength(forests: Iterable[Forest]) -> float | None:
@@ -62,11 +56,9 @@ def largest_strength(forests: Iterable[Forest]) -> float | None:
 
 @dataclass(frozen=True)
 class Unit:
-    """Unit of the levels of a layer: a level is a strength divided by the scale.
+    """Unit of the levels of a layer: a level is a strength divided by ``divisor``, the scale; None without edges.
 
-    Args:
-        birth: level at which every bar is born.
-        divisor: the scale, above 0; None if no layer has an edge.
+    Every bar is born at the level ``birth``.
     """
 
     birth: float
@@ -82,15 +74,10 @@ class Unit:
 
 
 def unit_of(scale: Scale, *, network_largest: float | None, layer_largest: float | None) -> Unit:
-    """Return the unit of one layer at a scale.
+    """Return the unit of one layer at a scale, from the largest strength of all selected layers and that of the layer.
 
     Bars are born at 1. At the scale ``none`` strengths stay as they are, and bars are born at the network's largest
     strength, or at 0 without edges.
-
-    Args:
-        scale: divisor of strengths.
-        network_largest: largest strength of all selected layers; None without edges.
-        layer_largest: largest strength of the layer; None without edges.
     """
     if scale is Scale.NONE:
         return Unit(network_largest or 0.0, 1.0)
@@ -126,12 +113,8 @@ def neural_persistence(
     ``rieck-finite`` leaves out one essential bar: in [0, 1]. ``balwani`` does too, and divides by (V - 2)^(1/p), as the
     bar of the strongest edge has length 0; for several components this is our extension.
 
-    Args:
-        barcode: of a layer with at least two vertices.
-        convention: a convention of neural persistence, or its word.
-        scale: the largest strength of the network (rieck) or of the layer (balwani); None without edges. With the
-            scale of another checkpoint, a bar that dies above it counts with |1 - death / scale|.
-        p: at least 1, finite.
+    The scale is the largest strength of the network (rieck) or of the layer (balwani); None without edges. With the
+    scale of another checkpoint, a bar that dies above it counts with |1 - death / scale|.
 
     Returns:
         None if undefined: ``balwani`` for V = 2 or a layer of zeros, all conventions for edges without a scale.
@@ -166,11 +149,7 @@ def _norm(lengths: FloatArray, p: float) -> float:
 
 
 def check_norm(p: float) -> None:
-    """Check that p is a norm's, and finite.
-
-    Raises:
-        OptionError: if p is below 1 or infinite.
-    """
+    """Raise an ``OptionError`` if p is below 1 or infinite."""
     if not 1 <= p < inf:
         raise OptionError(f"the norm's p is {p}; it must be at least 1, and finite")
 

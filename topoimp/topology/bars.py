@@ -1,9 +1,9 @@
-"""The bars of a layer one by one, each with its generator, and files of them.
+"""The bars of a layer one by one, each with its generator (the forest edge that ends it), and files of them.
 
-The generator of a finite bar is the forest edge that ends it. Finite bars come in the order of their generators,
-strongest first, then essential bars, which have no generator. Two conventions exist. ``superlevel``: from the level of
-birth down to strength / scale; an essential bar ends at 0, the strength of absent edges. ``gudhi``: GUDHI's increasing
-filtration, (-birth, -strength / scale); an essential bar never dies. Both include bars of length zero.
+Finite bars come in the order of their generators, strongest first, then essential bars, which have none. Bars of length
+zero are included. The convention ``superlevel`` counts from the level of birth down to strength / scale, and ends an
+essential bar at 0, the strength of absent edges. ``gudhi`` is GUDHI's increasing filtration, (-birth, -strength /
+scale), where an essential bar never dies.
 """
 
 import csv
@@ -28,14 +28,8 @@ _TOGETHER = 1 << 14
 class Bars:
     """All bars of a layer; each array has the shape (n_vertices,).
 
-    Args:
-        row: row of the generator; -1 for an essential bar, as are ``column`` and ``index``.
-        column: column of the generator.
-        index: flat index of the generator.
-        strength: |w| of the generator; NaN for an essential bar.
-        birth: level of birth, equal for all bars.
-        death: level of death.
-        essential: true for an essential bar.
+    ``row``, ``column``, flat ``index`` and ``strength`` (|w|) are those of the generator: -1, and NaN, for an essential
+    bar. All bars are born at the same level.
     """
 
     row: IndexArray
@@ -54,9 +48,6 @@ class Bars:
 
 def bars_of(forest: Forest, *, unit: Unit, convention: BarConvention | str = BarConvention.SUPERLEVEL) -> Bars:
     """Return the bars of a layer, at the levels of ``unit``.
-
-    Raises:
-        OptionError: if the convention is neither ``superlevel`` nor ``gudhi``.
 
     >>> from topoimp.topology.forest import spanning_forest
     >>> from topoimp.layers.layer import as_layer
@@ -84,9 +75,6 @@ def write_bars_csv(path: Path, layers: Iterable[tuple[str, Bars]]) -> None:
     """Write bars as CSV: layer, row, column, index, strength, birth, death, essential; a line each, full precision.
 
     Fields that an essential bar lacks are blank; an infinite death is ``inf``.
-
-    Raises:
-        OSError: if the file cannot be written.
     """
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -107,11 +95,7 @@ def write_bars_npz(
     """Write bars as .npz: for each layer the arrays of ``Bars``, under names as in ``fc1.weight/death``.
 
     The file also holds the words ``convention`` and ``scale``, and for each layer the divisor of its strengths,
-    ``NAME/scale``: NaN without edges.
-
-    Raises:
-        OutputError: if a layer's name cannot be stored.
-        OSError: if the file cannot be written.
+    ``NAME/scale``: NaN without edges. A name with NUL is an ``OutputError``.
     """
 
     def arrays() -> Iterator[tuple[str, np.ndarray]]:

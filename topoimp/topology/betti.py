@@ -1,19 +1,19 @@
 """The Betti curves of a layer: components and independent cycles of the graph of all edges that reach a level.
 
 The level of an edge is its strength divided by the scale; the graph at level t has the edges of level t or above, and
-all vertices. Its components follow from the forest: beta0 = V - (forest edges of level t or above). A bipartite graph
-has no triangles, so that its cycles are never filled in: beta1 = (edges of level t or above) - V + beta0. These edges
-are counted in one pass over the layer, whatever the number of levels. Nothing is rounded but the one division: an edge
-that dies at the level t, as reports and files of bars say it, is there at t.
+all vertices: at level 0 all edges. Its components follow from the forest: beta0 = V - (forest edges of level t or
+above). A bipartite graph has no triangles, so that its cycles are never filled in: beta1 = (edges of level t or above)
+- V + beta0. These edges are counted in one pass over the layer, whatever the number of levels. Nothing is rounded but
+the one division: an edge that dies at the level t, as reports and files of bars say it, is there at t.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 
 import numpy as np
 
-from topoimp.arrays import CodeArray, FloatArray, IndexArray
+from topoimp.arrays import BoolArray, CodeArray, FloatArray, IndexArray
 from topoimp.checkpoint.number_format import NumberFormat
 from topoimp.errors import OptionError
 from topoimp.kernels.counting import LANES, count_between
@@ -52,17 +52,10 @@ class BettiNumbers:
 
 
 def betti_curve(layer: Layer, forest: Forest, levels: Sequence[float], *, unit: Unit, threads: int = 1) -> BettiNumbers:
-    """Return the Betti numbers of a layer at some levels; exact.
-
-    Args:
-        layer: its weights.
-        forest: of the layer.
-        levels: at least 0, in any order; at 0 all edges are there.
-        unit: unit of the levels.
-        threads: number of cores to use, at least 1. The result does not depend on it.
+    """Return the Betti numbers of a layer at some levels, in any order; exact.
 
     Raises:
-        OptionError: if a level is negative or no finite number.
+        OptionError: if a level is negative or no finite number, or the number of threads is below 1.
 
     >>> from topoimp.topology.forest import spanning_forest
     >>> from topoimp.layers.layer import as_layer
@@ -72,20 +65,17 @@ def betti_curve(layer: Layer, forest: Forest, levels: Sequence[float], *, unit: 
     """
     threads = thread_count(threads)
     check_levels(levels)
-    wanted = np.array(levels, np.float64)
-    strengths = reaching_strengths(wanted, unit)
+    level_array = np.array(levels, np.float64)
+    strengths = reaching_strengths(level_array, unit)
+
     n_edges = count_reaching(layer, strengths, threads=threads)
     n_joining = np.searchsorted(-forest.strengths, -strengths, side="right")
     beta0 = forest.n_vertices - np.where(np.isnan(strengths), 0, n_joining)
-    return BettiNumbers(wanted, strengths, n_edges, beta0, n_edges - forest.n_vertices + beta0)
+    return BettiNumbers(level_array, strengths, n_edges, beta0, n_edges - forest.n_vertices + beta0)
 
 
 def check_levels(levels: Sequence[float]) -> None:
-    """Check that levels are finite and at least 0.
-
-    Raises:
-        OptionError: if one is negative or no finite number.
-    """
+    """Raise an ``OptionError`` if a level is negative or no finite number."""
     for level in levels:
         if not 0 <= level < inf:
             raise OptionError(f"a level is {level}; levels are finite numbers, 0 or above")
@@ -96,30 +86,30 @@ def reaching_strengths(levels: FloatArray, unit: Unit) -> FloatArray:
 
     Found by halving, as a product of level and scale may be off by a rounding either way.
     """
-    if unit.divisor is None:
+    divisor = unit.divisor
+    if divisor is None:
         return np.full(len(levels), np.nan)
-    low, high = np.full(len(levels), -1, np.int64), np.full(len(levels), _bits(np.array([inf]))[0])
+    infinity = int(np.array(inf).view(np.int64))
     with np.errstate(over="ignore"):
-        while (high - low > 1).any():
-            middle = low + (high - low) // 2
-            reaches = (middle >= 0) & (np.maximum(middle, 0).view(np.float64) / unit.divisor >= levels)
-            low, high = np.where(reaches, low, middle), np.where(reaches, middle, high)
-    return high.view(np.float64)
+        bits = _least(lambda bits: bits.view(np.float64) / divisor >= levels, 0, infinity, len(levels))
+    return bits.view(np.float64)
 
 
 def count_reaching(layer: Layer, strengths: FloatArray, *, threads: int) -> IndexArray:
     """Count the edges of a layer that are at least as strong as each of some strengths; none reaches a NaN.
 
-    In the view ``channel`` edges are counted, not weights. It takes one pass over the layer, whatever their number.
+    In the view ``channel`` edges are counted, not weights.
     """
     firsts = _first_codes(layer.number_format, strengths)
     ascending = np.sort(firsts)
     shift = max(layer.number_format.n_bits - 1 - _TABLE_BITS, 0)
+
     # How many of the codes asked for are at most the first code of each part of the table.
     beginnings = (ascending.astype(np.uint64) + np.uint64((1 << shift) - 1)) >> np.uint64(shift)
     n_parts = (layer.number_format.magnitude_mask >> shift) + 1
     table = np.bincount(beginnings.astype(np.int64), minlength=n_parts + 1).cumsum()
     most_in_one = int(np.diff(table).max())
+
     bounds = np.append(ascending, np.iinfo(ascending.dtype).max).astype(ascending.dtype)
     codes, mask = layer.codes.reshape(-1), layer.codes.dtype.type(layer.number_format.magnitude_mask)
 
@@ -134,17 +124,23 @@ def count_reaching(layer: Layer, strengths: FloatArray, *, threads: int) -> Inde
 
 
 def _first_codes(number_format: NumberFormat, strengths: FloatArray) -> CodeArray:
-    """Return the least magnitude code, above 0, that is as strong as each strength; else the first that is no number.
+    """Return the least magnitude code, above 0, that is as strong as each strength, or the first special code."""
+    dtype = number_format.code_dtype
 
-    The magnitude codes of a format order like the numbers, so that halving finds it.
+    def are_as_strong(codes: IndexArray) -> BoolArray:
+        return number_format.strengths(codes.astype(dtype)) >= strengths
+
+    return _least(are_as_strong, 1, number_format.first_special, len(strengths)).astype(dtype)
+
+
+def _least(holds: Callable[[IndexArray], BoolArray], first: int, end: int, n: int) -> IndexArray:
+    """Return, for each of n claims, the least number from ``first`` on of which it holds, or ``end``, by halving.
+
+    A claim that holds of a number must hold of all larger ones.
     """
-    low, high = np.zeros(len(strengths), np.uint64), np.full(len(strengths), number_format.first_special, np.uint64)
+    low, high = np.full(n, first - 1), np.full(n, end)
     while (high - low > 1).any():
-        middle = low + (high - low) // np.uint64(2)
-        reaches = (middle > 0) & (number_format.strengths(middle.astype(number_format.code_dtype)) >= strengths)
-        low, high = np.where(reaches, low, middle), np.where(reaches, middle, high)
-    return high.astype(number_format.code_dtype)
-
-
-def _bits(numbers: FloatArray) -> IndexArray:
-    return numbers.view(np.int64)
+        middle = low + (high - low) // 2
+        is_high = (middle > low) & holds(np.maximum(middle, first))
+        low, high = np.where(is_high, low, middle), np.where(is_high, middle, high)
+    return high

@@ -25,15 +25,11 @@ from topoimp.topology.strong_edges import collect
 
 @dataclass(frozen=True)
 class Forest:
-    """A layer's maximum spanning forest, one edge per finite bar of its barcode.
+    """The maximum spanning forest of a layer with ``n_edges`` edges, one forest edge per finite bar of its barcode.
 
-    Args:
-        n_rows: vertices on one side.
-        n_columns: vertices on the other.
-        n_edges: edges of the layer.
-        indices: flat indices of the forest's edges, strongest first, equal ones by index; shape (n,).
-        strengths: their exact |w|, descending; shape (n,).
-        parent: the components as a union-find forest over the vertices, rows first; ``labels`` reads it.
+    ``indices`` are the flat indices of the forest's edges, strongest first, equal ones by index, and ``strengths``
+    their exact |w|; both have the shape (n,). ``parent`` is a union-find forest over the vertices, rows first;
+    ``labels`` reads it.
     """
 
     n_rows: int
@@ -61,7 +57,7 @@ class Forest:
 
     @property
     def n_components(self) -> int:
-        """Connected components (beta0); a row or column without edges is a component of its own."""
+        """Connected components (beta0); a row or column without edges is one."""
         return self.n_vertices - len(self.indices)
 
     @property
@@ -83,12 +79,9 @@ class Forest:
 def spanning_forest(layer: Layer, *, threads: int = 1) -> Forest:
     """Return the maximum spanning forest of a layer; a single row or column is a layer too.
 
-    Args:
-        layer: the layer.
-        threads: number of cores to use. The result does not depend on it.
-
     Raises:
         LayerError: if a weight is NaN or infinite.
+        OptionError: if the number of threads is below 1.
 
     >>> from topoimp.layers.layer import as_layer
     >>> spanning_forest(as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))).indices

@@ -1,12 +1,8 @@
 """The barcode of a layer, computed a second time by GUDHI: another program, another method.
 
-GUDHI reduces the boundary matrix of the whole graph. That is slower by orders of magnitude and stores every edge as a
-simplex: about 90 bytes and a microsecond each. Layers above a limit of edges are not checked.
-
-GUDHI gets the exact strengths with the opposite sign, so it returns strengths bit for bit, and the comparison needs no
-tolerance. Vertices enter with the strongest edge: GUDHI would move a vertex that enters after one of its edges. GUDHI
-drops bars of length zero unless ``min_persistence`` is negative, and finds bars of lone vertices only with
-``persistence_dim_max``. The check does not cover the meaning of the stored bits, which both methods share.
+GUDHI reduces the boundary matrix of the whole graph, at about 90 bytes and a microsecond for each edge. It gets the
+exact strengths with the opposite sign and returns them bit for bit, so the comparison needs no tolerance. The check
+does not cover the meaning of the stored bits, which both methods share.
 """
 
 import numpy as np
@@ -21,11 +17,7 @@ CHECK_LIMIT = 4_000_000
 
 
 def check_limit_of(limit: int | None) -> int:
-    """Return the most edges of a layer to check.
-
-    Raises:
-        OptionError: if it is negative.
-    """
+    """Return the most edges of a layer to check; raise an ``OptionError`` if the limit is negative."""
     if limit is not None and limit < 0:
         raise OptionError(f"the limit of edges that are checked is {limit}; it must be 0 or above")
     return CHECK_LIMIT if limit is None else limit
@@ -43,11 +35,15 @@ def barcode_by_gudhi(layer: Layer) -> Barcode:
     strengths = layer.strengths()
     rows, columns = np.nonzero(strengths)
     complex_ = gudhi.SimplexTree()
+
+    # Vertices enter with the strongest edge: GUDHI would move a vertex that enters after one of its edges.
     vertices = np.arange(layer.n_vertices, dtype=np.int32)
     complex_.insert_batch(vertices[None, :], np.full(len(vertices), -strengths.max()))
     if len(rows):
         edges = np.stack([rows, layer.n_rows + columns]).astype(np.int32)
         complex_.insert_batch(edges, -strengths[rows, columns])
+
+    # A negative bound keeps bars of length zero. Of a graph without edges GUDHI computes dimension 0 only on request.
     complex_.compute_persistence(min_persistence=-1.0, persistence_dim_max=len(rows) == 0)
     deaths = complex_.persistence_intervals_in_dimension(0).reshape(-1, 2)[:, 1]
     is_finite = np.isfinite(deaths)

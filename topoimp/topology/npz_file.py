@@ -11,15 +11,10 @@ from topoimp.errors import OutputError
 
 
 def write_npz(path: Path, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Write arrays without compression, one at a time, so that an iterator needs memory for one array only.
-
-    Args:
-        path: the file; an existing one is replaced.
-        arrays: distinct names, and arrays.
+    """Write arrays of distinct names without compression, one at a time: an iterator needs memory for one array only.
 
     Raises:
         OutputError: if a name holds the character NUL, which ends a name in such a file.
-        OSError: if it cannot be written.
     """
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, array in arrays:

@@ -18,7 +18,7 @@ from topoimp.layers.layer import Layer
 from topoimp.layers.sampling import sampled_magnitudes
 
 EDGES_PER_VERTEX = 5
-"""Target of the filter: with fewer edges more components are left to finish, with more edges sorting takes longer."""
+"""Edges to aim at: with fewer, more components are left to finish; with more, sorting takes longer."""
 
 LEAST_COLLECTED = 4096
 """Least number of edges to aim at: a smaller layer is taken whole."""
@@ -29,26 +29,27 @@ _OVERFLOW = 4
 
 @dataclass(frozen=True)
 class StrongEdges:
-    """A prefix of the order of edges: all edges that reach a threshold.
-
-    Args:
-        indices: flat indices, strongest first, equal ones by index.
-        n_edges: edges of the layer.
-        largest: magnitude code of the strongest weight.
-        is_all: whether every edge of the layer is among them.
-    """
+    """All edges that reach a threshold, a prefix of the order of edges, and facts about the whole layer."""
 
     indices: IndexArray
     n_edges: int
     largest: int
-    is_all: bool
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every edge of the layer is among them."""
+        return len(self.indices) == self.n_edges
 
 
 def collect(layer: Layer, threads: int) -> StrongEdges:
     """Collect the strongest edges of a layer, a few per vertex."""
     aim = max(EDGES_PER_VERTEX * layer.n_vertices, LEAST_COLLECTED)
     room = min(_OVERFLOW * aim, layer.codes.size)
-    threshold = _sampled_threshold(layer, aim)
+    threshold = 1
+    if layer.codes.size > _OVERFLOW * aim:
+        sample = sampled_magnitudes(layer)
+        threshold = _threshold_in(sample, aim / layer.codes.size * len(sample))
+
     parts = collect_parts(layer, threshold, room, threads)
     while sum(part.n_found for part in parts) > room:
         threshold = raised_threshold(threshold, [part.ranks for part in parts], aim)
@@ -61,8 +62,7 @@ def collect(layer: Layer, threads: int) -> StrongEdges:
         scratch = np.empty_like(indices), np.empty_like(ranks), np.empty(SORT_COUNTS, np.int64)
         sort_strongest_first(indices, ranks, ranks.min(), ranks.max(), *scratch)
 
-    n_edges = sum(part.n_edges for part in parts)
-    return StrongEdges(indices, n_edges, max(part.largest for part in parts), is_all=len(indices) == n_edges)
+    return StrongEdges(indices, sum(part.n_edges for part in parts), max(part.largest for part in parts))
 
 
 class Part(NamedTuple):
@@ -95,14 +95,6 @@ def raised_threshold(threshold: int, found: list[CodeArray], aim: int) -> int:
     """Return a higher threshold, from the ranks found before the room was full."""
     ranks = np.sort(np.concatenate(found))
     return max(_threshold_in(ranks, min(aim, len(ranks) // 2)), threshold + 1)
-
-
-def _sampled_threshold(layer: Layer, aim: int) -> int:
-    """Return the magnitude code that about so many edges reach, from a sample of the layer."""
-    if layer.codes.size <= _OVERFLOW * aim:
-        return 1
-    sample = sampled_magnitudes(layer)
-    return _threshold_in(sample, aim / layer.codes.size * len(sample))
 
 
 def _threshold_in(ascending: CodeArray, n_wanted: float) -> int:

@@ -1,8 +1,8 @@
 """Summaries of a barcode: total persistence and persistent entropy.
 
-They take persistences in any order. ``Barcode.persistences`` and ``Unit.persistences`` include all essential bars, as
-bars that die at strength 0. A bar of length zero adds nothing. A bar that dies above a foreign scale has a negative
-persistence and counts with its length.
+They take persistences in any order, also none. ``Barcode.persistences`` and ``Unit.persistences`` include all essential
+bars, as bars that die at strength 0. A bar of length zero adds nothing. A bar that dies above a foreign scale has a
+negative persistence and counts with its length.
 """
 
 from math import isfinite
@@ -16,14 +16,8 @@ from topoimp.topology.barcode import check_norm
 def total_persistence(persistences: FloatArray, *, p: float = 2.0) -> float | None:
     """Return the total persistence of degree p: the sum of |persistence|^p, without a root or a norm.
 
-    With the network's scale it is (V - 1) np_rieck^p, V vertices.
-
-    Args:
-        persistences: any order; may be empty.
-        p: at least 1, finite.
-
-    Returns:
-        the sum; None if it overflows, as it can at the scale ``none``.
+    With the network's scale it is (V - 1) np_rieck^p, V vertices. It is None if it overflows, as it can at the scale
+    ``none``.
 
     Raises:
         OptionError: if p is below 1 or infinite.
@@ -42,14 +36,8 @@ def total_persistence(persistences: FloatArray, *, p: float = 2.0) -> float | No
 def persistent_entropy(persistences: FloatArray) -> float | None:
     """Return Shannon's entropy of the persistences, each divided by their sum, in nats.
 
-    It is 0 if one bar has all the persistence there is, and ln n if n bars share it equally; a common factor of all
-    persistences changes nothing.
-
-    Args:
-        persistences: any order; may be empty.
-
-    Returns:
-        from 0 to the logarithm of the number of bars; None if no bar has a persistence.
+    It is 0 if a single bar has a persistence, and ln n, the maximum, if n bars share it equally. A common factor of all
+    persistences changes nothing. It is None if no bar has a persistence.
 
     Source: Chintakunta, Gentimis, Gonzalez-Diaz, Jimenez, Krim, "An entropy-based persistence barcode", Pattern
     Recognition 48, 2015, which cuts infinite bars off; here they end at strength 0.

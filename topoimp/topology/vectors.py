@@ -1,19 +1,19 @@
 """Barcodes as vectors of fixed length, by GUDHI's representations: landscapes, silhouettes, persistence images.
 
-They see the finite bars alone, in GUDHI's convention: born at -birth (-1), dying at -strength / scale; essential bars,
-which never die, are not in them. As all bars are born at once, the vectors hold nothing that the deaths do not: they
-are there for methods that take vectors. Bars of length zero are nowhere above 0 in landscapes and silhouettes, and are
-weighted by 0 in images; a layer without other bars has vectors of zeros.
+They see the finite bars alone, in GUDHI's convention: born at -birth (-1), dying at -strength / scale. Bars of length
+zero add nothing; a layer without other bars has vectors of zeros. As all bars are born at once, the vectors hold
+nothing that the deaths do not: they are there for methods that take vectors.
 
 The k-th landscape at a level is the k-th largest of all bars' tents there. Of two bars that are born at once the tent
 of the longer is nowhere below that of the shorter: the k-th landscape is the tent of the k-th longest bar, and no more
-bars than landscapes need to be looked at. Silhouettes and images are (weighted) sums over bars, made of a few thousand
+bars than landscapes need to be looked at. Silhouettes and images are weighted sums over bars, made of a few thousand
 at a time: memory does not grow with the layer.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,15 +23,15 @@ from topoimp.errors import OptionError
 from topoimp.topology.npz_file import write_npz
 
 _TOGETHER = 4096
-"""Bars that GUDHI is given together: it holds a few numbers for each of them and each sample."""
+"""Bars that GUDHI gets at a time: it holds a few numbers for each of them and each sample."""
 
 
 @dataclass(frozen=True)
 class VectorSettings:
-    """How barcodes become vectors.
+    """The settings of vectors.
 
     Args:
-        n_landscapes: how many landscapes, at least 1.
+        n_landscapes: at least 1.
         resolution: samples of a landscape or silhouette, and pixels of an image, at least 2.
         bandwidth: standard deviation of the bell that each bar adds to an image, above 0, in units of the birth.
 
@@ -44,7 +44,6 @@ class VectorSettings:
     bandwidth: float = 0.05
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
         if self.n_landscapes < 1:
             raise OptionError(f"the number of landscapes is {self.n_landscapes}; it must be at least 1")
         if self.resolution < 2:
@@ -60,8 +59,8 @@ class Vectors:
     Args:
         landscape: the first landscape's samples, then the second's, ...; shape (n_landscapes * resolution,).
         silhouette: the mean of all tents, weighted by persistence; shape (resolution,).
-        image: the bells of all bars, weighted by persistence, at persistences from 0 to birth; shape (resolution,).
-            All bars are born at once, so that the image has a single column.
+        image: the sum of all bells, weighted by persistence, at persistences from 0 to birth; shape (resolution,), a
+            single column, as all bars are born at once.
     """
 
     landscape: FloatArray
@@ -74,9 +73,8 @@ def vectors_of(intervals: FloatArray, *, birth: float = 1.0, settings: VectorSet
 
     Args:
         intervals: its finite bars (-birth, death), shape (n, 2), any order; deaths from -birth to 0.
-        birth: the level at which all bars are born, at least 0; landscapes and silhouettes are sampled at evenly spaced
-            levels from -birth to 0, both included.
-        settings: how; the defaults if None.
+        birth: at least 0; landscapes and silhouettes are sampled at evenly spaced levels from -birth to 0, included.
+        settings: the defaults if None.
 
     Raises:
         OptionError: if a number is too large for its square, as strengths that nothing divides can be.
@@ -86,26 +84,13 @@ def vectors_of(intervals: FloatArray, *, birth: float = 1.0, settings: VectorSet
     "Persistence images", 2017. GUDHI's landscapes and silhouettes are sqrt(2) times the tents' heights.
     """
     settings = settings or VectorSettings()
+    bars = intervals[np.argsort(-intervals[:, 1], kind="stable")]  # the longest first
+    bars = bars[bars[:, 1] > bars[:, 0]]
     with np.errstate(all="ignore"):
-        vectors = _vectors_of(intervals, birth, settings)
+        vectors = Vectors(_landscape(bars, birth, settings), *_sums_over(bars, birth, settings))
     if not all(np.isfinite(part).all() for part in (vectors.landscape, vectors.silhouette, vectors.image)):
         raise OptionError(f"bars are born at {birth:g}, and vectors of them are beyond all numbers; divide by a scale")
     return vectors
-
-
-def _vectors_of(intervals: FloatArray, birth: float, settings: VectorSettings) -> Vectors:
-    longest_first = np.argsort(-intervals[:, 1], kind="stable")
-    bars = intervals[longest_first]
-    bars = bars[bars[:, 1] > bars[:, 0]]
-    landscape = _landscape(bars[: settings.n_landscapes], birth, settings)
-    silhouette, image, weight = np.zeros(settings.resolution), np.zeros(settings.resolution), 0.0
-    for start in range(0, len(bars), _TOGETHER):
-        some = bars[start : start + _TOGETHER]
-        weight_here = float(np.sum(some[:, 1] - some[:, 0]))
-        silhouette += weight_here * _silhouette(some, birth, settings)
-        image += _image(some, birth, settings)
-        weight += weight_here
-    return Vectors(landscape, silhouette / weight if weight else silhouette, image)
 
 
 def write_vectors(
@@ -114,11 +99,8 @@ def write_vectors(
     """Write the vectors of layers as .npz, ready to be learned from: a row for each layer.
 
     ``layers`` (their names), ``landscapes``, ``silhouettes``, ``images``; ``levels``, at which landscapes and
-    silhouettes are sampled, and ``persistences``, at which images are; and how they were made: ``n_landscapes``,
+    silhouettes are sampled, and ``persistences``, at which images are; and the settings: ``n_landscapes``,
     ``resolution``, ``bandwidth``, ``scale``, ``birth``, ``convention``.
-
-    Raises:
-        OSError: if it cannot be written.
     """
     arrays = {
         "layers": np.array([name for name, _ in layers]),
@@ -127,9 +109,7 @@ def write_vectors(
         "images": np.stack([vectors.image for _, vectors in layers]),
         "levels": np.linspace(-birth, 0, settings.resolution),
         "persistences": np.linspace(0, birth, settings.resolution),
-        "n_landscapes": np.array(settings.n_landscapes),
-        "resolution": np.array(settings.resolution),
-        "bandwidth": np.array(settings.bandwidth),
+        **{name: np.array(setting) for name, setting in asdict(settings).items()},
         "scale": np.array(str(scale)),
         "birth": np.array(birth),
         "convention": np.array("gudhi"),
@@ -143,27 +123,31 @@ def _landscape(bars: FloatArray, birth: float, settings: VectorSettings) -> Floa
     from gudhi.representations import Landscape  # slow to import
 
     landscape = Landscape(settings.n_landscapes, settings.resolution, [-birth, 0.0], keep_endpoints=True)
-    return np.asarray(landscape.fit([bars]).transform([bars])[0])
+    return _represented(landscape, bars[: settings.n_landscapes])
 
 
-def _silhouette(bars: FloatArray, birth: float, settings: VectorSettings) -> FloatArray:
-    from gudhi.representations import Silhouette
+def _sums_over(bars: FloatArray, birth: float, settings: VectorSettings) -> tuple[FloatArray, FloatArray]:
+    """Return the silhouette and the image."""
+    silhouette, image, weight = np.zeros(settings.resolution), np.zeros(settings.resolution), 0.0
+    if len(bars) == 0:
+        return silhouette, image
+    from gudhi.representations import PersistenceImage, Silhouette
 
-    silhouette = Silhouette(_persistence, settings.resolution, [-birth, 0.0], keep_endpoints=True)
-    return np.asarray(silhouette.fit([bars]).transform([bars])[0])
-
-
-def _image(bars: FloatArray, birth: float, settings: VectorSettings) -> FloatArray:
-    from gudhi.representations import PersistenceImage
-
-    image = PersistenceImage(
+    tents = Silhouette(lambda bar: bar[1] - bar[0], settings.resolution, [-birth, 0.0], keep_endpoints=True)
+    bells = PersistenceImage(
         bandwidth=settings.bandwidth * birth,
-        weight=lambda point: point[1],  # it is given (birth, persistence)
+        weight=lambda point: point[1],  # of (birth, persistence)
         resolution=[1, settings.resolution],
         im_range=[-birth, -birth, 0.0, birth],
     )
-    return np.asarray(image.fit([bars]).transform([bars])[0])
+    for start in range(0, len(bars), _TOGETHER):
+        some = bars[start : start + _TOGETHER]
+        weight_of_some = float(np.sum(some[:, 1] - some[:, 0]))
+        silhouette += weight_of_some * _represented(tents, some)
+        image += _represented(bells, some)
+        weight += weight_of_some
+    return silhouette / weight if weight else silhouette, image
 
 
-def _persistence(bar: FloatArray) -> float:
-    return float(bar[1] - bar[0])
+def _represented(representation: Any, bars: FloatArray) -> FloatArray:  # Any: GUDHI has no types
+    return np.asarray(representation.fit([bars]).transform([bars])[0])
