@@ -10,12 +10,10 @@ compare edges by the total order, and the collected edges are a prefix of it, so
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from topoimp.arrays import FloatArray, IndexArray
-from topoimp.kernels.components import label_components
 from topoimp.kernels.threads import thread_count
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
@@ -28,8 +26,7 @@ class Forest:
     """The maximum spanning forest of a layer with ``n_edges`` edges, one forest edge per finite bar of its barcode.
 
     ``indices`` are the flat indices of the forest's edges, strongest first, equal ones by index, and ``strengths``
-    their exact |w|; both have the shape (n,). ``parent`` is a union-find forest over the vertices, rows first;
-    ``labels`` reads it.
+    their exact |w|; both have the shape (n,).
     """
 
     n_rows: int
@@ -37,18 +34,6 @@ class Forest:
     n_edges: int
     indices: IndexArray
     strengths: FloatArray
-    parent: IndexArray
-
-    @cached_property
-    def labels(self) -> IndexArray:
-        """Component of each vertex, rows first, numbered in the order of their first vertices; shape (n_vertices,)."""
-        roots = np.empty(len(self.parent), np.int32)
-        label_components(self.parent, roots, np.empty_like(roots))
-
-        _, first, label = np.unique(roots, return_index=True, return_inverse=True)
-        place = np.empty(len(first), np.int64)
-        place[np.argsort(first)] = np.arange(len(first))
-        return place[label]
 
     @property
     def n_vertices(self) -> int:
@@ -102,7 +87,7 @@ def spanning_forest(layer: Layer, *, threads: int = 1) -> Forest:
         indices = np.concatenate([indices, finish(layer, parent, most - len(indices), threads)])
 
     strengths = layer.number_format.strengths(layer.codes.reshape(-1)[indices])
-    return Forest(layer.n_rows, layer.n_columns, strong.n_edges, indices, strengths, parent)
+    return Forest(layer.n_rows, layer.n_columns, strong.n_edges, indices, strengths)
 
 
 def spanning_forests(stream: LayerStream) -> dict[str, Forest]:
