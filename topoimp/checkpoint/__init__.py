@@ -6,13 +6,7 @@ from topoimp.checkpoint.locking import LockState, owned
 from topoimp.checkpoint.reading import Checkpoint, open_checkpoint, tensors_as_checkpoint
 from topoimp.checkpoint.safetensors_file import Advice
 from topoimp.checkpoint.staging import Staging, remove
-from topoimp.checkpoint.writing import (
-    CheckpointCopy,
-    TensorWriter,
-    bytes_of_copy,
-    files_of_copy,
-    write_arrays,
-)
+from topoimp.checkpoint.writing import CheckpointCopy, TensorWriter, bytes_of_copy, files_of_copy, write_arrays
 
 __all__ = [
     "Advice",

@@ -2,14 +2,16 @@
 
 A file is eight bytes with the header's length N (little endian), N bytes of JSON, and the tensors' data without gaps.
 Every number in a header is checked against the file size, and against the rest of the header, before it is used.
-
 Source: the format's description in the safetensors project's README.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import prod
+from operator import mul
 from types import MappingProxyType
 from typing import Any, TypeGuard
 
@@ -59,11 +61,7 @@ def header_length(first_bytes: bytes, file_bytes: int) -> int:
 
 
 def parse_header(text: bytes, data_bytes: int) -> tuple[tuple[TensorInfo, ...], dict[str, str]]:
-    """Return a header's tensors, in the order of the header, and its metadata.
-
-    Args:
-        text: the header's JSON.
-        data_bytes: the bytes that follow the header in the file.
+    """Return the tensors of a header's JSON, in its order, and its metadata; ``data_bytes`` follow it in the file.
 
     Raises:
         HeaderError: if the header contradicts the format, itself or the file size.
@@ -83,11 +81,8 @@ def format_header(tensors: Sequence[TensorInfo], metadata: Mapping[str, str]) ->
     """
     entries: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     for tensor in tensors:
-        entries[tensor.name] = {
-            "dtype": tensor.dtype,
-            "shape": list(tensor.shape),
-            "data_offsets": [tensor.start, tensor.end],
-        }
+        offsets = [tensor.start, tensor.end]
+        entries[tensor.name] = {"dtype": tensor.dtype, "shape": list(tensor.shape), "data_offsets": offsets}
     text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     if len(text) > MAX_HEADER_BYTES:
@@ -117,14 +112,12 @@ def laid_out(shapes: Mapping[str, tuple[str, tuple[int, ...]]]) -> list[TensorIn
 def _json_object(text: bytes) -> dict[str, Any]:  # Any: JSON not yet checked
     try:
         entries = json.loads(text.decode(), object_pairs_hook=_without_duplicates)
-    except UnicodeDecodeError as error:
-        raise HeaderError("has a header that is not UTF-8 text; this is not a safetensors file") from error
-    except RecursionError as error:
-        raise HeaderError("has a header nested too deeply to read; this is not a safetensors file") from error
     except HeaderError:
         raise
-    except ValueError as error:  # not JSON, or a number of thousands of digits
-        raise HeaderError(f"has a header that is not JSON ({error}); this is not a safetensors file") from error
+    except (ValueError, RecursionError) as error:  # a ValueError also for a number of thousands of digits
+        reasons = {UnicodeDecodeError: "that is not UTF-8 text", RecursionError: "nested too deeply to read"}
+        reason = reasons.get(type(error), f"that is not JSON ({error})")
+        raise HeaderError(f"has a header {reason}; this is not a safetensors file") from error
     if not isinstance(entries, dict):
         raise HeaderError(f"has a header that is a JSON {type(entries).__name__}; it must be an object")
     return entries
@@ -140,13 +133,13 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # Any:
 
 
 def _metadata(entry: object) -> dict[str, str]:
-    if not isinstance(entry, dict) or not all(_is_text(text) for pair in entry.items() for text in pair):
+    if not isinstance(entry, dict) or not all(is_text(text) for pair in entry.items() for text in pair):
         raise HeaderError("has metadata that is not a map from text to text")
     return entry
 
 
 def _tensor(name: str, entry: object) -> TensorInfo:
-    if not _is_text(name):
+    if not is_text(name):
         raise HeaderError(f"names a tensor {name!r}, which is not Unicode text")
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise HeaderError(f"describes tensor {name!r} without exactly dtype, shape and data_offsets")
@@ -160,21 +153,15 @@ def _tensor(name: str, entry: object) -> TensorInfo:
         raise HeaderError(f"gives tensor {name!r} the offsets {offsets!r}; they must be a start and an end")
 
     start, end = offsets
-    if tensor_bytes(dtype, shape) != end - start:
-        needed = tensor_bytes(dtype, shape)
+    needed = tensor_bytes(dtype, shape)
+    if needed != end - start:
         raise HeaderError(f"gives tensor {name!r} {end - start} bytes; {dtype} of shape {shape} needs {needed}")
     return TensorInfo(name, dtype, tuple(shape), start, end)
 
 
-def _is_text(value: object) -> bool:
+def is_text(value: object) -> bool:
     """Whether a value is text that can be encoded: JSON may spell half a character (a lone surrogate)."""
-    if not isinstance(value, str):
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return isinstance(value, str) and re.search("[\ud800-\udfff]", value) is None
 
 
 def _are_counts(value: object) -> TypeGuard[list[int]]:
@@ -184,14 +171,9 @@ def _are_counts(value: object) -> TypeGuard[list[int]]:
 
 def _are_sizes(value: object) -> bool:
     """Whether a value is a list of sizes whose product, zeros aside, is below 2^63 too."""
-    if not _are_counts(value):
-        return False
-    product = 1
-    for size in value:
-        product *= size or 1
-        if product >= _TOO_LARGE:
-            return False
-    return True
+    return _are_counts(value) and all(
+        product < _TOO_LARGE for product in accumulate((size or 1 for size in value), mul)
+    )
 
 
 def _check_extents(tensors: Sequence[TensorInfo], data_bytes: int) -> None:

@@ -12,11 +12,8 @@ from contextlib import contextmanager
 from enum import Enum, auto
 from pathlib import Path
 
-PATIENCE = 30.0
-"""Seconds for which a lock is waited for whose owner is ending."""
-
-_PAUSE = 0.05
-"""Seconds between two tries."""
+PATIENCE, _PAUSE = 30.0, 0.05
+"""Seconds for which a lock is waited for whose owner is ending, and seconds between two tries."""
 
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 """Errors by which a file system says that it has no locks."""
@@ -32,15 +29,10 @@ class LockState(Enum):
 
 @contextmanager
 def locked(path: Path, *, waits: bool = False, flags: int = os.O_RDONLY) -> Iterator[LockState]:
-    """Lock a file or folder within the context, if no other process holds it.
-
-    Args:
-        path: the file or folder; ``TAKEN`` also if another one has its name by the time that it is locked.
-        waits: wait for the other process, however long.
-        flags: how the file is opened, such as ``os.O_RDWR | os.O_CREAT``.
+    """Lock a file or folder within the context, if no other process holds it; ``waits`` waits for the other, for ever.
 
     Raises:
-        OSError: if the path cannot be opened.
+        OSError: if the path cannot be opened, with ``flags`` such as ``os.O_RDWR | os.O_CREAT``.
     """
     descriptor = os.open(path, flags, 0o666)
     try:
@@ -50,6 +42,7 @@ def locked(path: Path, *, waits: bool = False, flags: int = os.O_RDONLY) -> Iter
 
 
 def _state_of_lock(descriptor: int, path: Path, *, waits: bool) -> LockState:
+    """Lock an open file; ``TAKEN`` also if the path leads to another one by the time that it is locked."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -65,15 +58,10 @@ def _state_of_lock(descriptor: int, path: Path, *, waits: bool) -> LockState:
 def owned(
     path: Path, *, patience: float = PATIENCE, on_wait: Callable[[int], None] = lambda _process: None
 ) -> Iterator[LockState]:
-    """Lock a file within the context and record this process in it; wait for an owner that is ending.
+    """Lock a file, made if need be, within the context and record this process in it; wait for an owner that is ending.
 
     An owner is ending once the process that started it has ended, or itself has and the kernel still cleans up. The
-    lock of any other owner is ``TAKEN`` at once.
-
-    Args:
-        path: the lock file, which is made if it does not exist.
-        patience: seconds to wait for an owner that is ending.
-        on_wait: called once, before waiting, with the process id of the owner.
+    lock of any other owner is ``TAKEN`` at once. Before waiting, ``on_wait`` is called with the owner's process id.
 
     Raises:
         OSError: if the lock file cannot be written.

@@ -8,6 +8,7 @@ float64 holds every value of every format, float32 every value of every format b
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from math import ldexp
 from types import MappingProxyType
 
 import numpy as np
@@ -54,11 +55,9 @@ class NumberFormat:
         return np.where(codes > self.code_dtype.type(self.magnitude_mask), -1.0, 1.0) * self.strengths(codes)
 
     def common_codes(self, codes: CodeArray, *, n_bits: int) -> CodeArray:
-        """Return magnitude codes that compare across formats: those of |w| as float32 or float64.
+        """Return magnitude codes that compare across formats: those of |w| as float32, or float64 if one of them is.
 
-        Args:
-            codes: stored bits, any shape.
-            n_bits: 32, or 64 if any of the formats compared is float64.
+        In both cases ``n_bits`` says how many bits these have: 32 or 64. The shape is that of ``codes``.
         """
         exact = self._widened(self.magnitudes(codes))
         if n_bits == 32 and exact.dtype == np.float64:
@@ -97,17 +96,13 @@ class NumberFormat:
                 raise ValueError(f"no such number format: {self.name}")
 
 
-def _e4m3fn_values() -> np.ndarray:
-    """The value of each magnitude code: 4 bits of exponent with bias 7, 3 of mantissa, NaN only at 127."""
-    code = np.arange(128)
+def _e4m3fn(code: int) -> float:
+    """Return the value of a magnitude code below 127: 4 bits of exponent with bias 7, then 3 of mantissa."""
     exponent, mantissa = code >> 3, code & 7
-    normal = np.ldexp(1 + mantissa / 8, exponent - 7)
-    value = np.where(exponent == 0, np.ldexp(mantissa / 8, -6), normal)
-    value[127] = np.nan
-    return value.astype(np.float32)
+    return ldexp(8 + mantissa, exponent - 10) if exponent else ldexp(mantissa, -9)
 
 
-_E4M3FN_VALUES = _e4m3fn_values()
+_E4M3FN_VALUES = np.array([*map(_e4m3fn, range(127)), np.nan], np.float32)
 
 F64 = NumberFormat("F64", 64, first_special=0x7FF0000000000000, infinity=0x7FF0000000000000)
 F32 = NumberFormat("F32", 32, first_special=0x7F800000, infinity=0x7F800000)

@@ -11,19 +11,18 @@ import os
 import secrets
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from glob import escape
 from pathlib import Path
 
 from topoimp.checkpoint.locking import LockState, locked
 from topoimp.errors import OutputError
 
-_RENAME_EXCHANGE, _AT_FDCWD = 2, -100
-"""Arguments of renameat2 (Linux): exchange two paths, relative to the current folder."""
-
-_RENAME_SWAP = 2
-"""Argument of renamex_np (macOS)."""
+_RENAME_EXCHANGE, _RENAME_SWAP, _AT_FDCWD = 2, 2, -100
+"""Arguments of renameat2 (Linux) and renamex_np (macOS): exchange two paths, relative to the current folder."""
 
 
 class Staging:
@@ -36,8 +35,8 @@ class Staging:
         needed: by target, the bytes that it will take, if known.
 
     Raises:
-        OutputError: if a target exists without ``force``, is a folder and should be a file (or the reverse), is named
-            twice, or cannot be written; or if a disk has too little room.
+        OutputError: if a target exists without ``force``, is no file or folder as it should be, is named twice, or
+            cannot be written; or if a disk has too little room.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class Staging:
         self._locks = ExitStack()
         self._token = secrets.token_hex(4)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="topoimp-sync")
-        self._syncing: Future[None] | None = None
+        self._syncs: list[Future[None]] = []
 
     def __enter__(self) -> "Staging":
         _open.add(self)
@@ -79,20 +78,17 @@ class Staging:
 
     def begin_sync(self, target: Path) -> None:
         """Sync a partial output in the background, unless a sync is running; ``commit`` syncs the rest."""
-        if self._syncing is None or self._syncing.done():
-            self._wait_for_sync()
-            self._syncing = self._pool.submit(_sync_all, self.partial(target))
+        if not self._syncs or self._syncs[-1].done():
+            self._syncs.append(self._pool.submit(_sync_all, self.partial(target)))
 
     def commit(self) -> None:
-        """Sync every output and move it to its final place, in order.
-
-        Runs that commit at the same time take turns, so all outputs are of the same run in the end.
-        """
+        """Sync every output and move it to its final place, in order; runs that commit at the same time take turns."""
         for target in self._targets:
             if self._is_empty(target):
                 raise ValueError(f"{target}: nothing was written to it")
 
-        self._wait_for_sync()
+        for sync in self._syncs:
+            sync.result()
         for target in self._targets:
             _sync_all(self.partial(target))
 
@@ -103,10 +99,6 @@ class Staging:
                 self._move(target)
         for folder in {target.parent for target in self._targets}:
             _sync(folder)
-
-    def _wait_for_sync(self) -> None:
-        if self._syncing is not None:
-            self._syncing.result()
 
     def _begin(self, target: Path) -> None:
         try:
@@ -143,13 +135,13 @@ class Staging:
 
     def _check_space(self) -> None:
         """Check that the disks have room, after leftovers are removed and before anything is computed."""
-        needed: dict[int, int] = {}
+        needed: Counter[int] = Counter()
         for target, size in self._needed.items():
             disk = target.parent.stat().st_dev
-            needed[disk] = needed.get(disk, 0) + size
+            needed[disk] += size
             free = shutil.disk_usage(target.parent).free
             if needed[disk] > free:
-                sizes = f"{_megabytes(needed[disk])} MB are to be written there, and {_megabytes(free)} MB are free"
+                sizes = f"{needed[disk] / 1e6:,.1f} MB are to be written there, and {free / 1e6:,.1f} MB are free"
                 raise OutputError(f"{target}: {sizes}")
 
     def _is_empty(self, target: Path) -> bool:
@@ -165,11 +157,12 @@ class Staging:
 
     def _clean_up(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)  # a sync can take long, and may go on without its file
-        self._remove_partial()
+        self.remove_partial()
         self._locks.close()
         _open.discard(self)
 
-    def _remove_partial(self) -> None:
+    def remove_partial(self) -> None:
+        """Remove what has been written so far."""
         for target in self._targets:
             with suppress(OSError):
                 remove(self.partial(target))
@@ -182,7 +175,7 @@ _open: set[Staging] = set()
 def remove_partial_outputs() -> None:
     """Remove the partial outputs of this process, which is about to end without leaving its contexts."""
     for staging in list(_open):
-        staging._remove_partial()
+        staging.remove_partial()
 
 
 PARTIAL = ".partial-"
@@ -191,14 +184,10 @@ PARTIAL = ".partial-"
 
 def _remove_leftovers(target: Path) -> None:
     """Remove the partial outputs of a target that no process holds."""
-    for leftover in target.parent.glob(f"{_escaped(target.name)}{PARTIAL}*"):
+    for leftover in target.parent.glob(f"{escape(target.name)}{PARTIAL}*"):
         with suppress(OSError), locked(leftover) as state:  # removed meanwhile, or no permission
             if state is LockState.HELD:
                 remove(leftover)
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)
 
 
 def remove(path: Path) -> None:
@@ -224,15 +213,10 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _megabytes(n_bytes: int) -> str:
-    return f"{n_bytes / 1e6:,.1f}"
-
-
 def _exchange(first: Path, second: Path) -> None:
     """Exchange two files or folders of one file system, atomically where the system can: neither path is ever empty.
 
-    Elsewhere, a process that is killed between the renames leaves the content of ``second`` beside it, under the name
-    of ``first`` with ``.old``.
+    Elsewhere, a process killed between the renames leaves ``second`` under the name of ``first`` with ``.old``.
     """
     if not _exchange_at_once(os.fsencode(first), os.fsencode(second)):
         aside = first.with_name(f"{first.name}.old")

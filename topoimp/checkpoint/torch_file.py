@@ -1,7 +1,7 @@
-"""A PyTorch file: loaded without running any code in it, and searched for the state dict.
+"""PyTorch files, loaded without running any code in them, and torch tensors in memory: both as files of tensors.
 
-Only ``torch.load(weights_only=True)`` opens it, which builds tensors and plain containers and refuses everything else.
-The tensors are laid out as in a safetensors file, because a copy becomes one.
+Only ``torch.load(weights_only=True)`` opens a file, which builds tensors and plain containers and refuses everything
+else. The tensors are laid out as in a safetensors file, because a copy becomes one.
 """
 
 import pickle
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topoimp.arrays import ByteArray
-from topoimp.checkpoint.header import BITS, TensorInfo, laid_out
+from topoimp.checkpoint.header import BITS, TensorInfo, is_text, laid_out
 from topoimp.checkpoint.safetensors_file import TensorFile, check_type, size_and_time
 from topoimp.errors import CheckpointError
 
@@ -77,9 +77,12 @@ def torch_tensors(
 
     By tensor, ``kept`` has a mask as booleans, in its shape and on its device; a weight that is not kept reads as 0.
     """
-    shapes = {name: (_type_name(value), _shape(value)) for name, value in values.items()}
-    tensors, ties = tuple(laid_out(shapes)), {}
+    shapes = {
+        name: (_type_name(value), () if value.is_nested else tuple(value.shape)) for name, value in values.items()
+    }
+    tensors = tuple(laid_out(shapes))
 
+    ties = {}
     first_at: dict[object, str] = {}
     for tensor in tensors:
         place = _place(values[tensor.name]) if tensor.dtype in BITS else None
@@ -107,8 +110,7 @@ def _stored(
     if tensor.name not in kept:
         return stored
     is_kept = _bytes_of(kept[tensor.name])
-    masked: ByteArray = (stored.reshape(is_kept.size, -1) * is_kept[:, None]).reshape(-1) if stored.size else stored
-    return masked
+    return np.multiply(stored.reshape(is_kept.size, -1), is_kept[:, None]).reshape(-1) if stored.size else stored
 
 
 def _bytes_of(value: "torch.Tensor") -> ByteArray:
@@ -138,10 +140,8 @@ def _loaded(path: Path) -> object:
 def _why_refused(reason: str) -> str:
     named = re.search(r"GLOBAL ([\w.]+)", reason) or re.search(r"import of (?:module )?`?([\w.]+)", reason)
     if named:
-        return (
-            f"holds a pickled {named.group(1)}, and loading that could run code; "
-            "save the state dict alone, torch.save(model.state_dict(), ...), or a safetensors file"
-        )
+        needed = "save the state dict alone, torch.save(model.state_dict(), ...), or a safetensors file"
+        return f"holds a pickled {named.group(1)}, and loading that could run code; {needed}"
     return f"is refused by torch.load(weights_only=True): {reason.strip().splitlines()[0]}"
 
 
@@ -189,10 +189,6 @@ def _holds_tensors(value: object) -> bool:
     return _is_tensor(value) or (isinstance(value, Mapping) and any(map(_holds_tensors, value.values())))
 
 
-def _shape(value: "torch.Tensor") -> tuple[int, ...]:
-    return () if value.is_nested else tuple(value.shape)
-
-
 def _type_name(value: "torch.Tensor") -> str:
     """Return safetensors' name of a tensor's type, or torch's name if safetensors has no such type."""
     import torch
@@ -206,10 +202,8 @@ def _type_name(value: "torch.Tensor") -> str:
 
 
 def _check_name(name: str, path: Path) -> None:
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise CheckpointError(f"{path}: names a tensor {name!r}, which is not Unicode text") from error
+    if not is_text(name):
+        raise CheckpointError(f"{path}: names a tensor {name!r}, which is not Unicode text")
     if name == "__metadata__":
         raise CheckpointError(f"{path}: names a tensor '__metadata__', which safetensors keeps for itself")
 

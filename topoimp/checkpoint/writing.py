@@ -1,4 +1,4 @@
-"""Writing checkpoints: from arrays, or as a copy of another whose tensors are written piece by piece."""
+"""Write checkpoints: from arrays, or as a copy of another whose tensors are written piece by piece."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
 
@@ -17,13 +16,8 @@ from topoimp.checkpoint.safetensors_file import TensorFile, check_type
 from topoimp.errors import CheckpointError, OutputError
 from topoimp.kernels.threads import pieces
 
-_NAMES: Mapping[np.dtype[Any], str] = {
-    np.dtype(np.float64): "F64",
-    np.dtype(np.float32): "F32",
-    np.dtype(np.float16): "F16",
-    np.dtype(np.uint8): "U8",
-    np.dtype(np.int64): "I64",
-}
+_NAMES = {"<f8": "F64", "<f4": "F32", "<f2": "F16", "|u1": "U8", "<i8": "I64"}
+"""By numpy's description of a type, its name in safetensors."""
 
 
 class TensorWriter:
@@ -31,7 +25,6 @@ class TensorWriter:
 
     Args:
         path: replaced if it exists; a path of ``Staging`` makes the file appear whole.
-        metadata: texts for ``__metadata__``.
 
     Raises:
         OutputError: if the header is longer than readers accept.
@@ -128,7 +121,6 @@ class CheckpointCopy:
             return
         if paths.index is not None:
             _copy_index(paths.index, self._original.files, self._place)
-
         for file in other_files(paths)[0]:
             (self._place / file).parent.mkdir(parents=True, exist_ok=True)
             _copy_file(paths.folder / file, self._place / file)
@@ -165,11 +157,11 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping
     """Write arrays as a checkpoint, in the given order: the same arrays give the same bytes.
 
     Args:
-        path: replaced if it exists; a path of ``Staging`` makes the file appear whole.
+        path: as in ``TensorWriter``.
         arrays: by tensor name, float64, float32, float16, uint8 or int64 arrays of any shape.
         metadata: texts for ``__metadata__``.
     """
-    shapes = {name: (_NAMES[array.dtype], array.shape) for name, array in arrays.items()}
+    shapes = {name: (_NAMES[array.dtype.str], array.shape) for name, array in arrays.items()}
     with TensorWriter(path, laid_out(shapes), metadata) as writer:
         for name, array in arrays.items():
             writer.write(name, 0, np.ascontiguousarray(array))
