@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
 from numpy.testing import assert_array_equal
+from strategies import weights
 
 from topoimp.errors import LayerError
-from topoimp.layers.layer import as_layer, by_channel
+from topoimp.layers.layer import as_layer, by_channel, sampled_magnitudes
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn])
@@ -59,3 +61,20 @@ def test_the_view_channel_keeps_the_strongest_of_each_kernel():
     assert_array_equal(layer.strengths(), [[3.0, 2.0], [0.0, 0.25]])
     assert (layer.n_weights, layer.n_edges_in_parallel()) == (8, 5)
     assert_array_equal(layer.weights, weight.view(np.uint64).ravel())
+
+
+@given(weights())
+def test_of_a_small_layer_all_weights_are_the_sample(weight):
+    layer = as_layer(weight)
+
+    assert_array_equal(sampled_magnitudes(layer), np.sort(layer.magnitudes().reshape(-1)))
+
+
+@pytest.mark.parametrize("size", [32_768, 32_769, 50_001, 1_000_000])
+def test_a_sample_has_32768_different_weights_from_the_first_to_the_last(size):
+    layer = as_layer(np.arange(1.0, size + 1)[None])
+
+    sample = sampled_magnitudes(layer)
+
+    assert len(np.unique(sample)) == 32_768
+    assert (sample[0], sample[-1]) == tuple(layer.magnitudes().reshape(-1)[[0, -1]])

@@ -1,7 +1,6 @@
 """The layers of a checkpoint before their weights are read: their descriptions, and the patterns that select them.
 
-Layers come in the natural order of their names (2 before 10). So neither the order of tensors in files nor the split
-into shards changes a result.
+Layers come in the natural order of their names (2 before 10), whatever the order of tensors in files and shards.
 """
 
 import re
@@ -26,12 +25,8 @@ class LayerInfo:
 
     Args:
         name: the tensor's name; for a group with the group's number, as in ``experts[3]``.
-        tensor: the tensor's name.
         shape: shape of the tensor or the group.
-        n_rows: vertices on the side of the first axis.
-        n_columns: vertices on the side of the other axes.
-        number_format: the type of the weights.
-        view: reading of tensors with more than two axes.
+        n_rows: vertices on the side of the first axis; ``n_columns`` are those of the other axes.
         first: flat index of the layer's first weight within the tensor.
         also: names of tensors that are tied to this one.
     """
@@ -96,18 +91,10 @@ class LayerPatterns:
     view: View = View.MATRIX
 
     def __post_init__(self) -> None:
-        """Turn the word of a view into the view."""
         object.__setattr__(self, "view", chosen(View, self.view))
 
     def check_matrix_view(self, reason: str) -> None:
-        """Check that the view is ``matrix``.
-
-        Args:
-            reason: begins the message's second half, as in "pruning is of weights, and needs".
-
-        Raises:
-            OptionError: if it is not.
-        """
+        """Raise an OptionError, such as "... pruning is of weights, and needs the view matrix", in another view."""
         if self.view is not View.MATRIX:
             raise OptionError(f"the view is {self.view}; {reason} the view matrix")
 
@@ -127,11 +114,7 @@ class Layers:
         return {info.name: info for info in self.infos}
 
     def read(self, info: LayerInfo) -> Layer:
-        """Return a layer with its weights. Finding its forest checks that they are finite.
-
-        Raises:
-            CheckpointError: if the file cannot be read.
-        """
+        """Return a layer with its weights; finding its forest checks that they are finite."""
         codes = self.checkpoint.codes(info.tensor)[info.first : info.first + info.n_weights]
         layer = Layer(info.name, codes.reshape(info.n_rows, -1), info.number_format, origin=str(self.checkpoint.path))
         return by_channel(layer, info.n_parallel) if info.n_parallel > 1 else layer
@@ -141,11 +124,7 @@ class Layers:
         self.checkpoint.advise(Advice.WILL_NEED, info.tensor, *self._extent(info))
 
     def have_ready(self, info: LayerInfo, start: int = 0, stop: int | None = None) -> None:
-        """Read a layer's weights from ``start`` to ``stop`` into memory; all by default.
-
-        Raises:
-            CheckpointError: if they cannot be read.
-        """
+        """Read a layer's weights from ``start`` to ``stop`` into memory, or raise a CheckpointError."""
         self.checkpoint.advise(Advice.NEED_NOW, info.tensor, *self._extent(info, start, stop))
 
     def done_with(self, info: LayerInfo, start: int = 0, stop: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""A layer: weights read as a weighted bipartite graph.
+"""A layer: the weights of a tensor read as a weighted bipartite graph; also from an array in memory.
 
 Rows and columns are the vertices, nonzero weights the edges; the strength of an edge is |w|. A tensor with more than
 two axes has two views. ``matrix`` flattens all axes but the first: a convolution becomes the matrix product that it
@@ -14,6 +14,9 @@ import numpy as np
 from topoimp.arrays import BoolArray, CodeArray, FloatArray
 from topoimp.checkpoint.number_format import BF16, F8_E4M3, F8_E5M2, F16, F32, F64, NumberFormat
 from topoimp.errors import LayerError
+
+N_RUNS, RUN = 1024, 32
+"""Runs of a sample, spread over a layer so that few pages of a file are read, and weights in each."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,7 @@ class Layer:
         return None if self.parallel is None else int(np.count_nonzero(self.number_format.magnitudes(self.parallel)))
 
     def check_finite(self) -> None:
-        """Check that all weights are finite.
-
-        Raises:
-            LayerError: if a weight is NaN or infinite, with the count and the first index.
-        """
+        """Raise a LayerError if a weight is NaN or infinite, with the count and the first index."""
         magnitudes = self.magnitudes()
         special = np.flatnonzero(magnitudes >= self.number_format.first_special)
         if special.size == 0:
@@ -112,6 +111,19 @@ def by_channel(layer: Layer, n_parallel: int) -> Layer:
     parallel = layer.codes.reshape(layer.n_rows, -1, n_parallel)
     strongest = layer.number_format.magnitudes(parallel).max(axis=2)
     return Layer(layer.name, strongest, layer.number_format, layer.origin, parallel)
+
+
+def sampled_magnitudes(layer: Layer) -> CodeArray:
+    """Return the magnitude codes of a fixed sample of 32,768 weights, zeros included; of all weights if they are fewer.
+
+    The codes are ascending, in an integer type of 32 bits or more, which numpy sorts several times faster.
+    """
+    codes = layer.codes.reshape(-1)
+    if codes.size > N_RUNS * RUN:
+        starts = np.arange(N_RUNS) * (codes.size - RUN) // (N_RUNS - 1)
+        codes = codes[(starts[:, None] + np.arange(RUN)).reshape(-1)]
+    magnitudes = layer.number_format.magnitudes(codes)
+    return np.sort(magnitudes.astype(np.promote_types(magnitudes.dtype, np.uint32)))
 
 
 def as_layer(weight: Any, *, name: str = "weight") -> Layer:  # Any: an array of numpy or torch
@@ -154,16 +166,11 @@ def _is_torch(weight: object) -> bool:
 def _torch_codes(weight: Any, name: str) -> tuple[CodeArray, NumberFormat]:
     import torch
 
-    formats = {
-        torch.float64: (F64, torch.int64),
-        torch.float32: (F32, torch.int32),
-        torch.float16: (F16, torch.int16),
-        torch.bfloat16: (BF16, torch.int16),
-        torch.float8_e4m3fn: (F8_E4M3, torch.uint8),
-        torch.float8_e5m2: (F8_E5M2, torch.uint8),
-    }
+    formats = {torch.float64: F64, torch.float32: F32, torch.float16: F16, torch.bfloat16: BF16}
+    formats |= {torch.float8_e4m3fn: F8_E4M3, torch.float8_e5m2: F8_E5M2}
     if weight.dtype not in formats:
         raise LayerError(f"{name} has the type {weight.dtype}; a layer has floating-point weights")
-    number_format, integer = formats[weight.dtype]
+    number_format = formats[weight.dtype]
+    integer = {8: torch.uint8, 16: torch.int16, 32: torch.int32, 64: torch.int64}[number_format.n_bits]
     bits = weight.detach().cpu().contiguous().view(integer).numpy()
     return bits.view(number_format.code_dtype), number_format

@@ -1,4 +1,4 @@
-"""Reading every layer of a checkpoint once, in the order of the files, while the disk reads ahead.
+"""Read the layers of a checkpoint one at a time, in the order of the files, and call a function with each.
 
 Small layers are processed side by side, one thread each; large ones one at a time, by all threads. The memory of a
 processed layer is released, so that the largest layer and a few small ones are in memory at most. Results never depend
@@ -6,12 +6,12 @@ on the number of threads.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from threading import Lock
-from typing import Protocol, TypeVar
+from typing import TypeAlias, TypeVar
 
 from topoimp.kernels.threads import OnStep, Window
 from topoimp.layers.catalogue import LayerInfo, Layers
@@ -45,13 +45,6 @@ def counted(on_step: OnStep | None, n_steps: int) -> Callable[[], None]:
     return step
 
 
-class LayerSource(Protocol):
-    """A source of layers: a checkpoint (``LayerStream``), or a layer in memory (``InHand``)."""
-
-    def each(self, look: Look[Result]) -> dict[str, Result]:
-        """Return the results of a function on each layer, by layer name, in the order of the layers."""
-
-
 @dataclass(frozen=True)
 class InHand:
     """A layer in memory, and the number of threads to use."""
@@ -68,10 +61,7 @@ class InHand:
 class LayerStream:
     """The layers of a checkpoint, for any number of passes over them.
 
-    Args:
-        layers: the layers.
-        threads: number of cores to use.
-        on_layer: called after each layer of a pass, possibly by several threads at once.
+    After each layer of a pass ``on_layer`` is called, possibly by several threads at once.
     """
 
     layers: Layers
@@ -85,11 +75,10 @@ class LayerStream:
             CheckpointError: if a file cannot be read.
         """
         infos = self.layers.in_reading_order()
-        reading_ahead = _ReadingAhead(self.layers, infos)
         window: Window[Result] = Window(self.threads, SIDE_BY_SIDE)
+
         with window:
-            for info in infos:
-                reading_ahead.advance_to(info)
+            for info in _reading_ahead(self.layers, infos):
                 if _n_bytes(info) < LARGE and len(infos) >= self.threads:
                     window.add(info.name, _n_bytes(info), partial(self._look, look, info, 1))
                 else:
@@ -107,25 +96,24 @@ class LayerStream:
         return result
 
 
-class _ReadingAhead:
-    """Starts to read layers from the disk before their turn comes."""
+LayerSource: TypeAlias = LayerStream | InHand
+"""A checkpoint, or a layer in memory."""
 
-    def __init__(self, layers: Layers, infos: Sequence[LayerInfo]) -> None:
-        self._layers = layers
-        self._to_come = deque(infos)
-        self._ahead = 0
 
-    def advance_to(self, info: LayerInfo) -> None:
-        """Note that a layer's turn has come, and read ahead up to the limit."""
-        if self._to_come and self._to_come[0] is info:  # too large to be read ahead
-            self._layers.will_need(self._to_come.popleft())
+def _reading_ahead(layers: Layers, infos: Sequence[LayerInfo]) -> Iterator[LayerInfo]:
+    """Yield each layer when its turn comes, while the disk reads it and the following ones, up to the limit."""
+    to_come = deque(infos)
+    ahead = 0
+    for info in infos:
+        if to_come and to_come[0] is info:  # too large to be read ahead
+            layers.will_need(to_come.popleft())
         else:
-            self._ahead -= _n_bytes(info)
+            ahead -= _n_bytes(info)
 
-        while self._to_come and self._ahead + _n_bytes(self._to_come[0]) <= AHEAD:
-            following = self._to_come.popleft()
-            self._layers.will_need(following)
-            self._ahead += _n_bytes(following)
+        while to_come and ahead + _n_bytes(to_come[0]) <= AHEAD:
+            ahead += _n_bytes(to_come[0])
+            layers.will_need(to_come.popleft())
+        yield info
 
 
 def _n_bytes(info: LayerInfo) -> int:

@@ -84,9 +84,8 @@ def _layers_in(tensor: TensorInfo, patterns: LayerPatterns, also: tuple[str, ...
     shape = tensor.shape
     if n_groups is not None:
         if not shape or shape[0] % n_groups:
-            raise OptionError(
-                f"`groups`: tensor {tensor.name!r} of shape {list(shape)} cannot be split into {n_groups} groups"
-            )
+            split = f"of shape {list(shape)} cannot be split into {n_groups} groups"
+            raise OptionError(f"`groups`: tensor {tensor.name!r} {split}")
         shape = (shape[0] // n_groups, *shape[1:])
         if shape[0] == 1 and len(shape) == 3:  # stacked experts: each is one matrix
             shape = shape[1:]
@@ -114,13 +113,10 @@ def _sides(shape: tuple[int, ...], view: View) -> tuple[int, int]:
 
 
 def _reason_to_skip(info: LayerInfo, patterns: LayerPatterns) -> str | None:
-    if patterns.include and not any(matches_layer(info, pattern) for pattern in patterns.include):
+    is_included = not patterns.include or any(matches_layer(info, pattern) for pattern in patterns.include)
+    if not is_included or any(matches_layer(info, pattern) for pattern in patterns.exclude):
         return SKIPPED_BY_PATTERN
-    if any(matches_layer(info, pattern) for pattern in patterns.exclude):
-        return SKIPPED_BY_PATTERN
-    if not patterns.embeddings and _is_embedding(info):
-        return SKIPPED_EMBEDDING
-    return None
+    return SKIPPED_EMBEDDING if not patterns.embeddings and _is_embedding(info) else None
 
 
 def _is_embedding(info: LayerInfo) -> bool:
@@ -146,10 +142,8 @@ def _no_layer_left(checkpoint: Checkpoint, infos: Sequence[LayerInfo]) -> str:
         holds = _counted(len(checkpoint.tensors), "tensor")
         needed = "a floating-point tensor with two rows and two columns or more"
         return f"{checkpoint.path}: holds {holds}, and no layer: {needed}"
-    left = f"{checkpoint.path}: holds {_counted(len(infos), 'layer')}, and none is selected"
-    if any(map(_is_embedding, infos)):
-        left += "; `embeddings` adds embeddings and heads"
-    return left
+    cure = "; `embeddings` adds embeddings and heads" if any(map(_is_embedding, infos)) else ""
+    return f"{checkpoint.path}: holds {_counted(len(infos), 'layer')}, and none is selected{cure}"
 
 
 def _counted(n: int, noun: str) -> str:

@@ -14,8 +14,7 @@ from topoimp.arrays import CodeArray, IndexArray
 from topoimp.kernels import BLOCK
 from topoimp.kernels.collecting import SORT_COUNTS, collect_strongest, sort_strongest_first
 from topoimp.kernels.threads import in_parallel
-from topoimp.layers.layer import Layer
-from topoimp.layers.sampling import sampled_magnitudes
+from topoimp.layers.layer import Layer, sampled_magnitudes
 
 EDGES_PER_VERTEX = 5
 """Edges to aim at: with fewer, more components are left to finish; with more, sorting takes longer."""
