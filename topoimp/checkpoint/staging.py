@@ -12,9 +12,9 @@ import secrets
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from glob import escape
 from pathlib import Path
 
@@ -101,12 +101,10 @@ class Staging:
             _sync(folder)
 
     def _begin(self, target: Path) -> None:
-        try:
+        with writable(target):
             self._check(target)
             _remove_leftovers(target)
             self._claim(target)
-        except (OSError, RuntimeError) as error:  # a loop of symbolic links is a RuntimeError
-            raise OutputError(f"{target}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
 
     def _claim(self, target: Path) -> None:
         """Make and lock the partial output, so that no other process removes it as a leftover."""
@@ -166,6 +164,15 @@ class Staging:
         for target in self._targets:
             with suppress(OSError):
                 remove(self.partial(target))
+
+
+@contextmanager
+def writable(target: Path) -> Iterator[None]:
+    """Raise an OutputError that names the target if the system refuses to access it within the context."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # a RuntimeError for a loop of symbolic links
+        raise OutputError(f"{target}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
 
 
 _open: set[Staging] = set()

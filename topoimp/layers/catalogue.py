@@ -145,13 +145,9 @@ class Layers:
 
     def in_reading_order(self) -> list[LayerInfo]:
         """Return the layers in the order of their weights in the files."""
-        file_order = {file.path: number for number, file in enumerate(self.checkpoint.files)}
-
-        def place(info: LayerInfo) -> tuple[int, int, int]:
-            file, tensor = self.checkpoint.file_of[info.tensor], self.checkpoint.tensors[info.tensor]
-            return file_order[file.path], tensor.start, info.first
-
-        return sorted(self.infos, key=place)
+        files = enumerate(self.checkpoint.files)
+        place = {tensor.name: (number, tensor.start) for number, file in files for tensor in file.tensors}
+        return sorted(self.infos, key=lambda info: (*place[info.tensor], info.first))
 
     def _extent(self, info: LayerInfo, start: int = 0, stop: int | None = None) -> tuple[int, int]:
         size = info.number_format.n_bits // 8

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from topoimp.arrays import BoolArray, CodeArray, FloatArray
-from topoimp.checkpoint.number_format import BF16, F8_E4M3, F8_E5M2, F16, F32, F64, NumberFormat
+from topoimp.checkpoint import tensors_as_checkpoint
+from topoimp.checkpoint.number_format import F16, F32, F64, NUMBER_FORMATS, NumberFormat
 from topoimp.errors import LayerError
 
 N_RUNS, RUN = 1024, 32
@@ -164,13 +165,8 @@ def _is_torch(weight: object) -> bool:
 
 
 def _torch_codes(weight: Any, name: str) -> tuple[CodeArray, NumberFormat]:
-    import torch
-
-    formats = {torch.float64: F64, torch.float32: F32, torch.float16: F16, torch.bfloat16: BF16}
-    formats |= {torch.float8_e4m3fn: F8_E4M3, torch.float8_e5m2: F8_E5M2}
-    if weight.dtype not in formats:
+    checkpoint = tensors_as_checkpoint({name: weight}, name=name)
+    dtype = checkpoint.tensors[name].dtype
+    if dtype not in NUMBER_FORMATS:
         raise LayerError(f"{name} has the type {weight.dtype}; a layer has floating-point weights")
-    number_format = formats[weight.dtype]
-    integer = {8: torch.uint8, 16: torch.int16, 32: torch.int32, 64: torch.int64}[number_format.n_bits]
-    bits = weight.detach().cpu().contiguous().view(integer).numpy()
-    return bits.view(number_format.code_dtype), number_format
+    return checkpoint.codes(name).reshape(weight.shape), NUMBER_FORMATS[dtype]

@@ -1,10 +1,12 @@
-"""The outputs of a pruning: their names, and the files that they may replace."""
+"""The names of a pruning's outputs, and the check that they replace nothing of the user's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from topoimp.checkpoint import Checkpoint, files_of_copy, open_checkpoint
+from topoimp.checkpoint.staging import writable
 from topoimp.errors import CheckpointError, OptionError, OutputError
 from topoimp.pruning.masks import is_mask
 
@@ -13,15 +15,7 @@ SUFFIX = ".safetensors"
 
 @dataclass(frozen=True)
 class Outputs:
-    """The paths of a pruning's outputs.
-
-    Args:
-        checkpoint: the pruned checkpoint: a file, or a folder if the input is one.
-        mask: the mask file.
-        table: the CSV of the report.
-        rounds: by round, the checkpoint of that round.
-        are_folders: whether the checkpoints are folders.
-    """
+    """The paths of a pruning's outputs: checkpoints of rounds and the last one, its mask, the CSV of the report."""
 
     checkpoint: Path
     mask: Path
@@ -45,102 +39,82 @@ class Outputs:
         return [*self.rounds.values(), self.checkpoint]
 
     def check(self, checkpoint: Checkpoint, *others: Checkpoint) -> None:
-        """Check that the outputs replace nothing that they must not; symbolic links are resolved first.
-
-        Args:
-            checkpoint: the checkpoint to prune.
-            others: the other inputs.
+        """Check that the outputs replace nothing of the user's; symbolic links are resolved first.
 
         Raises:
             OptionError: if an output has no name, is an input, contains one, or lies inside one or another output.
             OutputError: if an output is a link, or a folder with a file that topoimp did not write.
         """
-        for target in self.in_order:
-            if target.name in ("", ".."):
-                raise OptionError(f"the output is named {str(target)!r}; it needs a name of its own")
-
-        try:
-            self._check_apart()
-            for source in (checkpoint, *others):
-                for target in reversed(self.in_order):
-                    _check_apart_from(target, source)
-            for target in self.in_order:
-                if target.is_symlink():
-                    raise OutputError(f"{target}: is a link; name what it leads to")
-            for target in self.checkpoints if self.are_folders else ():
-                _refuse_foreign_folder(target, checkpoint)
-        except (OSError, RuntimeError) as error:  # a name too long, a loop of links, a folder that cannot be read
-            reason = getattr(error, "strerror", None) or error
-            raise OutputError(f"{self.checkpoint}: cannot be written: {reason}") from error
-
-    def _check_apart(self) -> None:
-        for target in self.in_order:
-            for folder in self.checkpoints if self.are_folders else ():
+        _check_name(self.mask)
+        folders = self.checkpoints if self.are_folders else []
+        with writable(self.checkpoint):
+            for target, folder in product(self.in_order, folders):
                 if target != folder and _is_inside(target, folder):
                     raise OptionError(f"{target}: lies inside the output {folder}; it needs another place")
+            check_files(self.in_order[::-1], checkpoint, *others)
+            for folder in folders:
+                _refuse_foreign_folder(folder, checkpoint)
 
 
 def plan_outputs(
     checkpoint: Checkpoint, output: Path | None, mask_output: Path | None, emit_rounds: Sequence[int], n_rounds: int
 ) -> Outputs:
-    """Return the outputs of the pruning of a checkpoint.
+    """Return the outputs of the pruning of a checkpoint, of which ``emit_rounds`` get a checkpoint of their own.
 
-    Args:
-        checkpoint: the input.
-        output: the pruned checkpoint; if None, it lies beside the input and is named after it.
-        mask_output: the mask; if None, it lies beside the output.
-        emit_rounds: the rounds whose checkpoints are written too.
-        n_rounds: number of rounds.
+    By default, the pruned checkpoint lies beside the input, and the mask beside the pruned checkpoint.
 
     Raises:
         OptionError: if a name does not fit the type of the output, or a round does not exist.
     """
     folder, path = checkpoint.paths.folder, checkpoint.path
-    suffix = SUFFIX if folder is None else ""
     if output is not None:
-        target = Path(output)
+        target = output
     elif folder is None:
         target = path.with_name(f"{path.stem}.pruned{SUFFIX}")
     else:
         named = folder if folder.name not in ("", "..") else folder.resolve()
         target = named.with_name(f"{named.name}.pruned")
+
     if folder is None and target.suffix != SUFFIX:
         raise OptionError(f"the output is named {target}; the name of a checkpoint ends in {SUFFIX}")
     if folder is not None and target.suffix == SUFFIX:
         raise OptionError(f"the output is named {target}; the input is a folder, and so is the output")
-    if target.name in ("", ".."):
-        raise OptionError(f"the output is named {str(target)!r}; it needs a name of its own")
+    _check_name(target)
     for number in emit_rounds:
         if not 1 <= number <= n_rounds:
             raise OptionError(f"round {number} is to be written; there are rounds 1 to {n_rounds}")
-    stem = target.stem if folder is None else target.name
+
+    stem, suffix = (target.stem, SUFFIX) if folder is None else (target.name, "")
     return Outputs(
         checkpoint=target,
-        mask=target.with_name(f"{stem}.mask{SUFFIX}") if mask_output is None else Path(mask_output),
+        mask=mask_output or target.with_name(f"{stem}.mask{SUFFIX}"),
         table=target.with_name(f"{stem}.csv"),
         rounds={n: target.with_name(f"{stem}.round-{n:02}{suffix}") for n in sorted(set(emit_rounds))},
         are_folders=folder is not None,
     )
 
 
-def check_files(targets: Sequence[Path], checkpoint: Checkpoint) -> None:
-    """Check that output files are no part of a checkpoint, and no links.
+def _check_name(target: Path) -> None:
+    if target.name in ("", ".."):
+        raise OptionError(f"the output is named {str(target)!r}; it needs a name of its own")
+
+
+def check_files(targets: Sequence[Path], *sources: Checkpoint) -> None:
+    """Check that output files are no part of the inputs, and no links.
 
     Raises:
-        OptionError: if a file is the input, contains it, or lies inside it.
+        OptionError: if a file is an input, contains one, or lies inside one.
         OutputError: if a file is a link, or its path cannot be read.
     """
     for target in targets:
-        try:
-            _check_apart_from(target, checkpoint)
+        with writable(target):
+            for source in sources:
+                _check_apart(target, source)
             if target.is_symlink():
                 raise OutputError(f"{target}: is a link; name what it leads to")
-        except (OSError, RuntimeError) as error:  # as above
-            reason = getattr(error, "strerror", None) or error
-            raise OutputError(f"{target}: cannot be written: {reason}") from error
 
 
-def _check_apart_from(target: Path, source: Checkpoint) -> None:
+def _check_apart(target: Path, source: Checkpoint) -> None:
     """Check that neither an output nor an input contains the other; symbolic links are resolved first."""
     paths = source.paths
     parts = [source.path, *paths.weights, *filter(None, (paths.index, paths.folder))]
