@@ -73,7 +73,7 @@ class Checkpoint:
         return codes if codes.flags.aligned else codes.copy()
 
     def advise(self, advice: Advice, name: str, start: int, stop: int) -> None:
-        """Give the system advice on a tensor's bytes from ``start`` to ``stop``.
+        """Advise the system on a tensor's bytes from ``start`` to ``stop``.
 
         Raises:
             CheckpointError: if they are needed now, and cannot be read.

@@ -38,7 +38,7 @@ class TensorFile:
         metadata: the texts stored with them.
         stored: returns a tensor's bytes as safetensors stores them, flat and read-only, without reading them yet.
         name_as_safetensors: the name of a copy.
-        advise: gives the system advice on a tensor's bytes from a start to a stop; does nothing for tensors in memory.
+        advise: advises the system on a tensor's bytes from a start to a stop; does nothing for tensors in memory.
         ties: by tensor, the earlier tensor that it shares all of its data with.
         not_tensors: the names of the file's other content.
         modified: the file's size in bytes and time of change when it was opened; None in memory.

@@ -160,7 +160,7 @@ class Staging:
         _open.discard(self)
 
     def remove_partial(self) -> None:
-        """Remove what has been written so far."""
+        """Remove the partial outputs."""
         for target in self._targets:
             with suppress(OSError):
                 remove(self.partial(target))

@@ -1,4 +1,4 @@
-"""Writing a pruned copy of a checkpoint, and the mask beside it, piece by piece.
+"""Write a pruned copy of a checkpoint, and the mask file beside it, piece by piece.
 
 Only a few pieces are in memory, whatever the size of a tensor: all threads prune pieces in the nearer caches and write
 them from there.
@@ -37,13 +37,10 @@ def write_pruned_copy(
         threads: number of threads.
         on_tensor: called after each tensor.
     """
-    checkpoint = layers.checkpoint
-    selected = layers.by_tensor()
-    ties = checkpoint.ties
-
+    checkpoint, selected = layers.checkpoint, layers.by_tensor()
     with CheckpointCopy(place, checkpoint, metadata) as copy:
         for name in checkpoint.tensors:
-            pruned_as = ties.get(name, name)
+            pruned_as = checkpoint.ties.get(name, name)
             if pruned_as in selected:
                 _write_tensor(name, layers, selected[pruned_as], pruners, copy, masks, threads)
             else:

@@ -1,4 +1,4 @@
-"""Rewinding: the weights of an earlier checkpoint under a mask that was found on a later one.
+"""Rewind: put the weights of an earlier checkpoint under a mask that was found on a later one.
 
 Both checkpoints have the same tensors. A kept weight gets its earlier value bit for bit. This value may be zero, and
 the weight is still kept: the mask is the truth, not the zeros.
@@ -18,13 +18,7 @@ from topoimp.pruning.rules import PartPruner, Pruner
 
 @dataclass(frozen=True)
 class RewoundPruner:
-    """Applies to the earlier weights of a layer the mask that a pruner finds on its trained weights.
-
-    Args:
-        keep: the pruner of the trained layer.
-        trained: the layers of the trained checkpoint.
-        info: the layer.
-    """
+    """Applies to the earlier weights of a layer the mask that a pruner, ``keep``, finds on its trained weights."""
 
     keep: Pruner
     trained: Layers
@@ -45,19 +39,15 @@ class RewoundPruner:
 def layers_to_rewind_to(trained: Layers, earlier: Checkpoint) -> Layers:
     """Return the layers of an earlier checkpoint that correspond to the layers of a later one.
 
-    Args:
-        trained: the layers of the later checkpoint.
-        earlier: needs the same tensors, of the same types and shapes.
-
     Raises:
-        CheckpointError: naming the tensor that differs.
+        CheckpointError: if one is a file and the other a folder, or naming the tensor that differs.
     """
-    forms = ["a file" if each.paths.folder is None else "a folder" for each in (earlier, trained.checkpoint)]
+    later = trained.checkpoint
+    forms = ["a file" if each.paths.folder is None else "a folder" for each in (earlier, later)]
     if forms[0] != forms[1]:
-        raise CheckpointError(
-            f"{earlier.path}: is {forms[0]}, and {trained.checkpoint.path} is {forms[1]}; both need to be the same"
-        )
-    check_same_tensors(earlier, trained.checkpoint)
+        needed = "both need to be the same"
+        raise CheckpointError(f"{earlier.path}: is {forms[0]}, and {later.path} is {forms[1]}; {needed}")
+    check_same_tensors(earlier, later)
     return replace(trained, checkpoint=earlier)
 
 

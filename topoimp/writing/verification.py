@@ -1,4 +1,4 @@
-"""Reading a written checkpoint and its mask back from the disk, and checking them weight by weight."""
+"""Read a written checkpoint and its mask back from the disk, and check them weight by weight."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from topoimp.arrays import IndexArray
 from topoimp.checkpoint import Checkpoint
 from topoimp.errors import VerificationError
 from topoimp.kernels.pruning import count_wrong
@@ -45,32 +46,26 @@ def verify_pruned(
     Raises:
         VerificationError: naming the tensor that is wrong.
     """
-    path = written.path
     source = source or stream.layers
     _check_tensors(written, source, masks)
 
     def check(layer: Layer, threads: int) -> Preservation:
         info, forest = source.by_name[layer.name], forests[layer.name]
         mask = None if masks is None else masks[info.tensor]
-        n_nonzero = _check_weights(path, layer, source, info, mask, threads)
+        n_nonzero = _check_weights(written.path, layer, source, info, mask, threads)
 
         # The mask was found on other weights if the checkpoint was rewound.
         if mask is not None and source is not stream.layers:
             layer = pruned_layer(MaskPruner(mask, info.first), stream.layers.read(info), threads)
             stream.layers.done_with(info)
-        preservation = preservation_of(
-            forest,
-            spanning_forest(layer, threads=threads),
-            n_weights=info.n_weights,
-            n_forest_kept=count_present(forest, layer),
-        )
+        left, n_present = spanning_forest(layer, threads=threads), count_present(forest, layer)
+        preservation = preservation_of(forest, left, n_weights=info.n_weights, n_forest_kept=n_present)
         if source is stream.layers and preservation.n_kept != n_nonzero:
-            raise VerificationError(
-                f"{path}: layer {info.name!r} has {preservation.n_kept} edges and {n_nonzero} nonzero weights"
-            )
+            found = f"has {preservation.n_kept} edges and {n_nonzero} nonzero weights"
+            raise VerificationError(f"{written.path}: layer {info.name!r} {found}")
 
         if expected is not None:
-            _check_expected(path, info, preservation, mask, forest, expected[info.name])
+            _check_expected(written.path, info, preservation, mask, forest, expected[info.name])
         if mask is not None:
             mask.give_back()
         return preservation
@@ -81,10 +76,7 @@ def verify_pruned(
 def verify_weights(written: Checkpoint, stream: LayerStream, masks: Masks) -> None:
     """Check the weights of a masked checkpoint alone: the kept ones bit for bit, the rest of its layers +0.0.
 
-    Args:
-        written: the masked checkpoint.
-        stream: the selected layers whose weights it was to have.
-        masks: by tensor name, the written mask.
+    It was to have the weights of the layers of ``stream`` under ``masks``, by tensor name.
 
     Raises:
         VerificationError: naming the tensor that is wrong.
@@ -123,20 +115,17 @@ def _check_weights(
     """Check the weights of a layer against their source and the mask, and return the number of nonzero ones."""
     original = source.read(info)
     sign = written.codes.dtype.type(written.number_format.magnitude_mask)
-    size = written.codes.itemsize
 
-    def count(start: int, stop: int) -> tuple[int, int, int]:
+    def count(start: int, stop: int) -> IndexArray:
         total = np.zeros(3, np.int64)
         for first, last in pieces(start, stop):
             piece = written.weights[first:last]
             kept = piece != 0 if mask is None else mask.part(info.first + first, info.first + last)
             total += count_wrong(original.weights[first:last], piece, kept, sign)
-            source.checkpoint.done_with(info.tensor, (info.first + first) * size, (info.first + last) * size)
-        n_nonzero, n_changed, n_left = total.tolist()
-        return n_nonzero, n_changed, n_left
+            source.done_with(info, first, last)
+        return total
 
-    counts = np.sum(in_parallel(count, info.n_weights, threads, unit=PIECE), axis=0)
-    n_nonzero, n_changed, n_left = counts.tolist()
+    n_nonzero, n_changed, n_left = np.sum(in_parallel(count, info.n_weights, threads, unit=PIECE), axis=0).tolist()
     if n_changed:
         raise VerificationError(f"{path}: a surviving weight of {info.name!r} changed")
     if n_left:
@@ -147,8 +136,7 @@ def _check_weights(
 def _difference(name: str, found: Preservation, expected: Preservation) -> str:
     if expected.barcode_kept and not found.barcode_kept:
         return f"the barcode of {name!r} changed"
-    names = [field.name for field in fields(Preservation)]
-    fact = next(each for each in names if getattr(found, each) != getattr(expected, each))
+    fact = next(f.name for f in fields(found) if getattr(found, f.name) != getattr(expected, f.name))
     return f"layer {name!r} has {fact} {getattr(found, fact)}; it needs {getattr(expected, fact)}"
 
 
