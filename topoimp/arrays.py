@@ -1,4 +1,4 @@
-"""Names for the arrays that travel through the library, by their contents."""
+"""The types of the arrays that travel through the library, named by their contents."""
 
 from typing import Any, TypeAlias
 

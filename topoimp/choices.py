@@ -1,4 +1,4 @@
-"""The words that users choose from. Imports nothing heavy, so that help and completion start at once."""
+"""The words that users choose from, such as methods and scopes; imports nothing heavy, so that help starts at once."""
 
 import re
 from enum import StrEnum

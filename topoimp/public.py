@@ -1,4 +1,4 @@
-"""The public face of topoimp in one place; ``topoimp`` hands these names on.
+"""The public names of topoimp, which ``import topoimp`` hands on.
 
 Importing it does not import torch. What cannot be without torch stands in ``WITH_TORCH``, and comes when it is used.
 """

@@ -1,4 +1,4 @@
-"""Checkpoints: a path on one side, named tensors on the other. The only place that knows file formats."""
+"""Checkpoints: a path on one side, named tensors on the other; the only place that knows file formats."""
 
 from topoimp.checkpoint.finding import AnyPath, other_files
 from topoimp.checkpoint.header import TensorInfo, laid_out

@@ -1,4 +1,4 @@
-"""The files of a checkpoint: the path that a user names in, files out.
+"""Find the files of a checkpoint: the path of a file, an index of shards or a folder in, its files out.
 
 A checkpoint is a single file; an index of shards, or the folder that holds it; or a folder with one file of weights,
 as Hugging Face libraries write them. The other files of a folder (configuration, tokenizer) belong to it too. An index

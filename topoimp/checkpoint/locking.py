@@ -1,4 +1,4 @@
-"""Locks on files and folders: a path in, whether this process holds it out.
+"""Lock files and folders against other processes, and wait for a lock whose owner is ending.
 
 A lock ends with the process that holds it, however that ends. File systems without locks are used without.
 """

@@ -1,4 +1,4 @@
-"""The number formats of weights: stored bits in, magnitudes out.
+"""The number formats of weights (float64 to float8): stored bits in, magnitudes out.
 
 In each format the bits without the sign, the magnitude code, order like the magnitudes, so one comparison of unsigned
 integers serves all formats. Zero and minus zero have magnitude code 0. Strengths, that is magnitudes |w|, are exact:

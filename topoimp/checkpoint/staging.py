@@ -1,4 +1,4 @@
-"""Atomic writing: outputs that appear whole or not at all.
+"""Write outputs atomically: all of them appear whole, or none.
 
 Each file or folder is written beside its final place as ``NAME.partial-1a2b3c4d``. Once all are written and checked,
 they are synced and renamed in the given order: the last one is the commit mark, which exists only if the others do. The

@@ -1,4 +1,4 @@
-"""The rows of a report that compares a reference with another checkpoint."""
+"""The columns of ``compare``, row by row: a reference against another checkpoint. reports/columns.py explains them."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite

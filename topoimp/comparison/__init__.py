@@ -1,1 +1,1 @@
-"""Comparison: a reference checkpoint and other checkpoints or masks side by side, layer by layer."""
+"""A reference and other checkpoints or masks in, the topology that they share out: numbers, layer by layer."""

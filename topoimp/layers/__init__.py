@@ -1,1 +1,1 @@
-"""Which tensors of a checkpoint are layers, and the layers themselves, read one at a time."""
+"""A checkpoint in, its layers out: which tensors are layers, which are selected, and reading them one at a time."""

@@ -1,4 +1,4 @@
-"""The layers of a checkpoint before their weights are read: their descriptions, and the patterns that select them.
+"""The records of the layers of a checkpoint before their weights are read, and the patterns that select them.
 
 Layers come in the natural order of their names (2 before 10), whatever the order of tensors in files and shards.
 """

@@ -1,4 +1,4 @@
-"""Which tensors of a checkpoint are layers, and which of these are selected.
+"""Decide which tensors of a checkpoint are layers, and which of these the patterns select.
 
 A layer is a floating-point tensor with two or more axes that flattens to at least two rows and two columns. A tensor
 that holds several graphs, as grouped convolutions and stacked experts do, is split along its first axis into as many

@@ -1,1 +1,1 @@
-"""Forests and targets in, masks out: schedules, the k-th strongest weight, pruning rules, masks and bounds."""
+"""Forests and targets in, masks out: schedules, the k-th strongest weight of a checkpoint, rules, bounds."""

@@ -1,4 +1,4 @@
-"""Masks: one bit for each weight of a tensor, 1 for a kept weight; in memory, in files, and applied to layers.
+"""Masks, one bit for each weight of a tensor, 1 for a kept weight: the format of mask files, read and applied.
 
 A stored zero is never kept. The mask is the truth, not the zeros of a checkpoint: a kept weight may be 0 after
 rewinding or retraining.

@@ -1,4 +1,4 @@
-"""The exact k-th strongest weight of one layer, or of many layers together.
+"""The exact k-th strongest weight of one layer, or of all layers of a checkpoint together.
 
 Ranks are unsigned integers of 32 or 64 bits, larger first; equal ranks are ordered by (tensor name, flat index). A
 weight of rank 0, a stored zero or a protected weight, is not counted. The search counts the digits of the ranks, 16

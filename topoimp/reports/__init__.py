@@ -1,1 +1,1 @@
-"""Numbers in, named columns out: reports as CSV, JSON and pandas tables, and the gates that test them."""
+"""Numbers in, named columns out: the meaning of every column, reports as CSV, JSON and tables, and gates on them."""

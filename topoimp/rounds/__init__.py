@@ -1,1 +1,1 @@
-"""A run folder in, checked rounds of iterative pruning out: train, prune, rewind, repeat."""
+"""A run folder in, checked rounds of iterative pruning out: prune, rewind, train, check that no weight revived."""

@@ -1,4 +1,4 @@
-"""The checks of a round: of the mask that topoimp wrote, and of the weights that the trainer wrote.
+"""Check a round: its mask revives no weight, and the trainer rewound to the right weights and revived none.
 
 All is read back from the disk. A check that fails stops the run. The commonest defects of iterative pruning are that
 weights silently were not rewound, that pruned weights came back, and that another sparsity was reached.

@@ -1,1 +1,1 @@
-"""A layer in, its zeroth-order topology out: forest, barcode, summaries, distances. Nothing is pruned or written."""
+"""A layer in, its zeroth-order topology out: forest, barcode, Betti curves, summaries, distances."""

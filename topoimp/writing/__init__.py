@@ -1,1 +1,1 @@
-"""A pruned copy on disk, whole or not at all, read back and verified."""
+"""A checkpoint and masks in, files on disk out: the pruned copy and the mask file, read back and verified."""

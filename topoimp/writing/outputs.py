@@ -1,4 +1,4 @@
-"""The names of a pruning's outputs, and the check that they replace nothing of the user's."""
+"""The names of a pruning's output files, and the check that they replace nothing of the user's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
