@@ -18,11 +18,22 @@ PruningInput = Annotated[
         show_default=False,
     ),
 ]
-Rounds = Annotated[int | None, typer.Option("--rounds", metavar="N", help="Number of rounds, from 1 to 1000.")]
+Rounds = Annotated[
+    int | None,
+    typer.Option(
+        "--rounds",
+        metavar="N",
+        help="Number of rounds, from 1 to 1000.",
+        show_default="as many as --sparsity needs",
+    ),
+]
 Sparsity = Annotated[
     float | None,
     typer.Option(
-        "--sparsity", metavar="S", help="Share of the selected weights that is zero after the last round, in (0, 1)."
+        "--sparsity",
+        metavar="S",
+        help="Share of the selected weights that is zero after the last round, in (0, 1).",
+        show_default="as --rounds gives",
     ),
 ]
 Output = Annotated[
@@ -53,7 +64,10 @@ ScopeOption = Annotated[
 LayerRate = Annotated[
     list[str] | None,
     typer.Option(
-        "--layer-rate", metavar="PATTERN=R", help="Rate R, in (0, 1), of the layers that match PATTERN. Repeatable."
+        "--layer-rate",
+        metavar="PATTERN=R",
+        help="Rate R, in (0, 1), of the layers that match PATTERN. Repeatable.",
+        show_default="the recipe's, or --rate",
     ),
 ]
 OutputRate = Annotated[
@@ -61,7 +75,8 @@ OutputRate = Annotated[
     typer.Option(
         "--output-rate",
         metavar="half|same|R",
-        help="Rate of the output layer: half of --rate, the same, or R.",
+        help="Rate of the output layer: half of --rate, the same, or R, in (0, 1).",
+        show_default="the recipe's, or --rate",
     ),
 ]
 OutputLayer = Annotated[
@@ -76,7 +91,10 @@ OutputLayer = Annotated[
 Seed = Annotated[
     int | None,
     typer.Option(
-        "--seed", metavar="S", help="Seed of the permutations of the method random, from 0.", show_default="0"
+        "--seed",
+        metavar="S",
+        help="Seed of the permutations of the method random and of the simulations of --dry-run, at least 0.",
+        show_default="0",
     ),
 ]
 MaskOut = Annotated[
@@ -87,7 +105,12 @@ MaskOut = Annotated[
 ]
 EmitRounds = Annotated[
     str | None,
-    typer.Option("--emit-rounds", metavar="K,...", help="Rounds whose checkpoints are written too, as in 3,7."),
+    typer.Option(
+        "--emit-rounds",
+        metavar="K,...",
+        help="Rounds whose checkpoints are written too, as in 3,7.",
+        show_default="none",
+    ),
 ]
 ApplyMask = Annotated[
     Path | None,
@@ -95,6 +118,7 @@ ApplyMask = Annotated[
         "--apply-mask",
         metavar="FILE",
         help="Prune by this mask, or by the zeros of this checkpoint, in place of rounds.",
+        show_default="rounds",
     ),
 ]
 Rewind = Annotated[
@@ -115,6 +139,7 @@ RewindFrom = Annotated[
         metavar="FILE",
         help="Checkpoint from which the training of each round starts; without training its weights are written "
         "under the mask.",
+        show_default="none",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -124,6 +149,7 @@ TrainerOption = Annotated[
         "--trainer",
         metavar="'CMD {init} {mask} {out}'",
         help="Command that trains each round (docs/trainers.md).",
+        show_default="training by the recipe",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -132,7 +158,7 @@ Timeout = Annotated[
     typer.Option(
         "--timeout",
         metavar="SECONDS",
-        help="Longest time that --trainer may take for one round.",
+        help="Longest time in seconds that --trainer may take for one round, above 0.",
         show_default="no limit",
         rich_help_panel=TRAINING,
     ),

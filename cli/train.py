@@ -50,16 +50,21 @@ def _train(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option("--epochs", metavar="N", help="Passes over the data.", show_default="the recipe's"),
+        typer.Option("--epochs", metavar="N", help="Number of passes over the data.", show_default="the recipe's"),
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option("--batch-size", metavar="N", help="Images per step.", show_default="the recipe's"),
+        typer.Option(
+            "--batch-size", metavar="N", help="Number of images per step, from 1.", show_default="the recipe's"
+        ),
     ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            "--learning-rate", metavar="R", help="Learning rate of the first step.", show_default="the recipe's"
+            "--learning-rate",
+            metavar="R",
+            help="Learning rate of the first step, above 0.",
+            show_default="the recipe's",
         ),
     ] = None,
     rewind_at: Annotated[
@@ -67,13 +72,16 @@ def _train(
         typer.Option(
             "--rewind-at",
             metavar="STEP",
-            help="Step after which the rewind weights are taken; 0 takes the initial weights.",
+            help="Training step after which the rewind weights are taken; 0 takes the initial weights.",
         ),
     ] = 0,
     seed: Annotated[
         int | None,
         typer.Option(
-            "--seed", metavar="S", help="Seed of the initial weights and of the order of the images.", show_default="0"
+            "--seed",
+            metavar="S",
+            help="Seed of the initial weights and of the order of the images, at least 0.",
+            show_default="0",
         ),
     ] = None,
     seeds: Seeds = None,
@@ -83,7 +91,7 @@ def _train(
         typer.Option(
             "--threads",
             metavar="N",
-            help="Threads of each replicate; results repeat bit for bit with the same number.",
+            help="Number of threads of each replicate, from 1; the same number gives the same bits.",
             show_default="1 for up to a million parameters, else all cores",
         ),
     ] = None,

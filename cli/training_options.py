@@ -23,7 +23,8 @@ Seeds = Annotated[
     typer.Option(
         "--seeds",
         metavar="N|A,B,...",
-        help="Number of replicates, with seeds from 0, or a list of seeds.",
+        help="Number of replicates, from 1 to 1000, with seeds from 0, or a list of seeds.",
+        show_default="--seed; of prune all seeds of the run",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -32,7 +33,7 @@ Jobs = Annotated[
     typer.Option(
         "--jobs",
         metavar="N",
-        help="Number of replicates at the same time.",
+        help="Number of replicates at the same time, from 1.",
         show_default="as many as have cores of their own",
         rich_help_panel=TRAINING,
     ),
