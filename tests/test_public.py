@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from inspect import get_annotations, isfunction
 
 import pytest
 
@@ -102,6 +103,20 @@ def test_every_public_name_can_be_used_and_says_what_it_is(name):
     value = getattr(topoimp, name)
 
     assert name == "COLUMNS" or value.__doc__
+
+
+TAKES_PATHS = [
+    function
+    for function in (getattr(topoimp, name) for name in NAMES)
+    if isfunction(function) and "Path" in str(get_annotations(function))
+]
+
+
+@pytest.mark.parametrize("function", TAKES_PATHS)
+def test_every_path_may_be_a_text(function):
+    paths = [str(hint) for hint in get_annotations(function).values() if "Path" in str(hint)]
+
+    assert [path for path in paths if "str | os.PathLike[str]" not in path] == []
 
 
 def test_another_name_is_an_attribute_error():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from topoimp.chance.shuffling import Null, parse_null
-from topoimp.checkpoint import open_checkpoint
+from topoimp.checkpoint import AnyPath, open_checkpoint
 from topoimp.choices import Essential, check_seed, chosen
 from topoimp.commands.compare_rows import comparison_rows
 from topoimp.comparison.comparison import MaskedReference, Other, compare_layers, other_checkpoint
@@ -21,8 +21,8 @@ from topoimp.rounds.finished import ComparedFiles, files_of
 
 
 def comparison_report(
-    reference: Path,
-    *others: Path,
+    reference: AnyPath,
+    *others: AnyPath,
     patterns: LayerPatterns | None = None,
     null: Null | str | None = None,
     seed: int = 0,
@@ -105,7 +105,7 @@ def _opened(file: ComparedFiles, reference: Layers) -> Other:
     return MaskedReference(reference, masks_for(reference, opened))
 
 
-def _inputs(reference: Path, others: Sequence[Path]) -> dict[str, Path]:
+def _inputs(reference: AnyPath, others: Sequence[AnyPath]) -> dict[str, Path]:
     names = ["other"] if len(others) == 1 else [f"other-{number + 1}" for number in range(len(others))]
     return {"reference": Path(reference), **dict(zip(names, map(Path, others), strict=True))}
 

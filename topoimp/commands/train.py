@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from topoimp.architectures import parse_architecture
-from topoimp.checkpoint import Staging, write_arrays
+from topoimp.checkpoint import AnyPath, Staging, write_arrays
 from topoimp.choices import Data, Recipes, check_seed, chosen
 from topoimp.data import Images, load_images
 from topoimp.errors import OptionError, OutputError
@@ -45,9 +45,9 @@ def train_run(
     model: str,
     *,
     data: Data | str | None = None,
-    data_dir: Path | None = None,
+    data_dir: AnyPath | None = None,
     recipe: Recipes | str = Recipes.DEFAULT,
-    output: Path | None = None,
+    output: AnyPath | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,

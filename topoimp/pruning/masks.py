@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 
 from topoimp.arrays import BoolArray, ByteArray, CodeArray, IndexArray
-from topoimp.checkpoint import Checkpoint, TensorWriter, laid_out, open_checkpoint
+from topoimp.checkpoint import AnyPath, Checkpoint, TensorWriter, laid_out, open_checkpoint
 from topoimp.errors import CheckpointError
 from topoimp.kernels.threads import pieces
 from topoimp.layers.catalogue import LayerInfo, Layers, natural
@@ -147,7 +147,7 @@ def mask_bytes(shape: Sequence[int]) -> int:
     return (prod(shape) + 7) // 8
 
 
-def read_masks(path: Path) -> Masks:
+def read_masks(path: AnyPath) -> Masks:
     """Open a mask file; its bits are read on demand.
 
     Raises:

@@ -6,7 +6,6 @@ are +0.0.
 
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from topoimp.errors import OptionError
@@ -29,7 +28,7 @@ def masks_by_parameter(model: "nn.Module", masks: ModuleMasks) -> dict["nn.Param
         OptionError: if a mask has no parameter, another shape than it, or values besides 0 and 1; or if a parameter has
             two masks that differ.
     """
-    named = read_masks(Path(masks)) if isinstance(masks, str | PathLike) else masks
+    named = read_masks(masks) if isinstance(masks, str | PathLike) else masks
     found: dict[nn.Parameter, torch.Tensor] = {}
     for name, parameter in parameters_called(model, named).items():
         mask = _as_booleans(name, named[name]).to(parameter.device)
