@@ -1,3 +1,5 @@
+from math import prod
+
 import pytest
 import torch
 from conftest import SAMPLES
@@ -7,7 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import drawn_weights
 from safetensors.torch import load_file
 
-from topoimp.architectures import CIFAR_IMAGE, MNIST_IMAGE, NAMED_NETWORKS, parse_architecture
+from topoimp.architectures import NAMED_NETWORKS, parse_architecture
+from topoimp.architectures.architecture import CIFAR_IMAGE, MNIST_IMAGE
 from topoimp.checkpoint import open_checkpoint, write_arrays
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.tensors import select_layers
@@ -114,7 +117,8 @@ def test_a_network_goes_to_a_checkpoint_and_back_and_its_layers_are_the_architec
     other.load_state_dict(load_file(path))
 
     layers = select_layers(open_checkpoint(path), LayerPatterns()).infos
-    assert {layer.name: (layer.n_rows, layer.n_columns) for layer in layers} == architecture.layer_sides()
+    sides = {name: (shape[0], prod(shape[1:])) for name, shape in architecture.weights.items()}
+    assert {layer.name: (layer.n_rows, layer.n_columns) for layer in layers} == sides
     assert torch.equal(scores(network, CIFAR_IMAGE), scores(other, CIFAR_IMAGE))
 
 

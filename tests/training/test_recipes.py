@@ -46,7 +46,7 @@ def test_a_recipe_is_read_back_as_it_was_written(tmp_path_factory, recipe, data,
 @pytest.mark.parametrize("model", NAMED_NETWORKS)
 @pytest.mark.parametrize("kind", [Recipes.CANONICAL, Recipes.QUICK])
 def test_every_named_network_has_a_published_recipe_and_a_quick_one(model, kind):
-    recipe, layers = recipe_for(model, "any", kind), parse_architecture(model).layer_sides()
+    recipe, layers = recipe_for(model, "any", kind), parse_architecture(model).weights
 
     assert recipe.model == model
     n_images = 60_000 if data_of_recipe(model) is Data.MNIST else 50_000

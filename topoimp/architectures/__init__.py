@@ -4,24 +4,7 @@ A MODEL is the name of a published network, such as ``lenet-300-100`` or ``resne
 input first: ``mlp:784-300-100-10``.
 """
 
-from topoimp.architectures.architecture import (
-    CIFAR_IMAGE,
-    MNIST_IMAGE,
-    N_CLASSES,
-    Architecture,
-    ImageShape,
-    InitialWeights,
-)
-from topoimp.architectures.parsing import LARGEST_NETWORK, NAMED_NETWORKS, parse_architecture
+from topoimp.architectures.architecture import Architecture, ImageShape, InitialWeights
+from topoimp.architectures.networks import NAMED_NETWORKS, parse_architecture
 
-__all__ = [
-    "CIFAR_IMAGE",
-    "LARGEST_NETWORK",
-    "MNIST_IMAGE",
-    "NAMED_NETWORKS",
-    "N_CLASSES",
-    "Architecture",
-    "ImageShape",
-    "InitialWeights",
-    "parse_architecture",
-]
+__all__ = ["NAMED_NETWORKS", "Architecture", "ImageShape", "InitialWeights", "parse_architecture"]

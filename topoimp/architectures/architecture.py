@@ -28,10 +28,7 @@ class InitialWeights(StrEnum):
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network: its MODEL string, its parts by name, in order, and the distribution of its initial weights.
-
-    It takes batches of shape (n, channels, height, width).
-    """
+    """A network on batches of shape (n, channels, height, width): its MODEL string, and its parts by name, in order."""
 
     name: str
     parts: dict[str, Part]
@@ -51,10 +48,6 @@ class Architecture:
         """The tensor name of the last layer's weight, such as ``fc3.weight``."""
         return list(self.weights)[-1]
 
-    def layer_sides(self) -> dict[str, tuple[int, int]]:
-        """Return rows and columns of each layer by tensor name; a convolution counts as its matrix product."""
-        return {name: (shape[0], prod(shape[1:])) for name, shape in self.weights.items()}
-
     def n_weights(self) -> int:
         """Return the number of weights."""
         return sum(map(prod, self.weights.values()))
@@ -69,15 +62,15 @@ def size_text(image: ImageShape) -> str:
     return " x ".join(map(str, image))
 
 
-def require_size(name: str, image: ImageShape, n_halvings: int) -> None:
-    """Check that images are large enough to be halved ``n_halvings`` times.
+def require_size(name: str, size: tuple[int, int], n_halvings: int) -> None:
+    """Check that images of a height and width are large enough to be halved ``n_halvings`` times.
 
     Raises:
         OptionError: if they are too small.
     """
-    _, height, width = image
     least = 2**n_halvings
-    if min(height, width) < least:
+    if min(size) < least:
+        height, width = size
         raise OptionError(
             f"{name} halves its images {n_halvings} times and takes {least} x {least} pixels or more; "
             f"these have {height} x {width}"

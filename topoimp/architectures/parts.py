@@ -27,7 +27,7 @@ class Convolution:
     Args:
         n_in: input channels.
         n_out: output channels.
-        side: side of a kernel, in pixels.
+        side: of a kernel, in pixels.
         padding: rows and columns of zeros added at each edge of the image.
         stride: pixels from one position of the kernel to the next.
         has_bias: false where batch norm follows, which has a bias.
@@ -42,16 +42,13 @@ class Convolution:
 
     def parameters(self) -> Shapes:
         """Return the shapes of the weight and, with ``has_bias``, the bias."""
-        weight = {"weight": (self.n_out, self.n_in, self.side, self.side)}
-        return {**weight, "bias": (self.n_out,)} if self.has_bias else {**weight}
+        bias: Shapes = {"bias": (self.n_out,)} if self.has_bias else {}
+        return {"weight": (self.n_out, self.n_in, self.side, self.side), **bias}
 
 
 @dataclass(frozen=True)
 class Norm:
-    """Batch norm over the channels of images.
-
-    Source: Ioffe & Szegedy, "Batch Normalization", ICML 2015.
-    """
+    """Batch norm over the channels of images: Ioffe & Szegedy, "Batch Normalization", ICML 2015."""
 
     n_channels: int
 
@@ -82,7 +79,7 @@ class Block:
     Args:
         n_in: input channels.
         n_out: output channels.
-        stride: stride of the first convolution and of the shortcut.
+        stride: that of the first convolution and of the shortcut.
         projects: whether a shortcut between unequal shapes is a trained 1 x 1 convolution with batch norm (option B);
             otherwise missing channels are filled with zeros (option A). A shortcut between equal shapes has no
             parameters.

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topoimp.architectures import LARGEST_NETWORK, NAMED_NETWORKS, parse_architecture
+from topoimp.architectures import NAMED_NETWORKS, parse_architecture
+from topoimp.architectures.networks import LARGEST_NETWORK
 from topoimp.errors import OptionError
 
 CONVOLUTIONAL = [name for name in NAMED_NETWORKS if not name.startswith("lenet")]
@@ -58,7 +59,7 @@ def test_the_output_layer_is_named(model, output_layer):
 def test_named_networks_have_an_output_for_each_class(model, n_classes):
     architecture = parse_architecture(model, n_classes=n_classes)
 
-    assert architecture.layer_sides()[architecture.output_layer][0] == n_classes
+    assert architecture.weights[architecture.output_layer][0] == n_classes
 
 
 @given(st.sampled_from(CONVOLUTIONAL), ANY_SIZE)
@@ -72,14 +73,14 @@ def test_what_ends_in_a_mean_has_the_same_weights_for_every_size_of_image(model,
 
 
 def test_named_networks_take_their_input_width_from_the_images():
-    assert parse_architecture("lenet-300-100", image=(1, 8, 8)).layer_sides()["fc1.weight"] == (300, 64)
-    assert parse_architecture("lenet-300-100", image=(3, 32, 32)).layer_sides()["fc1.weight"] == (300, 3072)
-    assert parse_architecture("conv-4", image=(1, 28, 31)).layer_sides()["fc1.weight"] == (256, 128 * 7 * 7)
+    assert parse_architecture("lenet-300-100", image=(1, 8, 8)).weights["fc1.weight"] == (300, 64)
+    assert parse_architecture("lenet-300-100", image=(3, 32, 32)).weights["fc1.weight"] == (300, 3072)
+    assert parse_architecture("conv-4", image=(1, 28, 31)).weights["fc1.weight"] == (256, 128 * 7 * 7)
 
 
 def test_a_convolution_is_its_matrix_product():
-    assert parse_architecture("lenet-5").layer_sides()["conv2.weight"] == (50, 500)
-    assert parse_architecture("resnet-18").layer_sides()["block3.shortcut.conv.weight"] == (128, 64)
+    assert parse_architecture("lenet-5").weights["conv2.weight"] == (50, 20, 5, 5)
+    assert parse_architecture("resnet-18").weights["block3.shortcut.conv.weight"] == (128, 64, 1, 1)
 
 
 def test_shortcuts_are_trained_in_resnet_18_and_not_in_resnet_20():
