@@ -1,7 +1,6 @@
 """Data sets of small images: a word or a file on one side, images with their classes on the other.
 
-A data set is embedded (``digits``), read from its published files, fetched from the Hugging Face hub, or a file of the
-user's own (.npz). Nothing that is stored in a file is ever run, and no archive is unpacked to disk.
+Nothing that is stored in a file is ever run, and no archive is unpacked to disk.
 """
 
 from topoimp.data.images import Images

@@ -1,7 +1,7 @@
-"""The published files of CIFAR-10: the binary or the Python version, as the archive or unpacked.
+"""The published files of CIFAR-10: the binary or the Python version, as the archive (never unpacked) or unpacked.
 
-An archive is read in memory, never unpacked to disk. Both versions have five batches for training and one for testing;
-an image is 3,072 bytes: 32 rows of 32 pixels in red, then in green, then in blue.
+Both versions have five batches for training and one for testing; an image is 3,072 bytes: 32 rows of 32 pixels in red,
+then in green, then in blue.
 
 Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009;
 https://www.cs.toronto.edu/~kriz/cifar.html (the formats).
@@ -20,21 +20,17 @@ from numpy.typing import NDArray
 from topoimp.arrays import ByteArray
 from topoimp.choices import Data
 from topoimp.data.cifar_pickle import unpickled_batch
-from topoimp.data.folders import home_of, names_in
-from topoimp.data.images import N_CLASSES, Images, Part, named_images
+from topoimp.data.images import N_CLASSES, Images, Part, home_of, named_images, names_in
 from topoimp.errors import DataError
 
 _IMAGE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
 _RECORD = 1 + _PIXELS
 
-_TRAIN = tuple(f"data_batch_{k}" for k in range(1, 6))
-_TEST = "test_batch"
+_BATCHES = (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch")
 
 _LARGEST_MEMBER = 1 << 30
 """Bytes. A batch has 31 million; a small archive can hold endless zeros."""
-
-_CHUNK = 1 << 20
 
 Batch = tuple[ByteArray, NDArray[np.integer]]
 """Images as rows of bytes, and their labels."""
@@ -58,9 +54,9 @@ class _Version:
     read: Callable[[bytes, str], Batch]
 
     @property
-    def files(self) -> set[str]:
-        """The names of the six batches."""
-        return {name + self.suffix for name in (*_TRAIN, _TEST)}
+    def files(self) -> list[str]:
+        """The names of the six batches, the one for testing last."""
+        return [name + self.suffix for name in _BATCHES]
 
 
 _VERSIONS = (
@@ -89,35 +85,29 @@ def cifar_images(folder: Path) -> Images:
             return _images_of(version, home / version.unpacked, _files_in(home / version.unpacked, version))
         if version.archive in present:
             return _images_of(version, home / version.archive, _members_of(home / version.archive, version))
-    raise DataError(
-        f"{home}: holds no CIFAR-10; {' or '.join(version.archive for version in _VERSIONS)} is needed,"
-        " or the folder that one of them unpacks to"
-    )
+
+    archives = " or ".join(version.archive for version in _VERSIONS)
+    raise DataError(f"{home}: holds no CIFAR-10; {archives} is needed, or the folder that one of them unpacks to")
 
 
 def _images_of(version: _Version, place: Path, contents: Mapping[str, bytes]) -> Images:
     batches = []
-    for name in (*_TRAIN, _TEST):
-        file = name + version.suffix
+    for file in version.files:
         if file not in contents:
             raise DataError(f"{place}: has no {file}; all six batches of CIFAR-10 are needed")
-        batches.append(_checked(version.read(contents[file], f"{place / file}"), f"{place / file}"))
-    train = Part(
-        np.concatenate([images for images, _ in batches[:-1]]).reshape(-1, *_IMAGE),
-        np.concatenate([labels for _, labels in batches[:-1]]),
-    )
-    images, labels = batches[-1]
-    return named_images(Data.CIFAR10, place, train, Part(images.reshape(-1, *_IMAGE), labels))
+        name = str(place / file)
+        batches.append(_checked(version.read(contents[file], name), name))
+
+    *train, test = (Part(images.reshape(-1, *_IMAGE), labels) for images, labels in batches)
+    joined = Part(np.concatenate([part.images for part in train]), np.concatenate([part.labels for part in train]))
+    return named_images(Data.CIFAR10, place, joined, test)
 
 
 def _checked(batch: Batch, place: str) -> Batch:
     images, labels = batch
     if len(images) == 0 or images.shape != (len(labels), _PIXELS):
-        rows, columns = images.shape
-        raise DataError(
-            f"{place}: holds {rows} images of {columns} bytes and {len(labels)} labels;"
-            f" images of {_PIXELS} bytes with a label each are needed"
-        )
+        found = f"holds {len(images)} images of {images.shape[1]} bytes and {len(labels)} labels"
+        raise DataError(f"{place}: {found}; images of {_PIXELS} bytes with a label each are needed")
     if labels.max() >= N_CLASSES:
         first = int((labels >= N_CLASSES).argmax())
         raise DataError(f"{place}: image {first} has label {labels[first]}; classes of CIFAR-10 are 0 to 9")
@@ -125,9 +115,8 @@ def _checked(batch: Batch, place: str) -> Batch:
 
 
 def _files_in(folder: Path, version: _Version) -> dict[str, bytes]:
-    present = names_in(folder)
     contents = {}
-    for name in sorted(version.files & present):
+    for name in sorted(names_in(folder).intersection(version.files)):
         try:
             contents[name] = (folder / name).read_bytes()
         except OSError as error:
@@ -136,7 +125,7 @@ def _files_in(folder: Path, version: _Version) -> dict[str, bytes]:
 
 
 def _members_of(path: Path, version: _Version) -> dict[str, bytes]:
-    """Read the batches of an archive: regular files of its one folder; the later of two with one name, as tar does."""
+    """Read the batches in an archive's one folder, the later of two with one name, as tar does."""
     contents = {}
     try:
         # As a stream: stepping back would unpack everything again.
@@ -149,7 +138,7 @@ def _members_of(path: Path, version: _Version) -> dict[str, bytes]:
                     raise DataError(f"{path / name}: has {member.size} bytes; at most {_LARGEST_MEMBER} are read")
                 file = archive.extractfile(member)
                 contents[name.name] = file.read() if file else b""
-            while unpacked.read(_CHUNK):  # gzip's checksum comes last
+            while unpacked.read(1 << 20):  # gzip's checksum comes last
                 pass
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
         raise DataError(f"{path}: is no whole .tar.gz archive: {error}") from error

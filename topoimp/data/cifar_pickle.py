@@ -1,8 +1,8 @@
 """A batch of the Python version of CIFAR-10: a pickled dictionary, read without running any code stored in it.
 
-Python 2 pickled it: byte strings, a list of labels and one numpy array. A pickle may call the functions that it names,
-and the array names three of numpy. Here these three names stand for objects that only record their arguments, and any
-other name is refused. The array is then built from the recorded arguments.
+Python 2 pickled it: byte strings, a list of labels and one numpy array. A pickle calls the functions that it names; the
+array names three of numpy. Here they stand for objects that only record their arguments, from which the array is built,
+and any other name is refused.
 
 Source: A. Krizhevsky, https://www.cs.toronto.edu/~kriz/cifar.html ("Python / Matlab versions").
 """
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topoimp.arrays import ByteArray
-from topoimp.data.images import N_CLASSES
+from topoimp.data.images import N_CLASSES, reason_of
 from topoimp.errors import DataError
 
 _RECONSTRUCT = ("numpy.core.multiarray", "_reconstruct")
@@ -50,11 +50,7 @@ class _Reader(pickle.Unpickler):
 
 
 def unpickled_batch(content: bytes, place: str) -> tuple[ByteArray, NDArray[np.int64]]:
-    """Return the images and labels of one batch.
-
-    Args:
-        content: content of the file.
-        place: name of the file in messages.
+    """Return the images and labels of a batch, from the content of the file that messages call ``place``.
 
     Returns:
         the images as rows, uint8, shape (n, pixels), read-only; their labels, shape (n,), each a class.
@@ -66,8 +62,7 @@ def unpickled_batch(content: bytes, place: str) -> tuple[ByteArray, NDArray[np.i
         _check_numbering(content)
         batch = _Reader(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # a damaged file can raise anything
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(f"{place}: is no pickled batch of CIFAR-10 that can be read ({reason})") from error
+        raise DataError(f"{place}: is no pickled batch of CIFAR-10 that can be read ({reason_of(error)})") from error
     if not isinstance(batch, dict) or not {b"data", b"labels"} <= batch.keys():
         raise DataError(f"{place}: holds no dictionary with data and labels; a pickled batch of CIFAR-10 is needed")
     labels = batch[b"labels"]

@@ -12,8 +12,7 @@ import numpy as np
 
 from topoimp.arrays import ByteArray
 from topoimp.choices import Data
-from topoimp.data.folders import home_of
-from topoimp.data.images import Images, Part, named_images
+from topoimp.data.images import Images, Part, home_of, named_images, names_in
 from topoimp.errors import DataError
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -21,9 +20,7 @@ TRAIN_LABELS = "train-labels-idx1-ubyte"
 TEST_IMAGES = "t10k-images-idx3-ubyte"
 TEST_LABELS = "t10k-labels-idx1-ubyte"
 
-_FILES = tuple(
-    name + suffix for name in (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS) for suffix in (".gz", "")
-)
+_NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 
 def idx_images(data: Data, folder: Path) -> Images:
@@ -36,44 +33,30 @@ def idx_images(data: Data, folder: Path) -> Images:
     Raises:
         DataError: if a file is missing or malformed.
     """
-    home = home_of(data, folder, _FILES)
-    train = Part(_grey(_read(home, TRAIN_IMAGES, n_axes=3)), _read(home, TRAIN_LABELS, n_axes=1))
-    test = Part(_grey(_read(home, TEST_IMAGES, n_axes=3)), _read(home, TEST_LABELS, n_axes=1))
+    home = home_of(data, folder, [*_NAMES, *(f"{name}.gz" for name in _NAMES)])
+    train = Part(_read(home, TRAIN_IMAGES, n_axes=3)[:, np.newaxis], _read(home, TRAIN_LABELS, n_axes=1))
+    test = Part(_read(home, TEST_IMAGES, n_axes=3)[:, np.newaxis], _read(home, TEST_LABELS, n_axes=1))
     return named_images(data, home, train, test)
 
 
-def _grey(images: ByteArray) -> ByteArray:
-    return images[:, np.newaxis]
-
-
 def _read(folder: Path, name: str, *, n_axes: int) -> ByteArray:
+    """Return the array in an IDX file of bytes, packed or not."""
     packed = folder / f"{name}.gz"
+    path = packed if packed.name in names_in(folder) else folder / name
     try:
-        return _parsed(_unpacked(packed), packed, n_axes=n_axes)
-    except FileNotFoundError:
-        pass
-    plain = folder / name
-    try:
-        return _parsed(plain.read_bytes(), plain, n_axes=n_axes)
+        with gzip.open(path) if path == packed else path.open("rb") as file:
+            return _parsed(file.read(), path, n_axes)
     except FileNotFoundError as error:
-        raise DataError(
-            f"{packed}: no such file; the data set's four published files are needed, as .gz or unpacked"
-        ) from error
-    except OSError as error:
-        raise DataError(f"{plain}: cannot be read: {error.strerror}") from error
-
-
-def _unpacked(path: Path) -> bytes:
-    try:
-        with gzip.open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        raise
+        needed = "the data set's four published files are needed, as .gz or unpacked"
+        raise DataError(f"{packed}: no such file; {needed}") from error
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: is no whole gzip file: {error}") from error
+        reason = f"is no whole gzip file: {error}"
+        if path != packed:
+            reason = f"cannot be read: {getattr(error, 'strerror', error)}"
+        raise DataError(f"{path}: {reason}") from error
 
 
-def _parsed(content: bytes, path: Path, *, n_axes: int) -> ByteArray:
+def _parsed(content: bytes, path: Path, n_axes: int) -> ByteArray:
     """Read an IDX file of bytes: 0, 0, 8, the number of axes, their sizes (big-endian, 32 bits), the data."""
     start = 4 + 4 * n_axes
     shape = tuple(int.from_bytes(content[place : place + 4], "big") for place in range(4, start, 4))

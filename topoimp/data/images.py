@@ -1,11 +1,13 @@
-"""Images with their classes, a part for training and a part for testing: the form that every data set is read into.
+"""Images with their classes, for training and for testing: the form that every data set is read into.
 
 Images are stored channel by channel, as numbers from 0 (black) to 1. A label is the number of a class, from 0; a class
-may have no image.
+may have no image. One folder can hold the files of all data sets: ``datasets/mnist``, ``datasets/cifar10``.
 """
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,25 +63,14 @@ class Images:
 
 @dataclass(frozen=True)
 class Part:
-    """The training part or the test part of a data set, as stored in its files.
-
-    Args:
-        images: shape (n, channels, height, width), uint8.
-        labels: shape (n,), integers from 0.
-    """
+    """The training part or the test part of a data set, as stored: images (n, channels, height, width), labels (n,)."""
 
     images: ByteArray
     labels: NDArray[np.integer]
 
 
 def named_images(data: Data, place: object, train: Part, test: Part) -> Images:
-    """Return a data set that is known by name, from its two parts.
-
-    Args:
-        data: the data set.
-        place: source of the parts, as messages name it.
-        train: the part for training.
-        test: the part for testing.
+    """Return a data set that is known by name, from its two parts, which messages place in ``place``.
 
     Raises:
         DataError: if a part has unequal numbers of images and labels, or none, a label is no class, or sizes differ.
@@ -91,14 +82,9 @@ def named_images(data: Data, place: object, train: Part, test: Part) -> Images:
             raise DataError(f"{place}: has no images, or labels beyond {N_CLASSES - 1}; {data} has ten classes")
     if train.images.shape[1:] != test.images.shape[1:]:
         raise DataError(f"{place}: has training images of another size than its test images")
-    return Images(
-        data.value,
-        from_bytes(train.images),
-        train.labels.astype(np.int64),
-        from_bytes(test.images),
-        test.labels.astype(np.int64),
-        known_classes=N_CLASSES,
-    )
+
+    train_labels, test_labels = (part.labels.astype(np.int64) for part in (train, test))
+    return Images(data.value, from_bytes(train.images), train_labels, from_bytes(test.images), test_labels, N_CLASSES)
 
 
 def from_bytes(images: ByteArray) -> NDArray[np.float32]:
@@ -109,3 +95,29 @@ def from_bytes(images: ByteArray) -> NDArray[np.float32]:
     """
     # The division casts: a float32 copy before it would double the memory.
     return np.divide(images, np.float32(255), dtype=np.float32, order="C")
+
+
+def reason_of(error: Exception) -> str:
+    """Return the first line of an error's message, or the name of its class if it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def home_of(data: Data, folder: Path, names: Collection[str]) -> Path:
+    """Return the folder that holds the files of a data set: the sub-folder with its name, or the folder itself.
+
+    It is the folder itself if that holds a file with one of the ``names``, or has no such sub-folder.
+
+    Raises:
+        DataError: if there is no such folder, or it cannot be read.
+    """
+    present = names_in(folder)
+    below = folder / data.value
+    return below if present.isdisjoint(names) and data.value in present and below.is_dir() else folder
+
+
+def names_in(folder: Path) -> set[str]:
+    """Return the names of the files and folders in a folder, or raise a DataError."""
+    try:
+        return {path.name for path in folder.iterdir()}
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read as a folder of data: {error.strerror}") from error

@@ -3,12 +3,14 @@
 import os
 from pathlib import Path
 
+import numpy as np
+
+from topoimp.checkpoint import AnyPath
 from topoimp.choices import Data
 from topoimp.data.cifar import cifar_images
-from topoimp.data.digits import digits_images
 from topoimp.data.hub import hub_images
 from topoimp.data.idx import idx_images
-from topoimp.data.images import Images
+from topoimp.data.images import N_CLASSES, Images
 from topoimp.data.npz import npz_images
 from topoimp.errors import OptionError
 
@@ -18,13 +20,12 @@ FOLDER_VARIABLE = "TOPOIMP_DATA_DIR"
 """Environment variable that names the folder of the published files."""
 
 
-def load_images(data: Data | str | Path, folder: Path | None = None) -> Images:
+def load_images(data: Data | AnyPath, folder: AnyPath | None = None) -> Images:
     """Return a data set.
 
     Args:
         data: ``digits``, which ships with scikit-learn (1,797 images of 8x8, 360 of them for testing); ``mnist``,
-            ``fashion-mnist`` or ``cifar10``, read from their published files; or the path of an .npz file with the
-            arrays train_images, train_labels, test_images and test_labels, or x_train, y_train, x_test and y_test.
+            ``fashion-mnist`` or ``cifar10``, read from their published files; or the path of an .npz file.
         folder: folder of the published files, or of sub-folders named as the data sets. If None, the environment
             variable ``TOPOIMP_DATA_DIR`` names it; without that, the Hugging Face hub is asked.
 
@@ -36,16 +37,31 @@ def load_images(data: Data | str | Path, folder: Path | None = None) -> Images:
         if folder is not None:
             raise OptionError(f"{data} is a file; `data_dir` is for the published files of known data sets")
         return npz_images(Path(data))
-    if data not in list(Data):
-        raise OptionError(
-            f"there is no data set {str(data)!r}; known are {', '.join(Data)}, and files that end in {NPZ}"
-        )
+    if data not in list(Data):  # a path is no word
+        known_names = ", ".join(Data)
+        raise OptionError(f"there is no data set {str(data)!r}; known are {known_names}, and files that end in {NPZ}")
+
     known = Data(str(data))
     if known is Data.DIGITS:
         if folder is not None:
             raise OptionError("digits ships with scikit-learn; `data_dir` is for the other data sets")
         return digits_images()
-    folder = folder or (Path(named) if (named := os.environ.get(FOLDER_VARIABLE)) else None)
-    if folder is None:
+    folder = folder or os.environ.get(FOLDER_VARIABLE)
+    if not folder:
         return hub_images(known)
-    return cifar_images(folder) if known is Data.CIFAR10 else idx_images(known, folder)
+    return cifar_images(Path(folder)) if known is Data.CIFAR10 else idx_images(known, Path(folder))
+
+
+def digits_images() -> Images:
+    """Return the 1,797 digits of 8x8 pixels; pixels are sixteenths. The split is always the same, all classes in both.
+
+    Source: scikit-learn's ``load_digits``, the test part of "Optical Recognition of Handwritten Digits" (UCI).
+    """
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    images, labels = load_digits(return_X_y=True)
+    images = (images / 16).astype(np.float32).reshape(-1, 1, 8, 8)
+    parts = train_test_split(images, labels.astype(np.int64), test_size=360, random_state=0, stratify=labels)
+    train_images, test_images, train_labels, test_labels = parts
+    return Images(Data.DIGITS.value, train_images, train_labels, test_images, test_labels, N_CLASSES)

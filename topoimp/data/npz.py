@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from topoimp.data.images import Images, from_bytes
+from topoimp.data.images import Images, from_bytes, reason_of
 from topoimp.errors import DataError
 
 NAMES = ("train_images", "train_labels", "test_images", "test_labels")
@@ -37,19 +37,14 @@ class _Stored:
 
 
 def npz_images(path: Path) -> Images:
-    """Return the data set in an .npz file, named after the file.
-
-    Raises:
-        DataError: if the file or an array is missing, or an array is malformed.
-    """
+    """Return the data set in an .npz file, named after the file; raise a DataError if it is not whole."""
     stored = _stored(path)
     train_images, train_labels = _part(*stored[:2])
     test_images, test_labels = _part(*stored[2:])
     if train_images.shape[1:] != test_images.shape[1:]:
-        raise DataError(
-            f"{stored[2].place} has images of {_size(test_images)}, but those of {stored[0].name!r} have"
-            f" {_size(train_images)}; one size is needed"
-        )
+        sizes = [" x ".join(map(str, images.shape[1:])) for images in (test_images, train_images)]
+        found = f"has images of {sizes[0]}, but those of {stored[0].name!r} have {sizes[1]}"
+        raise DataError(f"{stored[2].place} {found}; one size is needed")
     return Images(path.stem, train_images, train_labels, test_images, test_labels)
 
 
@@ -87,17 +82,15 @@ def _array(archive: Mapping[str, Any], name: str, path: Path) -> NDArray[Any]:
 
 
 def _reason(error: Exception) -> str:
-    if "allow_pickle" in str(error):  # numpy's message says how to load it unsafely
-        return "pickled objects are not loaded"
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    # numpy's own message says how to load pickled objects unsafely
+    return "pickled objects are not loaded" if "allow_pickle" in str(error) else reason_of(error)
 
 
 def _part(images: _Stored, labels: _Stored) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     pixels, classes = _pixels(images), _classes(labels)
     if len(pixels) != len(classes):
-        raise DataError(
-            f"{labels.place} holds {len(classes)} labels, but {images.name!r} {len(pixels)} images; one each is needed"
-        )
+        found = f"holds {len(classes)} labels, but {images.name!r} {len(pixels)} images"
+        raise DataError(f"{labels.place} {found}; one each is needed")
     return pixels, classes
 
 
@@ -111,10 +104,8 @@ def _pixels(images: _Stored) -> NDArray[np.float32]:
         pixels = np.array(array, np.float32, order="C")
     is_whole = np.isfinite(pixels).all(axis=(1, 2, 3))
     if not is_whole.all():
-        raise DataError(
-            f"{images.place} holds NaN, or numbers that are not finite as float32, the first in image"
-            f" {int(is_whole.argmin())}; images need finite numbers"
-        )
+        found = f"holds NaN, or numbers that are not finite as float32, the first in image {int(is_whole.argmin())}"
+        raise DataError(f"{images.place} {found}; images need finite numbers")
     return pixels
 
 
@@ -141,12 +132,6 @@ def _classes(labels: _Stored) -> NDArray[np.int64]:
     if array.dtype.kind not in "iu":
         raise DataError(f"{labels.place} is of type {array.dtype}; integers are needed")
     if array.min() < 0 or array.max() >= MOST_CLASSES:
-        raise DataError(
-            f"{labels.place} holds labels from {array.min()} to {array.max()}; classes from 0, and fewer than"
-            f" {MOST_CLASSES:,}, are needed"
-        )
+        found = f"holds labels from {array.min()} to {array.max()}"
+        raise DataError(f"{labels.place} {found}; classes from 0, and fewer than {MOST_CLASSES:,}, are needed")
     return array.reshape(-1).astype(np.int64)
-
-
-def _size(images: NDArray[np.float32]) -> str:
-    return " x ".join(map(str, images.shape[1:]))
