@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -208,7 +208,7 @@ def train_seed(task: SeedTraining, on_step: OnStep) -> None:
         rewind_metadata = {**metadata, "topoimp.step": str(recipe.rewind_at)}
         write_arrays(staging.partial(files.initial), trained.initial, metadata)
         write_arrays(staging.partial(files.rewind), trained.rewind, rewind_metadata)
-        rows: list[Row] = [{"level": "network", "seed": task.seed, **epoch.columns()} for epoch in trained.epochs]
+        rows: list[Row] = [{"level": "network", "seed": task.seed, **asdict(epoch)} for epoch in trained.epochs]
         text = _report(rows, recipe, images.name, [task.seed]).to_csv()
         staging.partial(files.metrics).write_text(text, encoding="utf-8")
         write_arrays(staging.partial(files.trained), trained.final, metadata)

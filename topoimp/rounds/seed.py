@@ -123,10 +123,9 @@ def _retrain(task: SeedTask, *, is_fine_tuning: bool, on_step: OnStep) -> Retrai
     if recipe is None or images is None:
         raise ValueError("the built-in trainer needs a recipe and its data")
     from topoimp.rounds.built_in_trainer import built_in_trainer
-    from topoimp.training.learning_rates import fine_tuning
 
     if is_fine_tuning:
-        recipe = fine_tuning(recipe, len(images.train_labels))
+        recipe = recipe.fine_tuning(len(images.train_labels))
     return built_in_trainer(recipe, images, from_step=task.rewind_step or 0, on_step=on_step)
 
 

@@ -6,7 +6,7 @@ weights are zero from the first step and get no gradient, so they and their mome
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
@@ -22,7 +22,6 @@ from topoimp.data import Images
 from topoimp.errors import TrainingError
 from topoimp.kernels.threads import OnStep
 from topoimp.training.batches import augmented, standardised
-from topoimp.training.learning_rates import learning_rate_at
 from topoimp.training.models import build_network
 from topoimp.training.recipes import Recipe
 from topoimp.training.torch_settings import device_of, torch_settings_of
@@ -40,10 +39,6 @@ class Epoch:
     train_loss: float | None
     test_loss: float
     test_accuracy: float
-
-    def columns(self) -> dict[str, int | float | None]:
-        """Return the columns of a report."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ def train_network(
         recipe: the network and its training.
         images: the data set.
         seed: seed of the initial weights and of the order of the images.
-        on_step: called after each step with the steps done and their number.
+        on_step: called after each step.
 
     Raises:
         OptionError: if the model does not fit the images, the rewind step lies beyond the last one, or the machine
@@ -82,7 +77,7 @@ def train_network(
         TrainingError: if the loss or a weight stops being finite, or batch norm gets a batch that it cannot normalise.
     """
     with torch_settings_of(recipe):
-        run = _Run.of(recipe, images, seed)
+        run = _Run(recipe, images, seed)
         initial = rewind = run.weights()
         epochs = [run.tested(0, None)]
 
@@ -99,12 +94,10 @@ def train_network(
 def train_until(recipe: Recipe, images: Images, *, seed: int, step: int) -> Weights:
     """Return the weights that ``train_network`` has after a step of the recipe."""
     with torch_settings_of(recipe):
-        run = _Run.of(recipe, images, seed)
-        reached = run.weights()
-        for done in run.steps(0):
-            if done.step == step:
-                return run.weights()
-        return reached
+        run = _Run(recipe, images, seed)
+        if step:
+            next(done for done, _ in run.steps(0) if done == step)
+        return run.weights()
 
 
 def retrain_network(
@@ -126,53 +119,37 @@ def retrain_network(
         start: every tensor of the network, by name.
         masks: kept weights by tensor name, in the shape of the tensor; the others are set to 0 and stay 0.
         from_step: step of the recipe after which training begins.
-        on_step: called after each step with the steps done and their number.
+        on_step: called after each step.
 
     Raises:
         OptionError: as ``train_network``.
         TrainingError: as ``train_network``, and if the tensors are not those of the network.
     """
     with torch_settings_of(recipe):
-        run = _Run.of(recipe, images, seed)
+        run = _Run(recipe, images, seed)
         run.start_from(start, masks)
         started = run.weights()
         losses = [loss for _, loss in run.epochs(from_step, on_step)]
         return Retrained(started, run.weights(), run.tested(recipe.epochs, losses[-1] if losses else None))
 
 
-@dataclass(frozen=True)
-class _Step:
-    """A finished step: its number, its epoch and its loss."""
-
-    step: int
-    epoch: int
-    loss: torch.Tensor
-
-
 class _Run:
-    """A network in training."""
+    """A network in training, from the initial weights of its seed."""
 
-    def __init__(self, recipe: Recipe, images: Images, seed: int, network: nn.Module) -> None:
+    def __init__(self, recipe: Recipe, images: Images, seed: int) -> None:
         self._recipe, self._images, self._seed = recipe, images, seed
-        self._network = network
+        architecture = parse_architecture(recipe.model, image=images.image, n_classes=images.n_classes)
         self._device = torch.device(device_of(recipe.device))
-        self._network.to(self._device)
-        self._optimizer = _optimizer(recipe, network)
+        self._network = build_network(architecture, seed=seed).to(self._device)
+        self._optimizer = _optimizer(recipe, self._network)
         self._held: list[tuple[nn.Parameter, torch.Tensor]] = []
-        train_images, test_images = (
-            standardised(images) if recipe.standardise else (images.train_images, images.test_images)
-        )
-        self._pixels = torch.from_numpy(train_images).to(self._device)
+
+        pixels = standardised(images) if recipe.standardise else (images.train_images, images.test_images)
+        self._pixels = torch.from_numpy(pixels[0]).to(self._device)
         self._labels = torch.from_numpy(images.train_labels).to(self._device)
-        self._test_pixels = torch.from_numpy(test_images)
+        self._test_pixels = torch.from_numpy(pixels[1])
         self._n_steps = recipe.n_steps(len(images.train_labels))
         self._per_epoch = recipe.steps_of_epoch(len(images.train_labels))
-
-    @staticmethod
-    def of(recipe: Recipe, images: Images, seed: int) -> "_Run":
-        """Build the recipe's network with the initial weights of the seed."""
-        architecture = parse_architecture(recipe.model, image=images.image, n_classes=images.n_classes)
-        return _Run(recipe, images, seed, build_network(architecture, seed=seed))
 
     def start_from(self, start: Mapping[str, torch.Tensor], masks: Mapping[str, BoolArray]) -> None:
         """Replace the network's weights, and hold a mask from now on."""
@@ -181,6 +158,7 @@ class _Run:
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise TrainingError(f"the weights to start from are not those of {self._recipe.model}: {reason}") from error
+
         parameters = dict(self._network.named_parameters())
         self._held = [
             (parameters[name], torch.from_numpy(np.array(mask)).to(self._device, parameters[name].dtype))
@@ -193,17 +171,17 @@ class _Run:
     def epochs(self, from_step: int, on_step: OnStep) -> Iterator[tuple[int, float]]:
         """Train, and yield each epoch with its mean training loss."""
         losses = []
-        for done in self.steps(from_step):
-            losses.append(done.loss)
-            on_step(done.step, self._n_steps)
-            if done.step % self._per_epoch == 0:
-                mean = float(torch.stack(losses).mean())
+        for step, loss in self.steps(from_step):
+            losses.append(loss)
+            on_step(step, self._n_steps)
+            if step % self._per_epoch == 0:
+                epoch, mean = step // self._per_epoch, float(torch.stack(losses).mean())
                 losses.clear()
-                self._check_finite(done.epoch, mean)
-                yield done.epoch, mean
+                self._check_finite(epoch, mean)
+                yield epoch, mean
 
-    def steps(self, from_step: int) -> Iterator[_Step]:
-        """Train, and yield each step, from the one after ``from_step`` to the recipe's last."""
+    def steps(self, from_step: int) -> Iterator[tuple[int, torch.Tensor]]:
+        """Train, and yield each step with its loss, from the one after ``from_step`` to the recipe's last."""
         recipe, optimizer, network = self._recipe, self._optimizer, self._network
         network.train()
         step = from_step
@@ -214,7 +192,8 @@ class _Run:
                 if recipe.augment:
                     batch = augmented(batch, np.random.default_rng([self._seed, epoch, step]))
                 if recipe.schedule is not Schedules.CONSTANT or recipe.warmup:
-                    optimizer.param_groups[0]["lr"] = learning_rate_at(recipe, step, self._n_steps)
+                    optimizer.param_groups[0]["lr"] = recipe.learning_rate_at(step, self._n_steps)
+
                 optimizer.zero_grad(set_to_none=True)
                 loss = cross_entropy(self._scores(batch), self._labels[chosen])
                 loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
@@ -223,7 +202,7 @@ class _Run:
                         parameter.grad.mul_(mask)
                 optimizer.step()
                 step += 1
-                yield _Step(step, epoch, loss.detach())
+                yield step, loss.detach()
 
     def _scores(self, batch: torch.Tensor) -> torch.Tensor:
         try:
@@ -231,10 +210,9 @@ class _Run:
         except ValueError as error:
             if len(batch) > 1:
                 raise
-            raise TrainingError(
-                f"{self._recipe.model} has batch norm over single values, which needs two images a step or more; "
-                f"at a batch size of {self._recipe.batch_size}, {len(self._labels)} images leave one for a step"
-            ) from error
+            left = f"at a batch size of {self._recipe.batch_size}, {len(self._labels)} images leave one for a step"
+            needed = "batch norm over single values, which needs two images a step or more"
+            raise TrainingError(f"{self._recipe.model} has {needed}; {left}") from error
 
     def weights(self) -> Weights:
         """Return a copy of the network's tensors."""
@@ -265,19 +243,13 @@ class _Run:
             raise self._diverged(epoch)
 
     def _diverged(self, epoch: int) -> TrainingError:
-        return TrainingError(
-            f"training diverged in epoch {epoch}; a learning rate below {self._recipe.learning_rate} is needed"
-        )
+        rate = self._recipe.learning_rate
+        return TrainingError(f"training diverged in epoch {epoch}; a learning rate below {rate} is needed")
 
 
 def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     # Fused steps give the same bits run after run, and halve the time of a step of a small network.
+    rate, decay = recipe.learning_rate, recipe.weight_decay
     if recipe.optimizer is Optimizer.SGD:
-        return torch.optim.SGD(
-            network.parameters(),
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
-    return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+        return torch.optim.SGD(network.parameters(), rate, recipe.momentum, weight_decay=decay, fused=True)
+    return torch.optim.Adam(network.parameters(), rate, weight_decay=decay, fused=True)

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import nn
@@ -12,21 +13,20 @@ from topoimp.architectures.parts import Block, Convolution, Dense, Norm, Operati
 
 
 def build_network(architecture: Architecture, *, seed: int) -> nn.Sequential:
-    """Return a network whose tensors have the names of the architecture, such as ``fc1.weight``.
+    """Return a network with initial weights, whose tensors have the names of the architecture, such as ``fc1.weight``.
 
     It maps batches of shape (n, channels, height, width) to scores of shape (n, n_classes). Its state also holds the
     running statistics of batch norm, which are not trained. torch's global generator is not used.
-
-    Args:
-        architecture: the parts, and the distribution of the weights; biases are 0, the factors of batch norm 1.
-        seed: seed of the initial weights.
     """
     with torch.random.fork_rng(devices=[]):  # torch draws weights here; the loop below replaces them
         network = _sequence(architecture.parts)
+
+    is_glorot = architecture.initial_weights is InitialWeights.GLOROT_NORMAL
+    draw = nn.init.xavier_normal_ if is_glorot else partial(nn.init.kaiming_normal_, nonlinearity="relu")
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
-            _draw_weight(module.weight, architecture.initial_weights, generator)
+            draw(module.weight, generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     return network
@@ -84,11 +84,3 @@ def _module(part: Part) -> nn.Module:
             return nn.MaxPool2d(2)
         case Operation.MEAN:
             return nn.AdaptiveAvgPool2d(1)
-
-
-def _draw_weight(weight: torch.Tensor, initial_weights: InitialWeights, generator: torch.Generator) -> None:
-    match initial_weights:
-        case InitialWeights.GLOROT_NORMAL:
-            nn.init.xavier_normal_(weight, generator=generator)
-        case InitialWeights.HE_NORMAL:
-            nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)

@@ -1,27 +1,24 @@
 """Recipes: everything that decides the result of training but the data and the seed; nothing here needs torch.
 
 Named networks have a *canonical* recipe, from the literature of lottery tickets, and a *quick* one, the same in fewer
-epochs. Every network has a *default* one, which depends on the data. A recipe also holds defaults for pruning.
+epochs. Every network has a *default* one, which depends on the data.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from math import isfinite
-from types import UnionType
-from typing import Any, TypeVar
+from math import cos, isfinite, pi
+from typing import Any
 
 from topoimp.architectures import parse_architecture
 from topoimp.choices import Data, Optimizer, Recipes, Schedules, Scope, chosen
 from topoimp.errors import OptionError
-
-Item = TypeVar("Item", int, str)
 
 _MOST = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class PruningDefaults:
-    """Defaults for pruning the networks of a recipe; the fields are those of ``PruningOptions``."""
+    """Defaults for pruning the networks of a recipe, as in ``PruningOptions``."""
 
     rate: float = 0.2
     scope: Scope = Scope.LAYER
@@ -31,17 +28,17 @@ class PruningDefaults:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the result of training but the data and the seed.
+    """The settings of training.
 
     Args:
         model: a MODEL string, as in ``parse_architecture``.
         epochs: passes over the training set, at least 0.
         batch_size: images a step, at least 1.
-        learning_rate: above 0.
+        learning_rate: that of the first step after the warm-up, above 0.
         optimizer: Adam, or SGD with momentum.
-        momentum: momentum of SGD, from 0 to below 1; 0 for Adam.
+        momentum: that of SGD, from 0 to below 1; 0 for Adam.
         weight_decay: L2 penalty, at least 0.
-        schedule: schedule of the learning rate.
+        schedule: course of the learning rate.
         drops: steps after which the schedule ``steps`` lowers the learning rate to a tenth.
         warmup: steps over which the learning rate rises from 0.
         standardise: shift and scale each channel of the images to mean 0 and deviation 1.
@@ -50,6 +47,9 @@ class Recipe:
         threads: number of threads, at least 1; at most all cores are used.
         device: ``cpu`` or ``cuda``.
         pruning: defaults for pruning its networks.
+
+    Raises:
+        OptionError: if a value is out of range.
     """
 
     model: str
@@ -99,87 +99,92 @@ class Recipe:
         """Return the number of steps of one epoch."""
         return -(-n_images // self.batch_size)
 
+    def learning_rate_at(self, step: int, n_steps: int) -> float:
+        """Return the learning rate of a step, counted from 0, of ``n_steps`` in all."""
+        rate = self.learning_rate
+        if step < self.warmup:
+            return rate * (step + 1) / self.warmup
+        if self.schedule is Schedules.STEPS:
+            return float(rate * 0.1 ** sum(step >= drop for drop in self.drops))
+        if self.schedule is Schedules.COSINE:
+            done = (step - self.warmup) / max(n_steps - self.warmup, 1)
+            return rate * (1 + cos(pi * done)) / 2
+        return rate
+
+    def fine_tuning(self, n_images: int) -> "Recipe":
+        """Return the recipe that trains on from trained weights: all steps, at the last learning rate.
+
+        A cosine schedule ends at 0; its recipe trains on at a tenth of the first learning rate.
+
+        Source: Renda, Frankle & Carbin, "Comparing Rewinding and Fine-tuning in Neural Network Pruning", ICLR 2020.
+        """
+        n_steps = self.n_steps(n_images)
+        is_cosine = self.schedule is Schedules.COSINE
+        rate = self.learning_rate / 10 if is_cosine else self.learning_rate_at(n_steps, n_steps)
+        return replace(self, schedule=Schedules.CONSTANT, drops=(), warmup=0, learning_rate=rate, rewind_at=0)
+
     def plain(self) -> dict[str, str | int | float | bool | list[int]]:
         """Return every field but ``pruning`` as plain values, as a file holds them."""
         plain = {name: value for name, value in asdict(self).items() if name != "pruning"}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
 
-def recipe_from(texts: Mapping[str, object]) -> Recipe:
-    """Return the recipe in a file's fields; unknown fields are ignored.
-
-    Args:
-        texts: the fields of ``Recipe.plain``, and a table ``pruning``.
+def recipe_from(table: Mapping[str, object]) -> Recipe:
+    """Return the recipe in a file: the fields of ``Recipe.plain``, and a table ``pruning``; others are ignored.
 
     Raises:
         OptionError: if a field is missing, or has a wrong type or value.
     """
     known = {each.name for each in fields(Recipe)}
-    values = {name: value for name, value in texts.items() if name in known}
+    values = _checked({name: value for name, value in table.items() if name in known}, _FORMS)
     missing = [name for name in ("model", "epochs", "batch_size", "learning_rate") if name not in values]
     if missing:
         raise OptionError(f"{missing[0]} is missing")
-    try:
-        _check_kinds(values, _KINDS)
-        values["optimizer"] = chosen(Optimizer, str(values.get("optimizer", Optimizer.ADAM)))
-        values["schedule"] = chosen(Schedules, str(values.get("schedule", Schedules.CONSTANT)))
-        values["drops"] = _list_of(int, values, "drops")
-        values["pruning"] = _pruning_from(values.get("pruning", {}))
-        return Recipe(**values)  # type: ignore[arg-type]  # checked above
-    except (TypeError, ValueError, AttributeError) as error:
-        raise OptionError(f"a field has a wrong value: {error}") from error
 
-
-def _pruning_from(table: object) -> PruningDefaults:
-    values = _table("pruning", table)
-    rates = _table("layer_rates", values.get("layer_rates", {}))
-    _check_kinds(values, {"rate": _NUMBER, "scope": str})
-    _check_kinds(rates, dict.fromkeys(rates, _NUMBER))
-    return PruningDefaults(
-        rate=float(values.get("rate", 0.2)),
-        scope=chosen(Scope, values.get("scope", Scope.LAYER)),
-        layer_rates={str(pattern): float(rate) for pattern, rate in rates.items()},
-        exclude=_list_of(str, values, "exclude"),
+    pruning = _checked(values.get("pruning", {}), _PRUNING_FORMS)
+    rates = pruning.get("layer_rates", {})
+    values["pruning"] = PruningDefaults(
+        rate=float(pruning.get("rate", 0.2)),
+        scope=chosen(Scope, pruning.get("scope", Scope.LAYER)),
+        layer_rates={name: float(rate) for name, rate in _checked(rates, dict.fromkeys(rates, _NUMBER)).items()},
+        exclude=tuple(pruning.get("exclude", ())),
     )
+    values["optimizer"] = chosen(Optimizer, str(values.get("optimizer", Optimizer.ADAM)))
+    values["schedule"] = chosen(Schedules, str(values.get("schedule", Schedules.CONSTANT)))
+    values["drops"] = tuple(values.get("drops", ()))
+    return Recipe(**values)
 
 
-_NUMBER = int | float
+_TEXT, _INTEGER, _NUMBER, _FLAG, _TABLE = "a text", "a whole number", "a number", "true or false", "a table"
+_TEXTS, _INTEGERS = (f"a list, and each of it {form}" for form in (_TEXT, _INTEGER))
 
-_KINDS: dict[str, type | UnionType] = {
-    "model": str,
-    **dict.fromkeys(("epochs", "batch_size", "warmup", "rewind_at", "threads"), int),
+_FORMS = {
+    **dict.fromkeys(("model", "device"), _TEXT),
+    **dict.fromkeys(("epochs", "batch_size", "warmup", "rewind_at", "threads"), _INTEGER),
     **dict.fromkeys(("learning_rate", "momentum", "weight_decay"), _NUMBER),
-    **dict.fromkeys(("standardise", "augment"), bool),
-    "device": str,
+    **dict.fromkeys(("standardise", "augment"), _FLAG),
+    "drops": _INTEGERS,
+    "pruning": _TABLE,
 }
-"""Type of each field in a file."""
+"""Form of each field in a file, as messages say it."""
+
+_PRUNING_FORMS = {"rate": _NUMBER, "scope": _TEXT, "layer_rates": _TABLE, "exclude": _TEXTS}
 
 
-def _check_kinds(values: Mapping[str, object], kinds: Mapping[str, type | UnionType]) -> None:
-    for name, kind in kinds.items():
-        if name in values and not _is(values[name], kind):
-            raise TypeError(f"{name} is {values[name]!r}; it must be {_WORDS[kind]}")
+def _checked(table: Mapping[str, Any], forms: Mapping[str, str]) -> dict[str, Any]:
+    """Return a table, each of whose values has its form."""
+    for name, form in forms.items():
+        if name in table and not _has_form(table[name], form):
+            raise OptionError(f"a field has a wrong value: {name} is {table[name]!r}; it must be {form}")
+    return dict(table)
 
 
-def _list_of(kind: type[Item], values: Mapping[str, object], name: str) -> tuple[Item, ...]:
-    found = values.get(name, [])
-    if not isinstance(found, list | tuple) or not all(_is(item, kind) for item in found):
-        raise TypeError(f"{name} is {found!r}; it must be a list, and each of it {_WORDS[kind]}")
-    return tuple(found)
-
-
-def _table(name: str, found: object) -> Mapping[str, Any]:
-    if not isinstance(found, Mapping):
-        raise TypeError(f"{name} is {found!r}; it must be a table")
-    return found
-
-
-def _is(value: object, kind: type | UnionType) -> bool:
-    """Whether a value has a type; true and false are no numbers."""
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-
-
-_WORDS: dict[type | UnionType, str] = {int: "a whole number", _NUMBER: "a number", str: "a text", bool: "true or false"}
+def _has_form(value: object, form: str) -> bool:
+    if form in (_TEXTS, _INTEGERS):
+        item = _TEXT if form == _TEXTS else _INTEGER
+        return isinstance(value, list) and all(_has_form(each, item) for each in value)
+    types = {_TEXT: str, _INTEGER: int, _NUMBER: int | float, _FLAG: bool, _TABLE: Mapping}
+    return isinstance(value, types[form]) and (form == _FLAG or not isinstance(value, bool))
 
 
 def recipe_for(model: str, data: str, kind: Recipes) -> Recipe:
@@ -189,12 +194,12 @@ def recipe_for(model: str, data: str, kind: Recipes) -> Recipe:
         OptionError: if the network has no such recipe.
     """
     if kind is Recipes.DEFAULT:
-        epochs, batch_size, learning_rate = _BY_DATA.get(data, _BY_DATA[Data.FASHION_MNIST.value])
+        epochs, batch_size, learning_rate = _BY_DATA.get(data, _BY_DATA[Data.FASHION_MNIST])
         pruning = _CANONICAL[model].recipe.pruning if model in _CANONICAL else PruningDefaults()
         return Recipe(model, epochs, batch_size, learning_rate, pruning=pruning)
     if model not in _CANONICAL:
-        known = ", ".join(_CANONICAL)
-        raise OptionError(f"{model} has no {kind} recipe; those that have one are {known}")
+        raise OptionError(f"{model} has no {kind} recipe; those that have one are {', '.join(_CANONICAL)}")
+
     canonical = _CANONICAL[model]
     if kind is Recipes.CANONICAL:
         return canonical.recipe
@@ -202,21 +207,23 @@ def recipe_for(model: str, data: str, kind: Recipes) -> Recipe:
 
 
 def data_of_recipe(model: str) -> Data | None:
-    """Return the data set of a network's canonical recipe; None if it has none."""
+    """Return the data set of a network's canonical recipe, if it has one."""
     return _CANONICAL[model].data if model in _CANONICAL else None
 
 
 _BY_DATA: dict[str, tuple[int, int, float]] = {
-    Data.DIGITS.value: (40, 32, 2e-3),
-    Data.MNIST.value: (6, 60, 1.2e-3),
-    Data.FASHION_MNIST.value: (12, 60, 1.2e-3),
-    Data.CIFAR10.value: (12, 60, 3e-4),
+    Data.DIGITS: (40, 32, 2e-3),
+    Data.MNIST: (6, 60, 1.2e-3),
+    Data.FASHION_MNIST: (12, 60, 1.2e-3),
+    Data.CIFAR10: (12, 60, 3e-4),
 }
 """Epochs, batch size and learning rate of Adam in the default recipe."""
 
 
 @dataclass(frozen=True)
 class _Canonical:
+    """A published recipe, and the epochs and drops of the quick one."""
+
     recipe: Recipe
     data: Data
     quick_epochs: int
