@@ -1,15 +1,12 @@
 """The bound of a convolution in the spatial convention: one filter, unrolled over an image, counting edges.
 
 A filter's kernel, its strengths summed over the input channels, is laid over the image wherever it fits: each position
-is a vertex of the output, with an edge to each position of the padded input that it covers. These are bounds by shape
-alone: no position of the kernel is zero, and the kernel is not dilated. They count edges, and all outputs share the
-weights of one kernel, so they say how sparse the unrolled graph can be, not how many weights of the layer can go.
+is an output vertex, with an edge to each position of the padded input that it covers. No weight of the kernel is zero.
+All outputs share the weights of one kernel, so the bound says how sparse the unrolled graph can be, not the layer.
 
-With m padded input and n output positions and a kernel of k x k there are k k n edges and m + n vertices. Along an
-axis, two neighbouring places of the kernel share inputs if and only if its side is larger than the stride. Outputs are
-connected along the axes where that is so, and apart along the others; an input that no place of the kernel covers is
-alone. So at stride 1, for k of at least 2, the graph is connected, its forest has m + n - 1 edges, and the critical
-compression is k k n / (m + n - 1).
+With m padded input and n output positions, a kernel of k x k gives k k n edges and m + n vertices. Along an axis,
+outputs are connected if the side of the kernel is larger than the stride; an input that no kernel covers is alone. So
+at stride 1 and k >= 2 the graph is connected, and the critical compression is k k n / (m + n - 1).
 
 Source: the convention is that of the code of Balwani & Krzyston, 2022; the count of components is ours.
 """
@@ -28,8 +25,7 @@ class InputSize:
     Args:
         sides: as many as the kernel has, such as height and width; each at least 1.
         stride: along every axis; at least 1.
-        padding: at both ends of every axis; at least 0. None adds one less than the kernel's side in all, so that at
-            stride 1 there are as many outputs as inputs.
+        padding: at both ends of every axis; at least 0. None pads so that stride 1 gives as many outputs as inputs.
     """
 
     sides: tuple[int, ...]
@@ -47,14 +43,7 @@ class InputSize:
 
 @dataclass(frozen=True)
 class SpatialGraph:
-    """The graph of one filter.
-
-    Args:
-        n_inputs: positions of the padded input.
-        n_outputs: positions of the output.
-        n_edges: one for each output and position of the kernel.
-        n_components: connected components; an uncovered input is one of its own.
-    """
+    """The graph of one filter: its vertices, the positions of padded input and output, its edges and components."""
 
     n_inputs: int
     n_outputs: int
@@ -89,38 +78,24 @@ def spatial_graph(kernel: Sequence[int], size: InputSize) -> SpatialGraph:
             "stride must be at least 1, padding at least 0"
         )
 
-    axes = [_Axis.of(*sides, size) for sides in zip(kernel, size.sides, strict=True)]
-    if any(axis.n_outputs < 1 for axis in axes):
-        padded = _text([axis.n_inputs for axis in axes])
+    axes = [_axis(*sides, size) for sides in zip(kernel, size.sides, strict=True)]
+    if any(n_outputs < 1 for _, n_outputs, _, _ in axes):
+        padded = _text([n_inputs for n_inputs, _, _, _ in axes])
         raise OptionError(
             f"the image is {padded} with its padding; the kernel is {_text(kernel)}, and must fit into it"
         )
 
-    n_inputs = prod(axis.n_inputs for axis in axes)
-    n_outputs = prod(axis.n_outputs for axis in axes)
-    return SpatialGraph(
-        n_inputs=n_inputs,
-        n_outputs=n_outputs,
-        n_edges=prod(kernel) * n_outputs,
-        n_components=prod(axis.n_parts for axis in axes) + n_inputs - prod(axis.n_covered for axis in axes),
-    )
+    # The counts of the axes multiply: a position is covered if it is covered along every axis.
+    n_inputs, n_outputs, n_covered, n_parts = (prod(counts) for counts in zip(*axes, strict=True))
+    return SpatialGraph(n_inputs, n_outputs, prod(kernel) * n_outputs, n_parts + n_inputs - n_covered)
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """One axis: a position is covered if it is along every axis, and the counts of the axes multiply."""
-
-    n_inputs: int
-    n_outputs: int
-    n_covered: int
-    n_parts: int
-
-    @staticmethod
-    def of(side: int, image: int, size: InputSize) -> "_Axis":
-        n_inputs = image + (side - 1 if size.padding is None else 2 * size.padding)
-        n_outputs = (n_inputs - side) // size.stride + 1
-        n_covered = side + (n_outputs - 1) * min(size.stride, side)
-        return _Axis(n_inputs, n_outputs, n_covered, 1 if side > size.stride else n_outputs)
+def _axis(side: int, image: int, size: InputSize) -> tuple[int, int, int, int]:
+    """Return the inputs, outputs, covered inputs and connected parts along one axis."""
+    n_inputs = image + (side - 1 if size.padding is None else 2 * size.padding)
+    n_outputs = (n_inputs - side) // size.stride + 1
+    n_covered = side + (n_outputs - 1) * min(size.stride, side)
+    return n_inputs, n_outputs, n_covered, 1 if side > size.stride else n_outputs
 
 
 def _text(sides: Sequence[int]) -> str:

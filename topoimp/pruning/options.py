@@ -1,7 +1,6 @@
-"""The options of a pruning, under the names that the command line has for them, and the scheme that they come to.
+"""The options of a pruning, under the names of the command line, and the scheme that they give for some layers.
 
-``PruningOptions`` is checked when it is made, before any file is read. ``PruningOptions.scheme`` works it out for given
-layers; every pruning, of a file, a run folder or a module, follows such a scheme.
+Every pruning, of a file, a run folder or a module, follows such a scheme. Options are checked before any file is read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +13,11 @@ from topoimp.pruning.rules import check_epsilon
 from topoimp.pruning.schedule import DEFAULT_RATE, Schedule, check_amounts, exact_rate, plan_schedule, with_layer_rates
 
 HALF, SAME = "half", "same"
-"""Words for the rate of the output layer: half the rate of the other layers, or the same."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """How given layers are pruned: the options of a pruning, worked out and checked against the layers."""
+    """The options of a pruning, worked out and checked for given layers."""
 
     schedule: Schedule
     method: Method
@@ -29,13 +27,13 @@ class Scheme:
     patterns: LayerPatterns = field(default_factory=LayerPatterns)
 
     def layer_rates(self) -> list[str]:
-        """Return the rates of layers that have their own, each as PATTERN=RATE; the first match counts."""
+        """Return the rates of single layers, each as PATTERN=RATE; the first that matches counts."""
         return [f"{pattern}={float(rate)!r}" for pattern, rate in self.schedule.layer_rates]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PruningOptions:
-    """How far to prune, by which method, and which layers.
+    """The amounts, the method and the layers of a pruning.
 
     Two of ``rounds``, ``sparsity`` and ``rate`` give the third; without a rate it is 0.2.
 
@@ -46,7 +44,7 @@ class PruningOptions:
         method: rule by which weights are kept.
         epsilon: share of the largest |w| up to which ``topological`` protects no death, in [0, 1]; 0 protects all.
         scope: ``layer``, a target for each layer, or ``global``, one for all; None is the recipe's, else ``layer``.
-        layer_rates: rates of layers that have their own, by pattern; the first that matches counts.
+        layer_rates: rates of single layers, by pattern; the first that matches counts.
         output_rate: rate of the output layer: ``half`` the rate of the others, the ``same``, or a number.
         output_layer: name of the output layer; a run folder's recipe knows it.
         seed: seed of the permutations of the method ``random``; in a run folder each network has its own.
@@ -92,17 +90,17 @@ class PruningOptions:
         return plan_schedule(rounds=self.rounds, sparsity=self.sparsity, rate=self.rate)
 
     def scheme(self, infos: Sequence[LayerInfo]) -> Scheme:
-        """Work the options out for the layers that are pruned.
+        """Return the scheme for the layers to prune.
 
         Raises:
-            OptionError: as ``schedule``, and if a layer's own rate fits no layer or no scheme of this scope.
+            OptionError: as ``schedule``, and if the rate of a single layer fits no layer, or the scope is global.
         """
         scope = chosen(Scope, self.scope or Scope.LAYER)
         schedule = with_layer_rates(self.schedule(), self._own_rates(), infos, scope)
         return Scheme(schedule, chosen(Method, self.method), scope, self.epsilon, self.seed, self.patterns)
 
     def _own_rates(self) -> dict[str, float]:
-        """Return the rates of layers that have their own, the output layer's first."""
+        """Return the rates of single layers, the output layer's first."""
         if self.output_rate is None:
             return dict(self.layer_rates)
         if self.output_layer is None:
