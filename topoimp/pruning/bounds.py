@@ -124,12 +124,7 @@ def _last_weight(layer: Layer, forest: Forest) -> int | None:
 
 @dataclass(frozen=True)
 class GlobalSafeCount:
-    """The strongest weights of all layers together that keep every layer's barcode.
-
-    Args:
-        count: position, in the order of all weights, of the last forest edge of all layers.
-        layer: name of the layer of this edge.
-    """
+    """The position, in the order of all weights, of the last forest edge of all layers, and the layer of this edge."""
 
     count: int
     layer: str

@@ -89,13 +89,12 @@ class MaskPruner:
     def on(self, layer: Layer, threads: int) -> PartPruner:  # noqa: ARG002  # of a protocol
         """Return the function that writes parts of a layer."""
 
-        def write(start: int, pruned: CodeArray) -> BoolArray:
-            kept = self.mask.part(self.first + start, self.first + start + len(pruned))
-            _write_where(layer, start, kept, pruned)
+        def flags(start: int, stop: int) -> BoolArray:
+            kept = self.mask.part(self.first + start, self.first + stop)
             self.mask.give_back()
             return kept
 
-        return write
+        return partial(_write_where, layer, flags)
 
 
 @dataclass(frozen=True)
@@ -108,21 +107,17 @@ class NonzeroPruner:
     def on(self, layer: Layer, threads: int) -> PartPruner:  # noqa: ARG002  # of a protocol
         """Return the function that writes parts of a layer."""
         other = self.layers.read(self.info).weights
-
-        def write(start: int, pruned: CodeArray) -> BoolArray:
-            codes = other[start : start + len(pruned)]
-            kept = np.not_equal(self.info.number_format.magnitudes(codes), 0)
-            _write_where(layer, start, kept, pruned)
-            return kept
-
-        return write
+        number_format = self.info.number_format
+        return partial(_write_where, layer, lambda start, stop: number_format.magnitudes(other[start:stop]) != 0)
 
 
-def _write_where(layer: Layer, start: int, kept: BoolArray, pruned: CodeArray) -> None:
-    """Write a part of a layer, from ``start`` on: pruned weights and stored zeros as +0.0."""
+def _write_where(layer: Layer, flags: Callable[[int, int], BoolArray], start: int, pruned: CodeArray) -> BoolArray:
+    """Write a part of a layer, from ``start`` on, with pruned weights and stored zeros as +0.0; return its flags."""
     codes = layer.weights[start : start + len(pruned)]
+    kept = flags(start, start + len(pruned))
     is_edge = np.not_equal(layer.number_format.magnitudes(codes), 0)
     np.multiply(codes, kept & is_edge, out=pruned)
+    return kept
 
 
 Masks = Mapping[str, PackedMask]

@@ -46,14 +46,7 @@ class LayerRound:
 
 @dataclass(frozen=True)
 class Round:
-    """All selected layers after one round.
-
-    Args:
-        number: from 1.
-        target: weights to keep in all.
-        keeps: by layer name, the rule that gives its mask.
-        layers: by layer name, its target and its topology.
-    """
+    """All selected layers after one round: its number, from 1, the weights to keep in all, and the layers by name."""
 
     number: int
     target: int

@@ -63,15 +63,10 @@ def preservation_of(
     n_edges: int | None = None,
     n_kept: int | None = None,
 ) -> Preservation:
-    """Compare any two layers of the same shape by their forests.
+    """Compare a layer after with the layer before, of the same shape, by their forests.
 
-    Args:
-        reference: the forest of the layer before.
-        after: the forest of the layer after.
-        n_weights: weights of the layer, stored zeros included.
-        n_forest_kept: edges of the reference's forest that are edges after.
-        n_edges: nonzero weights before, where they are not the edges (view ``channel``).
-        n_kept: nonzero weights after, where they are not the edges.
+    In the view ``channel``, where nonzero weights are not the edges, ``n_edges`` and ``n_kept`` count those before and
+    after.
     """
     return Preservation(
         n_weights=n_weights,

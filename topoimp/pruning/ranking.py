@@ -7,7 +7,6 @@ float64 if any layer is float64; a permutation gives 64 random bits. Stored zero
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -62,23 +61,22 @@ class StrengthRanking:
         code = layer.codes.dtype.type(self._format.code_at_most(rank, n_bits=self.n_bits))
         skipped = self._protected[self._protected_ranks == rank]
         flat, mask = layer.weights, layer.codes.dtype.type(self._format.magnitude_mask)
-        step = -(-self.info.n_weights // (4 * threads))
 
-        # Count the rank's weights part by part, then look for the place within one part.
-        def count(start: int, stop: int) -> list[tuple[int, int, int]]:
-            edges = [*range(start, stop, step), stop]
-            return [
-                (a, b, count_equal(flat, a, b, mask, code) - int(np.diff(np.searchsorted(skipped, [a, b]))[0]))
-                for a, b in pairwise(edges)
-            ]
+        # Count the rank's weights in each of several parts.
+        n_parts = 4 * threads
+        edges = [k * layer.n_weights // n_parts for k in range(n_parts + 1)]
 
-        for part in in_parallel(count, self.info.n_weights, threads, unit=step):
-            for start, stop, n_in_part in part:
-                if n <= n_in_part:
-                    ahead = skipped[np.searchsorted(skipped, start) :]
-                    return int(place_of_equal(flat, start, stop, mask, code, n, ahead))
-                n -= n_in_part
-        raise ValueError(f"layer {self.info.name!r} has fewer weights of rank {rank}")
+        def count(first: int, end: int) -> list[int]:
+            return [count_equal(flat, edges[k], edges[k + 1], mask, code) for k in range(first, end)]
+
+        n_skipped = np.searchsorted(skipped, edges)
+        counts = np.concatenate(in_parallel(count, n_parts, threads)) - np.diff(n_skipped)
+
+        # Look for the place within the part that holds it.
+        until = np.cumsum(counts)
+        part = int(np.searchsorted(until, n))
+        n -= int(until[part] - counts[part])
+        return int(place_of_equal(flat, edges[part], edges[part + 1], mask, code, n, skipped[n_skipped[part] :]))
 
     def write_kept(self, layer: Layer, threshold: Threshold, start: int, pruned: CodeArray) -> None:
         """Write a part of a layer, with 0 for weights that neither the threshold nor protection keeps."""

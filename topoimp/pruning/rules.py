@@ -74,12 +74,8 @@ def rule_for(
 ) -> Rule:
     """Return the one rule under which all layers compare, whatever their types.
 
-    Args:
-        infos: the layers.
-        method: the method.
-        seed: seed of the permutations.
-        epsilon: share of the scale up to which ``topological`` protects no death, in [0, 1].
-        forests: of all layers; the scale is the largest strength of any.
+    With an epsilon, in [0, 1], ``topological`` protects the deaths above this share of the largest strength of the
+    ``forests`` of all layers.
     """
     protected_above = epsilon * (largest_strength(forests) or 0.0)
     return Rule(method, seed, common_bits(info.number_format for info in infos), protected_above)
@@ -95,14 +91,7 @@ def check_epsilon(epsilon: float, method: Method) -> None:
 
 @dataclass(frozen=True)
 class Keep:
-    """The weights that a layer keeps: the protected ones, and a selection of the others in the order of the rule.
-
-    Args:
-        rule: the method.
-        ranked: the ranking of the layer's weights.
-        selection: kept weights that are not protected.
-        n_protected: number of protected weights.
-    """
+    """The weights that a layer keeps: the protected ones, and a selection of the others in the order of the rule."""
 
     rule: Rule
     ranked: Ranked
@@ -164,13 +153,7 @@ def keep_each(
 ) -> list[dict[str, Keep]]:
     """Return, for each target of all layers together, the weights that each layer keeps, by its name.
 
-    Args:
-        infos: the layers; a single one has its targets for itself.
-        forests: by layer name, the maximum spanning forests.
-        targets: weights to keep in all; ``topological`` keeps the forests even if a target is below them.
-        rule: the method.
-        source: of the layers.
-        ranked: the rankings of the layers, if they are prepared already.
+    ``topological`` keeps the forests even if a target is below them. ``ranked`` are rankings that are prepared already.
     """
     ranked = ranked or [rule.ranked(info, forests[info.name]) for info in infos]
     rankings = {ranking.info.name: ranking for ranking in ranked}

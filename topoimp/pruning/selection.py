@@ -86,9 +86,7 @@ class LayerSelection:
 class Threshold:
     """The weakest kept weight of a layer: larger ranks are kept, and equal ranks up to the flat index ``last``.
 
-    Args:
-        rank: 0 keeps every weight that has a rank.
-        last: -1 keeps no weight of this rank.
+    A ``rank`` of 0 keeps every weight that has a rank; a ``last`` of -1 keeps no weight of the rank itself.
     """
 
     rank: int
@@ -109,10 +107,8 @@ def layer_selections(
 ) -> list[dict[str, LayerSelection]]:
     """Return, for each target, the selections by layer name that keep the strongest weights of all layers.
 
-    Args:
-        layers: at least one.
-        targets: weights to keep; below 1 keeps none, and at or above the number of ranked weights keeps all of them.
-        source: of the same layers; reads each a few times.
+    A target below 1 keeps none, and one at or above the number of ranked weights all of them. The source reads each
+    layer a few times.
     """
     searches = [_Search(target, len(layers)) for target in targets]
     shift = layers[0].n_bits - DIGIT_BITS
@@ -144,13 +140,7 @@ def _counted(layers: Sequence[Ranked], source: LayerSource, shift: int, prefix: 
 
 @dataclass(frozen=True)
 class _Level:
-    """The counts of one digit: by layer, and over all layers.
-
-    Args:
-        by_layer: each layer's counts.
-        digits: the digits that occur in any layer, the largest first.
-        n_at_least: by digit, the ranks of all layers with this digit or a larger one.
-    """
+    """The counts of one digit by layer, and the digits of all layers, the largest first, with running totals."""
 
     by_layer: Sequence[Digits]
     digits: IndexArray
