@@ -153,9 +153,10 @@ def test_a_random_mask_meets_few_edges_of_the_forest_and_has_a_forest_as_large_a
     met, ranks = np.array([kept_at_random(layer, forest, 60, seed) for seed in range(300)]).T
 
     expected = expected_forest_edges_random(600, 49, 60)
-    assert expected.mean == pytest.approx(4.9)
-    assert met.mean() == pytest.approx(expected.mean, abs=4 * expected.standard_deviation / 300**0.5)
-    assert met.std() == pytest.approx(expected.standard_deviation, rel=0.15)
+    deviation = (60 * 49 / 600 * (1 - 49 / 600) * (600 - 60) / (600 - 1)) ** 0.5
+    assert expected == pytest.approx(4.9)
+    assert met.mean() == pytest.approx(expected, abs=4 * deviation / 300**0.5)
+    assert met.std() == pytest.approx(deviation, rel=0.15)
     assert ranks.mean() == pytest.approx(expected_forest_edges_iid(20, 30, 60), abs=0.5 + 4 * ranks.std() / 300**0.5)
 
 

@@ -20,13 +20,7 @@ from topoimp.topology.forest import Forest
 
 @dataclass(frozen=True)
 class ExpectedBettiNumbers:
-    """Mean Betti numbers of the graphs of the k strongest weights, for several k.
-
-    Args:
-        n_kept: the numbers k, shape (n,).
-        beta0: mean number of components, shape (n,).
-        beta1: mean number of independent cycles, shape (n,).
-    """
+    """Mean Betti numbers of the graphs of the ``n_kept`` strongest weights; each array has the shape (n,)."""
 
     n_kept: IndexArray
     beta0: FloatArray
@@ -36,22 +30,16 @@ class ExpectedBettiNumbers:
 def expected_betti_curve(
     layer: Layer, forest: Forest, n_edges: IndexArray, *, seed: int = 0
 ) -> ExpectedBettiNumbers | None:
-    """Return the mean Betti numbers of the k strongest edges of a layer if strengths had no structure.
+    """Return the mean Betti numbers of the ``n_edges`` strongest edges of a layer if strengths had no structure.
 
     Dead rows and columns are components. The numbers are those of the closed form where it holds, and of 20 random
-    orders of the edges elsewhere (``forest_by_chance`` has the rule).
-
-    Args:
-        layer: of any type.
-        forest: its maximum spanning forest.
-        n_edges: the numbers k, each from 0 to the number of edges, in any order, shape (n,).
-        seed: of the random orders, at least 0; together with the layer's name it chooses them.
+    orders of the edges elsewhere (``forest_by_chance`` has the rule); ``seed`` and the layer's name choose them.
 
     Returns:
         None if the layer would have to be simulated and is too large.
 
     Raises:
-        OptionError: if the seed is negative.
+        OptionError: if a number of edges is out of range, or the seed is negative.
 
     >>> from topoimp.layers.layer import as_layer
     >>> from topoimp.topology.forest import spanning_forest
@@ -69,8 +57,7 @@ def expected_betti_curve(
         return None
 
     n_live = sum(live)
-    iid = [closed_form(live, floor, k) for k in n_edges.tolist()]
-    beta0 = n_live - np.array(iid, np.float64)
+    beta0 = n_live - np.array([closed_form(live, floor, k) for k in n_edges.tolist()], np.float64)
     return ExpectedBettiNumbers(n_edges, beta0 + (forest.n_vertices - n_live), n_edges - n_live + beta0)
 
 

@@ -1,50 +1,25 @@
 """The iid null and the other closed forms: how much of a layer's forest chance keeps, by counting, without a weight.
 
 Keeping the k strongest weights keeps exactly rank(top k) = V - beta0(top-k graph) edges of the forest, for V vertices:
-those that Kruskal's rule takes of the first k. A layer is here a number of rows and of columns, with all weights edges;
-leave dead rows and columns out. ``forest_by_chance`` decides which layers the closed form of the iid null holds for.
+those that Kruskal's rule takes of the first k. A layer is here a number of rows and of columns, both 1 or more, with
+all weights edges; leave dead rows and columns out. Numbers out of range are an ``OptionError``. ``forest_by_chance``
+decides which layers the closed form of the iid null holds for. Proofs and derivations: docs/theory.md, 6 and 7.
 """
 
-from dataclasses import dataclass
-from math import exp, expm1, isqrt, log, log1p, sqrt
+from math import exp, expm1, isqrt, log, log1p
 
 from topoimp.errors import OptionError
 
-LEAST_SIDE = 9
-"""Rows and columns from which on the closed form of the iid null holds."""
-
 _MOST_STEPS = 200
 """Newton's rule takes about six steps, and about fifty where a giant component just appears."""
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """Mean and standard deviation of a random number."""
-
-    mean: float
-    standard_deviation: float
 
 
 def guaranteed_forest_edges(n_rows: int, n_columns: int, n_kept: int) -> int:
     """Return the fewest forest edges that the strongest weights keep in any layer of this shape. Exact.
 
     It is the minimum of a + b - 1 over the blocks of a <= n_rows rows and b <= n_columns columns with room for
-    ``n_kept`` weights, a b >= n_kept, and 0 for none: about 2 sqrt(n_kept) - 1.
-
-    No graph does with less: two components of a x b and c x d vertices, with ab + cd edges at most, span a + b + c + d
-    - 2 edges, as many as one of (a + c) x (b + d - 1), which has room for as many edges and a (d - 1) + c (b - 1) more.
-    The minimum is reached if the strongest weights fill such a block.
-
-    The minimum in closed form: blocks of s = a + b have room for (s/2)^2 rounded down, so s is the least number with
-    s^2 >= 4 n_kept, unless its half is more than the short side has; then that side is used whole.
-
-    Args:
-        n_rows: at least 1.
-        n_columns: at least 1.
-        n_kept: from 0 to n_rows * n_columns.
-
-    Raises:
-        OptionError: if a number is out of range.
+    ``n_kept`` weights, a b >= n_kept, and 0 for none: about 2 sqrt(n_kept) - 1. It is reached if the strongest weights
+    fill such a block.
 
     >>> guaranteed_forest_edges(300, 784, 2352)  # one weight in a hundred
     96
@@ -52,12 +27,15 @@ def guaranteed_forest_edges(n_rows: int, n_columns: int, n_kept: int) -> int:
     _check(n_rows, n_columns, n_kept)
     if n_kept == 0:
         return 0
+
+    # A block of s = a + b has room for (s/2)^2, rounded down: s is the least number with s^2 >= 4 n_kept, unless its
+    # half is more than the short side has; then that side is used whole.
     short = min(n_rows, n_columns)
     both = isqrt(4 * n_kept - 1) + 1
     return both - 1 if both // 2 <= short else short - (-n_kept // short) - 1
 
 
-def expected_forest_edges_iid(n_rows: int, n_columns: int, n_kept: int) -> float | None:
+def expected_forest_edges_iid(n_rows: int, n_columns: int, n_kept: int) -> float:
     """Return the mean number of forest edges that the strongest weights keep if strengths are independent and alike.
 
     With p = n_kept / (n_rows n_columns), a row is outside the giant component with probability q, the smallest solution
@@ -68,25 +46,12 @@ def expected_forest_edges_iid(n_rows: int, n_columns: int, n_kept: int) -> float
     min(n_kept, V - 1).
 
     Against simulation, for short sides from 9 to 1000, it is off by less than 1 % or less than half an edge: at worst
-    by 3 %, 0.4 of 13.7 edges, in 9 x 18 at 14 weights, just where a giant component appears.
-
-    Args:
-        n_rows: at least 1.
-        n_columns: at least 1.
-        n_kept: from 0 to n_rows * n_columns.
-
-    Returns:
-        None if a side is shorter than ``LEAST_SIDE``; simulate.
-
-    Raises:
-        OptionError: if a number is out of range.
+    by 3 %, 0.4 of 13.7 edges, in 9 x 18 at 14 weights, just where a giant component appears. Simulate shorter sides.
 
     Source: the survival probability of two-type branching processes, as of random bipartite graphs in Newman, Strogatz,
     Watts, "Random graphs with arbitrary degree distributions and their applications", 2001; the count is ours.
     """
     _check(n_rows, n_columns, n_kept)
-    if min(n_rows, n_columns) < LEAST_SIDE:
-        return None
     p = n_kept / (n_rows * n_columns)
     row_outside, column_outside = _outside_the_giant(n_rows, n_columns, p)
     edges_outside = (
@@ -98,30 +63,17 @@ def expected_forest_edges_iid(n_rows: int, n_columns: int, n_kept: int) -> float
     return float(min(max(n_vertices - trees - n_giant, 0), n_kept, n_vertices - 1))
 
 
-def expected_forest_edges_random(n_edges: int, floor: int, n_kept: int) -> Expectation:
-    """Return how many edges of the layer's forest a random mask keeps; the number is hypergeometric. Exact.
+def expected_forest_edges_random(n_edges: int, floor: int, n_kept: int) -> float:
+    """Return the mean number of the forest's ``floor`` edges that a random mask keeps. Exact: it is hypergeometric.
 
     It counts the edges of the reference's forest that are present, not the edges that a forest of the masked layer has:
     those follow ``expected_forest_edges_iid``.
-
-    Args:
-        n_edges: edges of the layer.
-        floor: edges of its forest, from 0 to n_edges.
-        n_kept: edges that the mask keeps, from 0 to n_edges.
-
-    Raises:
-        OptionError: if a number is out of range.
     """
     if not 0 <= floor <= n_edges:
         raise OptionError(f"the forest has {floor} edges; it must have from 0 to the layer's {n_edges}")
     if not 0 <= n_kept <= n_edges:
         raise OptionError(f"{n_kept} edges are kept; it must be from 0 to the layer's {n_edges}")
-    if n_edges < 2:
-        return Expectation(float(n_kept * floor), 0.0)
-    share = floor / n_edges
-    mean = n_kept * floor / n_edges  # exactly the floor if all are kept
-    variance = n_kept * share * (1 - share) * ((n_edges - n_kept) / (n_edges - 1))
-    return Expectation(mean, sqrt(variance))
+    return n_kept * floor / n_edges if n_edges else 0.0  # exactly the floor if all are kept
 
 
 def connectivity_probability(n_rows: int, n_columns: int, p: float) -> float:
@@ -129,16 +81,7 @@ def connectivity_probability(n_rows: int, n_columns: int, p: float) -> float:
 
     It is the probability that no vertex is alone, as if vertices were independent: [1 - (1-p)^n_columns]^n_rows
     [1 - (1-p)^n_rows]^n_columns. From the exact value it differs by 0.051 at most (3 x 3), and by less in larger
-    layers: 0.0143 at 10 x 10. A layer of one row or column is connected only whole; that probability is
-    exact, where the formula would be wrong by 0.25 at 1 x 1.
-
-    Args:
-        n_rows: at least 1.
-        n_columns: at least 1.
-        p: from 0 to 1.
-
-    Raises:
-        OptionError: if a number is out of range.
+    layers: 0.0143 at 10 x 10. A layer of one row or column is connected only whole; that probability is exact.
     """
     _check(n_rows, n_columns, 0)
     if not 0 <= p <= 1:
@@ -160,15 +103,7 @@ def connectivity_threshold(n_rows: int, n_columns: int) -> float:
     max(1 - n_rows^(-1/n_columns), 1 - n_columns^(-1/n_rows)). Of large layers about one in e is connected there, of
     square ones one in e^2. A 1 x 1 layer has the threshold 0.
 
-    Args:
-        n_rows: at least 1.
-        n_columns: at least 1.
-
-    Raises:
-        OptionError: if a number is out of range.
-
-    Source: Erdos, Renyi, "On random graphs I", 1959, for graphs that are not bipartite; the count of lone vertices is
-    the same argument.
+    Source: Erdos, Renyi, "On random graphs I", 1959, whose argument for other graphs is the same.
     """
     _check(n_rows, n_columns, 0)
     return max(-expm1(-log(n_rows) / n_columns), -expm1(-log(n_columns) / n_rows))

@@ -19,24 +19,14 @@ from topoimp.kernels.components import join_edges
 
 
 def generator_of(name: str, seed: int) -> np.random.Generator:
-    """Return the random generator of a layer: the name counts, so that layers of one shape differ.
-
-    Raises:
-        OptionError: if the seed is negative.
-    """
+    """Return the random generator of a layer: the name counts, so that layers of one shape differ."""
     check_seed(seed)
     return np.random.default_rng([seed, *hashlib.sha256(name.encode()).digest()])
 
 
 @dataclass(frozen=True)
 class Tied:
-    """A second drawing from the rest of one group, of which only the first places by index count.
-
-    Args:
-        group: number of the group.
-        n_drawn: places drawn.
-        n_first: places that count.
-    """
+    """A second drawing, of ``n_drawn`` places from the rest of one group: only the first ``n_first`` by index count."""
 
     group: int
     n_drawn: int
@@ -45,16 +35,11 @@ class Tied:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A distribution over random graphs.
+    """A distribution over random graphs of some rows and columns.
 
-    Args:
-        n_rows: rows of the graph.
-        n_columns: columns of the graph.
-        flat: flat index of each place, ascending, any integer type; None if every weight is a place.
-        starts: first place of each group, then the number of places; shape (groups + 1,).
-        n_drawn: places drawn from each group, at most as many as it has; shape (groups,).
-        most: upper bound of the rank; drawing stops when the rank reaches it.
-        tied: the second drawing; None if there is none.
+    ``flat`` has the flat index of each place, ascending, any integer type; None if every weight is a place. ``starts``
+    has the first place of each group, then the number of places; shape (groups + 1,). ``n_drawn`` places are drawn from
+    each group, at most as many as it has. Drawing stops when the rank reaches its upper bound ``most``.
     """
 
     n_rows: int

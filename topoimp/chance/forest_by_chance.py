@@ -8,23 +8,15 @@
   ones lie in the layer's first rows. At most half as many weights as are kept may be as strong as the k-th. The type
   does not matter: weights of 8 bits are judged by their ties, as all weights are.
 
-*Measured* against shuffles under the same rule for ties (shapes from 9 x 18 to 1000 x 1000, densities from 0.4 to 4
-edges per vertex, every split of the equal weights): up to half, the closed form was off by at most 0.7 % of the forest
-or half an edge, as without ties; beyond, by up to 47 % of the forest.
-
 Where the closed form does not hold, the number is the mean of shuffles (``shuffling``), except in a layer of more than
-``LARGEST_SIMULATED`` edges that has zeros or a short side: there it is unknown, and the record says why.
+``LARGEST_SIMULATED`` edges that has zeros or a short side: there it is unknown, and the record says why. How far off
+the closed form is was measured: docs/theory.md, 6.2.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from topoimp.chance.closed_forms import (
-    LEAST_SIDE,
-    expected_forest_edges_iid,
-    expected_forest_edges_random,
-    guaranteed_forest_edges,
-)
+from topoimp.chance.closed_forms import expected_forest_edges_iid, expected_forest_edges_random, guaranteed_forest_edges
 from topoimp.chance.shuffling import Null, live_shape, shuffled, strongest_weights
 from topoimp.chance.simulation import (
     N_SIMULATIONS,
@@ -42,6 +34,9 @@ from topoimp.topology.forest import Forest, spanning_forest
 FEW_ZEROS = 0.001
 """Largest share of zeros, beside dead rows and columns, under which the closed form holds wherever they are."""
 
+LEAST_SIDE = 9
+"""Rows and columns with edges from which on the closed form holds."""
+
 MANY_TIES = 0.5
 """Largest number of weights as strong as the k-th, as a share of k, under which the closed form holds."""
 
@@ -53,9 +48,7 @@ LARGEST_SIMULATED = 4_000_000
 class ClosedFormDecision:
     """Whether the closed form of independent strengths holds, and what replaces it.
 
-    Args:
-        reason: why it does not hold; None if it holds.
-        is_simulated: whether shuffles are simulated instead; if not, the number is unknown.
+    The reason says why it does not hold; None if it holds. If shuffles are not simulated either, the number is unknown.
     """
 
     reason: str | None = None
@@ -65,12 +58,9 @@ class ClosedFormDecision:
 def closed_form_decision(
     live: tuple[int, int], n_edges: int, selection: LayerSelection | None = None
 ) -> ClosedFormDecision:
-    """Decide whether the closed form of independent strengths holds for the strongest weights of a layer.
+    """Decide whether the closed form holds for the selected strongest weights of a layer of some live rows and columns.
 
-    Args:
-        live: rows and columns that have edges.
-        n_edges: edges of the layer.
-        selection: where its strongest weights end; None if no equal weights are split, as at a level of a Betti curve.
+    Without a selection no equal weights are split, as at a level of a Betti curve.
     """
     n_rows, n_columns = live
     is_large = n_edges > LARGEST_SIMULATED
@@ -87,17 +77,15 @@ def closed_form_decision(
 
 @dataclass(frozen=True)
 class ForestByChance:
-    """How many edges of a layer's forest are kept, and how many chance alone would keep.
+    """The number of a layer's forest edges that are kept, and those that chance alone would keep.
 
     Args:
         n_kept: weights kept.
         floor: edges of the forest.
         observed: forest edges kept; None if the weights are not known.
-        guaranteed: fewest forest edges among the ``n_kept`` strongest weights of any layer with as many live rows and
-            columns.
-        iid: mean number of them if strengths are independent and alike; simulated where ``reason`` is given. None
-            where it is unknown.
-        random: mean number of forest edges among ``n_kept`` random edges.
+        guaranteed: fewest that any layer with as many live rows and columns keeps.
+        iid: mean if strengths are independent and alike, simulated where ``reason`` is given; None if unknown.
+        random: mean among ``n_kept`` random edges.
         null: their numbers in shuffled layers; None if there was no ``Null``.
         reason: why ``iid`` is not the closed form; None if it is.
     """
@@ -124,14 +112,7 @@ def forests_by_chance(
 ) -> list[ForestByChance]:
     """Return, for each number of kept edges, how much of its forest a layer keeps, beside chance.
 
-    Args:
-        layer: of any type.
-        forest: its maximum spanning forest.
-        n_kept: each from 0 to the number of edges.
-        null: shuffles to simulate whether or not the closed form holds.
-        n_simulations: shuffles that replace the closed form; at least 1.
-        seed: of all shuffles; at least 0.
-        threads: cores to use. The result does not depend on it.
+    ``n_simulations`` shuffles replace the closed form where it does not hold; those of a null are simulated anyway.
 
     Raises:
         OptionError: if a number is out of range.
@@ -152,13 +133,14 @@ def forests_by_chance(
                 iid = simulated(strongest, Shuffle.EDGES, n_simulations).mean
             elif reason is None:
                 iid = closed_form(live, floor, k)
+
         return ForestByChance(
             n_kept=k,
             floor=floor,
             observed=strongest.n_kept_of(forest, replace(layer, parallel=None), threads),
             guaranteed=guaranteed_forest_edges(*live, k) if k else 0,
             iid=iid,
-            random=expected_forest_edges_random(forest.n_edges, floor, k).mean,
+            random=expected_forest_edges_random(forest.n_edges, floor, k),
             null=None if null is None else simulated(strongest, null.shuffle, null.n_shuffles),
             reason=reason,
         )
@@ -175,7 +157,7 @@ def forest_edges_by_chance(
     seed: int = 0,
     threads: int = 1,
 ) -> ForestByChance:
-    """Return how many edges of its forest the strongest weights of a layer keep, beside what chance would keep.
+    """Return the number of forest edges that the strongest weights of a layer keep, beside the numbers by chance.
 
     Args:
         layer: of any type.
@@ -201,17 +183,7 @@ def forest_edges_by_chance(
 
 
 def shape_by_chance(n_rows: int, n_columns: int, n_kept: int, *, seed: int = 0) -> ForestByChance:
-    """Return the same for a layer of which only the shape is known, all of its weights being edges and different.
-
-    Args:
-        n_rows: at least 1.
-        n_columns: at least 1.
-        n_kept: from 0 to n_rows * n_columns.
-        seed: of the simulations, where a side is short; at least 0.
-
-    Raises:
-        OptionError: if a number is out of range.
-    """
+    """Return the same for a layer of which only the shape is known, all of its weights being edges and different."""
     n_edges, floor = n_rows * n_columns, n_rows + n_columns - 1
     decision = closed_form_decision((n_rows, n_columns), n_edges)
     iid = None
@@ -219,13 +191,14 @@ def shape_by_chance(n_rows: int, n_columns: int, n_kept: int, *, seed: int = 0) 
         iid = simulated_forest_edges_iid(n_rows, n_columns, n_kept, seed=seed).mean
     elif decision.reason is None:
         iid = closed_form((n_rows, n_columns), floor, n_kept)
+
     return ForestByChance(
         n_kept=n_kept,
         floor=floor,
         observed=None,
         guaranteed=guaranteed_forest_edges(n_rows, n_columns, n_kept),
         iid=iid,
-        random=expected_forest_edges_random(n_edges, floor, n_kept).mean,
+        random=expected_forest_edges_random(n_edges, floor, n_kept),
         reason=decision.reason,
     )
 
@@ -251,7 +224,4 @@ def added_up_by_chance(layers: Sequence[ForestByChance]) -> ForestByChance:
 
 def closed_form(live: tuple[int, int], floor: int, n_kept: int) -> float:
     """Return the closed form, at most the floor: a few zeros can leave a component more."""
-    iid = expected_forest_edges_iid(*live, n_kept)
-    if iid is None:
-        raise ValueError(f"{live} has no closed form")
-    return min(iid, float(floor))
+    return min(expected_forest_edges_iid(*live, n_kept), float(floor))

@@ -5,15 +5,13 @@ Three things can be shuffled (``Shuffle``):
 
 - ``edges``: strengths over the places of the layer's edges. Zeros stay where they are, so a dead row stays dead, and
   the shuffled layer has the floor of the real one. The default.
-- ``block``: strengths and zeros over the rows and columns that have edges. The places of the zeros are random too;
-  in a layer without other zeros it is the same as ``edges``.
+- ``block``: strengths and zeros over the rows and columns that have edges. Without other zeros it is ``edges``.
 - ``rows``: strengths over the places of the edges of their row, which keeps the scale of each row.
 
-No weight is moved. Whether a weight is among the k strongest does not depend on its place, except among equal weights,
-so the places of the k strongest weights of a shuffled layer are k random ones: every set of k is equally likely, and
-within rows every choice of as many per row as the real layer has. Of the weights equal to the k-th, at random places
-too, the first by index are kept; within rows all of them up to one row, and of that row the first. So a few counts of
-the layer and random edges (``drawing``) are enough.
+No weight is moved. The places of the k strongest weights of a shuffled layer are k random ones: every set of k is
+equally likely, and within rows every choice of as many per row as the real layer has. Of the weights equal to the k-th,
+at random places too, the first by index are kept; within rows all of them up to one row, and of that row the first. So
+a few counts of the layer and random edges (``drawing``) are enough (proof: docs/theory.md, 6.5).
 """
 
 import re
@@ -39,12 +37,7 @@ FEWEST_SHUFFLES = 2
 
 @dataclass(frozen=True)
 class Null:
-    """The null hypothesis of a comparison: how the reference is shuffled, and how often.
-
-    Args:
-        n_shuffles: at least 2.
-        shuffle: which weights change places.
-    """
+    """The null hypothesis of a comparison: the kind and the number of shuffles of the reference, at least 2."""
 
     n_shuffles: int
     shuffle: Shuffle = Shuffle.EDGES
@@ -54,10 +47,7 @@ class Null:
 
 
 def parse_null(text: str) -> Null:
-    """Return the null that a text ``shuffle:N`` or ``shuffle:N:WHAT`` names.
-
-    Raises:
-        OptionError: if the text has another form, or N is below 2.
+    """Return the null that a text ``shuffle:N`` or ``shuffle:N:WHAT`` names; any other is an ``OptionError``.
 
     >>> parse_null("shuffle:20:rows")
     Null(n_shuffles=20, shuffle=<Shuffle.ROWS: 'rows'>)
@@ -73,7 +63,7 @@ def parse_null(text: str) -> Null:
 
 
 def strongest_weights(layer: Layer, forest: Forest, n_kept: Sequence[int], threads: int) -> list[Keep]:
-    """Return, for each k in ``n_kept``, where the k strongest edges of a layer end, equal ones ordered by index.
+    """Return, for each k in ``n_kept``, the selection of the k strongest edges, equal ones ordered by index.
 
     Raises:
         OptionError: if a k is not from 0 to the number of edges.
@@ -121,8 +111,11 @@ def shuffled(layer: Layer, forest: Forest, strongest: Keep, shuffle: Shuffle, th
     is_used = n_drawn > 0
     if tied is not None:
         is_used[tied.group] = True
-    if not is_used.all():  # the rank is at most that of the rows drawn from
-        most = _forest_edges_within(layer, np.flatnonzero(live_rows)[is_used], threads)
+    if not is_used.any():
+        most = 0
+    elif not is_used.all():  # the rank is at most that of the rows drawn from
+        drawn_from = Layer(layer.name, layer.codes[np.flatnonzero(live_rows)[is_used]], layer.number_format)
+        most = len(spanning_forest(drawn_from, threads=threads).indices)
     starts = np.concatenate([[0], np.cumsum(n_by_row)])
     return Drawing(n_rows, n_columns, flat, starts, n_drawn, most, tied)
 
@@ -157,14 +150,6 @@ def _compared_by_row(layer: Layer, code: int) -> tuple[IndexArray, IndexArray]:
         n_above[start : start + step] = np.count_nonzero(codes > code, axis=1)
         n_equal[start : start + step] = np.count_nonzero(codes == code, axis=1)
     return n_above, n_equal
-
-
-def _forest_edges_within(layer: Layer, rows: IndexArray, threads: int) -> int:
-    """Count the edges of a spanning forest of some rows."""
-    if len(rows) == 0:
-        return 0
-    part = Layer(layer.name, layer.codes[rows], layer.number_format, layer.origin)
-    return len(spanning_forest(part, threads=threads).indices)
 
 
 def _live(forest: Forest) -> tuple[BoolArray, BoolArray]:

@@ -20,12 +20,7 @@ N_SIMULATIONS = 20
 
 @dataclass(frozen=True)
 class NullDistribution:
-    """Numbers of forest edges kept by chance.
-
-    Args:
-        n_kept: weights kept.
-        counts: forest edges kept in each simulation; at least one.
-    """
+    """Numbers of forest edges that ``n_kept`` weights keep by chance: a count for each simulation, at least one."""
 
     n_kept: int
     counts: tuple[int, ...]
@@ -45,11 +40,9 @@ class NullDistribution:
         return observed - self.mean
 
     def z_score(self, observed: int) -> float | None:
-        """Return the excess in standard deviations.
+        """Return the excess in standard deviations; None of a single simulation.
 
-        Returns:
-            None of a single simulation. If all simulations agree, 0 for the same number, and infinity with the sign of
-            the excess for any other.
+        If all simulations agree, it is 0 for the same number, and infinite with the sign of the excess for any other.
         """
         deviation, excess = self.standard_deviation, self.excess(observed)
         if deviation is None:
@@ -64,15 +57,7 @@ def simulated_forest_edges_iid(
 ) -> NullDistribution:
     """Simulate how many forest edges the strongest weights keep if strengths are independent, alike and without ties.
 
-    Args:
-        n_rows: at least 1; the shape may be one for which ``expected_forest_edges_iid`` has no closed form.
-        n_columns: at least 1.
-        n_kept: from 0 to n_rows * n_columns.
-        n_simulations: at least 1.
-        seed: at least 0; more simulations of one seed begin with the numbers of fewer.
-
-    Raises:
-        OptionError: if a number is out of range.
+    More simulations of one seed begin with the numbers of fewer. A number out of range is an ``OptionError``.
     """
     guaranteed_forest_edges(n_rows, n_columns, n_kept)  # it checks their ranges
     starts, n_drawn = np.array([0, n_rows * n_columns]), np.array([n_kept])
@@ -100,7 +85,7 @@ def shuffled_forest_edges(
         layer: of any type. In the view ``channel`` edges are shuffled and counted.
         n_kept: edges kept, from 0 to the number of edges; of a mask or another checkpoint, its edges.
         forest: the layer's maximum spanning forest; found if None.
-        shuffle: which weights change places.
+        shuffle: selects the weights that change places.
         n_simulations: at least 1.
         seed: at least 0; together with the layer's name it chooses the shuffles. More simulations of one seed begin
             with the numbers of fewer.
@@ -122,11 +107,7 @@ def shuffled_forest_edges(
 
 
 def simulated_ranks(drawing: Drawing, n_kept: int, name: str, *, n_simulations: int, seed: int) -> NullDistribution:
-    """Simulate the rank of a drawing; the name of the layer is part of the seed.
-
-    Raises:
-        OptionError: if there is no simulation, or the seed is negative.
-    """
+    """Simulate the rank of a drawing; the name of the layer is part of the seed."""
     if n_simulations < 1:
         raise OptionError(f"the number of simulations is {n_simulations}; it must be at least 1")
     rng = generator_of(name, seed)
@@ -134,10 +115,6 @@ def simulated_ranks(drawing: Drawing, n_kept: int, name: str, *, n_simulations: 
 
 
 def added_up(nulls: Sequence[NullDistribution]) -> NullDistribution:
-    """Return the distribution of several layers together: their simulations are added up one by one.
-
-    Args:
-        nulls: at least one, with equal numbers of simulations, of layers with different names.
-    """
+    """Return the distribution of one or more layers together: their simulations, equally many, are added one by one."""
     counts = zip(*(null.counts for null in nulls), strict=True)
     return NullDistribution(sum(null.n_kept for null in nulls), tuple(map(sum, counts)))
