@@ -265,6 +265,7 @@ before=$(cat model/* | sha256sum)
 $BESIDES
 { "$PYTHON" -c 'from topoimp_cli.app import run; run()' prune model --rounds 2 --threads 2; } 2>../said
 status=$?
+if [ -n "$!" ]; then kill "$!"; wait "$!"; fi 2>/dev/null
 test "$before" = "$(cat model/* | sha256sum)" || exit 98
 rm -f filler
 ls > ../left
@@ -299,7 +300,9 @@ def test_too_small_a_disk_is_refused_at_once(large):
     assert left == ["model"]
 
 
-FILL_IT = "(while ! ls *.partial-* >/dev/null 2>&1; do :; done; sleep DELAY; cat /dev/zero > filler 2>/dev/null) &"
+FILL_IT = (
+    "(while ! ls *.partial-* >/dev/null 2>&1; do sleep 0.01; done; sleep DELAY; cat /dev/zero > filler 2>/dev/null) &"
+)
 
 
 @times(3, 60)
