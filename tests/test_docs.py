@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import mypy.api
 import pytest
 from conftest import REPOSITORY
 
@@ -14,11 +15,40 @@ from topoimp.pruning.options import PruningOptions
 from topoimp.rounds.trainer import parse_trainer
 
 DOCS = REPOSITORY / "docs"
+README = REPOSITORY / "README.md"
 OWN_LOOP = (REPOSITORY / "docs" / "own-loop.md").read_text(encoding="utf-8")
 
 
 def blocks(text, language):
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def strict_errors(folder, pages):
+    """Return the errors of mypy --strict in the Python blocks of Markdown pages, one string a page."""
+    for name, text in pages.items():
+        (folder / f"{name}.py").write_text("\n".join(blocks(text, "python")), encoding="utf-8")
+
+    # Some functions of torch itself have no types, and an example may call them.
+    checks = ["--strict", "--untyped-calls-exclude", "torch", "--no-error-summary"]
+    config = ["--config-file", str(REPOSITORY / "pyproject.toml"), "--cache-dir", str(REPOSITORY / ".mypy_cache")]
+    found, trouble, _ = mypy.api.run([*checks, *config, *(str(folder / f"{name}.py") for name in pages)])
+
+    assert trouble == ""
+    return found.splitlines()
+
+
+def test_the_examples_of_the_documents_pass_strict_type_checks_and_a_wrong_one_does_not(tmp_path):
+    pages = {path.stem.replace("-", "_"): path.read_text(encoding="utf-8") for path in [README, *DOCS.glob("*.md")]}
+    wrong = "```python\nimport topoimp\ntopoimp.prune_checkpoint(5, topoimp.PruningOptions())\n```"
+
+    errors = strict_errors(
+        tmp_path, {name: text for name, text in pages.items() if blocks(text, "python")} | {"wrong": wrong}
+    )
+
+    assert len(errors) == 1
+    assert errors[0].endswith(
+        'Argument 1 to "prune_checkpoint" has incompatible type "int"; expected "str | PathLike[str]"  [arg-type]'
+    )
 
 
 def test_the_loop_of_ones_own_runs_and_prints_what_it_shows(tmp_path):
