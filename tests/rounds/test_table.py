@@ -4,7 +4,7 @@ import pytest
 import tomli_w
 
 from topoimp.errors import CheckpointError
-from topoimp.rounds.table import round_means, rounds_of, summary_in, summary_of
+from topoimp.rounds.table import read_tables, round_means, summary_of
 
 
 def row(seed, accuracy, **columns):
@@ -73,7 +73,7 @@ def test_metrics_that_are_none_are_said(tmp_path, text, message):
     (folder / "metrics.json").write_text(text)
 
     with pytest.raises(CheckpointError, match=rf"metrics.json: does not hold the metrics of a round: {message}"):
-        rounds_of(tmp_path)
+        read_tables(tmp_path)
 
 
 def write_round(run, folder, seed, number=0, method="magnitude", **settings):
@@ -90,7 +90,7 @@ def test_rounds_come_in_their_natural_order(tmp_path):
     write_round(tmp_path, "seed-2/magnitude", 2)
     write_round(tmp_path, "seed-2/magnitude", 2, 1)
 
-    assert [(each["seed"], each["round"]) for each in rounds_of(tmp_path)] == [(2, 0), (2, 1), (10, 0)]
+    assert [(each["seed"], each["round"]) for each in read_tables(tmp_path).rounds] == [(2, 0), (2, 1), (10, 0)]
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ def test_rounds_come_in_their_natural_order(tmp_path):
 def test_a_folder_with_another_name_than_its_rows_say_is_left_out(tmp_path, folder):
     write_round(tmp_path, folder, 0)
 
-    assert rounds_of(tmp_path) == []
+    assert read_tables(tmp_path).rounds == []
 
 
 def test_what_is_no_pruning_is_not_looked_into(tmp_path):
     (tmp_path / "seed-0/notes/round-00").mkdir(parents=True)
     (tmp_path / "seed-0/notes/round-00/metrics.json").write_text("{")
 
-    assert rounds_of(tmp_path) == []
+    assert read_tables(tmp_path).rounds == []
 
 
 def test_rows_carry_the_rate_that_they_were_pruned_at(tmp_path):
@@ -114,8 +114,8 @@ def test_rows_carry_the_rate_that_they_were_pruned_at(tmp_path):
     write_round(tmp_path, "seed-1/magnitude", 1, sparsity=0.75, rounds=2)
     write_round(tmp_path, "seed-2/magnitude", 2)
 
-    assert [each["rate"] for each in rounds_of(tmp_path)] == [0.2, 0.5, None]
-    assert [each["n_seeds"] for each in summary_of(rounds_of(tmp_path))] == [1, 1, 1]
+    assert [each["rate"] for each in read_tables(tmp_path).rounds] == [0.2, 0.5, None]
+    assert [each["n_seeds"] for each in summary_of(read_tables(tmp_path).rounds)] == [1, 1, 1]
 
 
 def test_prunings_with_other_settings_are_summed_up_apart(tmp_path):
@@ -123,4 +123,4 @@ def test_prunings_with_other_settings_are_summed_up_apart(tmp_path):
     write_round(tmp_path, "seed-1/magnitude", 1, rate=0.2, rewind="none", checkpoint_sha256="a")
     write_round(tmp_path, "seed-2/magnitude", 2, rate=0.2, rewind="step:0", checkpoint_sha256="b")
 
-    assert [each["n_seeds"] for each in summary_in(tmp_path)] == [2, 1]
+    assert [each["n_seeds"] for each in read_tables(tmp_path).summary] == [2, 1]

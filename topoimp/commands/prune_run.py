@@ -20,7 +20,7 @@ from topoimp.rounds.recipe_file import RunRecipe, read_recipe
 from topoimp.rounds.replicates import run_tasks
 from topoimp.rounds.run_folder import SUFFIX, RunFiles
 from topoimp.rounds.seed import SeedTask, await_ending_run, prune_seed
-from topoimp.rounds.table import rounds_of, rows_in, summary_in, table_text
+from topoimp.rounds.table import read_tables, rows_in
 from topoimp.rounds.trainer import Trainer
 from topoimp.training.recipes import Recipe
 
@@ -264,10 +264,11 @@ def _pruned(
 
 def _write_tables(run: Path) -> None:
     """Write rounds.csv and summary.csv anew, if a round is finished."""
-    rows = rounds_of(run)
-    if not rows:
+    tables = read_tables(run)
+    if not tables.rounds:
         return
-    texts = {RunFiles(run).rounds: table_text(rows), RunFiles(run).summary: table_text(summary_in(run))}
+    rows = {RunFiles(run).rounds: tables.rounds, RunFiles(run).summary: tables.summary}
+    texts = {path: Report("prune", {}, {}, table).to_csv() for path, table in rows.items()}
     if all(path.is_file() and path.read_bytes() == text.encode() for path, text in texts.items()):
         return
     with Staging(list(texts), force=True) as staging:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError
 from topoimp.reports.columns import COLUMNS, Cell, Row
-from topoimp.reports.report import Report
+from topoimp.reports.rows import DISTANCES, PERSISTENCE_COLUMNS
 from topoimp.rounds.recipe_file import read_toml
 from topoimp.rounds.run_folder import PruningFiles, RunFiles, pruning_name, prunings_with_rounds
 
@@ -18,43 +18,29 @@ GROUPED_BY = ("method", "epsilon", "scope", "rate", "round", "level", "layer")
 """Columns in which the rows that are summed up agree."""
 
 SUMMARISED = (
-    "n_kept",
-    "density",
-    "sparsity",
-    "test_accuracy",
-    "test_loss",
-    "train_loss",
-    "retention",
-    "beta0",
-    "beta0_kept",
-    "round_retention",
-    "round_barcode_kept",
-    "round_beta0_kept",
-    "bottleneck",
-    "sorted_linf",
-    "wasserstein_1",
-    "wasserstein_2",
-    "np_rieck",
-    "np_rieck_finite",
-    "np_balwani",
+    *("n_kept", "density", "sparsity", "test_accuracy", "test_loss", "train_loss"),
+    *("retention", "beta0", "beta0_kept", "round_retention", "round_barcode_kept", "round_beta0_kept"),
+    *DISTANCES,
+    *PERSISTENCE_COLUMNS.values(),
 )
 """Columns that are summed up over the seeds, true as 1 and false as 0."""
 
 
-_HASHES = ("recipe_sha256", "checkpoint_sha256")
-"""Settings that identify the network and not the pruning."""
-
-
 @dataclass(frozen=True)
-class _Pruning:
-    """The settings of one pruning of one seed, and the rows of its finished rounds."""
+class RunTables:
+    """The rows of a run folder's two tables.
 
-    settings: Mapping[str, object]
-    rows: Sequence[Row]
+    Args:
+        rounds: of all finished rounds, by seed, pruning, round and layer, with the rate.
+        summary: ``summary_of`` these, separately for prunings with different settings.
+    """
+
+    rounds: list[Row]
+    summary: list[Row]
 
 
-def rounds_of(run: Path) -> list[Row]:
-    """Return the rows of all finished rounds in a run folder, by seed, pruning, round and layer, with the rate.
+def read_tables(run: Path) -> RunTables:
+    """Return the rows of the tables of a run folder.
 
     Folders with other names than topoimp gives, such as copies, are left out, and so are rounds of networks that were
     trained by another recipe than the folder has now.
@@ -62,45 +48,32 @@ def rounds_of(run: Path) -> list[Row]:
     Raises:
         CheckpointError: if the metrics of a round are not those that topoimp wrote.
     """
-    return [row for pruning in _prunings_in(run) for row in pruning.rows]
-
-
-def summary_in(run: Path) -> list[Row]:
-    """Return ``summary_of`` the rounds in a run folder, separately for prunings with different settings.
-
-    Raises:
-        CheckpointError: as ``rounds_of``.
-    """
+    rounds: list[Row] = []
     alike: list[tuple[Mapping[str, object], list[Row]]] = []
-    for pruning in _prunings_in(run):
-        rows = next((rows for settings, rows in alike if settings == pruning.settings), None)
-        if rows is None:
-            alike.append((pruning.settings, list(pruning.rows)))
+    for settings, rows in _prunings_in(run):
+        rounds += rows
+        group = next((group for others, group in alike if others == settings), None)
+        if group is None:
+            alike.append((settings, list(rows)))
         else:
-            rows.extend(pruning.rows)
-    return [row for _, rows in alike for row in summary_of(rows)]
+            group += rows
+    return RunTables(rounds, [row for _, group in alike for row in summary_of(group)])
 
 
-def _prunings_in(run: Path) -> list[_Pruning]:
+def _prunings_in(run: Path) -> Iterator[tuple[Mapping[str, object], list[Row]]]:
+    """Yield the settings of each pruning of a seed that belongs there, and the rows of its finished rounds."""
     recipe = RunFiles(run).recipe
     sha256 = hashlib.sha256(recipe.read_bytes()).hexdigest() if recipe.is_file() else None
-    found = [_read_pruning(files, sha256) for files in prunings_with_rounds(run)]
-    return [pruning for pruning in found if pruning is not None]
+    for files in prunings_with_rounds(run):
+        name = files.folder.name
+        rows = rows_in(files) if files.seed is not None and name.startswith(tuple(Method)) else []
+        if not rows or rows[0]["seed"] != files.seed or _name_of(rows[0]) != name:
+            continue
 
-
-def _read_pruning(files: PruningFiles, recipe_sha256: str | None) -> _Pruning | None:
-    """Read a pruning; None if its folder's name contradicts its rows, or its networks had another recipe."""
-    name = files.folder.name
-    if files.seed is None or not name.startswith(tuple(Method)):
-        return None
-    rows = rows_in(files)
-    if not rows or rows[0]["seed"] != files.seed or _name_of(rows[0]) != name:
-        return None
-    settings = read_toml(files.settings) if files.settings.is_file() else {}
-    if recipe_sha256 is not None and settings.get("recipe_sha256", recipe_sha256) != recipe_sha256:
-        return None
-    settings = {name: value for name, value in settings.items() if name not in _HASHES}
-    return _Pruning(settings, [{**row, "rate": _rate_of(settings)} for row in rows])
+        settings = read_toml(files.settings) if files.settings.is_file() else {}
+        if sha256 in (None, settings.pop("recipe_sha256", sha256)):
+            settings.pop("checkpoint_sha256", None)  # it identifies the network and not the pruning
+            yield settings, [{**row, "rate": _rate_of(settings)} for row in rows]
 
 
 def _name_of(row: Row) -> str | None:
@@ -123,11 +96,7 @@ def _rate_of(settings: Mapping[str, object]) -> float | None:
 
 
 def rows_in(files: PruningFiles, last: int | None = None) -> list[Row]:
-    """Return the rows of the finished rounds of one pruning, up to round ``last``, or all.
-
-    Raises:
-        CheckpointError: as ``rounds_of``.
-    """
+    """Return the rows of the finished rounds of one pruning, up to round ``last``, or all; raise as ``read_tables``."""
     n_rounds = files.n_finished() if last is None else min(files.n_finished(), last + 1)
     return [row for number in range(n_rounds) for row in _read_rows(files.round(number).metrics)]
 
@@ -163,6 +132,7 @@ def round_means(rows: Sequence[Row]) -> list[Row]:
 def _mean_row(group: Sequence[Row]) -> Row:
     if len(group) == 1:
         return group[0]
+
     averaged: dict[str, Cell] = {}
     for name, first in group[0].items():
         values = [row.get(name) for row in group]
@@ -210,14 +180,8 @@ def _check_row(row: object) -> None:
     unknown = sorted(set(row) - set(COLUMNS))
     if unknown:
         raise ValueError(f"a row has a column {unknown[0]!r}, which no report has")
-    for name, kind in (("level", str), ("seed", int), ("round", int)):
-        if not isinstance(row.get(name), kind):
-            raise ValueError(f"a row's {name} is {row.get(name)!r}")
-    for name, cell in row.items():
-        if isinstance(cell, list | dict) and name != "shape":
-            raise ValueError(f"a row's {name} is {cell!r}")
-
-
-def table_text(rows: Sequence[Row]) -> str:
-    """Return rows as CSV."""
-    return Report("prune", {}, {}, rows).to_csv()
+    types = {"level": str, "seed": int, "round": int}
+    wrong = [name for name, type_ in types.items() if not isinstance(row.get(name), type_)]
+    wrong += [name for name, cell in row.items() if isinstance(cell, list | dict) and name != "shape"]
+    if wrong:
+        raise ValueError(f"a row's {wrong[0]} is {row.get(wrong[0])!r}")
