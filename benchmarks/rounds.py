@@ -178,7 +178,7 @@ def rounds(folder: Path, recipe: Recipe, data: Images, n_runs: int) -> Iterator[
                 place,
                 plan,
                 retrain_timed,  # type: ignore[arg-type]  # metrics as they come
-                on_round=lambda _number, marks=marks: marks.append(time.perf_counter()),
+                on_round=lambda marks=marks: marks.append(time.perf_counter()),
             )
             whole[method] += list(np.diff(marks)[1:])  # the first has round 0 in it
             outside[method] += [a - b for a, b in zip(np.diff(marks)[1:], training[-2:], strict=True)]

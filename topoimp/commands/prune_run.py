@@ -1,6 +1,5 @@
 """Pruning with training between the rounds: of the networks of a run folder, or with a trainer of one's own."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,10 +14,17 @@ from topoimp.layers.catalogue import natural
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, run_settings
-from topoimp.rounds.planning import checked_jobs, deciding_settings, plan_of, rewinding_of, sha256_of, threads_of
+from topoimp.rounds.planning import (
+    checked_jobs,
+    deciding_settings,
+    plan_of,
+    rewinding_of,
+    sha256_of_checkpoint,
+    threads_of,
+)
 from topoimp.rounds.recipe_file import RunRecipe, read_recipe
 from topoimp.rounds.replicates import run_tasks
-from topoimp.rounds.run_folder import SUFFIX, RunFiles
+from topoimp.rounds.run_folder import SUFFIX, RunFiles, sha256_of
 from topoimp.rounds.seed import SeedTask, await_ending_run, prune_seed
 from topoimp.rounds.table import read_tables, rows_in
 from topoimp.rounds.trainer import Trainer
@@ -107,7 +113,7 @@ def prune_run(
         **deciding_settings(plan.scheme),
         "rewind": rewinding.text(),
         "trainer": "built-in" if trainer is None else " ".join(trainer.words),
-        "recipe_sha256": hashlib.sha256(RunFiles(run).recipe.read_bytes()).hexdigest(),
+        "recipe_sha256": sha256_of(RunFiles(run).recipe),
     }
     tasks = [
         SeedTask(
@@ -116,8 +122,7 @@ def prune_run(
             plan=plan,
             settings=settings,
             trained=files.trained,
-            rewind_step=rewinding.step,
-            rewind_from=rewinding.checkpoint,
+            rewinding=rewinding,
             trainer=trainer,
             recipe=recipe,
             images=images,
@@ -200,7 +205,7 @@ def prune_with_trainer(
         **deciding_settings(plan.scheme),
         "rewind": rewinding.text(),
         "trainer": " ".join(trainer.words),
-        "checkpoint_sha256": sha256_of(checkpoint),
+        "checkpoint_sha256": sha256_of_checkpoint(checkpoint),
     }
     suffix = SUFFIX if checkpoint.paths.folder is None else ""
     tasks = [
@@ -210,8 +215,7 @@ def prune_with_trainer(
             plan=plan,
             settings=settings,
             trained=path,
-            rewind_step=None,
-            rewind_from=rewinding.checkpoint,
+            rewinding=rewinding,
             trainer=trainer,
             recipe=None,
             images=None,
@@ -267,8 +271,8 @@ def _write_tables(run: Path) -> None:
     tables = read_tables(run)
     if not tables.rounds:
         return
-    rows = {RunFiles(run).rounds: tables.rounds, RunFiles(run).summary: tables.summary}
-    texts = {path: Report("prune", {}, {}, table).to_csv() for path, table in rows.items()}
+    rows_of = {RunFiles(run).rounds: tables.rounds, RunFiles(run).summary: tables.summary}
+    texts = {path: Report("prune", {}, {}, rows).to_csv() for path, rows in rows_of.items()}
     if all(path.is_file() and path.read_bytes() == text.encode() for path, text in texts.items()):
         return
     with Staging(list(texts), force=True) as staging:

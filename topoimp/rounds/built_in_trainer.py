@@ -26,14 +26,9 @@ def built_in_trainer(recipe: Recipe, images: Images, *, from_step: int, on_step:
             start = load_file(task.init)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{task.init}: cannot be read: {error}") from error
+        kept = {name: mask.kept() for name, mask in read_masks(task.mask).items()}
         retrained = retrain_network(
-            recipe,
-            images,
-            seed=task.seed,
-            start=start,
-            masks={name: mask.kept() for name, mask in read_masks(task.mask).items()},
-            from_step=from_step,
-            on_step=on_step,
+            recipe, images, seed=task.seed, start=start, masks=kept, from_step=from_step, on_step=on_step
         )
 
         metadata = {"format": "pt", "topoimp.model": recipe.model, "topoimp.data": images.name}

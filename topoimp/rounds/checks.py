@@ -25,27 +25,20 @@ RELATED = 4.0
 
 
 def check_within(masks: Masks, before: Masks, path: Path) -> None:
-    """Check that masks keep only weights that the masks before them keep.
-
-    Raises:
-        VerificationError: naming the first tensor that fails.
-    """
+    """Raise a VerificationError if masks keep a weight that the masks before them do not keep."""
     for name, mask in masks.items():
         if name not in before or not mask.is_within(before[name]):
             raise VerificationError(f"{path}: keeps a weight of {name!r} that was pruned before")
 
 
 def check_started(path: Path, init: Checkpoint) -> None:
-    """Check that the weights a trainer started from are those of ``init``, bit for bit.
-
-    Raises:
-        VerificationError: naming the first tensor that differs.
-    """
+    """Raise a VerificationError if the weights that a trainer started from are not those of ``init``, bit for bit."""
     try:
         started = open_checkpoint(path)
         check_same_tensors(started, init)
     except CheckpointError as error:
         raise VerificationError(f"the weights that the trainer says it started from are none: {error}") from error
+
     for name, tensor in init.tensors.items():
         found, given = started.stored(name), init.stored(name)
         if not np.array_equal(found, given):
@@ -68,32 +61,26 @@ def open_trained(out: Path, init: Checkpoint) -> Checkpoint:
     links = [path for path in (out, *(out.rglob("*") if out.is_dir() else ())) if path.is_symlink()]
     if links:
         raise VerificationError(f"{links[0]}: is a link; the trainer must write the weights themselves")
+
     try:
         trained = open_checkpoint(out)
         check_same_tensors(trained, init)
     except CheckpointError as error:
         raise VerificationError(f"what the trainer wrote cannot be used: {error}") from error
+
     for name, tensor in trained.tensors.items():
-        number_format = NUMBER_FORMATS.get(tensor.dtype)
-        if number_format is None:
-            continue
-        codes = trained.codes(name)
-        for start, stop in pieces(0, codes.size):
-            special = np.flatnonzero(number_format.magnitudes(codes[start:stop]) >= number_format.first_special)
-            if special.size:
-                index = start + int(special[0])
-                raise VerificationError(
-                    f"{out}: tensor {name!r} is NaN or infinite at index {index}; training diverged"
-                )
+        if tensor.dtype in NUMBER_FORMATS:
+            number_format, codes = NUMBER_FORMATS[tensor.dtype], trained.codes(name)
+            for start, stop in pieces(0, codes.size):
+                special = np.flatnonzero(number_format.magnitudes(codes[start:stop]) >= number_format.first_special)
+                if special.size:
+                    found = f"tensor {name!r} is NaN or infinite at index {start + int(special[0])}"
+                    raise VerificationError(f"{out}: {found}; training diverged")
     return trained
 
 
 def check_held(trained: Layers, masks: Masks) -> None:
-    """Check that all pruned weights are zero.
-
-    Raises:
-        VerificationError: naming the first layer with others, and their number.
-    """
+    """Raise a VerificationError if a pruned weight is not zero: with the first such layer, and their number."""
     for info in trained.infos:
         codes, mask = _codes(trained, info), masks[info.tensor]
         n_revived, first = 0, -1
@@ -103,11 +90,10 @@ def check_held(trained: Layers, masks: Masks) -> None:
             if revived.size and first < 0:
                 first = start + int(revived[0])
             n_revived += revived.size
+
         if n_revived:
-            raise VerificationError(
-                f"{trained.checkpoint.path}: {n_revived} pruned weights of {info.name!r} came back in training, the "
-                f"first at index {first}; the trainer must hold the mask"
-            )
+            found = f"{n_revived} pruned weights of {info.name!r} came back in training, the first at index {first}"
+            raise VerificationError(f"{trained.checkpoint.path}: {found}; the trainer must hold the mask")
 
 
 def check_related(trained: Layers, init: Layers, masks: Masks) -> float | None:
@@ -123,14 +109,12 @@ def check_related(trained: Layers, init: Layers, masks: Masks) -> float | None:
     Raises:
         VerificationError: if they do not exceed ``RELATED``.
     """
-    n_all = 0
-    exceeds = 0.0
-    for info in trained.infos:
-        n, correlation = _correlation(info, _codes(trained, info), _codes(init, info), masks)
-        if correlation is not None:
-            n_all, exceeds = n_all + n, exceeds + n * correlation
+    correlations = [_correlation(info, _codes(trained, info), _codes(init, info), masks) for info in trained.infos]
+    n_all = sum(n for n, correlation in correlations if correlation is not None)
     if n_all < FEWEST:
         return None
+
+    exceeds = sum(n * correlation for n, correlation in correlations if correlation is not None)
     deviations = exceeds / sqrt(n_all)
     if deviations <= RELATED:
         raise VerificationError(

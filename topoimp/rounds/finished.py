@@ -9,13 +9,11 @@ from topoimp.rounds.run_folder import PruningFiles, is_run_folder, prunings_in
 
 @dataclass(frozen=True)
 class ComparedFiles:
-    """A checkpoint or a mask that is compared with a reference.
+    """A checkpoint or a mask that is compared with a reference, and its name in reports.
 
     Args:
-        path: the checkpoint or mask.
-        name: its name in reports.
         mask: the mask under which the checkpoint was trained; None if it is not that of a round.
-        seed: seed of the round.
+        seed: seed of the round; None if it has none.
         round: number of the round, 0 for the unpruned network.
     """
 
@@ -29,9 +27,8 @@ class ComparedFiles:
 def files_of(path: Path) -> list[ComparedFiles]:
     """Return the checkpoint or mask at a path, or all finished rounds of a folder, seed by seed.
 
-    Args:
-        path: a checkpoint or a mask; a run folder or a folder that ``prune_with_trainer`` wrote; or in these the folder
-            of a seed or of a pruning.
+    Such a folder is a run folder, one that ``prune_with_trainer`` wrote, or in these the folder of a seed or a pruning.
+    A round that was removed hides none of those after it.
 
     Raises:
         CheckpointError: if such a folder has no finished round.
@@ -39,18 +36,15 @@ def files_of(path: Path) -> list[ComparedFiles]:
     prunings = prunings_in(path)
     if not prunings and not is_run_folder(path):
         return [ComparedFiles(path, str(path))]
-    found = [round_ for pruning in prunings for round_ in _finished_rounds(pruning)]
+
+    found = [_files_of_round(pruning, number) for pruning in prunings for number in pruning.finished()]
     if not found:
         raise CheckpointError(f"{path}: holds no finished round of pruning; topoimp prune makes them")
     return found
 
 
-def _finished_rounds(pruning: PruningFiles) -> list[ComparedFiles]:
-    """Return the finished rounds of a pruning; a round that was removed hides none of those after it."""
-    found = []
-    for number in pruning.finished():
-        round_ = pruning.round(number)
-        if not round_.model.exists():  # the input was a folder
-            round_ = PruningFiles(pruning.folder, suffix="").round(number)
-        found.append(ComparedFiles(round_.model, str(round_.folder), round_.mask, pruning.seed, number))
-    return found
+def _files_of_round(pruning: PruningFiles, number: int) -> ComparedFiles:
+    round_ = pruning.round(number)
+    if not round_.model.exists():  # the input was a folder
+        round_ = PruningFiles(pruning.folder, suffix="").round(number)
+    return ComparedFiles(round_.model, str(round_.folder), round_.mask, pruning.seed, number)

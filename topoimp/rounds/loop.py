@@ -4,7 +4,6 @@ Every round is a folder that appears whole or not at all: a run that ends at any
 progress, and the same run again continues from there.
 """
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
 from topoimp.rounds.checks import check_held, check_related, check_started, check_within, open_trained
 from topoimp.rounds.round_rows import RoundTopology, rows_of_round
-from topoimp.rounds.run_folder import PruningFiles, RoundFiles, TrainingTask
+from topoimp.rounds.run_folder import PruningFiles, RoundFiles, TrainingTask, sha256_of
 from topoimp.rounds.trainer import Metrics, Retrain
 from topoimp.topology.forest import Forest, spanning_forests
 from topoimp.writing.pruned_copy import write_pruned_copy
@@ -49,13 +48,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Start:
-    """The weights from which the rounds of one seed start.
+    """The trained, unpruned network from which the rounds of one seed start, and its metrics.
 
     Args:
-        seed: seed of the replicate, and of the permutations of the method ``random``.
-        trained: the trained, unpruned network.
+        seed: that of the replicate, and of the permutations of the method ``random``.
         rewind: the checkpoint that each round's training starts from; the weights of the round before if None.
-        metrics: metrics of the unpruned network.
     """
 
     seed: int
@@ -89,22 +86,17 @@ def prune_iteratively(
     plan: Plan,
     retrain: Retrain,
     *,
-    on_round: Callable[[int], None] = lambda _n: None,
+    on_round: Callable[[], None] = lambda: None,
 ) -> None:
-    """Do the rounds that are not finished yet, from round 0.
+    """Do the rounds that are not finished yet, from round 0; call ``on_round`` after each.
 
-    Args:
-        start: the weights of the seed.
-        files: places of the rounds; their folder exists, and this run alone works in it (``sole_run``).
-        plan: the settings of all rounds.
-        retrain: trains the weights of a round under its mask.
-        on_round: called with the number of each finished round.
+    Their folder exists, and this run alone works in it (``sole_run``). The rounds before an error remain.
 
     Raises:
         CheckpointError: if the finished rounds are not whole.
         OutputError: if a round cannot be written.
-        TrainingError: if the trainer fails; the rounds before remain.
-        VerificationError: if a round fails a check; the rounds before remain.
+        TrainingError: if the trainer fails.
+        VerificationError: if a round fails a check.
     """
     n_finished = files.n_finished()
     last = _read_finished(files, plan, n_finished) if n_finished else _write_round_0(start, files, plan)
@@ -117,16 +109,11 @@ def prune_iteratively(
         if start.rewind is not None:
             start.rewind.check_unchanged()
         last = _prune_round(number, last, run)
-        on_round(number)
+        on_round()
 
 
 def _read_finished(files: PruningFiles, plan: Plan, n_finished: int) -> _TrainedRound:
-    """Read the last finished round; check that all are whole, and that the last still passes its checks.
-
-    Raises:
-        CheckpointError: if a file is missing, or a round before a later one.
-        VerificationError: if the last round's weights are not within its mask, or its mask not within the one before.
-    """
+    """Read the last finished round; check that all are whole, and that the last still is within its masks."""
     files.check_whole(n_finished)
     number = n_finished - 1
     round_ = files.round(number)
@@ -144,7 +131,8 @@ def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> _TrainedRou
     with _staged_round(files, 0) as (staging, round_):
         trained = plan.stream(open_checkpoint(start.trained))
         pruners = {info.name: NonzeroPruner(trained.layers, info) for info in trained.layers.infos}
-        masks = _write_pruned(round_.model, round_.mask, trained, trained.layers, pruners, {"topoimp.round": "0"})
+        metadata = {"topoimp.round": "0"}
+        masks = _write_pruned(round_.model, round_.mask, trained.layers, pruners, metadata, plan.threads)
         verify_weights(open_checkpoint(round_.model), trained, masks)
 
         forests = spanning_forests(trained)  # those of the written weights, which are the same bit for bit
@@ -173,13 +161,13 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
         pruners = {info.name: RewoundPruner(pruned.keeps[info.name], trained.layers, info) for info in source.infos}
         method = plan.scheme.method
         metadata = {"topoimp.version": version("topoimp"), "topoimp.method": method, "topoimp.round": str(number)}
-        masks = _write_pruned(task.init, task.mask, trained, source, pruners, metadata)
+        masks = _write_pruned(task.init, task.mask, source, pruners, metadata, plan.threads)
         check_within(masks, last.masks, task.mask)
         init = open_checkpoint(task.init)
         verify_pruned(init, trained, last.forests, masks=masks, expected=pruned.layers, source=source)
 
         # The weights after training.
-        mask_sha256 = _sha256_of(task.mask)
+        mask_sha256 = sha256_of(task.mask)
         metrics = run.retrain(task)
         _check_inputs_unchanged(init, task.mask, mask_sha256)
         weights, checks = _check_trained(task, plan, masks, init)
@@ -197,18 +185,13 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
 
 
 def _write_pruned(
-    place: Path,
-    mask: Path,
-    trained: LayerStream,
-    source: Layers,
-    pruners: Mapping[str, Pruner],
-    metadata: Mapping[str, str],
+    place: Path, mask: Path, source: Layers, pruners: Mapping[str, Pruner], metadata: Mapping[str, str], threads: int
 ) -> Masks:
     """Write a pruned checkpoint and its mask; return the mask, read back."""
     if source.checkpoint.paths.folder is not None:
         place.mkdir()
-    with mask_writer(mask, mask_shapes(trained.layers), metadata) as writer:
-        write_pruned_copy(place, source, pruners, metadata, masks=writer, threads=trained.threads)
+    with mask_writer(mask, mask_shapes(source), metadata) as writer:
+        write_pruned_copy(place, source, pruners, metadata, masks=writer, threads=threads)
     return read_masks(mask)
 
 
@@ -216,16 +199,11 @@ def _check_inputs_unchanged(init: Checkpoint, mask: Path, sha256: str) -> None:
     """Check that a trainer left its inputs as they were."""
     try:
         init.check_unchanged()
-        is_unchanged = _sha256_of(mask) == sha256
+        is_unchanged = sha256_of(mask) == sha256
     except (CheckpointError, OSError) as error:
         raise VerificationError(f"the trainer changed what it was given, or removed it: {error}") from error
     if not is_unchanged:
         raise VerificationError(f"{mask}: the trainer changed its mask")
-
-
-def _sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_trained(task: TrainingTask, plan: Plan, masks: Masks, init: Checkpoint) -> tuple[LayerStream, list[str]]:

@@ -15,16 +15,17 @@ from topoimp.layers.tensors import matches_layer, select_layers
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.reports.rows import pattern_settings
 from topoimp.rounds.loop import Plan
+from topoimp.rounds.run_folder import sha256_of
 from topoimp.training.recipes import PruningDefaults, Recipe
 
 
 @dataclass(frozen=True)
 class Rewinding:
-    """The weights from which the training of each round starts.
+    """The weights from which each round's training starts: those of the last round if neither field is set.
 
     Args:
-        step: a step of the recipe; None if training goes on from the last round, or starts from ``checkpoint``.
-        checkpoint: a checkpoint with the same tensors; None without one.
+        step: a step of the recipe.
+        checkpoint: a checkpoint with the same tensors.
     """
 
     step: int | None = None
@@ -33,12 +34,12 @@ class Rewinding:
     def text(self) -> str:
         """Return the rewinding as reports and pruning.toml name it: ``step:K``, ``none``, or ``sha256:`` and a sum."""
         if self.checkpoint is not None:
-            return f"sha256:{sha256_of(open_checkpoint(self.checkpoint))}"
+            return f"sha256:{sha256_of_checkpoint(open_checkpoint(self.checkpoint))}"
         return "none" if self.step is None else f"step:{self.step}"
 
 
 def rewinding_of(rewind: str | None, rewind_from: AnyPath | None, recipe: Recipe | None) -> Rewinding:
-    """Return the rewinding that two options and a recipe describe.
+    """Return the rewinding that two options describe.
 
     Args:
         rewind: ``init``, ``step:K`` or ``none``; None is the recipe's step.
@@ -46,7 +47,7 @@ def rewinding_of(rewind: str | None, rewind_from: AnyPath | None, recipe: Recipe
         recipe: recipe of the run folder; None outside one.
 
     Raises:
-        OptionError: if both options are given, ``rewind`` is another word, or nothing says where training starts.
+        OptionError: if both options are given, ``rewind`` is another word, or training has no starting point.
     """
     if rewind_from is not None and rewind is not None:
         raise OptionError(f"`rewind` is {rewind}, and `rewind_from` names weights; give only one of them")
@@ -55,9 +56,8 @@ def rewinding_of(rewind: str | None, rewind_from: AnyPath | None, recipe: Recipe
     if rewind == "none":
         return Rewinding()
     if recipe is None:
-        raise OptionError(
-            "training has no starting point; `rewind_from` names the weights to rewind to, `rewind` none trains on"
-        )
+        ways = "`rewind_from` names the weights to rewind to, `rewind` none trains on"
+        raise OptionError(f"training has no starting point; {ways}")
 
     if rewind is None:
         return Rewinding(recipe.rewind_at)
@@ -125,11 +125,7 @@ def _usual_layer_rates(usual: PruningDefaults, rate: float | None, infos: Sequen
 
 
 def checked_jobs(jobs: int | None) -> int | None:
-    """Return the number of seeds pruned at the same time, None if it is left open.
-
-    Raises:
-        OptionError: if it is below 1.
-    """
+    """Return the number of seeds pruned at the same time, None if it is left open; below 1 it is an OptionError."""
     if jobs is not None and jobs < 1:
         raise OptionError(f"the number of jobs is {jobs}; it must be at least 1")
     return jobs
@@ -141,12 +137,8 @@ def deciding_settings(scheme: Scheme) -> dict[str, object]:
     The number of rounds is one of them only where the targets depend on it, so that rounds can be added.
     """
     patterns = {name: value for name, value in pattern_settings(scheme.patterns).items() if name != "view"}
-    settings: dict[str, object] = {
-        "method": scheme.method.value,
-        "epsilon": scheme.epsilon,
-        "scope": scheme.scope.value,
-        **patterns,
-    }
+    method = {"method": scheme.method.value, "epsilon": scheme.epsilon, "scope": scheme.scope.value}
+    settings: dict[str, object] = {**method, **patterns}
 
     schedule = scheme.schedule
     if schedule.rate is not None:
@@ -157,10 +149,7 @@ def deciding_settings(scheme: Scheme) -> dict[str, object]:
     return {**settings, **({"layer_rates": rates} if rates else {})}
 
 
-def sha256_of(checkpoint: Checkpoint) -> str:
+def sha256_of_checkpoint(checkpoint: Checkpoint) -> str:
     """Return a checksum of the files of a checkpoint."""
-    digest = hashlib.sha256()
-    for file in checkpoint.paths.weights:
-        with file.open("rb") as content:
-            digest.update(hashlib.file_digest(content, "sha256").digest())
-    return digest.hexdigest()
+    sums = [bytes.fromhex(sha256_of(file)) for file in checkpoint.paths.weights]
+    return hashlib.sha256(b"".join(sums)).hexdigest()

@@ -14,13 +14,7 @@ from topoimp.training.recipes import Recipe, recipe_from
 
 @dataclass(frozen=True)
 class RunRecipe:
-    """The content of a run folder's recipe.toml.
-
-    Args:
-        recipe: the settings of training.
-        data: name of the data set.
-        sha256: checksum of its images and labels.
-    """
+    """The content of a run folder's recipe.toml: settings of training, name and checksum of the data set."""
 
     recipe: Recipe
     data: str
@@ -36,11 +30,7 @@ class RunRecipe:
 
 
 def read_recipe(run: Path) -> RunRecipe:
-    """Read the recipe of a run folder.
-
-    Raises:
-        CheckpointError: if it is missing, or is no recipe.
-    """
+    """Read the recipe of a run folder; raise a CheckpointError if it is missing, or is no recipe."""
     path = RunFiles(run).recipe
     table = read_toml(path)
     try:
@@ -53,11 +43,7 @@ def read_recipe(run: Path) -> RunRecipe:
 
 
 def read_toml(path: Path) -> dict[str, object]:
-    """Read a TOML file.
-
-    Raises:
-        CheckpointError: if it cannot be read, or is no TOML.
-    """
+    """Read a TOML file; raise a CheckpointError if it cannot be read, or is no TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -67,11 +53,7 @@ def read_toml(path: Path) -> dict[str, object]:
 
 
 def is_same_toml(path: Path, text: str) -> bool:
-    """Whether a file has the content of a TOML text, however either is formatted.
-
-    Raises:
-        OSError: if the file cannot be read.
-    """
+    """Return whether a file has the content of a TOML text, however either is formatted; it may raise an OSError."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8")) == tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):

@@ -38,8 +38,7 @@ class RoundTopology:
         infos: the pruned layers.
         reference: by layer name, the forests of the unpruned network.
         trained: by layer name, the forests of the weights at the end of the round.
-        masks: by tensor name, the round's masks.
-        threads: number of cores to use.
+        masks: the round's masks.
     """
 
     infos: Sequence[LayerInfo]
@@ -54,8 +53,8 @@ def rows_of_round(topology: RoundTopology, metrics: Metrics, *, number: int, pru
 
     Args:
         topology: forests and masks.
-        metrics: metrics of the trained network.
-        number: number of the round, 0 for the unpruned network.
+        metrics: those of the trained network.
+        number: 0 for the unpruned network.
         pruned: the weights that the masks were found on, after pruning; None in round 0.
     """
     largest = largest_strength(topology.reference.values())
@@ -66,6 +65,7 @@ def rows_of_round(topology: RoundTopology, metrics: Metrics, *, number: int, pru
         graph = graph_of_mask(info, mask, after, topology.threads)
         preservation = preservation_under_mask(before, after, graph, mask, info)
         parts.append(preservation)
+
         row: dict[str, Cell] = {**layer_columns(info), "round": number}
         if pruned is not None:
             layer = pruned.layers[info.name]

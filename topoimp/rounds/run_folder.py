@@ -6,8 +6,10 @@ RUN/seed-<s>/<method>[-eps-<e>][-global]/pruning.toml, round-<NN>/{model,mask}.s
 RUN/rounds.csv, RUN/summary.csv
 """
 
+import hashlib
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,12 +120,7 @@ def pruning_name(method: Method, epsilon: float, scope: Scope) -> str:
 
 @dataclass(frozen=True)
 class PruningFiles:
-    """The files of one pruning of one seed.
-
-    Args:
-        folder: its folder, in the folder of the seed.
-        suffix: end of the names of checkpoints; empty if checkpoints are folders.
-    """
+    """The files of one pruning, in the folder of its seed; ``suffix`` is empty if checkpoints are folders."""
 
     folder: Path
     suffix: str = SUFFIX
@@ -135,7 +132,7 @@ class PruningFiles:
 
     @property
     def lock(self) -> Path:
-        """The lock of the run that works on these rounds; beside the folder, which may be replaced."""
+        """The lock of the run that works on these rounds, beside the folder, which may be replaced."""
         return self.folder.with_name(f".{self.folder.name}.lock")
 
     @property
@@ -165,27 +162,22 @@ class PruningFiles:
         return number
 
     def check_whole(self, n_finished: int) -> None:
-        """Check that the finished rounds have all files, and that no round follows a gap.
-
-        Raises:
-            CheckpointError: naming the first file or round that is missing.
-        """
+        """Raise a CheckpointError if a finished round lacks a file, or a round follows a gap."""
         later = [path.name for path in self.folder.glob("round-??") if path.name > f"round-{n_finished - 1:02}"]
         if later and n_finished < 100:
             raise CheckpointError(f"{self.folder}: has {min(later)} without a whole round-{n_finished:02} before it")
-        for number in range(n_finished):
-            for path in (self.round(number).model, self.round(number).mask):
-                if not path.exists():
-                    raise CheckpointError(f"{path}: is missing; `force` begins anew")
+
+        rounds = [self.round(number) for number in range(n_finished)]
+        for path in (path for round_ in rounds for path in (round_.model, round_.mask)):
+            if not path.exists():
+                raise CheckpointError(f"{path}: is missing; `force` begins anew")
 
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """The files of the training of one round.
+    """The files of the training of one round, counted from 1.
 
     Args:
-        number: number of the round, from 1.
-        seed: seed of the replicate.
         init: the pruned weights to start from: a safetensors file, or a folder if the input was one.
         mask: the packed mask; weights that it does not keep are zero and must stay zero.
         out: place of the trained weights, a checkpoint of the same form with the same tensors.
@@ -235,14 +227,22 @@ class RoundFiles:
 def prunings_in(folder: Path) -> list[PruningFiles]:
     """Return the prunings in a run folder, in the folder of a seed, or the one that a folder is, in natural order."""
     patterns = (_PRUNING, f"*/{_PRUNING}", f"seed-*/*/{_PRUNING}")
-    found = [path.parent for pattern in patterns for path in folder.glob(pattern)] if folder.is_dir() else []
-    return [PruningFiles(path) for path in sorted(found, key=lambda path: natural(str(path)))]
+    return _in_order(path.parent for pattern in patterns for path in folder.glob(pattern)) if folder.is_dir() else []
 
 
 def prunings_with_rounds(run: Path) -> list[PruningFiles]:
     """Return the prunings in a run folder that have a finished round, in natural order."""
-    found = {path.parent.parent for path in run.glob(f"seed-*/*/round-*/{_METRICS}")}
-    return [PruningFiles(path) for path in sorted(found, key=lambda path: natural(str(path)))]
+    return _in_order({path.parent.parent for path in run.glob(f"seed-*/*/round-*/{_METRICS}")})
+
+
+def _in_order(folders: Iterable[Path]) -> list[PruningFiles]:
+    return [PruningFiles(path) for path in sorted(folders, key=lambda path: natural(str(path)))]
+
+
+def sha256_of(path: Path) -> str:
+    """Return a checksum of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def recipe_beside(checkpoint: Path) -> Path | None:

@@ -15,6 +15,7 @@ from topoimp.errors import CheckpointError, OutputError
 from topoimp.kernels.threads import OnStep
 from topoimp.reports.report import rows_of_file
 from topoimp.rounds.loop import Plan, Start, prune_iteratively
+from topoimp.rounds.planning import Rewinding
 from topoimp.rounds.recipe_file import read_toml
 from topoimp.rounds.run_folder import PruningFiles, SeedFiles
 from topoimp.rounds.trainer import METRICS, Retrain, Trainer
@@ -26,16 +27,11 @@ class SeedTask:
     """The rounds of one seed.
 
     Args:
-        files: files of the seed.
-        rounds: files of the rounds.
-        plan: settings of all rounds.
         settings: content of pruning.toml.
         trained: the unpruned network.
-        rewind_step: step of the recipe to rewind to; None for another checkpoint, or for no rewinding.
-        rewind_from: checkpoint to rewind to.
         trainer: the user's training command; the recipe trains the rounds if None.
         recipe: recipe of the run folder; None without a run folder.
-        images: data of the recipe, where it is needed.
+        images: data of the recipe, where they are needed.
         force: whether to replace rounds that exist.
     """
 
@@ -44,8 +40,7 @@ class SeedTask:
     plan: Plan
     settings: Mapping[str, object]
     trained: Path
-    rewind_step: int | None
-    rewind_from: Path | None
+    rewinding: Rewinding
     trainer: Trainer | None
     recipe: Recipe | None
     images: Images | None
@@ -95,13 +90,14 @@ def prune_seed(task: SeedTask, on_step: OnStep) -> int:
 
 
 def _do_rounds(task: SeedTask, on_step: OnStep) -> int:
-    rewind = None if task.rewind_from is None else open_checkpoint(task.rewind_from)
-    if task.rewind_step is not None and task.recipe is not None:
-        rewind = _weights_after(task.rewind_step, task)
+    rewinding = task.rewinding
+    rewind = None if rewinding.checkpoint is None else open_checkpoint(rewinding.checkpoint)
+    if rewinding.step is not None:
+        rewind = _weights_after(rewinding.step, task)
     n_to_do = task.plan.scheme.schedule.n_rounds + 1 - max(task.rounds.n_finished(), 1)
     n_done = 0
 
-    def on_round(_number: int) -> None:
+    def on_round() -> None:
         nonlocal n_done
         n_done += 1
         on_step(n_done * _PARTS, n_to_do * _PARTS)
@@ -126,7 +122,7 @@ def _retrain(task: SeedTask, *, is_fine_tuning: bool, on_step: OnStep) -> Retrai
 
     if is_fine_tuning:
         recipe = recipe.fine_tuning(len(images.train_labels))
-    return built_in_trainer(recipe, images, from_step=task.rewind_step or 0, on_step=on_step)
+    return built_in_trainer(recipe, images, from_step=task.rewinding.step or 0, on_step=on_step)
 
 
 def _weights_after(step: int, task: SeedTask) -> Checkpoint:

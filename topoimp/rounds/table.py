@@ -1,6 +1,5 @@
 """The rows of rounds.csv and summary.csv, made anew from the metrics.json of all rounds in a run folder."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from topoimp.errors import CheckpointError
 from topoimp.reports.columns import COLUMNS, Cell, Row
 from topoimp.reports.rows import DISTANCES, PERSISTENCE_COLUMNS
 from topoimp.rounds.recipe_file import read_toml
-from topoimp.rounds.run_folder import PruningFiles, RunFiles, pruning_name, prunings_with_rounds
+from topoimp.rounds.run_folder import PruningFiles, RunFiles, pruning_name, prunings_with_rounds, sha256_of
 
 GROUPED_BY = ("method", "epsilon", "scope", "rate", "round", "level", "layer")
 """Columns in which the rows that are summed up agree."""
@@ -63,7 +62,7 @@ def read_tables(run: Path) -> RunTables:
 def _prunings_in(run: Path) -> Iterator[tuple[Mapping[str, object], list[Row]]]:
     """Yield the settings of each pruning of a seed that belongs there, and the rows of its finished rounds."""
     recipe = RunFiles(run).recipe
-    sha256 = hashlib.sha256(recipe.read_bytes()).hexdigest() if recipe.is_file() else None
+    sha256 = sha256_of(recipe) if recipe.is_file() else None
     for files in prunings_with_rounds(run):
         name = files.folder.name
         rows = rows_in(files) if files.seed is not None and name.startswith(tuple(Method)) else []
