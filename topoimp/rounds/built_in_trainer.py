@@ -1,7 +1,6 @@
 """The built-in trainer: the checkpoint and mask of a round in, its trained checkpoint out.
 
-Checkpoints are not written by ``safetensors.torch``: it writes metadata in another order in every process, so that two
-runs would not give the same bytes.
+Checkpoints are not written by ``safetensors.torch``, whose metadata come in another order in every process.
 """
 
 from safetensors import SafetensorError

@@ -1,8 +1,7 @@
 """Running independent tasks side by side, each in a process of its own: tasks in, their results in order out.
 
-The function that works on a task belongs to a module, and it, the task and the result can be pickled. A process ends
-with the one that started it, at once, however that ends. A scheduler for several machines takes the place of
-``run_tasks``.
+A process ends with the one that started it, at once, however that ends. A scheduler for several machines takes the
+place of ``run_tasks``.
 """
 
 import ctypes
@@ -18,7 +17,7 @@ from itertools import islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from time import monotonic
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from topoimp.errors import TopoimpError
@@ -38,13 +37,13 @@ _SPAWN = multiprocessing.get_context("spawn")
 def run_tasks(
     work: "Callable[[Task, OnStep], Result]", tasks: Sequence[Task], *, jobs: int, on_step: "OnStep | None" = None
 ) -> list[Result]:
-    """Return the results of a function on several tasks, in order, some computed at the same time.
+    """Return the results of a function on several tasks, in order, ``jobs`` of them computed at the same time.
 
     A single task, or one at a time, runs in this process. A task that fails ends the others.
 
     Args:
         work: a function of a module; takes a task, and a function to call with the steps done and their number.
-        tasks: the arguments of ``work``, one by one.
+        tasks: the arguments of ``work``; they and its results can be pickled.
         jobs: number of processes at the same time, at least 1.
         on_step: called with the steps done of all tasks, and their number.
 
@@ -82,7 +81,7 @@ def run_tasks(
 
 
 class _Progress:
-    """Adds up the steps of all tasks."""
+    """Adds up the steps of all tasks; a task calls ``of(number)`` with the steps it has done and their number."""
 
     def __init__(self, n_tasks: int, on_step: "OnStep | None") -> None:
         self._n_done = [0] * n_tasks
@@ -90,8 +89,6 @@ class _Progress:
         self._on_step = on_step
 
     def of(self, number: int) -> "OnStep":
-        """Return the function that one task calls with the steps it has done and their number."""
-
         def step(n_done: int, n_steps: int) -> None:
             self._n_done[number], self._n_steps[number] = n_done, n_steps
             if self._on_step is not None:
@@ -153,8 +150,7 @@ def _end(processes: Sequence[SpawnProcess]) -> None:
 def _clean_start() -> Iterator[None]:
     """Hide Ctrl-C and the user's script from a process that starts within the context.
 
-    Ctrl-C is held back until the end of the context; a process inherits that. The script that runs would be run again
-    from its first line, as multiprocessing imports the main module anew.
+    Ctrl-C is held back; a process inherits that. The script would be run again, as multiprocessing imports it anew.
     """
     main = sys.modules["__main__"]
     signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -172,7 +168,7 @@ def _work(connection: "Connection[Any, Any]", parent: int) -> None:
     os.dup2(2, 1)  # stdout belongs to the report
     # A terminal sends Ctrl-C to all processes of a group; the parent alone answers it. A handler that does nothing is
     # not inherited by trainers, which an ignored signal would be.
-    signal.signal(signal.SIGINT, _leave_to_parent)
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
@@ -188,10 +184,6 @@ def _work(connection: "Connection[Any, Any]", parent: int) -> None:
         sys.exit(1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to clean up
     connection.send(result)
-
-
-def _leave_to_parent(_number: int, _frame: FrameType | None) -> None:
-    pass
 
 
 _PR_SET_PDEATHSIG = 1

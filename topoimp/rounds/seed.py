@@ -188,10 +188,8 @@ def _settle(rounds: PruningFiles, settings: Mapping[str, object]) -> None:
     requested = tomllib.loads(text)
     for key in [*requested, *existing]:
         if existing.get(key) != requested.get(key):
-            raise OutputError(
-                f"{rounds.folder}: was begun with {key} {existing.get(key)!r}, not {requested.get(key)!r}; "
-                "`force` begins anew, and loses these rounds"
-            )
+            begun = f"was begun with {key} {existing.get(key)!r}, not {requested.get(key)!r}"
+            raise OutputError(f"{rounds.folder}: {begun}; `force` begins anew, and loses these rounds")
 
 
 def _final_metrics(path: Path) -> dict[str, float | None]:

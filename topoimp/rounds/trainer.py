@@ -1,7 +1,7 @@
 """The training of a round by the user's own command: the files of the round in, its metrics out.
 
-The command may be any program. It is started without a shell, with its placeholders filled in, and must write {out} and
-end with status 0; its output goes to the round's log. docs/trainers.md has the whole contract.
+The command is any program, started without a shell. It must write {out} and end with status 0; its output goes to the
+round's log. docs/trainers.md has the whole contract.
 """
 
 import json
@@ -31,10 +31,7 @@ Retrain = Callable[[TrainingTask], Metrics]
 """Trains a network from its files, and returns its metrics."""
 
 PLACEHOLDERS = ("init", "mask", "out", "seed", "round", "started", "metrics")
-"""Names that a command may have in braces."""
-
-NEEDED = ("init", "mask", "out")
-"""Names that it must have in braces."""
+"""Names that a command may have in braces; it must have the first three."""
 
 GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL for a command; fewer than a replicate has to clean up."""
@@ -42,12 +39,7 @@ GRACE = 1.0
 
 @dataclass(frozen=True)
 class Trainer:
-    """A training command.
-
-    Args:
-        words: words of the command, with placeholders in braces.
-        timeout: seconds for one round; no limit if None.
-    """
+    """A training command: its words, with placeholders in braces, and the seconds for one round (None: no limit)."""
 
     words: tuple[str, ...]
     timeout: float | None = None
@@ -116,11 +108,9 @@ def parse_trainer(text: str, *, timeout: float | None = None, n_seeds: int = 1) 
     found = {name for word in words for each in _PLACEHOLDER.finditer(word) if (name := each["name"])}
     unknown = sorted(found - set(PLACEHOLDERS))
     if unknown:
-        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        raise OptionError(
-            f"`trainer` has {{{unknown[0]}}}; known are {known}, and {{{{{unknown[0]}}}}} is the text itself"
-        )
-    for name in (*NEEDED, *(["seed"] if n_seeds > 1 else [])):
+        first, known = unknown[0], ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        raise OptionError(f"`trainer` has {{{first}}}; known are {known}, and {{{{{first}}}}} is the text itself")
+    for name in PLACEHOLDERS[: 4 if n_seeds > 1 else 3]:
         if name not in found:
             raise OptionError(f"`trainer` is {text!r}; it must have {{{name}}} where the trainer takes it")
     if timeout is not None and not timeout > 0:
