@@ -24,12 +24,9 @@ from topoimp.topology.forest import Forest, spanning_forest, spanning_forests
 
 @dataclass(frozen=True)
 class LayerRound:
-    """One layer after one round.
+    """One layer after one round: its topology, and the weights that are kept whatever the target.
 
-    Args:
-        target: weights it was to keep; None if all layers share one target.
-        preservation: what it keeps of the topology.
-        n_protected: weights that are kept whatever the target: its floor, or fewer with an epsilon.
+    The target is None if all layers share one. Protected are the weights of the floor, or fewer with an epsilon.
     """
 
     target: int | None

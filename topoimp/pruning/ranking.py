@@ -7,7 +7,6 @@ float64 if any layer is float64; a permutation gives 64 random bits. Stored zero
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from topoimp.layers.layer import Layer
 from topoimp.pruning.selection import DIGIT_BITS, N_DIGITS, Digits, Threshold
 
 _FEW = 1 << 14
-"""A layer with fewer weights is sorted, as it has fewer weights than there are counters."""
+"""A layer of a wide format with fewer weights is sorted, as it has fewer weights than there are counters."""
 
 _ALL_BITS = np.uint64((1 << 64) - 1)
 
@@ -40,12 +39,23 @@ class StrengthRanking:
 
     def prepare(self, layer: Layer, threads: int) -> None:
         """Cache the counts of a narrow format's codes, from which all digits follow."""
-        if self._counted is None and self._format.n_bits <= DIGIT_BITS:
-            codes, counts = self._counted_codes(layer, threads)
-            ranks = self._format.common_codes(codes, n_bits=self.n_bits)
-            protected, n_protected = self._protected_counts
-            counts[np.searchsorted(ranks, protected)] -= n_protected
-            self._counted = ranks[counts > 0], counts[counts > 0]
+        if self._counted is not None or self._format.n_bits > DIGIT_BITS:
+            return
+        flat, mask = layer.weights, layer.codes.dtype.type(self._format.magnitude_mask)
+
+        def count(start: int, stop: int) -> IndexArray:
+            counts = np.zeros(self._format.magnitude_mask + 1, np.int64)  # a counter for every code
+            count_codes(flat, start, stop, mask, counts)
+            return counts
+
+        all_counts = _added_up(count, layer.n_weights, threads)
+        codes = np.flatnonzero(all_counts[1:] != 0) + 1
+        ranks = self._format.common_codes(codes.astype(self._format.code_dtype), n_bits=self.n_bits)
+
+        counts = all_counts[codes]
+        protected, n_protected = self._protected_counts
+        counts[np.searchsorted(ranks, protected)] -= n_protected
+        self._counted = ranks[counts > 0], counts[counts > 0]
 
     def known_digits(self, shift: int, prefix: int | None) -> Digits | None:
         """Return the counts of a narrow format's digits after ``prepare``."""
@@ -92,7 +102,7 @@ class StrengthRanking:
         if layer.n_weights < _FEW:
             ranks = self._format.common_codes(flat, n_bits=self.n_bits)
             ranks[self._protected] = 0
-            return _digits_of(ranks, shift, prefix)
+            return _digits_of_counted(*np.unique(ranks[ranks != 0], return_counts=True), shift, prefix)
 
         mask = flat.dtype.type(self._format.magnitude_mask)
 
@@ -102,26 +112,10 @@ class StrengthRanking:
             parts = (self._format.common_codes(flat[a:b], n_bits=self.n_bits) for a, b in pieces(start, stop))
             return _digit_counts(parts, _ALL_BITS, shift, prefix)
 
-        counts = _added_up(count, self.info.n_weights, threads)
+        counts = _added_up(count, layer.n_weights, threads)
         protected = _digits_of_counted(*self._protected_counts, shift, prefix)
         counts[protected.digits] -= protected.counts
         return _nonzero_digits(counts)
-
-    def _counted_codes(self, layer: Layer, threads: int) -> tuple[CodeArray, IndexArray]:
-        """Return the codes above 0, ascending, and their counts."""
-        flat, mask = layer.weights, layer.codes.dtype.type(self._format.magnitude_mask)
-        if layer.n_weights < _FEW:
-            magnitudes = self._format.magnitudes(flat)
-            return np.unique(magnitudes[magnitudes != 0], return_counts=True)
-
-        def count(start: int, stop: int) -> IndexArray:
-            counts = np.zeros(self._format.magnitude_mask + 1, np.int64)  # a counter for every code
-            count_codes(flat, start, stop, mask, counts)
-            return counts
-
-        counts = _added_up(count, self.info.n_weights, threads)
-        codes = np.flatnonzero(counts[1:] != 0) + 1
-        return codes.astype(self._format.code_dtype), counts[codes]
 
 
 def ranks_of(strengths: FloatArray, n_bits: int) -> CodeArray:
@@ -139,8 +133,7 @@ def count_by_strength(layer: Layer, threshold: Threshold, *, n_bits: int, thread
     return sum(in_parallel(count, layer.n_weights, threads))
 
 
-# Any: scalars of the codes' type
-def _in_own_codes(layer: Layer, threshold: Threshold, n_bits: int) -> tuple[Any, Any, int]:
+def _in_own_codes(layer: Layer, threshold: Threshold, n_bits: int) -> tuple[Code, Code, int]:
     """Return a layer's magnitude mask, and a threshold in its own codes; a rank may lie between two codes."""
     code = layer.number_format.code_at_most(threshold.rank, n_bits=n_bits)
     is_exact = layer.number_format.common_code(code, n_bits=n_bits) == threshold.rank
@@ -165,9 +158,6 @@ class PermutationRanking:
 
     def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
         """Count the digits of the ranks."""
-        if layer.n_weights < _FEW:
-            ((_, ranks),) = self._ranks(layer, 0, layer.n_weights)
-            return _digits_of(ranks, shift, prefix)
 
         def count(start: int, stop: int) -> IndexArray:
             return _digit_counts((ranks for _, ranks in self._ranks(layer, start, stop)), _ALL_BITS, shift, prefix)
@@ -231,12 +221,6 @@ def _nonzero_digits(counts: IndexArray) -> Digits:
     """Return the digits that occur, from the counts of all digits."""
     digits = np.flatnonzero(counts != 0)
     return Digits(digits, counts[digits])
-
-
-def _digits_of(ranks: CodeArray, shift: int, prefix: int | None) -> Digits:
-    """Count the digits of a few ranks in any order, as ``count_digits``."""
-    distinct, counts = np.unique(ranks[ranks != 0], return_counts=True)
-    return _digits_of_counted(distinct, counts, shift, prefix)
 
 
 def _digits_of_counted(ranks: CodeArray, counts: IndexArray, shift: int, prefix: int | None) -> Digits:

@@ -115,14 +115,14 @@ class Keep:
 
     def n_kept_of(self, forest: Forest, layer: Layer, threads: int) -> int:
         """Count the edges of the layer's maximum spanning forest that a method by strength keeps."""
-        indices = forest.indices[self.n_protected :]
         ranks = ranks_of(forest.strengths[self.n_protected :], self.rule.n_bits)
         n_kept = self.n_protected + int(np.count_nonzero(ranks > self.selection.rank))
+        equal = forest.indices[self.n_protected :][ranks == self.selection.rank]
 
-        equal = indices[ranks == self.selection.rank]
-        if len(equal) == 0 or self.selection.n_equal == 0:
-            return n_kept
-        return n_kept + int(np.count_nonzero(equal <= threshold_of(self.selection, self.ranked, layer, threads).last))
+        # The threshold's place may take a pass over the layer.
+        if len(equal) and self.selection.n_equal:
+            n_kept += int(np.count_nonzero(equal <= threshold_of(self.selection, self.ranked, layer, threads).last))
+        return n_kept
 
 
 def pruned_layer(pruner: Pruner, layer: Layer, threads: int) -> Layer:

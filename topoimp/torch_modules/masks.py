@@ -23,10 +23,7 @@ ModuleMasks: TypeAlias = Mapping[str, "torch.Tensor | PackedMask"] | str | PathL
 def masks_by_parameter(model: "nn.Module", masks: ModuleMasks) -> dict["nn.Parameter", "torch.Tensor"]:
     """Return the masks of a module's parameters as booleans, each on its parameter's device.
 
-    Raises:
-        CheckpointError: if a path is not that of a mask file.
-        OptionError: if a mask has no parameter, another shape than it, or values besides 0 and 1; or if a parameter has
-            two masks that differ.
+    A tied parameter may have a mask under each of its names, if they are equal.
     """
     named = read_masks(masks) if isinstance(masks, str | PathLike) else masks
     found: dict[nn.Parameter, torch.Tensor] = {}
@@ -54,9 +51,7 @@ def _as_booleans(name: str, mask: "torch.Tensor | PackedMask") -> "torch.Tensor"
 def bits_of(mask: "torch.Tensor", like: "torch.Tensor") -> "torch.Tensor":
     """Return a mask for ``clear``, as integers with all bits set for a kept weight and none for a pruned one.
 
-    Args:
-        mask: booleans.
-        like: a tensor in the shape of the mask, of the type and on the device of the tensors to clear.
+    They fit tensors of the shape, the type and the device of ``like``.
     """
     import torch
 

@@ -179,11 +179,7 @@ class ModulePruner:
 
 
 def masks_of_round(stream: LayerStream, round_: Round) -> dict[str, BoolArray]:
-    """Return the masks of a round by tensor name; groups that are left alone keep all weights that are not zero.
-
-    Raises:
-        VerificationError: if a mask keeps another number of weights than the round; that is a defect of topoimp.
-    """
+    """Return the masks of a round by tensor name; groups that are left alone keep all weights that are not zero."""
     infos, checkpoint = stream.layers.by_name, stream.layers.checkpoint
     kept: dict[str, BoolArray] = {}
     for name, layers in stream.layers.by_tensor().items():

@@ -44,13 +44,8 @@ class TopologicalUnstructured(prune.BasePruningMethod):
     def compute_mask(self, t: torch.Tensor, default_mask: torch.Tensor) -> torch.Tensor:
         """Return the mask that keeps the forest and the strongest others of the weights that are not pruned yet.
 
-        Args:
-            t: the weights, or other scores; their absolute values are the strengths of the edges.
-            default_mask: 0 where a weight is pruned already.
-
-        Raises:
-            OptionError: if ``amount`` is a number of weights, and larger than the number that is not pruned yet.
-            LayerError: if ``t`` is no layer (one axis), or a weight that is not pruned is NaN or infinite.
+        The absolute values of ``t``, weights or other scores, are the strengths of the edges. ``default_mask`` is 0
+        where a weight is pruned already.
         """
         remaining = t.detach().clone(memory_format=torch.contiguous_format)
         clear(remaining, bits_of(default_mask != 0, remaining))

@@ -19,9 +19,7 @@ COMPILED = "_orig_mod"
 def named_weights(model: "nn.Module") -> dict[str, "nn.Parameter"]:
     """Return the parameters of a module by name, in the order of its state dict, tied ones under each of their names.
 
-    Raises:
-        LayerError: if one has no values here: it is on the device ``meta``, not made yet (lazy modules), or spread over
-            processes.
+    A parameter without values here is a ``LayerError``: on the device ``meta``, not made yet, or spread over processes.
     """
     from torch.nn.parameter import is_lazy
 
@@ -53,11 +51,7 @@ def unwrapped(model: "nn.Module") -> "nn.Module":
 
 
 def parameters_called(model: "nn.Module", names: Mapping[str, object]) -> dict[str, "nn.Parameter"]:
-    """Return the parameters of the given names; names with and without the additions of wrappers both count.
-
-    Raises:
-        OptionError: if a name means no parameter, or more than one.
-    """
+    """Return the parameters of the given names, each of which means one, with or without the additions of wrappers."""
     weights = named_weights(model)
     by_bare_name: dict[str, list[str]] = {}
     for name in weights:
