@@ -174,10 +174,7 @@ def binding_vertex(forest: Forest) -> Vertex | None:
 def certificate_of(forest: Forest) -> float | None:
     """Return the smallest, over the vertices that have an edge, of the vertex's largest strength; None without edges.
 
-    >>> from topoimp.topology.forest import spanning_forest
-    >>> from topoimp.layers.layer import as_layer
-    >>> certificate_of(spanning_forest(as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))))
-    1.0
+    For the weights [[3, 1], [2, 0.5]] it is 1, the largest of the second column.
     """
     if len(forest.indices) == 0:
         return None

@@ -3,7 +3,6 @@
 A filter's kernel, its strengths summed over the input channels, is laid over the image wherever it fits: each position
 is an output vertex, with an edge to each position of the padded input that it covers. No weight of the kernel is zero.
 All outputs share the weights of one kernel, so the bound says how sparse the unrolled graph can be, not the layer.
-
 With m padded input and n output positions, a kernel of k x k gives k k n edges and m + n vertices. Along an axis,
 outputs are connected if the side of the kernel is larger than the stride; an input that no kernel covers is alone. So
 at stride 1 and k >= 2 the graph is connected, and the critical compression is k k n / (m + n - 1).

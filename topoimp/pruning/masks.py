@@ -174,11 +174,7 @@ def masks_in(file: Checkpoint) -> Masks:
 
 
 def masks_for(layers: Layers, mask: Checkpoint) -> dict[str, MaskPruner | NonzeroPruner]:
-    """Return, by layer name, the pruner that applies a mask file, or the zeros of another checkpoint.
-
-    Raises:
-        CheckpointError: if a layer has no mask, or one of another shape.
-    """
+    """Return, by layer name, the pruner that applies a mask file, or the zeros of another checkpoint."""
     if is_mask(mask):
         masks = masks_in(mask)
         _check_tensors(layers, {name: packed.shape for name, packed in masks.items()}, mask.path)

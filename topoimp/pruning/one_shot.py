@@ -16,8 +16,7 @@ from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import InHand, LayerStream
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.preservation import Preservation, preservation_by_strength, preservation_of, together
-from topoimp.pruning.rules import Keep, Rule, keep_each, pruned_layer, rule_for
-from topoimp.pruning.schedule import Schedule
+from topoimp.pruning.rules import Keep, keep_each, pruned_layer, rule_for
 from topoimp.pruning.selection import Ranked
 from topoimp.topology.forest import Forest, spanning_forest, spanning_forests
 
@@ -98,38 +97,31 @@ def sweep(
     """
     if scheme.epsilon and not forests:
         forests = spanning_forests(stream)
-    forests = forests or {}
-    rule = rule_for(stream.layers.infos, scheme.method, scheme.seed, scheme.epsilon, forests.values())
-
-    sweep_all = _sweep_globally if scheme.scope is Scope.GLOBAL else _sweep_by_layer
     chosen = slice(None) if only is None else slice(only - 1, only)
-    swept = sweep_all(stream, scheme.schedule, chosen, rule, n_edges or {}, forests)
+    sweep_all = _sweep_globally if scheme.scope is Scope.GLOBAL else _sweep_by_layer
+    swept = sweep_all(stream, scheme, chosen, n_edges or {}, forests or {})
     for round_ in swept.rounds:
         _check_counts(round_)
     return swept
 
 
 def _sweep_by_layer(
-    stream: LayerStream,
-    schedule: Schedule,
-    chosen: slice,
-    rule: Rule,
-    n_edges: Mapping[str, int],
-    forests: Mapping[str, Forest],
+    stream: LayerStream, scheme: Scheme, chosen: slice, n_edges: Mapping[str, int], forests: Mapping[str, Forest]
 ) -> Sweep:
     infos = stream.layers.by_name
+    rule = rule_for(stream.layers.infos, scheme.method, scheme.seed, scheme.epsilon, forests.values())
 
     def prune(layer: Layer, threads: int) -> tuple[Forest, list[Keep], list[LayerRound]]:
         info = infos[layer.name]
         forest = forests.get(layer.name) or spanning_forest(layer, threads=threads)
-        targets = schedule.targets_of(info, n_edges.get(layer.name, forest.n_edges))[chosen]
+        targets = scheme.schedule.targets_of(info, n_edges.get(layer.name, forest.n_edges))[chosen]
         kept = keep_each([info], {layer.name: forest}, targets, rule, InHand(layer, threads))
         keeps = [keep[layer.name] for keep in kept]
         return forest, keeps, _layer_rounds(layer, forest, targets, keeps, threads)
 
     swept = stream.each(prune)
     rounds = []
-    for k, number in enumerate(schedule.numbers[chosen]):
+    for k, number in enumerate(scheme.schedule.numbers[chosen]):
         layers = {name: layer_rounds[k] for name, (_, _, layer_rounds) in swept.items()}
         target = sum(layer.target or 0 for layer in layers.values())
         rounds.append(Round(number, target, {name: keeps[k] for name, (_, keeps, _) in swept.items()}, layers))
@@ -137,14 +129,10 @@ def _sweep_by_layer(
 
 
 def _sweep_globally(
-    stream: LayerStream,
-    schedule: Schedule,
-    chosen: slice,
-    rule: Rule,
-    n_edges: Mapping[str, int],
-    forests: Mapping[str, Forest],
+    stream: LayerStream, scheme: Scheme, chosen: slice, n_edges: Mapping[str, int], forests: Mapping[str, Forest]
 ) -> Sweep:
     infos = stream.layers.by_name
+    rule = rule_for(stream.layers.infos, scheme.method, scheme.seed, scheme.epsilon, forests.values())
 
     def rank(layer: Layer, threads: int) -> tuple[Forest, Ranked]:
         forest = forests.get(layer.name) or spanning_forest(layer, threads=threads)
@@ -155,7 +143,7 @@ def _sweep_globally(
     found = stream.each(rank)
     forests = {name: forest for name, (forest, _) in found.items()}
     n_edges = n_edges or {name: forest.n_edges for name, forest in forests.items()}
-    targets = schedule.shared_targets(stream.layers.infos, n_edges)[chosen]
+    targets = scheme.schedule.shared_targets(stream.layers.infos, n_edges)[chosen]
     ranked = [ranked for _, ranked in found.values()]
     keeps = keep_each(stream.layers.infos, forests, targets, rule, stream, ranked)
 
@@ -166,7 +154,7 @@ def _sweep_globally(
     by_layer = stream.each(compare)
     rounds = [
         Round(number, targets[k], keeps[k], {name: by_layer[name][k] for name in by_layer})
-        for k, number in enumerate(schedule.numbers[chosen])
+        for k, number in enumerate(scheme.schedule.numbers[chosen])
     ]
     return Sweep(rounds, forests)
 

@@ -65,8 +65,7 @@ def preservation_of(
 ) -> Preservation:
     """Compare a layer after with the layer before, of the same shape, by their forests.
 
-    In the view ``channel``, where nonzero weights are not the edges, ``n_edges`` and ``n_kept`` count those before and
-    after.
+    ``n_edges`` and ``n_kept`` are the nonzero weights before and after if these are not the edges (view ``channel``).
     """
     return Preservation(
         n_weights=n_weights,

@@ -44,9 +44,8 @@ class Rule:
     """A method that decides which weights are kept.
 
     Args:
-        method: the method.
         seed: chooses the permutations of ``random``.
-        n_bits: 32, or 64 where float64 layers are compared with others.
+        n_bits: bits of a rank: 32, or 64 where float64 layers are compared with others.
         protected_above: ``topological`` keeps the forest's edges that are stronger than this, whatever the target.
     """
 

@@ -43,9 +43,7 @@ class Schedule:
     def targets(self, *, n_weights: int, n_edges: int) -> list[int]:
         """Return the number of weights to keep after each round, from round 1 on; it never rises.
 
-        Args:
-            n_weights: weights of the layer, or of all layers if they share a target.
-            n_edges: weights among them that are not zero at round 0.
+        The counts are of a layer, or of all layers that share a target; edges are its nonzero weights at round 0.
         """
         targets = [self._target(k, n_weights, n_edges) for k in self.numbers]
         if self.sparsity is None:
@@ -90,11 +88,8 @@ def check_amounts(*, rounds: int | None, sparsity: float | None, rate: float | N
 def plan_schedule(*, rounds: int | None = None, sparsity: float | None = None, rate: float | None = None) -> Schedule:
     """Return the schedule that rounds, sparsity and rate describe; any two of them give the third.
 
-    The rate is 0.2 where neither it nor both of the others are given.
-
-    Raises:
-        OptionError: if neither rounds nor sparsity is given, a value is out of range, or all three contradict
-            each other.
+    The rate is 0.2 where neither it nor both of the others are given. Rounds, a sparsity or both are needed, and all
+    three may not contradict each other.
 
     >>> plan_schedule(sparsity=0.9).n_rounds
     11
@@ -133,9 +128,7 @@ def with_layer_rates(
     if not layer_rates:
         return schedule
     if scope is Scope.GLOBAL:
-        raise OptionError(
-            "the scope is global, where all layers share one target; their own rates need the scope layer"
-        )
+        raise OptionError("in the scope global all layers share one target; rates of layers need the scope layer")
     if schedule.sparsity is not None:
         raise OptionError("a sparsity already fixes the density of every layer; rates of layers go with rounds alone")
 
@@ -147,11 +140,7 @@ def with_layer_rates(
 
 
 def exact_rate(rate: float | Fraction) -> Fraction:
-    """Return a rate as the fraction that its decimal digits say: 0.2 is 1/5.
-
-    Raises:
-        OptionError: if the rate is not above 0 and below 1.
-    """
+    """Return a rate, above 0 and below 1, as the fraction that its decimal digits say: 0.2 is 1/5."""
     if not 0 < rate < 1:
         raise OptionError(f"the rate is {rate}; it must be above 0 and below 1")
     return Fraction(str(rate))
@@ -185,10 +174,7 @@ def count_after(n_edges: int, kept: Fraction, rounds: int) -> int:
 def rounds_above(n_edges: int, n_needed: int, rate: float | Fraction) -> int | None:
     """Return the largest k with round(n_edges * (1 - rate)^k) >= n_needed, halves rounded up, exactly.
 
-    Args:
-        n_edges: edges at round 0.
-        n_needed: the floor, or the magnitude-safe count; at most ``n_edges``. For 0 there is no largest k: None.
-        rate: share of the remaining weights that one round removes, above 0 and below 1.
+    ``n_needed`` is the floor, or the magnitude-safe count; at 0 there is no largest k, and the result is None.
 
     >>> rounds_above(1000, 109, 0.2)
     9

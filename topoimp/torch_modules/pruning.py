@@ -127,11 +127,9 @@ class ModulePruner:
         return pruning
 
     def all_at_once(self) -> ModulePruning:
-        """Do all rounds without training between them: they equal one shot at the last target.
+        """Do all rounds at once: without training between them they equal one shot at the last target.
 
-        Raises:
-            OptionError: if a round was done already, or there is no last one.
-            LayerError: if a weight is NaN or infinite; nothing has changed then.
+        There must be a last round, and none may be done before. After an error nothing has changed.
         """
         if self.n_rounds is None or self._n_done:
             raise OptionError("all rounds at once need a number of rounds or a sparsity, and none done before")
@@ -145,11 +143,7 @@ class ModulePruner:
         return {"n_done": self._n_done, "edges": dict(self._edges), "masks": dict(self._kept)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where another pruner with the same settings was, on the same module.
-
-        Raises:
-            OptionError: if the state is of other layers, or of more rounds than there are.
-        """
+        """Go on where another pruner with the same layers and settings was, on the same module."""
         names = {info.name for info in self._layers().infos}
         if state["edges"] and set(state["edges"]) != names:
             raise OptionError(f"the state is of the layers {sorted(state['edges'])}; this pruner has {sorted(names)}")
