@@ -48,11 +48,7 @@ class CheckpointFiles:
 
 
 def find_files(path: Path) -> CheckpointFiles:
-    """Return the files of the checkpoint at a path.
-
-    Raises:
-        CheckpointError: if a folder holds no weights, or several, or an index cannot be used.
-    """
+    """Return the files of the checkpoint at a path, or raise a CheckpointError if a folder holds none, or several."""
     if path.is_dir():
         folder, weights = path, _weights_of(path)
     elif path.name.endswith(INDEX_SUFFIX):
@@ -88,11 +84,7 @@ def _weights_of(folder: Path) -> Path:
 
 
 def read_index(path: Path) -> MappingProxyType[str, str]:
-    """Return the file name of each tensor that an index lists.
-
-    Raises:
-        CheckpointError: if the file is no index, is empty, or names a file that does not lie beside it.
-    """
+    """Return the file name of each tensor that an index lists; every part of the index is checked."""
     size = path.stat().st_size
     if size > MAX_INDEX_BYTES:
         raise CheckpointError(f"{path}: has {size} bytes; an index has at most {MAX_INDEX_BYTES}")
@@ -121,9 +113,6 @@ def other_files(paths: CheckpointFiles) -> tuple[list[Path], list[Path]]:
     """Return a folder's other files, relative to it: those that a copy takes along, and the weights that it leaves out.
 
     Subfolders count, but for hidden ones and links to folders.
-
-    Raises:
-        CheckpointError: if a subfolder cannot be read.
     """
     if paths.folder is None:
         return [], []

@@ -63,8 +63,7 @@ def header_length(first_bytes: bytes, file_bytes: int) -> int:
 def parse_header(text: bytes, data_bytes: int) -> tuple[tuple[TensorInfo, ...], dict[str, str]]:
     """Return the tensors of a header's JSON, in its order, and its metadata; ``data_bytes`` follow it in the file.
 
-    Raises:
-        HeaderError: if the header contradicts the format, itself or the file size.
+    A HeaderError says where the header contradicts the format, itself or the file size.
     """
     entries = _json_object(text)
     metadata = _metadata(entries.pop("__metadata__", None) or {})
@@ -74,11 +73,7 @@ def parse_header(text: bytes, data_bytes: int) -> tuple[tuple[TensorInfo, ...], 
 
 
 def format_header(tensors: Sequence[TensorInfo], metadata: Mapping[str, str]) -> bytes:
-    """Return the bytes before the data: the length, and the JSON padded with spaces to a multiple of 8.
-
-    Raises:
-        HeaderError: if the header is longer than readers accept.
-    """
+    """Return the bytes before the data: the length, and the JSON padded with spaces to a multiple of 8."""
     entries: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     for tensor in tensors:
         offsets = [tensor.start, tensor.end]
@@ -91,11 +86,7 @@ def format_header(tensors: Sequence[TensorInfo], metadata: Mapping[str, str]) ->
 
 
 def tensor_bytes(dtype: str, shape: Sequence[int]) -> int:
-    """Return the bytes that a tensor occupies; types narrower than a byte are packed; 0 for an unknown type.
-
-    >>> tensor_bytes("BF16", (3, 5))
-    30
-    """
+    """Return the bytes that a tensor occupies; types narrower than a byte are packed, unknown types take none."""
     return (prod(shape) * BITS.get(dtype, 0) + 7) // 8
 
 

@@ -29,11 +29,7 @@ class LockState(Enum):
 
 @contextmanager
 def locked(path: Path, *, waits: bool = False, flags: int = os.O_RDONLY) -> Iterator[LockState]:
-    """Lock a file or folder within the context, if no other process holds it; ``waits`` waits for the other, for ever.
-
-    Raises:
-        OSError: if the path cannot be opened, with ``flags`` such as ``os.O_RDWR | os.O_CREAT``.
-    """
+    """Lock a file or folder, opened with ``flags``, within the context; with ``waits`` also after another process."""
     descriptor = os.open(path, flags, 0o666)
     try:
         yield _state_of_lock(descriptor, path, waits=waits)

@@ -55,9 +55,9 @@ class NumberFormat:
         return np.where(codes > self.code_dtype.type(self.magnitude_mask), -1.0, 1.0) * self.strengths(codes)
 
     def common_codes(self, codes: CodeArray, *, n_bits: int) -> CodeArray:
-        """Return magnitude codes that compare across formats: those of |w| as float32, or float64 if one of them is.
+        """Return magnitude codes that compare across formats, in the shape of ``codes``: those of |w| as a float.
 
-        In both cases ``n_bits`` says how many bits these have: 32 or 64. The shape is that of ``codes``.
+        The float has ``n_bits``: 32, or 64 if any of the formats compared is float64.
         """
         exact = self._widened(self.magnitudes(codes))
         if n_bits == 32 and exact.dtype == np.float64:

@@ -73,11 +73,7 @@ class Checkpoint:
         return codes if codes.flags.aligned else codes.copy()
 
     def advise(self, advice: Advice, name: str, start: int, stop: int) -> None:
-        """Advise the system on a tensor's bytes from ``start`` to ``stop``.
-
-        Raises:
-            CheckpointError: if they are needed now, and cannot be read.
-        """
+        """Advise the system on a tensor's bytes from ``start`` to ``stop``; unreadable ones are a CheckpointError."""
         self.file_of[name].advise(advice, self.tensors[name], start, stop)
 
     def done_with(self, name: str, start: int = 0, stop: int | None = None) -> None:

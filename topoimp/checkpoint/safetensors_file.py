@@ -76,12 +76,7 @@ def check_type(tensor: TensorInfo, path: Path) -> None:
 
 
 def open_safetensors(path: Path) -> TensorFile:
-    """Open a .safetensors file: read and check its header, and no tensor.
-
-    Raises:
-        CheckpointError: if it is not a whole safetensors file.
-        OSError: if it cannot be read.
-    """
+    """Open a .safetensors file: read and check its header, and no tensor."""
     try:
         with path.open("rb") as file:
             modified = size_and_time(path)

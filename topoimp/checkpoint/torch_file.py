@@ -53,11 +53,7 @@ def is_torch_file(path: Path) -> bool:
 
 
 def open_torch(path: Path) -> TensorFile:
-    """Open a PyTorch file without running any code in it.
-
-    Raises:
-        CheckpointError: if it holds more than tensors and plain containers, no state dict, or several.
-    """
+    """Open a PyTorch file without running any code in it; one with no state dict, or several, is refused."""
     modified = size_and_time(path)
     values, not_tensors = _state_dict(_loaded(path), path)
     for name in values:

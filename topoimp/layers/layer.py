@@ -103,11 +103,7 @@ class Layer:
 
 
 def by_channel(layer: Layer, n_parallel: int) -> Layer:
-    """Return the view ``channel`` of a layer: each ``n_parallel`` weights of a row become the strongest of them.
-
-    Raises:
-        LayerError: if a weight is NaN or infinite.
-    """
+    """Return the view ``channel`` of a layer: each ``n_parallel`` weights of a row become the strongest of them."""
     layer.check_finite()  # before the join, so that the message names the weight
     parallel = layer.codes.reshape(layer.n_rows, -1, n_parallel)
     strongest = layer.number_format.magnitudes(parallel).max(axis=2)

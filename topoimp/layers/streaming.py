@@ -69,11 +69,7 @@ class LayerStream:
     on_layer: Callable[[], None] = lambda: None
 
     def each(self, look: Look[Result]) -> dict[str, Result]:
-        """Return the results of a function on each layer, by layer name, in the order of ``layers.infos``.
-
-        Raises:
-            CheckpointError: if a file cannot be read.
-        """
+        """Return the results of a function on each layer, by layer name, in the order of ``layers.infos``."""
         infos = self.layers.in_reading_order()
         window: Window[Result] = Window(self.threads, SIDE_BY_SIDE)
 

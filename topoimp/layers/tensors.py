@@ -35,17 +35,12 @@ def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
             names = ", ".join(info.name for info in infos[:3]) + (", ..." if len(infos) > 3 else "")
             raise OptionError(f"pattern {pattern!r} matches no layer of {checkpoint.path}; its layers are {names}")
 
-    selected: list[LayerInfo] = []
-    for info in infos:
-        reason = _reason_to_skip(info, patterns)
-        if reason:
-            left_out.append(LeftOut(info.name, info.shape, info.number_format.name, reason))
-        else:
-            selected.append(info)
-
+    reasons = [(info, _reason_to_skip(info, patterns)) for info in infos]
+    selected = tuple(info for info, reason in reasons if reason is None)
+    left_out += [LeftOut(info.name, info.shape, info.number_format.name, reason) for info, reason in reasons if reason]
     if not selected:
         raise LayerError(_no_layer_left(checkpoint, infos))
-    return Layers(checkpoint, tuple(selected), tuple(left_out), patterns)
+    return Layers(checkpoint, selected, tuple(left_out), patterns)
 
 
 def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[list[LayerInfo], list[LeftOut]]:
@@ -90,26 +85,14 @@ def _layers_in(tensor: TensorInfo, patterns: LayerPatterns, also: tuple[str, ...
         if shape[0] == 1 and len(shape) == 3:  # stacked experts: each is one matrix
             shape = shape[1:]
 
+    n_rows = shape[0] if len(shape) > 1 else 1
+    n_columns = shape[1] if len(shape) > 1 and patterns.view is View.CHANNEL else prod(shape) // n_rows
+    names = [tensor.name] if n_groups is None else [f"{tensor.name}[{number}]" for number in range(n_groups)]
+    sides_and_type = n_rows, n_columns, NUMBER_FORMATS[tensor.dtype], patterns.view
     return [
-        LayerInfo(
-            tensor.name if n_groups is None else f"{tensor.name}[{number}]",
-            tensor.name,
-            shape,
-            *_sides(shape, patterns.view),
-            NUMBER_FORMATS[tensor.dtype],
-            patterns.view,
-            first=number * prod(shape),
-            also=also,
-        )
-        for number in range(n_groups or 1)
+        LayerInfo(name, tensor.name, shape, *sides_and_type, first=number * prod(shape), also=also)
+        for number, name in enumerate(names)
     ]
-
-
-def _sides(shape: tuple[int, ...], view: View) -> tuple[int, int]:
-    """Return the numbers of rows and columns of a tensor; one axis is a single row."""
-    if len(shape) < 2:
-        return 1, prod(shape)
-    return shape[0], shape[1] if view is View.CHANNEL else prod(shape[1:])
 
 
 def _reason_to_skip(info: LayerInfo, patterns: LayerPatterns) -> str | None:

@@ -59,12 +59,10 @@ class Outputs:
 def plan_outputs(
     checkpoint: Checkpoint, output: Path | None, mask_output: Path | None, emit_rounds: Sequence[int], n_rounds: int
 ) -> Outputs:
-    """Return the outputs of the pruning of a checkpoint, of which ``emit_rounds`` get a checkpoint of their own.
-
-    By default, the pruned checkpoint lies beside the input, and the mask beside the pruned checkpoint.
+    """Return the outputs of the pruning of a checkpoint: by default beside the input, the mask beside the output.
 
     Raises:
-        OptionError: if a name does not fit the type of the output, or a round does not exist.
+        OptionError: if a name does not fit the type of the output, or a round of ``emit_rounds`` does not exist.
     """
     folder, path = checkpoint.paths.folder, checkpoint.path
     if output is not None:

@@ -26,16 +26,10 @@ def write_pruned_copy(
     threads: int,
     on_tensor: Callable[[], None] = lambda: None,
 ) -> None:
-    """Write a copy of a checkpoint in which some layers are pruned, and everything else is unchanged.
+    """Write a copy of a checkpoint in which the layers are pruned, each by its pruner, and all else is unchanged.
 
-    Args:
-        place: a file, or an existing folder if the original is a folder; a path of ``Staging``.
-        layers: the selected layers of the original.
-        pruners: by layer name.
-        metadata: keys to add to the original's metadata.
-        masks: the writer of the mask file; None writes no mask.
-        threads: number of threads.
-        on_tensor: called after each tensor.
+    The copy is a file, or fills an existing folder if the original is one. Without ``masks`` no mask is written.
+    ``metadata`` is added to that of the original; ``on_tensor`` is called after each tensor.
     """
     checkpoint, selected = layers.checkpoint, layers.by_tensor()
     with CheckpointCopy(place, checkpoint, metadata) as copy:

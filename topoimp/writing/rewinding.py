@@ -52,11 +52,7 @@ def layers_to_rewind_to(trained: Layers, earlier: Checkpoint) -> Layers:
 
 
 def check_same_tensors(checkpoint: Checkpoint, reference: Checkpoint) -> None:
-    """Check that a checkpoint has the tensors of another: names, types, shapes and ties.
-
-    Raises:
-        CheckpointError: naming the first tensor that differs.
-    """
+    """Check that a checkpoint has the tensors of another: names, types, shapes and ties; name the first that is not."""
     for name, tensor in reference.tensors.items():
         found = checkpoint.tensors.get(name)
         if found is None:
