@@ -1,17 +1,12 @@
 """topoimp: zeroth-order persistent homology of neural-network checkpoints.
 
-The five commands as functions, each giving a ``Report`` or something that holds one:
-``train_run``, ``barcode_report`` (and ``tensor_list``), ``bound_report`` (and ``architecture_bound_report``),
-``prune_checkpoint``, ``comparison_report``.
+Commands, as functions that return reports: ``train_run``, ``barcode_report``, ``bound_report``, ``prune_checkpoint``,
+``comparison_report``. Their steps: ``as_layer`` reads an array as a layer, ``spanning_forest`` and ``barcode_of``
+compute its topology, ``neural_persistence`` sums it up, ``layer_bound`` bounds it; ``read_masks`` reads a mask file.
+In a training loop in torch, ``prune_module`` and ``ModulePruner`` prune a module in memory, ``hold_mask`` holds its
+mask, ``rewind_module`` rewinds it; ``topological_unstructured`` is a method of ``torch.nn.utils.prune``.
 
-What they are made of: ``as_layer`` reads an array as a layer, ``spanning_forest`` and ``barcode_of`` give its topology,
-``neural_persistence`` sums it up, ``layer_bound`` bounds it; ``read_masks`` reads the mask that a pruning wrote.
-
-For a training loop of one's own in torch: ``prune_module`` and ``ModulePruner`` prune a module in memory, ``hold_mask``
-holds the mask while it is trained, ``rewind_module`` sets it back; ``topological_unstructured`` is a method of
-``torch.nn.utils.prune``. Only these import torch, when they are called.
-
-The names are loaded when the first of them is used: ``import topoimp`` itself costs nothing.
+``import topoimp`` itself costs nothing: a name is loaded when it is used, and torch by the functions that need it.
 """
 
 from importlib import import_module

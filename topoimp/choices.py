@@ -10,10 +10,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def chosen(choice: type[Choice], word: Choice | str) -> Choice:
-    """Return the member of a choice that a word names; a member names itself.
-
-    Raises:
-        OptionError: if the word names no member.
+    """Return the member of a choice that a word names; a member names itself, another word is an OptionError.
 
     >>> chosen(Method, "random")
     <Method.RANDOM: 'random'>
@@ -26,11 +23,7 @@ def chosen(choice: type[Choice], word: Choice | str) -> Choice:
 
 
 def check_seed(seed: int, *, n_bits: int | None = None) -> None:
-    """Check that a seed is at least 0, and that it has no more than ``n_bits`` bits if these are limited.
-
-    Raises:
-        OptionError: if it is negative or too large.
-    """
+    """Raise an OptionError if a seed is negative, or has more than ``n_bits`` bits where these are limited."""
     if seed < 0 or (n_bits is not None and seed >= 2**n_bits):
         limit = "" if n_bits is None else f" and below 2^{n_bits}"
         raise OptionError(f"the seed is {seed}; it must be at least 0{limit}")

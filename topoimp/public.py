@@ -1,6 +1,6 @@
 """The public names of topoimp, which ``import topoimp`` hands on.
 
-Importing it does not import torch. What cannot be without torch stands in ``WITH_TORCH``, and comes when it is used.
+Importing it does not import torch; a name of ``WITH_TORCH`` does, when it is used.
 """
 
 from types import MappingProxyType

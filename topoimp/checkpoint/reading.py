@@ -113,12 +113,9 @@ def open_checkpoint(path: AnyPath) -> Checkpoint:
 def tensors_as_checkpoint(
     values: Mapping[str, "torch.Tensor"], *, name: str, kept: Mapping[str, "torch.Tensor"] | None = None
 ) -> Checkpoint:
-    """Return torch tensors in memory as a checkpoint that can be read, but not copied.
+    """Return torch tensors in memory, named in messages, as a checkpoint that can be read, but not copied.
 
-    Args:
-        values: by name, in the order of a state dict; read at the time of each call.
-        name: the name in messages.
-        kept: by name, a tensor's mask as booleans; a tensor without a mask keeps all weights.
+    The values are read at the time of each call. ``kept`` holds masks as booleans; without one, all weights are kept.
     """
     return Checkpoint(Path(name), (torch_tensors(values, Path(name), kept=kept or {}),), CheckpointFiles(()))
 

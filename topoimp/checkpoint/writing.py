@@ -23,8 +23,7 @@ _NAMES = {"<f8": "F64", "<f4": "F32", "<f2": "F16", "|u1": "U8", "<i8": "I64"}
 class TensorWriter:
     """A safetensors file in the making: its header and its space on the disk come first, its tensors piece by piece.
 
-    Args:
-        path: replaced if it exists; a path of ``Staging`` makes the file appear whole.
+    An existing file is replaced; a path of ``Staging`` makes the file appear whole.
 
     Raises:
         OutputError: if the header is longer than readers accept.
@@ -72,10 +71,8 @@ class TensorWriter:
 class CheckpointCopy:
     """A copy of a checkpoint in the making: same names, order, types, layout and files; tensors come piece by piece.
 
-    Args:
-        place: a file, or an existing folder if the original is a folder.
-        original: a PyTorch file in it becomes a safetensors file.
-        metadata: keys to add to each file's metadata, which otherwise stay.
+    The copy is a file, or fills an existing folder if the original is one. A PyTorch file becomes a safetensors file.
+    ``metadata`` is added to that of each file.
 
     Raises:
         CheckpointError: if safetensors lacks the type of a tensor.
@@ -132,11 +129,7 @@ class CheckpointCopy:
 
 
 def files_of_copy(original: Checkpoint) -> list[str]:
-    """Return the files of a folder's copy, relative to it.
-
-    Raises:
-        CheckpointError: if two files of the original would have one name.
-    """
+    """Return the files of a folder's copy, relative to it; raise a CheckpointError if two would have one name."""
     paths = original.paths
     names = [file.name_as_safetensors for file in original.files]
     clashing = [name for name in names if names.count(name) > 1]
@@ -156,10 +149,7 @@ def bytes_of_copy(original: Checkpoint) -> int:
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
     """Write arrays as a checkpoint, in the given order: the same arrays give the same bytes.
 
-    Args:
-        path: as in ``TensorWriter``.
-        arrays: by tensor name, float64, float32, float16, uint8 or int64 arrays of any shape.
-        metadata: texts for ``__metadata__``.
+    The arrays are float64, float32, float16, uint8 or int64. An existing file is replaced.
     """
     shapes = {name: (_NAMES[array.dtype.str], array.shape) for name, array in arrays.items()}
     with TensorWriter(path, laid_out(shapes), metadata) as writer:

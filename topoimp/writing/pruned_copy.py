@@ -6,6 +6,7 @@ them from there.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from topoimp.checkpoint import CheckpointCopy, TensorWriter
 from topoimp.kernels.threads import PIECE, in_parallel, pieces
 from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.pruning.rules import PartPruner, Pruner
+
+Parts: TypeAlias = Sequence[tuple[LayerInfo, PartPruner]]
+"""The layers of a tensor, and the function that prunes a part of each."""
 
 
 def write_pruned_copy(
@@ -34,9 +38,10 @@ def write_pruned_copy(
     checkpoint, selected = layers.checkpoint, layers.by_tensor()
     with CheckpointCopy(place, checkpoint, metadata) as copy:
         for name in checkpoint.tensors:
-            pruned_as = checkpoint.ties.get(name, name)
-            if pruned_as in selected:
-                _write_tensor(name, layers, selected[pruned_as], pruners, copy, masks, threads)
+            infos = selected.get(checkpoint.ties.get(name, name))
+            if infos:
+                parts = ((info, pruners[info.name].on(layers.read(info), threads)) for info in infos)
+                _write_tensor(name, checkpoint.codes(name), list(parts), copy, masks, threads)
             else:
                 copy.copy_tensor(name)
             checkpoint.done_with(name)
@@ -45,16 +50,9 @@ def write_pruned_copy(
 
 
 def _write_tensor(
-    name: str,
-    layers: Layers,
-    infos: Sequence[LayerInfo],
-    pruners: Mapping[str, Pruner],
-    copy: CheckpointCopy,
-    masks: TensorWriter | None,
-    threads: int,
+    name: str, codes: CodeArray, parts: Parts, copy: CheckpointCopy, masks: TensorWriter | None, threads: int
 ) -> None:
-    codes = layers.checkpoint.codes(name)
-    parts = [(info, pruners[info.name].on(layers.read(info), threads)) for info in infos]
+    """Write a tensor and its mask; each thread prunes and writes one piece after the other."""
 
     def write(start: int, stop: int) -> None:
         pruned = np.empty(min(PIECE, stop - start), codes.dtype)
@@ -69,9 +67,7 @@ def _write_tensor(
     in_parallel(write, codes.size, threads, unit=PIECE)
 
 
-def _prune_piece(
-    codes: CodeArray, first: int, parts: Sequence[tuple[LayerInfo, PartPruner]], piece: CodeArray, kept: BoolArray
-) -> None:
+def _prune_piece(codes: CodeArray, first: int, parts: Parts, piece: CodeArray, kept: BoolArray) -> None:
     """Prune the weights of a tensor from ``first`` on, each selected layer by its own pruner."""
     last = first + len(piece)
     if sum(info.n_weights for info, _ in parts) < codes.size:  # some of its groups are not selected
