@@ -72,6 +72,7 @@ def _weights_of(folder: Path) -> Path:
         if preferred:
             return folder / preferred[0]
 
+    # Any other names: a folder then holds one index, one safetensors file, or one PyTorch file.
     candidates: list[str] = []
     for endings in (".safetensors" + INDEX_SUFFIX, ".safetensors", SUFFIXES):
         candidates = candidates or [name for name in names if name.endswith(endings)]

@@ -70,6 +70,7 @@ def owned(
                 yield state
                 return
 
+        # Another process has it.
         owner, is_ending = _owner_of(path)
         if not is_ending or time.monotonic() > deadline:
             yield LockState.TAKEN

@@ -92,6 +92,7 @@ class Staging:
         for target in self._targets:
             _sync_all(self.partial(target))
 
+        # Another run may have made the same outputs meanwhile.
         with locked(self._targets[-1].parent, waits=True):
             for target in self._targets:
                 self._check(target)

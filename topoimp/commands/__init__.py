@@ -1,1 +1,1 @@
-"""The commands as Python functions, one file each: a path in, a report out. Its rows lie in ``COMMAND_rows``."""
+"""A path in, a report out: one file for each command, and ``COMMAND_rows`` for the rows and columns of its report."""

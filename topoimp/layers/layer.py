@@ -138,7 +138,8 @@ def as_layer(weight: Any, *, name: str = "weight") -> Layer:  # Any: an array of
     array([[0.5, 2. ],
            [0. , 1. ]])
     """
-    codes, number_format = _torch_codes(weight, name) if _is_torch(weight) else _numpy_codes(weight, name)
+    is_torch = any(each.__module__.partition(".")[0] == "torch" for each in type(weight).__mro__)  # no import
+    codes, number_format = _torch_codes(weight, name) if is_torch else _numpy_codes(weight, name)
     if codes.ndim < 2 or codes.size == 0:
         raise LayerError(f"{name} has the shape {codes.shape}; a layer has two or more axes and at least one weight")
     layer = Layer(name, codes.reshape(codes.shape[0], -1), number_format)
@@ -153,11 +154,6 @@ def _numpy_codes(weight: Any, name: str) -> tuple[CodeArray, NumberFormat]:
         raise LayerError(f"{name} has the type {array.dtype}; a layer has floating-point weights")
     number_format = by_dtype[array.dtype.name]
     return array.astype(array.dtype.newbyteorder("="), copy=False).view(number_format.code_dtype), number_format
-
-
-def _is_torch(weight: object) -> bool:
-    """Whether an object is a torch tensor, without an import of torch."""
-    return any(each.__module__.partition(".")[0] == "torch" for each in type(weight).__mro__)
 
 
 def _torch_codes(weight: Any, name: str) -> tuple[CodeArray, NumberFormat]:

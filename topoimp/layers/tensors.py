@@ -64,6 +64,7 @@ def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[l
             else:
                 infos.append(info)
 
+    # A pattern without an effect is a mistake, and so is a group with the name of a tensor.
     for pattern, _ in patterns.groups:
         if not any(_matches(name, pattern) for name in checkpoint.tensors):
             raise OptionError(f"`groups`: pattern {pattern!r} matches no tensor of {checkpoint.path}")
@@ -121,6 +122,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def _no_layer_left(checkpoint: Checkpoint, infos: Sequence[LayerInfo]) -> str:
+    """Return the message of a checkpoint without a layer, or without a selected one."""
     if not infos:
         holds = _counted(len(checkpoint.tensors), "tensor")
         needed = "a floating-point tensor with two rows and two columns or more"

@@ -73,6 +73,7 @@ def plan_outputs(
         named = folder if folder.name not in ("", "..") else folder.resolve()
         target = named.with_name(f"{named.name}.pruned")
 
+    # The name must fit the input: a file gives a file, a folder gives a folder.
     if folder is None and target.suffix != SUFFIX:
         raise OptionError(f"the output is named {target}; the name of a checkpoint ends in {SUFFIX}")
     if folder is not None and target.suffix == SUFFIX:
