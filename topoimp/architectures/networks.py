@@ -245,6 +245,7 @@ def parse_architecture(model: str, *, image: ImageShape | None = None, n_classes
         raise OptionError(f"images are {size_text(image)}; channels, height and width must be at least 1")
     if n_classes is not None and n_classes < 1:
         raise OptionError(f"n_classes is {n_classes}; it must be at least 1")
+
     if model in NAMED_NETWORKS:
         architecture = NAMED_NETWORKS[model](model, image, n_classes or N_CLASSES)
     elif WIDTHS.fullmatch(model):

@@ -261,7 +261,7 @@ def _pruned(
         ),
         rows,
         left_out,
-        {"rounds": RunFiles(run).rounds, "summary": RunFiles(run).summary},
+        {name: RunFiles(run).table(name) for name in ("rounds", "summary")},
     )
     return IterativePruning(report, run, [task.rounds.folder for task in tasks], n_new, held)
 
@@ -271,8 +271,8 @@ def _write_tables(run: Path) -> None:
     tables = read_tables(run)
     if not tables.rounds:
         return
-    rows_of = {RunFiles(run).rounds: tables.rounds, RunFiles(run).summary: tables.summary}
-    texts = {path: Report("prune", {}, {}, rows).to_csv() for path, rows in rows_of.items()}
+    rows_of = {"rounds": tables.rounds, "summary": tables.summary}
+    texts = {RunFiles(run).table(name): Report("prune", {}, {}, rows).to_csv() for name, rows in rows_of.items()}
     if all(path.is_file() and path.read_bytes() == text.encode() for path, text in texts.items()):
         return
     with Staging(list(texts), force=True) as staging:

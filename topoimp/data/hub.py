@@ -37,6 +37,7 @@ def hub_images(data: Data) -> Images:
         from datasets import load_dataset
     except ImportError as error:
         raise DataError(f"{data}: no folder is named and the package datasets is not installed; {way_out}") from error
+
     try:
         train = load_dataset(repository, split="train")
         test = load_dataset(repository, split="test")

@@ -43,6 +43,7 @@ def _read(folder: Path, name: str, *, n_axes: int) -> ByteArray:
     """Return the array in an IDX file of bytes, packed or not."""
     packed = folder / f"{name}.gz"
     path = packed if packed.name in names_in(folder) else folder / name
+
     try:
         with gzip.open(path) if path == packed else path.open("rb") as file:
             return _parsed(file.read(), path, n_axes)

@@ -1,7 +1,7 @@
 """Check a round: its mask revives no weight, and the trainer rewound to the right weights and revived none.
 
-All is read back from the disk. A check that fails stops the run. The commonest defects of iterative pruning are that
-weights silently were not rewound, that pruned weights came back, and that another sparsity was reached.
+All is read back from the disk. The commonest defects of iterative pruning are that weights silently were not rewound,
+that pruned weights came back, and that another sparsity was reached.
 """
 
 from math import prod, sqrt
@@ -109,6 +109,7 @@ def check_related(trained: Layers, init: Layers, masks: Masks) -> float | None:
     Raises:
         VerificationError: if they do not exceed ``RELATED``.
     """
+    # The mean over the layers, weighted by their numbers of weights.
     correlations = [_correlation(info, _codes(trained, info), _codes(init, info), masks) for info in trained.infos]
     n_all = sum(n for n, correlation in correlations if correlation is not None)
     if n_all < FEWEST:

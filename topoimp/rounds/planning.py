@@ -21,12 +21,7 @@ from topoimp.training.recipes import PruningDefaults, Recipe
 
 @dataclass(frozen=True)
 class Rewinding:
-    """The weights from which each round's training starts: those of the last round if neither field is set.
-
-    Args:
-        step: a step of the recipe.
-        checkpoint: a checkpoint with the same tensors.
-    """
+    """The start of each round's training: a step of the recipe, a checkpoint, or, without both, the last weights."""
 
     step: int | None = None
     checkpoint: Path | None = None
@@ -39,12 +34,7 @@ class Rewinding:
 
 
 def rewinding_of(rewind: str | None, rewind_from: AnyPath | None, recipe: Recipe | None) -> Rewinding:
-    """Return the rewinding that two options describe.
-
-    Args:
-        rewind: ``init``, ``step:K`` or ``none``; None is the recipe's step.
-        rewind_from: a checkpoint in place of a step.
-        recipe: recipe of the run folder; None outside one.
+    """Return the rewinding that a checkpoint or a word describes: ``init``, ``step:K``, ``none``, or the recipe's step.
 
     Raises:
         OptionError: if both options are given, ``rewind`` is another word, or training has no starting point.
@@ -72,14 +62,9 @@ def rewinding_of(rewind: str | None, rewind_from: AnyPath | None, recipe: Recipe
 def plan_of(
     options: PruningOptions, trained: Checkpoint, recipe: Recipe | None, *, threads: int, strict: bool = False
 ) -> tuple[Plan, Layers]:
-    """Return the plan that all rounds share, and the layers of one network that it prunes.
+    """Return the plan that all rounds share, and the layers of one unpruned network, which are those of all seeds.
 
-    Args:
-        options: the options that the user gave.
-        trained: an unpruned network; those of other seeds have the same layers.
-        recipe: recipe of its run folder; it completes the options. None outside a run folder.
-        threads: number of cores that pruning uses; no result depends on it.
-        strict: stop at a round whose target is below a floor.
+    The recipe of a run folder completes the options.
 
     Raises:
         OptionError: if an option does not fit the network or another option.
@@ -105,12 +90,14 @@ def _completed(options: PruningOptions, recipe: Recipe, infos: Sequence[LayerInf
     """Return the options with a recipe's scope, rates and output layer where they are left open."""
     usual = recipe.pruning
     scope = Scope(options.scope or usual.scope)
+
     rate = options.rate
     if rate is None and (options.rounds is None or options.sparsity is None):
         rate = usual.rate
     layer_rates = options.layer_rates
     if not layer_rates and scope is Scope.LAYER and options.sparsity is None:
         layer_rates = _usual_layer_rates(usual, rate, infos)
+
     output_layer = options.output_layer
     if options.output_rate is not None and output_layer is None:
         output_layer = parse_architecture(recipe.model).output_layer

@@ -60,14 +60,18 @@ def run_tasks(
     running: list[_Replicate] = []
     try:
         while len(results) < len(tasks):
+            # Start as many processes as are allowed; a process gets its task once it runs.
             for number, task in islice(waiting, jobs - len(running)):
                 with _clean_start():
                     running.append(_Replicate.start(number))
-                running[-1].send((work, task))
+                with running[-1].connected() as connection:
+                    connection.send((work, task))
 
+            # Each message is a step, an error or a result.
             ready = wait([replicate.connection for replicate in running])
             for replicate in [each for each in running if each.connection in ready]:
-                kind, content = replicate.receive()
+                with replicate.connected() as connection:
+                    kind, content = connection.recv()
                 if kind == "step":
                     progress.of(replicate.number)(*content)
                 elif kind == "failed":
@@ -114,18 +118,11 @@ class _Replicate:
         theirs.close()
         return _Replicate(number, process, ours)
 
-    def send(self, content: object) -> None:
-        with self._end_is_noticed():
-            self.connection.send(content)
-
-    def receive(self) -> tuple[str, Any]:
-        with self._end_is_noticed():
-            return self.connection.recv()  # type: ignore[no-any-return]  # sent by _work
-
     @contextmanager
-    def _end_is_noticed(self) -> Iterator[None]:
+    def connected(self) -> Iterator["Connection[Any, Any]"]:
+        """Return the connection; raise a ChildProcessError if the process ends within the context."""
         try:
-            yield
+            yield self.connection
         except (EOFError, ConnectionError) as error:
             self.process.join()
             status = self.process.exitcode

@@ -72,6 +72,7 @@ def rows_of_round(topology: RoundTopology, metrics: Metrics, *, number: int, pru
             row |= {"target": layer.target, "floor_binds": layer.floor_binds, **_round_columns(layer.preservation)}
         rows.append({**row, **preservation_columns(preservation), **_topology_columns(before, after, largest)})
 
+    # Counts of the network add up; persistences are means over the layers, distances the largest.
     network: dict[str, Cell] = {"level": "network", "round": number}
     if pruned is not None:
         network |= {"target": pruned.target, "floor_binds": bool(pruned.missed), **_round_columns(pruned.preservation)}

@@ -35,15 +35,9 @@ class RunFiles:
         """The settings of training."""
         return self.folder / "recipe.toml"
 
-    @property
-    def rounds(self) -> Path:
-        """A row per round and layer, of all seeds and prunings."""
-        return self.folder / "rounds.csv"
-
-    @property
-    def summary(self) -> Path:
-        """Statistics over the seeds."""
-        return self.folder / "summary.csv"
+    def table(self, name: str) -> Path:
+        """Return the table ``rounds``, a row per round and layer of all prunings, or ``summary``, over the seeds."""
+        return self.folder / f"{name}.csv"
 
     def seed(self, seed: int) -> "SeedFiles":
         """Return the files of a seed, which need not exist."""

@@ -18,7 +18,7 @@ from topoimp.rounds.loop import Plan, Start, prune_iteratively
 from topoimp.rounds.planning import Rewinding
 from topoimp.rounds.recipe_file import read_toml
 from topoimp.rounds.run_folder import PruningFiles, SeedFiles
-from topoimp.rounds.trainer import METRICS, Retrain, Trainer
+from topoimp.rounds.trainer import METRICS, Retrain, Trainer, built_in_trainer
 from topoimp.training.recipes import Recipe
 
 
@@ -49,10 +49,9 @@ class SeedTask:
 
 @contextmanager
 def sole_run(files: PruningFiles) -> Iterator[None]:
-    """Lock the rounds within the context; wait a bounded time for a killed run whose processes are ending.
+    """Lock the rounds within the context, or raise an OutputError if another run holds the lock.
 
-    Raises:
-        OutputError: if another run holds the lock, or the lock file cannot be written.
+    A killed run whose processes are ending is waited for, a bounded time.
     """
     with ExitStack() as stack:
         try:
@@ -94,6 +93,8 @@ def _do_rounds(task: SeedTask, on_step: OnStep) -> int:
     rewind = None if rewinding.checkpoint is None else open_checkpoint(rewinding.checkpoint)
     if rewinding.step is not None:
         rewind = _weights_after(rewinding.step, task)
+
+    # Training takes nearly all of a round's time: progress counts its steps.
     n_to_do = task.plan.scheme.schedule.n_rounds + 1 - max(task.rounds.n_finished(), 1)
     n_done = 0
 
@@ -118,7 +119,6 @@ def _retrain(task: SeedTask, *, is_fine_tuning: bool, on_step: OnStep) -> Retrai
         return task.trainer.retrain
     if recipe is None or images is None:
         raise ValueError("the built-in trainer needs a recipe and its data")
-    from topoimp.rounds.built_in_trainer import built_in_trainer
 
     if is_fine_tuning:
         recipe = recipe.fine_tuning(len(images.train_labels))
@@ -130,25 +130,24 @@ def _weights_after(step: int, task: SeedTask) -> Checkpoint:
     files, recipe, images = task.files, task.recipe, task.images
     if step == 0:
         return open_checkpoint(files.initial)
-    if files.rewind.is_file():
-        rewind = open_checkpoint(files.rewind)
-        if rewind.metadata.get("topoimp.step") == str(step):
-            return rewind
 
     target = files.after_step(step)
-    origin = {"topoimp.step": str(step), "topoimp.recipe_sha256": str(task.settings.get("recipe_sha256"))}
-    if target.is_file():
-        reached = open_checkpoint(target)
-        if origin.items() <= reached.metadata.items():
-            return reached
+    of_step = {"topoimp.step": str(step)}
+    origin = {**of_step, "topoimp.recipe_sha256": str(task.settings.get("recipe_sha256"))}
+    for path, needed in (
+        (files.rewind, of_step),
+        (target, origin),
+    ):  # of train, of an earlier run
+        if path.is_file() and needed.items() <= (weights := open_checkpoint(path)).metadata.items():
+            return weights
 
     if images is None or recipe is None:
         raise CheckpointError(f"{files.rewind}: holds other weights than those of step {step}; train makes them")
     from topoimp.training.loop import train_until
 
     with Staging([target], force=True) as staging:
-        weights = train_until(recipe, images, seed=files.seed, step=step)
-        write_arrays(staging.partial(target), weights, {"format": "pt", **origin})
+        reached = train_until(recipe, images, seed=files.seed, step=step)
+        write_arrays(staging.partial(target), reached, {"format": "pt", **origin})
         staging.commit()
     return open_checkpoint(target)
 

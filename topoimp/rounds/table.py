@@ -132,7 +132,7 @@ def _mean_row(group: Sequence[Row]) -> Row:
     if len(group) == 1:
         return group[0]
 
-    averaged: dict[str, Cell] = {}
+    averaged: dict[str, Cell] = {}  # without columns in which texts differ
     for name, first in group[0].items():
         values = [row.get(name) for row in group]
         if isinstance(first, bool):

@@ -1,4 +1,4 @@
-"""The training of a round by the user's own command: the files of the round in, its metrics out.
+"""The training of a round, by a recipe or by the user's own command: the files of the round in, its metrics out.
 
 The command is any program, started without a shell. It must write {out} and end with status 0; its output goes to the
 round's log. docs/trainers.md has the whole contract.
@@ -18,8 +18,13 @@ from math import isfinite
 from pathlib import Path
 from typing import IO
 
-from topoimp.errors import OptionError, TrainingError
+from topoimp.checkpoint import write_arrays
+from topoimp.data import Images
+from topoimp.errors import CheckpointError, OptionError, TrainingError
+from topoimp.kernels.threads import OnStep
+from topoimp.pruning.masks import read_masks
 from topoimp.rounds.run_folder import TrainingTask
+from topoimp.training.recipes import Recipe
 
 METRICS = ("train_loss", "test_loss", "test_accuracy")
 """The metrics that a trainer may report."""
@@ -29,6 +34,34 @@ Metrics = Mapping[str, float | None]
 
 Retrain = Callable[[TrainingTask], Metrics]
 """Trains a network from its files, and returns its metrics."""
+
+
+def built_in_trainer(recipe: Recipe, images: Images, *, from_step: int, on_step: OnStep) -> Retrain:
+    """Return the function that trains a round by a recipe, from the step whose weights the round starts from."""
+    # Imported here, as torch takes longer to start than most reports take in all.
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from topoimp.training.loop import retrain_network
+
+    def retrain(task: TrainingTask) -> Metrics:
+        try:
+            start = load_file(task.init)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{task.init}: cannot be read: {error}") from error
+        kept = {name: mask.kept() for name, mask in read_masks(task.mask).items()}
+        retrained = retrain_network(
+            recipe, images, seed=task.seed, start=start, masks=kept, from_step=from_step, on_step=on_step
+        )
+
+        # safetensors.torch writes metadata in another order in every process.
+        metadata = {"format": "pt", "topoimp.model": recipe.model, "topoimp.data": images.name}
+        write_arrays(task.started, retrained.started, metadata)
+        write_arrays(task.out, retrained.final, {**metadata, "topoimp.round": str(task.number)})
+        return {name: getattr(retrained.end, name) for name in METRICS}
+
+    return retrain
+
 
 PLACEHOLDERS = ("init", "mask", "out", "seed", "round", "started", "metrics")
 """Names that a command may have in braces; it must have the first three."""

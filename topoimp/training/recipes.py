@@ -125,8 +125,7 @@ class Recipe:
 
     def plain(self) -> dict[str, str | int | float | bool | list[int]]:
         """Return every field but ``pruning`` as plain values, as a file holds them."""
-        plain = {name: value for name, value in asdict(self).items() if name != "pruning"}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+        return {name: value for name, value in {**asdict(self), "drops": list(self.drops)}.items() if name != "pruning"}
 
 
 def recipe_from(table: Mapping[str, object]) -> Recipe:
