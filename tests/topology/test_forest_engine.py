@@ -33,7 +33,7 @@ def taken(monkeypatch):
     monkeypatch.setattr(strong_edges, "LEAST_COLLECTED", 8)
     count(strong_edges, "collect_parts", "passes")
     count(strong_edges, "raised_threshold", "raised")
-    count(boruvka, "join_best", "steps")
+    count(boruvka, "join_best_edges", "steps")
     count(boruvka, "join_in_pairs", "pairs")
     return counts
 

@@ -37,9 +37,9 @@ def joining(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: int
 
 def finish(layer: Layer, parent: IndexArray, n_missing: int, threads: int) -> IndexArray:
     """Join the remaining components, and return the joining edges, ``n_missing`` at most, strongest first."""
-    labels = np.empty(layer.n_vertices, np.int32)
+    labels, numbers = np.empty(layer.n_vertices, np.int32), np.arange(layer.n_vertices)
     is_open = np.ones(layer.n_vertices, np.bool_)
-    ranks, edges = np.zeros(layer.n_vertices, layer.codes.dtype), np.zeros(layer.n_vertices, np.int64)
+    ranks, edges = _room(layer.n_vertices, layer)
     joined = [np.empty(0, np.int64)]
 
     while sum(map(len, joined)) < n_missing:
@@ -47,27 +47,24 @@ def finish(layer: Layer, parent: IndexArray, n_missing: int, threads: int) -> In
         outside = np.flatnonzero((labels != largest) & is_open)
         if len(outside) == 0:
             break
-        if _is_cheaper_in_pairs(layer, labels, outside):
-            joined.append(join_in_pairs(layer, labels, parent, threads))
+
+        # A few columns are read one by one. Reading many touches every cache line, and all rows come for free.
+        reads_all = int(np.count_nonzero(outside >= layer.n_rows)) > layer.n_columns // _MANY
+        roots = np.flatnonzero(labels == numbers)
+        if reads_all and len(roots) <= _FEW:
+            joined.append(join_in_pairs(layer, labels, roots, parent, threads))
             break
-        _find_best(layer, outside, labels, ranks, edges, threads)
-        joined.append(join_best(layer, outside, ranks, edges, labels, parent))
+
+        _find_best(layer, numbers if reads_all else outside, reads_all, labels, (ranks, edges), threads)
+        joining_edges, scratch = np.empty(len(outside), np.int64), np.empty_like(parent)
+        n_joined = join_best_edges(outside, ranks, edges, labels, layer.n_columns, parent, scratch, joining_edges)
+        joined.append(joining_edges[:n_joined])
         is_open[outside[ranks[outside] == 0]] = False
     return _strongest_first(layer, np.concatenate(joined))
 
 
-def join_best(
-    layer: Layer, outside: IndexArray, ranks: CodeArray, edges: IndexArray, labels: LabelArray, parent: IndexArray
-) -> IndexArray:
-    """Join every component along the best edge of its vertices, and return these edges."""
-    joined = np.empty(len(outside), np.int64)
-    n_joined = join_best_edges(outside, ranks, edges, labels, layer.n_columns, parent, np.empty_like(parent), joined)
-    return joined[:n_joined]
-
-
-def join_in_pairs(layer: Layer, labels: LabelArray, parent: IndexArray, threads: int) -> IndexArray:
+def join_in_pairs(layer: Layer, labels: LabelArray, roots: IndexArray, parent: IndexArray, threads: int) -> IndexArray:
     """Join a few components in one pass: only the first strongest edge between two of them can be in the forest."""
-    roots = _roots(labels)
     numbers = np.searchsorted(roots, labels).astype(np.int32)
 
     def find(start: int, stop: int) -> Best:
@@ -82,42 +79,27 @@ def join_in_pairs(layer: Layer, labels: LabelArray, parent: IndexArray, threads:
 
 
 def _find_best(
-    layer: Layer, outside: IndexArray, labels: LabelArray, ranks: CodeArray, edges: IndexArray, threads: int
+    layer: Layer, vertices: IndexArray, reads_all: bool, labels: LabelArray, best: Best, threads: int
 ) -> None:
-    """Write each vertex's first strongest edge out of its component; rank 0 where no such edge exists."""
-    rows, columns = np.split(outside, [np.searchsorted(outside, layer.n_rows)])
-    # A few columns are read one by one. Reading many touches every cache line, and all rows come for free.
-    are_many = len(columns) > layer.n_columns // _MANY
-    if are_many:
-        rows, columns = np.split(np.arange(layer.n_vertices), [layer.n_rows])
+    """Write the first strongest edge of each of some vertices out of its component; rank 0 where it has none."""
+    rows, columns = np.split(vertices, [np.searchsorted(vertices, layer.n_rows)])
+    codes, mask = layer.codes, _mask(layer)
 
     def of_rows(start: int, stop: int) -> Best:
-        best = _room(len(columns) if are_many else 0, layer)
-        scratch = _strips(2, layer.codes.dtype)
-        strongest_of_rows(layer.codes, rows[start:stop], _mask(layer), labels, ranks, edges, *best, scratch)
-        return best
+        best_of_columns = _room(len(columns) if reads_all else 0, layer)
+        scratch = _strips(2, codes.dtype)
+        strongest_of_rows(codes, rows[start:stop], mask, labels, *best, *best_of_columns, scratch)
+        return best_of_columns
 
     def of_columns(start: int, stop: int) -> Best:
-        best = _room(len(columns), layer)
-        strongest_of_columns(layer.codes, start, stop, columns - layer.n_rows, _mask(layer), labels, *best)
-        return best
+        best_of_columns = _room(len(columns), layer)
+        strongest_of_columns(codes, start, stop, columns - layer.n_rows, mask, labels, *best_of_columns)
+        return best_of_columns
 
-    best_of_columns = in_parallel(of_rows, len(rows), threads) if len(rows) else []
-    if len(columns) and not are_many:
-        best_of_columns = in_parallel(of_columns, layer.n_rows, threads)
+    parts = in_parallel(of_rows, len(rows), threads) if len(rows) else []
     if len(columns):
-        ranks[columns], edges[columns] = _best_of_parts(best_of_columns)
-
-
-def _is_cheaper_in_pairs(layer: Layer, labels: LabelArray, outside: IndexArray) -> bool:
-    """Whether a step must read everything and so few components are left that one pass can compare all pairs."""
-    n_columns_outside = len(outside) - int(np.searchsorted(outside, layer.n_rows))
-    return n_columns_outside > layer.n_columns // _MANY and len(_roots(labels)) <= _FEW
-
-
-def _roots(labels: LabelArray) -> IndexArray:
-    """Return the root of each component: the vertices that are their own root."""
-    return np.flatnonzero(labels == np.arange(len(labels)))
+        parts = parts if reads_all else in_parallel(of_columns, layer.n_rows, threads)
+        best[0][columns], best[1][columns] = _best_of_parts(parts)
 
 
 def _strongest_first(layer: Layer, indices: IndexArray) -> IndexArray:
