@@ -89,13 +89,6 @@ def _spread(partners: IndexArray, n: int) -> IndexArray:
     return spread
 
 
-def _near(partners: IndexArray, worth: Pairs, n_v: int, reach: int) -> Pairs:
-    """Return the pairs around a matching that can be cheaper than two bars without partners."""
-    first, end = _pairs_around(partners, n_v, reach)
-    first = np.maximum(first, worth[0])
-    return first, np.maximum(np.minimum(end, worth[1]), first)
-
-
 def _pairs_worth_matching(u: FloatArray, v: FloatArray, order: int) -> Pairs:
     """Return the pairs that can be cheaper than two bars without partners."""
     ratio = _RATIO[order] * (1 + 1e-12)  # a few pairs too many do no harm
@@ -104,16 +97,16 @@ def _pairs_worth_matching(u: FloatArray, v: FloatArray, order: int) -> Pairs:
     return first.astype(np.int64), end.astype(np.int64)
 
 
-def _pairs_around(partners: IndexArray, n_v: int, reach: int) -> Pairs:
-    """Return the pairs that no pair of a matching separates, and those up to ``reach`` bars away."""
+def _near(partners: IndexArray, worth: Pairs, n_v: int, reach: int) -> Pairs:
+    """Return the pairs worth matching that no pair of a matching separates, and those up to ``reach`` bars away."""
     n = len(partners)
     before = np.maximum.accumulate(np.concatenate([[0], np.where(partners >= 0, partners, 0)]))[:n]
     after = np.concatenate([np.where(partners >= 0, partners, n_v - 1), [n_v - 1]])
     after = np.minimum.accumulate(after[::-1])[::-1][1:]
     rows = np.arange(n)
-    first = before[np.maximum(rows - reach, 0)] - reach
-    end = after[np.minimum(rows + reach, n - 1)] + reach + 1
-    return np.maximum(first, 0), np.minimum(end, n_v)
+    first = np.maximum(before[np.maximum(rows - reach, 0)] - reach, worth[0])
+    end = np.minimum(after[np.minimum(rows + reach, n - 1)] + reach + 1, worth[1])
+    return first, np.maximum(end, first)
 
 
 def _aligned(u: FloatArray, v: FloatArray, first: IndexArray, end: IndexArray, order: int) -> tuple[IndexArray, float]:

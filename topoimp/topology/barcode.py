@@ -23,9 +23,8 @@ from topoimp.topology.forest import Forest, spanning_forest
 class Barcode:
     """All bars of a layer, all born at the same level.
 
-    Args:
-        deaths: strengths at which finite bars end, descending, shape (n,), not divided by a scale.
-        n_essential: bars that never die, one per component.
+    ``deaths`` are the strengths at which finite bars end, descending, shape (n,), not divided by a scale;
+    ``n_essential`` bars never die, one per component.
     """
 
     deaths: FloatArray
@@ -50,7 +49,7 @@ class Barcode:
 
 
 def largest_strength(forests: Iterable[Forest]) -> float | None:
-    """Return the largest strength in several layers, the scale of a network; None if no layer has an edge."""
+    """Return the largest strength in several layers, the scale of a network; None without edges."""
     return max((forest.strongest for forest in forests if forest.strongest is not None), default=None)
 
 
@@ -122,17 +121,15 @@ def neural_persistence(
     Raises:
         OptionError: if p is below 1 or infinite, or the convention is unknown.
 
-    Source: Rieck et al., "Neural Persistence", ICLR 2019, definition 2 and theorem 1; Balwani & Krzyston, PMLR 196,
-    2022.
+    Source: Rieck et al., "Neural Persistence", ICLR 2019, definition 2, theorem 1; Balwani & Krzyston, PMLR 196, 2022.
 
     >>> neural_persistence(Barcode(np.array([1.0, 0.5]), n_essential=1), NeuralPersistence.RIECK, scale=1.0, p=1)
     0.75
     """
     convention = chosen(NeuralPersistence, convention)
     check_norm(p)
-    if convention is NeuralPersistence.BALWANI and reason_undefined(barcode):
-        return None
-    if scale is None and len(barcode.deaths):
+    has_no_scale = scale is None and len(barcode.deaths) > 0
+    if has_no_scale or (convention is NeuralPersistence.BALWANI and reason_undefined(barcode)):
         return None
     persistences = barcode.persistences(scale or 1.0)
     if convention is not NeuralPersistence.RIECK:

@@ -36,12 +36,8 @@ _BLOCK = 4096
 class BettiNumbers:
     """Betti numbers of the graphs of all edges that reach some levels; each array has the shape (n,).
 
-    Args:
-        levels: in the order in which they were asked for.
-        strengths: the least strength that reaches each level, 0 for the level 0; NaN without a scale.
-        n_edges: edges that reach it; the values of beta0 and beta1 by chance depend on this number alone.
-        beta0: components.
-        beta1: independent cycles.
+    ``strengths`` holds the least strength that reaches each level, 0 for the level 0; NaN without a scale. ``n_edges``
+    edges reach it: beta0 (components) and beta1 (independent cycles) by chance depend on this number alone.
     """
 
     levels: FloatArray

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from topoimp.arrays import Code, CodeArray, IndexArray, LabelArray
+from topoimp.arrays import CodeArray, IndexArray, LabelArray
 from topoimp.kernels.components import join_best_edges, join_edges, label_components
 from topoimp.kernels.strongest import STRIP, strongest_between, strongest_of_columns, strongest_of_rows
 from topoimp.kernels.threads import in_parallel
@@ -66,12 +66,13 @@ def finish(layer: Layer, parent: IndexArray, n_missing: int, threads: int) -> In
 def join_in_pairs(layer: Layer, labels: LabelArray, roots: IndexArray, parent: IndexArray, threads: int) -> IndexArray:
     """Join a few components in one pass: only the first strongest edge between two of them can be in the forest."""
     numbers = np.searchsorted(roots, labels).astype(np.int32)
+    mask = layer.codes.dtype.type(layer.number_format.magnitude_mask)
 
     def find(start: int, stop: int) -> Best:
         pairs = (len(roots), len(roots))
         ranks, edges = np.zeros(pairs, layer.codes.dtype), np.zeros(pairs, np.int64)
         scratch = _strips(len(roots), layer.codes.dtype), np.empty(len(roots), np.bool_)
-        strongest_between(layer.codes, start, stop, _mask(layer), numbers, ranks, edges, *scratch)
+        strongest_between(layer.codes, start, stop, mask, numbers, ranks, edges, *scratch)
         return ranks.reshape(-1), edges.reshape(-1)
 
     ranks, edges = _best_of_parts(in_parallel(find, layer.n_rows, threads))
@@ -83,7 +84,7 @@ def _find_best(
 ) -> None:
     """Write the first strongest edge of each of some vertices out of its component; rank 0 where it has none."""
     rows, columns = np.split(vertices, [np.searchsorted(vertices, layer.n_rows)])
-    codes, mask = layer.codes, _mask(layer)
+    codes, mask = layer.codes, layer.codes.dtype.type(layer.number_format.magnitude_mask)
 
     def of_rows(start: int, stop: int) -> Best:
         best_of_columns = _room(len(columns) if reads_all else 0, layer)
@@ -128,8 +129,3 @@ def _strips(n: int, dtype: np.dtype[Any]) -> CodeArray:
     room = np.empty(size + _CACHE_LINE, np.uint8)
     begin = -room.ctypes.data % _CACHE_LINE
     return room[begin : begin + size].view(dtype).reshape(n, STRIP)
-
-
-def _mask(layer: Layer) -> Code:
-    """Return the mask that clears the sign bit, as a code."""
-    return layer.codes.dtype.type(layer.number_format.magnitude_mask)

@@ -47,11 +47,8 @@ def barcode_distances(
     removed from the graph instead, an essential bar never dies and can only be paired with another one: where their
     numbers differ, every distance is infinite, which says that the number of components changed and nothing more.
 
-    Without edges the scale may be None. (The scale ``none`` has births at the largest strength S and divides nothing:
-    its distances are S times those at the scale S.)
-
-    Returns:
-        None if edges have no scale, or a strength overflows at that scale.
+    Without edges the scale may be None. The scale ``none`` has births at the largest strength S and divides nothing:
+    its distances are S times those at the scale S. The result is None if edges have no scale, or a strength overflows.
 
     Raises:
         OptionError: if the scale is not a finite number above 0, or ``essential`` is another word.

@@ -51,11 +51,7 @@ def barcode_by_gudhi(layer: Layer) -> Barcode:
 
 
 def check_barcode(layer: Layer, forest: Forest) -> None:
-    """Compare a layer's barcode with GUDHI's: every death bit for bit, and the number of essential bars.
-
-    Raises:
-        VerificationError: naming the layer and the first difference.
-    """
+    """Raise a ``VerificationError`` unless a layer's barcode is GUDHI's, every death bit for bit."""
     ours, theirs = barcode_of_forest(forest), barcode_by_gudhi(layer)
     if ours.equals(theirs):
         return

@@ -2,7 +2,7 @@
 
 They see the finite bars alone, in GUDHI's convention: born at -birth (-1), dying at -strength / scale. Bars of length
 zero add nothing; a layer without other bars has vectors of zeros. As all bars are born at once, the vectors hold
-nothing that the deaths do not: they are there for methods that take vectors.
+nothing that the deaths do not, and images are a single column: they are there for methods that take vectors.
 
 The k-th landscape at a level is the k-th largest of all bars' tents there. Of two bars that are born at once the tent
 of the longer is nowhere below that of the shorter: the k-th landscape is the tent of the k-th longest bar, and no more
@@ -59,8 +59,7 @@ class Vectors:
     Args:
         landscape: the first landscape's samples, then the second's, ...; shape (n_landscapes * resolution,).
         silhouette: the mean of all tents, weighted by persistence; shape (resolution,).
-        image: the sum of all bells, weighted by persistence, at persistences from 0 to birth; shape (resolution,), a
-            single column, as all bars are born at once.
+        image: the sum of all bells, weighted by persistence, at persistences from 0 to birth; shape (resolution,).
     """
 
     landscape: FloatArray
@@ -87,7 +86,7 @@ def vectors_of(intervals: FloatArray, *, birth: float = 1.0, settings: VectorSet
     bars = intervals[np.argsort(-intervals[:, 1], kind="stable")]  # the longest first
     bars = bars[bars[:, 1] > bars[:, 0]]
     with np.errstate(all="ignore"):
-        vectors = Vectors(_landscape(bars, birth, settings), *_sums_over(bars, birth, settings))
+        vectors = _vectors_by_gudhi(bars, birth, settings)
     if not all(np.isfinite(part).all() for part in (vectors.landscape, vectors.silhouette, vectors.image)):
         raise OptionError(f"bars are born at {birth:g}, and vectors of them are beyond all numbers; divide by a scale")
     return vectors
@@ -117,22 +116,14 @@ def write_vectors(
     write_npz(path, arrays.items())
 
 
-def _landscape(bars: FloatArray, birth: float, settings: VectorSettings) -> FloatArray:
-    if len(bars) == 0:
-        return np.zeros(settings.n_landscapes * settings.resolution)
-    from gudhi.representations import Landscape  # slow to import
-
-    landscape = Landscape(settings.n_landscapes, settings.resolution, [-birth, 0.0], keep_endpoints=True)
-    return _represented(landscape, bars[: settings.n_landscapes])
-
-
-def _sums_over(bars: FloatArray, birth: float, settings: VectorSettings) -> tuple[FloatArray, FloatArray]:
-    """Return the silhouette and the image."""
+def _vectors_by_gudhi(bars: FloatArray, birth: float, settings: VectorSettings) -> Vectors:
+    """Return the vectors of bars that are longer than zero, the longest first."""
     silhouette, image, weight = np.zeros(settings.resolution), np.zeros(settings.resolution), 0.0
     if len(bars) == 0:
-        return silhouette, image
-    from gudhi.representations import PersistenceImage, Silhouette
+        return Vectors(np.zeros(settings.n_landscapes * settings.resolution), silhouette, image)
+    from gudhi.representations import Landscape, PersistenceImage, Silhouette  # slow to import
 
+    landscapes = Landscape(settings.n_landscapes, settings.resolution, [-birth, 0.0], keep_endpoints=True)
     tents = Silhouette(lambda bar: bar[1] - bar[0], settings.resolution, [-birth, 0.0], keep_endpoints=True)
     bells = PersistenceImage(
         bandwidth=settings.bandwidth * birth,
@@ -140,13 +131,16 @@ def _sums_over(bars: FloatArray, birth: float, settings: VectorSettings) -> tupl
         resolution=[1, settings.resolution],
         im_range=[-birth, -birth, 0.0, birth],
     )
+
+    # Silhouettes are means and images sums, so that both are added up over some bars at a time.
     for start in range(0, len(bars), _TOGETHER):
         some = bars[start : start + _TOGETHER]
         weight_of_some = float(np.sum(some[:, 1] - some[:, 0]))
         silhouette += weight_of_some * _represented(tents, some)
         image += _represented(bells, some)
         weight += weight_of_some
-    return silhouette / weight if weight else silhouette, image
+    landscape = _represented(landscapes, bars[: settings.n_landscapes])
+    return Vectors(landscape, silhouette / weight if weight else silhouette, image)
 
 
 def _represented(representation: Any, bars: FloatArray) -> FloatArray:  # Any: GUDHI has no types
