@@ -160,9 +160,9 @@ def thresholds(is_quick: bool) -> Iterator[Line]:
 def threshold(layer: Layer, k: int) -> Threshold:
     """Return the threshold that keeps the k strongest weights."""
     info = LayerInfo(layer.name, layer.name, layer.codes.shape, *layer.codes.shape, layer.number_format)
-    ranked = StrengthRanking(info, n_bits=32, protected=np.empty(0, np.int64), protected_strengths=np.empty(0))
-    (selections,) = layer_selections([ranked], [k], InHand(layer, available_threads()))
-    return threshold_of(selections[layer.name], ranked, layer, available_threads())
+    ranking = StrengthRanking(info, n_bits=32, protected=np.empty(0, np.int64), protected_strengths=np.empty(0))
+    (selections,) = layer_selections([ranking], [k], InHand(layer, available_threads()))
+    return threshold_of(selections[layer.name], ranking, layer, available_threads())
 
 
 def prune_globally(weight: torch.Tensor, k: int) -> None:

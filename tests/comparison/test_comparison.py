@@ -9,7 +9,7 @@ from topoimp.comparison.comparison import MaskedReference, compare_layers, other
 from topoimp.errors import CheckpointError, LayerError
 from topoimp.layers.layer import as_layer
 from topoimp.pruning.masks import MaskPruner
-from topoimp.pruning.preservation import together
+from topoimp.pruning.preservation import total_preservation
 from topoimp.reports.rows import preservation_columns
 
 
@@ -83,7 +83,7 @@ def test_several_layers_keep_a_thing_only_if_each_of_them_does(write):
     a = np.random.default_rng(0).normal(size=(5, 4))
     reference, other = write({"a": a, "b": a}, "reference"), write({"a": a, "b": a * 0}, "other")
 
-    total = together([layer.preservation for layer in compared(reference, other)])
+    total = total_preservation([layer.preservation for layer in compared(reference, other)])
 
     assert (total.n_kept, total.beta0, total.beta0_reference) == (20, 10, 2)
     assert (total.beta0_kept, total.barcode_kept) == (False, False)

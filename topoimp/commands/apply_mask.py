@@ -7,7 +7,7 @@ from topoimp.commands.pruning_job import Pruning, metadata_of, plan_job
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.catalogue import LayerPatterns, Layers
 from topoimp.pruning.masks import is_mask, masks_for
-from topoimp.pruning.preservation import Preservation, together
+from topoimp.pruning.preservation import Preservation, total_preservation
 from topoimp.reports.columns import Row
 from topoimp.reports.rows import Settings, layer_columns, pattern_settings, preservation_columns
 from topoimp.topology.forest import spanning_forests
@@ -62,4 +62,5 @@ def _mask_rows(layers: Layers, kept: Mapping[str, Preservation]) -> list[Row]:
     rows: list[Row] = [
         {**layer_columns(info), "round": 1, **preservation_columns(kept[info.name])} for info in layers.infos
     ]
-    return [*rows, {"level": "network", "round": 1, **preservation_columns(together(list(kept.values())))}]
+    total = total_preservation(list(kept.values()))
+    return [*rows, {"level": "network", "round": 1, **preservation_columns(total)}]

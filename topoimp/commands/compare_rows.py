@@ -10,7 +10,7 @@ from topoimp.commands.chance_columns import retention_columns, retention_reasons
 from topoimp.comparison.comparison import LayerComparison, LayerPair
 from topoimp.comparison.weight_differences import jaccard
 from topoimp.kernels.threads import in_parallel
-from topoimp.pruning.preservation import together
+from topoimp.pruning.preservation import total_preservation
 from topoimp.reports.columns import Cell, Row
 from topoimp.reports.rows import (
     DISTANCES,
@@ -70,7 +70,7 @@ def _layer_row(layer: LayerComparison, scale: float | None, essential: Essential
 
 
 def _network_row(rows: Sequence[Row], pairs: Sequence[LayerPair], chance: ForestByChance) -> Row:
-    preservation = together([pair.preservation for pair in pairs])
+    preservation = total_preservation([pair.preservation for pair in pairs])
     columns: dict[str, Cell] = {
         **preservation_columns(preservation),
         **retention_columns(chance),

@@ -15,9 +15,9 @@ from topoimp.errors import GateError, VerificationError
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import InHand, LayerStream
 from topoimp.pruning.options import Scheme
-from topoimp.pruning.preservation import Preservation, preservation_by_strength, preservation_of, together
+from topoimp.pruning.preservation import Preservation, preservation_by_strength, preservation_of, total_preservation
 from topoimp.pruning.rules import Keep, keep_each, pruned_layer, rule_for
-from topoimp.pruning.selection import Ranked
+from topoimp.pruning.selection import Ranking
 from topoimp.topology.forest import Forest, spanning_forest, spanning_forests
 
 
@@ -52,7 +52,7 @@ class Round:
     @property
     def preservation(self) -> Preservation:
         """The topology that all layers keep together."""
-        return together([layer.preservation for layer in self.layers.values()])
+        return total_preservation([layer.preservation for layer in self.layers.values()])
 
     @property
     def n_protected(self) -> int:
@@ -134,18 +134,18 @@ def _sweep_globally(
     infos = stream.layers.by_name
     rule = rule_for(stream.layers.infos, scheme.method, scheme.seed, scheme.epsilon, forests.values())
 
-    def rank(layer: Layer, threads: int) -> tuple[Forest, Ranked]:
+    def rank(layer: Layer, threads: int) -> tuple[Forest, Ranking]:
         forest = forests.get(layer.name) or spanning_forest(layer, threads=threads)
-        ranked = rule.ranked(infos[layer.name], forest)
-        ranked.prepare(layer, threads)
-        return forest, ranked
+        ranking = rule.ranking(infos[layer.name], forest)
+        ranking.prepare(layer, threads)
+        return forest, ranking
 
-    found = stream.each(rank)
-    forests = {name: forest for name, (forest, _) in found.items()}
+    # One pass over the layers for forests and rankings, and a few for the thresholds of all rounds.
+    ranked = stream.each(rank)
+    forests = {name: forest for name, (forest, _) in ranked.items()}
     n_edges = n_edges or {name: forest.n_edges for name, forest in forests.items()}
     targets = scheme.schedule.shared_targets(stream.layers.infos, n_edges)[chosen]
-    ranked = [ranked for _, ranked in found.values()]
-    keeps = keep_each(stream.layers.infos, forests, targets, rule, stream, ranked)
+    keeps = keep_each(stream.layers.infos, forests, targets, rule, stream, [ranking for _, ranking in ranked.values()])
 
     def compare(layer: Layer, threads: int) -> list[LayerRound]:
         kept = [keep[layer.name] for keep in keeps]

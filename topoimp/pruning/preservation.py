@@ -125,7 +125,7 @@ def preservation_under_mask(
     return replace(preservation, barcode_kept=barcode_of_forest(after).equals(barcode_of_forest(reference)))
 
 
-def together(parts: Sequence[Preservation]) -> Preservation:
+def total_preservation(parts: Sequence[Preservation]) -> Preservation:
     """Return the preservation of several layers: counts add up, and flags hold if they hold for each layer."""
     total: dict[str, Any] = {}  # Any: counts and flags
     for field in fields(Preservation):

@@ -21,7 +21,7 @@ from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerSource
 from topoimp.pruning.ranking import PermutationRanking, StrengthRanking, ranks_of
-from topoimp.pruning.selection import LayerSelection, Ranked, layer_selections, threshold_of
+from topoimp.pruning.selection import LayerSelection, Ranking, layer_selections, threshold_of
 from topoimp.topology.barcode import largest_strength
 from topoimp.topology.forest import Forest
 
@@ -59,7 +59,7 @@ class Rule:
         is_topological = self.method is Method.TOPOLOGICAL
         return int(np.count_nonzero(forest.strengths > self.protected_above)) if is_topological else 0
 
-    def ranked(self, info: LayerInfo, forest: Forest) -> Ranked:
+    def ranking(self, info: LayerInfo, forest: Forest) -> Ranking:
         """Return the ranking of a layer's weights, in the order in which they are kept."""
         if self.method is Method.RANDOM:
             return PermutationRanking(info, self.seed)
@@ -93,7 +93,7 @@ class Keep:
     """The weights that a layer keeps: the protected ones, and a selection of the others in the order of the rule."""
 
     rule: Rule
-    ranked: Ranked
+    ranking: Ranking
     selection: LayerSelection
     n_protected: int
 
@@ -104,10 +104,10 @@ class Keep:
 
     def on(self, layer: Layer, threads: int) -> PartPruner:
         """Return the function that writes parts of the layer, once it is known where equal weights are split."""
-        threshold = threshold_of(self.selection, self.ranked, layer, threads)
+        threshold = threshold_of(self.selection, self.ranking, layer, threads)
 
         def write(start: int, pruned: CodeArray) -> BoolArray:
-            self.ranked.write_kept(layer, threshold, start, pruned)
+            self.ranking.write_kept(layer, threshold, start, pruned)
             return np.not_equal(pruned, 0)
 
         return write
@@ -120,7 +120,7 @@ class Keep:
 
         # The threshold's place may take a pass over the layer.
         if len(equal) and self.selection.n_equal:
-            n_kept += int(np.count_nonzero(equal <= threshold_of(self.selection, self.ranked, layer, threads).last))
+            n_kept += int(np.count_nonzero(equal <= threshold_of(self.selection, self.ranking, layer, threads).last))
         return n_kept
 
 
@@ -148,17 +148,17 @@ def keep_each(
     targets: Sequence[int],
     rule: Rule,
     source: LayerSource,
-    ranked: Sequence[Ranked] | None = None,
+    rankings: Sequence[Ranking] | None = None,
 ) -> list[dict[str, Keep]]:
     """Return, for each target of all layers together, the weights that each layer keeps, by its name.
 
-    ``topological`` keeps the forests even if a target is below them. ``ranked`` are rankings that are prepared already.
+    ``topological`` keeps the forests even if a target is below them. ``rankings`` may be prepared already.
     """
-    ranked = ranked or [rule.ranked(info, forests[info.name]) for info in infos]
-    rankings = {ranking.info.name: ranking for ranking in ranked}
+    rankings = rankings or [rule.ranking(info, forests[info.name]) for info in infos]
     n_protected = {info.name: rule.n_protected(forests[info.name]) for info in infos}
+    by_name = {ranking.info.name: ranking for ranking in rankings}
     others = [target - sum(n_protected.values()) for target in targets]
     return [
-        {name: Keep(rule, rankings[name], selections[name], n_protected[name]) for name in rankings}
-        for selections in layer_selections(ranked, others, source)
+        {name: Keep(rule, ranking, selections[name], n_protected[name]) for name, ranking in by_name.items()}
+        for selections in layer_selections(rankings, others, source)
     ]

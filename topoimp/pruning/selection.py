@@ -38,7 +38,7 @@ class Digits:
         return int(self.counts[np.searchsorted(self.digits, digit, "right") :].sum())
 
 
-class Ranked(Protocol):
+class Ranking(Protocol):
     """The ranking of one layer's weights."""
 
     @property
@@ -93,47 +93,47 @@ class Threshold:
     last: int
 
 
-def threshold_of(selection: LayerSelection, ranked: Ranked, layer: Layer, threads: int) -> Threshold:
+def threshold_of(selection: LayerSelection, ranking: Ranking, layer: Layer, threads: int) -> Threshold:
     """Return the threshold of a selection; read the layer only if the selection splits the weights of one rank."""
     if selection.n_equal == 0:
         return Threshold(selection.rank, -1)
     if selection.n_equal == selection.n_of_rank:
-        return Threshold(selection.rank, ranked.info.n_weights - 1)
-    return Threshold(selection.rank, ranked.place_of(layer, selection.rank, selection.n_equal, threads))
+        return Threshold(selection.rank, ranking.info.n_weights - 1)
+    return Threshold(selection.rank, ranking.place_of(layer, selection.rank, selection.n_equal, threads))
 
 
 def layer_selections(
-    layers: Sequence[Ranked], targets: Sequence[int], source: LayerSource
+    rankings: Sequence[Ranking], targets: Sequence[int], source: LayerSource
 ) -> list[dict[str, LayerSelection]]:
     """Return, for each target, the selections by layer name that keep the strongest weights of all layers.
 
     A target below 1 keeps none, and one at or above the number of ranked weights all of them. The source reads each
     layer a few times.
     """
-    searches = [_Search(target, len(layers)) for target in targets]
-    shift = layers[0].n_bits - DIGIT_BITS
+    searches = [_Search(target, len(rankings)) for target in targets]
+    shift = rankings[0].n_bits - DIGIT_BITS
 
     # Digit by digit: searches whose ranks begin alike share the counts of the next digit.
     by_prefix: dict[int | None, list[_Search]] = {None: searches}
     while shift >= 0:
         longer: dict[int | None, list[_Search]] = {}
         for prefix, group in by_prefix.items():
-            level = _level_of(_counted(layers, source, shift, prefix))
+            level = _level_of(_counted(rankings, source, shift, prefix))
             for search in group:
                 if search.go_on(level):
                     longer.setdefault(search.rank, []).append(search)
         by_prefix = longer
         shift -= DIGIT_BITS
 
-    return [search.selections(layers) for search in searches]
+    return [search.selections(rankings) for search in searches]
 
 
-def _counted(layers: Sequence[Ranked], source: LayerSource, shift: int, prefix: int | None) -> list[Digits]:
+def _counted(rankings: Sequence[Ranking], source: LayerSource, shift: int, prefix: int | None) -> list[Digits]:
     """Count each layer's digits; read the layers only if a cache lacks the counts."""
-    known = [digits for ranked in layers if (digits := ranked.known_digits(shift, prefix))]
-    if len(known) == len(layers):
+    known = [digits for ranking in rankings if (digits := ranking.known_digits(shift, prefix))]
+    if len(known) == len(rankings):
         return known
-    by_name = {ranked.info.name: ranked for ranked in layers}
+    by_name = {ranking.info.name: ranking for ranking in rankings}
     counted = source.each(lambda layer, threads: by_name[layer.name].count_digits(layer, shift, prefix, threads))
     return [counted[name] for name in by_name]
 
@@ -183,17 +183,17 @@ class _Search:
         self._n_of_rank = [layer.n_of(digit) for layer in level.by_layer]
         return True
 
-    def selections(self, layers: Sequence[Ranked]) -> dict[str, LayerSelection]:
+    def selections(self, rankings: Sequence[Ranking]) -> dict[str, LayerSelection]:
         """Return the selections by layer name; the first layers by place take the missing weights of the rank."""
         rank = self.rank
         if rank is None:
-            rank = (1 << layers[0].n_bits) - 1 if self._target < 1 else 0
+            rank = (1 << rankings[0].n_bits) - 1 if self._target < 1 else 0
 
         selections = {}
         n_missing = max(self._n_missing, 0)
-        parts = zip(layers, self._n_above, self._n_of_rank, strict=True)
-        for ranked, n_above, n_of_rank in sorted(parts, key=lambda part: part[0].info.place):
+        parts = zip(rankings, self._n_above, self._n_of_rank, strict=True)
+        for ranking, n_above, n_of_rank in sorted(parts, key=lambda part: part[0].info.place):
             n_equal = min(n_missing, n_of_rank)
-            selections[ranked.info.name] = LayerSelection(rank, n_equal, n_of_rank, n_above + n_equal)
+            selections[ranking.info.name] = LayerSelection(rank, n_equal, n_of_rank, n_above + n_equal)
             n_missing -= n_equal
         return selections

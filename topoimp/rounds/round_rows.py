@@ -12,7 +12,7 @@ from functools import partial
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.pruning.masks import Masks
 from topoimp.pruning.one_shot import Round
-from topoimp.pruning.preservation import Preservation, graph_of_mask, preservation_under_mask, together
+from topoimp.pruning.preservation import Preservation, graph_of_mask, preservation_under_mask, total_preservation
 from topoimp.reports.columns import Cell, Row
 from topoimp.reports.rows import (
     DISTANCES,
@@ -77,7 +77,7 @@ def rows_of_round(topology: RoundTopology, metrics: Metrics, *, number: int, pru
     if pruned is not None:
         network |= {"target": pruned.target, "floor_binds": bool(pruned.missed), **_round_columns(pruned.preservation)}
     network |= {
-        **preservation_columns(together(parts)),
+        **preservation_columns(total_preservation(parts)),
         **mean_persistence_columns(rows),
         **mean_persistence_columns(rows, suffix=REFERENCE),
         **{column: largest_of(rows, column) for column in DISTANCES},
