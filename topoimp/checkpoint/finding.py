@@ -36,13 +36,13 @@ class CheckpointFiles:
 
     Args:
         weights: the files that hold tensors, in the order of their names.
-        placed: by tensor, its file's name in the index; None without an index.
+        shard_of: by tensor, its file's name in the index; None without an index.
         index: the index, or None.
         folder: the folder that is the checkpoint; None for a single file.
     """
 
     weights: tuple[Path, ...]
-    placed: MappingProxyType[str, str] | None = None
+    shard_of: MappingProxyType[str, str] | None = None
     index: Path | None = None
     folder: Path | None = None
 
@@ -58,8 +58,8 @@ def find_files(path: Path) -> CheckpointFiles:
 
     if not weights.name.endswith(INDEX_SUFFIX):
         return CheckpointFiles((weights,), folder=folder)
-    placed = read_index(weights)
-    return CheckpointFiles(tuple(folder / name for name in sorted(set(placed.values()))), placed, weights, folder)
+    shard_of = read_index(weights)
+    return CheckpointFiles(tuple(folder / name for name in sorted(set(shard_of.values()))), shard_of, weights, folder)
 
 
 def _weights_of(folder: Path) -> Path:

@@ -105,8 +105,8 @@ def open_checkpoint(path: AnyPath) -> Checkpoint:
     except OSError as error:
         raise CheckpointError(f"{error.filename or path}: cannot be read: {error.strerror}") from error
 
-    if paths.placed is not None:
-        _check_index(paths.placed, files, path)
+    if paths.shard_of is not None:
+        _check_index(paths.shard_of, files, path)
     return Checkpoint(path, files, paths)
 
 
@@ -125,12 +125,12 @@ def _missing(path: Path, error: FileNotFoundError) -> str:
     return f"{path}: no such file" if missing == path else f"{path}: its index names {missing.name}, which is not there"
 
 
-def _check_index(placed: Mapping[str, str], files: tuple[TensorFile, ...], path: Path) -> None:
+def _check_index(shard_of: Mapping[str, str], files: tuple[TensorFile, ...], path: Path) -> None:
     """Check that each tensor lies in one shard, the one that the index names."""
     held = {(tensor.name, file.path.name) for file in files for tensor in file.tensors}
-    for tensor, name in placed.items():
+    for tensor, name in shard_of.items():
         if (tensor, name) not in held:
             raise CheckpointError(f"{path}: its index places tensor {tensor!r} in {name}, which does not hold it")
     for tensor, name in sorted(held):
-        if placed.get(tensor) != name:
+        if shard_of.get(tensor) != name:
             raise CheckpointError(f"{path}: shard {name} holds tensor {tensor!r}, which the index does not place there")

@@ -33,14 +33,12 @@ _ZIP = b"PK\x03\x04"
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """First bytes of a torch.save file before version 1.6: the pickled magic number 0x1950a86a20f9469cfc6c."""
 
-_TORCH_NAMES = (
-    "bool uint8 int8 uint16 int16 uint32 int32 uint64 int64 float64 float32 float16 bfloat16 complex64 "
-    "float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz float8_e8m0fnu"
+_NAMES = (
+    "bool:BOOL uint8:U8 int8:I8 uint16:U16 int16:I16 uint32:U32 int32:I32 uint64:U64 int64:I64 float64:F64 float32:F32 "
+    "float16:F16 bfloat16:BF16 complex64:C64 float8_e4m3fn:F8_E4M3 float8_e5m2:F8_E5M2 float8_e4m3fnuz:F8_E4M3FNUZ "
+    "float8_e5m2fnuz:F8_E5M2FNUZ float8_e8m0fnu:F8_E8M0"
 )
-_SAFETENSORS_NAMES = (
-    "BOOL U8 I8 U16 I16 U32 I32 U64 I64 F64 F32 F16 BF16 C64 F8_E4M3 F8_E5M2 F8_E4M3FNUZ F8_E5M2FNUZ F8_E8M0"
-)
-_DTYPES = MappingProxyType(dict(zip(_TORCH_NAMES.split(), _SAFETENSORS_NAMES.split(), strict=True)))
+_DTYPES = MappingProxyType(dict(names.split(":") for names in _NAMES.split()))
 """By torch's name of a type, that of safetensors."""
 
 

@@ -149,10 +149,9 @@ def as_layer(weight: Any, *, name: str = "weight") -> Layer:  # Any: an array of
 
 def _numpy_codes(weight: Any, name: str) -> tuple[CodeArray, NumberFormat]:
     array = np.ascontiguousarray(weight)
-    by_dtype = {"float64": F64, "float32": F32, "float16": F16}
-    if array.dtype.name not in by_dtype:
+    number_format = {"float64": F64, "float32": F32, "float16": F16}.get(array.dtype.name)
+    if number_format is None:
         raise LayerError(f"{name} has the type {array.dtype}; a layer has floating-point weights")
-    number_format = by_dtype[array.dtype.name]
     return array.astype(array.dtype.newbyteorder("="), copy=False).view(number_format.code_dtype), number_format
 
 

@@ -32,13 +32,9 @@ def verify_pruned(
 ) -> dict[str, Preservation]:
     """Check a pruned checkpoint: its kept weights bit for bit, its other weights, its mask, and its topology.
 
-    Args:
-        written: the pruned checkpoint.
-        stream: the selected layers on which the mask was found.
-        forests: by layer name, their maximum spanning forests.
-        masks: by tensor name, the written mask; None if every nonzero weight is kept.
-        expected: by layer name, the round that was to be written; None checks no expectation.
-        source: the layers whose weights the checkpoint was to have, if not those of ``stream``; needs ``masks``.
+    The mask was found on the layers of ``stream``, which have these forests. Without ``masks``, every nonzero weight is
+    kept. ``expected`` holds the rounds that were to be written. ``source`` are the layers whose weights the checkpoint
+    was to have, if not those of ``stream``; it needs ``masks``.
 
     Returns:
         by layer name, the topology under the mask, computed from the written files.
