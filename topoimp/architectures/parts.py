@@ -77,8 +77,6 @@ class Block:
     """Two 3 x 3 convolutions with batch norm, and a shortcut around them, added to their output.
 
     Args:
-        n_in: input channels.
-        n_out: output channels.
         stride: that of the first convolution and of the shortcut.
         projects: whether a shortcut between unequal shapes is a trained 1 x 1 convolution with batch norm (option B);
             otherwise missing channels are filled with zeros (option A). A shortcut between equal shapes has no

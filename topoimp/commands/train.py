@@ -44,7 +44,7 @@ class Training:
 def train_run(
     model: str,
     *,
-    data: Data | str | None = None,
+    data: Data | AnyPath | None = None,
     data_dir: AnyPath | None = None,
     recipe: Recipes | str = Recipes.DEFAULT,
     output: AnyPath | None = None,
@@ -124,7 +124,7 @@ def _resolved(base: Recipe, images: Images, rewind_at: int, device: str, options
     """Return a recipe with the options of the user, checked against the data, and with a device of this machine."""
     architecture = parse_architecture(base.model, image=images.image, n_classes=images.n_classes)
     # Imported here, as torch takes longer to start than most reports take in all.
-    from topoimp.training.torch_settings import device_of
+    from topoimp.training.loop import device_of
 
     threads = 1 if architecture.n_parameters() <= SMALL else available_threads()
     changes: dict[str, Any] = {"threads": threads, **options}  # as the fields of a recipe

@@ -10,7 +10,7 @@ Source: A. Krizhevsky, https://www.cs.toronto.edu/~kriz/cifar.html ("Python / Ma
 import io
 import pickle
 import pickletools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ class _Recorded:
 
     name: tuple[str, str]
     arguments: tuple[object, ...] = ()
-    state: Any = field(default=None)  # of any type; each use checks it
+    state: Any = None  # of any type; each use checks it
 
     def __call__(self, *arguments: object) -> "_Recorded":
         return _Recorded(self.name, arguments)
@@ -50,13 +50,10 @@ class _Reader(pickle.Unpickler):
 
 
 def unpickled_batch(content: bytes, place: str) -> tuple[ByteArray, NDArray[np.int64]]:
-    """Return the images and labels of a batch, from the content of the file that messages call ``place``.
-
-    Returns:
-        the images as rows, uint8, shape (n, pixels), read-only; their labels, shape (n,), each a class.
+    """Return the images of a batch as rows, uint8, shape (n, pixels), read-only, and their labels, shape (n,).
 
     Raises:
-        DataError: if the content is no such pickle.
+        DataError: if the content, which messages call ``place``, is no such pickle.
     """
     try:
         _check_numbering(content)

@@ -24,11 +24,7 @@ _NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 
 def idx_images(data: Data, folder: Path) -> Images:
-    """Return MNIST or Fashion-MNIST.
-
-    Args:
-        data: the data set.
-        folder: folder of the four files, as .gz (preferred) or unpacked; or a folder that contains this folder.
+    """Return MNIST or Fashion-MNIST from the folder of its files, or a folder that contains this folder.
 
     Raises:
         DataError: if a file is missing or malformed.

@@ -22,14 +22,12 @@ N_CLASSES = 10
 
 @dataclass(frozen=True)
 class Images:
-    """Images with their classes, for training and for testing.
+    """Images with their classes, for training and, in the same form, for testing.
 
     Args:
         name: name of the data set, or of the file without its suffix.
         train_images: shape (n, channels, height, width), float32, in [0, 1]; floats of an .npz file are not scaled.
         train_labels: shape (n,), int64, from 0.
-        test_images: as ``train_images``.
-        test_labels: as ``train_labels``.
         known_classes: number of classes of a data set that is known by name; None to count them from the labels.
     """
 

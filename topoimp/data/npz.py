@@ -1,8 +1,7 @@
 """A data set of the user's own: an .npz file with four arrays, named as here or as Keras names them.
 
-Images are bytes, which are divided by 255, or floats, which are not scaled. Their shape is (n, height, width) if grey,
-(n, height, width, channels) or (n, channels, height, width), with 1 or 3 channels. An ambiguous shape such as
-(n, 3, 32, 3) has its channels last. Pickled arrays are refused.
+Images are bytes, which are divided by 255, or floats, which are not scaled: (n, height, width) if grey, else with 1 or
+3 channels as the last axis, or as the second where that is not ambiguous. Pickled arrays are refused.
 """
 
 from collections.abc import Mapping

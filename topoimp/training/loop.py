@@ -5,7 +5,9 @@ order of the images and their augmentation, and nothing else is random. A networ
 weights are zero from the first step and get no gradient, so they and their momentum stay zero.
 """
 
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 
@@ -19,12 +21,11 @@ from topoimp.architectures import parse_architecture
 from topoimp.arrays import BoolArray
 from topoimp.choices import Optimizer, Schedules
 from topoimp.data import Images
-from topoimp.errors import TrainingError
-from topoimp.kernels.threads import OnStep
+from topoimp.errors import OptionError, TrainingError
+from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.training.batches import augmented, standardised
 from topoimp.training.models import build_network
 from topoimp.training.recipes import Recipe
-from topoimp.training.torch_settings import device_of, torch_settings_of
 
 Weights = dict[str, NDArray[np.generic]]
 """A network's tensors by name."""
@@ -60,16 +61,10 @@ class Retrained:
     end: Epoch
 
 
-def train_network(
-    recipe: Recipe, images: Images, *, seed: int, on_step: OnStep = lambda _step, _n_steps: None
-) -> Trained:
+def train_network(recipe: Recipe, images: Images, *, seed: int, on_step: OnStep = lambda _step, _n: None) -> Trained:
     """Train a network from its initial weights on cross-entropy.
 
-    Args:
-        recipe: the network and its training.
-        images: the data set.
-        seed: seed of the initial weights and of the order of the images.
-        on_step: called after each step.
+    The seed is that of the initial weights and of the order of the images.
 
     Raises:
         OptionError: if the model does not fit the images, the rewind step lies beyond the last one, or the machine
@@ -115,7 +110,7 @@ def retrain_network(
     Args:
         recipe: the network and its training.
         images: the data set.
-        seed: seed of the order of the images, which is that of ``train_network``.
+        seed: decides the order of the images, as in ``train_network``.
         start: every tensor of the network, by name.
         masks: kept weights by tensor name, in the shape of the tensor; the others are set to 0 and stay 0.
         from_step: step of the recipe after which training begins.
@@ -160,13 +155,11 @@ class _Run:
             raise TrainingError(f"the weights to start from are not those of {self._recipe.model}: {reason}") from error
 
         parameters = dict(self._network.named_parameters())
-        self._held = [
-            (parameters[name], torch.from_numpy(np.array(mask)).to(self._device, parameters[name].dtype))
-            for name, mask in masks.items()
-        ]
         with torch.no_grad():
-            for parameter, mask in self._held:
-                parameter.mul_(mask)
+            for name, kept in masks.items():
+                mask = torch.from_numpy(np.array(kept)).to(self._device, parameters[name].dtype)
+                parameters[name].mul_(mask)
+                self._held.append((parameters[name], mask))
 
     def epochs(self, from_step: int, on_step: OnStep) -> Iterator[tuple[int, float]]:
         """Train, and yield each epoch with its mean training loss."""
@@ -253,3 +246,35 @@ def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     if recipe.optimizer is Optimizer.SGD:
         return torch.optim.SGD(network.parameters(), rate, recipe.momentum, weight_decay=decay, fused=True)
     return torch.optim.Adam(network.parameters(), rate, weight_decay=decay, fused=True)
+
+
+def device_of(device: str) -> str:
+    """Return the device that a word names; ``auto`` is CUDA where it exists, else the processor.
+
+    Raises:
+        OptionError: if this machine has no such device.
+    """
+    has_cuda = torch.cuda.is_available()
+    if device == "auto":
+        return "cuda" if has_cuda else "cpu"
+    if device not in ("cpu", "cuda"):
+        raise OptionError(f"there is no device {device!r}; known are auto, cpu and cuda")
+    if device == "cuda" and not has_cuda:
+        raise OptionError("the device is cuda, and this machine has none; the recipe must name cpu")
+    return device
+
+
+@contextmanager
+def torch_settings_of(recipe: Recipe) -> Iterator[None]:
+    """Apply the recipe's threads and device to torch within the context."""
+    n_threads = torch.get_num_threads()
+    is_deterministic = torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(min(recipe.threads, available_threads()))
+    if recipe.device == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS needs it for repeatable sums
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+        torch.use_deterministic_algorithms(is_deterministic)

@@ -70,7 +70,7 @@ class Recipe:
     pruning: PruningDefaults = PruningDefaults()
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 0), ("batch_size", 1), ("rewind_at", 0), ("threads", 1), ("warmup", 0)):
+        for name, least in {"epochs": 0, "batch_size": 1, "rewind_at": 0, "threads": 1, "warmup": 0}.items():
             if not least <= getattr(self, name) <= _MOST:
                 raise OptionError(f"{name} is {getattr(self, name)}; it must be at least {least} and at most {_MOST}")
         if not 0 < self.learning_rate < float("inf"):
@@ -85,11 +85,7 @@ class Recipe:
             raise OptionError("drops are the steps, from 1, after which the schedule 'steps' lowers the learning rate")
 
     def n_steps(self, n_images: int) -> int:
-        """Return the number of steps on a training set of ``n_images``.
-
-        Raises:
-            OptionError: if the rewind step lies beyond the last one.
-        """
+        """Return the number of steps on ``n_images``; raise an OptionError if the rewind step lies beyond them."""
         n_steps = self.epochs * self.steps_of_epoch(n_images)
         if self.rewind_at > n_steps:
             raise OptionError(f"rewind_at is {self.rewind_at}, but training has {n_steps} steps")
