@@ -109,7 +109,7 @@ def _prune(
             raise OptionError(
                 "--apply-mask is pruning by a given mask; options of rounds and methods do not go with it"
             )
-        from topoimp.commands.apply_mask import apply_mask as prune_by_mask
+        from topoimp.commands.prune import apply_mask as prune_by_mask
 
         with working() as on_step:
             pruning = prune_by_mask(

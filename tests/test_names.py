@@ -12,13 +12,12 @@ import pytest
 from command_reference import commands, default, reference
 from conftest import REPOSITORY, SAMPLES
 
-from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.plan_pruning import plan_pruning
 from topoimp.commands.plan_run import plan_run
-from topoimp.commands.prune import prune_checkpoint
+from topoimp.commands.prune import apply_mask, prune_checkpoint
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.train import train_run
 from topoimp.layers.catalogue import LayerPatterns

@@ -9,13 +9,12 @@ from topoimp.chance.betti import ExpectedBettiNumbers, expected_betti_curve
 from topoimp.chance.forest_by_chance import forest_edges_by_chance
 from topoimp.chance.simulation import NullDistribution, shuffled_forest_edges
 from topoimp.choices import BarConvention, Data, Essential, Method, NeuralPersistence, Scale, Scope, Shuffle, View
-from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.plan_pruning import PruningPlan, plan_pruning
 from topoimp.commands.plan_run import plan_run
-from topoimp.commands.prune import prune_checkpoint
+from topoimp.commands.prune import apply_mask, prune_checkpoint
 from topoimp.commands.prune_run import IterativePruning, prune_run, prune_with_trainer
 from topoimp.commands.pruning_job import Pruning
 from topoimp.commands.train import Training, train_run

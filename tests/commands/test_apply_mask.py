@@ -7,10 +7,9 @@ from mask_files import pack_mask, write_masks
 from numpy.testing import assert_array_equal
 from safetensors.numpy import load_file
 
-from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.compare import comparison_report
-from topoimp.commands.prune import prune_checkpoint
+from topoimp.commands.prune import apply_mask, prune_checkpoint
 from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.pruning.masks import read_masks

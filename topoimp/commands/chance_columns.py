@@ -52,7 +52,7 @@ def retention_reasons(chance: ForestByChance) -> Mapping[str, str]:
 
 
 def with_retention_iid(
-    stream: LayerStream, rounds: Sequence[Round], forests: Mapping[str, Forest], *, seed: int
+    stream: LayerStream, rounds: Sequence[Round], forests: Mapping[str, Forest], seed: int
 ) -> list[list[Row]]:
     """Return the rows of each round of pruning with the retention by chance; this takes one pass over the layers.
 

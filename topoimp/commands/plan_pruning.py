@@ -1,7 +1,4 @@
-"""Plan the pruning of a checkpoint: targets, floors and barcodes of every round, disk space and memory.
-
-Nothing is written. Rounds without training are points of a sweep, so the plan is what the pruning will report.
-"""
+"""Plan the pruning of a checkpoint, which writes nothing: every round as it will be, disk space and memory."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,13 +36,13 @@ class PruningPlan:
     """The outcome of a pruning that has not been done.
 
     Args:
-        report: as the pruning's own, with ``bytes_to_write`` and ``peak_memory`` in the network rows.
+        report: the pruning's own, with ``retention_iid``, and in network rows ``bytes_to_write`` and ``peak_memory``.
         existing: existing outputs, which only ``force`` replaces.
         held_at_floor: the layers whose last target is below their floor; ``all layers together`` if they share one.
         first_bound: by layer name, the first round in which it is held at its floor.
         first_changed: by layer name, the first round after which its barcode is another.
-        bytes_to_write: about how many bytes all outputs take.
-        peak_memory: about how many bytes will be resident at most.
+        bytes_to_write: approximate size of all outputs.
+        peak_memory: approximate largest resident memory in bytes.
         recipe: recipe.toml of the run folder that the input lies in, if it lies in one.
     """
 
@@ -71,10 +68,9 @@ def plan_pruning(
     threads: int | None = None,
     on_step: OnStep | None = None,
 ) -> PruningPlan:
-    """Return what ``prune_checkpoint`` would do with the same arguments; write nothing.
+    """Return the rounds that ``prune_checkpoint`` would report with the same arguments, beside chance; write nothing.
 
-    The arguments are those of ``prune_checkpoint`` but for ``force``: the plan lists existing outputs. Peak memory
-    depends on the threads.
+    The plan lists existing outputs in place of an argument ``force``. Peak memory depends on the threads.
 
     Raises:
         OptionError: if an option does not fit the layers, or the output is the input.
@@ -88,12 +84,16 @@ def plan_pruning(
     if strict:
         refuse_missed_targets(rounds, "nothing was written")
 
-    peak_memory = _peak_memory(job, is_random=scheme.method is Method.RANDOM)
-    tables = with_retention_iid(job.stream, rounds, swept.forests, seed=scheme.seed)
+    peak_memory, needed = _peak_memory(job, is_random=scheme.method is Method.RANDOM), job.bytes_needed()
     rows: list[Row] = []
-    for round_, (*layers, network) in zip(rounds, tables, strict=True):
-        sizes: Row = {"bytes_to_write": _bytes_of_round(job, round_.number, len(rounds)), "peak_memory": peak_memory}
-        rows += [*layers, {**network, **sizes}]
+    for round_, of_round in zip(
+        rounds, with_retention_iid(job.stream, rounds, swept.forests, scheme.seed), strict=True
+    ):
+        written = [job.outputs.rounds[round_.number]] if round_.number in job.outputs.rounds else []
+        if round_ is rounds[-1]:
+            written += [job.outputs.checkpoint, job.outputs.mask]
+        sizes: Row = {"bytes_to_write": sum(needed[path] for path in written), "peak_memory": peak_memory}
+        rows += [*of_round[:-1], {**of_round[-1], **sizes}]
 
     return PruningPlan(
         report=job.report({**pruning_settings(scheme), "seed": scheme.seed, "dry_run": True}, rows),
@@ -101,7 +101,7 @@ def plan_pruning(
         held_at_floor=rounds[-1].missed,
         first_bound=_first(rounds, lambda layer: layer.floor_binds),
         first_changed=_first(rounds, lambda layer: not layer.preservation.barcode_kept),
-        bytes_to_write=sum(job.bytes_needed().values()),
+        bytes_to_write=sum(needed.values()),
         peak_memory=peak_memory,
         recipe=recipe_beside(job.inputs["checkpoint"]),
     )
@@ -115,14 +115,6 @@ def _first(rounds: Sequence[Round], fits: Callable[[LayerRound], bool]) -> dict[
             if fits(layer):
                 found.setdefault(name, round_.number)
     return found
-
-
-def _bytes_of_round(job: PruningJob, number: int, last: int) -> int:
-    outputs, needed = job.outputs, job.bytes_needed()
-    n_bytes = needed[outputs.rounds[number]] if number in outputs.rounds else 0
-    if number == last:
-        n_bytes += needed[outputs.checkpoint] + needed[outputs.mask]
-    return n_bytes
 
 
 def _peak_memory(job: PruningJob, *, is_random: bool) -> int:

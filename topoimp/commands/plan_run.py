@@ -1,8 +1,7 @@
-"""What pruning a run folder would do: its first round, and the targets of the others; nothing is written or trained.
+"""Plan the pruning of a run folder: its first round as it will be, and the targets of the others.
 
-The first mask is found on weights that are there. The next ones are found on weights that training has yet to give, so
-of those rounds it is known how many weights are to be kept. Under full protection the number of components, and with it
-the floor, stays what it is.
+The later masks are found on weights that training has yet to give. Under full protection the number of components, and
+with it the floor, does not change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,33 +53,24 @@ def plan_run(
     rewinding = rewinding_of(rewind, rewind_from, recipe)
     trained = open_checkpoint(files[0].trained)
     plan, layers = plan_of(options, trained, recipe, threads=threads_of(threads, jobs=1), strict=strict)
-    return Report(
-        "prune",
-        {"run": run},
-        {
-            **run_settings(plan.scheme, seeds=[str(each.seed) for each in files], rewind=rewinding.text()),
-            "dry_run": True,
-        },
-        [row for each in files for row in _rows_of_seed(each, plan)],
-        left_out(layers),
-    )
+
+    rows = [row for each in files for row in _rows_of_seed(each, plan)]
+    settings = run_settings(plan.scheme, seeds=[str(each.seed) for each in files], rewind=rewinding.text())
+    return Report("prune", {"run": run}, {**settings, "dry_run": True}, rows, left_out(layers))
 
 
 def _rows_of_seed(files: SeedFiles, plan: Plan) -> list[Row]:
     stream = plan.stream(open_checkpoint(files.trained))
-    layers = stream.layers
-    forests = spanning_forests(stream)
-    schedule = plan.scheme.schedule
+    layers, forests = stream.layers, spanning_forests(stream)
 
-    scheme = replace(plan.scheme, seed=files.seed)
-    (first,) = sweep(stream, scheme, only=1, forests=forests).rounds
+    (first,) = sweep(stream, replace(plan.scheme, seed=files.seed), only=1, forests=forests).rounds
     if plan.strict:
         refuse_missed_targets([first], "nothing was written")
+    (first_rows,) = with_retention_iid(stream, [first], forests, plan.scheme.seed)
 
-    (first_rows,) = with_retention_iid(stream, [first], forests, seed=plan.scheme.seed)
-    rows = [_of_first(row) for row in first_rows]
-    for number in schedule.numbers[1:]:
-        rows += _rows_of_later(layers.infos, number, plan.scheme, forests)
+    numbers = plan.scheme.schedule.numbers[1:]
+    later = [row for number in numbers for row in _rows_of_later(number, layers.infos, plan.scheme, forests)]
+    rows = [*map(_of_first, first_rows), *later]
     n_bytes = bytes_of_copy(layers.checkpoint) + sum(map(mask_bytes, mask_shapes(layers).values()))
     sizes: dict[str, Row] = {"layer": {}, "network": {"bytes_to_write": n_bytes}}
     return [{"seed": files.seed, **row, **sizes[str(row["level"])]} for row in rows]
@@ -92,33 +82,23 @@ def _of_first(row: Row) -> Row:
     return {**{column: value for column, value in row.items() if column != "barcode_kept"}, **of_round}
 
 
-def _rows_of_later(infos: Sequence[LayerInfo], number: int, scheme: Scheme, forests: Mapping[str, Forest]) -> list[Row]:
+def _rows_of_later(number: int, infos: Sequence[LayerInfo], scheme: Scheme, forests: Mapping[str, Forest]) -> list[Row]:
     """Return the targets of a round; whether floors bind is known only under full protection."""
-    edges = {name: forest.n_edges for name, forest in forests.items()}
+    schedule, is_global = scheme.schedule, scheme.scope is Scope.GLOBAL
     is_whole = scheme.method is Method.TOPOLOGICAL and not scheme.epsilon
+
     rows: list[Row] = []
     for info in infos:
-        floor = len(forests[info.name].indices)
-        target = scheme.schedule.targets_of(info, edges[info.name])[number - 1] if scheme.scope is Scope.LAYER else None
+        n_edges, floor = forests[info.name].n_edges, len(forests[info.name].indices)
+        target = None if is_global else schedule.targets_of(info, n_edges)[number - 1]
+        counts = {"round": number, "target": target, "n_weights": info.n_weights, "n_edges": n_edges, "floor": floor}
         binds = target < floor if is_whole and target is not None else None
-        rows.append({**layer_columns(info), **_known(number, target, info.n_weights, edges[info.name], floor, binds)})
-    if scheme.scope is Scope.GLOBAL:
-        total = scheme.schedule.shared_targets(infos, edges)[number - 1]
-    else:
-        total = sum(scheme.schedule.targets_of(info, edges[info.name])[number - 1] for info in infos)
-    floor = sum(len(forest.indices) for forest in forests.values())
-    missed = total < floor if scheme.scope is Scope.GLOBAL else any(row["floor_binds"] for row in rows)
-    n_weights = sum(info.n_weights for info in infos)
-    network = _known(number, total, n_weights, sum(edges.values()), floor, missed if is_whole else None)
-    return [*rows, {"level": "network", **network}]
+        rows.append({**layer_columns(info), **counts, "floor_binds": binds})
 
-
-def _known(number: int, target: int | None, n_weights: int, n_edges: int, floor: int, binds: bool | None) -> Row:
-    return {
-        "round": number,
-        "target": target,
-        "n_weights": n_weights,
-        "n_edges": n_edges,
-        "floor": floor,
-        "floor_binds": binds,
-    }
+    columns = ("target", "n_weights", "n_edges", "floor")
+    sums = {column: sum(int(row[column] or 0) for row in rows) for column in columns}
+    if is_global:
+        edges = {name: forest.n_edges for name, forest in forests.items()}
+        sums["target"] = schedule.shared_targets(infos, edges)[number - 1]
+    missed = sums["target"] < sums["floor"] if is_global else any(row["floor_binds"] for row in rows)
+    return [*rows, {"level": "network", "round": number, **sums, "floor_binds": missed if is_whole else None}]

@@ -1,14 +1,25 @@
-"""Prune a checkpoint in rounds without training between them, and verify the written files."""
+"""Prune a checkpoint, in rounds without training between them or by a given mask, and verify the written files."""
 
 from collections.abc import Sequence
 
-from topoimp.checkpoint import AnyPath
+from topoimp.checkpoint import AnyPath, open_checkpoint
 from topoimp.commands.pruning_job import Pruning, PruningJob, metadata_of, plan_job
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep
+from topoimp.layers.catalogue import LayerPatterns
+from topoimp.pruning.masks import is_mask, masks_for
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import PruningOptions, Scheme
-from topoimp.reports.rows import pruning_settings, rows_of_pruning
+from topoimp.pruning.preservation import total_preservation
+from topoimp.reports.rows import (
+    Settings,
+    layer_columns,
+    pattern_settings,
+    preservation_columns,
+    pruning_settings,
+    rows_of_pruning,
+)
+from topoimp.topology.forest import spanning_forests
 
 
 def prune_checkpoint(
@@ -64,14 +75,11 @@ def prune_checkpoint(
         if strict:
             refuse_missed_targets(swept.rounds, "nothing was written")
         rows = [row for round_ in swept.rounds for row in rows_of_pruning(job.layers.infos, round_)]
-        report = job.report(settings, rows)
 
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
             round_ = swept.rounds[number - 1]
-            metadata = metadata_of(settings, number)
-            job.write(staging, target, round_.keeps, metadata, swept.forests, expected=round_.layers)
-        job.commit(staging, report)
-    return job.done(report, swept.rounds[-1].missed)
+            job.write(staging, target, round_.keeps, metadata_of(settings, number), swept.forests, round_.layers)
+        return job.finish(staging, job.report(settings, rows), swept.rounds[-1].missed)
 
 
 def job_in_rounds(
@@ -101,3 +109,50 @@ def job_in_rounds(
         on_step=on_step,
     )
     return job, options.scheme(job.layers.infos)
+
+
+def apply_mask(
+    path: AnyPath,
+    mask: AnyPath,
+    *,
+    output: AnyPath | None = None,
+    patterns: LayerPatterns | None = None,
+    mask_out: AnyPath | None = None,
+    force: bool = False,
+    threads: int | None = None,
+    on_step: OnStep | None = None,
+) -> Pruning:
+    """Prune a checkpoint by a mask; write the result, the mask of its layers and a table.
+
+    Args:
+        path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it; never changed.
+        mask: a mask file, or a checkpoint whose zeros are the mask.
+        output: the pruned checkpoint, named as by ``prune_checkpoint`` if None.
+        patterns: layers to prune; all but embeddings and heads if None.
+        mask_out: the mask of these layers, if not beside the output.
+        force: replace existing outputs.
+        threads: number of cores; all if None. No result depends on it.
+        on_step: called with the number of steps done and of all steps.
+
+    Raises:
+        OptionError: if the output is the input or the mask.
+        OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room.
+        VerificationError: if the files written are not the pruning by that mask; none of them stays.
+        TopoimpError: if a file, a layer, a pattern or the mask cannot be used.
+    """
+    patterns = patterns or LayerPatterns()
+    patterns.check_matrix_view("pruning is of weights, and needs")
+    masking = open_checkpoint(mask)
+    job = plan_job(path, patterns, output=output, mask_out=mask_out, mask=masking, threads=threads, on_step=on_step)
+    pruners, infos = masks_for(job.layers, masking), job.layers.infos
+    settings: Settings = {"method": "mask" if is_mask(masking) else "zeros", **pattern_settings(patterns)}
+
+    with job.staging(force=force) as staging:
+        forests = spanning_forests(job.stream)
+        kept = job.write(staging, job.outputs.checkpoint, pruners, metadata_of(settings, 1), forests)
+        masking.check_unchanged()
+
+        rows = [{**layer_columns(info), "round": 1, **preservation_columns(kept[info.name])} for info in infos]
+        total = total_preservation(list(kept.values()))
+        network = {"level": "network", "round": 1, **preservation_columns(total)}
+        return job.finish(staging, job.report(settings, [*rows, network]), [])

@@ -1,4 +1,4 @@
-"""Pruning with training between the rounds: of the networks of a run folder, or with a trainer of one's own."""
+"""Prune with training between the rounds: the networks of a run folder, or a checkpoint with the user's own trainer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +14,7 @@ from topoimp.layers.catalogue import natural
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, run_settings
+from topoimp.rounds.loop import Plan
 from topoimp.rounds.planning import (
     checked_jobs,
     deciding_settings,
@@ -24,22 +25,21 @@ from topoimp.rounds.planning import (
 )
 from topoimp.rounds.recipe_file import RunRecipe, read_recipe
 from topoimp.rounds.replicates import run_tasks
-from topoimp.rounds.run_folder import SUFFIX, RunFiles, sha256_of
+from topoimp.rounds.run_folder import SUFFIX, PruningFiles, RunFiles, SeedFiles, sha256_of
 from topoimp.rounds.seed import SeedTask, await_ending_run, prune_seed
 from topoimp.rounds.table import read_tables, rows_in
 from topoimp.rounds.trainer import Trainer
-from topoimp.training.recipes import Recipe
 
 
 @dataclass(frozen=True)
 class IterativePruning:
-    """What was pruned and written.
+    """Rounds of pruning that are written.
 
     Args:
         report: a row per seed, round and layer, and one per seed and round.
         run: the folder that holds all.
-        folders: of each seed, the folder of its rounds.
-        n_new: rounds done now; the others were there.
+        folders: the folder of the rounds of each seed.
+        n_new: rounds done by this call; the others existed.
         held_at_floor: layers whose last target is below their floor.
     """
 
@@ -100,7 +100,8 @@ def prune_run(
     recipe = recorded.recipe
     requested = seeds_requested(run, seeds)
     rewinding = rewinding_of(rewind, rewind_from, recipe)
-    n_jobs = _n_jobs(jobs, recipe, trainer, len(requested))
+    usual_jobs = 1 if trainer is not None else max(1, available_threads() // recipe.threads)
+    n_jobs = min(checked_jobs(jobs) or usual_jobs, len(requested))
     trained = open_checkpoint(RunFiles(run).seed(requested[0]).trained)
     plan, layers = plan_of(options, trained, recipe, threads=threads_of(threads, n_jobs), strict=strict)
 
@@ -116,21 +117,14 @@ def prune_run(
         "recipe_sha256": sha256_of(RunFiles(run).recipe),
     }
     tasks = [
-        SeedTask(
-            files=files,
-            rounds=files.pruning(plan.scheme.method, plan.scheme.epsilon, plan.scheme.scope),
-            plan=plan,
-            settings=settings,
-            trained=files.trained,
-            rewinding=rewinding,
-            trainer=trainer,
-            recipe=recipe,
-            images=images,
-            force=force,
-        )
-        for files in map(RunFiles(run).seed, requested)
+        SeedTask(each, _rounds_of(each, plan), plan, settings, each.trained, rewinding, trainer, recipe, images, force)
+        for each in map(RunFiles(run).seed, requested)
     ]
     return _pruned(run, tasks, left_out(layers), n_jobs, on_step, on_wait)
+
+
+def _rounds_of(files: SeedFiles, plan: Plan, suffix: str = SUFFIX) -> PruningFiles:
+    return files.pruning(plan.scheme.method, plan.scheme.epsilon, plan.scheme.scope, suffix=suffix)
 
 
 def seeds_requested(run: Path, seeds: Sequence[int] | None) -> list[int]:
@@ -165,22 +159,10 @@ def prune_with_trainer(
 ) -> IterativePruning:
     """Prune a trained checkpoint in rounds, each trained by the user's own command.
 
-    The same call again continues an interrupted run: finished rounds are never done twice.
-
-    Args:
-        path: the trained checkpoint, a file or a folder; never changed.
-        options: number of rounds, method and layers.
-        trainer: trains the rounds.
-        rewind: ``none``, to train on from the last round; None if ``rewind_from`` is given.
-        rewind_from: a checkpoint that the training of each round starts from.
-        output: the folder of the rounds; ``STEM.rounds`` beside the checkpoint if None.
-        seeds: handed to the trainer; each replicate has rounds of its own. 0 if None.
-        strict: stop at a round whose target is below a floor.
-        force: begin anew where rounds exist.
-        threads: number of cores that pruning uses; no result depends on it.
-        jobs: number of seeds pruned at the same time; 1 if None.
-        on_step: called with the steps done and their number.
-        on_wait: called with a sentence before waiting for a killed run on the same rounds that is still ending.
+    The arguments are those of ``prune_run``, but for these. ``path`` is the trained checkpoint, a file or a folder, which
+    is never changed. ``rewind`` is ``none``, to train on from the last round, or None if ``rewind_from`` is given.
+    ``output`` is the folder of the rounds, by default ``STEM.rounds`` beside the checkpoint. The trainer gets ``seeds``,
+    by default 0, and each has rounds of its own. ``jobs`` is 1 by default.
 
     Raises:
         OptionError: if training has no starting point, or an option does not fit the network or another option.
@@ -209,19 +191,8 @@ def prune_with_trainer(
     }
     suffix = SUFFIX if checkpoint.paths.folder is None else ""
     tasks = [
-        SeedTask(
-            files=files,
-            rounds=files.pruning(plan.scheme.method, plan.scheme.epsilon, plan.scheme.scope, suffix=suffix),
-            plan=plan,
-            settings=settings,
-            trained=path,
-            rewinding=rewinding,
-            trainer=trainer,
-            recipe=None,
-            images=None,
-            force=force,
-        )
-        for files in map(RunFiles(run).seed, [0] if seeds is None else seeds)
+        SeedTask(each, _rounds_of(each, plan, suffix), plan, settings, path, rewinding, trainer, None, None, force)
+        for each in map(RunFiles(run).seed, [0] if seeds is None else seeds)
     ]
     return _pruned(run, tasks, left_out(layers), n_jobs, on_step, on_wait)
 
@@ -234,35 +205,27 @@ def _pruned(
     on_step: OnStep | None,
     on_wait: Callable[[str], None],
 ) -> IterativePruning:
-    """Do all seeds, and sum up what is finished, however that ends."""
+    """Do the rounds of all seeds; write the tables of the finished rounds, even if a seed fails."""
     for task in tasks:
         await_ending_run(task.rounds, on_wait)
     try:
         n_new = sum(run_tasks(prune_seed, tasks, jobs=jobs, on_step=on_step))
     except BaseException:
-        with suppress(TopoimpError):  # what went wrong first is what is to be said
+        with suppress(TopoimpError):  # the first error is the one to report
             _write_tables(run)
         raise
     _write_tables(run)
 
-    plan, settings = tasks[0].plan, tasks[0].settings
-    n_rounds = plan.scheme.schedule.n_rounds
+    scheme, settings = tasks[0].plan.scheme, tasks[0].settings
+    n_rounds = scheme.schedule.n_rounds
     rows = [row for task in tasks for row in rows_in(task.rounds, n_rounds)]
     last = [row for row in rows if row["round"] == n_rounds and row["level"] == "layer"]
     held = sorted({str(row["layer"]) for row in last if row["floor_binds"]}, key=natural)
-    report = Report(
-        "prune",
-        {"run": run},
-        run_settings(
-            plan.scheme,
-            seeds=[str(task.files.seed) for task in tasks],
-            rewind=str(settings["rewind"]),
-            trainer=str(settings["trainer"]),
-        ),
-        rows,
-        left_out,
-        {name: RunFiles(run).table(name) for name in ("rounds", "summary")},
-    )
+
+    of_run = {name: str(settings[name]) for name in ("rewind", "trainer")}
+    shown = run_settings(scheme, seeds=[str(task.files.seed) for task in tasks], **of_run)
+    outputs = {name: RunFiles(run).table(name) for name in ("rounds", "summary")}
+    report = Report("prune", {"run": run}, shown, rows, left_out, outputs)
     return IterativePruning(report, run, [task.rounds.folder for task in tasks], n_new, held)
 
 
@@ -282,7 +245,7 @@ def _write_tables(run: Path) -> None:
 
 
 def _images_of(run: Path, recorded: RunRecipe, folder: Path | None) -> Images:
-    """Load the data of a recipe, and make sure that they are what it was trained on."""
+    """Load the data of a recipe, and check that it was trained on them."""
     recipe = RunFiles(run).recipe
     is_file = folder is not None and Path(folder).suffix == ".npz"
     if not is_file and recorded.data not in set(Data):
@@ -294,9 +257,3 @@ def _images_of(run: Path, recorded: RunRecipe, folder: Path | None) -> Images:
             f"({images.sha256()[:12]}...); `data_dir` must name the recipe's"
         )
     return images
-
-
-def _n_jobs(jobs: int | None, recipe: Recipe, trainer: Trainer | None, n_seeds: int) -> int:
-    """Return the number of seeds pruned at the same time: as many as the cores allow if it is left open."""
-    usual = 1 if trainer is not None else max(1, available_threads() // recipe.threads)
-    return min(checked_jobs(jobs) or usual, n_seeds)

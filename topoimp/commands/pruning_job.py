@@ -1,20 +1,18 @@
-"""A pruning of a checkpoint: its layers and its outputs, known before anything is written, then written and checked.
-
-``prune_checkpoint`` and ``apply_mask`` do such a job; ``plan_pruning`` only looks at it.
-"""
+"""The pruning of one checkpoint, in rounds or by a mask: its layers and outputs, then written and checked."""
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from topoimp.checkpoint import AnyPath, Checkpoint, Staging, TensorWriter, bytes_of_copy, open_checkpoint, other_files
+from topoimp.checkpoint import AnyPath, Checkpoint, Staging, bytes_of_copy, open_checkpoint, other_files
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.catalogue import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
-from topoimp.pruning.masks import Masks, mask_bytes, mask_shapes, mask_writer, read_masks
+from topoimp.pruning.masks import mask_bytes, mask_shapes, mask_writer, read_masks
 from topoimp.pruning.one_shot import LayerRound
 from topoimp.pruning.preservation import Preservation
 from topoimp.pruning.rules import Pruner
@@ -84,7 +82,6 @@ class PruningJob:
         pruners: Mapping[str, Pruner],
         metadata: Mapping[str, str],
         forests: Mapping[str, Forest],
-        *,
         expected: Mapping[str, LayerRound] | None = None,
     ) -> dict[str, Preservation]:
         """Write a checkpoint, and the mask of the last one, under temporary names; check both as they lie on the disk.
@@ -92,56 +89,39 @@ class PruningJob:
         Returns:
             by layer name, the topology under the mask.
         """
-        masks: Masks | None = None
-        if target == self.outputs.checkpoint:
-            mask = staging.partial(self.outputs.mask)
-            with mask_writer(mask, mask_shapes(self.layers), metadata) as writer:
-                self._write_copy(staging, target, pruners, metadata, writer)
-            masks = read_masks(mask)
-        else:
-            self._write_copy(staging, target, pruners, metadata, None)
-
-        written = open_checkpoint(staging.partial(target))
-        source = self.layers if self.rewind is None else self.rewind
-        return verify_pruned(written, self.stream, forests, masks=masks, expected=expected, source=source)
-
-    def commit(self, staging: Staging, report: Report) -> None:
-        """Write the table, and put all outputs in place if the inputs have not changed meanwhile."""
-        staging.partial(self.outputs.table).write_text(report.to_csv(), encoding="utf-8")
-        self.layers.checkpoint.check_unchanged()
+        layers, source = self.layers, self.rewind or self.layers
         if self.rewind is not None:
-            self.rewind.checkpoint.check_unchanged()
-        staging.commit()
-
-    def report(self, settings: Settings, rows: Sequence[Row]) -> Report:
-        """Return the report of a pruning with these rows."""
-        return Report("prune", self.inputs, settings, rows, left_out(self.layers), self.outputs.by_role())
-
-    def done(self, report: Report, held_at_floor: Sequence[str]) -> Pruning:
-        """Return the finished pruning."""
-        checkpoint = self.layers.checkpoint
-        not_copied = [*checkpoint.not_tensors, *(str(file) for file in other_files(checkpoint.paths)[1])]
-        return Pruning(report, self.outputs, held_at_floor, recipe_beside(self.inputs["checkpoint"]), not_copied)
-
-    def _write_copy(
-        self,
-        staging: Staging,
-        target: Path,
-        pruners: Mapping[str, Pruner],
-        metadata: Mapping[str, str],
-        masks: TensorWriter | None,
-    ) -> None:
-        source = self.layers
-        if self.rewind is not None:
-            source = self.rewind
-            pruners = {info.name: RewoundPruner(pruners[info.name], self.layers, info) for info in self.layers.infos}
+            pruners = {info.name: RewoundPruner(pruners[info.name], layers, info) for info in layers.infos}
+        place = staging.partial(target)
+        mask = staging.partial(self.outputs.mask) if target == self.outputs.checkpoint else None
 
         def on_tensor() -> None:
             staging.begin_sync(target)
             self.stream.on_layer()
 
-        place, threads = staging.partial(target), self.stream.threads
-        write_pruned_copy(place, source, pruners, metadata, masks=masks, threads=threads, on_tensor=on_tensor)
+        with nullcontext() if mask is None else mask_writer(mask, mask_shapes(layers), metadata) as writer:
+            threads = self.stream.threads
+            write_pruned_copy(place, source, pruners, metadata, masks=writer, threads=threads, on_tensor=on_tensor)
+        masks = None if mask is None else read_masks(mask)
+        return verify_pruned(
+            open_checkpoint(place), self.stream, forests, masks=masks, expected=expected, source=source
+        )
+
+    def report(self, settings: Settings, rows: Sequence[Row]) -> Report:
+        """Return the report of a pruning with these rows."""
+        return Report("prune", self.inputs, settings, rows, left_out(self.layers), self.outputs.by_role())
+
+    def finish(self, staging: Staging, report: Report, held_at_floor: Sequence[str]) -> Pruning:
+        """Write the table, and put all outputs in place if the inputs have not changed meanwhile."""
+        checkpoint = self.layers.checkpoint
+        staging.partial(self.outputs.table).write_text(report.to_csv(), encoding="utf-8")
+        checkpoint.check_unchanged()
+        if self.rewind is not None:
+            self.rewind.checkpoint.check_unchanged()
+        staging.commit()
+
+        not_copied = [*checkpoint.not_tensors, *(str(file) for file in other_files(checkpoint.paths)[1])]
+        return Pruning(report, self.outputs, held_at_floor, recipe_beside(self.inputs["checkpoint"]), not_copied)
 
 
 def plan_job(
@@ -160,9 +140,7 @@ def plan_job(
     """Return the job of pruning a checkpoint, in rounds or by a mask; nothing is written."""
     n_threads = thread_count(threads)
     checkpoint = open_checkpoint(path)
-    opened = {"checkpoint": checkpoint}
-    if mask is not None:
-        opened["mask"] = mask
+    opened = {"checkpoint": checkpoint, **({} if mask is None else {"mask": mask})}
     if rewind_from is not None:
         opened["rewind"] = open_checkpoint(rewind_from)
 
