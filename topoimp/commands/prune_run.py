@@ -159,10 +159,10 @@ def prune_with_trainer(
 ) -> IterativePruning:
     """Prune a trained checkpoint in rounds, each trained by the user's own command.
 
-    The arguments are those of ``prune_run``, but for these. ``path`` is the trained checkpoint, a file or a folder, which
-    is never changed. ``rewind`` is ``none``, to train on from the last round, or None if ``rewind_from`` is given.
-    ``output`` is the folder of the rounds, by default ``STEM.rounds`` beside the checkpoint. The trainer gets ``seeds``,
-    by default 0, and each has rounds of its own. ``jobs`` is 1 by default.
+    The arguments are those of ``prune_run``, but for these. ``path`` is the trained checkpoint, a file or a folder. It
+    never changes. ``rewind`` is ``none``, to train on from the last round, or None if ``rewind_from`` is given.
+    ``output`` is the folder of the rounds, by default ``STEM.rounds`` beside the checkpoint. Each of ``seeds``, by
+    default 0, has rounds of its own and is handed to the trainer. ``jobs`` is 1 by default.
 
     Raises:
         OptionError: if training has no starting point, or an option does not fit the network or another option.
