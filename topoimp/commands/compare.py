@@ -1,6 +1,5 @@
-"""How pruning, or training, changed the topology of a checkpoint, and what chance would have done."""
+"""Report how pruning or training changed the topology of a checkpoint, beside chance."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from topoimp.chance.shuffling import Null, parse_null
@@ -16,7 +15,7 @@ from topoimp.layers.tensors import select_layers
 from topoimp.pruning.masks import is_mask, masks_for, read_masks
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import left_out, pattern_settings
+from topoimp.reports.rows import Settings, left_out, pattern_settings
 from topoimp.rounds.finished import ComparedFiles, files_of
 
 
@@ -73,26 +72,18 @@ def comparison_report(
     compared = compare_layers(stream, [_opened(file, layers) for file in files], null=null, seed=seed)
 
     # A single checkpoint or mask needs no column that names it.
-    is_one = len(files) == 1 and files[0].round is None
-    has_rounds = any(file.round is not None for file in files)
+    is_one, has_rounds = len(files) == 1 and files[0].round is None, any(file.round is not None for file in files)
     rows: list[Row] = []
     for file, pairs in zip(files, compared, strict=True):
-        names = {} if is_one else _names(file, has_rounds=has_rounds)
-        rows += [{**row, **names} for row in comparison_rows(pairs, essential, p, stream.threads)]
+        of_round: Row = {"seed": file.seed, "round": file.round} if has_rounds else {}
+        name: Row = {} if is_one else {"other": file.name, **of_round}
+        rows += [{**row, **name} for row in comparison_rows(pairs, essential, p, stream.threads)]
 
-    return Report(
-        command="compare",
-        inputs=_inputs(reference, others),
-        settings={
-            **pattern_settings(patterns),
-            "null": None if null is None else str(null),
-            "seed": seed,
-            "essential": essential,
-            "p": p,
-        },
-        rows=rows,
-        left_out=left_out(layers),
-    )
+    chance: Settings = {"null": None if null is None else str(null), "seed": seed}
+    settings = {**pattern_settings(patterns), **chance, "essential": essential, "p": p}
+    names = ["other"] if len(others) == 1 else [f"other-{number + 1}" for number in range(len(others))]
+    inputs = dict(zip(["reference", *names], map(Path, (reference, *others)), strict=True))
+    return Report("compare", inputs, settings, rows, left_out(layers))
 
 
 def _opened(file: ComparedFiles, reference: Layers) -> Other:
@@ -103,14 +94,3 @@ def _opened(file: ComparedFiles, reference: Layers) -> Other:
         return other_checkpoint(reference, select_layers(opened, patterns), masks)
     patterns.check_matrix_view(f"{opened.path} is a mask, and needs")
     return MaskedReference(reference, masks_for(reference, opened))
-
-
-def _inputs(reference: AnyPath, others: Sequence[AnyPath]) -> dict[str, Path]:
-    names = ["other"] if len(others) == 1 else [f"other-{number + 1}" for number in range(len(others))]
-    return {"reference": Path(reference), **dict(zip(names, map(Path, others), strict=True))}
-
-
-def _names(file: ComparedFiles, *, has_rounds: bool) -> Row:
-    """Return the columns that say which other a row is about."""
-    rounds: Row = {"seed": file.seed, "round": file.round} if has_rounds else {}
-    return {"other": file.name, **rounds}

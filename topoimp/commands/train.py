@@ -1,4 +1,4 @@
-"""Train small networks to study: a model and data in, a run folder with initial, rewind and trained weights out."""
+"""Train small networks: a model and data in, a run folder with initial, rewind and trained weights out."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,13 +15,14 @@ from topoimp.errors import OptionError, OutputError
 from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report, rows_of_file
+from topoimp.rounds.planning import checked_jobs
 from topoimp.rounds.recipe_file import RunRecipe, is_same_toml
 from topoimp.rounds.replicates import run_tasks
 from topoimp.rounds.run_folder import RunFiles
 from topoimp.training.recipes import Recipe, data_of_recipe, recipe_for
 
 SMALL = 1_000_000
-"""Up to so many parameters, a second thread saves little; replicates with cores of their own save more."""
+"""Parameters up to which a second thread saves little; replicates with cores of their own save more."""
 
 
 @dataclass(frozen=True)
@@ -64,19 +65,19 @@ def train_run(
 
     Args:
         model: ``lenet-300-100``, ``resnet-20``, ... or widths as in ``mlp:64-32-10``; see ``parse_architecture``.
-        data: name of a data set, or an .npz file of arrays; the recipe's data, or digits, if None.
+        data: a data set's name, or an .npz file of arrays; the recipe's data, or digits, if None.
         data_dir: folder of the data set's published files.
         recipe: the default of the data, the network's canonical (published) recipe, or that in fewer epochs.
         output: the run folder; ``<model>-<data>`` if None. Seeds of the same recipe share it.
-        epochs: passes over the training set; as in the recipe if None.
-        batch_size: images per step; as in the recipe if None.
-        learning_rate: learning rate of the first step; as in the recipe if None.
+        epochs: passes over the training set; the recipe's if None.
+        batch_size: images per step; the recipe's if None.
+        learning_rate: learning rate of the first step; the recipe's if None.
         rewind_at: step after which the rewind weights are taken; 0 takes the initial weights.
         seed: seed of the initial weights and of the order of the images; at least 0.
         seeds: several seeds in place of ``seed``; seeds that were trained already stay as they are.
         jobs: number of seeds trained at the same time; as many as have cores of their own if None.
-        threads: threads per seed; 1 for networks of up to a million parameters, else all cores, if None. Another
-            number changes the last bits of the weights.
+        threads: threads per seed, which the last bits of the weights depend on; if None, 1 for networks of up to a
+            million parameters, else all cores.
         device: ``cpu``, ``cuda``, or ``auto`` for CUDA where there is any.
         force: replace the weights of these seeds, and the recipe.
         on_step: called after each step with its number and the number of steps in all.
@@ -91,8 +92,7 @@ def train_run(
         check_seed(each, n_bits=63)
     if not requested or len(set(requested)) < len(requested):
         raise OptionError(f"the seeds are {requested}; at least one is needed, and each once")
-    if jobs is not None and jobs < 1:
-        raise OptionError(f"the number of jobs is {jobs}; it must be at least 1")
+    n_jobs = checked_jobs(jobs)
 
     choice = chosen(Recipes, recipe)
     parse_architecture(model)  # refuses an unknown model before any data are read
@@ -113,7 +113,7 @@ def train_run(
     with _new_folder(run.folder, run.recipe):
         if is_new and not replaces_recipe:
             _write_recipe(run.recipe, text)
-        run_tasks(train_seed, tasks, jobs=jobs or max(1, available_threads() // resolved.threads), on_step=on_step)
+        run_tasks(train_seed, tasks, jobs=n_jobs or max(1, available_threads() // resolved.threads), on_step=on_step)
     files = [run.seed(each) for each in requested]
     rows = [row for each in files for row in rows_of_file(each.metrics)]
     report = _report(rows, resolved, images.name, requested)
@@ -145,14 +145,14 @@ def _is_new_recipe(run: RunFiles, seeds: Sequence[int], text: str, *, force: boo
         other_seeds = sorted(set(run.seed_names()) - own)
     except OSError as error:
         raise OutputError(f"{recipe}: cannot be read: {error.strerror}") from error
+
+    elsewhere, other = "`output` names a new folder", f"{recipe}: is another recipe"
     if other_seeds:
-        raise OutputError(
-            f"{recipe}: is another recipe, with which {other_seeds[0]} was made; `output` names a new folder"
-        )
+        raise OutputError(f"{other}, with which {other_seeds[0]} was made; {elsewhere}")
     if not force:
-        raise OutputError(f"{recipe}: is another recipe; `output` names another folder, `force` replaces it")
+        raise OutputError(f"{other}; `output` names another folder, `force` replaces it")
     if len(seeds) > 1:
-        raise OutputError(f"{recipe}: is another recipe than that of these seeds; `output` names a new folder")
+        raise OutputError(f"{other} than that of these seeds; {elsewhere}")
     return True
 
 
@@ -169,16 +169,7 @@ def _write_recipe(path: Path, text: str) -> None:
 
 @dataclass(frozen=True)
 class SeedTraining:
-    """The training of one seed.
-
-    Args:
-        run: files of the run folder.
-        seed: the seed.
-        recipe: settings of training.
-        images: the data.
-        new_recipe: text of recipe.toml, if it is replaced together with the weights.
-        force: whether to replace weights that exist.
-    """
+    """The training of one seed; ``new_recipe`` is the text of recipe.toml if that is replaced with the weights."""
 
     run: RunFiles
     seed: int
@@ -194,12 +185,8 @@ def train_seed(task: SeedTraining, on_step: OnStep) -> None:
 
     files, recipe, images = task.run.seed(task.seed), task.recipe, task.images
     replaced = [task.run.recipe] if task.new_recipe else []
-    metadata = {
-        "format": "pt",
-        "topoimp.version": version("topoimp"),
-        "topoimp.model": recipe.model,
-        "topoimp.data": images.name,
-    }
+    origin = {"topoimp.version": version("topoimp"), "topoimp.model": recipe.model, "topoimp.data": images.name}
+    metadata = {"format": "pt", **origin}
     with _new_folder(files.folder), Staging([*replaced, *files.in_order], force=task.force) as staging:
         trained = train_network(recipe, images, seed=task.seed, on_step=on_step)
 
@@ -233,7 +220,6 @@ def _new_folder(folder: Path, recipe: Path | None = None) -> Iterator[None]:
 
 
 def _report(rows: list[Row], recipe: Recipe, data: str, seeds: Sequence[int]) -> Report:
-    settings = {
-        name: list(map(str, value)) if isinstance(value, list) else value for name, value in recipe.plain().items()
-    }
+    fields = recipe.plain().items()
+    settings = {name: list(map(str, value)) if isinstance(value, list) else value for name, value in fields}
     return Report("train", {}, {**settings, "data": data, "seeds": [str(seed) for seed in seeds]}, rows)
