@@ -92,7 +92,7 @@ def test_several_layers_keep_a_thing_only_if_each_of_them_does(write):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"a": np.ones((2, 2))}, r"other: lacks layer 'b' of .*reference \(1 of 2 in all\); both need the same layers"),
+        ({"a": np.ones((2, 2))}, r"other: lacks layer 'b' of .*reference \(1 of 2 in all\); `include` and `exclude`"),
         (
             {"a": np.ones((2, 2)), "b": np.ones((2, 3)), "c": np.ones((2, 2))},
             r"reference: lacks layer 'c' of .*other \(1 of 3 in all\)",

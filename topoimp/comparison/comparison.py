@@ -1,7 +1,7 @@
-"""How much of a reference checkpoint's topology other checkpoints, masks and rounds of pruning have, layer by layer.
+"""Compare the topology of a reference checkpoint with that of other checkpoints, masks and rounds of pruning.
 
-Each layer of the reference is read once, whatever it is compared with. It is compared piece by piece, and compared
-pieces are given back, so that little more than one of the two layers is in memory.
+Each layer of the reference is read once. It is compared piece by piece, and compared pieces are given back, so that
+little more than one of the two layers is in memory.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,11 +35,11 @@ class LayerPair:
         reference: its forest in the reference.
         other: its forest in the other checkpoint.
         graph: forest of the weights that the other keeps: ``other``, unless a mask keeps weights that are 0 by now.
-        preservation: how much of the reference's topology the other has.
-        n_both: weights that are edges in both.
-        is_masked: whether the other is the reference under a mask: every weight is 0 or as strong as in the reference.
-        largest_difference: largest | |w| - |w'| |; None under a mask file.
+        preservation: the share of the reference's topology that the other has.
+        n_both: number of weights that are edges in both.
         is_present: for each edge of the reference's forest, whether the other has it.
+        is_masked: whether every weight of the other is 0 or as strong as in the reference.
+        largest_difference: largest | |w| - |w'| |; None under a mask file.
     """
 
     info: LayerInfo
@@ -48,9 +48,9 @@ class LayerPair:
     graph: Forest
     preservation: Preservation
     n_both: int
-    is_masked: bool
-    largest_difference: float | None
     is_present: BoolArray
+    is_masked: bool = True
+    largest_difference: float | None = None
 
     @cached_property
     def n_forest_shared(self) -> int:
@@ -88,14 +88,7 @@ class Other(Protocol):
 
 @dataclass(frozen=True)
 class OtherCheckpoint:
-    """Another checkpoint with the same layers.
-
-    Args:
-        reference: the layers of the reference.
-        layers: the layers of the other checkpoint.
-        infos: by name in the reference, the layer in the other checkpoint.
-        masks: by tensor, the mask under which it was trained; a tensor without one keeps its weights that are not zero.
-    """
+    """Another checkpoint with the same layers: ``infos`` by name in the reference, and by tensor its masks, if any."""
 
     reference: Layers
     layers: Layers
@@ -124,39 +117,21 @@ class OtherCheckpoint:
         if layer.parallel is not None:
             edges = weight_differences(replace(layer, parallel=None), replace(other, parallel=None), threads=threads)
 
-        # The forest of the other's weights, and that of its mask if it has one.
-        other_forest = spanning_forest(other, threads=threads)
-        is_present = _presence(forest, other)
-        mask = self.masks.get(other_info.tensor)
-        if mask is None:
-            graph = other_forest
-            preservation = _preservation(layer, forest, other, other_forest, is_present)
-        else:
-            graph = graph_of_mask(other_info, mask, other_forest, threads)
-            preservation = preservation_under_mask(forest, other_forest, graph, mask, other_info)
+        # A mask keeps weights that are 0 by now, so that its forest is another than that of the weights.
+        pair, mask = _pair(info, layer, forest, other, threads), self.masks.get(other_info.tensor)
+        if mask is not None:
+            graph = graph_of_mask(other_info, mask, pair.other, threads)
+            preservation = preservation_under_mask(forest, pair.other, graph, mask, other_info)
+            pair = replace(pair, graph=graph, preservation=preservation)
 
         self.layers.done_with(other_info)
-        return LayerPair(
-            info=info,
-            reference=forest,
-            other=other_forest,
-            graph=graph,
-            preservation=preservation,
-            n_both=weights.n_both,
-            is_masked=edges.is_masked(other_forest.n_edges),
-            largest_difference=edges.largest_difference,
-            is_present=is_present,
-        )
+        is_masked, largest = edges.is_masked(pair.other.n_edges), edges.largest_difference
+        return replace(pair, n_both=weights.n_both, is_masked=is_masked, largest_difference=largest)
 
 
 @dataclass(frozen=True)
 class MaskedReference:
-    """The reference itself under a mask.
-
-    Args:
-        reference: the layers of the reference.
-        pruners: by layer name, the mask of the layer.
-    """
+    """The reference itself under a mask; ``pruners`` holds, by layer name, the mask of the layer."""
 
     reference: Layers
     pruners: Mapping[str, Pruner]
@@ -167,20 +142,7 @@ class MaskedReference:
     def pair(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerPair:
         """Compare one layer of the reference, given with its forest."""
         self.reference.done_with(info)
-        other = self._masked(info, layer, threads)
-        other_forest = spanning_forest(other, threads=threads)
-        is_present = _presence(forest, other)
-        return LayerPair(
-            info=info,
-            reference=forest,
-            other=other_forest,
-            graph=other_forest,
-            preservation=_preservation(layer, forest, other, other_forest, is_present),
-            n_both=other_forest.n_edges,
-            is_masked=True,
-            largest_difference=None,
-            is_present=is_present,
-        )
+        return _pair(info, layer, forest, self._masked(info, layer, threads), threads)
 
     def _masked(self, info: LayerInfo, layer: Layer, threads: int) -> Layer:
         """Return the layer under its mask; each piece of the reference is given back once it is copied."""
@@ -216,13 +178,9 @@ def other_checkpoint(reference: Layers, other: Layers, masks: Masks | None = Non
 def compare_layers(
     reference: LayerStream, others: Sequence[Other], *, null: Null | None = None, seed: int = 0
 ) -> list[list[LayerComparison]]:
-    """Compare the selected layers of a checkpoint with each of several others, in one pass over the reference.
+    """Compare the layers of a reference with each of several others, at least one, in one pass over the reference.
 
-    Args:
-        reference: the layers of the reference.
-        others: at least one.
-        null: shuffles of the reference to simulate; none if None.
-        seed: of all shuffles; at least 0.
+    ``null`` simulates shuffles of the reference; ``seed`` is that of all shuffles, at least 0.
 
     Returns:
         for each other, its layers in the order of the reference.
@@ -256,16 +214,12 @@ def compare_layers(
     return [[layer[number] for layer in by_layer.values()] for number in range(len(others))]
 
 
-def _presence(forest: Forest, other: Layer) -> BoolArray:
-    """Return, for each edge of a forest, whether it is an edge of another layer of the same shape."""
+def _pair(info: LayerInfo, layer: Layer, forest: Forest, other: Layer, threads: int) -> LayerPair:
+    """Compare a layer, given with its forest, with the same layer under a mask."""
+    other_forest = spanning_forest(other, threads=threads)
     codes = other.codes.reshape(-1)[forest.indices]
-    return np.not_equal(other.number_format.magnitudes(codes), 0)
-
-
-def _preservation(
-    layer: Layer, forest: Forest, other: Layer, other_forest: Forest, is_present: BoolArray
-) -> Preservation:
-    return preservation_of(
+    is_present = np.not_equal(other.number_format.magnitudes(codes), 0)
+    preservation = preservation_of(
         forest,
         other_forest,
         n_weights=layer.n_weights,
@@ -273,6 +227,7 @@ def _preservation(
         n_edges=layer.n_edges_in_parallel(),
         n_kept=other.n_edges_in_parallel(),
     )
+    return LayerPair(info, forest, other_forest, other_forest, preservation, other_forest.n_edges, is_present)
 
 
 def _corresponding(reference: Layers, other: Layers) -> dict[str, LayerInfo]:
@@ -294,6 +249,5 @@ def _check_none_missing(layers: Layers, found: Mapping[tuple[str, int], LayerInf
     if missing:
         raise LayerError(
             f"{other.checkpoint.path}: lacks layer {missing[0]!r} of {layers.checkpoint.path} "
-            f"({len(missing)} of {len(layers.infos)} in all); both need the same layers, "
-            "`include` and `exclude` choose them"
+            f"({len(missing)} of {len(layers.infos)} in all); `include` and `exclude` select the same layers of both"
         )

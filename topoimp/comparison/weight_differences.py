@@ -52,16 +52,10 @@ def weight_differences(
     before: OnPiece = lambda _start, _stop: None,
     after: OnPiece = lambda _start, _stop: None,
 ) -> WeightDifferences:
-    """Compare the weights of two layers, in one pass over both.
+    """Compare the weights of two layers, in one pass over both; in the view ``channel`` all weights of the kernels.
 
-    In the view ``channel`` all weights of the kernels are compared.
-
-    Args:
-        layer: one layer.
-        other: another of the same shape; if its type differs, that takes longer.
-        threads: number of cores to use, at least 1. The result does not depend on it.
-        before: called, by several threads, before a piece is compared, so that it can be fetched.
-        after: called after a piece has been compared, so that its memory can be given back.
+    ``before`` is called, by several threads, before a piece is compared, so that it can be fetched; ``after`` afterwards,
+    so that its memory can be given back.
 
     Raises:
         LayerError: if the shapes differ.

@@ -13,18 +13,11 @@ from math import isfinite
 from types import MappingProxyType
 
 from topoimp.errors import OptionError
-from topoimp.reports.columns import COLUMNS, Cell, Kind, Row
-from topoimp.reports.report import Report
+from topoimp.reports.columns import COLUMNS, Kind, Row
+from topoimp.reports.report import Report, csv_cell
 
 _COMPARISONS: MappingProxyType[str, Callable[[float, float], bool]] = MappingProxyType(
-    {
-        "<=": operator.le,
-        ">=": operator.ge,
-        "==": operator.eq,
-        "!=": operator.ne,
-        "<": operator.lt,
-        ">": operator.gt,
-    }
+    {"<=": operator.le, ">=": operator.ge, "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt}
 )
 _GATE = re.compile(
     r"(?:(?P<level>layer|network)\s*:)?\s*(?P<column>[a-z][a-z0-9_]*)\s*(?P<comparison><=|>=|==|!=|<|>)\s*"
@@ -36,15 +29,7 @@ _TRUTHS = MappingProxyType({"true": 1.0, "false": 0.0})
 
 @dataclass(frozen=True)
 class Gate:
-    """A condition that no row may meet.
-
-    Args:
-        text: the gate as the user wrote it.
-        column: of the report.
-        comparison: one of <, <=, >, >=, ==, !=.
-        number: the right-hand side of the comparison.
-        level: ``layer`` or ``network`` if the gate looks at such rows alone; None for all rows.
-    """
+    """A condition that no row may meet: the user's ``text``, and its parts; ``level`` is None for all rows."""
 
     text: str
     column: str
@@ -109,12 +94,8 @@ def _described(row: Row, column: str) -> str:
     if row[column] is None:
         reason = f" ({row['undefined']})" if row.get("undefined") else ""
         return f"{subject}{other} has no {column}{reason}, and an undefined value does not pass"
-    return f"{subject}{other} has {column} {_written(row[column])}"
+    return f"{subject}{other} has {column} {csv_cell(row[column])}"
 
 
 def _number(text: str) -> float:
     return _TRUTHS[text] if text in _TRUTHS else float(text)
-
-
-def _written(value: Cell) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -20,9 +20,9 @@ class Report:
     """The result of a command.
 
     Args:
-        command: its name.
+        command: the command's name.
         inputs: the files read, by role.
-        settings: the settings that it ran with.
+        settings: the settings of the command.
         rows: layer rows and network rows (``level``), in the order in which CSV lists them.
         left_out: by tensor or layer left out, the reason.
         outputs: the files written, by role.
@@ -102,7 +102,7 @@ class Report:
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(columns)
-        table.writerows([_csv_cell(row.get(column)) for column in columns] for row in self.rows)
+        table.writerows([csv_cell(row.get(column)) for column in columns] for row in self.rows)
         return text.getvalue()
 
     def frame(self) -> "pd.DataFrame":
@@ -168,5 +168,6 @@ def _parsed(column: str, text: str) -> Cell:
         raise CheckpointError(f"a table has {text!r} in column {column!r}, whose kind is {kind}") from error
 
 
-def _csv_cell(cell: Cell) -> Cell:
+def csv_cell(cell: Cell) -> Cell:
+    """Return a value as CSV writes it: true and false in small letters."""
     return str(cell).lower() if isinstance(cell, bool) else cell

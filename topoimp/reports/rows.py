@@ -5,13 +5,13 @@ from dataclasses import asdict, fields
 from types import MappingProxyType
 from typing import TypeAlias
 
-from topoimp.choices import Method, NeuralPersistence
+from topoimp.choices import Method, NeuralPersistence, Scale
 from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers
 from topoimp.pruning.one_shot import Round
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.preservation import Preservation
 from topoimp.reports.columns import Cell, Row
-from topoimp.topology.barcode import Barcode, neural_persistence
+from topoimp.topology.barcode import Barcode, neural_persistence, scale_of_convention
 from topoimp.topology.distance import BarcodeDistances
 
 Settings: TypeAlias = dict[str, Cell | Sequence[str]]
@@ -57,12 +57,7 @@ def pruning_settings(scheme: Scheme) -> Settings:
 
 
 def run_settings(scheme: Scheme, **of_run: Cell | Sequence[str]) -> Settings:
-    """Return the settings of a pruning with training between the rounds.
-
-    Args:
-        scheme: the options of the pruning, worked out.
-        of_run: settings that only such a pruning has: seeds, rewinding, trainer.
-    """
+    """Return the settings of a pruning with training between the rounds; only such a one has those ``of_run``."""
     own: Settings = {"layer_rates": scheme.layer_rates(), "sparsity": _sparsity(scheme), **of_run}
     return {**_amounts(scheme), **own, **pattern_settings(scheme.patterns)}
 
@@ -123,13 +118,7 @@ def left_out(layers: Layers) -> dict[str, str]:
     return {tensor.name: tensor.reason for tensor in layers.left_out}
 
 
-PERSISTENCE_COLUMNS = MappingProxyType(
-    {
-        NeuralPersistence.RIECK: "np_rieck",
-        NeuralPersistence.RIECK_FINITE: "np_rieck_finite",
-        NeuralPersistence.BALWANI: "np_balwani",
-    }
-)
+PERSISTENCE_COLUMNS = MappingProxyType({each: f"np_{each.replace('-', '_')}" for each in NeuralPersistence})
 """By convention of neural persistence, its column."""
 
 
@@ -137,13 +126,9 @@ def persistence_columns(
     barcode: Barcode, *, network_scale: float | None, layer_scale: float | None, p: float, suffix: str = ""
 ) -> Row:
     """Return a layer's neural persistence in every convention, each at its own scale."""
-    scales = {
-        NeuralPersistence.RIECK: network_scale,
-        NeuralPersistence.RIECK_FINITE: network_scale,
-        NeuralPersistence.BALWANI: layer_scale,
-    }
+    scales = {Scale.NETWORK: network_scale, Scale.LAYER: layer_scale}
     return {
-        column + suffix: neural_persistence(barcode, convention, scale=scales[convention], p=p)
+        column + suffix: neural_persistence(barcode, convention, scale=scales[scale_of_convention(convention)], p=p)
         for convention, column in PERSISTENCE_COLUMNS.items()
     }
 
