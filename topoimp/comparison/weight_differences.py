@@ -54,7 +54,7 @@ def weight_differences(
 ) -> WeightDifferences:
     """Compare the weights of two layers, in one pass over both; in the view ``channel`` all weights of the kernels.
 
-    ``before`` is called, by several threads, before a piece is compared, so that it can be fetched; ``after`` afterwards,
+    Several threads call ``before`` before they compare a piece, so that it can be fetched, and ``after`` afterwards,
     so that its memory can be given back.
 
     Raises:
