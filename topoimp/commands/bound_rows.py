@@ -27,7 +27,7 @@ def checkpoint_rows(
     rows: list[Row] = []
     for info, image in zip(infos, images, strict=True):
         bound = bounds[info.name]
-        counts, safety = _floor_columns(bound, rate), _safe_columns(bound, rate)
+        counts, safety = _counts([bound], rate), _safe_columns(bound, rate)
         rows.append({**layer_columns(info), **counts, **safety, **_threshold(info, bound), **image})
     network = {**_network_floor_columns(list(bounds.values()), rate), **_network_safe_columns(bounds, together, rate)}
     return [*rows, network]
@@ -35,21 +35,14 @@ def checkpoint_rows(
 
 def shape_rows(infos: Sequence[LayerInfo], images: Sequence[Row], rate: float) -> list[Row]:
     """Return the rows of layers whose shapes alone are known, all weights being edges, and that of the network."""
-    bounds = [_dense_bound(info) for info in infos]
+    bounds: list[LayerBound] = []
     rows: list[Row] = []
-    for info, bound, image in zip(infos, bounds, images, strict=True):
-        row = {**layer_columns(info), **_floor_columns(bound, rate), **_threshold(info, bound), **image}
+    for info, image in zip(infos, images, strict=True):
+        n_weights, floor = info.n_weights, info.n_rows + info.n_columns - 1
+        bounds.append(LayerBound(n_weights, n_weights, 1, floor, None, n_weights, None))
+        row = {**layer_columns(info), **_counts(bounds[-1:], rate), **_threshold(info, bounds[-1]), **image}
         rows.append({column: value for column, value in row.items() if column != "dtype"})
     return [*rows, _network_floor_columns(bounds, rate)]
-
-
-def _dense_bound(info: LayerInfo) -> LayerBound:
-    floor = info.n_rows + info.n_columns - 1
-    return LayerBound(info.n_weights, info.n_weights, 1, floor, None, info.n_weights, None)
-
-
-def _floor_columns(bound: LayerBound, rate: float) -> Row:
-    return {**_counts(bound.n_edges, bound.floor, rate), **_sizes([bound])}
 
 
 def _threshold(info: LayerInfo, bound: LayerBound) -> Row:
@@ -73,15 +66,13 @@ def _safe_columns(bound: LayerBound, rate: float) -> Row:
 
 def _network_floor_columns(bounds: Sequence[LayerBound], rate: float) -> Row:
     """Return the counts of all layers: rounds with a target for each, and with one for all."""
-    n_edges, floor = sum(bound.n_edges for bound in bounds), sum(bound.floor for bound in bounds)
-    together = _counts(n_edges, floor, rate)
+    together = _counts(bounds, rate)
     return {
         "level": "network",
         **together,
-        **_sizes(bounds),
         "rounds_to_floor": _least(rounds_above(bound.n_edges, bound.floor, rate) for bound in bounds),
         "rounds_to_floor_global": together["rounds_to_floor"],
-        "undefined": None if n_edges else "all layers are zero",
+        "undefined": None if together["n_edges"] else "all layers are zero",
     }
 
 
@@ -112,11 +103,7 @@ def _network_safe_columns(bounds: Mapping[str, LayerBound], together: GlobalSafe
 
 
 def spatial_columns(infos: Sequence[LayerInfo], sizes: Mapping[str, InputSize]) -> list[Row]:
-    """Return, for each layer, the bound of its filters over an image; no columns for layers without one.
-
-    Args:
-        infos: the layers.
-        sizes: by pattern, as in ``LayerPatterns``, the image; the first that matches a layer counts.
+    """Return, for each layer, the bound of its filters over the image of the first pattern in ``sizes`` that matches.
 
     Raises:
         OptionError: if a pattern matches no layer, or one that is no convolution, or the image does not fit.
@@ -148,15 +135,9 @@ def _spatial(info: LayerInfo, size: InputSize | None) -> Row:
     }
 
 
-def _sizes(bounds: Sequence[LayerBound]) -> Row:
-    return {
-        "n_vertices": sum(bound.n_vertices for bound in bounds),
-        "n_weights": sum(bound.n_weights for bound in bounds),
-        "beta0": sum(bound.n_components for bound in bounds),
-    }
-
-
-def _counts(n_edges: int, floor: int, rate: float) -> Row:
+def _counts(bounds: Sequence[LayerBound], rate: float) -> Row:
+    """Return the columns that follow from the counts of one layer, or of several together."""
+    n_edges, floor = sum(bound.n_edges for bound in bounds), sum(bound.floor for bound in bounds)
     return {
         "n_edges": n_edges,
         "floor": floor,
@@ -165,6 +146,9 @@ def _counts(n_edges: int, floor: int, rate: float) -> Row:
         "rate": rate,
         "rounds_to_floor": rounds_above(n_edges, floor, rate),
         "undefined": None if n_edges else "a layer of zeros",
+        "n_vertices": sum(bound.n_vertices for bound in bounds),
+        "n_weights": sum(bound.n_weights for bound in bounds),
+        "beta0": sum(bound.n_components for bound in bounds),
     }
 
 

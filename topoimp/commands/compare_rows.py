@@ -21,26 +21,19 @@ from topoimp.reports.rows import (
     persistence_columns,
     preservation_columns,
 )
-from topoimp.topology.barcode import barcode_of_forest, largest_strength
+from topoimp.topology.barcode import Barcode, barcode_of_forest, largest_strength
 from topoimp.topology.distance import barcode_distances
 from topoimp.topology.forest import Forest
 
 BOUND = "distance_bound"
-"""Column of the largest value that the bottleneck distance can have."""
+"""Column of the upper bound of the bottleneck distance."""
 
 DEAD = ("dead_rows", "dead_columns", "dead_rows_reference", "dead_columns_reference")
 """Columns of the numbers of rows and columns without edges."""
 
 
 def comparison_rows(layers: Sequence[LayerComparison], essential: Essential, p: float, threads: int) -> list[Row]:
-    """Return a row for each layer, and one for the network.
-
-    Args:
-        layers: the layers of the reference and of one other.
-        essential: death of essential bars in distances.
-        p: of the norm of neural persistences.
-        threads: cores to use.
-    """
+    """Return a row for each layer of the reference and of one other, and one for the network."""
     pairs = [layer.pair for layer in layers]
     scale = largest_strength(pair.reference for pair in pairs)
 
@@ -53,7 +46,9 @@ def comparison_rows(layers: Sequence[LayerComparison], essential: Essential, p: 
 
 def _layer_row(layer: LayerComparison, scale: float | None, essential: Essential, p: float) -> Row:
     pair = layer.pair
-    distances, distance_reasons = _distances(pair, scale, essential)
+    reference, other = barcode_of_forest(pair.reference), barcode_of_forest(pair.other)
+    distances, distance_reasons = _distances(pair, reference, other, scale, essential)
+    own = pair.reference.strongest
     n_forests = len(pair.reference.indices), len(pair.other.indices)
     columns: dict[str, Cell] = {
         **preservation_columns(pair.preservation),
@@ -63,7 +58,8 @@ def _layer_row(layer: LayerComparison, scale: float | None, essential: Essential
         **_dead(pair.graph, ""),
         **_dead(pair.reference, REFERENCE),
         **distances,
-        **_persistences(pair, scale, p),
+        **persistence_columns(other, network_scale=scale, layer_scale=own, p=p),
+        **persistence_columns(reference, network_scale=scale, layer_scale=own, p=p, suffix=REFERENCE),
     }
     reasons = {**retention_reasons(layer.chance), **distance_reasons}
     return {**layer_columns(pair.info), **columns, "undefined": _undefined(columns, reasons)}
@@ -102,9 +98,9 @@ def _dead(forest: Forest, suffix: str) -> Row:
 
 
 def _distances(
-    pair: LayerPair, scale: float | None, essential: Essential
+    pair: LayerPair, reference: Barcode, other: Barcode, scale: float | None, essential: Essential
 ) -> tuple[Mapping[str, float | None], Mapping[str, str]]:
-    """Return the distances of the barcodes and the bound of the bottleneck distance, and why blank ones are blank.
+    """Return the distances of the barcodes and the bound of the bottleneck distance, and the reasons for blank ones.
 
     The missing edges of a masked layer's forest are at most as strong as some d. All stronger edges of the forest are
     present, and so are all components at levels above d; every other bar dies between 0 and d in both. So persistences
@@ -114,7 +110,6 @@ def _distances(
     Source of the other bound: Cohen-Steiner, Edelsbrunner, Harer, "Stability of Persistence Diagrams", 2007.
     """
     columns = (*DISTANCES, BOUND)
-    reference, other = barcode_of_forest(pair.reference), barcode_of_forest(pair.other)
     found = barcode_distances(reference, other, scale=scale, essential=essential)
     if found is None:
         reason = "the reference has no edge to give a scale, or one far below the other's strengths"
@@ -132,28 +127,16 @@ def _distances(
     return {name: None if name in infinite else value for name, value in values.items()}, infinite
 
 
-def _persistences(pair: LayerPair, scale: float | None, p: float) -> Row:
-    """Return the neural persistences of both, at the reference's scales."""
-    own = pair.reference.strongest
-    reference, other = barcode_of_forest(pair.reference), barcode_of_forest(pair.other)
-    return {
-        **persistence_columns(other, network_scale=scale, layer_scale=own, p=p),
-        **persistence_columns(reference, network_scale=scale, layer_scale=own, p=p, suffix=REFERENCE),
-    }
-
-
 def _undefined(columns: Row, reasons: Mapping[str, str]) -> str | None:
-    """Return which columns of a row are blank, and why, those with one reason together."""
+    """Return the blank columns of a row and the reasons, those with one reason together."""
     by_reason: dict[str, list[str]] = {}
     for name, value in columns.items():
         if value is None:
-            by_reason.setdefault(_reason(name, reasons), []).append(name)
+            by_reason.setdefault(reasons[name] if name in reasons else _usual_reason(name), []).append(name)
     return "; ".join(f"no {', '.join(names)}: {reason}" for reason, names in by_reason.items()) or None
 
 
-def _reason(column: str, reasons: Mapping[str, str]) -> str:
-    if column in reasons:
-        return reasons[column]
+def _usual_reason(column: str) -> str:
     if column.startswith("np_"):
         return "a layer of zeros or of one weight, or a scale that does not fit"
     return "nothing is kept" if column == "compression_ratio" else "the reference has no edges"

@@ -98,15 +98,7 @@ def job_in_rounds(
         raise OptionError("`emit_rounds` does not go with `rewind_from`, which writes the last round's ticket alone")
 
     job = plan_job(
-        path,
-        options.patterns,
-        output=output,
-        mask_out=mask_out,
-        emit_rounds=emit_rounds,
-        n_rounds=n_rounds,
-        rewind_from=rewind_from,
-        threads=threads,
-        on_step=on_step,
+        path, options.patterns, output, mask_out, emit_rounds, n_rounds, threads, on_step, rewind_from=rewind_from
     )
     return job, options.scheme(job.layers.infos)
 
@@ -124,15 +116,8 @@ def apply_mask(
 ) -> Pruning:
     """Prune a checkpoint by a mask; write the result, the mask of its layers and a table.
 
-    Args:
-        path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it; never changed.
-        mask: a mask file, or a checkpoint whose zeros are the mask.
-        output: the pruned checkpoint, named as by ``prune_checkpoint`` if None.
-        patterns: layers to prune; all but embeddings and heads if None.
-        mask_out: the mask of these layers, if not beside the output.
-        force: replace existing outputs.
-        threads: number of cores; all if None. No result depends on it.
-        on_step: called with the number of steps done and of all steps.
+    ``mask`` is a mask file, or a checkpoint whose zeros are the mask. ``patterns`` select the layers to prune, all but
+    embeddings and heads if None. The other arguments are those of ``prune_checkpoint``.
 
     Raises:
         OptionError: if the output is the input or the mask.
@@ -143,7 +128,7 @@ def apply_mask(
     patterns = patterns or LayerPatterns()
     patterns.check_matrix_view("pruning is of weights, and needs")
     masking = open_checkpoint(mask)
-    job = plan_job(path, patterns, output=output, mask_out=mask_out, mask=masking, threads=threads, on_step=on_step)
+    job = plan_job(path, patterns, output, mask_out, (), 1, threads, on_step, mask=masking)
     pruners, infos = masks_for(job.layers, masking), job.layers.infos
     settings: Settings = {"method": "mask" if is_mask(masking) else "zeros", **pattern_settings(patterns)}
 

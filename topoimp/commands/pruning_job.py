@@ -84,7 +84,7 @@ class PruningJob:
         forests: Mapping[str, Forest],
         expected: Mapping[str, LayerRound] | None = None,
     ) -> dict[str, Preservation]:
-        """Write a checkpoint, and the mask of the last one, under temporary names; check both as they lie on the disk.
+        """Write a checkpoint, and the mask of the last one, under temporary names, and check both as written.
 
         Returns:
             by layer name, the topology under the mask.
@@ -103,9 +103,8 @@ class PruningJob:
             threads = self.stream.threads
             write_pruned_copy(place, source, pruners, metadata, masks=writer, threads=threads, on_tensor=on_tensor)
         masks = None if mask is None else read_masks(mask)
-        return verify_pruned(
-            open_checkpoint(place), self.stream, forests, masks=masks, expected=expected, source=source
-        )
+        written = open_checkpoint(place)
+        return verify_pruned(written, self.stream, forests, masks=masks, expected=expected, source=source)
 
     def report(self, settings: Settings, rows: Sequence[Row]) -> Report:
         """Return the report of a pruning with these rows."""
@@ -127,15 +126,15 @@ class PruningJob:
 def plan_job(
     path: AnyPath,
     patterns: LayerPatterns,
-    *,
     output: AnyPath | None,
     mask_out: AnyPath | None,
-    emit_rounds: Sequence[int] = (),
-    n_rounds: int = 1,
-    mask: Checkpoint | None = None,
-    rewind_from: AnyPath | None = None,
+    emit_rounds: Sequence[int],
+    n_rounds: int,
     threads: int | None,
     on_step: OnStep | None,
+    *,
+    mask: Checkpoint | None = None,
+    rewind_from: AnyPath | None = None,
 ) -> PruningJob:
     """Return the job of pruning a checkpoint, in rounds or by a mask; nothing is written."""
     n_threads = thread_count(threads)
@@ -144,7 +143,8 @@ def plan_job(
     if rewind_from is not None:
         opened["rewind"] = open_checkpoint(rewind_from)
 
-    outputs = plan_outputs(checkpoint, _path(output), _path(mask_out), emit_rounds, n_rounds)
+    target, mask_file = (None if file is None else Path(file) for file in (output, mask_out))
+    outputs = plan_outputs(checkpoint, target, mask_file, emit_rounds, n_rounds)
     outputs.check(*opened.values())
     layers = select_layers(checkpoint, patterns)
     rewind = layers_to_rewind_to(layers, opened["rewind"]) if "rewind" in opened else None
@@ -153,10 +153,6 @@ def plan_job(
     n_steps = len(layers.infos) + len(outputs.checkpoints) * (len(layers.infos) + len(checkpoint.tensors))
     inputs = {role: read.path for role, read in opened.items()}
     return PruningJob(inputs, LayerStream(layers, n_threads, counted(on_step, n_steps)), rewind, outputs)
-
-
-def _path(path: AnyPath | None) -> Path | None:
-    return None if path is None else Path(path)
 
 
 def metadata_of(settings: Settings, number: int) -> dict[str, str]:
