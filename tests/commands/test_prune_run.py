@@ -376,7 +376,7 @@ def test_a_checkpoint_is_pruned_with_a_trainer(lenet, lenet_init):
     )
 
     run = lenet.parent / "lenet-300-100-mnist.rounds"
-    assert pruning.run == run
+    assert pruning.report.inputs == {"run": run}
     assert [row["seed"] for row in pruning.report.rows if row["level"] == "network"] == [0, 0, 0, 5, 5, 5]
     init, mask = load_file(lenet_init), read_masks(run / "seed-5/topological/round-02/mask.safetensors")
     model = load_file(run / "seed-5/topological/round-02/model.safetensors")

@@ -134,12 +134,7 @@ def _forest_and_edges(layer: Layer, threads: int) -> tuple[Forest, int]:
 
 
 def _check_by_gudhi(stream: LayerStream, forests: Mapping[str, Forest], limit: int) -> set[str]:
-    """Compare the barcodes of all layers that are not too large with GUDHI's; return the names of these layers.
-
-    Raises:
-        LayerError: if all layers are too large.
-        VerificationError: if a layer has other bars.
-    """
+    """Compare the barcodes of all layers that are not too large with GUDHI's; return the names of these layers."""
     layers = stream.layers
     infos = tuple(info for info in layers.infos if forests[info.name].n_edges <= limit)
     if not infos:

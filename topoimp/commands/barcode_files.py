@@ -26,11 +26,7 @@ _SUFFIXES = MappingProxyType({"bars": (".csv", ".npz"), "vectors": (".npz",), "c
 
 @dataclass(frozen=True)
 class BarcodeFiles:
-    """The requested files and their settings, which are arguments of ``barcode_report``.
-
-    Raises:
-        OptionError: if a file's name does not end as its content needs, or a level or the seed is out of range.
-    """
+    """The requested files and their settings, which are arguments of ``barcode_report``; checked when it is made."""
 
     bars: AnyPath | None = None
     bar_convention: BarConvention = BarConvention.SUPERLEVEL

@@ -1,4 +1,4 @@
-"""The rows of a report of bounds: what follows from counts, from the weights, and from an image under a convolution."""
+"""The rows of a report of bounds: columns from counts, from the weights, and from an image under a convolution."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -103,11 +103,7 @@ def _network_safe_columns(bounds: Mapping[str, LayerBound], together: GlobalSafe
 
 
 def spatial_columns(infos: Sequence[LayerInfo], sizes: Mapping[str, InputSize]) -> list[Row]:
-    """Return, for each layer, the bound of its filters over the image of the first pattern in ``sizes`` that matches.
-
-    Raises:
-        OptionError: if a pattern matches no layer, or one that is no convolution, or the image does not fit.
-    """
+    """Return, for each layer, the bound of its filters over the image whose pattern is the first to match."""
     for pattern in sizes:
         if not any(matches_layer(info, pattern) for info in infos):
             names = ", ".join(info.name for info in infos[:3])

@@ -73,11 +73,7 @@ def with_retention_iid(
 
 
 def exact_densities(densities: Sequence[float]) -> list[Fraction]:
-    """Return densities as the decimal fractions that they are written as.
-
-    Raises:
-        OptionError: if a density is not in [0, 1].
-    """
+    """Return densities as the decimal fractions that they are written as; raise OptionError if one is not in [0, 1]."""
     for density in densities:
         if not 0 <= density <= 1:
             raise OptionError(f"a density is {density}; it must be at least 0 and at most 1")
@@ -85,11 +81,7 @@ def exact_densities(densities: Sequence[float]) -> list[Fraction]:
 
 
 def density_rows(layer: Layer, forest: Forest, densities: Sequence[float], *, seed: int = 0, threads: int) -> list[Row]:
-    """Return a row for each density of a layer in the view ``matrix``; stored zeros are never kept.
-
-    Raises:
-        OptionError: if a density is out of range.
-    """
+    """Return a row for each density of a layer in the view ``matrix``; stored zeros are never kept."""
     n_kept = [min(round_half_up(share * layer.n_weights), forest.n_edges) for share in exact_densities(densities)]
     live = live_shape(forest)
     is_dense = 0 < forest.n_edges == prod(live)

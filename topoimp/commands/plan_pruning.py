@@ -1,6 +1,6 @@
 """Plan the pruning of a checkpoint, which writes nothing: every round as it will be, disk space and memory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from topoimp.commands.prune import job_in_rounds
 from topoimp.commands.pruning_job import PruningJob
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.streaming import LARGE, SIDE_BY_SIDE
-from topoimp.pruning.one_shot import LayerRound, Round, refuse_missed_targets, sweep
+from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
@@ -38,7 +38,6 @@ class PruningPlan:
     Args:
         report: the pruning's own, with ``retention_iid``, and in network rows ``bytes_to_write`` and ``peak_memory``.
         existing: existing outputs, which only ``force`` replaces.
-        held_at_floor: the layers whose last target is below their floor; ``all layers together`` if they share one.
         first_bound: by layer name, the first round in which it is held at its floor.
         first_changed: by layer name, the first round after which its barcode is another.
         bytes_to_write: approximate size of all outputs.
@@ -48,7 +47,6 @@ class PruningPlan:
 
     report: Report
     existing: Sequence[Path]
-    held_at_floor: Sequence[str]
     first_bound: Mapping[str, int]
     first_changed: Mapping[str, int]
     bytes_to_write: int
@@ -95,26 +93,17 @@ def plan_pruning(
         sizes: Row = {"bytes_to_write": sum(needed[path] for path in written), "peak_memory": peak_memory}
         rows += [*of_round[:-1], {**of_round[-1], **sizes}]
 
+    # Later entries of a dictionary replace earlier ones, so that the first round of each layer remains.
+    last_first = [(name, layer, each.number) for each in reversed(rounds) for name, layer in each.layers.items()]
     return PruningPlan(
         report=job.report({**pruning_settings(scheme), "seed": scheme.seed, "dry_run": True}, rows),
         existing=[target for target in job.outputs.in_order if target.exists()],
-        held_at_floor=rounds[-1].missed,
-        first_bound=_first(rounds, lambda layer: layer.floor_binds),
-        first_changed=_first(rounds, lambda layer: not layer.preservation.barcode_kept),
+        first_bound={name: number for name, layer, number in last_first if layer.floor_binds},
+        first_changed={name: number for name, layer, number in last_first if not layer.preservation.barcode_kept},
         bytes_to_write=sum(needed.values()),
         peak_memory=peak_memory,
         recipe=recipe_beside(job.inputs["checkpoint"]),
     )
-
-
-def _first(rounds: Sequence[Round], fits: Callable[[LayerRound], bool]) -> dict[str, int]:
-    """Return, by layer name, the first round that fits a condition; without the layers that never fit it."""
-    found: dict[str, int] = {}
-    for round_ in rounds:
-        for name, layer in round_.layers.items():
-            if fits(layer):
-                found.setdefault(name, round_.number)
-    return found
 
 
 def _peak_memory(job: PruningJob, *, is_random: bool) -> int:

@@ -37,14 +37,12 @@ class IterativePruning:
 
     Args:
         report: a row per seed, round and layer, and one per seed and round.
-        run: the folder that holds all.
         folders: the folder of the rounds of each seed.
         n_new: rounds done by this call; the others existed.
         held_at_floor: layers whose last target is below their floor.
     """
 
     report: Report
-    run: Path
     folders: Sequence[Path]
     n_new: int
     held_at_floor: Sequence[str]
@@ -128,11 +126,7 @@ def _rounds_of(files: SeedFiles, plan: Plan, suffix: str = SUFFIX) -> PruningFil
 
 
 def seeds_requested(run: Path, seeds: Sequence[int] | None) -> list[int]:
-    """Return the requested seeds of a run folder; all that it has if None.
-
-    Raises:
-        CheckpointError: if a requested seed has no trained network, or the folder has none.
-    """
+    """Return the requested seeds of a run folder, which must be trained; all that it has, one or more, if None."""
     existing = RunFiles(run).trained_seeds()
     requested = existing if seeds is None else list(seeds)
     missing = [seed for seed in requested if seed not in existing]
@@ -226,7 +220,7 @@ def _pruned(
     shown = run_settings(scheme, seeds=[str(task.files.seed) for task in tasks], **of_run)
     outputs = {name: RunFiles(run).table(name) for name in ("rounds", "summary")}
     report = Report("prune", {"run": run}, shown, rows, left_out, outputs)
-    return IterativePruning(report, run, [task.rounds.folder for task in tasks], n_new, held)
+    return IterativePruning(report, [task.rounds.folder for task in tasks], n_new, held)
 
 
 def _write_tables(run: Path) -> None:
