@@ -18,17 +18,10 @@ from topoimp.reports.report import Report
 from topoimp.reports.rows import pruning_settings
 from topoimp.rounds.run_folder import recipe_beside
 
-PROCESS_BYTES = 105_000_000
-"""Resident before a weight is read: the interpreter, numpy and the compiled passes (measured, Python 3.11)."""
-
-PIECES_BYTES = 8_000_000
-"""Pieces that are pruned and written, of all threads."""
-
-KEYS_BYTES = 20_000_000
-"""Random numbers that one thread has at a time, for the method ``random``."""
-
-FOREST_BYTES = 32
-"""Bytes of a forest per vertex: an index and a strength per edge, and the components."""
+PROCESS_BYTES = 105_000_000  # before a weight is read: interpreter, numpy, compiled passes (measured, Python 3.11)
+PIECES_BYTES = 8_000_000  # pieces that are pruned and written, of all threads
+KEYS_BYTES = 20_000_000  # random numbers that one thread has at a time, for the method `random`
+FOREST_BYTES = 32  # of a forest per vertex: an index and a strength per edge, and the components
 
 
 @dataclass(frozen=True)
