@@ -1,4 +1,4 @@
-"""Open a checkpoint: its headers are read and checked at once, each tensor is read on demand."""
+"""Open a checkpoint: headers are read and checked at once, each tensor on demand; also from tensors in memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Check a round: its mask revives no weight, and the trainer rewound to the right weights and revived none.
+"""Check that a round revived no weight, by its mask or in training, and that training began with the right weights.
 
 All is read back from the disk. The commonest defects of iterative pruning are that weights silently were not rewound,
 that pruned weights came back, and that another sparsity was reached.

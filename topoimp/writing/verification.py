@@ -54,7 +54,8 @@ def verify_pruned(
         if mask is not None and source is not stream.layers:
             layer = pruned_layer(MaskPruner(mask, info.first), stream.layers.read(info), threads)
             stream.layers.done_with(info)
-        left, n_present = spanning_forest(layer, threads=threads), count_present(forest, layer)
+        left = spanning_forest(layer, threads=threads)
+        n_present = count_present(forest, layer)
         preservation = preservation_of(forest, left, n_weights=info.n_weights, n_forest_kept=n_present)
         if source is stream.layers and preservation.n_kept != n_nonzero:
             found = f"has {preservation.n_kept} edges and {n_nonzero} nonzero weights"
