@@ -83,7 +83,7 @@ class CheckpointCopy:
         self._place = place
         self._original = original
         self._writers: dict[Path, TensorWriter] = {}
-        files_of_copy(original)
+        files_of_copy(original)  # refuses two files of one name
         try:
             for file in original.files:
                 for tensor in file.tensors:
