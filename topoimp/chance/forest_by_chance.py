@@ -9,8 +9,8 @@
   does not matter: weights of 8 bits are judged by their ties, as all weights are.
 
 Where the closed form does not hold, the number is the mean of shuffles (``shuffling``), except in a layer of more than
-``LARGEST_SIMULATED`` edges that has zeros or a short side: there it is unknown, and the record says why. How far off
-the closed form is was measured: docs/theory.md, 6.2.
+``LARGEST_SIMULATED`` edges that has zeros or a short side: there it is unknown, and the record says why. The errors of
+the closed form under this rule are measured in docs/theory.md, 6.2.
 """
 
 from collections.abc import Sequence
@@ -46,9 +46,9 @@ LARGEST_SIMULATED = 4_000_000
 
 @dataclass(frozen=True)
 class ClosedFormDecision:
-    """Whether the closed form of independent strengths holds, and what replaces it.
+    """Whether the closed form of independent strengths holds, and whether shuffles replace it; if neither, unknown.
 
-    The reason says why it does not hold; None if it holds. If shuffles are not simulated either, the number is unknown.
+    The reason says why it does not hold; None if it holds.
     """
 
     reason: str | None = None

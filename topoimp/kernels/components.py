@@ -20,8 +20,8 @@ def root_of(parent: IndexArray, vertex: int) -> int:
 def join_edges(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: int, joining: IndexArray) -> int:
     """Join components along edges in the order of the array (Kruskal's rule), until ``n_wanted`` edges have joined two.
 
-    Written: ``joining``, the places in ``edges`` of those that joined, ascending; shape (min(len(edges), n_wanted),).
-    Return their number.
+    Write the places in ``edges`` of those that joined, ascending, to ``joining``, shape (min(len(edges), n_wanted),),
+    and return their number.
     """
     n_rows = parent.size - n_columns
     n_joining = 0
@@ -71,8 +71,8 @@ def join_best_edges(
     """Join every component along the first strongest of its vertices' edges (Boruvka's step).
 
     Each vertex has its best edge's rank, 0 without an edge, and flat index; ``labels`` are those before the step.
-    Written: ``joined``, as long as ``vertices``: flat indices of the edges that joined two components. Return their
-    number.
+    Write the flat indices of the edges that joined two components to ``joined``, as long as ``vertices``, and return
+    their number.
     """
     # The vertex of each component whose edge is best; -1 for none.
     chosen = scratch

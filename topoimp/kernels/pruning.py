@@ -32,10 +32,12 @@ def count_wrong(original: CodeArray, written: CodeArray, kept: BoolArray, mask: 
     """
     kind = written.dtype.type
     n_present, n_changed, n_wrong = 0, 0, 0
+
     for base in range(0, written.size, BLOCK):
         stop = min(base + BLOCK, written.size)
         before, after, is_kept = original[base:stop], written[base:stop], kept[base:stop]
         present, changed, wrong = kind(0), kind(0), kind(0)
+
         for i in range(after.size):
             factor = kind(1) if is_kept[i] else kind(0)
             expected = kind(before[i] * factor) if kind(before[i] & mask) != kind(0) else kind(0)
@@ -43,6 +45,7 @@ def count_wrong(original: CodeArray, written: CodeArray, kept: BoolArray, mask: 
             present = kind(present + (kind(1) if after[i] != kind(0) else kind(0)))
             changed = kind(changed + kind(differs & factor))
             wrong = kind(wrong + differs)
+
         n_present += int(present)
         n_changed += int(changed)
         n_wrong += int(wrong)

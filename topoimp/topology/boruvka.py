@@ -25,7 +25,7 @@ _FEW = 32
 _CACHE_LINE = 64
 
 Best = tuple[CodeArray, IndexArray]
-"""Rank and flat index of the best edge of some vertices."""
+"""Rank, 0 without an edge, and flat index of the best edge of some vertices."""
 
 
 def joining(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: int) -> IndexArray:
@@ -37,7 +37,8 @@ def joining(edges: IndexArray, n_columns: int, parent: IndexArray, n_wanted: int
 
 def finish(layer: Layer, parent: IndexArray, n_missing: int, threads: int) -> IndexArray:
     """Join the remaining components, and return the joining edges, ``n_missing`` at most, strongest first."""
-    labels, numbers = np.empty(layer.n_vertices, np.int32), np.arange(layer.n_vertices)
+    vertices = np.arange(layer.n_vertices)
+    labels = np.empty(layer.n_vertices, np.int32)
     is_open = np.ones(layer.n_vertices, np.bool_)
     ranks, edges = _room(layer.n_vertices, layer)
     joined = [np.empty(0, np.int64)]
@@ -50,12 +51,12 @@ def finish(layer: Layer, parent: IndexArray, n_missing: int, threads: int) -> In
 
         # A few columns are read one by one. Reading many touches every cache line, and all rows come for free.
         reads_all = int(np.count_nonzero(outside >= layer.n_rows)) > layer.n_columns // _MANY
-        roots = np.flatnonzero(labels == numbers)
+        roots = np.flatnonzero(labels == vertices)
         if reads_all and len(roots) <= _FEW:
             joined.append(join_in_pairs(layer, labels, roots, parent, threads))
             break
 
-        _find_best(layer, numbers if reads_all else outside, reads_all, labels, (ranks, edges), threads)
+        _find_best(layer, vertices if reads_all else outside, reads_all, labels, (ranks, edges), threads)
         joining_edges, scratch = np.empty(len(outside), np.int64), np.empty_like(parent)
         n_joined = join_best_edges(outside, ranks, edges, labels, layer.n_columns, parent, scratch, joining_edges)
         joined.append(joining_edges[:n_joined])
@@ -82,7 +83,7 @@ def join_in_pairs(layer: Layer, labels: LabelArray, roots: IndexArray, parent: I
 def _find_best(
     layer: Layer, vertices: IndexArray, reads_all: bool, labels: LabelArray, best: Best, threads: int
 ) -> None:
-    """Write the first strongest edge of each of some vertices out of its component; rank 0 where it has none."""
+    """Write the best edge of each of some vertices, or of all: the first strongest out of its component."""
     rows, columns = np.split(vertices, [np.searchsorted(vertices, layer.n_rows)])
     codes, mask = layer.codes, layer.codes.dtype.type(layer.number_format.magnitude_mask)
 
@@ -97,6 +98,7 @@ def _find_best(
         strongest_of_columns(codes, start, stop, columns - layer.n_rows, mask, labels, *best_of_columns)
         return best_of_columns
 
+    # The best edges of columns are found part by part of the rows.
     parts = in_parallel(of_rows, len(rows), threads) if len(rows) else []
     if len(columns):
         parts = parts if reads_all else in_parallel(of_columns, layer.n_rows, threads)

@@ -5,9 +5,7 @@ zero add nothing; a layer without other bars has vectors of zeros. As all bars a
 nothing that the deaths do not, and images are a single column: they are there for methods that take vectors.
 
 The k-th landscape at a level is the k-th largest of all bars' tents there. Of two bars that are born at once the tent
-of the longer is nowhere below that of the shorter: the k-th landscape is the tent of the k-th longest bar, and no more
-bars than landscapes need to be looked at. Silhouettes and images are weighted sums over bars, made of a few thousand
-at a time: memory does not grow with the layer.
+of the longer is nowhere below that of the shorter: the k-th landscape is the tent of the k-th longest bar.
 """
 
 from collections.abc import Sequence
@@ -132,7 +130,7 @@ def _vectors_by_gudhi(bars: FloatArray, birth: float, settings: VectorSettings) 
         im_range=[-birth, -birth, 0.0, birth],
     )
 
-    # Silhouettes are means and images sums, so that both are added up over some bars at a time.
+    # Silhouettes are means and images sums, so both are added up over some bars at a time: memory does not grow.
     for start in range(0, len(bars), _TOGETHER):
         some = bars[start : start + _TOGETHER]
         weight_of_some = float(np.sum(some[:, 1] - some[:, 0]))
