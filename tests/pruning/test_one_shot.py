@@ -36,18 +36,18 @@ def test_every_round_reports_what_its_masks_are(scratch, arrays, method, scope):
 
     rounds = sweep(stream, Scheme(schedule_of(), method=method, scope=scope, seed=1)).rounds
 
-    assert [now.number for now in rounds] == [1, 2, 3, 4, 5]
-    for now in rounds:
+    assert [round_.number for round_ in rounds] == [1, 2, 3, 4, 5]
+    for round_ in rounds:
         for layer, weight in zip(read_all(stream.layers), arrays, strict=True):
-            mask = pruned_layer(now.keeps[layer.name], layer, 1).edges()
-            left = now.layers[layer.name].preservation
-            assert left.n_kept == np.count_nonzero(mask)
-            assert left.n_forest_kept == sum(mask.flat[index] for index in slow_forest(weight))
-            assert left.beta0 == slow_components(mask)
-            assert left.beta0_kept == (slow_components(mask) == slow_components(weight != 0))
+            mask = pruned_layer(round_.keeps[layer.name], layer, 1).edges()
+            found = round_.layers[layer.name].preservation
+            assert found.n_kept == np.count_nonzero(mask)
+            assert found.n_forest_kept == sum(mask.flat[index] for index in slow_forest(weight))
+            assert found.beta0 == slow_components(mask)
+            assert found.beta0_kept == (slow_components(mask) == slow_components(weight != 0))
             kept_strengths = np.abs(np.where(mask, weight, 0)).flat[slow_forest(np.where(mask, weight, 0))]
             same = sorted(kept_strengths) == sorted(np.abs(weight).flat[slow_forest(weight)])
-            assert left.barcode_kept == same
+            assert found.barcode_kept == same
 
 
 @settings(max_examples=60)
@@ -57,9 +57,11 @@ def test_the_topological_method_keeps_every_barcode_in_every_round(scratch, arra
 
     rounds = sweep(stream_of(scratch), Scheme(schedule_of(rate=0.5), method=Method.TOPOLOGICAL, scope=scope)).rounds
 
-    assert all(now.preservation.barcode_kept and now.preservation.beta0_kept for now in rounds)
+    assert all(round_.preservation.barcode_kept and round_.preservation.beta0_kept for round_ in rounds)
     assert all(
-        now.preservation.n_kept == max(now.target, now.preservation.floor) for now in rounds if scope is Scope.GLOBAL
+        round_.preservation.n_kept == max(round_.target, round_.preservation.floor)
+        for round_ in rounds
+        if scope is Scope.GLOBAL
     )
 
 
@@ -73,7 +75,7 @@ def test_rounds_equal_one_shot_at_the_last_target(scratch, arrays, method, scope
     once = sweep(stream, Scheme(schedule_of(1, sparsity=0.6), method=method, scope=scope)).rounds[-1]
 
     for layer in read_all(stream.layers):
-        pruned = [pruned_layer(now.keeps[layer.name], layer, 1).codes for now in (last, once)]
+        pruned = [pruned_layer(round_.keeps[layer.name], layer, 1).codes for round_ in (last, once)]
         assert np.array_equal(*pruned)
 
 
@@ -85,7 +87,7 @@ def test_a_layer_whose_target_is_below_its_floor_is_held_there_and_named(write):
         stream_of(path), Scheme(schedule_of(4, rate=0.5), method=Method.TOPOLOGICAL, scope=Scope.LAYER)
     ).rounds
 
-    assert [now.missed for now in rounds] == [[], ["small"], ["small"], ["large", "small"]]
+    assert [round_.missed for round_ in rounds] == [[], ["small"], ["small"], ["large", "small"]]
     assert rounds[3].layers["small"].preservation.n_kept == 7
 
 
@@ -94,7 +96,7 @@ def test_magnitude_pruning_knows_no_floor(write):
 
     rounds = sweep(stream_of(path), Scheme(schedule_of(4, rate=0.5), method=Method.MAGNITUDE, scope=Scope.LAYER)).rounds
 
-    assert [now.missed for now in rounds] == [[]] * 4
+    assert [round_.missed for round_ in rounds] == [[]] * 4
     assert rounds[-1].preservation.n_kept == 1
 
 
@@ -105,8 +107,11 @@ def test_a_shared_target_below_all_floors_is_said_of_all_layers(write):
         stream_of(path), Scheme(schedule_of(2, rate=0.5), method=Method.TOPOLOGICAL, scope=Scope.GLOBAL)
     ).rounds
 
-    assert [now.missed for now in rounds] == [[], ["all layers together"]]
-    assert [[layer.floor_binds for layer in now.layers.values()] for now in rounds] == [[False, True], [True, True]]
+    assert [round_.missed for round_ in rounds] == [[], ["all layers together"]]
+    assert [[layer.floor_binds for layer in round_.layers.values()] for round_ in rounds] == [
+        [False, True],
+        [True, True],
+    ]
     assert rounds[1].preservation.n_kept == 14
 
 
@@ -149,8 +154,8 @@ def test_layers_of_different_sizes_each_follow_the_sparsity(write):
         stream_of(path), Scheme(schedule_of(5, sparsity=0.999), method=Method.MAGNITUDE, scope=Scope.LAYER)
     ).rounds
 
-    assert [now.layers["small"].target for now in rounds] == [100, 25, 6, 2, 0]
-    assert [now.layers["big"].target for now in rounds] == [2512, 631, 158, 40, 10]
+    assert [round_.layers["small"].target for round_ in rounds] == [100, 25, 6, 2, 0]
+    assert [round_.layers["big"].target for round_ in rounds] == [2512, 631, 158, 40, 10]
 
 
 @settings(max_examples=60)
@@ -162,15 +167,15 @@ def test_epsilon_bounds_how_far_a_bar_moves_over_all_rounds(scratch, arrays, sco
 
     swept = sweep(stream, Scheme(schedule_of(6, rate=rate), method=Method.TOPOLOGICAL, scope=scope, epsilon=epsilon))
 
-    for now in swept.rounds:
+    for round_ in swept.rounds:
         for layer, weight in zip(read_all(stream.layers), arrays, strict=True):
-            mask = pruned_layer(now.keeps[layer.name], layer, 1).edges()
+            mask = pruned_layer(round_.keeps[layer.name], layer, 1).edges()
             was, left = _deaths(weight), _deaths(np.where(mask, weight, 0))
             left += [0.0] * (len(was) - len(left))
             assert [d for d in was if d > epsilon * scale] == [d for d in left if d > epsilon * scale]
             assert max((abs(a - b) for a, b in zip(was, left, strict=True)), default=0) <= epsilon * scale
-            assert now.layers[layer.name].preservation.n_kept == np.count_nonzero(mask)
-            assert now.layers[layer.name].preservation.n_forest_kept == sum(
+            assert round_.layers[layer.name].preservation.n_kept == np.count_nonzero(mask)
+            assert round_.layers[layer.name].preservation.n_forest_kept == sum(
                 mask.flat[index] for index in slow_forest(weight)
             )
 
@@ -188,8 +193,8 @@ def test_epsilon_1_is_magnitude_pruning_and_0_protects_all(scratch, arrays, scop
     def masks(method, **options):
         swept = sweep(stream, Scheme(schedule, method=method, scope=scope, **options))
         return [
-            pruned_layer(now.keeps[layer.name], layer, 1).edges().tolist()
-            for now in swept.rounds
+            pruned_layer(round_.keeps[layer.name], layer, 1).edges().tolist()
+            for round_ in swept.rounds
             for layer in read_all(stream.layers)
         ]
 
@@ -204,9 +209,13 @@ def test_a_target_below_what_epsilon_protects_is_missed_and_said(write):
         stream_of(path), Scheme(schedule_of(3, rate=0.6), method=Method.TOPOLOGICAL, scope=Scope.LAYER, epsilon=0.1)
     )
 
-    assert [now.layers["w"].n_protected for now in swept.rounds] == [6, 6, 6]  # the diagonal; 0.5 is below a tenth
-    assert [now.layers["w"].preservation.n_kept for now in swept.rounds] == [14, 6, 6]
-    assert [now.missed for now in swept.rounds] == [[], [], ["w"]]
+    assert [round_.layers["w"].n_protected for round_ in swept.rounds] == [
+        6,
+        6,
+        6,
+    ]  # the diagonal; 0.5 is below a tenth
+    assert [round_.layers["w"].preservation.n_kept for round_ in swept.rounds] == [14, 6, 6]
+    assert [round_.missed for round_ in swept.rounds] == [[], [], ["w"]]
 
 
 def test_one_round_of_a_schedule_goes_by_the_edges_at_round_0(write):
@@ -227,7 +236,7 @@ def test_one_round_of_a_schedule_goes_by_the_edges_at_round_0(write):
         n_edges={"a": 640, "b": 40},
     )
 
-    assert [(now.number, now.target) for now in one.rounds] == [(3, 111)]
+    assert [(round_.number, round_.target) for round_ in one.rounds] == [(3, 111)]
     assert [layer.preservation.n_kept for layer in one.rounds[0].layers.values()] == [64, 25]  # no more than there is
     assert (shared.rounds[0].target, shared.rounds[0].preservation.n_kept) == (85, 85)
 
@@ -239,7 +248,7 @@ def test_layers_may_have_rates_of_their_own(write):
 
     rounds = sweep(stream, Scheme(schedule, method=Method.MAGNITUDE, scope=Scope.LAYER)).rounds
 
-    assert [layer.target for now in rounds for layer in now.layers.values()] == [80, 90, 64, 81]
+    assert [layer.target for round_ in rounds for layer in round_.layers.values()] == [80, 90, 64, 81]
 
 
 @pytest.mark.parametrize(

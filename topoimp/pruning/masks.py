@@ -115,8 +115,7 @@ def _write_where(layer: Layer, flags: Callable[[int, int], BoolArray], start: in
     """Write a part of a layer, from ``start`` on, with pruned weights and stored zeros as +0.0; return its flags."""
     codes = layer.weights[start : start + len(pruned)]
     kept = flags(start, start + len(pruned))
-    is_edge = np.not_equal(layer.number_format.magnitudes(codes), 0)
-    np.multiply(codes, kept & is_edge, out=pruned)
+    np.multiply(codes, kept & np.not_equal(layer.number_format.magnitudes(codes), 0), out=pruned)
     return kept
 
 
@@ -132,7 +131,8 @@ def mask_writer(path: Path, shapes: Mapping[str, tuple[int, ...]], metadata: Map
 
 def mask_shapes(layers: Layers) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the pruned tensors and their ties, in the natural order of their names."""
-    checkpoint, pruned = layers.checkpoint, layers.by_tensor()
+    checkpoint = layers.checkpoint
+    pruned = layers.by_tensor()
     names = sorted((name for name in checkpoint.tensors if checkpoint.ties.get(name, name) in pruned), key=natural)
     return {name: checkpoint.tensors[name].shape for name in names}
 
@@ -189,8 +189,10 @@ def masks_for(layers: Layers, mask: Checkpoint) -> dict[str, MaskPruner | Nonzer
 
 
 def _check_tensors(layers: Layers, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    origin = layers.checkpoint.path
     for info in layers.infos:
-        name, origin, shape = info.tensor, layers.checkpoint.path, layers.checkpoint.tensors[info.tensor].shape
+        name = info.tensor
+        shape = layers.checkpoint.tensors[name].shape
         if name not in shapes:
             message = f"{path}: has no mask for layer {name!r} of {origin}; `include` and `exclude` choose layers"
             raise CheckpointError(message)

@@ -122,9 +122,10 @@ def _sweep_by_layer(
     swept = stream.each(prune)
     rounds = []
     for k, number in enumerate(scheme.schedule.numbers[chosen]):
+        keeps = {name: kept[k] for name, (_, kept, _) in swept.items()}
         layers = {name: layer_rounds[k] for name, (_, _, layer_rounds) in swept.items()}
         target = sum(layer.target or 0 for layer in layers.values())
-        rounds.append(Round(number, target, {name: keeps[k] for name, (_, keeps, _) in swept.items()}, layers))
+        rounds.append(Round(number, target, keeps, layers))
     return Sweep(rounds, {name: forest for name, (forest, _, _) in swept.items()})
 
 
@@ -162,7 +163,7 @@ def _sweep_globally(
 def _layer_rounds(
     layer: Layer, reference: Forest, targets: Sequence[int | None], keeps: Sequence[Keep], threads: int
 ) -> list[LayerRound]:
-    """Compare a layer, in every round, with what it was, and each count with the one before."""
+    """Compare the layer of every round with the unpruned one, and each count with that of the round before."""
     rounds: list[LayerRound] = []
     before = layer.n_weights
     for target, keep in zip(targets, keeps, strict=True):
@@ -191,10 +192,8 @@ def refuse_missed_targets(rounds: Sequence[Round], consequence: str) -> None:
         if round_.missed:
             name = round_.missed[0]
             part = round_.layers.get(name, round_)
-            raise GateError(
-                f"round {round_.number} asks {name} for {part.target or 0} weights, below its floor of "
-                f"{part.n_protected}; {consequence}"
-            )
+            floor = f"below its floor of {part.n_protected}"
+            raise GateError(f"round {round_.number} asks {name} for {part.target or 0} weights, {floor}; {consequence}")
 
 
 def _check_counts(round_: Round) -> None:
@@ -206,6 +205,5 @@ def _check_counts(round_: Round) -> None:
         n_kept = part.preservation.n_kept
         target = min(max(part.target or 0, part.n_protected), part.preservation.n_edges)
         if n_kept != target:
-            raise VerificationError(
-                f"{name}: {n_kept} weights are kept in round {round_.number}; {target} were to be kept"
-            )
+            kept = f"{n_kept} weights are kept in round {round_.number}"
+            raise VerificationError(f"{name}: {kept}; {target} were to be kept")

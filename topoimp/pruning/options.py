@@ -82,18 +82,14 @@ class PruningOptions:
             _output_rate(self.output_rate)
 
     def schedule(self) -> Schedule:
-        """Return the rounds and their targets, without the rates of single layers.
-
-        Raises:
-            OptionError: if neither rounds nor a sparsity is given, or all three contradict each other.
-        """
+        """Return the rounds and their targets, without the rates of single layers, or raise an ``OptionError``."""
         return plan_schedule(rounds=self.rounds, sparsity=self.sparsity, rate=self.rate)
 
     def scheme(self, infos: Sequence[LayerInfo]) -> Scheme:
         """Return the scheme for the layers to prune.
 
         Raises:
-            OptionError: as ``schedule``, and if the rate of a single layer fits no layer, or the scope is global.
+            OptionError: if rounds and sparsity are missing, amounts contradict each other, or a rate fits no layer.
         """
         scope = chosen(Scope, self.scope or Scope.LAYER)
         schedule = with_layer_rates(self.schedule(), self._own_rates(), infos, scope)

@@ -41,7 +41,8 @@ class StrengthRanking:
         """Cache the counts of a narrow format's codes, from which all digits follow."""
         if self._counted is not None or self._format.n_bits > DIGIT_BITS:
             return
-        flat, mask = layer.weights, layer.codes.dtype.type(self._format.magnitude_mask)
+        flat = layer.weights
+        mask = flat.dtype.type(self._format.magnitude_mask)
 
         def count(start: int, stop: int) -> IndexArray:
             counts = np.zeros(self._format.magnitude_mask + 1, np.int64)  # a counter for every code
@@ -70,7 +71,8 @@ class StrengthRanking:
         """Return the flat index of the n-th unprotected weight of a rank."""
         code = layer.codes.dtype.type(self._format.code_at_most(rank, n_bits=self.n_bits))
         skipped = self._protected[self._protected_ranks == rank]
-        flat, mask = layer.weights, layer.codes.dtype.type(self._format.magnitude_mask)
+        flat = layer.weights
+        mask = flat.dtype.type(self._format.magnitude_mask)
 
         # Count the rank's weights in each of several parts.
         n_parts = 4 * threads

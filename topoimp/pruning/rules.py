@@ -33,7 +33,7 @@ It returns a flag for each weight of the part, true for kept; a kept weight may 
 
 
 class Pruner(Protocol):
-    """Decides, weight by weight, what a layer keeps."""
+    """Decides which weights of a layer are kept."""
 
     def on(self, layer: Layer, threads: int) -> PartPruner:
         """Return the function that writes parts of a layer; only this call may read other parts of it."""
@@ -126,14 +126,16 @@ class Keep:
 
 def pruned_layer(pruner: Pruner, layer: Layer, threads: int) -> Layer:
     """Return a copy of a layer in which pruned weights are +0.0."""
-    pruned, write = np.empty(layer.n_weights, layer.codes.dtype), pruner.on(layer, threads)
+    pruned = np.empty(layer.n_weights, layer.codes.dtype)
+    write = pruner.on(layer, threads)
     in_parallel(lambda start, stop: write(start, pruned[start:stop]), layer.n_weights, threads)
     return replace(layer, codes=pruned.reshape(layer.codes.shape))
 
 
 def kept_of(pruner: Pruner, layer: Layer, threads: int) -> BoolArray:
     """Return a flag for each weight of a layer, by flat index, true for kept."""
-    kept, write = np.empty(layer.n_weights, np.bool_), pruner.on(layer, threads)
+    kept = np.empty(layer.n_weights, np.bool_)
+    write = pruner.on(layer, threads)
 
     def look(start: int, stop: int) -> None:
         kept[start:stop] = write(start, np.empty(stop - start, layer.codes.dtype))

@@ -39,7 +39,7 @@ class ModulePruning:
     Args:
         masks: by parameter name, booleans on the parameter's device, true for a kept weight.
         report: a row per round and layer, and one per round, compared with the weights before.
-        held_at_floor: the layers whose last target is below their floor; ``all layers together`` if they share one.
+        held_at_floor: layers whose last target is below their floor, or ``all layers together``.
     """
 
     masks: dict[str, "torch.Tensor"]
@@ -108,9 +108,7 @@ class ModulePruner:
     def step(self) -> ModulePruning:
         """Do the next round: choose the weights to keep by their current values, and set the others to +0.0.
 
-        Raises:
-            OptionError: if all rounds are done.
-            LayerError: if a weight is NaN or infinite; nothing has changed then.
+        At least one round must be left. After an error nothing has changed.
         """
         if self._n_done == self.n_rounds:
             raise OptionError(f"all {self._n_done} rounds are done; a pruner with more rounds is needed")
@@ -150,7 +148,8 @@ class ModulePruner:
         if self.n_rounds is not None and state["n_done"] > self.n_rounds:
             raise OptionError(f"the state is of round {state['n_done']}; this pruner has {self.n_rounds}")
         self._kept = _by_first_name(self._model, state["masks"])
-        self._n_done, self._edges = int(state["n_done"]), dict(state["edges"])
+        self._n_done = int(state["n_done"])
+        self._edges = dict(state["edges"])
 
     def _layers(self) -> Layers:
         """Return the layers to prune; their weights are read later, and pruned ones as 0."""
@@ -184,7 +183,8 @@ def masks_of_round(stream: LayerStream, round_: Round) -> dict[str, BoolArray]:
         layer_mask = kept_of(round_.keeps[layer.name], layer, threads)
         kept[info.tensor][info.first : info.first + info.n_weights] = layer_mask
 
-        n_kept, expected = int(np.count_nonzero(layer_mask)), round_.layers[layer.name].preservation.n_kept
+        n_kept = int(np.count_nonzero(layer_mask))
+        expected = round_.layers[layer.name].preservation.n_kept
         if n_kept != expected:
             raise VerificationError(f"the mask of {layer.name!r} keeps {n_kept} weights; {expected} were to be kept")
 
@@ -203,9 +203,9 @@ def prune_module(
 ) -> ModulePruning:
     """Prune a module in rounds without training between them; set pruned weights to +0.0 in place.
 
-    The result equals that of ``prune_checkpoint`` on the module's saved state dict, bit for bit, unless a buffer looks
-    like a layer: a module tells buffers from parameters, a file does not. Arguments and errors are those of
-    ``ModulePruner``, but rounds, a sparsity or both are needed; nothing has changed after an error.
+    The result equals that of ``prune_checkpoint`` on the saved state dict, bit for bit, unless a buffer looks like a
+    layer, as only a module tells buffers from parameters. Arguments and errors are those of ``ModulePruner``, but
+    rounds, a sparsity or both are needed; nothing has changed after an error.
 
     >>> import torch
     >>> pruning = prune_module(torch.nn.Linear(30, 20), PruningOptions(sparsity=0.75))

@@ -50,8 +50,7 @@ class TopologicalUnstructured(prune.BasePruningMethod):
         remaining = t.detach().clone(memory_format=torch.contiguous_format)
         clear(remaining, bits_of(default_mask != 0, remaining))
         is_remaining = (default_mask != 0).flatten().cpu().numpy()
-        n_remaining = int(np.count_nonzero(is_remaining))
-        target = n_remaining - self._n_to_prune(n_remaining)
+        target = self._n_to_keep(int(np.count_nonzero(is_remaining)))
         kept = _kept(as_layer(remaining, name=getattr(self, "_tensor_name", None) or "weight"), target, self.epsilon)
 
         # Zeros fill up where the edges do not reach the target.
@@ -64,12 +63,12 @@ class TopologicalUnstructured(prune.BasePruningMethod):
             warnings.warn(message, stacklevel=2)
         return torch.from_numpy(kept).reshape(default_mask.shape).to(default_mask.device, default_mask.dtype)
 
-    def _n_to_prune(self, n_remaining: int) -> int:
+    def _n_to_keep(self, n_remaining: int) -> int:
         if not isinstance(self.amount, int):
-            return round(self.amount * n_remaining)
+            return n_remaining - round(self.amount * n_remaining)
         if self.amount > n_remaining:
             raise OptionError(f"the amount is {self.amount}, but only {n_remaining} weights are not pruned yet")
-        return self.amount
+        return n_remaining - self.amount
 
 
 def _check_amount(amount: float) -> None:
