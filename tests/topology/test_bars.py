@@ -46,7 +46,7 @@ def test_each_finite_bar_names_the_weight_that_ends_it_and_comes_in_the_order(we
 def test_bars_in_gudhi_s_convention_are_those_of_gudhi(weight):
     scale = float(np.abs(weight).max()) or 1.0
 
-    bars = bars_in(weight, unit=Unit(1.0, scale), convention=GUDHI)
+    bars = bars_in(weight, unit=Unit(1.0, scale), bar_convention=GUDHI)
 
     deaths, n_essential, births = gudhi_bars(weight, scale)
     assert_array_equal(bars.intervals()[:, 1], deaths)
@@ -67,7 +67,7 @@ def test_persistence_is_what_lies_between_birth_and_death(weight, scale):
 
 @given(weights())
 def test_the_conventions_differ_in_sign_and_in_the_death_of_essential_bars(weight):
-    superlevel, gudhi = (bars_in(weight, unit=UNIT, convention=convention) for convention in (SUPERLEVEL, GUDHI))
+    superlevel, gudhi = (bars_in(weight, unit=UNIT, bar_convention=convention) for convention in (SUPERLEVEL, GUDHI))
 
     assert_array_equal(superlevel.birth, -gudhi.birth)
     assert_array_equal(superlevel.intervals(), -gudhi.intervals())
@@ -110,7 +110,7 @@ def test_without_edges_there_is_nothing_to_divide_by():
 
 def test_there_is_no_third_convention():
     with pytest.raises(OptionError, match="there is no bar convention 'sublevel'; known are superlevel, gudhi"):
-        bars_in(SMALL, unit=UNIT, convention="sublevel")
+        bars_in(SMALL, unit=UNIT, bar_convention="sublevel")
 
 
 def test_csv_has_a_line_for_each_bar_and_blanks_where_there_is_no_weight(tmp_path):
@@ -122,7 +122,7 @@ def test_csv_has_a_line_for_each_bar_and_blanks_where_there_is_no_weight(tmp_pat
 
 
 def test_in_gudhi_s_convention_essential_bars_die_at_inf(tmp_path):
-    write_bars_csv(tmp_path / "bars.csv", [("a", bars_in(SMALL, unit=UNIT, convention=GUDHI))])
+    write_bars_csv(tmp_path / "bars.csv", [("a", bars_in(SMALL, unit=UNIT, bar_convention=GUDHI))])
 
     rows = read_csv(tmp_path / "bars.csv")
     assert [float(row["death"]) for row in rows] == [-1.0, -0.5, -0.25, np.inf, np.inf]
@@ -144,7 +144,7 @@ def test_npz_has_every_array_of_every_layer_and_how_it_is_scaled(tmp_path):
     bars = {"a/b": bars_in(SMALL, unit=UNIT), "dead": bars_in(np.zeros((2, 2)), unit=Unit(1.0, None))}
     units = {"a/b": UNIT, "dead": Unit(1.0, None)}
 
-    write_bars_npz(tmp_path / "b.npz", bars.items(), units=units, scale=Scale.NETWORK, convention=SUPERLEVEL)
+    write_bars_npz(tmp_path / "b.npz", bars.items(), units=units, scale=Scale.NETWORK, bar_convention=SUPERLEVEL)
 
     with np.load(tmp_path / "b.npz") as arrays:
         assert sorted(name for name in arrays if name.startswith("dead")) == [

@@ -67,7 +67,7 @@ class BarcodeFiles:
         if "bars" in paths:
             target, bars = staging.partial(paths["bars"]), _bars(barcodes, self.bar_convention)
             if paths["bars"].suffix == ".npz":
-                write_bars_npz(target, bars, units=units, scale=scale, convention=self.bar_convention)
+                write_bars_npz(target, bars, units=units, scale=scale, bar_convention=self.bar_convention)
             else:
                 write_bars_csv(target, bars)
 
@@ -103,6 +103,6 @@ class BarcodeFiles:
                     table.writerow([name, level, None if isnan(strength) else strength, *numbers])
 
 
-def _bars(barcodes: Barcodes, convention: BarConvention) -> Iterator[tuple[str, Bars]]:
+def _bars(barcodes: Barcodes, bar_convention: BarConvention) -> Iterator[tuple[str, Bars]]:
     for name, forest in barcodes.forests.items():
-        yield name, bars_of(forest, unit=barcodes.units[name], convention=convention)
+        yield name, bars_of(forest, unit=barcodes.units[name], bar_convention=bar_convention)

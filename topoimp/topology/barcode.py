@@ -83,9 +83,9 @@ def unit_of(scale: Scale, *, network_largest: float | None, layer_largest: float
     return Unit(1.0, network_largest if scale is Scale.NETWORK else layer_largest)
 
 
-def scale_of_convention(convention: NeuralPersistence) -> Scale:
+def scale_of_convention(np_convention: NeuralPersistence) -> Scale:
     """Return the scale of a convention of neural persistence."""
-    return Scale.LAYER if convention is NeuralPersistence.BALWANI else Scale.NETWORK
+    return Scale.LAYER if np_convention is NeuralPersistence.BALWANI else Scale.NETWORK
 
 
 def barcode_of(layer: Layer, *, threads: int = 1) -> Barcode:
@@ -104,7 +104,7 @@ def barcode_of_forest(forest: Forest) -> Barcode:
 
 
 def neural_persistence(
-    barcode: Barcode, convention: NeuralPersistence | str, *, scale: float | None, p: float = 2.0
+    barcode: Barcode, np_convention: NeuralPersistence | str, *, scale: float | None, p: float = 2.0
 ) -> float | None:
     """Return the p-norm of the persistences of a layer, normalised for its size.
 
@@ -126,15 +126,15 @@ def neural_persistence(
     >>> neural_persistence(Barcode(np.array([1.0, 0.5]), n_essential=1), NeuralPersistence.RIECK, scale=1.0, p=1)
     0.75
     """
-    convention = chosen(NeuralPersistence, convention)
+    np_convention = chosen(NeuralPersistence, np_convention)
     check_norm(p)
     has_no_scale = scale is None and len(barcode.deaths) > 0
-    if has_no_scale or (convention is NeuralPersistence.BALWANI and reason_undefined(barcode)):
+    if has_no_scale or (np_convention is NeuralPersistence.BALWANI and reason_undefined(barcode)):
         return None
     persistences = barcode.persistences(scale or 1.0)
-    if convention is not NeuralPersistence.RIECK:
+    if np_convention is not NeuralPersistence.RIECK:
         persistences = persistences[:-1]
-    vertices_not_counted = 2 if convention is NeuralPersistence.BALWANI else 1
+    vertices_not_counted = 2 if np_convention is NeuralPersistence.BALWANI else 1
     value = _norm(np.abs(persistences), p) / (barcode.n_vertices - vertices_not_counted) ** (1 / p)
     return value if isfinite(value) else None
 

@@ -46,7 +46,7 @@ class Bars:
         return np.stack([self.birth[is_finite], self.death[is_finite]], axis=1)
 
 
-def bars_of(forest: Forest, *, unit: Unit, convention: BarConvention | str = BarConvention.SUPERLEVEL) -> Bars:
+def bars_of(forest: Forest, *, unit: Unit, bar_convention: BarConvention | str = BarConvention.SUPERLEVEL) -> Bars:
     """Return the bars of a layer, at the levels of ``unit``.
 
     >>> from topoimp.topology.forest import spanning_forest
@@ -54,7 +54,7 @@ def bars_of(forest: Forest, *, unit: Unit, convention: BarConvention | str = Bar
     >>> bars_of(spanning_forest(as_layer(np.array([[4.0, 1.0], [0.0, 2.0]]))), unit=Unit(1.0, 4.0)).death
     array([1.  , 0.5 , 0.25, 0.  ])
     """
-    is_gudhi = chosen(BarConvention, convention) is BarConvention.GUDHI
+    is_gudhi = chosen(BarConvention, bar_convention) is BarConvention.GUDHI
     sign = -1.0 if is_gudhi else 1.0
     deaths = unit.levels(forest.strengths)
     no_index = np.full(forest.n_components, -1)
@@ -90,7 +90,7 @@ def write_bars_npz(
     *,
     units: Mapping[str, Unit],
     scale: Scale,
-    convention: BarConvention,
+    bar_convention: BarConvention,
 ) -> None:
     """Write bars as .npz: for each layer the arrays of ``Bars``, under names as in ``fc1.weight/death``.
 
@@ -99,7 +99,7 @@ def write_bars_npz(
     """
 
     def arrays() -> Iterator[tuple[str, np.ndarray]]:
-        yield "convention", np.array(str(convention))
+        yield "convention", np.array(str(bar_convention))
         yield "scale", np.array(str(scale))
         for name, bars in layers:
             divisor = units[name].divisor
