@@ -119,6 +119,7 @@ def _sweep_by_layer(
         keeps = [keep[layer.name] for keep in kept]
         return forest, keeps, _layer_rounds(layer, forest, targets, keeps, threads)
 
+    # Each layer is read once, for its forest and for all rounds.
     swept = stream.each(prune)
     rounds = []
     for k, number in enumerate(scheme.schedule.numbers[chosen]):

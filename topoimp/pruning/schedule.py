@@ -98,10 +98,12 @@ def plan_schedule(*, rounds: int | None = None, sparsity: float | None = None, r
         raise OptionError("neither rounds nor a sparsity is given; `rounds`, `sparsity` or both are needed")
     check_amounts(rounds=rounds, sparsity=sparsity, rate=rate)
 
+    # Rounds and a sparsity: each layer goes down to it geometrically.
     exact_sparsity = None if sparsity is None else Fraction(str(sparsity))
     if rounds is not None and exact_sparsity is not None and rate is None:
         return Schedule(rounds, None, exact_sparsity)
 
+    # A rate: with rounds it says where they end, with a sparsity how many rounds there are.
     removed = exact_rate(DEFAULT_RATE if rate is None else rate)
     if exact_sparsity is None:
         return Schedule(rounds or 0, removed, None)
@@ -118,10 +120,6 @@ def with_layer_rates(
     schedule: Schedule, layer_rates: Mapping[str, float], infos: Sequence[LayerInfo], scope: Scope
 ) -> Schedule:
     """Return a schedule in which some layers have rates of their own, by pattern; the first that matches counts.
-
-    Raises:
-        OptionError: if a rate is out of range, a pattern matches no layer, all layers share one target, or a sparsity
-            fixes the number of weights after the last round.
 
     Source: Frankle & Carbin, "The Lottery Ticket Hypothesis", ICLR 2019, section 2: half the rate for the output layer.
     """

@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 class HeldMask:
-    """A mask that is held until ``remove`` is called, or the ``with`` block is left.
-
-    Args:
-        masks: by parameter, booleans on its device.
-    """
+    """The masks of a module, by parameter, held until ``remove`` is called or the ``with`` block is left."""
 
     def __init__(self, masks: Mapping["nn.Parameter", "torch.Tensor"]) -> None:
         from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook

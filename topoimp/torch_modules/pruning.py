@@ -173,16 +173,17 @@ class ModulePruner:
 
 def masks_of_round(stream: LayerStream, round_: Round) -> dict[str, BoolArray]:
     """Return the masks of a round by tensor name; groups that are left alone keep all weights that are not zero."""
-    infos, checkpoint = stream.layers.by_name, stream.layers.checkpoint
+    checkpoint = stream.layers.checkpoint
     kept: dict[str, BoolArray] = {}
     for name, layers in stream.layers.by_tensor().items():
         kept[name] = np.not_equal(layers[0].number_format.magnitudes(checkpoint.codes(name)), 0)
 
     def mask(layer: Layer, threads: int) -> None:
-        info = infos[layer.name]
+        info = stream.layers.by_name[layer.name]
         layer_mask = kept_of(round_.keeps[layer.name], layer, threads)
         kept[info.tensor][info.first : info.first + info.n_weights] = layer_mask
 
+        # A round's counts are checked on its masks too.
         n_kept = int(np.count_nonzero(layer_mask))
         expected = round_.layers[layer.name].preservation.n_kept
         if n_kept != expected:
