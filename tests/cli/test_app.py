@@ -32,17 +32,26 @@ def test_help_lists_the_commands(topoimp):
     assert all(re.search(rf"\b{command}\b", outcome.out) for command in COMMANDS)
 
 
+def example_in(text):
+    """The arguments of the example that ends a help."""
+    return shlex.split(" ".join(text.split()).partition("Example: topoimp ")[2])
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_example_that_ends_the_help_runs(topoimp, tmp_path, monkeypatch, command):
     for path in SAMPLES.glob("*.safetensors"):
         shutil.copy(path, tmp_path)
     monkeypatch.chdir(tmp_path)
-    example = " ".join(topoimp(command, "--help").out.split()).partition("Example: topoimp ")[2]
 
-    outcome = topoimp(*shlex.split(example))
+    outcome = topoimp(*example_in(topoimp(command, "--help").out))
 
     assert outcome.status == 0
     assert outcome.out
+
+
+@pytest.mark.parametrize("text", ["Usage: topoimp bound [OPTIONS]", "Example: topoimp bound missing.safetensors"])
+def test_a_help_without_an_example_that_runs_is_found(topoimp, text):
+    assert topoimp(*example_in(text)).status != 0
 
 
 def test_the_version_is_printed(topoimp):

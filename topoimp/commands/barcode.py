@@ -9,7 +9,7 @@ from topoimp.commands.barcode_files import BarcodeFiles
 from topoimp.commands.barcode_rows import Barcodes, barcode_rows
 from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
-from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers, natural
+from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers, LeftOut, natural
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import classify_tensors, select_layers
@@ -159,24 +159,19 @@ def tensor_list(path: AnyPath, *, patterns: LayerPatterns = ALL_LAYERS) -> Repor
     checkpoint = open_checkpoint(path)
     if not checkpoint.tensors:
         raise CheckpointError(f"{path}: holds no tensors")
-    infos, left_out = classify_tensors(checkpoint, patterns)
+    infos, others = classify_tensors(checkpoint, patterns)
     if infos:
         layers = select_layers(checkpoint, patterns)
-        infos, left_out = list(layers.infos), list(layers.left_out)
-    rows = [_listed(info.name, info.shape, info.number_format.name, info, None) for info in infos]
-    rows += [_listed(tensor.name, tensor.shape, tensor.dtype, None, tensor.reason) for tensor in left_out]
-    rows.sort(key=lambda row: natural(str(row["layer"])))
+        infos, others = list(layers.infos), list(layers.left_out)
+
+    tensors: list[LayerInfo | LeftOut] = [*infos, *others]
+    rows: list[Row] = []
+    for each in sorted(tensors, key=lambda tensor: natural(tensor.name)):
+        name: Row = {"level": "layer", "layer": each.name, "shape": "x".join(map(str, each.shape))}
+        if isinstance(each, LayerInfo):
+            sides: Row = {"dtype": each.number_format.name, "rows": each.n_rows, "columns": each.n_columns}
+            rows.append({**name, **sides, "selected": True, "reason": None})
+        else:
+            sides = {"dtype": each.dtype, "rows": None, "columns": None}
+            rows.append({**name, **sides, "selected": False, "reason": each.reason})
     return Report("barcode", {"checkpoint": Path(path)}, {**pattern_settings(patterns), "list": True}, rows)
-
-
-def _listed(name: str, shape: Sequence[int], dtype: str, info: LayerInfo | None, reason: str | None) -> Row:
-    return {
-        "level": "layer",
-        "layer": name,
-        "shape": "x".join(map(str, shape)),
-        "dtype": dtype,
-        "rows": info.n_rows if info else None,
-        "columns": info.n_columns if info else None,
-        "selected": info is not None,
-        "reason": reason,
-    }

@@ -11,7 +11,7 @@ from topoimp.choices import Scale
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.reports.columns import Row
 from topoimp.reports.rows import layer_columns, mean_persistence_columns, persistence_columns
-from topoimp.topology.barcode import Barcode, Unit, barcode_of_forest, largest_strength, reason_undefined, unit_of
+from topoimp.topology.barcode import Unit, barcode_of_forest, largest_strength, reason_undefined, unit_of
 from topoimp.topology.forest import Forest
 from topoimp.topology.summaries import persistent_entropy, total_persistence
 
@@ -49,6 +49,7 @@ def barcode_rows(infos: Sequence[LayerInfo], barcodes: Barcodes, n_edges: Mappin
 def _layer_row(info: LayerInfo, barcodes: Barcodes, n_edges: int, p: float) -> Row:
     forest, unit, scale = barcodes.forests[info.name], barcodes.units[info.name], barcodes.scale
     barcode, divisor = barcode_of_forest(forest), unit.divisor
+    reason = reason_undefined(barcode)
     normalised = persistence_columns(barcode, network_scale=barcodes.largest, layer_scale=forest.strongest, p=p)
     summaries = _summaries(unit.persistences(barcode), p)
     return {
@@ -66,7 +67,7 @@ def _layer_row(info: LayerInfo, barcodes: Barcodes, n_edges: int, p: float) -> R
         "last_death": forest.weakest / divisor if divisor and forest.weakest is not None else None,
         **({} if scale is Scale.NONE else normalised),
         **summaries,
-        "undefined": _undivided(summaries) if scale is Scale.NONE else _undefined(barcode),
+        "undefined": _undivided(summaries) if scale is Scale.NONE else reason and f"np_balwani: {reason}",
     }
 
 
@@ -104,11 +105,6 @@ def _summaries(persistences: FloatArray, p: float) -> Row:
         "total_persistence": total_persistence(persistences, p=p),
         "persistent_entropy": persistent_entropy(persistences),
     }
-
-
-def _undefined(barcode: Barcode) -> str | None:
-    reason = reason_undefined(barcode)
-    return f"np_balwani: {reason}" if reason else None
 
 
 def _undivided(summaries: Row) -> str:

@@ -17,19 +17,22 @@ def checkpoint_rows(
     infos: Sequence[LayerInfo],
     bounds: Mapping[str, LayerBound],
     images: Sequence[Row],
-    together: GlobalSafeCount | None,
+    shared: GlobalSafeCount | None,
     rate: float,
 ) -> list[Row]:
     """Return the rows of the layers of a checkpoint, and that of the network.
 
-    ``images`` holds the spatial columns of each layer; ``together`` is None if no layer has an edge.
+    ``images`` holds the spatial columns of each layer; ``shared`` is None if no layer has an edge.
     """
     rows: list[Row] = []
     for info, image in zip(infos, images, strict=True):
         bound = bounds[info.name]
         counts, safety = _counts([bound], rate), _safe_columns(bound, rate)
         rows.append({**layer_columns(info), **counts, **safety, **_threshold(info, bound), **image})
-    network = {**_network_floor_columns(list(bounds.values()), rate), **_network_safe_columns(bounds, together, rate)}
+    network = {
+        **_network_floor_columns(list(bounds.values()), rate),
+        **_network_safe_columns(bounds, shared, rate),
+    }
     return [*rows, network]
 
 
@@ -76,7 +79,7 @@ def _network_floor_columns(bounds: Sequence[LayerBound], rate: float) -> Row:
     }
 
 
-def _network_safe_columns(bounds: Mapping[str, LayerBound], together: GlobalSafeCount | None, rate: float) -> Row:
+def _network_safe_columns(bounds: Mapping[str, LayerBound], shared: GlobalSafeCount | None, rate: float) -> Row:
     """Return how far plain magnitude pruning may go in all layers, each for itself and in one order."""
     layers = list(bounds.values())
     n_weights, safe_count = sum(bound.n_weights for bound in layers), sum(bound.safe_count for bound in layers)
@@ -87,17 +90,17 @@ def _network_safe_columns(bounds: Mapping[str, LayerBound], together: GlobalSafe
         "safe_sparsity": (n_weights - safe_count) / n_weights,
         "safe_rounds": _least(rounds_above(bound.n_edges, bound.safe_count, rate) for bound in layers),
     }
-    if together is None:
+    if shared is None:
         return columns
 
-    vertex = bounds[together.layer].vertex
+    vertex = bounds[shared.layer].vertex
     return {
         **columns,
         "certificate_tight": columns["certificate"] == columns["tau"],
-        "safe_count_global": together.count,
-        "safe_sparsity_global": (n_weights - together.count) / n_weights,
-        "safe_rounds_global": rounds_above(sum(bound.n_edges for bound in layers), together.count, rate),
-        "binding_layer": together.layer,
+        "safe_count_global": shared.count,
+        "safe_sparsity_global": (n_weights - shared.count) / n_weights,
+        "safe_rounds_global": rounds_above(sum(bound.n_edges for bound in layers), shared.count, rate),
+        "binding_layer": shared.layer,
         "binding_vertex": str(vertex) if vertex else None,
     }
 
@@ -132,7 +135,7 @@ def _spatial(info: LayerInfo, size: InputSize | None) -> Row:
 
 
 def _counts(bounds: Sequence[LayerBound], rate: float) -> Row:
-    """Return the columns that follow from the counts of one layer, or of several together."""
+    """Return the columns that follow from the counts of one layer, or of several shared."""
     n_edges, floor = sum(bound.n_edges for bound in bounds), sum(bound.floor for bound in bounds)
     return {
         "n_edges": n_edges,
