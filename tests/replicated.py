@@ -24,6 +24,22 @@ def failing(task, on_step):  # noqa: ARG001
     time.sleep(30)
 
 
+class SlowToArrive:
+    """A task that leaves a mark when it is unpickled, and then takes a minute."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return leaving_a_mark, (self.path, None)
+
+
+def failing_once_marked(task, on_step):  # noqa: ARG001
+    while not Path(task).with_suffix(".begun").exists():
+        time.sleep(0.02)
+    raise TrainingError("the first task failed")
+
+
 def crashing(task, on_step):  # noqa: ARG001
     os._exit(9)
 

@@ -45,6 +45,15 @@ def test_the_first_failure_ends_the_others():
     assert time.monotonic() - begin < 20
 
 
+def test_a_process_that_is_ended_while_its_task_arrives_says_nothing(tmp_path, capfd):
+    path = str(tmp_path / "second")
+
+    with pytest.raises(TrainingError, match="the first task failed"):
+        run_tasks(replicated.failing_once_marked, [path, replicated.SlowToArrive(path)], jobs=2)
+
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_a_process_that_crashes_is_noticed():
     with pytest.raises(ChildProcessError, match="a process that ran a replicate ended with status 9"):
         run_tasks(replicated.crashing, [0, 1], jobs=2)

@@ -171,7 +171,7 @@ def _work(connection: "Connection[Any, Any]", parent: int) -> None:
 
     try:
         work, task = connection.recv()
-    except EOFError:  # the parent ended before it sent a task
+    except (EOFError, KeyboardInterrupt):  # the parent ended before it sent a task, or ends this process
         sys.exit(1)
     try:
         result = "done", work(task, lambda *step: connection.send(("step", step)))

@@ -54,7 +54,7 @@ class RunFiles:
 
 
 def is_run_folder(path: Path) -> bool:
-    """Whether a path is a folder with a recipe; false if it cannot be looked into."""
+    """Return whether a path is a folder with a recipe; False if it cannot be looked into."""
     try:
         return RunFiles(path).recipe.is_file()
     except OSError:

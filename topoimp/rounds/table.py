@@ -27,19 +27,14 @@ SUMMARISED = (
 
 @dataclass(frozen=True)
 class RunTables:
-    """The rows of a run folder's two tables.
-
-    Args:
-        rounds: of all finished rounds, by seed, pruning, round and layer, with the rate.
-        summary: ``summary_of`` these, separately for prunings with different settings.
-    """
+    """The rows of all finished rounds, and ``summary_of`` these, separately for prunings with different settings."""
 
     rounds: list[Row]
     summary: list[Row]
 
 
 def read_tables(run: Path) -> RunTables:
-    """Return the rows of the tables of a run folder.
+    """Return the rows of the tables of a run folder: rounds by seed, pruning, round and layer, with the rate.
 
     Folders with other names than topoimp gives, such as copies, are left out, and so are rounds of networks that were
     trained by another recipe than the folder has now.
