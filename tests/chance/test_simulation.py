@@ -11,7 +11,6 @@ from strategies import SEEDS, make_weight, weights
 from topoimp.chance.forest_by_chance import forest_edges_by_chance
 from topoimp.chance.simulation import (
     NullDistribution,
-    added_up,
     shuffled_forest_edges,
     simulated_forest_edges_iid,
 )
@@ -95,12 +94,6 @@ def test_where_all_simulations_agree_a_score_is_zero_or_infinite():
 
     assert null.standard_deviation == 0
     assert [null.z_score(observed) for observed in (1, 2, 3)] == [-inf, 0, inf]
-
-
-def test_layers_are_added_up_simulation_by_simulation():
-    together = added_up([NullDistribution(3, (2, 1)), NullDistribution(5, (4, 7))])
-
-    assert together == NullDistribution(8, (6, 8))
 
 
 def test_layers_with_different_names_are_shuffled_independently():

@@ -18,13 +18,7 @@ from dataclasses import dataclass, replace
 
 from topoimp.chance.closed_forms import expected_forest_edges_iid, expected_forest_edges_random, guaranteed_forest_edges
 from topoimp.chance.shuffling import Null, live_shape, shuffled, strongest_weights
-from topoimp.chance.simulation import (
-    N_SIMULATIONS,
-    NullDistribution,
-    added_up,
-    simulated_forest_edges_iid,
-    simulated_ranks,
-)
+from topoimp.chance.simulation import N_SIMULATIONS, NullDistribution, simulated_forest_edges_iid, simulated_ranks
 from topoimp.choices import Shuffle
 from topoimp.layers.layer import Layer
 from topoimp.pruning.rules import Keep
@@ -204,20 +198,22 @@ def shape_by_chance(n_rows: int, n_columns: int, n_kept: int, *, seed: int = 0) 
 
 
 def added_up_by_chance(layers: Sequence[ForestByChance]) -> ForestByChance:
-    """Return the sums over several layers; a sum is None if a layer lacks the number."""
+    """Return the sums over several layers, shuffle by shuffle; a sum is None if a layer lacks the number."""
     observed = [layer.observed for layer in layers if layer.observed is not None]
     iid = [layer.iid for layer in layers if layer.iid is not None]
     unknown = [layer for layer in layers if layer.iid is None]
-    nulls = [layer.null for layer in layers if layer.null is not None]
+    n_kept = sum(layer.n_kept for layer in layers)
+    counts = zip(*(layer.null.counts for layer in layers if layer.null is not None), strict=True)
+    null = NullDistribution(n_kept, tuple(map(sum, counts)))
 
     return ForestByChance(
-        n_kept=sum(layer.n_kept for layer in layers),
+        n_kept=n_kept,
         floor=sum(layer.floor for layer in layers),
         observed=sum(observed) if len(observed) == len(layers) else None,
         guaranteed=sum(layer.guaranteed for layer in layers),
         iid=sum(iid) if len(iid) == len(layers) else None,
         random=sum(layer.random for layer in layers),
-        null=added_up(nulls) if nulls else None,
+        null=null if null.counts else None,
         reason=next((layer.reason for layer in unknown or layers if layer.reason), None),
     )
 

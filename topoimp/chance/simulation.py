@@ -1,6 +1,5 @@
 """Simulated numbers of forest edges that the strongest weights keep, in random or shuffled layers."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -112,9 +111,3 @@ def simulated_ranks(drawing: Drawing, n_kept: int, name: str, *, n_simulations: 
         raise OptionError(f"the number of simulations is {n_simulations}; it must be at least 1")
     rng = generator_of(name, seed)
     return NullDistribution(n_kept, tuple(drawing.rank(rng) for _ in range(n_simulations)))
-
-
-def added_up(nulls: Sequence[NullDistribution]) -> NullDistribution:
-    """Return the distribution of one or more layers together: their simulations, equally many, are added one by one."""
-    counts = zip(*(null.counts for null in nulls), strict=True)
-    return NullDistribution(sum(null.n_kept for null in nulls), tuple(map(sum, counts)))
