@@ -29,11 +29,8 @@ def checkpoint_rows(
         bound = bounds[info.name]
         counts, safety = _counts([bound], rate), _safe_columns(bound, rate)
         rows.append({**layer_columns(info), **counts, **safety, **_threshold(info, bound), **image})
-    network = {
-        **_network_floor_columns(list(bounds.values()), rate),
-        **_network_safe_columns(bounds, shared, rate),
-    }
-    return [*rows, network]
+    floors = _network_floor_columns(list(bounds.values()), rate)
+    return [*rows, {**floors, **_network_safe_columns(bounds, shared, rate)}]
 
 
 def shape_rows(infos: Sequence[LayerInfo], images: Sequence[Row], rate: float) -> list[Row]:
@@ -135,7 +132,7 @@ def _spatial(info: LayerInfo, size: InputSize | None) -> Row:
 
 
 def _counts(bounds: Sequence[LayerBound], rate: float) -> Row:
-    """Return the columns that follow from the counts of one layer, or of several shared."""
+    """Return the columns that follow from the counts of one layer, or of several together."""
     n_edges, floor = sum(bound.n_edges for bound in bounds), sum(bound.floor for bound in bounds)
     return {
         "n_edges": n_edges,
