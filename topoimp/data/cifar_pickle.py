@@ -52,8 +52,7 @@ class _Reader(pickle.Unpickler):
 def unpickled_batch(content: bytes, place: str) -> tuple[ByteArray, NDArray[np.int64]]:
     """Return the images of a batch as rows, uint8, shape (n, pixels), read-only, and their labels, shape (n,).
 
-    Raises:
-        DataError: if the content, which messages call ``place``, is no such pickle.
+    Content that is no such pickle is a DataError; its message calls it ``place``.
     """
     try:
         _check_numbering(content)

@@ -24,10 +24,9 @@ _REPOSITORIES = {
 
 
 def hub_images(data: Data) -> Images:
-    """Return a data set from the hub; ``digits`` is not there.
+    """Return a data set from the hub, which lacks ``digits``.
 
-    Raises:
-        DataError: if the package is not installed, the hub cannot be reached, or the data set on it has changed.
+    A package that is not installed, a hub out of reach, and a data set that has changed there are DataErrors.
     """
     repository, column, files = _REPOSITORIES[data]
     place = f"{repository} on the Hugging Face hub"

@@ -103,10 +103,8 @@ def reason_of(error: Exception) -> str:
 def home_of(data: Data, folder: Path, names: Collection[str]) -> Path:
     """Return the folder that holds the files of a data set: the sub-folder with its name, or the folder itself.
 
-    It is the folder itself if that holds a file with one of the ``names``, or has no such sub-folder.
-
-    Raises:
-        DataError: if there is no such folder, or it cannot be read.
+    It is the folder itself if that holds a file with one of the ``names``, or has no such sub-folder. A folder that
+    cannot be read is a DataError.
     """
     present = names_in(folder)
     below = folder / data.value

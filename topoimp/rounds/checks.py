@@ -50,11 +50,9 @@ def check_started(path: Path, init: Checkpoint) -> None:
 
 
 def open_trained(out: Path, init: Checkpoint) -> Checkpoint:
-    """Open the checkpoint that a trainer wrote.
+    """Open the checkpoint that a trainer wrote; raise a TrainingError if there is none.
 
-    Raises:
-        TrainingError: if there is none.
-        VerificationError: if it cannot be used, has other tensors than ``init``, or holds NaN or infinity.
+    A VerificationError says that it cannot be used, has other tensors than ``init``, or holds NaN or infinity.
     """
     if not out.exists() and not out.is_symlink():
         raise TrainingError(f"{out}: the trainer ended without an error, but did not write this")
@@ -103,11 +101,8 @@ def check_related(trained: Layers, init: Layers, masks: Masks) -> float | None:
     by chance alone: over the n weights of a layer about normally, with deviation 1 / sqrt(n). This detects a wrong
     start, but proves no right one; ``check_started`` does.
 
-    Returns:
-        standard deviations above chance; None for fewer than ``FEWEST`` weights.
-
-    Raises:
-        VerificationError: if they do not exceed ``RELATED``.
+    Returns the standard deviations above chance, None for fewer than ``FEWEST`` weights; raises a VerificationError
+    if they do not exceed ``RELATED``.
     """
     # The mean over the layers, weighted by their numbers of weights.
     correlations = [_correlation(info, _codes(trained, info), _codes(init, info), masks) for info in trained.infos]

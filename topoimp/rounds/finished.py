@@ -11,10 +11,7 @@ from topoimp.rounds.run_folder import PruningFiles, is_run_folder, prunings_in
 class ComparedFiles:
     """A checkpoint or a mask that is compared with a reference, and its name in reports.
 
-    Args:
-        mask: the mask under which the checkpoint was trained; None if it is not that of a round.
-        seed: seed of the round; None if it has none.
-        round: number of the round, 0 for the unpruned network.
+    A round, counted from 0, has a seed and the mask under which the checkpoint was trained.
     """
 
     path: Path
@@ -28,10 +25,7 @@ def files_of(path: Path) -> list[ComparedFiles]:
     """Return the checkpoint or mask at a path, or all finished rounds of a folder, seed by seed.
 
     Such a folder is a run folder, one that ``prune_with_trainer`` wrote, or in these the folder of a seed or a pruning.
-    A round that was removed hides none of those after it.
-
-    Raises:
-        CheckpointError: if such a folder has no finished round.
+    A round that was removed hides none of those after it. A folder without finished rounds is a CheckpointError.
     """
     prunings = prunings_in(path)
     if not prunings and not is_run_folder(path):

@@ -50,9 +50,7 @@ class Plan:
 class Start:
     """The trained, unpruned network from which the rounds of one seed start, and its metrics.
 
-    Args:
-        seed: that of the replicate, and of the permutations of the method ``random``.
-        rewind: the checkpoint that each round's training starts from; the weights of the round before if None.
+    Each round's training starts from the checkpoint ``rewind``, or from the weights of the round before if None.
     """
 
     seed: int

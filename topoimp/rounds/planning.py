@@ -36,8 +36,7 @@ class Rewinding:
 def rewinding_of(rewind: str | None, rewind_from: AnyPath | None, recipe: Recipe | None) -> Rewinding:
     """Return the rewinding that a checkpoint or a word describes: ``init``, ``step:K``, ``none``, or the recipe's step.
 
-    Raises:
-        OptionError: if both options are given, ``rewind`` is another word, or training has no starting point.
+    Both together, another word, and training without a starting point are OptionErrors.
     """
     if rewind_from is not None and rewind is not None:
         raise OptionError(f"`rewind` is {rewind}, and `rewind_from` names weights; give only one of them")
@@ -64,10 +63,7 @@ def plan_of(
 ) -> tuple[Plan, Layers]:
     """Return the plan that all rounds share, and the layers of one unpruned network, which are those of all seeds.
 
-    The recipe of a run folder completes the options.
-
-    Raises:
-        OptionError: if an option does not fit the network or another option.
+    The recipe of a run folder completes the options; an OptionError says that they do not fit.
     """
     if options.seed:
         raise OptionError(f"`seed` is {options.seed}; rounds that are trained have `seeds`, one for each network")

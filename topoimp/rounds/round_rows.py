@@ -32,14 +32,7 @@ from topoimp.topology.forest import Forest
 
 @dataclass(frozen=True)
 class RoundTopology:
-    """The topology of a round and of its reference.
-
-    Args:
-        infos: the pruned layers.
-        reference: by layer name, the forests of the unpruned network.
-        trained: by layer name, the forests of the weights at the end of the round.
-        masks: the round's masks.
-    """
+    """The pruned layers and masks of a round, and by layer name the forests of the unpruned and the trained weights."""
 
     infos: Sequence[LayerInfo]
     reference: Mapping[str, Forest]
@@ -51,11 +44,7 @@ class RoundTopology:
 def rows_of_round(topology: RoundTopology, metrics: Metrics, *, number: int, pruned: Round | None) -> list[Row]:
     """Return a row for each layer and one for the network.
 
-    Args:
-        topology: forests and masks.
-        metrics: those of the trained network.
-        number: 0 for the unpruned network.
-        pruned: the weights that the masks were found on, after pruning; None in round 0.
+    ``pruned`` are the weights that the masks were found on, after pruning; None in round 0, the unpruned network.
     """
     largest = largest_strength(topology.reference.values())
     rows: list[Row] = []

@@ -24,15 +24,9 @@ from topoimp.training.recipes import Recipe
 
 @dataclass(frozen=True)
 class SeedTask:
-    """The rounds of one seed.
+    """The rounds of one seed, from the unpruned network ``trained`` on; ``force`` replaces rounds that exist.
 
-    Args:
-        settings: content of pruning.toml.
-        trained: the unpruned network.
-        trainer: the user's training command; the recipe trains the rounds if None.
-        recipe: recipe of the run folder; None without a run folder.
-        images: data of the recipe, where they are needed.
-        force: whether to replace rounds that exist.
+    The recipe trains them, on its images, if there is no ``trainer``. The ``settings`` are those in pruning.toml.
     """
 
     files: SeedFiles

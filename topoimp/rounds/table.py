@@ -38,9 +38,7 @@ def read_tables(run: Path) -> RunTables:
 
     Folders with other names than topoimp gives, such as copies, are left out, and so are rounds of networks that were
     trained by another recipe than the folder has now.
-
-    Raises:
-        CheckpointError: if the metrics of a round are not those that topoimp wrote.
+    Metrics that topoimp did not write are a CheckpointError.
     """
     rounds: list[Row] = []
     alike: list[tuple[Mapping[str, object], list[Row]]] = []

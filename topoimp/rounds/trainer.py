@@ -80,8 +80,7 @@ class Trainer:
     def retrain(self, task: TrainingTask) -> Metrics:
         """Train a round, and return the metrics that the command wrote, if any.
 
-        Raises:
-            TrainingError: if the command cannot be started, fails or takes too long, or its metrics cannot be read.
+        A command that cannot be started, fails or takes too long, and metrics that cannot be read, are TrainingErrors.
         """
         names = ("init", "mask", "out", "started", "metrics")
         values = {name: str(getattr(task, name).absolute()) for name in names}

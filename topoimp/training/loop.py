@@ -107,14 +107,8 @@ def retrain_network(
 ) -> Retrained:
     """Train a network under a mask, from given weights.
 
-    Args:
-        recipe: the network and its training.
-        images: the data set.
-        seed: decides the order of the images, as in ``train_network``.
-        start: every tensor of the network, by name.
-        masks: kept weights by tensor name, in the shape of the tensor; the others are set to 0 and stay 0.
-        from_step: step of the recipe after which training begins.
-        on_step: called after each step.
+    The seed decides the order of the images, as in ``train_network``; training begins after step ``from_step``.
+    ``start`` has every tensor of the network; ``masks`` flag by tensor name the kept weights, the others stay 0.
 
     Raises:
         OptionError: as ``train_network``.
