@@ -79,7 +79,12 @@ def test_what_is_expected_lies_between_what_is_guaranteed_and_what_is_possible(n
 
     expected = expected_forest_edges_iid(n_rows, n_columns, k)
 
-    assert guaranteed_forest_edges(n_rows, n_columns, k) - 1e-6 <= expected <= min(k, n_rows + n_columns - 1)
+    assert guaranteed_forest_edges(n_rows, n_columns, k) <= expected <= min(k, n_rows + n_columns - 1)
+
+
+def test_what_is_expected_is_exact_where_every_choice_of_weights_keeps_the_whole_forest():
+    assert guaranteed_forest_edges(9, 9, 76) == 17
+    assert expected_forest_edges_iid(9, 9, 76) == 17  # the formula alone says 16.99999999977
 
 
 @given(LONG_SIDES, LONG_SIDES, SHARES, st.sampled_from([1, 1e-2, 1e-4]))
