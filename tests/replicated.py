@@ -35,7 +35,8 @@ class SlowToArrive:
 
 
 def failing_once_marked(task, on_step):  # noqa: ARG001
-    while not Path(task).with_suffix(".begun").exists():
+    deadline = time.monotonic() + 60
+    while not Path(task).with_suffix(".begun").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     raise TrainingError("the first task failed")
 
