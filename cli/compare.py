@@ -112,7 +112,8 @@ compare = Command(
 
 def _show_comparison(report: Report, np_convention: NeuralPersistence | None) -> None:
     """Print ten columns, as far as they fit; of several others only the network rows."""
-    reference, others = report.inputs["reference"], [name for name in report.inputs if name != "reference"]
+    reference = report.inputs["reference"]
+    others = [name for name in report.inputs if name != "reference"]
     is_one = "other" not in report.network
     first = {"layer": "layer"} if is_one else {"other": "other"}
     subject = str(report.inputs["other"]) if is_one else _counted(report, len(others))

@@ -192,7 +192,9 @@ class _Bar:
     """A progress bar that appears after ``_PATIENCE`` seconds."""
 
     def __init__(self, title: str, stack: ExitStack) -> None:
-        self._title, self._stack, self._start = title, stack, monotonic()
+        self._title = title
+        self._stack = stack
+        self._start = monotonic()
         self._show: Callable[[int, int], None] | None = None
 
     def update(self, done: int, total: int) -> None:

@@ -63,7 +63,8 @@ def _first_bound(report: Report) -> dict[str, int]:
     first: dict[str, int] = {}
     for row in report.layers:
         if row["floor_binds"]:
-            name, number = str(row["layer"]), int(str(row["round"]))
+            name = str(row["layer"])
+            number = int(str(row["round"]))
             first[name] = min(number, first.get(name, number))
     return first
 

@@ -130,7 +130,8 @@ def conv_network(name: str, image: ImageShape | None, n_classes: int) -> Archite
 
     Source: Frankle & Carbin, "The Lottery Ticket Hypothesis", ICLR 2019, figure 2.
     """
-    (n_channels, height, width), stages = image or CIFAR_IMAGE, CONV_STAGES[name]
+    n_channels, height, width = image or CIFAR_IMAGE
+    stages = CONV_STAGES[name]
     require_size(name, (height, width), len(stages))
     n_values = stages[-1][-1] * prod(size // 2 ** len(stages) for size in (height, width))
     parts: dict[str, Part] = {
@@ -153,7 +154,8 @@ def vgg_network(name: str, image: ImageShape | None, n_classes: int) -> Architec
     and the single fully connected layer as in the public implementations for CIFAR-10, kuangliu/pytorch-cifar and
     facebookresearch/open_lth; initial weights as in the latter.
     """
-    image, stages = image or CIFAR_IMAGE, VGG_STAGES[name]
+    image = image or CIFAR_IMAGE
+    stages = VGG_STAGES[name]
     require_size(name, image[1:], len(stages))
     parts = _stage_parts(image[0], stages, normed=True)
     parts |= {"mean": Operation.MEAN, "flatten": Operation.FLATTEN, "fc": Dense(stages[-1][-1], n_classes)}
@@ -189,7 +191,8 @@ def residual_network(name: str, image: ImageShape | None, n_classes: int) -> Arc
     Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, section 4.2 and table 1; the form of
     resnet-18 as in the public implementation for CIFAR-10, kuangliu/pytorch-cifar.
     """
-    image, plan = image or CIFAR_IMAGE, RESIDUAL_PLANS[name]
+    image = image or CIFAR_IMAGE
+    plan = RESIDUAL_PLANS[name]
     require_size(name, image[1:], len(plan.channels) - 1)
     n_first, n_last = plan.channels[0], plan.channels[-1]
     parts: dict[str, Part] = {

@@ -47,7 +47,8 @@ def expected_betti_curve(
     >>> expected_betti_curve(layer, spanning_forest(layer), np.array([0, 1, 4])).beta0
     array([4., 3., 1.])
     """
-    live, floor = live_shape(forest), len(forest.indices)
+    live = live_shape(forest)
+    floor = len(forest.indices)
     decision = closed_form_decision(live, forest.n_edges)
     if decision.is_simulated:
         ranks = _simulated_ranks(layer, forest, n_edges, seed)
@@ -64,5 +65,6 @@ def expected_betti_curve(
 def _simulated_ranks(layer: Layer, forest: Forest, n_edges: IndexArray, seed: int) -> list[IndexArray]:
     """Return, for each random order of the edges, the rank of its first k edges for every k."""
     (none,) = strongest_weights(layer, forest, [0], threads=1)
-    drawing, rng = shuffled(layer, forest, none, Shuffle.EDGES, threads=1), generator_of(layer.name, seed)
+    drawing = shuffled(layer, forest, none, Shuffle.EDGES, threads=1)
+    rng = generator_of(layer.name, seed)
     return [np.searchsorted(drawing.joining_draws(rng), n_edges, side="right") for _ in range(N_SIMULATIONS)]

@@ -87,7 +87,8 @@ class Drawing:
         self, n_drawn: IndexArray, is_drawn: BoolArray, joining: "_Joining", rng: np.random.Generator
     ) -> None:
         """Draw in batches that double, repeats and all, until each group has its number of distinct places."""
-        missing, n_missing = n_drawn.copy(), int(n_drawn.sum())
+        missing = n_drawn.copy()
+        n_missing = int(n_drawn.sum())
         batch = self.n_rows + self.n_columns
 
         while n_missing and not joining.is_over:
@@ -105,7 +106,8 @@ class Drawing:
         """Draw places of each group independently, so that they may repeat."""
         if len(n_draws) == 1:
             return rng.integers(int(self.starts[-1]), size=int(n_draws[0]))
-        first, size = np.repeat(self.starts[:-1], n_draws), np.repeat(self.sizes, n_draws)
+        first = np.repeat(self.starts[:-1], n_draws)
+        size = np.repeat(self.sizes, n_draws)
         return np.asarray(first + rng.integers(size))
 
     def _draw_the_rest(

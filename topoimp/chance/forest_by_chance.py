@@ -111,18 +111,21 @@ def forests_by_chance(
     Raises:
         OptionError: if a number is out of range.
     """
-    live, floor = live_shape(forest), len(forest.indices)
+    live = live_shape(forest)
+    floor = len(forest.indices)
 
     def simulated(strongest: Keep, shuffle: Shuffle, n_shuffles: int) -> NullDistribution:
         drawing = shuffled(layer, forest, strongest, shuffle, threads)
         return simulated_ranks(drawing, strongest.n_kept, layer.name, n_simulations=n_shuffles, seed=seed)
 
     def by_chance(strongest: Keep) -> ForestByChance:
-        k, reason = strongest.n_kept, None
+        k = strongest.n_kept
+        reason = None
         iid: float | None = float(min(k, floor))  # without edges, or with all of them
         if 0 < k < forest.n_edges:
             decision = closed_form_decision(live, forest.n_edges, strongest.selection)
-            iid, reason = None, decision.reason
+            iid = None
+            reason = decision.reason
             if decision.is_simulated:
                 iid = simulated(strongest, Shuffle.EDGES, n_simulations).mean
             elif reason is None:
@@ -178,7 +181,8 @@ def forest_edges_by_chance(
 
 def shape_by_chance(n_rows: int, n_columns: int, n_kept: int, *, seed: int = 0) -> ForestByChance:
     """Return the same for a layer of which only the shape is known, all of its weights being edges and different."""
-    n_edges, floor = n_rows * n_columns, n_rows + n_columns - 1
+    n_edges = n_rows * n_columns
+    floor = n_rows + n_columns - 1
     decision = closed_form_decision((n_rows, n_columns), n_edges)
     iid = None
     if decision.is_simulated:

@@ -94,14 +94,16 @@ def shuffled(layer: Layer, forest: Forest, strongest: Keep, shuffle: Shuffle, th
 
     # The places of edges, and the number of them in each row.
     if shuffle is Shuffle.BLOCK or forest.n_edges == n_rows * n_columns:
-        flat, n_by_row = None, np.full(n_rows, n_columns)
+        flat = None
+        n_by_row = np.full(n_rows, n_columns)
     else:
         is_edge = layer.edges()[live_rows][:, live_columns]
         flat = np.flatnonzero(is_edge).astype(np.int32 if is_edge.size < 1 << 31 else np.int64)
         n_by_row = np.count_nonzero(is_edge, axis=1)
 
     if shuffle is not Shuffle.ROWS:
-        selection, tied = strongest.selection, None
+        selection = strongest.selection
+        tied = None
         if selection.n_equal < selection.n_of_rank:
             tied = Tied(0, selection.n_of_rank, selection.n_equal)
         n_drawn = np.array([selection.n_kept - (tied.n_first if tied else 0)])

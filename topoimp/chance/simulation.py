@@ -43,7 +43,8 @@ class NullDistribution:
 
         If all simulations agree, it is 0 for the same number, and infinite with the sign of the excess for any other.
         """
-        deviation, excess = self.standard_deviation, self.excess(observed)
+        excess = self.excess(observed)
+        deviation = self.standard_deviation
         if deviation is None:
             return None
         if deviation == 0:
@@ -59,7 +60,8 @@ def simulated_forest_edges_iid(
     More simulations of one seed begin with the numbers of fewer. A number out of range is an ``OptionError``.
     """
     guaranteed_forest_edges(n_rows, n_columns, n_kept)  # it checks their ranges
-    starts, n_drawn = np.array([0, n_rows * n_columns]), np.array([n_kept])
+    starts = np.array([0, n_rows * n_columns])
+    n_drawn = np.array([n_kept])
     drawing = Drawing(n_rows, n_columns, None, starts, n_drawn, most=n_rows + n_columns - 1)
     return simulated_ranks(drawing, n_kept, f"{n_rows}x{n_columns}", n_simulations=n_simulations, seed=seed)
 

@@ -50,9 +50,11 @@ class CheckpointFiles:
 def find_files(path: Path) -> CheckpointFiles:
     """Return the files of the checkpoint at a path, or raise a CheckpointError if a folder holds none, or several."""
     if path.is_dir():
-        folder, weights = path, _weights_of(path)
+        folder = path
+        weights = _weights_of(path)
     elif path.name.endswith(INDEX_SUFFIX):
-        folder, weights = path.parent, path
+        folder = path.parent
+        weights = path
     else:
         return CheckpointFiles((path,))
 

@@ -92,7 +92,8 @@ def tensor_bytes(dtype: str, shape: Sequence[int]) -> int:
 
 def laid_out(shapes: Mapping[str, tuple[str, tuple[int, ...]]]) -> list[TensorInfo]:
     """Return tensors of given types and shapes, laid out one after the other as in a file."""
-    tensors, start = [], 0
+    tensors = []
+    start = 0
     for name, (dtype, shape) in shapes.items():
         end = start + tensor_bytes(dtype, shape)
         tensors.append(TensorInfo(name, dtype, shape, start, end))

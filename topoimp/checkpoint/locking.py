@@ -62,7 +62,8 @@ def owned(
     Raises:
         OSError: if the lock file cannot be written.
     """
-    deadline, is_waiting = time.monotonic() + patience, False
+    deadline = time.monotonic() + patience
+    is_waiting = False
     while True:
         with locked(path, flags=os.O_RDWR | os.O_CREAT) as state:
             if state is not LockState.TAKEN:

@@ -96,7 +96,8 @@ class _MappedData:
     start: int
 
     def stored(self, tensor: TensorInfo) -> ByteArray:
-        start, n_bytes = self.start + tensor.start, tensor.end - tensor.start
+        start = self.start + tensor.start
+        n_bytes = tensor.end - tensor.start
         if self._mapping.size() < start + n_bytes:  # reading beyond the end would kill the process
             reason = "ends too early; the file changed while it was read"
             raise CheckpointError(f"{self.path}: tensor {tensor.name!r} {reason}")

@@ -109,7 +109,8 @@ class Staging:
 
     def _claim(self, target: Path) -> None:
         """Make and lock the partial output, so that no other process removes it as a leftover."""
-        partial, state = self.partial(target), LockState.TAKEN
+        partial = self.partial(target)
+        state = LockState.TAKEN
         while state is LockState.TAKEN:  # again, if it was removed just before it was locked
             if target in self._folders:
                 partial.mkdir(exist_ok=True)

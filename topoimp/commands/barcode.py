@@ -87,7 +87,8 @@ def barcode_report(
     form = chosen(BarConvention, bar_convention)
     files = BarcodeFiles(bars, form, vectors, vector_settings or VectorSettings(), curve, levels, seed)
 
-    layers, outputs = select_layers(open_checkpoint(path), patterns), files.by_role()
+    layers = select_layers(open_checkpoint(path), patterns)
+    outputs = files.by_role()
     check_files(list(outputs.values()), layers.checkpoint)
     n_looks = len(layers.infos) * (1 if curve is None else 2)
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
@@ -129,7 +130,8 @@ def _scale_and_convention(
 
 def _forest_and_edges(layer: Layer, threads: int) -> tuple[Forest, int]:
     """Return a layer's forest, and the number of its weights that are not zero."""
-    forest, n_edges = spanning_forest(layer, threads=threads), layer.n_edges_in_parallel()
+    forest = spanning_forest(layer, threads=threads)
+    n_edges = layer.n_edges_in_parallel()
     return forest, forest.n_edges if n_edges is None else n_edges
 
 

@@ -63,16 +63,20 @@ class BarcodeFiles:
 
     def write(self, staging: Staging, stream: LayerStream, barcodes: Barcodes) -> None:
         """Write the requested files under temporary names; bars one layer at a time, as memory is short for all."""
-        paths, units, scale = self.by_role(), barcodes.units, barcodes.scale
+        paths = self.by_role()
+        units = barcodes.units
+        scale = barcodes.scale
         if "bars" in paths:
-            target, bars = staging.partial(paths["bars"]), _bars(barcodes, self.bar_convention)
+            target = staging.partial(paths["bars"])
+            bars = _bars(barcodes, self.bar_convention)
             if paths["bars"].suffix == ".npz":
                 write_bars_npz(target, bars, units=units, scale=scale, bar_convention=self.bar_convention)
             else:
                 write_bars_csv(target, bars)
 
         if "vectors" in paths:
-            settings, birth = self.vector_settings, next(iter(units.values())).birth
+            settings = self.vector_settings
+            birth = next(iter(units.values())).birth
             vectors = [
                 (name, vectors_of(bars.intervals(), birth=units[name].birth, settings=settings))
                 for name, bars in _bars(barcodes, BarConvention.GUDHI)

@@ -47,8 +47,11 @@ def barcode_rows(infos: Sequence[LayerInfo], barcodes: Barcodes, n_edges: Mappin
 
 
 def _layer_row(info: LayerInfo, barcodes: Barcodes, n_edges: int, p: float) -> Row:
-    forest, unit, scale = barcodes.forests[info.name], barcodes.units[info.name], barcodes.scale
-    barcode, divisor = barcode_of_forest(forest), unit.divisor
+    forest = barcodes.forests[info.name]
+    unit = barcodes.units[info.name]
+    scale = barcodes.scale
+    barcode = barcode_of_forest(forest)
+    divisor = unit.divisor
     reason = reason_undefined(barcode)
     normalised = persistence_columns(barcode, network_scale=barcodes.largest, layer_scale=forest.strongest, p=p)
     summaries = _summaries(unit.persistences(barcode), p)
@@ -72,7 +75,8 @@ def _layer_row(info: LayerInfo, barcodes: Barcodes, n_edges: int, p: float) -> R
 
 
 def _network_row(rows: Sequence[Row], barcodes: Barcodes, p: float) -> Row:
-    forests, scale = barcodes.forests.values(), barcodes.scale
+    forests = barcodes.forests.values()
+    scale = barcodes.scale
     bars = [barcodes.units[name].persistences(barcode_of_forest(forest)) for name, forest in barcodes.forests.items()]
     summaries = _summaries(np.concatenate(bars), p)
     n_weights, n_edges = (sum(int(row[key] or 0) for row in rows) for key in ("n_weights", "n_edges"))

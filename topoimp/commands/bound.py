@@ -93,7 +93,8 @@ def bound_report(
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
 
     def look(layer: Layer, n_threads: int) -> tuple[LayerBound, list[Row]]:
-        forest, densities = spanning_forest(layer, threads=n_threads), options.densities
+        forest = spanning_forest(layer, threads=n_threads)
+        densities = options.densities
         at_densities = density_rows(layer, forest, densities, seed=options.seed, threads=n_threads) if densities else []
         return layer_bound(layer, forest, threads=n_threads), at_densities
 

@@ -27,7 +27,8 @@ def checkpoint_rows(
     rows: list[Row] = []
     for info, image in zip(infos, images, strict=True):
         bound = bounds[info.name]
-        counts, safety = _counts([bound], rate), _safe_columns(bound, rate)
+        counts = _counts([bound], rate)
+        safety = _safe_columns(bound, rate)
         rows.append({**layer_columns(info), **counts, **safety, **_threshold(info, bound), **image})
     floors = _network_floor_columns(list(bounds.values()), rate)
     return [*rows, {**floors, **_network_safe_columns(bounds, shared, rate)}]
@@ -38,8 +39,11 @@ def shape_rows(infos: Sequence[LayerInfo], images: Sequence[Row], rate: float) -
     bounds: list[LayerBound] = []
     rows: list[Row] = []
     for info, image in zip(infos, images, strict=True):
-        n_weights, floor = info.n_weights, info.n_rows + info.n_columns - 1
-        bounds.append(LayerBound(n_weights, n_weights, 1, floor, None, n_weights, None))
+        n_weights = info.n_weights
+        floor = info.n_rows + info.n_columns - 1
+        bounds.append(
+            LayerBound(n_weights, n_weights, n_components=1, floor=floor, tau=None, safe_count=n_weights, vertex=None)
+        )
         row = {**layer_columns(info), **_counts(bounds[-1:], rate), **_threshold(info, bounds[-1]), **image}
         rows.append({column: value for column, value in row.items() if column != "dtype"})
     return [*rows, _network_floor_columns(bounds, rate)]

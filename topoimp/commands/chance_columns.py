@@ -20,7 +20,8 @@ from topoimp.topology.forest import Forest
 
 def retention_columns(chance: ForestByChance) -> Row:
     """Return the columns of ``compare`` about chance, as shares of the forest."""
-    floor, observed = chance.floor, chance.observed or 0
+    floor = chance.floor
+    observed = chance.observed or 0
 
     def share(number: float | None) -> float | None:
         return None if number is None or floor == 0 else number / floor
@@ -93,7 +94,8 @@ def density_rows(layer: Layer, forest: Forest, densities: Sequence[float], *, se
 
 def density_rows_of_shape(info: LayerInfo, densities: Sequence[float], *, seed: int = 0) -> list[Row]:
     """Return the same rows for a layer of which only the shape is known, all of its weights being edges."""
-    n_rows, n_columns, n_edges = info.n_rows, info.n_columns, info.n_rows * info.n_columns
+    n_rows, n_columns = info.n_rows, info.n_columns
+    n_edges = n_rows * n_columns
     n_kept = [round_half_up(share * n_edges) for share in exact_densities(densities)]
 
     found = [shape_by_chance(n_rows, n_columns, k, seed=seed) for k in n_kept]

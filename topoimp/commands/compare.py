@@ -57,7 +57,8 @@ def comparison_report(
         LayerError: if layers differ in name or shape.
         TopoimpError: if a file, layer or pattern cannot be used.
     """
-    patterns, essential = patterns or LayerPatterns(), chosen(Essential, essential)
+    patterns = patterns or LayerPatterns()
+    essential = chosen(Essential, essential)
     null = parse_null(null) if isinstance(null, str) else null
     check_seed(seed)
     if not others:
@@ -72,7 +73,8 @@ def comparison_report(
     compared = compare_layers(stream, [_opened(file, layers) for file in files], null=null, seed=seed)
 
     # A single checkpoint or mask needs no column that names it.
-    is_one, has_rounds = len(files) == 1 and files[0].round is None, any(file.round is not None for file in files)
+    is_one = len(files) == 1 and files[0].round is None
+    has_rounds = any(file.round is not None for file in files)
     rows: list[Row] = []
     for file, pairs in zip(files, compared, strict=True):
         of_round: Row = {"seed": file.seed, "round": file.round} if has_rounds else {}
@@ -88,7 +90,8 @@ def comparison_report(
 
 def _opened(file: ComparedFiles, reference: Layers) -> Other:
     """Open a checkpoint or mask to compare the reference with."""
-    opened, patterns = open_checkpoint(file.path), reference.patterns
+    opened = open_checkpoint(file.path)
+    patterns = reference.patterns
     if not is_mask(opened):
         masks = None if file.mask is None else read_masks(file.mask)
         return other_checkpoint(reference, select_layers(opened, patterns), masks)

@@ -75,24 +75,31 @@ def plan_pruning(
     if strict:
         refuse_missed_targets(rounds, "nothing was written")
 
-    peak_memory, needed = _peak_memory(job, is_random=scheme.method is Method.RANDOM), job.bytes_needed()
+    peak_memory = _peak_memory(job, is_random=scheme.method is Method.RANDOM)
+    needed = job.bytes_needed()
     rows: list[Row] = []
-    for round_, of_round in zip(
-        rounds, with_retention_iid(job.stream, rounds, swept.forests, scheme.seed), strict=True
-    ):
+    tables = with_retention_iid(job.stream, rounds, swept.forests, scheme.seed)
+    for round_, (*of_layers, of_network) in zip(rounds, tables, strict=True):
         written = [job.outputs.rounds[round_.number]] if round_.number in job.outputs.rounds else []
         if round_ is rounds[-1]:
             written += [job.outputs.checkpoint, job.outputs.mask]
         sizes: Row = {"bytes_to_write": sum(needed[path] for path in written), "peak_memory": peak_memory}
-        rows += [*of_round[:-1], {**of_round[-1], **sizes}]
+        rows += [*of_layers, {**of_network, **sizes}]
 
-    # Later entries of a dictionary replace earlier ones, so that the first round of each layer remains.
-    last_first = [(name, layer, each.number) for each in reversed(rounds) for name, layer in each.layers.items()]
+    first_bound: dict[str, int] = {}
+    first_changed: dict[str, int] = {}
+    for round_ in rounds:
+        for name, layer in round_.layers.items():
+            if layer.floor_binds:
+                first_bound.setdefault(name, round_.number)
+            if not layer.preservation.barcode_kept:
+                first_changed.setdefault(name, round_.number)
+
     return PruningPlan(
         report=job.report({**pruning_settings(scheme), "seed": scheme.seed, "dry_run": True}, rows),
         existing=[target for target in job.outputs.in_order if target.exists()],
-        first_bound={name: number for name, layer, number in last_first if layer.floor_binds},
-        first_changed={name: number for name, layer, number in last_first if not layer.preservation.barcode_kept},
+        first_bound=first_bound,
+        first_changed=first_changed,
         bytes_to_write=sum(needed.values()),
         peak_memory=peak_memory,
         recipe=recipe_beside(job.inputs["checkpoint"]),

@@ -61,7 +61,8 @@ def plan_run(
 
 def _rows_of_seed(files: SeedFiles, plan: Plan) -> list[Row]:
     stream = plan.stream(open_checkpoint(files.trained))
-    layers, forests = stream.layers, spanning_forests(stream)
+    layers = stream.layers
+    forests = spanning_forests(stream)
 
     (first,) = sweep(stream, replace(plan.scheme, seed=files.seed), only=1, forests=forests).rounds
     if plan.strict:
@@ -84,12 +85,14 @@ def _of_first(row: Row) -> Row:
 
 def _rows_of_later(number: int, infos: Sequence[LayerInfo], scheme: Scheme, forests: Mapping[str, Forest]) -> list[Row]:
     """Return the targets of a round; whether floors bind is known only under full protection."""
-    schedule, is_global = scheme.schedule, scheme.scope is Scope.GLOBAL
+    schedule = scheme.schedule
+    is_global = scheme.scope is Scope.GLOBAL
     is_whole = scheme.method is Method.TOPOLOGICAL and not scheme.epsilon
 
     rows: list[Row] = []
     for info in infos:
-        n_edges, floor = forests[info.name].n_edges, len(forests[info.name].indices)
+        n_edges = forests[info.name].n_edges
+        floor = len(forests[info.name].indices)
         target = None if is_global else schedule.targets_of(info, n_edges)[number - 1]
         counts = {"round": number, "target": target, "n_weights": info.n_weights, "n_edges": n_edges, "floor": floor}
         binds = target < floor if is_whole and target is not None else None

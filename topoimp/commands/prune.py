@@ -98,7 +98,15 @@ def job_in_rounds(
         raise OptionError("`emit_rounds` does not go with `rewind_from`, which writes the last round's ticket alone")
 
     job = plan_job(
-        path, options.patterns, output, mask_out, emit_rounds, n_rounds, threads, on_step, rewind_from=rewind_from
+        path,
+        options.patterns,
+        output=output,
+        mask_out=mask_out,
+        emit_rounds=emit_rounds,
+        n_rounds=n_rounds,
+        rewind_from=rewind_from,
+        threads=threads,
+        on_step=on_step,
     )
     return job, options.scheme(job.layers.infos)
 
@@ -128,8 +136,9 @@ def apply_mask(
     patterns = patterns or LayerPatterns()
     patterns.check_matrix_view("pruning is of weights, and needs")
     masking = open_checkpoint(mask)
-    job = plan_job(path, patterns, output, mask_out, (), 1, threads, on_step, mask=masking)
-    pruners, infos = masks_for(job.layers, masking), job.layers.infos
+    job = plan_job(path, patterns, output=output, mask_out=mask_out, mask=masking, threads=threads, on_step=on_step)
+    pruners = masks_for(job.layers, masking)
+    infos = job.layers.infos
     settings: Settings = {"method": "mask" if is_mask(masking) else "zeros", **pattern_settings(patterns)}
 
     with job.staging(force=force) as staging:

@@ -115,13 +115,24 @@ def prune_run(
         "recipe_sha256": sha256_of(RunFiles(run).recipe),
     }
     tasks = [
-        SeedTask(each, _rounds_of(each, plan), plan, settings, each.trained, rewinding, trainer, recipe, images, force)
-        for each in map(RunFiles(run).seed, requested)
+        SeedTask(
+            files=files,
+            rounds=_rounds_of(files, plan, SUFFIX),
+            plan=plan,
+            settings=settings,
+            trained=files.trained,
+            rewinding=rewinding,
+            trainer=trainer,
+            recipe=recipe,
+            images=images,
+            force=force,
+        )
+        for files in map(RunFiles(run).seed, requested)
     ]
     return _pruned(run, tasks, left_out(layers), n_jobs, on_step, on_wait)
 
 
-def _rounds_of(files: SeedFiles, plan: Plan, suffix: str = SUFFIX) -> PruningFiles:
+def _rounds_of(files: SeedFiles, plan: Plan, suffix: str) -> PruningFiles:
     return files.pruning(plan.scheme.method, plan.scheme.epsilon, plan.scheme.scope, suffix=suffix)
 
 
@@ -185,8 +196,17 @@ def prune_with_trainer(
     }
     suffix = SUFFIX if checkpoint.paths.folder is None else ""
     tasks = [
-        SeedTask(each, _rounds_of(each, plan, suffix), plan, settings, path, rewinding, trainer, None, None, force)
-        for each in map(RunFiles(run).seed, [0] if seeds is None else seeds)
+        SeedTask(
+            files=files,
+            rounds=_rounds_of(files, plan, suffix),
+            plan=plan,
+            settings=settings,
+            trained=path,
+            rewinding=rewinding,
+            trainer=trainer,
+            force=force,
+        )
+        for files in map(RunFiles(run).seed, [0] if seeds is None else seeds)
     ]
     return _pruned(run, tasks, left_out(layers), n_jobs, on_step, on_wait)
 
@@ -210,7 +230,8 @@ def _pruned(
         raise
     _write_tables(run)
 
-    scheme, settings = tasks[0].plan.scheme, tasks[0].settings
+    scheme = tasks[0].plan.scheme
+    settings = tasks[0].settings
     n_rounds = scheme.schedule.n_rounds
     rows = [row for task in tasks for row in rows_in(task.rounds, n_rounds)]
     last = [row for row in rows if row["round"] == n_rounds and row["level"] == "layer"]

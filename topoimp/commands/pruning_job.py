@@ -89,7 +89,8 @@ class PruningJob:
         Returns:
             by layer name, the topology under the mask.
         """
-        layers, source = self.layers, self.rewind or self.layers
+        layers = self.layers
+        source = self.rewind or self.layers
         if self.rewind is not None:
             pruners = {info.name: RewoundPruner(pruners[info.name], layers, info) for info in layers.infos}
         place = staging.partial(target)
@@ -126,13 +127,13 @@ class PruningJob:
 def plan_job(
     path: AnyPath,
     patterns: LayerPatterns,
+    *,
     output: AnyPath | None,
     mask_out: AnyPath | None,
-    emit_rounds: Sequence[int],
-    n_rounds: int,
+    emit_rounds: Sequence[int] = (),
+    n_rounds: int = 1,
     threads: int | None,
     on_step: OnStep | None,
-    *,
     mask: Checkpoint | None = None,
     rewind_from: AnyPath | None = None,
 ) -> PruningJob:

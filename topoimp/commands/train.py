@@ -146,7 +146,8 @@ def _is_new_recipe(run: RunFiles, seeds: Sequence[int], text: str, *, force: boo
     except OSError as error:
         raise OutputError(f"{recipe}: cannot be read: {error.strerror}") from error
 
-    elsewhere, other = "`output` names a new folder", f"{recipe}: is another recipe"
+    elsewhere = "`output` names a new folder"
+    other = f"{recipe}: is another recipe"
     if other_seeds:
         raise OutputError(f"{other}, with which {other_seeds[0]} was made; {elsewhere}")
     if not force:
@@ -183,7 +184,9 @@ def train_seed(task: SeedTraining, on_step: OnStep) -> None:
     """Train a network with one seed, and write its folder."""
     from topoimp.training.loop import train_network
 
-    files, recipe, images = task.run.seed(task.seed), task.recipe, task.images
+    files = task.run.seed(task.seed)
+    recipe = task.recipe
+    images = task.images
     replaced = [task.run.recipe] if task.new_recipe else []
     origin = {"topoimp.version": version("topoimp"), "topoimp.model": recipe.model, "topoimp.data": images.name}
     metadata = {"format": "pt", **origin}

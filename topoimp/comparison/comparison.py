@@ -118,14 +118,16 @@ class OtherCheckpoint:
             edges = weight_differences(replace(layer, parallel=None), replace(other, parallel=None), threads=threads)
 
         # A mask keeps weights that are 0 by now, so that its forest is another than that of the weights.
-        pair, mask = _pair(info, layer, forest, other, threads), self.masks.get(other_info.tensor)
+        pair = _pair(info, layer, forest, other, threads)
+        mask = self.masks.get(other_info.tensor)
         if mask is not None:
             graph = graph_of_mask(other_info, mask, pair.other, threads)
             preservation = preservation_under_mask(forest, pair.other, graph, mask, other_info)
             pair = replace(pair, graph=graph, preservation=preservation)
 
         self.layers.done_with(other_info)
-        is_masked, largest = edges.is_masked(pair.other.n_edges), edges.largest_difference
+        is_masked = edges.is_masked(pair.other.n_edges)
+        largest = edges.largest_difference
         return replace(pair, n_both=weights.n_both, is_masked=is_masked, largest_difference=largest)
 
 
@@ -146,7 +148,8 @@ class MaskedReference:
 
     def _masked(self, info: LayerInfo, layer: Layer, threads: int) -> Layer:
         """Return the layer under its mask; each piece of the reference is given back once it is copied."""
-        pruned, write = np.empty(layer.n_weights, layer.codes.dtype), self.pruners[info.name].on(layer, threads)
+        pruned = np.empty(layer.n_weights, layer.codes.dtype)
+        write = self.pruners[info.name].on(layer, threads)
         for start, stop in pieces(0, layer.n_weights):
             self.reference.have_ready(info, start, stop)
             write(start, pruned[start:stop])

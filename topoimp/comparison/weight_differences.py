@@ -103,7 +103,9 @@ def _together(parts: Sequence[WeightDifferences]) -> WeightDifferences:
 
 def _compared_parts(layer: Layer, other: Layer) -> Callable[[int, int], WeightDifferences]:
     """Return a function that compares the weights from one flat index up to another."""
-    formats, codes, other_codes = (layer.number_format, other.number_format), layer.weights, other.weights
+    formats = (layer.number_format, other.number_format)
+    codes = layer.weights
+    other_codes = other.weights
     if formats[0] == formats[1]:
         return lambda start, stop: _differences(formats[0], codes, other_codes, start, stop)
 
@@ -123,7 +125,8 @@ def _compared_parts(layer: Layer, other: Layer) -> Callable[[int, int], WeightDi
 def _differences(
     number_format: NumberFormat, codes: CodeArray, other_codes: CodeArray, start: int, stop: int
 ) -> WeightDifferences:
-    mask, largest = number_format.code_dtype.type(number_format.magnitude_mask), np.zeros(1)
+    mask = number_format.code_dtype.type(number_format.magnitude_mask)
+    largest = np.zeros(1)
     if number_format == F64:
         counts = compare_wide_weights(codes, other_codes, start, stop, mask, largest)
         return WeightDifferences(*counts, float(largest[0]))

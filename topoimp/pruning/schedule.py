@@ -182,7 +182,8 @@ def rounds_above(n_edges: int, n_needed: int, rate: float | Fraction) -> int | N
     kept = 1 - exact_rate(rate)
     few, many = 0, 1  # few rounds leave enough, many do not
     while count_after(n_edges, kept, many) >= n_needed:
-        few, many = many, 2 * many
+        few = many
+        many = 2 * many
 
     while many - few > 1:
         middle = (few + many) // 2
@@ -192,9 +193,11 @@ def rounds_above(n_edges: int, n_needed: int, rate: float | Fraction) -> int | N
 
 def _rounds_reaching(density: Fraction, kept: Fraction) -> int:
     """Return the number of the first round after which at most ``density`` is left."""
-    n_rounds, left = 1, kept
+    n_rounds = 1
+    left = kept
     while left > density:
-        n_rounds, left = n_rounds + 1, left * kept
+        n_rounds = n_rounds + 1
+        left = left * kept
         if n_rounds > MOST_ROUNDS:
             raise OptionError(f"reaching that sparsity takes more than {MOST_ROUNDS} rounds; a larger rate is needed")
     return n_rounds
@@ -209,7 +212,8 @@ def round_geometric(first: int, last: Fraction, k: int, n: int) -> int:
 
 def _root(power: int, n: int) -> int:
     """Return the largest integer whose n-th power is at most ``power``."""
-    low, high = 0, 1 << (power.bit_length() // n + 1)
+    low = 0
+    high = 1 << (power.bit_length() // n + 1)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if middle**n <= power else (low, middle)

@@ -68,7 +68,8 @@ def open_trained(out: Path, init: Checkpoint) -> Checkpoint:
 
     for name, tensor in trained.tensors.items():
         if tensor.dtype in NUMBER_FORMATS:
-            number_format, codes = NUMBER_FORMATS[tensor.dtype], trained.codes(name)
+            number_format = NUMBER_FORMATS[tensor.dtype]
+            codes = trained.codes(name)
             for start, stop in pieces(0, codes.size):
                 special = np.flatnonzero(number_format.magnitudes(codes[start:stop]) >= number_format.first_special)
                 if special.size:
@@ -80,8 +81,10 @@ def open_trained(out: Path, init: Checkpoint) -> Checkpoint:
 def check_held(trained: Layers, masks: Masks) -> None:
     """Raise a VerificationError if a pruned weight is not zero: with the first such layer, and their number."""
     for info in trained.infos:
-        codes, mask = _codes(trained, info), masks[info.tensor]
-        n_revived, first = 0, -1
+        codes = _codes(trained, info)
+        mask = masks[info.tensor]
+        n_revived = 0
+        first = -1
         for start, stop in pieces(0, info.n_weights):
             is_edge = info.number_format.magnitudes(codes[start:stop]) != 0
             revived = np.flatnonzero(is_edge & ~mask.part(info.first + start, info.first + stop))

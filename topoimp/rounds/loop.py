@@ -143,7 +143,9 @@ def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> _TrainedRou
 
 def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
     """Prune the weights of the last round, rewind and train them, and write the round."""
-    files, plan, seed = run.files, run.plan, run.start.seed
+    files = run.files
+    plan = run.plan
+    seed = run.start.seed
     with _staged_round(files, number) as (staging, round_), _errors_named(number, seed, round_.folder):
         trained = plan.stream(open_checkpoint(files.round(number - 1).model))
         n_edges = {name: forest.n_edges for name, forest in run.reference.items()}

@@ -36,9 +36,9 @@ class SeedTask:
     trained: Path
     rewinding: Rewinding
     trainer: Trainer | None
-    recipe: Recipe | None
-    images: Images | None
-    force: bool
+    recipe: Recipe | None = None
+    images: Images | None = None
+    force: bool = False
 
 
 @contextmanager

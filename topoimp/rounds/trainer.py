@@ -140,7 +140,8 @@ def parse_trainer(text: str, *, timeout: float | None = None, n_seeds: int = 1) 
     found = {name for word in words for each in _PLACEHOLDER.finditer(word) if (name := each["name"])}
     unknown = sorted(found - set(PLACEHOLDERS))
     if unknown:
-        first, known = unknown[0], ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        first = unknown[0]
+        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
         raise OptionError(f"`trainer` has {{{first}}}; known are {known}, and {{{{{first}}}}} is the text itself")
     for name in PLACEHOLDERS[: 4 if n_seeds > 1 else 3]:
         if name not in found:

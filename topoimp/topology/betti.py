@@ -107,10 +107,12 @@ def count_reaching(layer: Layer, strengths: FloatArray, *, threads: int) -> Inde
     most_in_one = int(np.diff(table).max())
 
     bounds = np.append(ascending, np.iinfo(ascending.dtype).max).astype(ascending.dtype)
-    codes, mask = layer.codes.reshape(-1), layer.codes.dtype.type(layer.number_format.magnitude_mask)
+    codes = layer.codes.reshape(-1)
+    mask = layer.codes.dtype.type(layer.number_format.magnitude_mask)
 
     def count(start: int, stop: int) -> IndexArray:
-        counts, places = np.zeros((LANES, len(bounds)), np.int64), np.empty(_BLOCK, np.uint32)
+        counts = np.zeros((LANES, len(bounds)), np.int64)
+        places = np.empty(_BLOCK, np.uint32)
         count_between(codes, start, stop, mask, shift, table.astype(np.uint32), bounds, most_in_one, counts, places)
         return np.asarray(counts.sum(axis=0))
 
@@ -134,7 +136,8 @@ def _least(holds: Callable[[IndexArray], BoolArray], first: int, end: int, n: in
 
     A claim that holds of a number must hold of all larger ones.
     """
-    low, high = np.full(n, first - 1), np.full(n, end)
+    low = np.full(n, first - 1)
+    high = np.full(n, end)
     while (high - low > 1).any():
         middle = low + (high - low) // 2
         is_high = (middle > low) & holds(np.maximum(middle, first))

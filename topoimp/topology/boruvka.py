@@ -57,7 +57,8 @@ def finish(layer: Layer, parent: IndexArray, n_missing: int, threads: int) -> In
             break
 
         _find_best(layer, vertices if reads_all else outside, reads_all, labels, (ranks, edges), threads)
-        joining_edges, scratch = np.empty(len(outside), np.int64), np.empty_like(parent)
+        joining_edges = np.empty(len(outside), np.int64)
+        scratch = np.empty_like(parent)
         n_joined = join_best_edges(outside, ranks, edges, labels, layer.n_columns, parent, scratch, joining_edges)
         joined.append(joining_edges[:n_joined])
         is_open[outside[ranks[outside] == 0]] = False
@@ -71,7 +72,8 @@ def join_in_pairs(layer: Layer, labels: LabelArray, roots: IndexArray, parent: I
 
     def find(start: int, stop: int) -> Best:
         pairs = (len(roots), len(roots))
-        ranks, edges = np.zeros(pairs, layer.codes.dtype), np.zeros(pairs, np.int64)
+        ranks = np.zeros(pairs, layer.codes.dtype)
+        edges = np.zeros(pairs, np.int64)
         scratch = _strips(len(roots), layer.codes.dtype), np.empty(len(roots), np.bool_)
         strongest_between(layer.codes, start, stop, mask, numbers, ranks, edges, *scratch)
         return ranks.reshape(-1), edges.reshape(-1)
@@ -85,7 +87,8 @@ def _find_best(
 ) -> None:
     """Write the best edge of each of some vertices, or of all: the first strongest out of its component."""
     rows, columns = np.split(vertices, [np.searchsorted(vertices, layer.n_rows)])
-    codes, mask = layer.codes, layer.codes.dtype.type(layer.number_format.magnitude_mask)
+    codes = layer.codes
+    mask = layer.codes.dtype.type(layer.number_format.magnitude_mask)
 
     def of_rows(start: int, stop: int) -> Best:
         best_of_columns = _room(len(columns) if reads_all else 0, layer)

@@ -116,7 +116,9 @@ def write_vectors(
 
 def _vectors_by_gudhi(bars: FloatArray, birth: float, settings: VectorSettings) -> Vectors:
     """Return the vectors of bars that are longer than zero, the longest first."""
-    silhouette, image, weight = np.zeros(settings.resolution), np.zeros(settings.resolution), 0.0
+    silhouette = np.zeros(settings.resolution)
+    image = np.zeros(settings.resolution)
+    weight = 0.0
     if len(bars) == 0:
         return Vectors(np.zeros(settings.n_landscapes * settings.resolution), silhouette, image)
     from gudhi.representations import Landscape, PersistenceImage, Silhouette  # slow to import

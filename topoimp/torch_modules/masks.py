@@ -57,7 +57,8 @@ def bits_of(mask: "torch.Tensor", like: "torch.Tensor") -> "torch.Tensor":
 
     width = like.element_size()
     if like.is_complex():
-        width, mask = width // 2, mask.unsqueeze(-1)
+        width = width // 2
+        mask = mask.unsqueeze(-1)
     integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     return -mask.to(like.device, integers[width])
 
@@ -109,7 +110,8 @@ def rewind_module(model: "nn.Module", state: "Mapping[str, torch.Tensor]", masks
         if name not in earlier:
             raise OptionError(f"the state to rewind to lacks {name!r}; it must be a whole state dict of this module")
         if earlier[name].shape != tensor.shape:
-            shape, needed = [*earlier[name].shape], [*tensor.shape]
+            shape = [*earlier[name].shape]
+            needed = [*tensor.shape]
             raise OptionError(f"the state to rewind to has {name!r} of shape {shape}; the module has {needed}")
         if tensor.numel() and earlier[name].data_ptr() == tensor.data_ptr():
             raise OptionError(

@@ -162,7 +162,8 @@ class _Run:
             losses.append(loss)
             on_step(step, self._n_steps)
             if step % self._per_epoch == 0:
-                epoch, mean = step // self._per_epoch, float(torch.stack(losses).mean())
+                epoch = step // self._per_epoch
+                mean = float(torch.stack(losses).mean())
                 losses.clear()
                 self._check_finite(epoch, mean)
                 yield epoch, mean

@@ -55,7 +55,8 @@ class PaddedShortcut(nn.Module):
 
     def __init__(self, block: Block) -> None:
         super().__init__()
-        self.stride, self.n_added = block.stride, block.n_out - block.n_in
+        self.stride = block.stride
+        self.n_added = block.n_out - block.n_in
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return images of shape (n, n_out, height, width)."""

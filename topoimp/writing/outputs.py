@@ -64,7 +64,8 @@ def plan_outputs(
     Raises:
         OptionError: if a name does not fit the type of the output, or a round of ``emit_rounds`` does not exist.
     """
-    folder, path = checkpoint.paths.folder, checkpoint.path
+    folder = checkpoint.paths.folder
+    path = checkpoint.path
     if output is not None:
         target = output
     elif folder is None:

@@ -35,7 +35,8 @@ def write_pruned_copy(
     The copy is a file, or fills an existing folder if the original is one. Without ``masks`` no mask is written.
     ``metadata`` is added to that of the original; ``on_tensor`` is called after each tensor.
     """
-    checkpoint, selected = layers.checkpoint, layers.by_tensor()
+    checkpoint = layers.checkpoint
+    selected = layers.by_tensor()
     with CheckpointCopy(place, checkpoint, metadata) as copy:
         for name in checkpoint.tensors:
             infos = selected.get(checkpoint.ties.get(name, name))
@@ -74,7 +75,8 @@ def _prune_piece(codes: CodeArray, first: int, parts: Parts, piece: CodeArray, k
         piece[:] = codes[first:last]
         kept[:] = parts[0][0].number_format.magnitudes(piece) != 0
     for info, write in parts:
-        start, stop = max(first, info.first), min(last, info.first + info.n_weights)
+        start = max(first, info.first)
+        stop = min(last, info.first + info.n_weights)
         if start < stop:
             part = slice(start - first, stop - first)
             kept[part] = write(start - info.first, piece[part])

@@ -46,7 +46,8 @@ def verify_pruned(
     _check_tensors(written, source, masks)
 
     def check(layer: Layer, threads: int) -> Preservation:
-        info, forest = source.by_name[layer.name], forests[layer.name]
+        info = source.by_name[layer.name]
+        forest = forests[layer.name]
         mask = None if masks is None else masks[info.tensor]
         n_nonzero = _check_weights(written.path, layer, source, info, mask, threads)
 
@@ -139,7 +140,8 @@ def _difference(name: str, found: Preservation, expected: Preservation) -> str:
 
 def _check_tensors(written: Checkpoint, source: Layers, masks: Masks | None) -> None:
     """Check everything that is not pruned: names, types, shapes, metadata, and the bytes of other tensors."""
-    original, pruned = source.checkpoint, source.by_tensor()
+    original = source.checkpoint
+    pruned = source.by_tensor()
     _check_described(written, original)
 
     for name, tensor in original.tensors.items():
