@@ -102,3 +102,19 @@ def write(tmp_path):
         return tmp_path / name
 
     return write_file
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A run folder of two seeds, trained once; tests write into a copy, ``run``."""
+    from topoimp.commands.train import train_run
+
+    run = tmp_path_factory.mktemp("trained") / "run"
+    train_run("mlp:64-20-10", output=run, epochs=2, rewind_at=7, seeds=[0, 1], jobs=1)
+    return run
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of the trained run folder."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))

@@ -9,7 +9,6 @@ import pytest
 from conftest import REPOSITORY
 
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
-from topoimp.commands.train import train_run
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.pruning.options import PruningOptions
 from topoimp.rounds.trainer import parse_trainer
@@ -73,16 +72,15 @@ def test_every_file_that_a_page_points_to_is_there(page):
     assert [link for link in links if not (DOCS / link).exists()] == []
 
 
-def test_the_example_in_plain_pytorch_trains_a_run_folder(tmp_path):
-    train_run("mlp:64-20-10", output=tmp_path / "run", epochs=2)
+def test_the_example_in_plain_pytorch_trains_a_run_folder(run):
     placeholders = " ".join(f"--{name} {{{name}}}" for name in ("init", "mask", "out", "seed", "started", "metrics"))
     command = parse_trainer(f"{sys.executable} {DOCS}/examples/plain_trainer.py {placeholders}")
 
-    pruning = prune_run(tmp_path / "run", PruningOptions(rounds=2), trainer=command)
+    pruning = prune_run(run, PruningOptions(rounds=1), seeds=[0], trainer=command)
 
     last = pruning.report.network
     assert last["checked"].split()[-3:] == ["started", "finite", "held"]
-    assert last["n_kept"] == 947
+    assert last["n_kept"] == 1184
     assert last["test_accuracy"] > 0.7
 
 

@@ -6,16 +6,14 @@ from topoimp.choices import Method, Scope
 from topoimp.commands.plan_pruning import plan_pruning
 from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune_run import prune_run
-from topoimp.commands.train import train_run
 from topoimp.errors import CheckpointError, GateError
 from topoimp.pruning.options import PruningOptions
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    run = tmp_path_factory.mktemp("made") / "run"
-    train_run("mlp:64-20-10", output=run, epochs=2, rewind_at=7, seeds=[0, 1])
-    return run
+def run(trained, tmp_path_factory):
+    """One copy for all tests: a plan reads, and each pruning has a folder of its own."""
+    return copytree(trained, tmp_path_factory.mktemp("planned") / "run")
 
 
 @pytest.mark.parametrize("method", Method)

@@ -1,29 +1,24 @@
+"""A run folder is pruned in rounds, each trained by the built-in trainer."""
+
 import csv
 import json
-import multiprocessing
-import os
 import re
 import shutil
-import subprocess
-import sys
-import time
 import tomllib
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
-from topoimp.checkpoint import owned, reading
+from topoimp.checkpoint import reading
 from topoimp.checkpoint.safetensors_file import open_safetensors
 from topoimp.choices import Method, Scope
 from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.train import train_run
-from topoimp.errors import CheckpointError, DataError, OptionError, OutputError, TrainingError, VerificationError
+from topoimp.errors import CheckpointError, DataError, OptionError
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.options import PruningOptions
@@ -31,26 +26,7 @@ from topoimp.rounds.trainer import parse_trainer
 from topoimp.topology import forest
 from topoimp.topology.strong_edges import collect
 
-TRAINER = Path(__file__).parent.parent / "trainers.py"
-ARGUMENTS = "--init {init} --mask {mask} --out {out} --seed {seed}"
-
-
-def trainer(how, arguments=ARGUMENTS, **options):
-    return parse_trainer(f"{sys.executable} {TRAINER} {how} {arguments}", **options)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A run folder of two seeds, trained once."""
-    run = tmp_path_factory.mktemp("made") / "run"
-    train_run("mlp:64-20-10", output=run, epochs=2, rewind_at=7, seeds=[0, 1])
-    return run
-
-
-@pytest.fixture
-def run(made, tmp_path):
-    shutil.copytree(made, tmp_path / "run")
-    return tmp_path / "run"
+TRAINER = parse_trainer("true {init} {mask} {out}")
 
 
 def table(path):
@@ -59,7 +35,7 @@ def table(path):
 
 
 def test_a_run_folder_is_pruned_in_rounds_that_learn(run):
-    pruning = prune_run(run, PruningOptions(rounds=3))
+    pruning = prune_run(run, PruningOptions(rounds=3), jobs=1)
 
     assert pruning.n_new == 6
     assert [str(folder.relative_to(run)) for folder in pruning.folders] == ["seed-0/topological", "seed-1/topological"]
@@ -82,7 +58,7 @@ def test_a_run_folder_is_pruned_in_rounds_that_learn(run):
 
 
 def test_rounds_csv_and_summary_csv_agree_with_the_files(run):
-    pruning = prune_run(run, PruningOptions(rounds=2, method=Method.MAGNITUDE))
+    pruning = prune_run(run, PruningOptions(rounds=2, method=Method.MAGNITUDE), jobs=1)
     prune_run(run, PruningOptions(rounds=2, method=Method.RANDOM), seeds=[1])
 
     rows = table(run / "rounds.csv")
@@ -111,71 +87,14 @@ def test_rounds_csv_and_summary_csv_agree_with_the_files(run):
     assert pruning.report.outputs == {"rounds": run / "rounds.csv", "summary": run / "summary.csv"}
 
 
-def test_replicates_at_the_same_time_are_those_one_after_the_other(run, made, tmp_path):
-    shutil.copytree(made, tmp_path / "other")
+def test_replicates_at_the_same_time_are_those_one_after_the_other(run, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "other")
 
     prune_run(run, PruningOptions(rounds=2), jobs=2)
     prune_run(tmp_path / "other", PruningOptions(rounds=2), jobs=1)
 
     for path in [*sorted(run.rglob("round-*/*")), run / "rounds.csv", run / "summary.csv"]:
         assert path.read_bytes() == (tmp_path / "other" / path.relative_to(run)).read_bytes()
-
-
-def test_the_same_again_does_nothing_and_more_rounds_go_on(run):
-    prune_run(run, PruningOptions(rounds=1), seeds=[0])
-    before = (run / "seed-0/topological/round-01/model.safetensors").stat().st_mtime_ns
-
-    again, more = (
-        prune_run(run, PruningOptions(rounds=1), seeds=[0]),
-        prune_run(run, PruningOptions(rounds=2), seeds=[0]),
-    )
-
-    assert (again.n_new, more.n_new) == (0, 1)
-    assert (run / "seed-0/topological/round-01/model.safetensors").stat().st_mtime_ns == before
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"rate": 0.3}, r"was begun with rate 0.2, not 0.3; `force` begins anew, and loses these rounds"),
-        ({"sparsity": 0.5}, r"was begun with rate 0.2, not None|was begun with sparsity None, not 0.5"),
-        ({"layer_rates": {"fc2*": 0.1}}, r"was begun with layer_rates None, not \['fc2\*=0.1'\]"),
-        ({"output_rate": "half"}, r"was begun with layer_rates None, not \['fc2.weight=0.1'\]"),
-    ],
-)
-def test_other_settings_in_the_same_folder_are_refused(run, changed, message):
-    prune_run(run, PruningOptions(rounds=1), seeds=[0])
-
-    with pytest.raises(OutputError, match=message):
-        prune_run(run, PruningOptions(rounds=2, **changed), seeds=[0])
-    assert not (run / "seed-0/topological/round-02").exists()
-
-
-def test_another_rewinding_in_the_same_folder_is_refused(run):
-    prune_run(run, PruningOptions(rounds=1), seeds=[0])
-
-    with pytest.raises(OutputError, match=r"was begun with rewind 'step:7', not 'none'"):
-        prune_run(run, PruningOptions(rounds=2), rewind="none", seeds=[0])
-    assert not (run / "seed-0/topological/round-02").exists()
-
-
-def test_force_begins_anew(run):
-    prune_run(run, PruningOptions(rounds=2), seeds=[0])
-
-    pruning = prune_run(run, PruningOptions(rounds=1, rate=0.5), force=True, seeds=[0])
-
-    assert pruning.n_new == 1
-    assert not (run / "seed-0/topological/round-02").exists()
-    assert pruning.report.network["n_kept"] == 740
-
-
-def test_another_recipe_is_noticed(run):
-    prune_run(run, PruningOptions(rounds=1), seeds=[0])
-    recipe = (run / "recipe.toml").read_text()
-    (run / "recipe.toml").write_text(recipe.replace("epochs = 2", "epochs = 3"))
-
-    with pytest.raises(OutputError, match="was begun with recipe_sha256"):
-        prune_run(run, PruningOptions(rounds=2), seeds=[0])
 
 
 def test_other_data_than_those_of_the_recipe_are_noticed(run):
@@ -292,185 +211,6 @@ def test_another_rate_keeps_the_proportions_of_the_recipe(tmp_path):
     assert [row["target"] for row in report.layers[-3:]] == [9600, 15000, 750]
 
 
-def test_a_trainer_of_ones_own_trains_the_rounds_of_a_run_folder(run):
-    pruning = prune_run(
-        run,
-        PruningOptions(rounds=2),
-        seeds=[1],
-        trainer=trainer("right", ARGUMENTS + " --started {started} --metrics {metrics}"),
-    )
-
-    network = [row for row in pruning.report.rows if row["level"] == "network"]
-    assert [row["test_accuracy"] for row in network[1:]] == [0.75, 0.75]
-    assert network[2]["checked"].split() == [
-        "nested",
-        "counts",
-        "forest",
-        "barcode",
-        "rewound",
-        "started",
-        "finite",
-        "held",
-    ]
-    assert "training right" in (run / "seed-1/topological/round-02.log").read_text()
-
-
-WRONG = {
-    "revives": (VerificationError, "1 pruned weights of 'fc1.weight' came back in training, the first at index"),
-    "ignores-init": (VerificationError, "the weights have nothing to do with those that training was to start from"),
-    "writes-nan": (VerificationError, "tensor 'fc1.weight' is NaN or infinite at index 3; training diverged"),
-    "wrong-shapes": (VerificationError, r"tensor 'fc1.weight' is F32 \[64, 20\]; .* has F32 \[20, 64\]"),
-    "other-names": (VerificationError, "lacks tensor 'fc1.weight'"),
-    "other-type": (VerificationError, r"tensor 'fc1.weight' is F16 \[20, 64\]"),
-    "writes-half": (VerificationError, "round 1, seed 0: what the trainer wrote cannot be used: model.safetensors: "),
-    "exits-1": (
-        TrainingError,
-        r"round 1, seed 0: the trainer ended with status 1; its last line: 'CUDA out of memory', all of it is in ",
-    ),
-    "writes-nothing": (
-        TrainingError,
-        "round 1, seed 0: model.safetensors: the trainer ended without an error, but did not write this",
-    ),
-}
-
-
-@pytest.mark.parametrize("how", WRONG)
-def test_a_wrong_trainer_is_caught_and_its_round_is_not_there(run, how):
-    error, message = WRONG[how]
-
-    with pytest.raises(error, match=message):
-        prune_run(run, PruningOptions(rounds=2), seeds=[0], trainer=trainer(how))
-
-    left = sorted(path.name for path in (run / "seed-0/topological").iterdir())
-    assert left == ["pruning.toml", "round-00", "round-01.log"]
-
-
-def test_a_trainer_that_says_where_it_started_is_held_to_it(run):
-    with pytest.raises(VerificationError, match="the trainer started from other weights than it was given: tensor 'fc"):
-        prune_run(
-            run,
-            PruningOptions(rounds=1),
-            seeds=[0],
-            trainer=trainer("ignores-init", ARGUMENTS + " --started {started}"),
-        )
-
-
-def test_a_trainer_that_takes_too_long_is_ended(run):
-    with pytest.raises(TrainingError, match=r"round 1, seed 0: the trainer took more than 2 s and was ended"):
-        prune_run(run, PruningOptions(rounds=1), seeds=[0], trainer=trainer("sleeps", timeout=2.0))
-
-
-def test_a_trainer_that_is_not_there_is_said(run):
-    command = parse_trainer(f"no-such-command {ARGUMENTS}")
-
-    with pytest.raises(
-        TrainingError,
-        match="round 1, seed 0: the trainer cannot be started: no-such-command: No such file or directory",
-    ):
-        prune_run(run, PruningOptions(rounds=1), seeds=[0], trainer=command)
-
-
-def test_a_checkpoint_is_pruned_with_a_trainer(lenet, lenet_init):
-    pruning = prune_with_trainer(
-        lenet, PruningOptions(rounds=2), rewind_from=lenet_init, trainer=trainer("right"), seeds=[0, 5]
-    )
-
-    run = lenet.parent / "lenet-300-100-mnist.rounds"
-    assert pruning.report.inputs == {"run": run}
-    assert [row["seed"] for row in pruning.report.rows if row["level"] == "network"] == [0, 0, 0, 5, 5, 5]
-    init, mask = load_file(lenet_init), read_masks(run / "seed-5/topological/round-02/mask.safetensors")
-    model = load_file(run / "seed-5/topological/round-02/model.safetensors")
-    kept = mask["fc1.weight"].kept()
-    assert np.abs(model["fc1.weight"][kept] - init["fc1.weight"][kept]).max() < 0.1
-
-
-def test_what_training_starts_from_must_be_said(lenet):
-    with pytest.raises(OptionError, match="`rewind_from` names the weights to rewind to, `rewind` none trains on"):
-        prune_with_trainer(lenet, PruningOptions(rounds=1), trainer=trainer("right"))
-
-
-def test_fine_tuning_goes_on_from_the_trained_weights(lenet):
-    pruning = prune_with_trainer(lenet, PruningOptions(rounds=1), rewind="none", trainer=trainer("right"))
-
-    trained = load_file(lenet)
-    model = load_file(pruning.folders[0] / "round-01/model.safetensors")
-    kept = read_masks(pruning.folders[0] / "round-01/mask.safetensors")["fc1.weight"].kept()
-    assert np.abs(model["fc1.weight"][kept] - trained["fc1.weight"][kept]).max() < 0.1
-
-
-def test_a_checkpoint_to_rewind_to_must_have_the_same_tensors(lenet, tmp_path):
-    arrays = load_file(lenet)
-    save_file({name: array for name, array in arrays.items() if name != "fc2.bias"}, tmp_path / "init.safetensors")
-
-    with pytest.raises(CheckpointError, match=r"init.safetensors: lacks tensor 'fc2.bias'"):
-        prune_with_trainer(
-            lenet, PruningOptions(rounds=1), rewind_from=tmp_path / "init.safetensors", trainer=trainer("right")
-        )
-
-
-@pytest.fixture(scope="module")
-def straight(made, tmp_path_factory):
-    """The run folder, pruned in four rounds without a break."""
-    run = tmp_path_factory.mktemp("straight") / "run"
-    shutil.copytree(made, run)
-    prune_run(run, PruningOptions(rounds=4), jobs=1)
-    return run
-
-
-@pytest.mark.parametrize("appeared", [".topological.lock", "topological/round-00", "topological/round-02"])
-def test_a_run_that_is_killed_goes_on_where_it_stopped(run, straight, appeared):
-    code = "from topoimp_cli.app import run; run()"
-    command = [sys.executable, "-c", code, "prune", run, "--rounds", "4", "-q", "--seeds", "2"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(run.glob(f"seed-?/{appeared}")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-
-    pruning = prune_run(run, PruningOptions(rounds=4))
-
-    names = sorted(str(path.relative_to(run)) for path in run.rglob("round-0[0-4]/*"))
-    assert len(names) == 2 * 5 * 3
-    assert all((run / name).read_bytes() == (straight / name).read_bytes() for name in names)
-    assert not list(run.rglob("*.partial-*"))
-    assert len(pruning.report.rows) == 2 * 5 * 3
-
-
-def hold_rounds(run, connection):
-    """Own the lock of the rounds of seed 0 in a child process until the connection is closed, and tell its number."""
-    with owned(run / "seed-0/.topological.lock"), suppress(EOFError):
-        connection.send(os.getpid())
-        connection.recv()
-
-
-def start_holder(run, connection):
-    child = multiprocessing.get_context("spawn").Process(target=hold_rounds, args=(run, connection))
-    child.start()
-    child.join()
-
-
-def test_a_killed_run_that_is_still_ending_is_waited_for(run):
-    ours, theirs = multiprocessing.Pipe()
-    parent = multiprocessing.get_context("spawn").Process(target=start_holder, args=(run, theirs))
-    parent.start()
-    theirs.close()
-    owner = ours.recv()
-    parent.kill()
-    parent.join()
-    messages = []
-
-    def on_wait(message):
-        messages.append(message)
-        ours.close()
-
-    pruning = prune_run(run, PruningOptions(rounds=1), seeds=[0], on_wait=on_wait)
-
-    assert pruning.n_new == 1
-    folder = run / "seed-0/topological"
-    assert messages == [f"{folder}: waiting for a run that is ending (process {owner})"]
-
-
 def test_metrics_are_reports(run):
     prune_run(run, PruningOptions(rounds=1), seeds=[0])
 
@@ -478,35 +218,6 @@ def test_metrics_are_reports(run):
     assert content["command"] == "prune"
     assert content["network"]["round"] == 1
     assert content["inputs"] == {}
-
-
-def test_weights_of_a_step_are_made_anew_for_another_recipe(run):
-    prune_run(run, PruningOptions(rounds=1), rewind="step:11", seeds=[0])
-    before = (run / "seed-0/step-11.safetensors").read_bytes()
-    train_run("mlp:64-20-10", output=run, epochs=2, rewind_at=7, seed=1, force=True)
-    shutil.rmtree(run / "seed-1")
-    train_run("mlp:64-20-10", output=run, epochs=2, rewind_at=7, learning_rate=0.05, force=True)
-
-    prune_run(run, PruningOptions(rounds=1), rewind="step:11", force=True, seeds=[0])
-
-    assert (run / "seed-0/step-11.safetensors").read_bytes() != before
-
-
-def test_rounds_without_what_decided_them_are_refused(run):
-    prune_run(run, PruningOptions(rounds=1), seeds=[0])
-    (run / "seed-0/topological/pruning.toml").unlink()
-
-    with pytest.raises(OutputError, match="holds rounds without their settings; `force` begins anew"):
-        prune_run(run, PruningOptions(rounds=2, rate=0.5), seeds=[0])
-    assert prune_run(run, PruningOptions(rounds=2, rate=0.5), force=True, seeds=[0]).n_new == 2
-
-
-def test_the_order_of_rates_decides_and_is_compared(run):
-    rates = {"fc*": 0.1, "fc1.weight": 0.4}
-    prune_run(run, PruningOptions(rounds=1, layer_rates=rates), seeds=[0])
-
-    with pytest.raises(OutputError, match="was begun with layer_rates"):
-        prune_run(run, PruningOptions(rounds=2, layer_rates=dict(reversed(rates.items()))), seeds=[0])
 
 
 def test_a_network_of_which_one_layer_is_pruned_needs_no_rate_of_the_others(tmp_path):
@@ -532,7 +243,7 @@ def test_the_number_of_jobs_is_at_least_one(run, lenet, jobs):
     with pytest.raises(OptionError, match=f"the number of jobs is {jobs}; it must be at least 1"):
         prune_run(run, PruningOptions(rounds=1), jobs=jobs)
     with pytest.raises(OptionError, match=f"the number of jobs is {jobs}; it must be at least 1"):
-        prune_with_trainer(lenet, PruningOptions(rounds=1), jobs=jobs, rewind="none", trainer=trainer("right"))
+        prune_with_trainer(lenet, PruningOptions(rounds=1), jobs=jobs, rewind="none", trainer=TRAINER)
     with pytest.raises(OptionError, match=f"the number of jobs is {jobs}; it must be at least 1"):
         train_run("mlp:64-20-10", output=run, jobs=jobs)
 
@@ -546,7 +257,13 @@ def test_the_number_of_threads_is_at_least_one(run, lenet, threads):
     with pytest.raises(OptionError, match=message):
         plan_run(run, PruningOptions(rounds=1), threads=threads)
     with pytest.raises(OptionError, match=message):
-        prune_with_trainer(lenet, PruningOptions(rounds=1), threads=threads, rewind="none", trainer=trainer("right"))
+        prune_with_trainer(
+            lenet,
+            PruningOptions(rounds=1),
+            threads=threads,
+            rewind="none",
+            trainer=TRAINER,
+        )
 
 
 def test_the_weights_of_a_round_are_opened_once_and_each_forest_is_found_once(run, monkeypatch):
@@ -581,48 +298,3 @@ def test_the_weights_of_a_round_are_opened_once_and_each_forest_is_found_once(ru
     }
     # Of two layers, the unpruned weights, and in each of two rounds the weights before and after training.
     assert list(found.values()) == [1] * (2 * 5)
-
-
-def test_two_things_to_start_from_are_refused(lenet, lenet_init):
-    options = {"rewind": "none", "rewind_from": lenet_init}
-
-    with pytest.raises(OptionError, match="`rewind` is none, and `rewind_from` names weights; give only one"):
-        prune_with_trainer(lenet, PruningOptions(rounds=1), **options, trainer=trainer("right"))
-
-
-def test_a_file_is_not_rewound_to_a_folder(lenet, tmp_path):
-    (tmp_path / "folder").mkdir()
-    shutil.copy(lenet, tmp_path / "folder/model.safetensors")
-
-    with pytest.raises(CheckpointError, match=r"is a folder, and .* is a file; both need"):
-        prune_with_trainer(lenet, PruningOptions(rounds=1), rewind_from=tmp_path / "folder", trainer=trainer("right"))
-
-
-def test_tied_tensors_of_a_pytorch_file_are_refused(tmp_path):
-    weight = torch.ones(4, 5)
-    torch.save({"a": weight, "b": weight}, tmp_path / "tied.pt")
-
-    with pytest.raises(CheckpointError, match="tensors 'b' and 'a' share their data"):
-        prune_with_trainer(tmp_path / "tied.pt", PruningOptions(rounds=1), rewind="none", trainer=trainer("right"))
-
-
-def test_a_folder_that_is_the_current_one_is_named(tmp_path, monkeypatch, lenet):
-    (tmp_path / "model").mkdir()
-    shutil.copy(lenet, tmp_path / "model/model.safetensors")
-    monkeypatch.chdir(tmp_path / "model")
-    out_of_folder = "--init {init}/model.safetensors --mask {mask} --out {out}/model.safetensors"
-
-    with pytest.raises(TrainingError):  # the trainer makes no folder; what counts is where the rounds are
-        prune_with_trainer(Path(), PruningOptions(rounds=1), rewind="none", trainer=trainer("right", out_of_folder))
-    assert (tmp_path / "model.rounds/seed-0/topological/round-00/model/model.safetensors").is_file()
-
-
-def test_rounds_of_an_older_recipe_are_in_no_table(tmp_path):
-    train_run("mlp:64-20-10", output=tmp_path / "run", epochs=1)
-    prune_run(tmp_path / "run", PruningOptions(rounds=1))
-    train_run("mlp:64-20-10", output=tmp_path / "run", epochs=2, force=True)
-
-    prune_run(tmp_path / "run", PruningOptions(rounds=1, method=Method.MAGNITUDE))
-
-    assert {row["method"] for row in table(tmp_path / "run/rounds.csv")} == {"magnitude"}
-    assert {row["method"] for row in table(tmp_path / "run/summary.csv")} == {"magnitude"}

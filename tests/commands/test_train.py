@@ -175,7 +175,7 @@ def test_replicates_that_are_there_are_left_as_they_are(tmp_path):
 
 
 def test_replicates_of_another_recipe_are_refused(tmp_path):
-    train(tmp_path, seeds=[0, 1])
+    train(tmp_path, seeds=[0, 1], jobs=1)
 
     with pytest.raises(OutputError, match=r"recipe.toml: is another recipe, with which seed-0 was made"):
         train(tmp_path, seeds=[2], epochs=2)
