@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 
 from topoimp.checkpoint.number_format import F32
+from topoimp.choices import Method
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
+from topoimp.layers.streaming import InHand
 from topoimp.pruning.masks import PackedMask
+from topoimp.pruning.rules import keep_each, rule_for
 from topoimp.topology.barcode import barcode_of_forest
 from topoimp.topology.forest import Forest, spanning_forest
 
@@ -52,6 +55,40 @@ def count_present(forest: Forest, layer: Layer) -> int:
     """Count the edges of a forest that are also edges of a layer of the same shape."""
     codes = layer.codes.reshape(-1)[forest.indices]
     return int(np.count_nonzero(layer.number_format.magnitudes(codes)))
+
+
+def overlap(layer: Layer, forest: Forest, *, threads: int = 1) -> float | None:
+    """Return the share of a layer's forest among its n largest weights, n being the number of the forest's edges.
+
+    Equal magnitudes are ordered by index, as in the forest. In the view ``channel`` edges are counted, not weights. A
+    forest edge is among the n largest weights if and only if it joins two components that they leave apart: the overlap
+    is (V - beta0) / n, with V vertices and the components of the n largest weights as a graph.
+
+    Args:
+        layer: any type; a stored zero is no edge.
+        forest: the layer's maximum spanning forest.
+        threads: number of cores; the result does not depend on it.
+
+    Returns:
+        a share in (0, 1]; None for a layer of zeros.
+
+    Source: Balwani & Krzyston, PMLR 196, 2022, theorem 3.3, which bounds it from below.
+
+    >>> from topoimp.layers.layer import as_layer
+    >>> layer = as_layer([[5.0, 4.0, 0.1], [3.0, 2.0, 0.2]])
+    >>> overlap(layer, spanning_forest(layer))
+    0.75
+    """
+    n_edges = len(forest.indices)
+    if n_edges == 0:
+        return None
+    edges = replace(layer, parallel=None)
+    sides = edges.codes.shape
+    info = LayerInfo(layer.name, layer.name, sides, *sides, layer.number_format)
+
+    rule = rule_for([info], Method.MAGNITUDE)
+    (strongest,) = keep_each([info], {layer.name: forest}, [n_edges], rule, InHand(edges, threads))
+    return strongest[layer.name].n_kept_of(forest, edges, threads) / n_edges
 
 
 def preservation_of(
