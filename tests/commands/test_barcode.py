@@ -76,11 +76,24 @@ def test_a_scale_that_contradicts_the_convention_is_refused(write, scale, conven
         barcode_report(write(WEIGHTS), scale=Scale(scale), np_convention=NeuralPersistence(convention))
 
 
-def test_a_layer_of_zeros_makes_the_mean_of_balwani_undefined_with_the_reason(write):
+def test_a_network_has_the_mean_and_the_total_of_every_neural_persistence(write):
+    rows = rows_of(barcode_report(write(WEIGHTS)))
+    a, embed, network = rows["a"], rows["embed"], rows["network"]
+
+    # Persistences of `a` at its own scale: 0, 1/2, 3/4, without the essential bar; of `embed` 0, 3/4, 7/8.
+    by_hand = ((1 / 4 + 9 / 16) / 2) ** 0.5 + ((9 / 16 + 49 / 64) / 2) ** 0.5
+    assert network["np_balwani_total"] == pytest.approx(by_hand)
+    for column in ("np_rieck", "np_rieck_finite", "np_balwani"):
+        assert network[f"{column}_total"] == a[column] + embed[column] == 2 * network[column]
+        assert f"{column}_total" not in a
+
+
+def test_a_layer_of_zeros_makes_mean_and_total_of_balwani_undefined_with_the_reason(write):
     report = barcode_report(write({"a": WEIGHTS["a"], "dead": np.zeros((2, 2))}))
 
     assert rows_of(report)["dead"]["undefined"] == "np_balwani: a layer of zeros"
     assert report.network["np_balwani"] is None
+    assert report.network["np_balwani_total"] is None
     assert report.network["undefined"] == "np_balwani: a layer of zeros (dead)"
     assert report.network["np_rieck"] is not None
 

@@ -71,6 +71,8 @@ def test_its_neural_persistences_are_those_of_barcode(lenet):
 
     for name in ("np_rieck", "np_rieck_finite", "np_balwani"):
         assert [row[name] for row in report.rows] == [row[name] for row in barcodes.rows]
+        assert report.network[f"{name}_total"] == barcodes.network[f"{name}_total"]
+        assert report.network[f"{name}_total_reference"] == barcodes.network[f"{name}_total"]
 
 
 def test_both_are_measured_at_the_scale_of_the_reference(write):

@@ -84,6 +84,13 @@ def test_rounds_csv_and_summary_csv_agree_with_the_files(run):
     assert float(summed["standard_deviation"]) == pytest.approx(np.std(accuracies, ddof=1))
     assert (float(summed["minimum"]), float(summed["maximum"])) == (min(accuracies), max(accuracies))
     assert summed["n_seeds"] == "2"
+    first_layer, second_layer, network = rows[:3]
+    for column in ("np_balwani", "np_balwani_reference"):
+        total = column.replace("np_balwani", "np_balwani_total")
+        assert float(network[total]) == float(first_layer[column]) + float(second_layer[column])
+    assert {"np_rieck_total", "np_rieck_finite_total", "np_balwani_total"} <= {
+        row["quantity"] for row in table(run / "summary.csv") if row["level"] == "network"
+    }
     assert pruning.report.outputs == {"rounds": run / "rounds.csv", "summary": run / "summary.csv"}
 
 

@@ -10,7 +10,7 @@ from topoimp.arrays import FloatArray
 from topoimp.choices import Scale
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.reports.columns import Row
-from topoimp.reports.rows import layer_columns, mean_persistence_columns, persistence_columns
+from topoimp.reports.rows import layer_columns, network_persistence_columns, persistence_columns
 from topoimp.topology.barcode import Unit, barcode_of_forest, largest_strength, reason_undefined, unit_of
 from topoimp.topology.forest import Forest
 from topoimp.topology.summaries import persistent_entropy, total_persistence
@@ -92,7 +92,7 @@ def _network_row(rows: Sequence[Row], barcodes: Barcodes, p: float) -> Row:
         "largest": barcodes.largest,
         "tau": min((forest.weakest for forest in forests if forest.weakest is not None), default=None),
         "scale": {Scale.NETWORK: barcodes.largest, Scale.LAYER: None, Scale.NONE: 1.0}[scale],
-        **({} if scale is Scale.NONE else mean_persistence_columns(rows)),
+        **({} if scale is Scale.NONE else network_persistence_columns(rows)),
         **summaries,
         "undefined": _undivided(summaries) if scale is Scale.NONE else next(iter(reasons), None),
     }

@@ -17,7 +17,7 @@ from topoimp.reports.rows import (
     REFERENCE,
     largest_of,
     layer_columns,
-    mean_persistence_columns,
+    network_persistence_columns,
     persistence_columns,
     preservation_columns,
 )
@@ -78,8 +78,8 @@ def _network_row(rows: Sequence[Row], pairs: Sequence[LayerPair], chance: Forest
         ),
         **{column: sum(int(row[column] or 0) for row in rows) for column in DEAD},
         **{column: largest_of(rows, column) for column in (*DISTANCES, BOUND)},
-        **mean_persistence_columns(rows),
-        **mean_persistence_columns(rows, suffix=REFERENCE),
+        **network_persistence_columns(rows),
+        **network_persistence_columns(rows, suffix=REFERENCE),
     }
     reasons = [f"{row['undefined']} ({row['layer']})" for row in rows if row["undefined"]]
     undefined = reasons[0] if reasons else _undefined(columns, retention_reasons(chance))

@@ -156,11 +156,21 @@ _COLUMNS = {
     "dead_rows_reference": _count("Rows of the reference without an edge."),
     "dead_columns_reference": _count("Columns of the reference without an edge."),
     "np_rieck": _number("Neural persistence, convention `rieck`; network: mean over the layers."),
-    "np_rieck_reference": _number("Neural persistence of the reference, convention `rieck`."),
+    "np_rieck_reference": _number("Neural persistence of the reference, convention `rieck`; network: mean."),
+    "np_rieck_total": _number("Sum over the layers of np_rieck; blank in a layer row."),
+    "np_rieck_total_reference": _number("Sum over the layers of np_rieck_reference; blank in a layer row."),
     "np_rieck_finite": _number("Neural persistence, convention `rieck-finite`; network: mean over the layers."),
-    "np_rieck_finite_reference": _number("Neural persistence of the reference, convention `rieck-finite`."),
+    "np_rieck_finite_reference": _number(
+        "Neural persistence of the reference, convention `rieck-finite`; network: mean."
+    ),
+    "np_rieck_finite_total": _number("Sum over the layers of np_rieck_finite; blank in a layer row."),
+    "np_rieck_finite_total_reference": _number(
+        "Sum over the layers of np_rieck_finite_reference; blank in a layer row."
+    ),
     "np_balwani": _number("Neural persistence, convention `balwani`; network: mean over the layers."),
-    "np_balwani_reference": _number("Neural persistence of the reference, convention `balwani`."),
+    "np_balwani_reference": _number("Neural persistence of the reference, convention `balwani`; network: mean."),
+    "np_balwani_total": _number("Sum over the layers of np_balwani; blank in a layer row."),
+    "np_balwani_total_reference": _number("Sum over the layers of np_balwani_reference; blank in a layer row."),
     "total_persistence": _number(
         "Sum over all bars of persistence^p, without a root, at the row's scale; an essential bar has persistence 1 "
         "(with the scale `none` the network's largest magnitude); network: sum over the layers."

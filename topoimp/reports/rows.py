@@ -23,6 +23,9 @@ DISTANCES = tuple(field.name for field in fields(BarcodeDistances))
 REFERENCE = "_reference"
 """Suffix of the columns that describe the reference."""
 
+TOTAL = "_total"
+"""Suffix of the columns that hold the sum over the layers, in a network row beside the mean."""
+
 
 def layer_columns(info: LayerInfo) -> Row:
     """Return the columns that identify a layer."""
@@ -133,14 +136,17 @@ def persistence_columns(
     }
 
 
-def mean_persistence_columns(rows: Sequence[Row], *, suffix: str = "") -> Row:
-    """Return the mean over the layers of every neural persistence; None if a layer has none."""
-    means: dict[str, float | None] = {}
+def network_persistence_columns(rows: Sequence[Row], *, suffix: str = "") -> Row:
+    """Return mean and total over the layers of every neural persistence; None if a layer has none."""
+    columns: dict[str, float | None] = {}
     for column in PERSISTENCE_COLUMNS.values():
         values = [row[column + suffix] for row in rows]
         numbers = [value for value in values if isinstance(value, float)]
-        means[column + suffix] = sum(numbers) / len(numbers) if len(numbers) == len(values) else None
-    return means
+        total = sum(numbers) if len(numbers) == len(values) else None
+
+        columns[column + suffix] = None if total is None else total / len(numbers)
+        columns[column + TOTAL + suffix] = total
+    return columns
 
 
 def largest_of(rows: Sequence[Row], column: str) -> float | None:

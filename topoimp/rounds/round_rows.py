@@ -20,7 +20,7 @@ from topoimp.reports.rows import (
     distance_columns,
     largest_of,
     layer_columns,
-    mean_persistence_columns,
+    network_persistence_columns,
     persistence_columns,
     preservation_columns,
 )
@@ -61,14 +61,14 @@ def rows_of_round(topology: RoundTopology, metrics: Metrics, *, number: int, pru
             row |= {"target": layer.target, "floor_binds": layer.floor_binds, **_round_columns(layer.preservation)}
         rows.append({**row, **preservation_columns(preservation), **_topology_columns(before, after, largest)})
 
-    # Counts of the network add up; persistences are means over the layers, distances the largest.
+    # Counts of the network add up; persistences have means and totals over the layers, distances are the largest.
     network: dict[str, Cell] = {"level": "network", "round": number}
     if pruned is not None:
         network |= {"target": pruned.target, "floor_binds": bool(pruned.missed), **_round_columns(pruned.preservation)}
     network |= {
         **preservation_columns(total_preservation(parts)),
-        **mean_persistence_columns(rows),
-        **mean_persistence_columns(rows, suffix=REFERENCE),
+        **network_persistence_columns(rows),
+        **network_persistence_columns(rows, suffix=REFERENCE),
         **{column: largest_of(rows, column) for column in DISTANCES},
         **{name: metrics.get(name) for name in METRICS},
     }

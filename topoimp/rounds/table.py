@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError
 from topoimp.reports.columns import COLUMNS, Cell, Row
-from topoimp.reports.rows import DISTANCES, PERSISTENCE_COLUMNS
+from topoimp.reports.rows import DISTANCES, PERSISTENCE_COLUMNS, TOTAL
 from topoimp.rounds.recipe_file import read_toml
 from topoimp.rounds.run_folder import PruningFiles, RunFiles, pruning_name, prunings_with_rounds, sha256_of
 
@@ -21,6 +21,7 @@ SUMMARISED = (
     *("retention", "beta0", "beta0_kept", "round_retention", "round_barcode_kept", "round_beta0_kept"),
     *DISTANCES,
     *PERSISTENCE_COLUMNS.values(),
+    *(column + TOTAL for column in PERSISTENCE_COLUMNS.values()),
 )
 """Columns that are summed up over the seeds, true as 1 and false as 0."""
 
