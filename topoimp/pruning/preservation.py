@@ -83,8 +83,8 @@ def overlap(layer: Layer, forest: Forest, *, threads: int = 1) -> float | None:
     if n_edges == 0:
         return None
     edges = replace(layer, parallel=None)
-    sides = edges.codes.shape
-    info = LayerInfo(layer.name, layer.name, sides, *sides, layer.number_format)
+    shape = edges.codes.shape
+    info = LayerInfo(layer.name, layer.name, shape, layer.n_rows, layer.n_columns, layer.number_format)
 
     rule = rule_for([info], Method.MAGNITUDE)
     (strongest,) = keep_each([info], {layer.name: forest}, [n_edges], rule, InHand(edges, threads))
