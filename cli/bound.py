@@ -24,7 +24,6 @@ from .options import (
     Threads,
     ViewOption,
     layer_patterns,
-    parse_numbers,
 )
 from .output import for_people, in_view, note, note_left_out, noting_compilation, progress, show, show_table
 
@@ -58,7 +57,8 @@ def _bound(
         typer.Option(
             "--densities",
             metavar="D,...",
-            help="Print also the forest edges that each layer keeps at these densities, in [0, 1], beside chance.",
+            help="Print also the forest edges that each layer keeps at these densities, in [0, 1], beside chance; "
+            "critical is the layer's critical density, 4*critical a multiple of it.",
             show_default="none",
         ),
     ] = None,
@@ -92,7 +92,7 @@ def _bound(
         raise OptionError("bound takes a CHECKPOINT, --arch MODEL or --shape, and one of them is needed")
     options = BoundOptions(
         rate=DEFAULT_RATE if rate is None else rate,
-        densities=parse_numbers(densities, "--densities"),
+        densities=[] if densities is None else densities.split(","),
         input_sizes=parse_input_sizes(input_sizes),
         seed=seed,
     )
@@ -156,6 +156,7 @@ _KEPT = {
     "forest_random": "random",
     "forest_iid": "iid",
     "forest_kept": "observed",
+    "overlap_bound": "overlap bound",
     "random_connected": "random connected",
 }
 

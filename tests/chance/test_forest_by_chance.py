@@ -20,6 +20,7 @@ from topoimp.chance.forest_by_chance import (
     forests_by_chance,
     shape_by_chance,
 )
+from topoimp.chance.overlap import LeastExpected
 from topoimp.chance.shuffling import Null
 from topoimp.chance.simulation import NullDistribution, shuffled_forest_edges
 from topoimp.choices import Shuffle
@@ -131,6 +132,7 @@ def test_a_dense_layer_has_the_closed_form():
         guaranteed=slow_guaranteed(20, 30, 60),
         iid=expected_forest_edges_iid(20, 30, 60),
         random=expected_forest_edges_random(600, 49, 60),
+        least_expected=LeastExpected(20, 30).forest_edges(60),
     )
 
 
@@ -217,7 +219,7 @@ def test_the_closed_form_never_exceeds_the_forest():
 def test_a_layer_of_zeros_keeps_nothing():
     found = forest_edges_by_chance(as_layer(np.zeros((3, 3))), 0)
 
-    assert found == ForestByChance(n_kept=0, floor=0, observed=0, guaranteed=0, iid=0, random=0)
+    assert found == ForestByChance(n_kept=0, floor=0, observed=0, guaranteed=0, iid=0, random=0, least_expected=0)
 
 
 def test_by_hand():
@@ -276,18 +278,18 @@ def test_a_layer_and_its_curve_have_one_number():
 
 
 def test_layers_are_added_up():
-    one = ForestByChance(30, 10, 8, 2, 6.0, 3.0, NullDistribution(30, (4, 6)))
-    other = ForestByChance(40, 20, 9, 3, 7.0, 5.0, NullDistribution(40, (10, 20)))
+    one = ForestByChance(30, 10, 8, 2, 6.0, 3.0, 1.0, NullDistribution(30, (4, 6)))
+    other = ForestByChance(40, 20, 9, 3, 7.0, 5.0, 1.5, NullDistribution(40, (10, 20)))
 
-    together = ForestByChance(70, 30, 17, 5, 13.0, 8.0, NullDistribution(70, (14, 26)))
+    together = ForestByChance(70, 30, 17, 5, 13.0, 8.0, 2.5, NullDistribution(70, (14, 26)))
     assert added_up_by_chance([one, other]) == together
 
 
 def test_a_layer_with_an_unknown_number_leaves_the_network_without_one():
-    one = ForestByChance(30, 10, 8, 2, 6.0, 3.0, reason="simulated")
-    other = ForestByChance(40, 20, 9, 3, None, 5.0, reason="unknown")
+    one = ForestByChance(30, 10, 8, 2, 6.0, 3.0, 1.0, reason="simulated")
+    other = ForestByChance(40, 20, 9, 3, None, 5.0, 1.5, reason="unknown")
 
-    assert added_up_by_chance([one, other]) == ForestByChance(70, 30, 17, 5, None, 8.0, reason="unknown")
+    assert added_up_by_chance([one, other]) == ForestByChance(70, 30, 17, 5, None, 8.0, 2.5, reason="unknown")
 
 
 def test_a_number_of_edges_out_of_range_is_refused():

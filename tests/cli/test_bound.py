@@ -93,8 +93,11 @@ def test_densities_are_rows_of_their_own_for_programs(topoimp, lenet):
         (["--shape", "3x"], "--shape is '3x'; it must be sizes of up to nine digits with x between them"),
         (["--shape", "3"], "the shape is 3; a layer has two rows and two columns or more"),
         (["--shape", "3x3", "--view", "channel"], "--view are about a CHECKPOINT; --shape has none"),
-        (["--shape", "3x3", "--densities", "0.5,x"], "--densities is '0.5,x'; it must be numbers with commas, as in"),
-        (["--shape", "3x3", "--densities", ""], "--densities is ''; it must be numbers with commas, as in 0.5,0.1"),
+        (
+            ["--shape", "3x3", "--densities", "0.5,x"],
+            "a density is x; it must be at least 0 and at most 1, critical",
+        ),
+        (["--shape", "3x3", "--densities", ""], "a density is empty; it must be at least 0 and at most 1, critical, "),
         (["--shape", "3x3", "--seed", "-1", "--densities", "0.5"], "the seed is -1; it must be at least 0"),
         (["--shape", "3x3", "--input-size", "3x3"], "--input-size is '3x3'; it must be a layer and the size of its"),
         (["--shape", "3x3", "--input-size", "3x3=4x4:1:2:3"], "in conv1.weight=28x28 or conv1.weight=28x28:2:1"),

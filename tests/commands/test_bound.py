@@ -166,6 +166,32 @@ def test_at_a_density_the_forest_edges_are_those_that_magnitude_pruning_retains(
     assert [row["retention"] for row in report.densities] == [row["retention"] for row in pruned.layers]
 
 
+def test_the_overlap_of_a_layer_is_its_retention_at_the_critical_density(lenet):
+    report = bound_report(lenet, BoundOptions(densities=["critical", "4*critical"]))
+
+    shares = [row["retention"] for row in report.densities[::2]]
+    assert [row["overlap"] for row in report.layers] == shares
+    assert [round(share, 3) for share in shares] == [0.582, 0.609, 0.743]
+    assert [row["overlap_bound"] for row in report.layers] == [row["overlap_bound"] for row in report.densities[::2]]
+    n_shared = sum(row["forest_kept"] for row in report.densities[::2])
+    assert report.network["overlap"] == n_shared / report.network["floor"]
+    assert report.settings["densities"] == ["critical", "4*critical"]
+
+
+def test_a_shape_has_the_bound_of_the_overlap_alone():
+    report = shape_bound_report([(100, 784), (10, 100)])
+
+    assert [round(row["overlap_bound"], 4) for row in report.layers] == [0.0548, 0.0491]
+    assert {row["overlap"] for row in report.rows} == {None}
+    assert report.network["overlap_bound"] == pytest.approx((0.054806654 * 883 + 0.0490894775 * 109) / 992)
+
+
+def test_a_layer_of_zeros_has_no_overlap(write):
+    report = bound_report(write({"a": np.zeros((3, 4), np.float32)}))
+
+    assert (report.network["overlap"], report.network["overlap_bound"]) == (None, None)
+
+
 def test_without_densities_nothing_is_said_of_them(lenet):
     report = bound_report(lenet)
 

@@ -10,29 +10,29 @@ from topoimp.chance.simulation import NullDistribution
 from topoimp.commands.chance_columns import (
     density_rows,
     density_rows_of_shape,
-    exact_densities,
     retention_columns,
     retention_reasons,
 )
-from topoimp.errors import OptionError
+from topoimp.commands.densities import parse_densities
 from topoimp.layers.layer import as_layer
 from topoimp.topology.forest import spanning_forest
 
 
 def rows(weight, *densities):
     layer = as_layer(weight)
-    return density_rows(layer, spanning_forest(layer), densities, threads=1)
+    return density_rows(layer, spanning_forest(layer), parse_densities(densities), threads=1)
 
 
 def test_shares_by_hand():
     null = NullDistribution(30, (4, 6))
 
-    columns = retention_columns(ForestByChance(30, 10, 8, 2, 6.0, 3.0, null))
+    columns = retention_columns(ForestByChance(30, 10, 8, 2, 6.0, 3.0, 1.0, null))
 
     assert columns == {
         "retention_guaranteed": 0.2,
         "retention_iid": 0.6,
         "retention_random": 0.3,
+        "overlap_bound": 0.1,
         "retention_null": 0.5,
         "excess": pytest.approx(0.3),
         "z_score": pytest.approx(3 / math.sqrt(2)),
@@ -40,7 +40,7 @@ def test_shares_by_hand():
 
 
 def test_without_shuffles_the_excess_is_over_independent_strengths():
-    columns = retention_columns(ForestByChance(30, 10, 8, 2, 6.0, 3.0))
+    columns = retention_columns(ForestByChance(30, 10, 8, 2, 6.0, 3.0, 1.0))
 
     assert columns["excess"] == pytest.approx(0.2)
     assert "z_score" not in columns
@@ -49,7 +49,7 @@ def test_without_shuffles_the_excess_is_over_independent_strengths():
 
 @pytest.mark.parametrize(("observed", "z_score"), [(5, 0.0), (4, None), (6, None)])
 def test_shuffles_that_agree_have_no_infinite_z_score(observed, z_score):
-    chance = ForestByChance(30, 10, observed, 2, 6.0, 3.0, NullDistribution(30, (5, 5, 5)))
+    chance = ForestByChance(30, 10, observed, 2, 6.0, 3.0, 1.0, NullDistribution(30, (5, 5, 5)))
 
     assert retention_columns(chance)["z_score"] == z_score
     assert list(retention_reasons(chance).values()) == (
@@ -58,14 +58,14 @@ def test_shuffles_that_agree_have_no_infinite_z_score(observed, z_score):
 
 
 def test_an_unknown_number_has_its_reason():
-    chance = ForestByChance(30, 10, 8, 2, None, 3.0, reason="too large")
+    chance = ForestByChance(30, 10, 8, 2, None, 3.0, 1.0, reason="too large")
 
     assert retention_columns(chance)["retention_iid"] is None
     assert retention_reasons(chance) == {"retention_iid": "too large", "excess": "too large"}
 
 
 def test_a_layer_of_zeros_has_no_shares():
-    chance = ForestByChance(0, 0, 0, 0, 0.0, 0.0)
+    chance = ForestByChance(0, 0, 0, 0, 0.0, 0.0, 0.0)
 
     assert set(retention_columns(chance).values()) == {None}
     assert set(retention_reasons(chance).values()) == {"the reference has no edges"}
@@ -98,20 +98,33 @@ def test_a_density_of_a_layer_too_large_to_simulate_says_why_a_number_is_missing
 
 def test_a_shape_has_the_rows_of_a_layer_of_that_shape_but_for_what_weights_say():
     layer = as_layer(np.random.default_rng(0).normal(size=(20, 30)))
-    densities = [0.0, 0.1, 1.0]
+    densities = parse_densities([0.0, 0.1, 1.0, "critical"])
 
     alone = density_rows_of_shape(info_of(layer), densities)
 
-    columns = ("density", "n_kept", "floor", "forest_guaranteed", "forest_random", "forest_iid", "random_connected")
+    columns = (
+        "density",
+        "n_kept",
+        "floor",
+        "forest_guaranteed",
+        "forest_random",
+        "forest_iid",
+        "overlap_bound",
+        "random_connected",
+    )
     weighed = density_rows(layer, spanning_forest(layer), densities, threads=1)
     assert [[row[name] for name in columns] for row in alone] == [[row[name] for name in columns] for row in weighed]
     assert {(row["forest_kept"], row["retention"]) for row in alone} == {(None, None)}
 
 
-@pytest.mark.parametrize("density", [-0.1, 1.1, float("nan")])
-def test_a_density_outside_0_to_1_is_refused(density):
-    with pytest.raises(OptionError, match=f"a density is {density}; it must be at least 0 and at most 1"):
-        exact_densities([0.5, density])
+def test_a_multiple_of_the_critical_density_is_one_of_the_floor():
+    weight = np.random.default_rng(0).normal(size=(20, 30))
+    weight[:, 29] = 0  # leaves 48 edges of a forest
+
+    found = rows(weight, "critical", "2.5*critical", "100*critical", "0.08")
+
+    assert [(row["n_kept"], row["density"]) for row in found] == [(48, 0.08), (120, 0.2), (580, 580 / 600), (48, 0.08)]
+    assert found[0] == found[3]
 
 
 def test_a_random_mask_is_connected_as_likely_as_the_live_block_is():

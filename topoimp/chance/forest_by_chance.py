@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from topoimp.chance.closed_forms import expected_forest_edges_iid, expected_forest_edges_random, guaranteed_forest_edges
+from topoimp.chance.overlap import LeastExpected
 from topoimp.chance.shuffling import Null, live_shape, shuffled, strongest_weights
 from topoimp.chance.simulation import N_SIMULATIONS, NullDistribution, simulated_forest_edges_iid, simulated_ranks
 from topoimp.choices import Shuffle
@@ -80,6 +81,7 @@ class ForestByChance:
         guaranteed: fewest that any layer with as many live rows and columns keeps.
         iid: mean if strengths are independent and alike, simulated where ``reason`` is given; None if unknown.
         random: mean among ``n_kept`` random edges.
+        least_expected: a lower bound of the mean if every order of the strengths is equally likely (``overlap``).
         null: their numbers in shuffled layers; None if there was no ``Null``.
         reason: why ``iid`` is not the closed form; None if it is.
     """
@@ -90,6 +92,7 @@ class ForestByChance:
     guaranteed: int
     iid: float | None
     random: float
+    least_expected: float
     null: NullDistribution | None = None
     reason: str | None = None
 
@@ -113,6 +116,7 @@ def forests_by_chance(
     """
     live = live_shape(forest)
     floor = len(forest.indices)
+    least_expected = LeastExpected.of_layer(layer, forest)
 
     def simulated(strongest: Keep, shuffle: Shuffle, n_shuffles: int) -> NullDistribution:
         drawing = shuffled(layer, forest, strongest, shuffle, threads)
@@ -138,6 +142,7 @@ def forests_by_chance(
             guaranteed=guaranteed_forest_edges(*live, k) if k else 0,
             iid=iid,
             random=expected_forest_edges_random(forest.n_edges, floor, k),
+            least_expected=least_expected.forest_edges(k),
             null=None if null is None else simulated(strongest, null.shuffle, null.n_shuffles),
             reason=reason,
         )
@@ -197,6 +202,7 @@ def shape_by_chance(n_rows: int, n_columns: int, n_kept: int, *, seed: int = 0) 
         guaranteed=guaranteed_forest_edges(n_rows, n_columns, n_kept),
         iid=iid,
         random=expected_forest_edges_random(n_edges, floor, n_kept),
+        least_expected=LeastExpected(n_rows, n_columns).forest_edges(n_kept),
         reason=decision.reason,
     )
 
@@ -217,6 +223,7 @@ def added_up_by_chance(layers: Sequence[ForestByChance]) -> ForestByChance:
         guaranteed=sum(layer.guaranteed for layer in layers),
         iid=sum(iid) if len(iid) == len(layers) else None,
         random=sum(layer.random for layer in layers),
+        least_expected=sum(layer.least_expected for layer in layers),
         null=null if null.counts else None,
         reason=next((layer.reason for layer in unknown or layers if layer.reason), None),
     )

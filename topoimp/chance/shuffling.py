@@ -82,13 +82,13 @@ def strongest_weights(layer: Layer, forest: Forest, n_kept: Sequence[int], threa
 
 def live_shape(forest: Forest) -> tuple[int, int]:
     """Return the numbers of rows and of columns that have edges."""
-    rows, columns = _live(forest)
+    rows, columns = live_vertices(forest)
     return int(np.count_nonzero(rows)), int(np.count_nonzero(columns))
 
 
 def shuffled(layer: Layer, forest: Forest, strongest: Keep, shuffle: Shuffle, threads: int) -> Drawing:
     """Return the drawing whose rank is distributed as that of the strongest weights of the shuffled layer."""
-    live_rows, live_columns = _live(forest)
+    live_rows, live_columns = live_vertices(forest)
     n_rows, n_columns = live_shape(forest)
     most = n_rows + n_columns - 1 if shuffle is Shuffle.BLOCK else len(forest.indices)
 
@@ -154,7 +154,7 @@ def _compared_by_row(layer: Layer, code: int) -> tuple[IndexArray, IndexArray]:
     return n_above, n_equal
 
 
-def _live(forest: Forest) -> tuple[BoolArray, BoolArray]:
+def live_vertices(forest: Forest) -> tuple[BoolArray, BoolArray]:
     """Return which rows and which columns have edges: those with one in the forest."""
     rows, columns = np.divmod(forest.indices, forest.n_columns)
     live_rows, live_columns = np.zeros(forest.n_rows, np.bool_), np.zeros(forest.n_columns, np.bool_)

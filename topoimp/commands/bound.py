@@ -6,11 +6,13 @@ from math import prod
 from pathlib import Path
 
 from topoimp.architectures import parse_architecture
+from topoimp.chance.overlap import Overlap, overlap_of
 from topoimp.checkpoint import AnyPath, open_checkpoint
 from topoimp.checkpoint.number_format import F32
 from topoimp.choices import check_seed
 from topoimp.commands.bound_rows import checkpoint_rows, shape_rows, spatial_columns
-from topoimp.commands.chance_columns import density_rows, density_rows_of_shape, exact_densities
+from topoimp.commands.chance_columns import density_rows, density_rows_of_shape
+from topoimp.commands.densities import parse_densities
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.catalogue import LayerInfo, LayerPatterns
@@ -32,7 +34,8 @@ class BoundOptions:
 
     Args:
         rate: share of the remaining weights that one round removes, above 0 and below 1.
-        densities: densities in [0, 1]; at each, a row per layer compares its kept forest edges with chance.
+        densities: in [0, 1], or ``critical`` for the layer's critical density and ``4*critical`` for a multiple of it;
+            at each, a row per layer compares its kept forest edges with chance.
         input_sizes: by pattern, the image under a convolution, for its bound in the spatial convention.
         seed: seed of the simulations that densities need where no closed form holds, at least 0.
 
@@ -41,20 +44,20 @@ class BoundOptions:
     """
 
     rate: float = DEFAULT_RATE
-    densities: Sequence[float] = ()
+    densities: Sequence[float | str] = ()
     input_sizes: Mapping[str, InputSize] = field(default_factory=dict)
     seed: int = 0
 
     def __post_init__(self) -> None:
         exact_rate(self.rate)
-        exact_densities(self.densities)
+        parse_densities(self.densities)
         check_seed(self.seed)
 
     def settings(self) -> Settings:
         """Return the settings of the report."""
         settings: Settings = {"rate": self.rate}
         if self.densities:
-            settings |= {"densities": [repr(float(density)) for density in self.densities], "seed": self.seed}
+            settings |= {"densities": [density.text for density in parse_densities(self.densities)], "seed": self.seed}
         if self.input_sizes:
             settings["input_sizes"] = [f"{pattern}={size}" for pattern, size in self.input_sizes.items()]
         return settings
@@ -92,16 +95,18 @@ def bound_report(
     n_looks = 2 * len(layers.infos) - 1  # all layers once, and for one order over all again, but for the one that binds
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
 
-    def look(layer: Layer, n_threads: int) -> tuple[LayerBound, list[Row]]:
+    densities = parse_densities(options.densities)
+
+    def look(layer: Layer, n_threads: int) -> tuple[LayerBound, Overlap, list[Row]]:
         forest = spanning_forest(layer, threads=n_threads)
-        densities = options.densities
-        at_densities = density_rows(layer, forest, densities, seed=options.seed, threads=n_threads) if densities else []
-        return layer_bound(layer, forest, threads=n_threads), at_densities
+        bound, overlap = layer_bound(layer, forest, threads=n_threads), overlap_of(layer, forest, n_threads)
+        return bound, overlap, density_rows(layer, forest, densities, seed=options.seed, threads=n_threads)
 
     found = stream.each(look)
-    bounds = {name: bound for name, (bound, _) in found.items()}
-    rows = checkpoint_rows(layers.infos, bounds, images, global_safe_count(stream, bounds), options.rate)
-    rows += [row for _, at_densities in found.values() for row in at_densities]
+    bounds = {name: bound for name, (bound, _, _) in found.items()}
+    overlaps = [overlap for _, overlap, _ in found.values()]
+    rows = checkpoint_rows(layers.infos, bounds, overlaps, images, global_safe_count(stream, bounds), options.rate)
+    rows += [row for _, _, at_densities in found.values() for row in at_densities]
     settings = {**pattern_settings(patterns), **options.settings()}
     return Report("bound", {"checkpoint": Path(path)}, settings, rows, left_out(layers))
 
@@ -158,5 +163,5 @@ def _report_of_shapes(
     infos = [LayerInfo(name, name, shape, shape[0], prod(shape[1:]), F32) for name, shape in shapes.items()]
     rows = shape_rows(infos, spatial_columns(infos, options.input_sizes), options.rate)
     for info in infos:
-        rows += density_rows_of_shape(info, options.densities, seed=options.seed)
+        rows += density_rows_of_shape(info, parse_densities(options.densities), seed=options.seed)
     return Report("bound", {}, {**settings, **options.settings()}, rows, no_layers)

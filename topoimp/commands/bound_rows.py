@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from topoimp.chance.closed_forms import connectivity_threshold
+from topoimp.chance.overlap import Overlap, overlap_of_shape
+from topoimp.commands.chance_columns import overlap_columns
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.tensors import matches_layer
@@ -16,27 +18,30 @@ from topoimp.reports.rows import layer_columns
 def checkpoint_rows(
     infos: Sequence[LayerInfo],
     bounds: Mapping[str, LayerBound],
+    overlaps: Sequence[Overlap],
     images: Sequence[Row],
     shared: GlobalSafeCount | None,
     rate: float,
 ) -> list[Row]:
     """Return the rows of the layers of a checkpoint, and that of the network.
 
-    ``images`` holds the spatial columns of each layer; ``shared`` is None if no layer has an edge.
+    ``overlaps`` and ``images`` belong to the layers in order; ``shared`` is None if no layer has an edge.
     """
     rows: list[Row] = []
-    for info, image in zip(infos, images, strict=True):
+    for info, overlap, image in zip(infos, overlaps, images, strict=True):
         bound = bounds[info.name]
-        counts = _counts([bound], rate)
-        safety = _safe_columns(bound, rate)
-        rows.append({**layer_columns(info), **counts, **safety, **_threshold(info, bound), **image})
+        found = {**_counts([bound], rate), **_safe_columns(bound, rate), **overlap_columns([overlap])}
+        rows.append({**layer_columns(info), **found, **_threshold(info, bound), **image})
+
     floors = _network_floor_columns(list(bounds.values()), rate)
-    return [*rows, {**floors, **_network_safe_columns(bounds, shared, rate)}]
+    safety = _network_safe_columns(bounds, shared, rate)
+    return [*rows, {**floors, **safety, **overlap_columns(overlaps)}]
 
 
 def shape_rows(infos: Sequence[LayerInfo], images: Sequence[Row], rate: float) -> list[Row]:
     """Return the rows of layers whose shapes alone are known, all weights being edges, and that of the network."""
     bounds: list[LayerBound] = []
+    overlaps: list[Overlap] = []
     rows: list[Row] = []
     for info, image in zip(infos, images, strict=True):
         n_weights = info.n_weights
@@ -44,9 +49,11 @@ def shape_rows(infos: Sequence[LayerInfo], images: Sequence[Row], rate: float) -
         bounds.append(
             LayerBound(n_weights, n_weights, n_components=1, floor=floor, tau=None, safe_count=n_weights, vertex=None)
         )
-        row = {**layer_columns(info), **_counts(bounds[-1:], rate), **_threshold(info, bounds[-1]), **image}
+        overlaps.append(overlap_of_shape(info.n_rows, info.n_columns))
+        found = {**_counts(bounds[-1:], rate), **overlap_columns(overlaps[-1:])}
+        row = {**layer_columns(info), **found, **_threshold(info, bounds[-1]), **image}
         rows.append({column: value for column, value in row.items() if column != "dtype"})
-    return [*rows, _network_floor_columns(bounds, rate)]
+    return [*rows, {**_network_floor_columns(bounds, rate), **overlap_columns(overlaps)}]
 
 
 def _threshold(info: LayerInfo, bound: LayerBound) -> Row:

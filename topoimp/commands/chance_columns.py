@@ -1,18 +1,17 @@
 """The columns of chance: shares of a forest when comparing and planning, numbers of its edges when bounding."""
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from math import isfinite, prod
 
 from topoimp.chance.closed_forms import connectivity_probability
 from topoimp.chance.forest_by_chance import ForestByChance, added_up_by_chance, forests_by_chance, shape_by_chance
+from topoimp.chance.overlap import Overlap
 from topoimp.chance.shuffling import live_shape
-from topoimp.errors import OptionError
+from topoimp.commands.densities import Density
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.one_shot import Round
-from topoimp.pruning.schedule import round_half_up
 from topoimp.reports.columns import Row
 from topoimp.reports.rows import rows_of_pruning
 from topoimp.topology.forest import Forest
@@ -30,6 +29,7 @@ def retention_columns(chance: ForestByChance) -> Row:
         "retention_guaranteed": share(chance.guaranteed),
         "retention_iid": share(chance.iid),
         "retention_random": share(chance.random),
+        "overlap_bound": share(chance.least_expected),
     }
     if chance.null is None:
         return {**columns, "excess": None if chance.iid is None else share(observed - chance.iid)}
@@ -40,6 +40,18 @@ def retention_columns(chance: ForestByChance) -> Row:
         "retention_null": share(chance.null.mean),
         "excess": share(chance.null.excess(observed)),
         "z_score": z_score if z_score is not None and isfinite(z_score) else None,
+    }
+
+
+def overlap_columns(overlaps: Sequence[Overlap]) -> Row:
+    """Return the columns of ``bound`` about the paper's overlap, of one layer or of several together."""
+    floor = sum(overlap.floor for overlap in overlaps)
+    shared = [overlap.n_shared for overlap in overlaps if overlap.n_shared is not None]
+    if floor == 0:
+        return {"overlap": None, "overlap_bound": None}
+    return {
+        "overlap": sum(shared) / floor if len(shared) == len(overlaps) else None,
+        "overlap_bound": sum(overlap.least_expected for overlap in overlaps) / floor,
     }
 
 
@@ -73,34 +85,35 @@ def with_retention_iid(
     return tables
 
 
-def exact_densities(densities: Sequence[float]) -> list[Fraction]:
-    """Return densities as the decimal fractions that they are written as; raise OptionError if one is not in [0, 1]."""
-    for density in densities:
-        if not 0 <= density <= 1:
-            raise OptionError(f"a density is {density}; it must be at least 0 and at most 1")
-    return [Fraction(str(density)) for density in densities]
-
-
-def density_rows(layer: Layer, forest: Forest, densities: Sequence[float], *, seed: int = 0, threads: int) -> list[Row]:
+def density_rows(
+    layer: Layer, forest: Forest, densities: Sequence[Density], *, seed: int = 0, threads: int
+) -> list[Row]:
     """Return a row for each density of a layer in the view ``matrix``; stored zeros are never kept."""
-    n_kept = [min(round_half_up(share * layer.n_weights), forest.n_edges) for share in exact_densities(densities)]
+    n_kept = [density.n_kept(layer.n_weights, forest.n_edges, len(forest.indices)) for density in densities]
     live = live_shape(forest)
     is_dense = 0 < forest.n_edges == prod(live)
 
     found = forests_by_chance(layer, forest, n_kept, seed=seed, threads=threads)
     connected = [connectivity_probability(*live, k / forest.n_edges) if is_dense else None for k in n_kept]
-    return [_density_row(layer.name, *each) for each in zip(densities, found, connected, strict=True)]
+    shares = [_share(*each, layer.n_weights) for each in zip(densities, n_kept, strict=True)]
+    return [_density_row(layer.name, *each) for each in zip(shares, found, connected, strict=True)]
 
 
-def density_rows_of_shape(info: LayerInfo, densities: Sequence[float], *, seed: int = 0) -> list[Row]:
+def density_rows_of_shape(info: LayerInfo, densities: Sequence[Density], *, seed: int = 0) -> list[Row]:
     """Return the same rows for a layer of which only the shape is known, all of its weights being edges."""
     n_rows, n_columns = info.n_rows, info.n_columns
     n_edges = n_rows * n_columns
-    n_kept = [round_half_up(share * n_edges) for share in exact_densities(densities)]
+    n_kept = [density.n_kept(n_edges, n_edges, n_rows + n_columns - 1) for density in densities]
 
     found = [shape_by_chance(n_rows, n_columns, k, seed=seed) for k in n_kept]
     connected = [connectivity_probability(n_rows, n_columns, k / n_edges) for k in n_kept]
-    return [_density_row(info.name, *each) for each in zip(densities, found, connected, strict=True)]
+    shares = [_share(*each, n_edges) for each in zip(densities, n_kept, strict=True)]
+    return [_density_row(info.name, *each) for each in zip(shares, found, connected, strict=True)]
+
+
+def _share(density: Density, n_kept: int, n_weights: int) -> float:
+    """Return the share of the weights that was asked for, or that a multiple of the critical density comes to."""
+    return n_kept / n_weights if density.is_critical else float(density.share)
 
 
 def _density_row(name: str, density: float, found: ForestByChance, connected: float | None) -> Row:
@@ -114,6 +127,7 @@ def _density_row(name: str, density: float, found: ForestByChance, connected: fl
         "forest_random": found.random,
         "forest_iid": found.iid,
         "forest_kept": found.observed,
+        "overlap_bound": found.least_expected / found.floor if found.floor else None,
         "random_connected": connected,
         "retention": found.observed / found.floor if found.observed is not None and found.floor else None,
     }

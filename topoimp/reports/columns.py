@@ -132,6 +132,13 @@ _COLUMNS = {
         "where too many edges would be simulated."
     ),
     "forest_kept": _count("Forest edges among the n_kept strongest weights."),
+    "overlap": _share(
+        "Share of the forest's edges among the floor strongest weights; network: of all forests, each in its layer."
+    ),
+    "overlap_bound": _share(
+        "Lower bound of the mean share of the forest's edges among the n_kept strongest weights, if every order of the "
+        "magnitudes is equally likely; beside `overlap` among the floor strongest."
+    ),
     "random_connected": _share(
         "Approximate probability that a random mask of density n_kept / n_edges leaves all rows and columns with edges "
         "connected; blank if zeros lie among them."
