@@ -115,13 +115,11 @@ def test_the_overlap_is_the_forest_among_as_many_strongest_weights(weight):
     assert (overlap.floor, overlap.n_shared) == (len(forest), len(set(strongest) & set(forest)))
 
 
-@given(weights(), st.integers(1, 30))
-def test_degrees_are_the_numbers_of_edges_of_live_rows_and_columns(weight, piece):
+@given(weights(), st.integers(1, 3))
+def test_degrees_are_the_numbers_of_edges_of_live_rows_and_columns(weight, threads):
     layer = as_layer(weight)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("topoimp.chance.overlap.PIECE", piece)
-        found = LeastExpected.of_layer(layer, spanning_forest(layer))
+    found = LeastExpected.of_layer(layer, spanning_forest(layer), threads)
 
     rows, columns = (np.count_nonzero(weight, axis=axis) for axis in (1, 0))
     live = rows[rows > 0].tolist(), columns[columns > 0].tolist()

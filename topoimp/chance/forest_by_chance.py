@@ -116,7 +116,7 @@ def forests_by_chance(
     """
     live = live_shape(forest)
     floor = len(forest.indices)
-    least_expected = LeastExpected.of_layer(layer, forest)
+    least_expected = LeastExpected.of_layer(layer, forest, threads)
 
     def simulated(strongest: Keep, shuffle: Shuffle, n_shuffles: int) -> NullDistribution:
         drawing = shuffled(layer, forest, strongest, shuffle, threads)

@@ -10,7 +10,8 @@ import numpy as np
 
 from topoimp.arrays import FloatArray, IndexArray
 from topoimp.chance.shuffling import live_vertices, strongest_weights
-from topoimp.kernels.threads import PIECE
+from topoimp.kernels.counting import count_degrees
+from topoimp.kernels.threads import in_parallel
 from topoimp.layers.layer import Layer
 from topoimp.topology.forest import Forest
 from topoimp.topology.strong_edges import collect
@@ -46,7 +47,7 @@ def overlap_of(layer: Layer, forest: Forest, threads: int) -> Overlap:
     else:  # many equal weights, of which only the stronger ones were collected
         (strongest,) = strongest_weights(layer, forest, [floor], threads)
         n_shared = strongest.n_kept_of(forest, replace(layer, parallel=None), threads)
-    return Overlap(floor, n_shared, LeastExpected.of_layer(layer, forest).forest_edges(floor))
+    return Overlap(floor, n_shared, LeastExpected.of_layer(layer, forest, threads).forest_edges(floor))
 
 
 def overlap_of_shape(n_rows: int, n_columns: int) -> Overlap:
@@ -81,13 +82,13 @@ class LeastExpected:
     degrees: tuple[IndexArray, IndexArray] | None = None
 
     @classmethod
-    def of_layer(cls, layer: Layer, forest: Forest) -> "LeastExpected":
+    def of_layer(cls, layer: Layer, forest: Forest, threads: int) -> "LeastExpected":
         """Return the bound of a layer, given with its forest; a layer with zeros is read once."""
         live = live_vertices(forest)
         n_rows, n_columns = (int(np.count_nonzero(side)) for side in live)
         if forest.n_edges == n_rows * n_columns:
             return cls(n_rows, n_columns)
-        by_row, by_column = (degrees[side] for degrees, side in zip(_degrees(layer), live, strict=True))
+        by_row, by_column = (degrees[side] for degrees, side in zip(_degrees(layer, threads), live, strict=True))
         return cls(n_rows, n_columns, (by_row, by_column))
 
     def forest_edges(self, n_kept: int) -> float:
@@ -116,14 +117,17 @@ class LeastExpected:
         return np.asarray(np.maximum(n_free, 0) / (n_edges - i))
 
 
-def _degrees(layer: Layer) -> tuple[IndexArray, IndexArray]:
+def _degrees(layer: Layer, threads: int) -> tuple[IndexArray, IndexArray]:
     """Return the numbers of edges of each row and of each column."""
-    by_row, by_column = np.zeros(layer.n_rows, np.int64), np.zeros(layer.n_columns, np.int64)
-    step = max(PIECE // layer.n_columns, 1)
-    for start in range(0, layer.n_rows, step):
-        is_edge = np.not_equal(layer.number_format.magnitudes(layer.codes[start : start + step]), 0)
-        by_row[start : start + step] = np.count_nonzero(is_edge, axis=1)
-        by_column += np.count_nonzero(is_edge, axis=0)
+    by_row = np.zeros(layer.n_rows, np.int64)
+    mask = layer.codes.dtype.type(layer.number_format.magnitude_mask)
+
+    def count(start: int, stop: int) -> IndexArray:
+        by_column = np.zeros(layer.n_columns, np.int64)
+        count_degrees(layer.codes, start, stop, mask, by_row, by_column)
+        return by_column
+
+    by_column = sum(in_parallel(count, layer.n_rows, threads), np.zeros(layer.n_columns, np.int64))
     return by_row, by_column
 
 

@@ -50,6 +50,24 @@ def count_codes(codes: CodeArray, start: int, stop: int, mask: Code, counts: Ind
 
 
 @compiled("codes")
+def count_degrees(
+    codes: CodeArray, start: int, stop: int, mask: Code, by_row: IndexArray, by_column: IndexArray
+) -> None:
+    """Add up the edges of each row from ``start`` to ``stop``, and of each column in these rows.
+
+    ``codes`` has the shape (rows, columns), ``by_row`` (rows,) and ``by_column`` (columns,).
+    """
+    kind = codes.dtype.type
+    for row in range(start, stop):
+        n_edges = 0
+        for column in range(by_column.size):
+            is_edge = 1 if kind(codes[row, column] & mask) != kind(0) else 0
+            by_column[column] += is_edge
+            n_edges += is_edge
+        by_row[row] += n_edges
+
+
+@compiled("codes")
 def count_equal(codes: CodeArray, start: int, stop: int, mask: Code, code: Code) -> int:
     """Count the weights of a part that have a magnitude code."""
     kind = codes.dtype.type
