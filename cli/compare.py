@@ -117,8 +117,7 @@ def _show_comparison(report: Report, np_convention: NeuralPersistence | None) ->
     is_one = "other" not in report.network
     first = {"layer": "layer"} if is_one else {"other": "other"}
     subject = str(report.inputs["other"]) if is_one else _counted(report, len(others))
-    n_all = len({column for row in report.rows for column in row})
-    rest = f"all {n_all} columns: --format csv" if is_one else f"all {n_all} columns, and the layers: --format csv"
+    rest = "all columns: --format csv" if is_one else "all columns, and the layers: --format csv"
     rows = for_people(report.rows) if is_one else report.rounds
     persistences = _persistences(np_convention or NeuralPersistence.RIECK)
     if np_convention is None and report.settings["null"] is not None:

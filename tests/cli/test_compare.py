@@ -46,8 +46,7 @@ def header_of(outcome):
 def test_ten_columns_are_shown_and_it_is_said_how_to_see_the_rest(topoimp, lenet):
     outcome = topoimp("compare", lenet, lenet)
 
-    n_all = len(topoimp("compare", lenet, lenet, "--format", "csv").out.splitlines()[0].split(","))
-    assert f"(all {n_all} columns: --format csv)" in outcome.out.splitlines()[0]
+    assert "(all columns: --format csv)" in outcome.out.splitlines()[0]
     assert [name.strip() for name in header_of(outcome) if name] == [
         "layer", "density", "beta0", "beta0 kept", "barcode kept", "retention", "by chance", "bottleneck",
         "np rieck before", " after".strip(),
