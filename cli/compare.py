@@ -1,11 +1,12 @@
 """``topoimp compare``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from topoimp.choices import Essential, NeuralPersistence, View
+from topoimp.choices import Essential, Method, NeuralPersistence, RoundReference, View
 from topoimp.reports.report import Report
 
 from .options import (
@@ -34,23 +35,66 @@ from .output import (
     show,
     show_table,
 )
+from .training_options import parse_seeds
+
+OF_ROUNDS = "Rounds of pruning"
+"""Title of the options about folders of rounds in the help."""
 
 
 def _compare(
-    reference: Annotated[
-        Path,
-        typer.Argument(
-            metavar="REFERENCE", help="Checkpoint to compare with: a file, folder or index.", show_default=False
-        ),
-    ],
-    others: Annotated[
+    paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="OTHER...",
-            help="Checkpoints with the same layers, masks of REFERENCE, or folders of pruning rounds.",
+            metavar="[REFERENCE] OTHER...",
+            help="REFERENCE is a checkpoint: a file, folder or index. OTHERs are checkpoints with the same layers, "
+            "masks of REFERENCE, or folders of pruning rounds. Without REFERENCE, each round has a reference of its "
+            "own.",
             show_default=False,
         ),
     ],
+    reference: Annotated[
+        RoundReference | None,
+        typer.Option(
+            "--reference",
+            help="Compare each round with its own unpruned network (round-0), or with the round before (previous).",
+            show_default="round-0 without REFERENCE",
+            rich_help_panel=OF_ROUNDS,
+        ),
+    ] = None,
+    rounds: Annotated[
+        str | None,
+        typer.Option(
+            "--rounds",
+            metavar="K,...,last",
+            help="Compare only these rounds, as in 5,10,last.",
+            show_default="all",
+            rich_help_panel=OF_ROUNDS,
+        ),
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            "--seeds",
+            metavar="N|A,B,...",
+            help="Compare only rounds of the N seeds from 0, or of a list of seeds.",
+            show_default="all",
+            rich_help_panel=OF_ROUNDS,
+        ),
+    ] = None,
+    method: Annotated[
+        Method | None,
+        typer.Option(
+            "--method", help="Compare only rounds of this method.", show_default="all", rich_help_panel=OF_ROUNDS
+        ),
+    ] = None,
+    across_seeds: Annotated[
+        bool,
+        typer.Option(
+            "--across-seeds",
+            help="Compare REFERENCE also with rounds that start from another network.",
+            rich_help_panel=OF_ROUNDS,
+        ),
+    ] = False,
     null: Annotated[
         str | None,
         typer.Option(
@@ -78,7 +122,7 @@ def _compare(
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
 ) -> None:
-    """Print how much of the topology of REFERENCE each OTHER keeps, layer by layer, beside chance."""
+    """Print how much of the topology of a reference each OTHER keeps, layer by layer, beside chance."""
     from topoimp.commands.compare import comparison_report
     from topoimp.errors import GateError
     from topoimp.reports.gates import fired_gates, parse_gate
@@ -87,8 +131,12 @@ def _compare(
     gates = [parse_gate(gate) for gate in fail_if or ()]
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
         report = comparison_report(
-            reference,
-            *others,
+            *paths,
+            reference=reference,
+            rounds=parse_rounds(rounds),
+            seeds=parse_seeds(seeds),
+            method=method,
+            across_seeds=across_seeds,
             patterns=patterns,
             null=null,
             seed=seed,
@@ -112,18 +160,17 @@ compare = Command(
 
 def _show_comparison(report: Report, np_convention: NeuralPersistence | None) -> None:
     """Print ten columns, as far as they fit; of several others only the network rows."""
-    reference = report.inputs["reference"]
     others = [name for name in report.inputs if name != "reference"]
     is_one = "other" not in report.network
     first = {"layer": "layer"} if is_one else {"other": "other"}
-    subject = str(report.inputs["other"]) if is_one else _counted(report, len(others))
+    subject = str(report.inputs[others[0]]) if is_one else _counted(report, others)
     rest = "all columns: --format csv" if is_one else "all columns, and the layers: --format csv"
     rows = for_people(report.rows) if is_one else report.rounds
     persistences = _persistences(np_convention or NeuralPersistence.RIECK)
     if np_convention is None and report.settings["null"] is not None:
         persistences = {}  # the columns of the shuffles take their place
     show_table(
-        f"{subject} against {reference}{in_view(report)} ({rest})",
+        f"{subject} against {_reference_of(report)}{in_view(report)} ({rest})",
         {**first, **_KEPT, **(_BY_CHANCE if report.settings["null"] is None else _SHUFFLED), **persistences},
         rows,
         dispensable=[list(persistences), ["bottleneck"], ["excess"]],
@@ -155,7 +202,22 @@ def _persistences(np_convention: NeuralPersistence) -> dict[str, str]:
     return {f"{column}_reference": f"np {np_convention} before", column: "after"}
 
 
-def _counted(report: Report, n_given: int) -> str:
+def _counted(report: Report, others: Sequence[str]) -> str:
     """Return the number of others, and their folder if all are rounds of one."""
     noun = "rounds" if "round" in report.network else "others"
-    return f"{len(report.rounds)} {noun}" + (f" of {report.inputs['other']}" if n_given == 1 else "")
+    return f"{len(report.rounds)} {noun}" + (f" of {report.inputs[others[0]]}" if len(others) == 1 else "")
+
+
+def _reference_of(report: Report) -> str:
+    """Return the reference for the title: a path, or what each round is compared with."""
+    if "reference" in report.inputs:
+        return str(report.inputs["reference"])
+    return "their own round 0" if report.settings["reference"] == RoundReference.ROUND_0 else "the round before"
+
+
+def parse_rounds(text: str | None) -> list[int | str] | None:
+    """Return the numbers of rounds that a text such as ``5,10,last`` names; another word stays as it is."""
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",")]
+    return [int(word) if word.isdecimal() and len(word) < 10 else word for word in words]

@@ -154,6 +154,15 @@ def run(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def rounds(tmp_path_factory):
+    """A folder of rounds whose trainer changes nothing."""
+    folder = tmp_path_factory.mktemp("names") / "rounds"
+    trainer = parse_trainer("sh -c 'cp $0 $2' {init} {mask} {out}")
+    prune_with_trainer(LENET, PruningOptions(rounds=1), trainer=trainer, rewind="none", output=folder)
+    return folder
+
+
 LENET = SAMPLES / "lenet-300-100-mnist.safetensors"
 
 
@@ -166,6 +175,8 @@ LENET = SAMPLES / "lenet-300-100-mnist.safetensors"
         ("bound", "--arch", "lenet-5", "--input-size", "conv1*=28x28"),
         ("bound", "--shape", "3x4"),
         ("compare", LENET, LENET, "--null", "shuffle:2"),
+        ("compare", "rounds"),
+        ("compare", LENET, "rounds"),
         ("prune", LENET, "--rounds", "1", "--dry-run", "--layer-rate", "fc1*=0.1"),
         ("prune", LENET, "--apply-mask", LENET, "-o", "out.safetensors"),
         ("prune", "run", "--rounds", "1"),
@@ -174,9 +185,9 @@ LENET = SAMPLES / "lenet-300-100-mnist.safetensors"
     ],
     ids=lambda arguments: f"{arguments[0]} {arguments[-1]}",
 )
-def test_every_setting_in_json_has_the_name_of_its_option(topoimp, run, tmp_path, monkeypatch, arguments):
+def test_every_setting_in_json_has_the_name_of_its_option(topoimp, run, rounds, tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
-    words = [run if word == "run" else word for word in arguments]
+    words = [{"run": run, "rounds": rounds}.get(word, word) for word in arguments]
 
     outcome = topoimp(*words, "--format", "json")
 

@@ -37,6 +37,13 @@ class Method(StrEnum):
     RANDOM = "random"
 
 
+class RoundReference(StrEnum):
+    """Reference of a round of pruning: its own unpruned network, or the round before."""
+
+    ROUND_0 = "round-0"
+    PREVIOUS = "previous"
+
+
 class Scope(StrEnum):
     """Reach of a pruning target: one layer, or all layers together."""
 

@@ -147,3 +147,64 @@ def test_essential_bars_that_never_die_can_be_asked_for(topoimp, lenet, pruned):
     outcome = topoimp("compare", lenet, pruned("magnitude"), "--essential", "never-dies", "--format", "json")
 
     assert json.loads(outcome.out)["network"]["bottleneck"] is None
+
+
+@pytest.fixture
+def rounds(topoimp, lenet):
+    """A folder of two rounds of a pruning of LeNet-300-100, whose trainer changes nothing, for two seeds."""
+    trainer = "sh -c 'cp $0 $2' {init} {mask} {out} {seed}"
+    arguments = ("--rounds", 2, "--method", "magnitude", "--rewind", "none", "--trainer", trainer, "--seeds", 2, "-q")
+    assert topoimp("prune", lenet, *arguments).status == 0
+    return lenet.with_name("lenet-300-100-mnist.rounds")
+
+
+def test_a_run_needs_no_reference(topoimp, rounds):
+    outcome = topoimp("compare", rounds)
+
+    lines = outcome.out.splitlines()
+    assert outcome.status == 0
+    assert lines[0].startswith(f"6 rounds of {rounds} against their own round 0 (all ")
+    assert [line.split()[0] for line in lines[3:9]] == [
+        str(rounds / f"seed-{seed}/magnitude/round-0{number}") for seed in (0, 1) for number in (0, 1, 2)
+    ]
+
+
+def test_the_reference_and_the_rounds_can_be_chosen(topoimp, rounds):
+    words = ("--reference", "previous", "--rounds", "1,last", "--seeds", "1,", "--method", "magnitude")
+
+    outcome = topoimp("compare", rounds, *words)
+    in_json = json.loads(topoimp("compare", rounds, *words, "--null", "shuffle:2", "--format", "json").out)
+
+    assert outcome.out.startswith(f"2 rounds of {rounds} against the round before (all ")
+    assert [(row["seed"], row["pruning"], row["round"]) for row in in_json["others"]] == [
+        (1, "magnitude", 1),
+        (1, "magnitude", 2),
+    ]
+    assert [row["n_edges"] for row in in_json["others"]] == [266200, 212960]
+    assert in_json["settings"]["reference"] == "previous"
+    assert in_json["settings"]["rounds"] == ["1", "last"]
+
+
+def test_rounds_of_another_network_are_compared_only_if_that_is_asked_for(topoimp, rounds, lenet, lenet_init):
+    refused = topoimp("compare", lenet_init, rounds)
+
+    assert topoimp("compare", lenet, rounds).status == 0
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err.endswith("and --across-seeds compares it with this one all the same\n")
+    assert topoimp("compare", lenet_init, rounds, "--across-seeds").status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--rounds", "2,first"), "error: --rounds names 'first'; it must be numbers from 0 on, or last"),
+        (("--rounds", ""), "error: --rounds names ''; it must be numbers from 0 on, or last"),
+        (("--rounds", "9"), "error: --rounds is about rounds of pruning, and none is compared"),
+        (("--reference", "previous"), "holds no rounds of pruning; only rounds have references of their own"),
+    ],
+)
+def test_options_about_rounds_need_rounds(topoimp, lenet, arguments, message):
+    outcome = topoimp("compare", lenet, lenet, *arguments)
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert message in outcome.err

@@ -344,7 +344,7 @@ def test_the_mask_of_a_round_says_what_is_kept_and_not_its_zeros(write, tmp_path
     (target / "metrics.json").touch()
     (target.parent / "pruning.toml").touch()
 
-    row = comparison_report(reference, target.parent).layers[0]
+    row = comparison_report(reference, target.parent, across_seeds=True).layers[0]
 
     assert (row["n_kept"], row["beta0_kept"], row["retention"], row["barcode_kept"]) == (4, True, 1.0, False)
     assert row["mask_overlap"] == 3 / 4
@@ -358,6 +358,8 @@ def test_each_round_keeps_less_of_what_the_one_before_kept(lenet, rounds):
 def test_nothing_to_compare_with_is_refused(lenet):
     with pytest.raises(OptionError, match="there is nothing to compare it with; at least one other is needed"):
         comparison_report(lenet)
+    with pytest.raises(OptionError, match=r"^there is nothing to compare; at least one other is needed"):
+        comparison_report()
 
 
 @pytest.mark.parametrize("null", [None, "shuffle:2"])

@@ -1,11 +1,23 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from conftest import stream_of
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from mask_files import pack_mask
+from strategies import KINDS, SEEDS, make_weight
 
 from topoimp.chance.forest_by_chance import forest_edges_by_chance
 from topoimp.chance.shuffling import Null
-from topoimp.comparison.comparison import MaskedReference, compare_layers, other_checkpoint
+from topoimp.choices import View
+from topoimp.comparison.comparison import (
+    MaskedReference,
+    ReferenceItself,
+    compare_in_turn,
+    compare_layers,
+    other_checkpoint,
+)
 from topoimp.errors import CheckpointError, LayerError
 from topoimp.layers.layer import as_layer
 from topoimp.pruning.masks import MaskPruner
@@ -198,3 +210,42 @@ def test_a_mask_of_another_shape_is_refused(write):
 
     with pytest.raises(CheckpointError, match=r"tensor 'a' has the shape \[2, 2\]; the mask beside it has \[2, 3\]"):
         other_checkpoint(reference.layers, reference.layers, {"a": pack_mask(np.ones((2, 3), bool), (2, 3))})
+
+
+SEVERAL_FILES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+
+
+def facts(layers):
+    """All that is known of compared layers, but for arrays."""
+    names = ("info", "preservation", "n_both", "n_kept", "is_masked", "largest_difference", "n_forest_shared")
+    return [({name: getattr(layer.pair, name) for name in names}, layer.chance) for layer in layers]
+
+
+@SEVERAL_FILES
+@given(SEEDS, st.lists(st.sampled_from(KINDS), min_size=2, max_size=4), st.integers(1, 6), st.integers(1, 9))
+def test_in_turn_each_is_compared_as_it_is_with_the_one_before_alone(write, seed, kinds, n_rows, n_columns):
+    streams = [
+        stream_of(write({"a": make_weight(seed + k, n_rows, n_columns, kind), "b": np.ones((2, 2))}, f"{k}"))
+        for k, kind in enumerate(kinds)
+    ]
+    others = [other_checkpoint(before.layers, after.layers) for before, after in pairwise(streams)]
+
+    found = compare_in_turn(streams[0], others, null=Null(3), seed=seed)
+
+    alone = [
+        compare_layers(before, [other_checkpoint(before.layers, after.layers)], null=Null(3), seed=seed)[0]
+        for before, after in pairwise(streams)
+    ]
+    assert [facts(layers) for layers in found] == [facts(layers) for layers in alone]
+
+
+@pytest.mark.parametrize("view", View)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_reference_itself_is_to_all_facts_a_second_copy(write, view, kind):
+    path = write({"a": make_weight(3, 6, 8, kind).reshape(6, 4, 2)})
+    reference = stream_of(path, view=view)
+
+    itself, copy = compare_layers(reference, [ReferenceItself(), other_checkpoint(reference.layers, reference.layers)])
+
+    (one, chance), (other, other_chance) = facts(itself)[0], facts(copy)[0]
+    assert ({**one, "largest_difference": 0.0}, chance) == (other, other_chance)

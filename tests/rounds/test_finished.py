@@ -2,8 +2,9 @@ import shutil
 
 import pytest
 
+from topoimp.choices import Method
 from topoimp.errors import CheckpointError
-from topoimp.rounds.finished import ComparedFiles, files_of
+from topoimp.rounds.finished import ComparedFiles, RoundSelection, files_of, holds_rounds
 
 
 def finished_rounds(folder, n_rounds, suffix=".safetensors"):
@@ -94,3 +95,36 @@ def test_a_folder_without_rounds_is_refused(tmp_path, name):
 
     with pytest.raises(CheckpointError, match="holds no finished round of pruning; topoimp prune makes them"):
         files_of(tmp_path)
+
+
+def test_rounds_are_selected_in_their_own_order_and_once(tmp_path):
+    finished_rounds(tmp_path / "seed-0" / "magnitude", 3)
+    finished_rounds(tmp_path / "seed-0" / "magnitude-global", 2)
+
+    def selected(*rounds):
+        return [(file.pruning.name, file.round) for file in files_of(tmp_path, RoundSelection(rounds))]
+
+    assert selected("last", 2, 0) == [
+        ("magnitude", 0), ("magnitude", 2), ("magnitude-global", 0), ("magnitude-global", 1),
+    ]  # fmt: skip
+    assert selected(2) == [("magnitude", 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_magnitude"),
+    [("magnitude", True), ("magnitude-global", True), ("magnitudes", False), ("topological-eps-0.1", False)],
+)
+def test_the_name_of_a_pruning_begins_with_its_method(tmp_path, name, is_magnitude):
+    finished_rounds(tmp_path / "seed-0" / name, 1)
+
+    assert files_of(tmp_path)[0].is_of(Method.MAGNITUDE) is is_magnitude
+
+
+def test_a_folder_of_rounds_is_told_from_a_checkpoint(tmp_path):
+    finished_rounds(tmp_path / "run" / "seed-0" / "magnitude", 1)
+    (tmp_path / "model.safetensors").touch()
+
+    assert [holds_rounds(tmp_path / place) for place in ("run", "run/seed-0", "run/seed-0/magnitude")] == [True] * 3
+    assert not holds_rounds(tmp_path)
+    assert not holds_rounds(tmp_path / "model.safetensors")
+    assert not holds_rounds(tmp_path / "missing")

@@ -1,27 +1,35 @@
 """Report how pruning or training changed the topology of a checkpoint, beside chance."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from topoimp.chance.shuffling import Null, parse_null
 from topoimp.checkpoint import AnyPath, open_checkpoint
-from topoimp.choices import Essential, check_seed, chosen
+from topoimp.choices import Essential, Method, RoundReference, check_seed, chosen
 from topoimp.commands.compare_rows import comparison_rows
-from topoimp.comparison.comparison import MaskedReference, Other, compare_layers, other_checkpoint
+from topoimp.commands.compare_run import compare_rounds, opened_round, passes_over
+from topoimp.comparison.comparison import LayerComparison, MaskedReference, Other, compare_layers
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.catalogue import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
-from topoimp.pruning.masks import is_mask, masks_for, read_masks
+from topoimp.pruning.masks import is_mask, masks_for
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, left_out, pattern_settings
-from topoimp.rounds.finished import ComparedFiles, files_of
+from topoimp.rounds.finished import ComparedFiles, RoundSelection, files_of, holds_rounds
+from topoimp.rounds.origin import check_origin
 
 
 def comparison_report(
-    reference: AnyPath,
-    *others: AnyPath,
+    *paths: AnyPath,
+    reference: RoundReference | str | None = None,
+    rounds: Sequence[int | str] | None = None,
+    seeds: Sequence[int] | None = None,
+    method: Method | str | None = None,
+    across_seeds: bool = False,
     patterns: LayerPatterns | None = None,
     null: Null | str | None = None,
     seed: int = 0,
@@ -36,10 +44,18 @@ def comparison_report(
     ``topoimp.chance.forest_by_chance``, which ``bound`` with densities has too.
 
     Args:
-        reference: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
-        others: at least one. A checkpoint with the same layers, whose types may differ; a mask, which stands for the
-            reference under it; or a folder of rounds of pruning (``topoimp.rounds.finished``), which stands for each of
-            its rounds. The mask of a round says which weights it keeps, and its weights give the bars.
+        paths: a reference, and at least one other to compare it with; or only folders of rounds of pruning
+            (``topoimp.rounds.finished``), in which every round has a reference of its own. A reference is a checkpoint,
+            as ``topoimp.checkpoint.open_checkpoint`` takes it. Another is a checkpoint with the same layers, whose
+            types may differ; a mask, which stands for the reference under it; or a folder of rounds, which stands for
+            each of them. The mask of a round says which weights it keeps, and its weights give the bars.
+        reference: of each round where no path is one: ``round-0``, the unpruned network of the same seed, also if
+            None; or ``previous``, the trained weights of the round before, on which the round's mask was found. Round 0
+            has none before it, and no rows then.
+        rounds: numbers of the rounds to compare, and ``last`` for the last of each pruning; all if None.
+        seeds: networks whose rounds are compared; all if None.
+        method: method whose rounds are compared; all if None.
+        across_seeds: compare a reference also with rounds that start from another network.
         patterns: which layers; all but embeddings and heads if None.
         null: shuffles of the reference, as in ``shuffle:20``; only those that replace a closed form if None.
         seed: of all shuffles, at least 0.
@@ -50,50 +66,150 @@ def comparison_report(
 
     Returns:
         a row for each layer and one for the network; of several others, or a folder of rounds, one after the other,
-        with the column ``other``.
+        with the column ``other``. Rounds also have ``seed`` and ``round``; with a reference of its own each also has
+        ``pruning``.
 
     Raises:
-        OptionError: if there is nothing to compare with, or an argument is out of range.
+        OptionError: if there is nothing to compare with, or an argument is out of range or means nothing.
         LayerError: if layers differ in name or shape.
+        CheckpointError: if a reference is not the network that rounds start from (without ``across_seeds``), or there
+            is no such round, seed or method.
         TopoimpError: if a file, layer or pattern cannot be used.
     """
-    patterns = patterns or LayerPatterns()
-    essential = chosen(Essential, essential)
-    null = parse_null(null) if isinstance(null, str) else null
+    measures = _Measures(
+        patterns=patterns or LayerPatterns(),
+        null=parse_null(null) if isinstance(null, str) else null,
+        seed=seed,
+        essential=chosen(Essential, essential),
+        p=p,
+        threads=thread_count(threads),
+        on_step=on_step,
+    )
     check_seed(seed)
-    if not others:
-        raise OptionError(f"{reference}: there is nothing to compare it with; at least one other is needed")
+    selection = RoundSelection(rounds, seeds, None if method is None else chosen(Method, method))
+    if reference is not None or (paths and holds_rounds(Path(paths[0]))):
+        if across_seeds:
+            raise OptionError("`across_seeds` is given, but each round has a reference of its own seed")
+        return _own_report(paths, chosen(RoundReference, reference or RoundReference.ROUND_0), selection, measures)
+    return _reference_report(paths, selection, measures, across_seeds=across_seeds)
+
+
+@dataclass(frozen=True)
+class _Measures:
+    """What every comparison measures, and how."""
+
+    patterns: LayerPatterns
+    null: Null | None
+    seed: int
+    essential: Essential
+    p: float
+    threads: int
+    on_step: OnStep | None
+
+    def rows(self, layers: Sequence[LayerComparison]) -> list[Row]:
+        """Return a row for each compared layer, and one for the network."""
+        return comparison_rows(layers, self.essential, self.p, self.threads)
+
+    def settings(self) -> Settings:
+        """Return the settings of the report."""
+        chance: Settings = {"null": None if self.null is None else str(self.null), "seed": self.seed}
+        return {**pattern_settings(self.patterns), **chance, "essential": self.essential, "p": self.p}
+
+
+def _own_report(
+    paths: Sequence[AnyPath], reference: RoundReference, selection: RoundSelection, measures: _Measures
+) -> Report:
+    """Report the rounds in folders, each beside its own reference."""
+    without = [path for path in paths if not holds_rounds(Path(path))]
+    if without:
+        raise OptionError(f"{without[0]}: holds no rounds of pruning; only rounds have references of their own")
+    if not paths:
+        raise OptionError("there is nothing to compare; at least one folder of rounds is needed")
+
+    files = [found for path in paths for found in files_of(Path(path), selection)]
+    passes = passes_over(files, reference)
+    if not passes:
+        raise OptionError("only round 0 is selected, and no round is before it")
+
+    first = passes[0].layers(measures.patterns)
+    compared = compare_rounds(
+        passes,
+        reference,
+        measures.patterns,
+        null=measures.null,
+        seed=measures.seed,
+        threads=measures.threads,
+        on_layer=counted(measures.on_step, len(first.infos) * len(passes)),
+    )
+    rows: list[Row] = []
+    for file, layers in compared:
+        of_round: Row = {"other": file.name, "pruning": file.pruning.name, "seed": file.seed, "round": file.round}
+        rows += [{**row, **of_round} for row in measures.rows(layers)]
+
+    roles = ["run"] if len(paths) == 1 else [f"run-{number + 1}" for number in range(len(paths))]
+    settings = {**measures.settings(), "reference": reference, **_selected(selection)}
+    inputs = dict(zip(roles, map(Path, paths), strict=True))
+    return Report("compare", inputs, settings, rows, left_out(first))
+
+
+def _reference_report(
+    paths: Sequence[AnyPath], selection: RoundSelection, measures: _Measures, *, across_seeds: bool
+) -> Report:
+    """Report checkpoints, masks and rounds, all beside the first path."""
+    if len(paths) < 2:
+        given = f"{paths[0]}: there is nothing to compare it with" if paths else "there is nothing to compare"
+        raise OptionError(f"{given}; at least one other is needed")
+    reference, *others = paths
 
     opened = open_checkpoint(reference)
     if is_mask(opened):
         raise CheckpointError(f"{opened.path}: is a mask; the reference needs weights")
-    files = [found for other in others for found in files_of(Path(other))]
-    layers = select_layers(opened, patterns)
-    stream = LayerStream(layers, thread_count(threads), counted(on_step, len(layers.infos)))
-    compared = compare_layers(stream, [_opened(file, layers) for file in files], null=null, seed=seed)
+    files = [found for other in others for found in files_of(Path(other), selection)]
+    finished = [file for file in files if file.round is not None]
+    _check_selection(selection, finished, across_seeds=across_seeds)
+
+    layers = select_layers(opened, measures.patterns)
+    if not across_seeds:
+        check_origin(layers, finished, measures.threads)
+    stream = LayerStream(layers, measures.threads, counted(measures.on_step, len(layers.infos)))
+    opened_others = [_opened(file, layers) for file in files]
+    compared = compare_layers(stream, opened_others, null=measures.null, seed=measures.seed)
 
     # A single checkpoint or mask needs no column that names it.
-    is_one = len(files) == 1 and files[0].round is None
-    has_rounds = any(file.round is not None for file in files)
+    is_one = len(files) == 1 and not finished
     rows: list[Row] = []
     for file, pairs in zip(files, compared, strict=True):
-        of_round: Row = {"seed": file.seed, "round": file.round} if has_rounds else {}
-        name: Row = {} if is_one else {"other": file.name, **of_round}
-        rows += [{**row, **name} for row in comparison_rows(pairs, essential, p, stream.threads)]
+        of_round: Row = {"seed": file.seed, "round": file.round} if finished else {}
+        names: Row = {} if is_one else {"other": file.name, **of_round}
+        rows += [{**row, **names} for row in measures.rows(pairs)]
 
-    chance: Settings = {"null": None if null is None else str(null), "seed": seed}
-    settings = {**pattern_settings(patterns), **chance, "essential": essential, "p": p}
-    names = ["other"] if len(others) == 1 else [f"other-{number + 1}" for number in range(len(others))]
-    inputs = dict(zip(["reference", *names], map(Path, (reference, *others)), strict=True))
+    settings = measures.settings()
+    if finished:
+        settings |= {"across_seeds": across_seeds, **_selected(selection)}
+    roles = ["other"] if len(others) == 1 else [f"other-{number + 1}" for number in range(len(others))]
+    inputs = dict(zip(["reference", *roles], map(Path, paths), strict=True))
     return Report("compare", inputs, settings, rows, left_out(layers))
+
+
+def _check_selection(selection: RoundSelection, finished: Sequence[ComparedFiles], *, across_seeds: bool) -> None:
+    """Raise an OptionError if an argument about rounds is given, and no folder of rounds."""
+    given = [name for name, value in _selected(selection).items() if value is not None]
+    given += ["across_seeds"] if across_seeds else []
+    if given and not finished:
+        raise OptionError(f"`{given[0]}` is about rounds of pruning, and none is compared")
+
+
+def _selected(selection: RoundSelection) -> Settings:
+    """Return the settings that select rounds."""
+    rounds = None if selection.rounds is None else [str(number) for number in selection.rounds]
+    seeds = None if selection.seeds is None else [str(seed) for seed in selection.seeds]
+    return {"rounds": rounds, "seeds": seeds, "method": selection.method}
 
 
 def _opened(file: ComparedFiles, reference: Layers) -> Other:
     """Open a checkpoint or mask to compare the reference with."""
     opened = open_checkpoint(file.path)
-    patterns = reference.patterns
     if not is_mask(opened):
-        masks = None if file.mask is None else read_masks(file.mask)
-        return other_checkpoint(reference, select_layers(opened, patterns), masks)
-    patterns.check_matrix_view(f"{opened.path} is a mask, and needs")
+        return opened_round(file, opened, reference)
+    reference.patterns.check_matrix_view(f"{opened.path} is a mask, and needs")
     return MaskedReference(reference, masks_for(reference, opened))

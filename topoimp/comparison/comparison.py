@@ -77,7 +77,7 @@ class LayerComparison:
 
 
 class Other(Protocol):
-    """A thing to compare a reference with: ``OtherCheckpoint`` or ``MaskedReference``."""
+    """A thing to compare a reference with: ``OtherCheckpoint``, ``MaskedReference`` or ``ReferenceItself``."""
 
     def will_need(self, info: LayerInfo) -> None:
         """Start to fetch a layer from the disk; ``info`` is the reference's."""
@@ -129,6 +129,19 @@ class OtherCheckpoint:
         is_masked = edges.is_masked(pair.other.n_edges)
         largest = edges.largest_difference
         return replace(pair, n_both=weights.n_both, is_masked=is_masked, largest_difference=largest)
+
+
+@dataclass(frozen=True)
+class ReferenceItself:
+    """The reference beside itself, such as round 0 of a pruning; it is not read again."""
+
+    def will_need(self, info: LayerInfo) -> None:
+        """Do nothing: the layer is in memory."""
+
+    def pair(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerPair:
+        """Compare one layer of the reference, given with its forest."""
+        pair = _pair(info, layer, forest, layer, threads)
+        return replace(pair, n_both=pair.preservation.n_kept)  # weights, also where edges are pairs of channels
 
 
 @dataclass(frozen=True)
@@ -217,9 +230,40 @@ def compare_layers(
     return [[layer[number] for layer in by_layer.values()] for number in range(len(others))]
 
 
+def compare_in_turn(
+    first: LayerStream, others: Sequence[OtherCheckpoint], *, null: Null | None = None, seed: int = 0
+) -> list[list[LayerComparison]]:
+    """Compare each of several others, at least one, with the one before it, and the first with ``first``.
+
+    The reference of each other is the one before. The layers of one name are compared before those of the next are
+    read, so that two layers are in memory, and each forest is found once. The rest is as in ``compare_layers``.
+    """
+    infos = first.layers.by_name
+
+    def look(layer: Layer, threads: int) -> list[LayerComparison]:
+        info = infos[layer.name]
+        forest = spanning_forest(layer, threads=threads)
+        compared = []
+        for other in others:
+            other.will_need(info)
+            pair = other.pair(info, layer, forest, threads)
+            (chance,) = forests_by_chance(layer, forest, [pair.n_kept], null=null, seed=seed, threads=threads)
+            compared.append(LayerComparison(pair, replace(chance, observed=pair.preservation.n_forest_kept)))
+            other.reference.done_with(info)
+
+            # The other is the reference of the next one.
+            info = other.infos[info.name]
+            layer = other.layers.read(info)
+            forest = pair.other
+        return compared
+
+    by_layer = first.each(look)
+    return [[layer[number] for layer in by_layer.values()] for number in range(len(others))]
+
+
 def _pair(info: LayerInfo, layer: Layer, forest: Forest, other: Layer, threads: int) -> LayerPair:
     """Compare a layer, given with its forest, with the same layer under a mask."""
-    other_forest = spanning_forest(other, threads=threads)
+    other_forest = forest if other is layer else spanning_forest(other, threads=threads)
     codes = other.codes.reshape(-1)[forest.indices]
     is_present = np.not_equal(other.number_format.magnitudes(codes), 0)
     preservation = preservation_of(

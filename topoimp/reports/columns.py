@@ -68,6 +68,7 @@ _COLUMNS = {
     "scope": _text("`layer` if each layer has its own target; `global` if all layers share one target."),
     "seed": _index("Seed of the initial weights, of the image order, and of the permutations of `random`."),
     "round": _index("Round of pruning, counted from 1; round 0 is the unpruned network."),
+    "pruning": _text("Name of a pruning's folder: the method, with epsilon and scope unless they are the usual ones."),
     "other": _text("Path of the checkpoint or mask that is compared with the reference; a round's folder."),
     "layer": _text("Name of the layer; blank in a network row."),
     "rows": _count("Rows of the layer: the length of its first axis."),

@@ -1,0 +1,93 @@
+"""Compare the rounds of prunings with their own unpruned network, or each round with the one before."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from topoimp.chance.shuffling import Null
+from topoimp.checkpoint import Checkpoint, open_checkpoint
+from topoimp.choices import RoundReference
+from topoimp.comparison.comparison import (
+    LayerComparison,
+    OtherCheckpoint,
+    ReferenceItself,
+    compare_in_turn,
+    compare_layers,
+    other_checkpoint,
+)
+from topoimp.layers.catalogue import LayerPatterns, Layers
+from topoimp.layers.streaming import LayerStream
+from topoimp.layers.tensors import select_layers
+from topoimp.pruning.masks import read_masks
+from topoimp.rounds.finished import ComparedFiles, earlier_round
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Rounds that are compared in one pass over their weights: the reference of the first, or of all of them."""
+
+    reference: ComparedFiles
+    rounds: Sequence[ComparedFiles]
+
+    def layers(self, patterns: LayerPatterns) -> Layers:
+        """Return the selected layers of the reference."""
+        return select_layers(open_checkpoint(self.reference.path), patterns)
+
+
+def passes_over(rounds: Sequence[ComparedFiles], reference: RoundReference) -> list[Pass]:
+    """Return the passes that compare rounds with their references, pruning by pruning.
+
+    With the reference ``previous``, rounds that follow each other share a pass, and round 0 has no reference.
+    Raises a CheckpointError if a reference is missing.
+    """
+    if reference is RoundReference.ROUND_0:
+        prunings = [list(group) for _, group in groupby(rounds, key=lambda file: file.pruning)]
+        return [Pass(earlier_round(group[0], 0), group) for group in prunings]
+
+    pruned = [file for file in rounds if file.round]
+    places = enumerate(pruned)
+    chains = groupby(places, key=lambda place: (place[1].pruning, (place[1].round or 0) - place[0]))
+    in_turn = [[file for _, file in chain] for _, chain in chains]
+    return [Pass(earlier_round(chain[0], (chain[0].round or 1) - 1), chain) for chain in in_turn]
+
+
+def compare_rounds(
+    passes: Sequence[Pass],
+    reference: RoundReference,
+    patterns: LayerPatterns,
+    *,
+    null: Null | None,
+    seed: int,
+    threads: int,
+    on_layer: Callable[[], None],
+) -> Iterator[tuple[ComparedFiles, list[LayerComparison]]]:
+    """Yield each round and its layers beside those of its reference; a pass is read when its first round is asked for.
+
+    Each weight is read once in a pass. ``on_layer`` is called after each layer of a pass.
+    """
+    for each in passes:
+        stream = LayerStream(each.layers(patterns), threads, on_layer)
+        if reference is RoundReference.PREVIOUS:
+            compared = compare_in_turn(stream, _in_turn(each.rounds, stream.layers), null=null, seed=seed)
+        else:
+            others = [ReferenceItself() if file.round == 0 else _opened(file, stream.layers) for file in each.rounds]
+            compared = compare_layers(stream, others, null=null, seed=seed)
+        yield from zip(each.rounds, compared, strict=True)
+
+
+def opened_round(file: ComparedFiles, opened: Checkpoint, reference: Layers) -> OtherCheckpoint:
+    """Return the weights of a round, opened, with its mask, if it has one, to compare a reference with."""
+    masks = None if file.mask is None else read_masks(file.mask)
+    return other_checkpoint(reference, select_layers(opened, reference.patterns), masks)
+
+
+def _opened(file: ComparedFiles, reference: Layers) -> OtherCheckpoint:
+    return opened_round(file, open_checkpoint(file.path), reference)
+
+
+def _in_turn(rounds: Sequence[ComparedFiles], first: Layers) -> list[OtherCheckpoint]:
+    """Open rounds, each to be compared with the one before it."""
+    others: list[OtherCheckpoint] = []
+    for file in rounds:
+        others.append(_opened(file, others[-1].layers if others else first))
+    return others
