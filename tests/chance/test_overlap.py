@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import slow_forest, slow_order, slow_rank
+from oracles import slow_rank
 from strategies import weights
 
 from topoimp.chance.overlap import LeastExpected, Overlap, overlap_of, overlap_of_shape
 from topoimp.chance.simulation import simulated_forest_edges_iid
 from topoimp.layers.layer import as_layer
 from topoimp.topology.forest import spanning_forest
-from topoimp.topology.strong_edges import collect
 
 
 def of_paper(m, n, p=1.0):
@@ -105,16 +104,6 @@ def test_corollary_3_4_as_printed_is_false_and_the_bounds_of_the_support_hold():
     assert max(of_degrees) < of_paper(100, 100)
 
 
-@given(weights())
-def test_the_overlap_is_the_forest_among_as_many_strongest_weights(weight):
-    layer, forest = as_layer(weight), slow_forest(weight)
-    strongest = slow_order(weight)[: len(forest)]
-
-    overlap = overlap_of(layer, spanning_forest(layer), threads=1)
-
-    assert (overlap.floor, overlap.n_shared) == (len(forest), len(set(strongest) & set(forest)))
-
-
 @given(weights(), st.integers(1, 3))
 def test_degrees_are_the_numbers_of_edges_of_live_rows_and_columns(weight, threads):
     layer = as_layer(weight)
@@ -137,18 +126,6 @@ def test_degrees_of_a_full_layer_give_its_bound(m, n, monkeypatch):
 
     for k in range(m * n + 1):
         assert of_degrees.forest_edges(k) == pytest.approx(LeastExpected(m, n).forest_edges(k), rel=1e-12)
-
-
-def test_of_many_equal_weights_the_first_are_the_strongest():
-    weight = np.random.default_rng(0).integers(1, 3, (300, 400)) * 1.0
-    layer = as_layer(weight)
-    forest = spanning_forest(layer)
-    assert len(collect(layer, 1).indices) < len(forest.indices)
-
-    overlap = overlap_of(layer, forest, threads=1)
-
-    strongest = np.argsort(-weight, axis=None, kind="stable")[: overlap.floor]
-    assert overlap.n_shared == len(np.intersect1d(strongest, forest.indices))
 
 
 def test_a_layer_of_zeros_has_nothing_to_overlap():

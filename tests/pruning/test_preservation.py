@@ -7,6 +7,7 @@ from strategies import weights
 from topoimp.layers.layer import as_layer, by_channel
 from topoimp.pruning.preservation import overlap
 from topoimp.topology.forest import spanning_forest
+from topoimp.topology.strong_edges import collect
 
 
 def overlap_of(layer, threads=1):
@@ -48,6 +49,17 @@ def test_the_overlap_follows_from_the_components_of_the_largest_weights(weight):
 )
 def test_overlaps_worked_out_by_hand(weight, expected):
     assert overlap_of(as_layer(weight)) == expected
+
+
+def test_of_many_equal_weights_the_first_are_the_largest():
+    weight = np.random.default_rng(0).integers(1, 3, (300, 400)) * 1.0
+    layer = as_layer(weight)
+    forest = spanning_forest(layer)
+    n = len(forest.indices)
+    assert len(collect(layer, 1).indices) < n  # only the larger weights
+
+    largest = np.argsort(-weight, axis=None, kind="stable")[:n]
+    assert overlap(layer, forest) == len(np.intersect1d(largest, forest.indices)) / n
 
 
 def test_the_view_channel_counts_edges_and_not_parallel_weights():

@@ -4,17 +4,17 @@ Strengths are *exchangeable* if every order of them over the edges of a layer is
 strengths that are alike. Without that, ``closed_forms.guaranteed_forest_edges`` is the only bound.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from topoimp.arrays import FloatArray, IndexArray
-from topoimp.chance.shuffling import live_vertices, strongest_weights
+from topoimp.chance.shuffling import live_vertices
 from topoimp.kernels.counting import count_degrees
 from topoimp.kernels.threads import in_parallel
 from topoimp.layers.layer import Layer
+from topoimp.pruning.preservation import count_overlapping
 from topoimp.topology.forest import Forest
-from topoimp.topology.strong_edges import collect
 
 _STEPS = 1 << 20
 """Terms of the bound that are added up at once."""
@@ -41,12 +41,7 @@ def overlap_of(layer: Layer, forest: Forest, threads: int) -> Overlap:
     Source: Balwani & Krzyston, 2022, theorem 3.3, whose X is ``n_shared / floor``.
     """
     floor = len(forest.indices)
-    strong = collect(layer, threads).indices
-    if len(strong) >= floor:
-        n_shared = len(np.intersect1d(forest.indices, strong[:floor], assume_unique=True))
-    else:  # many equal weights, of which only the stronger ones were collected
-        (strongest,) = strongest_weights(layer, forest, [floor], threads)
-        n_shared = strongest.n_kept_of(forest, replace(layer, parallel=None), threads)
+    n_shared = count_overlapping(layer, forest, threads)
     return Overlap(floor, n_shared, LeastExpected.of_layer(layer, forest, threads).forest_edges(floor))
 
 

@@ -15,6 +15,7 @@ from topoimp.pruning.masks import PackedMask
 from topoimp.pruning.rules import keep_each, rule_for
 from topoimp.topology.barcode import barcode_of_forest
 from topoimp.topology.forest import Forest, spanning_forest
+from topoimp.topology.strong_edges import collect
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,24 @@ def overlap(layer: Layer, forest: Forest, *, threads: int = 1) -> float | None:
     0.75
     """
     n_edges = len(forest.indices)
-    if n_edges == 0:
-        return None
+    return count_overlapping(layer, forest, threads) / n_edges if n_edges else None
+
+
+def count_overlapping(layer: Layer, forest: Forest, threads: int) -> int:
+    """Return the number of edges of ``overlap``: those of the forest among as many largest weights."""
+    n_edges = len(forest.indices)
+    strongest = collect(layer, threads).indices
+    if len(strongest) >= n_edges:
+        return len(np.intersect1d(forest.indices, strongest[:n_edges], assume_unique=True))
+
+    # Many weights are equal, and only the larger ones were collected.
     edges = replace(layer, parallel=None)
     shape = edges.codes.shape
     info = LayerInfo(layer.name, layer.name, shape, layer.n_rows, layer.n_columns, layer.number_format)
 
     rule = rule_for([info], Method.MAGNITUDE)
-    (strongest,) = keep_each([info], {layer.name: forest}, [n_edges], rule, InHand(edges, threads))
-    return strongest[layer.name].n_kept_of(forest, edges, threads) / n_edges
+    (kept,) = keep_each([info], {layer.name: forest}, [n_edges], rule, InHand(edges, threads))
+    return kept[layer.name].n_kept_of(forest, edges, threads)
 
 
 def preservation_of(
