@@ -18,6 +18,8 @@ def test_a_summary_is_worked_out_by_hand():
     assert (summed["test_accuracy"]["n_seeds"], summed["n_kept"]["n_seeds"]) == (2, 3)
     assert summed["test_accuracy"]["mean"] == pytest.approx(0.6)
     assert summed["test_accuracy"]["standard_deviation"] == pytest.approx(0.02**0.5)
+    assert summed["test_accuracy"]["mean_low"] == pytest.approx(0.6 - 12.7062047362 * 0.1)
+    assert summed["test_accuracy"]["mean_high"] == pytest.approx(0.6 + 12.7062047362 * 0.1)
     assert (summed["test_accuracy"]["minimum"], summed["test_accuracy"]["maximum"]) == (0.5, 0.7)
     assert summed["beta0_kept"]["mean"] == pytest.approx(1 / 3)
     assert "test_loss" not in summed
@@ -26,7 +28,7 @@ def test_a_summary_is_worked_out_by_hand():
 def test_one_seed_has_no_deviation():
     (summed,) = [each for each in summary_of([row(0, 0.5)]) if each["quantity"] == "test_accuracy"]
 
-    assert summed["standard_deviation"] is None
+    assert (summed["standard_deviation"], summed["mean_low"], summed["mean_high"]) == (None, None, None)
 
 
 def test_rounds_methods_and_layers_are_summed_up_apart():

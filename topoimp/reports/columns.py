@@ -220,6 +220,12 @@ _COLUMNS = {
     "quantity": _text("Column that this row summarises over the seeds."),
     "n_seeds": _count("Seeds in which the quantity is defined."),
     "mean": _number("Mean over the seeds."),
+    "mean_low": _number(
+        "Lower end of the 95 % interval of the mean over the seeds, by Student's t; blank for one seed."
+    ),
+    "mean_high": _number(
+        "Upper end of the 95 % interval of the mean over the seeds, by Student's t; blank for one seed."
+    ),
     "standard_deviation": _number("Sample standard deviation over the seeds; blank for one seed."),
     "minimum": _number("Smallest value over the seeds."),
     "maximum": _number("Largest value over the seeds."),

@@ -10,6 +10,7 @@ from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError
 from topoimp.reports.columns import COLUMNS, Cell, Row
 from topoimp.reports.rows import DISTANCES, PERSISTENCE_COLUMNS, TOTAL
+from topoimp.reports.student_t import mean_interval
 from topoimp.rounds.recipe_file import read_toml
 from topoimp.rounds.run_folder import PruningFiles, RunFiles, pruning_name, prunings_with_rounds, sha256_of
 
@@ -95,9 +96,10 @@ def rows_in(files: PruningFiles, last: int | None = None) -> list[Row]:
 
 
 def summary_of(rows: Sequence[Row]) -> list[Row]:
-    """Return mean, standard deviation, minimum and maximum over the seeds, of every quantity of every round and layer.
+    """Return mean, its interval, deviation, minimum and maximum over the seeds, of every quantity, round and layer.
 
-    The deviation is that of a sample (n - 1), and None for one seed. Undefined values are left out.
+    The interval is that of Student's t at 95 %, the deviation that of a sample (n - 1); both are None for one seed.
+    Undefined values are left out.
     """
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
@@ -142,10 +144,13 @@ def _mean_row(group: Sequence[Row]) -> Row:
 def _summary(quantity: str, group: Sequence[Row]) -> Row:
     values = _numbers(group, quantity)
     seeds = {row["seed"] for row in group if row.get(quantity) is not None}
+    low, high = mean_interval(values) or (None, None)
     return {
         "quantity": quantity,
         "n_seeds": len(seeds),
         "mean": fmean(values),
+        "mean_low": low,
+        "mean_high": high,
         "standard_deviation": stdev(values) if len(values) > 1 else None,
         "minimum": min(values),
         "maximum": max(values),
