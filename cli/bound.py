@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from topoimp.choices import View
+from topoimp.choices import SpatialConvention, View
 from topoimp.errors import OptionError
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
 
-from .bound_options import parse_input_sizes, parse_shapes
+from .bound_options import parse_shapes
 from .options import (
     Command,
     Embeddings,
@@ -19,13 +19,26 @@ from .options import (
     FormatOption,
     Groups,
     Include,
+    InputSizes,
     Quiet,
     Rate,
     Threads,
     ViewOption,
     layer_patterns,
+    parse_input_sizes,
+    refuse,
 )
-from .output import for_people, in_view, note, note_left_out, noting_compilation, progress, show, show_table
+from .output import (
+    first_names,
+    for_people,
+    in_view,
+    note,
+    note_left_out,
+    noting_compilation,
+    progress,
+    show,
+    show_table,
+)
 
 
 def _bound(
@@ -38,8 +51,19 @@ def _bound(
         typer.Option(
             "--arch",
             metavar="MODEL",
-            help="Bound the shapes of a network alone: lenet-300-100, vgg-16, ..., or widths as in mlp:784-300-100-10.",
+            help="Bound the shapes of a network alone: lenet-300-100, vgg-16, ..., widths as in mlp:784-300-100-10, or "
+            "a VGG with other dense layers, as in vgg-11:512-256-10.",
             show_default="none",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="NAME",
+            help="Size of the images and number of classes for --arch: digits, mnist, fashion-mnist, cifar10, cifar100 "
+            "or tiny-imagenet.",
+            show_default="those that the network was designed for",
         ),
     ] = None,
     shapes: Annotated[
@@ -62,15 +86,6 @@ def _bound(
             show_default="none",
         ),
     ] = None,
-    input_sizes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input-size",
-            metavar="LAYER=HxW",
-            help="Bound a convolution per filter, unrolled over this image; :STRIDE:PADDING may follow. Repeatable.",
-            show_default="stride 1, padding same",
-        ),
-    ] = None,
     seed: Annotated[
         int,
         typer.Option("--seed", metavar="S", help="Seed of the simulations that --densities may need, at least 0."),
@@ -80,6 +95,16 @@ def _bound(
     embeddings: Embeddings = False,
     groups: Groups = None,
     view: ViewOption = View.MATRIX,
+    input_sizes: InputSizes = None,
+    spatial_convention: Annotated[
+        SpatialConvention | None,
+        typer.Option(
+            "--spatial-convention",
+            help="Count strided convolutions of --arch as table 1 of Balwani & Krzyston does (stride 1 at the size of "
+            "the output, no shortcuts), or exactly, with --view spatial.",
+            show_default="balwani",
+        ),
+    ] = None,
     threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
@@ -90,33 +115,47 @@ def _bound(
 
     if [checkpoint is None, arch is None, not shapes].count(False) != 1:
         raise OptionError("bound takes a CHECKPOINT, --arch MODEL or --shape, and one of them is needed")
+    if view is View.SPATIAL:
+        refuse({"--rate": rate}, "counts weights, and the view spatial counts edges that share them")
+    else:
+        refuse({"--spatial-convention": spatial_convention}, "is for --view spatial")
+    if arch is None:
+        refuse({"--data": data, "--spatial-convention": spatial_convention}, "is for --arch")
     options = BoundOptions(
         rate=DEFAULT_RATE if rate is None else rate,
         densities=[] if densities is None else densities.split(","),
-        input_sizes=parse_input_sizes(input_sizes),
         seed=seed,
     )
     if checkpoint is None:
-        if include or exclude or embeddings or groups or view is not View.MATRIX:
+        if include or exclude or embeddings or groups or view is View.CHANNEL:
             which = "--shape" if arch is None else "--arch"
             raise OptionError(
-                f"--include, --exclude, --embeddings, --groups and --view are about a CHECKPOINT; {which} has none"
+                "--include, --exclude, --embeddings, --groups and --view channel are about a CHECKPOINT; "
+                f"{which} has none"
             )
+        images = parse_input_sizes(input_sizes)
         if arch is not None:
-            report = architecture_bound_report(arch, options)
+            report = architecture_bound_report(
+                arch,
+                options,
+                data=data,
+                view=view,
+                input_sizes=images,
+                spatial_convention=spatial_convention or SpatialConvention.BALWANI,
+            )
         else:
-            report = shape_bound_report(parse_shapes(shapes or []), options)
-        show(report, format, _show_floors)
-        _note_images(report, quiet=quiet)
+            report = shape_bound_report(parse_shapes(shapes or []), options, view=view, input_sizes=images)
+        show(report, format, _show_graphs if view is View.SPATIAL else _show_floors)
+        _note_graphs(report, quiet=quiet)
         return
 
-    patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view)
+    patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view, input_sizes=input_sizes)
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
         report = bound_report(checkpoint, options, patterns=patterns, threads=threads, on_step=on_step)
-    show(report, format, _show_bounds)
+    show(report, format, _show_graphs if view is View.SPATIAL else _show_bounds)
     note_left_out(report, quiet=quiet)
-    _note_images(report, quiet=quiet)
-    if format is Format.TABLE:
+    _note_graphs(report, quiet=quiet)
+    if format is Format.TABLE and view is not View.SPATIAL:
         note(_global_line(report), quiet=quiet)
 
 
@@ -138,15 +177,16 @@ _SAFETY = {
     "safe_rounds": "safe rounds",
     "binding_vertex": "binding vertex",
 }
-_IMAGE = {
+_GRAPH = {
     "layer": "layer",
     "input_size": "input",
-    "spatial_inputs": "padded inputs",
-    "spatial_outputs": "outputs",
-    "spatial_edges": "edges",
-    "spatial_floor": "floor",
-    "spatial_compression": "critical compression",
+    "columns": "inputs",
+    "rows": "outputs",
+    "n_edges": "edges",
+    "floor": "floor",
+    "edge_compression": "critical compression",
 }
+_SUMS = {"convolutions": "all convolutions", "dense": "all dense layers", "network": "network"}
 _KEPT = {
     "layer": "layer",
     "density": "density",
@@ -177,9 +217,6 @@ def _show_bounds(report: Report) -> None:
 def _show(report: Report, title: str, columns: dict[str, str]) -> None:
     bounds: list[Row] = [row for row in report.rows if row["level"] != "density"]
     show_table(title, columns, for_people(bounds))
-    images = [row for row in report.layers if "input_size" in row]
-    if images:
-        show_table("a filter unrolled over its input, edges counted (spatial convention)", _IMAGE, images)
     if report.densities:
         kept = {
             name: header for name, header in _KEPT.items() if any(row[name] is not None for row in report.densities)
@@ -187,12 +224,30 @@ def _show(report: Report, title: str, columns: dict[str, str]) -> None:
         show_table("forest edges among the strongest weights", kept, report.densities)
 
 
-def _note_images(report: Report, *, quiet: bool) -> None:
-    if any("input_size" in row for row in report.layers):
-        note(
-            "the spatial convention counts edges, which share a kernel's weights; input is HxW:stride:padding",
-            quiet=quiet,
-        )
+def _show_graphs(report: Report) -> None:
+    subject = report.inputs.get("checkpoint", report.settings.get("arch", "shapes"))
+    on_data = f" on {report.settings['data']}" if "data" in report.settings else ""
+    convention = report.settings.get("spatial_convention")
+    counted = f", convention {convention}" if convention else ""
+    title = f"{subject}{on_data}: one filter of each convolution unrolled over its image, edges counted{counted}"
+    rows: list[Row] = [
+        {
+            **row,
+            "layer": _SUMS.get(str(row["level"]), row.get("layer")),
+            "edge_compression": row["critical_compression"],
+        }
+        for row in report.rows
+    ]
+    show_table(title, _GRAPH, rows)
+
+
+def _note_graphs(report: Report, *, quiet: bool) -> None:
+    if report.settings.get("view") != View.SPATIAL:
+        return
+    note("the view spatial counts edges, which share a kernel's weights; input is HxW:stride:padding", quiet=quiet)
+    shortcuts = [name for name, reason in report.left_out.items() if "shortcut" in reason]
+    if shortcuts:
+        note(f"not counted: shortcuts {first_names(shortcuts)}; --spatial-convention exact counts them", quiet=quiet)
 
 
 def _global_line(report: Report) -> str:

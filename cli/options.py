@@ -14,6 +14,7 @@ from topoimp.errors import OptionError
 
 if TYPE_CHECKING:
     from topoimp.layers.catalogue import LayerPatterns
+    from topoimp.layers.spatial import InputSize
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,20 @@ Groups = Annotated[
 ]
 ViewOption = Annotated[
     View,
-    typer.Option("--view", help="Read a convolution as a matrix, or channel by channel: a kernel's strongest weight."),
+    typer.Option(
+        "--view",
+        help="Read a convolution as a matrix, channel by channel (a kernel's strongest weight), or as one filter "
+        "unrolled over its image (spatial; in bound and barcode).",
+    ),
+]
+InputSizes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input-size",
+        metavar="PATTERN=HxW",
+        help="Image under matching convolutions, for --view spatial; :STRIDE:PADDING may follow. Repeatable.",
+        show_default="stride 1, padding same",
+    ),
 ]
 Threads = Annotated[
     int | None,
@@ -137,16 +151,55 @@ def layer_patterns(
     *,
     embeddings: bool,
     view: View = View.MATRIX,
+    input_sizes: list[str] | None = None,
 ) -> "LayerPatterns":
     """Return the patterns that the options name.
 
     Raises:
-        OptionError: if groups are not written as PATTERN=G.
+        OptionError: if groups are not written as PATTERN=G, or images not as PATTERN=HxW.
     """
     from topoimp.layers.catalogue import LayerPatterns
 
-    parsed = tuple(map(_group, groups or ()))
-    return LayerPatterns(tuple(include or ()), tuple(exclude or ()), embeddings=embeddings, groups=parsed, view=view)
+    return LayerPatterns(
+        tuple(include or ()),
+        tuple(exclude or ()),
+        embeddings=embeddings,
+        groups=tuple(map(_group, groups or ())),
+        view=view,
+        input_sizes=parse_input_sizes(input_sizes),
+    )
+
+
+_SIDES = r"[0-9]{1,9}(?:x[0-9]{1,9})*"
+_IMAGE = re.compile(rf"({_SIDES})(?::([0-9]{{1,9}}))?(?::([0-9]{{1,9}}|same))?")
+
+
+def parse_input_sizes(texts: list[str] | None) -> "tuple[tuple[str, InputSize], ...]":
+    """Return images by pattern from texts such as ``conv1.weight=28x28`` or ``conv*=28x28:2:1`` (stride, padding).
+
+    Raises:
+        OptionError: if one is not written so.
+    """
+    from topoimp.layers.spatial import InputSize
+
+    sizes = []
+    for text in texts or []:
+        pattern, _, image = text.rpartition("=")
+        found = _IMAGE.fullmatch(image)
+        if not pattern or found is None:
+            raise OptionError(
+                f"--input-size is {text!r}; it must be a layer and the size of its input, with stride and padding if "
+                "they are others than 1 and same, as in conv1.weight=28x28 or conv1.weight=28x28:2:1"
+            )
+        sides, stride, padding = found.groups()
+        size = InputSize(sides_of(sides), int(stride or 1), None if padding in (None, "same") else int(padding))
+        sizes.append((pattern, size))
+    return tuple(sizes)
+
+
+def sides_of(text: str) -> tuple[int, ...]:
+    """Return the sizes that a text such as ``64x3x3x3`` lists."""
+    return tuple(map(int, text.split("x")))
 
 
 def _group(text: str) -> tuple[str, int]:

@@ -216,8 +216,11 @@ _PATIENCE = 0.5
 """Seconds before a progress bar appears."""
 
 
-_TABLE_KINDS = {"size": Kind.TEXT, "accuracy_deviation": Kind.SHARE}
+_TABLE_KINDS = {"size": Kind.TEXT, "accuracy_deviation": Kind.SHARE, "edge_compression": Kind.NUMBER}
 """The kinds of columns that tables add to those of reports."""
+
+_FOUR_DECIMALS = ("edge_compression",)
+"""Columns of tables whose numbers have four decimals, as those of the table that they are compared with."""
 
 
 def _kind(column: str) -> Kind:
@@ -237,6 +240,8 @@ def _cell(column: str, value: Cell) -> str:
         return str(value)
     if kind is Kind.SHARE:
         return _percent(value)
+    if column in _FOUR_DECIMALS:
+        return f"{value:,.4f}"
     return f"{value:,}" if isinstance(value, int) else f"{value:#.4g}".rstrip(".")  # a mean of counts is no count
 
 

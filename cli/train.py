@@ -22,7 +22,7 @@ def _train(
         typer.Argument(
             metavar="MODEL",
             help="Network: lenet-300-100, lenet-5, conv-2, conv-4, conv-6, vgg-11, vgg-16, resnet-20, resnet-18, or "
-            "the widths of its layers as in mlp:64-32-10.",
+            "the widths of its layers as in mlp:64-32-10, or a VGG with other dense layers as in vgg-11:512-256-10.",
             show_default=False,
         ),
     ],

@@ -193,6 +193,18 @@ def unrolled_convolution(kernel, sides, stride, padding):
     return np.array([np.isin(inputs.ravel(), window) for window in windows])
 
 
+def unrolled_strengths(kernel, sides, stride, padding):
+    """The dense matrix of one filter over an image, shape (outputs, inputs): at each edge the kernel's strength."""
+    padded = [side + 2 * padding for side in sides]
+    starts = [range(0, side - k + 1, stride) for side, k in zip(padded, kernel.shape, strict=True)]
+    rows = []
+    for start in product(*starts):
+        row = np.zeros(padded)
+        row[tuple(slice(at, at + k) for at, k in zip(start, kernel.shape, strict=True))] = kernel
+        rows.append(row.ravel())
+    return np.array(rows)
+
+
 def slow_guaranteed(n_rows, n_columns, k):
     """The smallest a + b - 1 of all blocks with room for k weights."""
     blocks = product(range(1, n_rows + 1), range(1, n_columns + 1))

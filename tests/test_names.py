@@ -47,8 +47,8 @@ OF_THE_SCREEN = {
 }
 """By command, the options about printing and exit status, which no function of the library has."""
 
-FIXED = {"barcode": {"embeddings"}, "prune": {"view"}}
-"""Fields of LayerPatterns that a command leaves no choice in: embeddings are read, and the view is a matrix."""
+FIXED = {"barcode": {"embeddings", "input_sizes"}, "compare": {"input_sizes"}, "prune": {"view", "input_sizes"}}
+"""Fields of LayerPatterns that a command leaves no choice in: embeddings are read, and the view is of weights."""
 
 CHOOSES_A_FUNCTION = {"list": tensor_list, "dry_run": plan_pruning, "apply_mask": apply_mask}
 """Options that choose the function to call."""
@@ -172,7 +172,8 @@ LENET = SAMPLES / "lenet-300-100-mnist.safetensors"
         ("barcode", LENET, "--check", "--bars", "b.csv", "--curve", "c.csv", "--levels", "0.5", "--vectors", "v.npz"),
         ("barcode", LENET, "--list"),
         ("bound", LENET, "--densities", "0.5"),
-        ("bound", "--arch", "lenet-5", "--input-size", "conv1*=28x28"),
+        ("bound", "--arch", "lenet-5", "--view", "spatial", "--data", "mnist", "--input-size", "conv1*=28x28"),
+        ("bound", SAMPLES / "lenet-5-mnist.safetensors", "--view", "spatial", "--input-size", "conv*=28x28"),
         ("bound", "--shape", "3x4"),
         ("compare", LENET, LENET, "--null", "shuffle:2"),
         ("compare", "rounds"),

@@ -23,12 +23,12 @@ from topoimp.chance.closed_forms import (
 from topoimp.chance.simulation import simulated_forest_edges_iid
 from topoimp.commands.barcode import barcode_report
 from topoimp.layers.layer import as_layer
+from topoimp.layers.spatial import InputSize, spatial_graph
 from topoimp.pruning.bounds import (
     certificate_of,
     critical_compression,
     magnitude_safe_count,
 )
-from topoimp.pruning.convolution_bound import InputSize, spatial_graph
 from topoimp.pruning.schedule import count_after, exact_rate, rounds_above
 from topoimp.topology.barcode import Barcode, barcode_of_forest, neural_persistence
 from topoimp.topology.distance import bottleneck_distance

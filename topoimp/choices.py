@@ -52,10 +52,22 @@ class Scope(StrEnum):
 
 
 class View(StrEnum):
-    """Reading of a tensor with more than two axes: as the matrix product that it computes, or channel by channel."""
+    """Reading of a tensor with more than two axes: as a matrix product, by channels, or unrolled over an image."""
 
     MATRIX = "matrix"
     CHANNEL = "channel"
+    SPATIAL = "spatial"
+
+
+class SpatialConvention(StrEnum):
+    """Reading of the strided convolutions and the shortcuts of a built-in network in the view ``spatial``.
+
+    ``balwani``, as table 1 of Balwani & Krzyston: a strided convolution counts with stride 1 at the size of its output,
+    and shortcuts do not count. ``exact``: every convolution with its stride.
+    """
+
+    BALWANI = "balwani"
+    EXACT = "exact"
 
 
 class NeuralPersistence(StrEnum):

@@ -31,8 +31,8 @@ from topoimp.errors import (
 )
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.layer import Layer, as_layer
+from topoimp.layers.spatial import InputSize
 from topoimp.pruning.bounds import LayerBound, layer_bound
-from topoimp.pruning.convolution_bound import InputSize
 from topoimp.pruning.masks import PackedMask, read_masks
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.columns import COLUMNS

@@ -173,3 +173,39 @@ def test_what_is_no_model_or_does_not_fit_is_refused(model, image, n_classes, me
 def test_widths_that_match_the_data_are_taken():
     assert parse_architecture("mlp:64-7", image=(1, 8, 8), n_classes=7).n_parameters() == 64 * 7 + 7
     assert parse_architecture("mlp:64-7").n_parameters() == 64 * 7 + 7
+
+
+def test_the_dense_layers_of_a_vgg_can_be_listed():
+    architecture = parse_architecture("vgg-11:2048-1024-1024-200", image=(3, 64, 64), n_classes=200)
+
+    dense = {name: shape for name, shape in architecture.weights.items() if len(shape) == 2}
+    assert dense == {"fc1.weight": (1024, 2048), "fc2.weight": (1024, 1024), "fc3.weight": (200, 1024)}
+    assert "mean" not in architecture.parts
+
+
+@pytest.mark.parametrize(("side", "has_mean"), [(32, False), (64, True)])
+def test_dense_layers_of_one_value_a_channel_take_means_of_large_images(side, has_mean):
+    architecture = parse_architecture("vgg-16:512-10", image=(3, side, side))
+
+    assert ("mean" in architecture.parts) == has_mean
+    assert list(architecture.weights.values()) == list(parse_architecture("vgg-16").weights.values())
+
+
+@pytest.mark.parametrize(
+    ("model", "image", "n_classes", "message"),
+    [
+        ("vgg-11:1024-10", None, None, "take 1024 values; its convolutions give 512 on images of 3 x 32 x 32, and 512"),
+        ("vgg-11:512-10", None, 100, "vgg-11:512-10 has 10 outputs, but the data have 100 classes"),
+        ("vgg-11:512-10", (3, 31, 32), 10, "halves its images 5 times and takes 32 x 32 pixels or more; these have 31"),
+        (
+            "resnet-20:64-10",
+            None,
+            None,
+            "there is no model 'resnet-20:64-10'; known are lenet-300-100, lenet-5, conv-2",
+        ),
+        ("vgg-11:512", None, None, "and widths as in mlp:784-300-100-10 or vgg-11:512-256-10"),
+    ],
+)
+def test_dense_layers_that_do_not_fit_are_refused(model, image, n_classes, message):
+    with pytest.raises(OptionError, match=message):
+        parse_architecture(model, image=image, n_classes=n_classes)

@@ -52,18 +52,73 @@ def test_shapes_do_not_import_torch(topoimp, monkeypatch):
     assert topoimp("bound", "--shape", "300x784", "--densities", "0.1").status == 0
 
 
-def test_images_and_densities_have_tables_of_their_own(topoimp):
-    options = ["--input-size", "64x3*=32x32", "--input-size", "8x*=9x9:2:same", "--densities", "0.5, 0.1"]
+def test_densities_have_a_table_of_their_own(topoimp):
+    outcome = topoimp("bound", "--shape", "64x3x3x3", "--shape", "8x8x3x3", "--densities", "0.5, 0.1")
+
+    assert "forest edges among the strongest weights" in outcome.out
+    assert "observed" not in outcome.out
+
+
+def test_convolutions_are_unrolled_over_images(topoimp):
+    options = ["--view", "spatial", "--input-size", "64x3*=32x32", "--input-size", "8x*=9x9:2:same"]
 
     outcome = topoimp("bound", "--shape", "64x3x3x3", "--shape", "8x8x3x3", *options)
 
-    assert "a filter unrolled over its input, edges counted (spatial convention)" in outcome.out
+    assert "shapes: one filter of each convolution unrolled over its image, edges counted" in outcome.out
     assert "32x32:1:same" in outcome.out
     assert "9x9:2:same" in outcome.out
-    assert "4.229" in outcome.out  # 9 * 32 * 32 / (34 * 34 + 32 * 32 - 1)
-    assert "forest edges among the strongest weights" in outcome.out
-    assert "observed" not in outcome.out
-    assert "the spatial convention counts edges, which share a kernel's weights" in outcome.err
+    assert "4.2295" in outcome.out  # 9 * 32 * 32 / (34 * 34 + 32 * 32 - 1)
+    assert "all convolutions" in outcome.out
+    assert "all dense layers" not in outcome.out
+    assert "the view spatial counts edges, which share a kernel's weights" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("words", "figures"),
+    [
+        ("resnet-20 --data cifar10", ("4.1508", "8.7671", "4.1679")),
+        ("resnet-20 --data cifar100", ("4.1508", "39.2638", "4.4389")),
+        ("resnet-18 --data tiny-imagenet", ("4.3142", "144.0225", "6.1318")),
+        ("vgg-11:2048-1024-1024-200 --data tiny-imagenet", ("4.2672", "528.3911", "183.3624")),
+        ("vgg-11 --data cifar10", ("4.0422", "9.8273", "4.8470")),
+        ("vgg-11 --data cifar100", ("4.0422", "83.7971", "16.7489")),
+        ("vgg-11 --data cifar10 --input-size *=32x32", ("4.2295", "9.8273", "4.3919")),
+        ("vgg-11 --data cifar100 --input-size *=32x32", ("4.2295", "83.7971", "6.9239")),
+    ],
+)
+def test_table_1_of_the_paper_is_printed_to_its_last_digit(topoimp, words, figures):
+    outcome = topoimp("bound", "--view", "spatial", "--arch", *words.split())
+
+    sums = [line for line in outcome.out.splitlines() if line.startswith(("all convolutions", "all dense", "network"))]
+    assert tuple(line.split()[-1] for line in sums) == figures
+
+
+def test_sums_are_rows_of_their_own_for_programs(topoimp):
+    options = ["bound", "--arch", "resnet-18", "--data", "tiny-imagenet", "--view", "spatial", "--format"]
+
+    content = json.loads(topoimp(*options, "json").out)
+    lines = list(csv.DictReader(io.StringIO(topoimp(*options, "csv").out)))
+
+    assert content["convolutions"]["n_edges"] + content["dense"]["n_edges"] == content["network"]["n_edges"]
+    assert [line["level"] for line in lines[-3:]] == ["convolutions", "dense", "network"]
+    assert "block3.shortcut.conv.weight" in content["left_out"]
+
+
+def test_shortcuts_that_do_not_count_are_named(topoimp):
+    outcome = topoimp("bound", "--arch", "resnet-18", "--view", "spatial")
+
+    assert "not counted: shortcuts block3.shortcut.conv.weight, " in outcome.err
+    assert "--spatial-convention exact counts them" in outcome.err
+
+
+def test_a_checkpoint_in_the_view_spatial(topoimp, sample):
+    options = ["--view", "spatial", "--input-size", "conv1*=28x28:1:0", "--input-size", "conv2*=12x12:1:0"]
+
+    outcome = topoimp("bound", sample("lenet-5-mnist.safetensors"), *options)
+
+    assert outcome.status == 0
+    assert "lenet-5-mnist.safetensors: one filter of each convolution unrolled over its image" in outcome.out
+    assert "10.5960" in outcome.out  # 25 * 576 / (784 + 576 - 1)
 
 
 def test_densities_of_a_checkpoint_show_what_is_observed(topoimp, lenet):
@@ -92,7 +147,12 @@ def test_densities_are_rows_of_their_own_for_programs(topoimp, lenet):
         (["--arch", "lenet-5", "--shape", "3x3"], "bound takes a CHECKPOINT, --arch MODEL or --shape, and one of"),
         (["--shape", "3x"], "--shape is '3x'; it must be sizes of up to nine digits with x between them"),
         (["--shape", "3"], "the shape is 3; a layer has two rows and two columns or more"),
-        (["--shape", "3x3", "--view", "channel"], "--view are about a CHECKPOINT; --shape has none"),
+        (["--shape", "3x3", "--view", "channel"], "--view channel are about a CHECKPOINT; --shape has none"),
+        (["--shape", "3x3", "--data", "mnist"], "--data is for --arch"),
+        (["--shape", "3x3", "--input-size", "*=4x4"], "--input-size are for the view spatial; the view is matrix"),
+        (["--arch", "lenet-5", "--spatial-convention", "exact"], "--spatial-convention is for --view spatial"),
+        (["x", "--view", "spatial", "--spatial-convention", "exact"], "--spatial-convention is for --arch"),
+        (["--arch", "lenet-5", "--view", "spatial", "--rate", "0.1"], "--rate counts weights, and the view spatial"),
         (
             ["--shape", "3x3", "--densities", "0.5,x"],
             "a density is x; it must be at least 0 and at most 1, critical",

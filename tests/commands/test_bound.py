@@ -6,7 +6,6 @@ from topoimp.commands.bound import BoundOptions, architecture_bound_report, boun
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerPatterns
-from topoimp.pruning.convolution_bound import InputSize
 from topoimp.pruning.options import PruningOptions
 
 
@@ -227,45 +226,6 @@ def test_a_shape_that_is_no_layer_is_refused(shape):
 def test_no_shape_is_refused():
     with pytest.raises(OptionError, match="no shape is given; at least one is needed, as in 64x3x3x3"):
         shape_bound_report([])
-
-
-def test_filters_are_bounded_over_an_image_with_weights_and_without(sample):
-    sizes = {"conv1*": InputSize((28, 28), padding=0)}
-
-    reports = [
-        bound_report(sample("lenet-5-mnist.safetensors"), BoundOptions(input_sizes=sizes)),
-        architecture_bound_report("lenet-5", BoundOptions(input_sizes=sizes)),
-        shape_bound_report([(20, 1, 5, 5)], BoundOptions(input_sizes={"20x*": sizes["conv1*"]})),
-    ]
-
-    assert [report.layers[0]["spatial_compression"] for report in reports] == [25 * 576 / (784 + 576 - 1)] * 3
-    assert ["input_size" in row for row in reports[0].layers] == [True, False, False, False]
-    assert reports[1].settings["input_sizes"] == ["conv1*=28x28:1:0"]
-
-
-@pytest.mark.parametrize(
-    ("pattern", "size", "message"),
-    [
-        (
-            "conv9*",
-            InputSize((28, 28)),
-            "`input_sizes`: pattern 'conv9\\*' matches no layer; the first of them are conv1",
-        ),
-        (
-            "fc1*",
-            InputSize((28, 28)),
-            r"`input_sizes`: fc1.weight has the shape \[500, 800\]; a convolution has 3 axes",
-        ),
-        (
-            "conv1*",
-            InputSize((3, 3), 1, 0),
-            "`input_sizes`: conv1.weight: the image is 3 x 3 with its padding; the",
-        ),
-    ],
-)
-def test_an_image_that_does_not_fit_is_refused(pattern, size, message):
-    with pytest.raises(OptionError, match=message):
-        architecture_bound_report("lenet-5", BoundOptions(input_sizes={pattern: size}))
 
 
 @pytest.mark.parametrize(

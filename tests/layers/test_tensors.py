@@ -246,8 +246,8 @@ def test_a_view_can_be_named_by_its_word(view):
 
 
 def test_a_view_that_there_is_not_is_refused():
-    with pytest.raises(OptionError, match="there is no view 'spatial'; known are matrix, channel"):
-        LayerPatterns(view="spatial")
+    with pytest.raises(OptionError, match="there is no view 'cubic'; known are matrix, channel, spatial"):
+        LayerPatterns(view="cubic")
 
 
 def test_the_view_channel_needs_two_input_channels(write):

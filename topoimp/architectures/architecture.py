@@ -28,11 +28,15 @@ class InitialWeights(StrEnum):
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network on batches of shape (n, channels, height, width): its MODEL string, and its parts by name, in order."""
+    """A network on batches of shape (n, channels, height, width): its MODEL string, and its parts by name, in order.
+
+    ``image`` is the shape of its images; None for a network that takes any images with as many values as its input.
+    """
 
     name: str
     parts: dict[str, Part]
     initial_weights: InitialWeights
+    image: ImageShape | None = None
 
     def parameters(self) -> Shapes:
         """Return the shapes of all trained tensors by name, in the order in which they are stored."""

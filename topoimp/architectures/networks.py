@@ -6,7 +6,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from math import prod
 
 from topoimp.architectures.architecture import (
@@ -20,16 +19,16 @@ from topoimp.architectures.architecture import (
     size_text,
 )
 from topoimp.architectures.parts import Block, Convolution, Dense, Norm, Operation, Part
+from topoimp.architectures.stacks import Stages, dense_parts, stage_parts
 from topoimp.errors import OptionError
 
 LARGEST_NETWORK = 100_000_000
 """Most weights that a network may have: the built-in trainer is for small ones."""
 
-WIDTHS = re.compile(r"mlp:[1-9]\d{0,6}(-[1-9]\d{0,6})+")
-"""Pattern of a MODEL string that lists widths, input first: ``mlp:784-300-100-10``."""
+_WIDTHS = r":([1-9]\d{0,6}(?:-[1-9]\d{0,6})+)"
 
-Stages = tuple[tuple[int, ...], ...]
-"""Output channels of each convolution, by stage; the image is halved after each stage."""
+WIDTHS = re.compile(f"mlp{_WIDTHS}")
+"""Pattern of a MODEL string that lists widths, input first: ``mlp:784-300-100-10``."""
 
 CONV_STAGES: dict[str, Stages] = {
     "conv-2": ((64, 64),),
@@ -41,6 +40,10 @@ VGG_STAGES: dict[str, Stages] = {
     "vgg-11": ((64,), (128,), (256, 256), (512, 512), (512, 512)),
     "vgg-16": ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512)),
 }
+
+
+HEADED = re.compile(f"({'|'.join(VGG_STAGES)}){_WIDTHS}")
+"""Pattern of a MODEL string that lists the widths of a VGG's dense layers: ``vgg-11:2048-1024-1024-200``."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +87,7 @@ def lenet_300_100(name: str, image: ImageShape | None, n_classes: int) -> Archit
 
 
 def _dense_network(name: str, widths: list[int]) -> Architecture:
-    return Architecture(name, {"flatten": Operation.FLATTEN, **_dense_parts(widths)}, InitialWeights.GLOROT_NORMAL)
-
-
-def _dense_parts(widths: list[int]) -> dict[str, Part]:
-    """Return fully connected layers ``fc1``, ``fc2``, ... of these widths, input first, with ReLU between them."""
-    parts: dict[str, Part] = {}
-    for number, (n_in, n_out) in enumerate(pairwise(widths), 1):
-        parts |= {f"fc{number}": Dense(n_in, n_out), f"fc{number}_relu": Operation.RELU}
-    parts.popitem()  # the outputs of the last layer are scores of either sign
-    return parts
+    return Architecture(name, {"flatten": Operation.FLATTEN, **dense_parts(widths)}, InitialWeights.GLOROT_NORMAL)
 
 
 def lenet_5(name: str, image: ImageShape | None, n_classes: int) -> Architecture:
@@ -114,9 +108,9 @@ def lenet_5(name: str, image: ImageShape | None, n_classes: int) -> Architecture
         "conv2": Convolution(20, 50, side=5, padding=0),
         "pool2": Operation.POOL,
         "flatten": Operation.FLATTEN,
-        **_dense_parts([800, 500, n_classes]),
+        **dense_parts([800, 500, n_classes]),
     }
-    return Architecture(name, parts, InitialWeights.GLOROT_NORMAL)
+    return Architecture(name, parts, InitialWeights.GLOROT_NORMAL, MNIST_IMAGE)
 
 
 def conv_network(name: str, image: ImageShape | None, n_classes: int) -> Architecture:
@@ -135,11 +129,11 @@ def conv_network(name: str, image: ImageShape | None, n_classes: int) -> Archite
     require_size(name, (height, width), len(stages))
     n_values = stages[-1][-1] * prod(size // 2 ** len(stages) for size in (height, width))
     parts: dict[str, Part] = {
-        **_stage_parts(n_channels, stages, normed=False),
+        **stage_parts(n_channels, stages, normed=False),
         "flatten": Operation.FLATTEN,
-        **_dense_parts([n_values, 256, 256, n_classes]),
+        **dense_parts([n_values, 256, 256, n_classes]),
     }
-    return Architecture(name, parts, InitialWeights.GLOROT_NORMAL)
+    return Architecture(name, parts, InitialWeights.GLOROT_NORMAL, image or CIFAR_IMAGE)
 
 
 def vgg_network(name: str, image: ImageShape | None, n_classes: int) -> Architecture:
@@ -157,25 +151,39 @@ def vgg_network(name: str, image: ImageShape | None, n_classes: int) -> Architec
     image = image or CIFAR_IMAGE
     stages = VGG_STAGES[name]
     require_size(name, image[1:], len(stages))
-    parts = _stage_parts(image[0], stages, normed=True)
+    parts = stage_parts(image[0], stages, normed=True)
     parts |= {"mean": Operation.MEAN, "flatten": Operation.FLATTEN, "fc": Dense(stages[-1][-1], n_classes)}
-    return Architecture(name, parts, InitialWeights.HE_NORMAL)
+    return Architecture(name, parts, InitialWeights.HE_NORMAL, image)
 
 
-def _stage_parts(n_in: int, stages: Stages, *, normed: bool) -> dict[str, Part]:
-    """Return 3 x 3 convolutions numbered from 1, with ReLU after each and pooling after each stage."""
-    parts: dict[str, Part] = {}
-    number = 0
-    for stage, channels in enumerate(stages, 1):
-        for n_out in channels:
-            number += 1
-            parts[f"conv{number}"] = Convolution(n_in, n_out)
-            if normed:
-                parts[f"norm{number}"] = Norm(n_out)
-            parts[f"conv{number}_relu"] = Operation.RELU
-            n_in = n_out
-        parts[f"pool{stage}"] = Operation.POOL
-    return parts
+def headed_vgg(name: str, image: ImageShape | None, n_classes: int | None) -> Architecture:
+    """Return a VGG (see ``vgg_network``) with the dense layers ``fc1``, ``fc2``, ... of the widths that its name lists.
+
+    The first width decides what they read: all values of the last pooling, or the mean of each channel, which is what
+    the VGG without widths reads.
+
+    Raises:
+        OptionError: if the images are too small, or the widths fit neither of the two, or not the classes.
+    """
+    network, _, text = name.partition(":")
+    widths = [int(width) for width in text.split("-")]
+    image = image or CIFAR_IMAGE
+    stages = VGG_STAGES[network]
+    require_size(name, image[1:], len(stages))
+
+    n_channels = stages[-1][-1]
+    n_values = n_channels * prod(size // 2 ** len(stages) for size in image[1:])
+    if widths[0] not in (n_channels, n_values):
+        raise OptionError(
+            f"the dense layers of {name} take {widths[0]} values; its convolutions give {n_values} on images of "
+            f"{size_text(image)}, and {n_channels} means of channels"
+        )
+    if n_classes is not None and widths[-1] != n_classes:
+        raise OptionError(f"{name} has {widths[-1]} outputs, but the data have {n_classes} classes")
+
+    mean: dict[str, Part] = {} if widths[0] == n_values else {"mean": Operation.MEAN}
+    parts = stage_parts(image[0], stages, normed=True) | mean | {"flatten": Operation.FLATTEN} | dense_parts(widths)
+    return Architecture(name, parts, InitialWeights.HE_NORMAL, image)
 
 
 def residual_network(name: str, image: ImageShape | None, n_classes: int) -> Architecture:
@@ -204,7 +212,7 @@ def residual_network(name: str, image: ImageShape | None, n_classes: int) -> Arc
         "flatten": Operation.FLATTEN,
         "fc": Dense(n_last, n_classes),
     }
-    return Architecture(name, parts, InitialWeights.HE_NORMAL)
+    return Architecture(name, parts, InitialWeights.HE_NORMAL, image)
 
 
 def _blocks(plan: ResidualPlan) -> dict[str, Part]:
@@ -231,7 +239,8 @@ def parse_architecture(model: str, *, image: ImageShape | None = None, n_classes
     """Return the architecture that a MODEL string names.
 
     Args:
-        model: a key of ``NAMED_NETWORKS``, such as ``lenet-300-100`` or ``vgg-16``, or ``mlp:784-300-100-10``.
+        model: a key of ``NAMED_NETWORKS``, such as ``lenet-300-100`` or ``vgg-16``; ``mlp:784-300-100-10``; or a VGG
+            with other dense layers, as in ``vgg-11:512-256-10``.
         image: channels, height and width of its images, each at least 1; explicit widths must match. None means the
             images of MNIST for the LeNets, and of CIFAR-10 for the other named networks.
         n_classes: number of outputs, at least 1; explicit widths must match. None means 10.
@@ -253,9 +262,12 @@ def parse_architecture(model: str, *, image: ImageShape | None = None, n_classes
         architecture = NAMED_NETWORKS[model](model, image, n_classes or N_CLASSES)
     elif WIDTHS.fullmatch(model):
         architecture = mlp(model, image, n_classes)
+    elif HEADED.fullmatch(model):
+        architecture = headed_vgg(model, image, n_classes)
     else:
         known = ", ".join(NAMED_NETWORKS)
-        raise OptionError(f"there is no model {model!r}; known are {known} and widths as in mlp:784-300-100-10")
+        widths = "widths as in mlp:784-300-100-10 or vgg-11:512-256-10"
+        raise OptionError(f"there is no model {model!r}; known are {known} and {widths}")
     if architecture.n_weights() > LARGEST_NETWORK:
         raise OptionError(f"{model} has {architecture.n_weights()} weights; at most {LARGEST_NETWORK} are trained here")
     return architecture

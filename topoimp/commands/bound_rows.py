@@ -1,15 +1,14 @@
-"""The rows of a report of bounds: columns from counts, from the weights, and from an image under a convolution."""
+"""The rows of a report of bounds: columns from counts, from the weights, and from graphs in the view ``spatial``."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from topoimp.chance.closed_forms import connectivity_threshold
 from topoimp.chance.overlap import Overlap, overlap_of_shape
 from topoimp.commands.chance_columns import overlap_columns
-from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerInfo
-from topoimp.layers.tensors import matches_layer
+from topoimp.layers.spatial import SpatialGraph
+from topoimp.layers.spatial_view import graph_of, is_convolution
 from topoimp.pruning.bounds import GlobalSafeCount, LayerBound, critical_compression, critical_density
-from topoimp.pruning.convolution_bound import InputSize, spatial_graph
 from topoimp.pruning.schedule import rounds_above
 from topoimp.reports.columns import Row
 from topoimp.reports.rows import layer_columns
@@ -19,31 +18,30 @@ def checkpoint_rows(
     infos: Sequence[LayerInfo],
     bounds: Mapping[str, LayerBound],
     overlaps: Sequence[Overlap],
-    images: Sequence[Row],
     shared: GlobalSafeCount | None,
     rate: float,
 ) -> list[Row]:
     """Return the rows of the layers of a checkpoint, and that of the network.
 
-    ``overlaps`` and ``images`` belong to the layers in order; ``shared`` is None if no layer has an edge.
+    ``overlaps`` belong to the layers in order; ``shared`` is None if no layer has an edge.
     """
     rows: list[Row] = []
-    for info, overlap, image in zip(infos, overlaps, images, strict=True):
+    for info, overlap in zip(infos, overlaps, strict=True):
         bound = bounds[info.name]
         found = {**_counts([bound], rate), **_safe_columns(bound, rate), **overlap_columns([overlap])}
-        rows.append({**layer_columns(info), **found, **_threshold(info, bound), **image})
+        rows.append({**layer_columns(info), **found, **_threshold(info, bound)})
 
     floors = _network_floor_columns(list(bounds.values()), rate)
     safety = _network_safe_columns(bounds, shared, rate)
     return [*rows, {**floors, **safety, **overlap_columns(overlaps)}]
 
 
-def shape_rows(infos: Sequence[LayerInfo], images: Sequence[Row], rate: float) -> list[Row]:
+def shape_rows(infos: Sequence[LayerInfo], rate: float) -> list[Row]:
     """Return the rows of layers whose shapes alone are known, all weights being edges, and that of the network."""
     bounds: list[LayerBound] = []
     overlaps: list[Overlap] = []
     rows: list[Row] = []
-    for info, image in zip(infos, images, strict=True):
+    for info in infos:
         n_weights = info.n_weights
         floor = info.n_rows + info.n_columns - 1
         bounds.append(
@@ -51,7 +49,7 @@ def shape_rows(infos: Sequence[LayerInfo], images: Sequence[Row], rate: float) -
         )
         overlaps.append(overlap_of_shape(info.n_rows, info.n_columns))
         found = {**_counts(bounds[-1:], rate), **overlap_columns(overlaps[-1:])}
-        row = {**layer_columns(info), **found, **_threshold(info, bounds[-1]), **image}
+        row = {**layer_columns(info), **found, **_threshold(info, bounds[-1])}
         rows.append({column: value for column, value in row.items() if column != "dtype"})
     return [*rows, {**_network_floor_columns(bounds, rate), **overlap_columns(overlaps)}]
 
@@ -113,32 +111,41 @@ def _network_safe_columns(bounds: Mapping[str, LayerBound], shared: GlobalSafeCo
     }
 
 
-def spatial_columns(infos: Sequence[LayerInfo], sizes: Mapping[str, InputSize]) -> list[Row]:
-    """Return, for each layer, the bound of its filters over the image whose pattern is the first to match."""
-    for pattern in sizes:
-        if not any(matches_layer(info, pattern) for info in infos):
-            names = ", ".join(info.name for info in infos[:3])
-            raise OptionError(f"`input_sizes`: pattern {pattern!r} matches no layer; the first of them are {names}")
-    return [_spatial(info, next((sizes[p] for p in sizes if matches_layer(info, p)), None)) for info in infos]
+def spatial_rows(infos: Sequence[LayerInfo]) -> list[Row]:
+    """Return the rows of layers in the view ``spatial``, all weights being non-zero, and their sums.
+
+    The rows of the convolutions together, of the dense layers together and of the network follow those of the layers.
+    A ratio of a sum is the sum of the edges over the sum of the floors.
+    """
+    graphs = [graph_of(info) for info in infos]
+    rows: list[Row] = []
+    for info, graph in zip(infos, graphs, strict=True):
+        image = None if info.input_size is None else str(info.input_size)
+        rows.append({**layer_columns(info), "input_size": image, **_graph_counts([info], [graph])})
+
+    levels: dict[str, Callable[[LayerInfo], bool]] = {
+        "convolutions": is_convolution,
+        "dense": lambda info: not is_convolution(info),
+        "network": lambda _info: True,
+    }
+    for level, belongs in levels.items():
+        places = [place for place, info in enumerate(infos) if belongs(info)]
+        if places:
+            own = _graph_counts([infos[place] for place in places], [graphs[place] for place in places])
+            rows.append({"level": level, **own})
+    return rows
 
 
-def _spatial(info: LayerInfo, size: InputSize | None) -> Row:
-    if size is None:
-        return {}
-    if len(info.shape) < 3:
-        shape = list(info.shape)
-        raise OptionError(f"`input_sizes`: {info.name} has the shape {shape}; a convolution has 3 axes at least")
-    try:
-        graph = spatial_graph(info.shape[2:], size)
-    except OptionError as error:
-        raise OptionError(f"`input_sizes`: {info.name}: {error}") from error
+def _graph_counts(infos: Sequence[LayerInfo], graphs: Sequence[SpatialGraph]) -> Row:
+    n_edges, floor = sum(graph.n_edges for graph in graphs), sum(graph.floor for graph in graphs)
     return {
-        "input_size": str(size),
-        "spatial_inputs": graph.n_inputs,
-        "spatial_outputs": graph.n_outputs,
-        "spatial_edges": graph.n_edges,
-        "spatial_floor": graph.floor,
-        "spatial_compression": graph.critical_compression,
+        "n_weights": sum(info.n_weights for info in infos),
+        "n_vertices": sum(graph.n_inputs + graph.n_outputs for graph in graphs),
+        "n_edges": n_edges,
+        "beta0": sum(graph.n_components for graph in graphs),
+        "floor": floor,
+        "critical_density": critical_density(floor, n_edges),
+        "critical_compression": critical_compression(floor, n_edges),
     }
 
 

@@ -86,6 +86,7 @@ def comparison_report(
         on_step=on_step,
     )
     check_seed(seed)
+    measures.patterns.check_edges_are_weights("a comparison is of weights, and needs")
     selection = RoundSelection(rounds, seeds, None if method is None else chosen(Method, method))
     if reference is not None or (paths and holds_rounds(Path(paths[0]))):
         if across_seeds:

@@ -6,6 +6,7 @@ Layers come in the natural order of their names (2 before 10), whatever the orde
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 from math import prod
 
@@ -14,6 +15,7 @@ from topoimp.checkpoint.number_format import NumberFormat
 from topoimp.choices import View, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.layer import Layer, by_channel
+from topoimp.layers.spatial import InputSize
 
 EMBEDDINGS = ("*embed*", "*wte*", "*wpe*", "*lm_head*")
 """Names of embeddings and heads; pruning skips these layers by default."""
@@ -29,6 +31,8 @@ class LayerInfo:
         n_rows: vertices on the side of the first axis; ``n_columns`` are those of the other axes.
         first: flat index of the layer's first weight within the tensor.
         also: names of tensors that are tied to this one.
+        input_size: image under a convolution in the view ``spatial``; rows are then the positions of its output,
+            columns those of its padded input.
     """
 
     name: str
@@ -40,6 +44,7 @@ class LayerInfo:
     view: View = View.MATRIX
     first: int = 0
     also: tuple[str, ...] = ()
+    input_size: InputSize | None = None
 
     @property
     def n_weights(self) -> int:
@@ -49,7 +54,7 @@ class LayerInfo:
     @property
     def n_parallel(self) -> int:
         """Weights that join one row with one column: more than one in the view ``channel``."""
-        return self.n_weights // (self.n_rows * self.n_columns)
+        return self.n_weights // (self.n_rows * self.n_columns) if self.view is View.CHANNEL else 1
 
     @property
     def place(self) -> tuple[str, int]:
@@ -79,9 +84,11 @@ class LayerPatterns:
         embeddings: select embeddings and heads (``EMBEDDINGS``) too.
         groups: pairs of a pattern and the number of graphs in each tensor that matches it; the first match counts.
         view: reading of tensors with more than two axes; a ``View`` or its word.
+        input_sizes: pairs of a pattern and the image under each convolution that matches it, for the view ``spatial``;
+            the first match counts.
 
     Raises:
-        OptionError: if there is no such view.
+        OptionError: if there is no such view, or images are given in another view than ``spatial``.
     """
 
     include: tuple[str, ...] = ()
@@ -89,14 +96,22 @@ class LayerPatterns:
     embeddings: bool = False
     groups: tuple[tuple[str, int], ...] = ()
     view: View = View.MATRIX
+    input_sizes: tuple[tuple[str, InputSize], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "view", chosen(View, self.view))
+        if self.input_sizes and self.view is not View.SPATIAL:
+            raise OptionError(f"`input_sizes` are for the view spatial; the view is {self.view}")
 
     def check_matrix_view(self, reason: str) -> None:
         """Raise an OptionError, such as "... pruning is of weights, and needs the view matrix", in another view."""
         if self.view is not View.MATRIX:
             raise OptionError(f"the view is {self.view}; {reason} the view matrix")
+
+    def check_edges_are_weights(self, reason: str) -> None:
+        """Raise an OptionError, such as "... a comparison is of weights, and needs ...", in the view ``spatial``."""
+        if self.view is View.SPATIAL:
+            raise OptionError(f"the view is spatial; {reason} the view matrix or channel")
 
 
 @dataclass(frozen=True)
@@ -116,7 +131,8 @@ class Layers:
     def read(self, info: LayerInfo) -> Layer:
         """Return a layer with its weights; finding its forest checks that they are finite."""
         codes = self.checkpoint.codes(info.tensor)[info.first : info.first + info.n_weights]
-        layer = Layer(info.name, codes.reshape(info.n_rows, -1), info.number_format, origin=str(self.checkpoint.path))
+        n_rows = info.n_rows if info.input_size is None else info.shape[0]  # one row a filter
+        layer = Layer(info.name, codes.reshape(n_rows, -1), info.number_format, origin=str(self.checkpoint.path))
         return by_channel(layer, info.n_parallel) if info.n_parallel > 1 else layer
 
     def will_need(self, info: LayerInfo) -> None:
@@ -152,6 +168,21 @@ class Layers:
     def _extent(self, info: LayerInfo, start: int = 0, stop: int | None = None) -> tuple[int, int]:
         size = info.number_format.n_bits // 8
         return (info.first + start) * size, (info.first + (info.n_weights if stop is None else stop)) * size
+
+
+def matches_layer(info: LayerInfo, pattern: str) -> bool:
+    """Whether a pattern matches a layer: its name, or a name of its tensor, which stands for all groups."""
+    return any(matches(name, pattern) for name in (info.name, info.tensor, *info.also))
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a pattern matches a name; an OptionError if it is no regular expression."""
+    if not pattern.startswith("re:"):
+        return name == pattern or fnmatchcase(name, pattern)  # a glob reads the brackets of a group as a choice
+    try:
+        return re.search(pattern.removeprefix("re:"), name) is not None
+    except (re.error, OverflowError, RecursionError) as error:
+        raise OptionError(f"pattern {pattern!r} is no regular expression: {error}") from error
 
 
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:

@@ -5,7 +5,6 @@ that holds several graphs, as grouped convolutions and stacked experts do, is sp
 layers. Of tensors that share all their data, the first is a layer.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from math import prod
@@ -14,7 +13,17 @@ from topoimp.checkpoint import Checkpoint, TensorInfo
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.choices import View
 from topoimp.errors import LayerError, OptionError
-from topoimp.layers.catalogue import EMBEDDINGS, LayerInfo, LayerPatterns, Layers, LeftOut, natural
+from topoimp.layers.catalogue import (
+    EMBEDDINGS,
+    LayerInfo,
+    LayerPatterns,
+    Layers,
+    LeftOut,
+    matches,
+    matches_layer,
+    natural,
+)
+from topoimp.layers.spatial_view import check_images, in_spatial_view
 
 SKIPPED_EMBEDDING = "an embedding or a head"
 SINGLE_CHANNEL = "a single input channel"
@@ -25,7 +34,8 @@ def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
     """Return the layers of a checkpoint that the patterns select, and all other tensors with the reason.
 
     Raises:
-        OptionError: if a pattern is no regular expression or matches no layer, or a tensor has no such groups.
+        OptionError: if a pattern is no regular expression or matches no layer, a tensor has no such groups, or a
+            convolution no image in the view ``spatial``.
         LayerError: if no layer is selected.
     """
     infos, left_out = classify_tensors(checkpoint, patterns)
@@ -40,6 +50,8 @@ def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
     left_out += [LeftOut(info.name, info.shape, info.number_format.name, reason) for info, reason in reasons if reason]
     if not selected:
         raise LayerError(_no_layer_left(checkpoint, infos))
+    if patterns.view is View.SPATIAL:
+        check_images(selected, patterns.input_sizes)
     return Layers(checkpoint, selected, tuple(left_out), patterns)
 
 
@@ -66,7 +78,7 @@ def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[l
 
     # A pattern without an effect is a mistake, and so is a group with the name of a tensor.
     for pattern, _ in patterns.groups:
-        if not any(_matches(name, pattern) for name in checkpoint.tensors):
+        if not any(matches(name, pattern) for name in checkpoint.tensors):
             raise OptionError(f"`groups`: pattern {pattern!r} matches no tensor of {checkpoint.path}")
     for info in infos:
         if info.name != info.tensor and info.name in checkpoint.tensors:
@@ -76,7 +88,7 @@ def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[l
 
 def _layers_in(tensor: TensorInfo, patterns: LayerPatterns, also: tuple[str, ...]) -> list[LayerInfo]:
     """Return the layers in a tensor: itself, or its groups."""
-    n_groups = next((n for pattern, n in patterns.groups if _matches(tensor.name, pattern)), None)
+    n_groups = next((n for pattern, n in patterns.groups if matches(tensor.name, pattern)), None)
     shape = tensor.shape
     if n_groups is not None:
         if not shape or shape[0] % n_groups:
@@ -90,10 +102,11 @@ def _layers_in(tensor: TensorInfo, patterns: LayerPatterns, also: tuple[str, ...
     n_columns = shape[1] if len(shape) > 1 and patterns.view is View.CHANNEL else prod(shape) // n_rows
     names = [tensor.name] if n_groups is None else [f"{tensor.name}[{number}]" for number in range(n_groups)]
     sides_and_type = n_rows, n_columns, NUMBER_FORMATS[tensor.dtype], patterns.view
-    return [
+    infos = [
         LayerInfo(name, tensor.name, shape, *sides_and_type, first=number * prod(shape), also=also)
         for number, name in enumerate(names)
     ]
+    return in_spatial_view(infos, patterns.input_sizes) if patterns.view is View.SPATIAL else infos
 
 
 def _reason_to_skip(info: LayerInfo, patterns: LayerPatterns) -> str | None:
@@ -105,20 +118,6 @@ def _reason_to_skip(info: LayerInfo, patterns: LayerPatterns) -> str | None:
 
 def _is_embedding(info: LayerInfo) -> bool:
     return any(fnmatchcase(name, pattern) for name in (info.tensor, *info.also) for pattern in EMBEDDINGS)
-
-
-def matches_layer(info: LayerInfo, pattern: str) -> bool:
-    """Whether a pattern matches a layer: its name, or a name of its tensor, which stands for all groups."""
-    return any(_matches(name, pattern) for name in (info.name, info.tensor, *info.also))
-
-
-def _matches(name: str, pattern: str) -> bool:
-    if not pattern.startswith("re:"):
-        return name == pattern or fnmatchcase(name, pattern)  # a glob reads the brackets of a group as a choice
-    try:
-        return re.search(pattern.removeprefix("re:"), name) is not None
-    except (re.error, OverflowError, RecursionError) as error:
-        raise OptionError(f"pattern {pattern!r} is no regular expression: {error}") from error
 
 
 def _no_layer_left(checkpoint: Checkpoint, infos: Sequence[LayerInfo]) -> str:

@@ -12,8 +12,7 @@ from fractions import Fraction
 
 from topoimp.choices import Scope
 from topoimp.errors import OptionError
-from topoimp.layers.catalogue import LayerInfo
-from topoimp.layers.tensors import matches_layer
+from topoimp.layers.catalogue import LayerInfo, matches_layer
 
 DEFAULT_RATE = 0.2
 MOST_ROUNDS = 1000

@@ -62,7 +62,10 @@ def _of(kind: Kind) -> Callable[[str], Column]:
 _text, _flag, _index, _count, _share, _number = map(_of, Kind)
 
 _COLUMNS = {
-    "level": _text("Subject of the row: `layer`, `network` (all selected layers) or `density` (`bound`)."),
+    "level": _text(
+        "Subject of the row: `layer`, `network` (all selected layers), `density` (`bound`), or the sum of all "
+        "`convolutions` or all `dense` layers (`bound` in the view `spatial`)."
+    ),
     "method": _text("Rule that chooses the weights to keep: `topological`, `magnitude` or `random`."),
     "epsilon": _number("Share of the scale up to which `topological` protects no death; blank for other methods."),
     "scope": _text("`layer` if each layer has its own target; `global` if all layers share one target."),
@@ -71,16 +74,24 @@ _COLUMNS = {
     "pruning": _text("Name of a pruning's folder: the method, with epsilon and scope unless they are the usual ones."),
     "other": _text("Path of the checkpoint or mask that is compared with the reference; a round's folder."),
     "layer": _text("Name of the layer; blank in a network row."),
-    "rows": _count("Rows of the layer: the length of its first axis."),
-    "columns": _count("Columns of the layer: its other axes together (input channels in the view `channel`)."),
+    "rows": _count(
+        "Rows of the layer: the length of its first axis (a convolution's output positions in the view `spatial`)."
+    ),
+    "columns": _count(
+        "Columns of the layer: its other axes together (input channels in the view `channel`; positions of a "
+        "convolution's padded input in the view `spatial`)."
+    ),
     "shape": _text("Shape of the tensor, as in 64x3x3x3."),
     "dtype": _text("Number format of the weights, as safetensors names it."),
-    "view": _text("View in which the tensor is a matrix: `matrix` or `channel`."),
+    "view": _text("View in which the tensor is a graph: `matrix`, `channel` or `spatial`."),
     "selected": _flag("Whether the command reads the tensor as a layer."),
     "reason": _text("Reason why the tensor is left out."),
     "n_vertices": _count("Vertices of the layer's graph: its rows and columns together."),
     "n_weights": _count("Weights, stored zeros included."),
-    "n_edges": _count("Weights of the input (in `compare`: of the reference) that are not zero."),
+    "n_edges": _count(
+        "Weights of the input (in `compare`: of the reference) that are not zero; in the view `spatial` the edges of "
+        "one filter's graph, many of which share one weight."
+    ),
     "target": _count("Weights to keep in this round; blank in a layer row of scope `global`."),
     "n_kept": _count("Weights kept, or nonzero in the other checkpoint; a stored zero is not kept."),
     "density": _share("n_kept / n_weights; in `barcode` n_edges / n_weights; in `bound` the requested share."),
@@ -89,7 +100,10 @@ _COLUMNS = {
     "beta0": _count("Connected components of the kept graph; an isolated row or column is a component."),
     "beta0_reference": _count("Connected components of the reference."),
     "beta1": _count("Independent cycles of the kept graph."),
-    "floor": _count("Fewest weights that can keep the barcode: the edges of the (reference's) forest."),
+    "floor": _count(
+        "Fewest weights (in the view `spatial`: edges) that can keep the barcode: the edges of the (reference's) "
+        "forest."
+    ),
     "floor_binds": _flag(
         "Whether the floor holds the layer above its target, or (scope `global`) leaves only its forest; network: "
         "whether a target was missed because of a floor."
@@ -121,11 +135,6 @@ _COLUMNS = {
     "input_size": _text(
         "Image under a convolution: sides, stride and padding (`same`: as many outputs as inputs at stride 1)."
     ),
-    "spatial_inputs": _count("Positions of a convolution's padded input."),
-    "spatial_outputs": _count("Positions of a convolution's output."),
-    "spatial_edges": _count("Edges of one filter laid over the image: each output to the inputs it reads."),
-    "spatial_floor": _count("Edges of the forest of the filter's graph, for a kernel without zeros."),
-    "spatial_compression": _number("spatial_edges / spatial_floor: a ratio of edges, many of which share one weight."),
     "forest_guaranteed": _count("Forest edges among the n_kept strongest weights, at least, of any layer."),
     "forest_random": _number("Forest edges that a random mask of n_kept edges keeps on average."),
     "forest_iid": _number(

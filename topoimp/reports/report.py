@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+SUMS = ("convolutions", "dense")
+"""Levels of the rows between those of the layers and that of the network: sums over some of the layers."""
+
+
 @dataclass(frozen=True)
 class Report:
     """The result of a command.
@@ -61,6 +65,11 @@ class Report:
         return self._rows_of("network")
 
     @property
+    def sums(self) -> dict[str, Row]:
+        """The rows about the convolutions together and the dense layers together, by level; none in other views."""
+        return {level: row for level in SUMS for row in self._rows_of(level)}
+
+    @property
     def densities(self) -> list[Row]:
         """The rows about single layers at one density each."""
         return self._rows_of("density")
@@ -73,8 +82,9 @@ class Report:
     def to_json(self) -> str:
         """Return one JSON object: command, version, inputs, settings, layers, network, left_out.
 
-        Three keys may follow: ``outputs``, if files were written; ``rounds``, ``epochs`` or ``others``, all network
-        rows, if there are several; ``densities``, if there are rows at densities.
+        More keys may follow: ``outputs``, if files were written; ``rounds``, ``epochs`` or ``others``, all network
+        rows, if there are several; ``densities``, if there are rows at densities; ``convolutions`` and ``dense``, if
+        there are rows of their sums.
         """
         from importlib.metadata import version  # slow to import, and only needed here
 
@@ -94,6 +104,7 @@ class Report:
             content[f"{step}s"] = self.rounds
         if self.densities:
             content["densities"] = self.densities
+        content |= self.sums
         return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
     def to_csv(self) -> str:

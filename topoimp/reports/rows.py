@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from types import MappingProxyType
 from typing import TypeAlias
 
-from topoimp.choices import Method, NeuralPersistence, Scale
+from topoimp.choices import Method, NeuralPersistence, Scale, View
 from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers
 from topoimp.pruning.one_shot import Round
 from topoimp.pruning.options import Scheme
@@ -46,8 +46,15 @@ def pattern_settings(patterns: LayerPatterns) -> Settings:
         "exclude": list(patterns.exclude),
         "embeddings": patterns.embeddings,
         "groups": [f"{pattern}={n}" for pattern, n in patterns.groups],
-        "view": patterns.view,
+        **view_settings(patterns),
     }
+
+
+def view_settings(patterns: LayerPatterns) -> Settings:
+    """Return the view, and in the view ``spatial`` the images of the convolutions, by pattern."""
+    if patterns.view is not View.SPATIAL:
+        return {"view": patterns.view}
+    return {"view": patterns.view, "input_sizes": [f"{pattern}={size}" for pattern, size in patterns.input_sizes]}
 
 
 def pruning_settings(scheme: Scheme) -> Settings:

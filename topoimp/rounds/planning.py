@@ -10,8 +10,8 @@ from topoimp.checkpoint import AnyPath, Checkpoint, open_checkpoint
 from topoimp.choices import Scope
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import available_threads, thread_count
-from topoimp.layers.catalogue import LayerInfo, Layers
-from topoimp.layers.tensors import matches_layer, select_layers
+from topoimp.layers.catalogue import LayerInfo, Layers, matches_layer
+from topoimp.layers.tensors import select_layers
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.reports.rows import pattern_settings
 from topoimp.rounds.loop import Plan

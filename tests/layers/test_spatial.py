@@ -1,10 +1,11 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import slow_components, unrolled_convolution
+from oracles import slow_components, unrolled_convolution, unrolled_strengths
 
 from topoimp.errors import OptionError
-from topoimp.pruning.convolution_bound import InputSize, spatial_graph
+from topoimp.layers.spatial import InputSize, spatial_graph
 
 AXES = st.integers(1, 2).flatmap(
     lambda n: st.tuples(st.tuples(*[st.integers(1, 3)] * n), st.tuples(*[st.integers(3, 6)] * n))
@@ -68,6 +69,16 @@ def test_a_kernel_as_large_as_the_image_is_a_star():
 def test_it_is_written_as_it_is_asked_for():
     assert str(InputSize((28, 14), 2, 1)) == "28x14:2:1"
     assert str(InputSize((28, 28))) == "28x28:1:same"
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (0, 2), (2, 0), (2, 2)])
+def test_without_a_corner_of_its_kernel_a_filter_leaves_an_input_alone(corner):
+    kernel = np.ones((3, 3))
+    kernel[corner] = 0
+
+    strengths = unrolled_strengths(kernel, (4, 5), 1, 1)
+
+    assert (strengths == 0).all(axis=0).sum() == 1
 
 
 @pytest.mark.parametrize(

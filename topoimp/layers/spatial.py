@@ -1,4 +1,4 @@
-"""The bound of a convolution in the spatial convention: one filter, unrolled over an image, counting edges.
+"""The graph of a convolution in the view ``spatial``: one filter, unrolled over an image, counting edges.
 
 A filter's kernel, its strengths summed over the input channels, is laid over the image wherever it fits: each position
 is an output vertex, with an edge to each position of the padded input that it covers. No weight of the kernel is zero.
@@ -7,7 +7,7 @@ With m padded input and n output positions, a kernel of k x k gives k k n edges 
 outputs are connected if the side of the kernel is larger than the stride; an input that no kernel covers is alone. So
 at stride 1 and k >= 2 the graph is connected, and the critical compression is k k n / (m + n - 1).
 
-Source: the convention is that of the code of Balwani & Krzyston, 2022; the count of components is ours.
+Source: the convention is that of theorem 3.2 of Balwani & Krzyston, 2022; the count of components is ours.
 """
 
 from collections.abc import Sequence
