@@ -1,13 +1,14 @@
 """The columns of chance: shares of a forest when comparing and planning, numbers of its edges when bounding."""
 
 from collections.abc import Mapping, Sequence
-from math import isfinite, prod
+from math import prod
 
 from topoimp.chance.closed_forms import connectivity_probability
 from topoimp.chance.forest_by_chance import ForestByChance, added_up_by_chance, forests_by_chance, shape_by_chance
 from topoimp.chance.overlap import Overlap
 from topoimp.chance.shuffling import live_shape
 from topoimp.commands.densities import Density
+from topoimp.comparison.retention_columns import retention_columns
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
@@ -15,32 +16,6 @@ from topoimp.pruning.one_shot import Round
 from topoimp.reports.columns import Row
 from topoimp.reports.rows import rows_of_pruning
 from topoimp.topology.forest import Forest
-
-
-def retention_columns(chance: ForestByChance) -> Row:
-    """Return the columns of ``compare`` about chance, as shares of the forest."""
-    floor = chance.floor
-    observed = chance.observed or 0
-
-    def share(number: float | None) -> float | None:
-        return None if number is None or floor == 0 else number / floor
-
-    columns: Row = {
-        "retention_guaranteed": share(chance.guaranteed),
-        "retention_iid": share(chance.iid),
-        "retention_random": share(chance.random),
-        "overlap_bound": share(chance.least_expected),
-    }
-    if chance.null is None:
-        return {**columns, "excess": None if chance.iid is None else share(observed - chance.iid)}
-
-    z_score = chance.null.z_score(observed) if floor else None
-    return {
-        **columns,
-        "retention_null": share(chance.null.mean),
-        "excess": share(chance.null.excess(observed)),
-        "z_score": z_score if z_score is not None and isfinite(z_score) else None,
-    }
 
 
 def overlap_columns(overlaps: Sequence[Overlap]) -> Row:
@@ -53,15 +28,6 @@ def overlap_columns(overlaps: Sequence[Overlap]) -> Row:
         "overlap": sum(shared) / floor if len(shared) == len(overlaps) else None,
         "overlap_bound": sum(overlap.least_expected for overlap in overlaps) / floor,
     }
-
-
-def retention_reasons(chance: ForestByChance) -> Mapping[str, str]:
-    """Return the reason for each of these columns that is undefined."""
-    missing = [name for name, value in retention_columns(chance).items() if value is None]
-    if chance.floor == 0:
-        return dict.fromkeys(missing, "the reference has no edges")
-    same = "all shuffles have the same number, and the other has another"
-    return {name: same if name == "z_score" else chance.reason or "" for name in missing}
 
 
 def with_retention_iid(

@@ -6,8 +6,8 @@ from math import isfinite
 from topoimp.chance.forest_by_chance import ForestByChance, added_up_by_chance
 from topoimp.chance.shuffling import live_shape
 from topoimp.choices import Essential
-from topoimp.commands.chance_columns import retention_columns, retention_reasons
 from topoimp.comparison.comparison import LayerComparison, LayerPair
+from topoimp.comparison.retention_columns import retention_columns, retention_reasons
 from topoimp.comparison.weight_differences import jaccard
 from topoimp.kernels.threads import in_parallel
 from topoimp.pruning.preservation import total_preservation
