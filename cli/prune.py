@@ -34,10 +34,12 @@ from .prune_options import (
     Output,
     OutputLayer,
     OutputRate,
+    PresetOption,
     PruningInput,
     Rewind,
     RewindFrom,
     Rounds,
+    ScheduleOption,
     ScopeOption,
     Seed,
     Sparsity,
@@ -58,6 +60,8 @@ def _prune(
     rounds: Rounds = None,
     sparsity: Sparsity = None,
     rate: Rate = None,
+    schedule: ScheduleOption = None,
+    preset: PresetOption = None,
     output: Output = None,
     method: MethodOption = None,
     epsilon: Epsilon = 0.0,
@@ -104,8 +108,9 @@ def _prune(
 
     working = partial(_working, f"pruning {checkpoint}", quiet=quiet)
     if apply_mask is not None:
-        of_rounds = (rounds, sparsity, rate, method, scope, seed, emit_rounds, layer_rates, output_rate, output_layer)
-        if any(option is not None for option in (*of_rounds, rewind_from)) or epsilon or strict or dry_run:
+        amounts = (rounds, sparsity, rate, schedule, preset, layer_rates, output_rate, output_layer)
+        of_rounds = (*amounts, method, scope, seed, emit_rounds, rewind_from)
+        if any(option is not None for option in of_rounds) or epsilon or strict or dry_run:
             raise OptionError(
                 "--apply-mask is pruning by a given mask; options of rounds and methods do not go with it"
             )
@@ -130,6 +135,8 @@ def _prune(
         rounds=rounds,
         sparsity=sparsity,
         rate=rate,
+        schedule=schedule,
+        preset=preset,
         method=method or Method.TOPOLOGICAL,
         epsilon=epsilon,
         scope=scope,

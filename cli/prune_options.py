@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from topoimp.choices import Method, Scope
+from topoimp.choices import Method, Preset, PruningSchedule, Scope
 
 from .training_options import TRAINING
 
@@ -46,6 +46,24 @@ Output = Annotated[
         show_default="STEM.pruned.safetensors",
     ),
 ]
+ScheduleOption = Annotated[
+    PruningSchedule | None,
+    typer.Option(
+        "--schedule",
+        help="Whether a round removes the share --rate of the remaining weights, or the same number in each round "
+        "(linear: --rate is then the share of the weights at round 0).",
+        show_default="geometric",
+    ),
+]
+PresetOption = Annotated[
+    Preset | None,
+    typer.Option(
+        "--preset",
+        help="Published procedure: paper (Balwani & Krzyston) is --schedule linear, --rewind none, --scope layer and "
+        "one rate; frankle-carbin is --schedule geometric and --rewind init. Options that contradict it are refused.",
+        show_default="none",
+    ),
+]
 MethodOption = Annotated[
     Method | None, typer.Option("--method", help="Rule by which weights are kept.", show_default="topological")
 ]
@@ -59,7 +77,11 @@ Epsilon = Annotated[
 ]
 ScopeOption = Annotated[
     Scope | None,
-    typer.Option("--scope", help="Whether each layer has a target or all layers share one.", show_default="layer"),
+    typer.Option(
+        "--scope",
+        help="Whether each layer has a target or all layers share one.",
+        show_default="the preset's or the recipe's, else layer",
+    ),
 ]
 LayerRate = Annotated[
     list[str] | None,

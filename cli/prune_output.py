@@ -29,12 +29,19 @@ def show_pruning(report: Report) -> None:
         title = f"{report.inputs['checkpoint']} under the {settings['method']} of {report.inputs['mask']}"
         show_table(title, {"layer": "layer", "floor": "floor", **facts}, for_people(report.rows))
         return
-    epsilon = f", epsilon {settings['epsilon']:g}" if settings.get("epsilon") else ""
-    title = f"{report.inputs['checkpoint']}: method {settings['method']}{epsilon}, scope {settings['scope']}"
-    show_table(title, {"round": "round", **facts}, report.rounds)
+    show_table(f"{report.inputs['checkpoint']}: {which_pruning(report)}", {"round": "round", **facts}, report.rounds)
     last = report.network["round"]
     layers = [row for row in report.rows if row["round"] == last]
     show_table(f"after round {last}", {"layer": "layer", "floor": "floor", **facts}, for_people(layers))
+
+
+def which_pruning(report: Report) -> str:
+    """Return the method, scope, schedule and preset of a pruning, the usual ones of the latter left out."""
+    settings = report.settings
+    epsilon = f", epsilon {settings['epsilon']:g}" if settings.get("epsilon") else ""
+    schedule = f", schedule {settings['schedule']}" if "schedule" in settings else ""
+    preset = f", preset {settings['preset']}" if "preset" in settings else ""
+    return f"method {settings['method']}{epsilon}, scope {settings['scope']}{schedule}{preset}"
 
 
 def note_pruning(pruning: "Pruning", *, quiet: bool, verbose: bool) -> None:

@@ -7,7 +7,7 @@ from topoimp.reports.report import Report
 
 from .options import Format
 from .output import for_people, note, note_left_out, show, show_table
-from .prune_output import show_pruning
+from .prune_output import show_pruning, which_pruning
 
 if TYPE_CHECKING:
     from topoimp.commands.plan_pruning import PruningPlan
@@ -70,8 +70,7 @@ def _first_bound(report: Report) -> dict[str, int]:
 
 
 def _show_run(report: Report) -> None:
-    which = f"method {report.settings['method']}, scope {report.settings['scope']}"
-    show_table(f"{report.inputs['run']}: {which}", _ROUND, report.rounds)
+    show_table(f"{report.inputs['run']}: {which_pruning(report)}", _ROUND, report.rounds)
     last = report.network["round"]
     show_table(f"in round {last}", _LAYER, for_people([row for row in report.layers if row["round"] == last]))
 

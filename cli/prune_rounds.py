@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from topoimp.reports.report import Report
 
 from .output import for_people, note, note_left_out, show_table
+from .prune_output import which_pruning
 
 if TYPE_CHECKING:
     from topoimp.commands.prune_run import IterativePruning
@@ -41,11 +42,9 @@ def show_rounds(report: Report) -> None:
 
     seeds = report.settings["seeds"]
     n_seeds = len(seeds) if isinstance(seeds, list) else 1
-    epsilon = f", epsilon {report.settings['epsilon']:g}" if report.settings["epsilon"] else ""
-    which = f"method {report.settings['method']}{epsilon}, scope {report.settings['scope']}"
     mean = f", mean of {n_seeds} seeds" if n_seeds > 1 else ""
     columns = {name: header for name, header in _ROUND.items() if n_seeds > 1 or name != "accuracy_deviation"}
-    show_table(f"{report.inputs['run']}: {which}{mean}", columns, round_means(report.rows))
+    show_table(f"{report.inputs['run']}: {which_pruning(report)}{mean}", columns, round_means(report.rows))
     last = report.network["round"]
     layers = [row for row in report.rows if row["round"] == last and row["level"] == "layer"]
     columns = {name: header for name, header in _LAYER.items() if n_seeds > 1 or name != "seed"}

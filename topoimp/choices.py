@@ -51,6 +51,20 @@ class Scope(StrEnum):
     GLOBAL = "global"
 
 
+class PruningSchedule(StrEnum):
+    """Course of pruning: each round removes a share of the remaining weights, or the same number of weights."""
+
+    GEOMETRIC = "geometric"
+    LINEAR = "linear"
+
+
+class Preset(StrEnum):
+    """Published procedure of iterative pruning: of Balwani & Krzyston (2022), or of Frankle & Carbin (2019)."""
+
+    PAPER = "paper"
+    FRANKLE_CARBIN = "frankle-carbin"
+
+
 class View(StrEnum):
     """Reading of a tensor with more than two axes: as a matrix product, by channels, or unrolled over an image."""
 

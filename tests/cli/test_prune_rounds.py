@@ -51,6 +51,21 @@ def test_every_option_reaches_the_rounds(topoimp, run):
     assert settings["seeds"] == ["0", "1"]
 
 
+def test_a_preset_is_shown_and_names_the_folder(topoimp, run):
+    outcome = topoimp("prune", run, "--rounds", 2, "--sparsity", 0.5, "--preset", "paper", "--seeds", "0,")
+
+    assert outcome.out.splitlines()[0] == f"{run}: method topological, scope layer, schedule linear, preset paper"
+    assert "no rewinding: every round trains on from the weights of the last" in outcome.err
+    assert f"rounds are in {run}/seed-0/topological-linear-rewind-none" in outcome.err
+
+
+def test_an_option_that_contradicts_a_preset_is_refused(topoimp, run):
+    outcome = topoimp("prune", run, "--rounds", 2, "--preset", "paper", "--rewind", "init")
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err == "error: the preset paper has the rewind none, not init; leave --preset or --rewind out\n"
+
+
 def test_the_same_again_says_what_was_there(topoimp, run):
     topoimp("prune", run, "--rounds", 1, "--seeds", "0,")
 

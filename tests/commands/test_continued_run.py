@@ -54,12 +54,39 @@ def test_other_settings_in_the_same_folder_are_refused(run, changed, message):
     assert not (run / "seed-0/topological/round-02").exists()
 
 
-def test_another_rewinding_in_the_same_folder_is_refused(run):
-    prune_run(run, PruningOptions(rounds=1), seeds=[0])
+def test_prunings_with_other_rewindings_and_schedules_have_folders_of_their_own(run):
+    options = PruningOptions(rounds=1)
+    for rewind in (None, "init", "none", "step:7", "step:11"):
+        prune_run(run, options, rewind=rewind, seeds=[0])
+    prune_run(run, options, rewind_from=run / "seed-1/init.safetensors", seeds=[0])
+    prune_run(run, PruningOptions(rounds=1, schedule="linear"), seeds=[0])
 
-    with pytest.raises(OutputError, match=r"was begun with rewind 'step:7', not 'none'"):
-        prune_run(run, PruningOptions(rounds=2), rewind="none", seeds=[0])
-    assert not (run / "seed-0/topological/round-02").exists()
+    folders = sorted(path.parent.name for path in (run / "seed-0").glob("*/pruning.toml"))
+    suffixes = ["", "-linear", "-rewind-from", "-rewind-init", "-rewind-none", "-rewind-step-11"]
+    assert folders == [f"topological{suffix}" for suffix in suffixes]
+    rows = table(run / "rounds.csv")
+    named = {(row["schedule"], row["rewind"].partition(":")[0] or row["rewind"]) for row in rows}
+    assert named == {("geometric", "step"), ("geometric", "none"), ("geometric", "sha256"), ("linear", "step")}
+    assert len({(row["schedule"], row["rewind"]) for row in rows}) == len(folders)
+
+
+def test_another_checkpoint_to_rewind_to_in_the_same_folder_is_refused(run):
+    prune_run(run, PruningOptions(rounds=1), rewind_from=run / "seed-1/init.safetensors", seeds=[0])
+
+    with pytest.raises(OutputError, match=r"topological-rewind-from: was begun with rewind 'sha256:"):
+        prune_run(run, PruningOptions(rounds=2), rewind_from=run / "seed-1/model.safetensors", seeds=[0])
+
+
+def test_rounds_of_an_earlier_version_go_on_in_their_folder(run):
+    prune_run(run, PruningOptions(rounds=1), rewind="none", seeds=[0])
+    (run / "seed-0/topological-rewind-none").rename(run / "seed-0/topological")
+
+    more = prune_run(run, PruningOptions(rounds=2), rewind="none", seeds=[0])
+    other = prune_run(run, PruningOptions(rounds=1), rewind="init", seeds=[0])
+
+    assert (more.n_new, more.folders) == (1, [run / "seed-0/topological"])
+    assert other.folders == [run / "seed-0/topological-rewind-init"]
+    assert {row["rewind"] for row in table(run / "rounds.csv")} == {"none", "step:0"}
 
 
 def test_force_begins_anew(run):

@@ -120,6 +120,25 @@ def test_what_training_starts_from_must_be_said(lenet):
         prune_with_trainer(lenet, PruningOptions(rounds=1), trainer=trainer("right"))
 
 
+def test_the_preset_frankle_carbin_takes_the_initial_weights_from_a_checkpoint(lenet, lenet_init):
+    options = PruningOptions(rounds=1, preset="frankle-carbin")
+
+    pruning = prune_with_trainer(lenet, options, rewind_from=lenet_init, trainer=trainer("right"))
+
+    assert pruning.folders[0].name == "topological"
+    with pytest.raises(OptionError, match="`rewind_from` names the weights to rewind to, `rewind` none trains on"):
+        prune_with_trainer(lenet, options, trainer=trainer("right"))
+
+
+def test_the_preset_paper_trains_on_by_the_users_command(lenet):
+    options = PruningOptions(rounds=2, sparsity=0.5, preset="paper")
+
+    pruning = prune_with_trainer(lenet, options, trainer=trainer("right"))
+
+    assert pruning.folders[0].name == "topological-linear-rewind-none"
+    assert [row["density"] for row in pruning.report.rounds] == [1.0, 0.75, 0.5]
+
+
 def test_fine_tuning_goes_on_from_the_trained_weights(lenet):
     pruning = prune_with_trainer(lenet, PruningOptions(rounds=1), rewind="none", trainer=trainer("right"))
 
@@ -170,4 +189,4 @@ def test_a_folder_that_is_the_current_one_is_named(tmp_path, monkeypatch, lenet)
 
     with pytest.raises(TrainingError):  # the trainer makes no folder; what counts is where the rounds are
         prune_with_trainer(Path(), PruningOptions(rounds=1), rewind="none", trainer=trainer("right", out_of_folder))
-    assert (tmp_path / "model.rounds/seed-0/topological/round-00/model/model.safetensors").is_file()
+    assert (tmp_path / "model.rounds/seed-0/topological-rewind-none/round-00/model/model.safetensors").is_file()

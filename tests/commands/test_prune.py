@@ -14,6 +14,7 @@ from topoimp.checkpoint import TensorWriter, open_checkpoint
 from topoimp.choices import Method, Scope
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.compare import comparison_report
+from topoimp.commands.plan_pruning import plan_pruning
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, GateError, OptionError, OutputError, VerificationError
 from topoimp.layers.catalogue import LayerPatterns
@@ -50,6 +51,31 @@ def test_names_follow_the_output(lenet, tmp_path):
         "out.v2.safetensors",
     ]
     assert all(path.is_file() for path in outputs.in_order)
+
+
+def test_linear_rounds_of_a_file_keep_what_their_plan_says(lenet):
+    options = PruningOptions(rounds=4, sparsity=0.98, preset="paper")
+
+    planned = plan_pruning(lenet, options).report
+    pruned = prune_checkpoint(lenet, options).report
+
+    shares = [0.755, 0.51, 0.265, 0.02]
+    assert [row["target"] for row in pruned.rounds] == [266_200 * share for share in shares]
+    assert [[row["n_kept"], row["floor_binds"]] for row in pruned.rows] == [
+        [row["n_kept"], row["floor_binds"]] for row in planned.rows
+    ]
+    assert pruned.network["floor_binds"] is True  # 20 of 1,000 weights are fewer than a forest of the output layer
+    assert pruned.network["barcode_kept"] is True
+    settings = pruned.settings
+    assert (settings["schedule"], settings["preset"], settings["rate"]) == ("linear", "paper", 0.245)
+
+
+def test_without_training_the_preset_paper_rewinds_to_no_other_weights(lenet, lenet_init):
+    with pytest.raises(OptionError, match="the preset paper has the rewind none, not to the weights of `rewind_from`"):
+        prune_checkpoint(lenet, PruningOptions(rounds=1, preset="paper"), rewind_from=lenet_init)
+
+    ticket = prune_checkpoint(lenet, PruningOptions(rounds=1, preset="frankle-carbin"), rewind_from=lenet_init)
+    assert ticket.report.settings["preset"] == "frankle-carbin"
 
 
 def test_the_topological_method_keeps_every_barcode_at_every_round_and_magnitude_does_not(lenet, tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 from safetensors.numpy import load_file
 
 from topoimp.checkpoint import reading
@@ -145,7 +146,8 @@ def test_a_seed_that_was_not_trained_is_said(run):
 def test_rounds_rewind_to_any_step(run, rewind, file):
     prune_run(run, PruningOptions(rounds=1), rewind=rewind, seeds=[0])
 
-    with (run / "seed-0/topological/pruning.toml").open("rb") as settings:
+    folder = {"init": "topological-rewind-init", "step:7": "topological", "step:11": "topological-rewind-step-11"}
+    with (run / f"seed-0/{folder[rewind]}/pruning.toml").open("rb") as settings:
         assert tomllib.load(settings)["rewind"] == {"init": "step:0"}.get(rewind, rewind)
     assert (run / f"seed-0/{file}.safetensors").is_file()
 
@@ -198,6 +200,74 @@ def test_the_folder_says_how_it_was_pruned(run):
     prune_run(run, PruningOptions(rounds=1, epsilon=0.25, scope=Scope.GLOBAL), seeds=[0])
 
     assert (run / "seed-0/topological-eps-0.25-global/round-01/model.safetensors").is_file()
+
+
+def test_the_preset_paper_removes_the_same_number_a_round_and_trains_on(run):
+    options = PruningOptions(rounds=4, sparsity=0.8, method=Method.MAGNITUDE, preset="paper")
+
+    pruning = prune_run(run, options, seeds=[0])
+
+    assert pruning.folders == [run / "seed-0/magnitude-linear-rewind-none"]
+    settings = pruning.report.settings
+    assert [settings[name] for name in ("preset", "schedule", "rewind", "scope")] == [
+        "paper",
+        "linear",
+        "none",
+        "layer",
+    ]
+    kept = {row["layer"]: [] for row in pruning.report.layers}
+    for row in pruning.report.layers:
+        kept[row["layer"]].append(row["n_kept"])
+    assert kept == {"fc1.weight": [1280, 1024, 768, 512, 256], "fc2.weight": [200, 160, 120, 80, 40]}
+    assert settings["rate"] == 0.2
+
+    # Each round trains on: its kept weights are near those of the round before, and not at the rewind step.
+    before, after = (load_file(pruning.folders[0] / f"round-0{k}/model.safetensors")["fc1.weight"] for k in (2, 3))
+    rewind = load_file(run / "seed-0/rewind.safetensors")["fc1.weight"]
+    is_kept = after != 0
+    assert np.abs(after - before)[is_kept].mean() < np.abs(after - rewind)[is_kept].mean()
+
+
+def test_a_preset_says_the_same_as_its_options_one_by_one(run):
+    prune_run(run, PruningOptions(rounds=2, sparsity=0.5, preset="paper"), seeds=[0])
+
+    spelled = PruningOptions(rounds=2, sparsity=0.5, schedule="linear", scope="layer")
+    assert prune_run(run, spelled, rewind="none", seeds=[0]).n_new == 0
+
+
+def test_the_preset_frankle_carbin_rewinds_to_the_initial_weights(run):
+    pruning = prune_run(run, PruningOptions(rounds=1, preset="frankle-carbin"), seeds=[0])
+
+    assert pruning.folders == [run / "seed-0/topological-rewind-init"]
+    assert (pruning.report.settings["preset"], pruning.report.settings["rewind"]) == ("frankle-carbin", "step:0")
+    assert "schedule" not in pruning.report.settings
+
+
+def test_the_preset_paper_has_none_of_the_rates_and_scopes_of_the_recipe(run):
+    recipe = run / "recipe.toml"
+    table = tomllib.loads(recipe.read_text())
+    table["pruning"] = {"rate": 0.2, "scope": "global", "layer_rates": {"fc2.weight": 0.1}}
+    recipe.write_text(tomli_w.dumps(table))
+
+    report = plan_run(run, PruningOptions(rounds=3, preset="paper"), seeds=[0])
+
+    assert (report.settings["scope"], report.settings["layer_rates"]) == ("layer", [])
+    assert [row["target"] for row in report.layers] == [1024, 160, 768, 120, 512, 80]
+    assert report.settings["rewind"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("preset", "arguments", "message"),
+    [
+        ("paper", {"rewind": "init"}, "the preset paper has the rewind none, not init; leave `preset` or `rewind` out"),
+        ("frankle-carbin", {"rewind": "step:7"}, "the preset frankle-carbin has the rewind init, not step:7"),
+        ("paper", {"rewind_from": Path("x")}, "the preset paper has the rewind none, not to the weights of `rewind_fr"),
+        ("frankle-carbin", {"rewind_from": Path("x")}, "has the rewind init, not to the weights of `rewind_from`"),
+    ],
+)
+def test_a_rewinding_that_contradicts_the_preset_is_refused(run, preset, arguments, message):
+    with pytest.raises(OptionError, match=message):
+        prune_run(run, PruningOptions(rounds=1, preset=preset), **arguments)
 
 
 def test_a_published_recipe_decides_how_its_networks_are_pruned(tmp_path):

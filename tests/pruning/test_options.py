@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import stream_of
 
-from topoimp.choices import Method, Scope, View
+from topoimp.choices import Method, Preset, PruningSchedule, Scope, View
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.pruning.options import PruningOptions, Scheme
@@ -50,13 +50,13 @@ def test_words_name_methods_scopes_and_rates(infos):
 
 @pytest.mark.parametrize("rounds", [1, 1000])
 def test_the_ends_of_the_range_of_rounds_are_accepted(rounds):
-    assert PruningOptions(rounds=rounds).schedule().n_rounds == rounds
+    assert PruningOptions(rounds=rounds).pruning_schedule().n_rounds == rounds
 
 
 @pytest.mark.parametrize("share", [1e-9, 1 - 1e-9])
 def test_shares_close_to_0_and_1_are_accepted(share):
-    assert PruningOptions(rounds=1, rate=share).schedule().rate == Fraction(str(share))
-    assert PruningOptions(rounds=1, sparsity=share).schedule().sparsity == Fraction(str(share))
+    assert PruningOptions(rounds=1, rate=share).pruning_schedule().rate == Fraction(str(share))
+    assert PruningOptions(rounds=1, sparsity=share).pruning_schedule().sparsity == Fraction(str(share))
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 1.0])
@@ -89,6 +89,55 @@ def test_the_ends_of_the_range_of_epsilon_are_accepted(infos, epsilon):
 def test_options_out_of_range_are_refused_before_any_layer_is_known(options, message):
     with pytest.raises(OptionError, match=message):
         PruningOptions(**{"rounds": None if "sparsity" in options else 1, **options})
+
+
+def test_the_preset_paper_is_linear_and_by_layer(infos):
+    scheme = PruningOptions(rounds=2, sparsity=0.5, preset="paper").scheme(infos)
+
+    assert scheme.schedule == Schedule(2, None, Fraction(1, 2), form=PruningSchedule.LINEAR)
+    assert (scheme.scope, scheme.preset) == (Scope.LAYER, Preset.PAPER)
+
+
+def test_the_preset_frankle_carbin_is_geometric_and_leaves_scope_and_rates_open(infos):
+    preset = PruningOptions(rounds=2, preset="frankle-carbin", layer_rates={"out": 0.1})
+
+    assert preset.scope is None
+    assert preset.scheme(infos).schedule.form is PruningSchedule.GEOMETRIC
+    assert rates(preset.scheme(infos)) == {"out": 0.1}
+    assert PruningOptions(rounds=2, preset="frankle-carbin", scope="global").scheme(infos).scope is Scope.GLOBAL
+
+
+@pytest.mark.parametrize("options", [{"schedule": "linear"}, {"scope": "layer"}, {"output_rate": "same"}])
+def test_an_option_that_agrees_with_the_preset_is_accepted(options):
+    assert PruningOptions(rounds=1, preset="paper", **options).schedule is PruningSchedule.LINEAR
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"preset": "pape"}, "there is no preset 'pape'; known are paper, frankle-carbin"),
+        ({"schedule": "cosine"}, "there is no pruning schedule 'cosine'; known are geometric, linear"),
+        (
+            {"preset": "paper", "schedule": "geometric"},
+            "the preset paper has the schedule linear, not geometric; leave `preset` or `schedule` out",
+        ),
+        ({"preset": "paper", "scope": "global"}, "the preset paper has the scope layer, not global; leave `preset` or"),
+        ({"preset": "paper", "layer_rates": {"out": 0.1}}, "the preset paper has one rate for all layers; leave `pres"),
+        ({"preset": "paper", "output_rate": "half"}, "the preset paper has one rate for all layers; leave `preset`"),
+        ({"preset": "frankle-carbin", "schedule": "linear"}, "has the schedule geometric, not linear; leave `preset`"),
+    ],
+)
+def test_schedules_and_presets_that_are_unknown_or_contradict_each_other_are_refused(options, message):
+    with pytest.raises(OptionError, match=message):
+        PruningOptions(rounds=1, **options)
+
+
+def test_a_linear_rate_of_a_layer_leaves_weights(infos):
+    with pytest.raises(OptionError, match=r"3 linear rounds at a rate of 0.4 remove all weights"):
+        PruningOptions(rounds=3, rate=0.1, schedule="linear", layer_rates={"out": 0.4}).scheme(infos)
+
+    scheme = PruningOptions(rounds=2, rate=0.1, schedule="linear", layer_rates={"out": 0.4}).scheme(infos)
+    assert [scheme.schedule.targets_of(info, 100) for info in infos] == [[90, 80], [90, 80], [60, 20]]
 
 
 def test_an_output_rate_needs_to_know_the_output_layer(infos):

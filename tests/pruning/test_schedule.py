@@ -1,11 +1,13 @@
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import slow_rounds_above
 
+from topoimp.choices import PruningSchedule
 from topoimp.errors import OptionError
 from topoimp.pruning.schedule import (
     count_after,
@@ -16,9 +18,11 @@ from topoimp.pruning.schedule import (
     rounds_above,
 )
 
+LINEAR = PruningSchedule.LINEAR
 
-def targets_of(n_edges, *, n_weights=None, n_rounds=None, sparsity=None, rate=None):
-    schedule = plan_schedule(rounds=n_rounds, sparsity=sparsity, rate=rate)
+
+def targets_of(n_edges, *, n_weights=None, n_rounds=None, sparsity=None, rate=None, form=PruningSchedule.GEOMETRIC):
+    schedule = plan_schedule(rounds=n_rounds, sparsity=sparsity, rate=rate, form=form)
     return schedule.targets(n_weights=n_weights or n_edges, n_edges=n_edges)
 
 
@@ -45,6 +49,59 @@ def test_targets_never_rise_and_a_sparsity_is_landed_on(n_edges, n_rounds, spars
 
     assert targets[-1] == min(n_edges, last)
     assert [n_edges, *targets] == sorted([n_edges, *targets], reverse=True)
+
+
+@given(st.integers(0, 10**9), st.integers(1, 30), st.integers(1, 999))
+def test_linear_rounds_remove_the_same_share_of_the_edges_at_round_0(n_edges, n_rounds, thousandths):
+    thousandths = min(thousandths, 999 // n_rounds)
+
+    targets = targets_of(n_edges, n_weights=n_edges + 1, n_rounds=n_rounds, rate=thousandths / 1000, form=LINEAR)
+
+    assert targets == [(2 * n_edges * (1000 - k * thousandths) + 1000) // 2000 for k in range(1, n_rounds + 1)]
+
+
+@given(st.integers(0, 10**6), st.integers(1, 30), SHARES, st.sampled_from([0, 17, 10**6]))
+def test_linear_rounds_to_a_sparsity_remove_the_same_number_and_land_on_it(n_edges, n_rounds, sparsity, n_zeros):
+    n_weights = n_edges + n_zeros
+    last = (2 * n_weights * (1000 - round(sparsity * 1000)) + 1000) // 2000
+
+    targets = targets_of(n_edges, n_weights=n_weights, n_rounds=n_rounds, sparsity=sparsity, form=LINEAR)
+
+    n_removed = [before - after for before, after in pairwise([n_edges, *targets])]
+    assert targets[-1] == min(n_edges, last)
+    assert min(n_removed) >= 0
+    assert max(n_removed) - min(n_removed) <= 1
+
+
+@given(st.integers(1, 10**6), st.integers(1, 999), st.integers(1, 999))
+def test_linear_rounds_at_a_rate_reach_a_sparsity_in_as_many_rounds_as_needed(n_edges, removed, thousandths):
+    removed = max(removed, -(-thousandths // 1000))
+
+    targets = targets_of(n_edges, sparsity=removed / 1000, rate=thousandths / 1000, form=LINEAR)
+
+    last = (2 * n_edges * (1000 - removed) + 1000) // 2000
+    assert len(targets) == -(-removed // thousandths)
+    assert targets[-1] == last
+    assert targets[:-1] == [
+        max((2 * n_edges * (1000 - k * thousandths) + 1000) // 2000, last) for k in range(1, len(targets))
+    ]
+
+
+def test_each_of_ten_linear_rounds_to_90_percent_removes_a_tenth_of_that():
+    targets = targets_of(78_400, n_rounds=10, sparsity=0.9, form=LINEAR)
+
+    assert targets == [71_344, 64_288, 57_232, 50_176, 43_120, 36_064, 29_008, 21_952, 14_896, 7_840]
+    assert plan_schedule(rounds=10, sparsity=0.9, form=LINEAR).effective_rate() == pytest.approx(0.09)
+
+
+def test_linear_rounds_of_a_layer_with_zeros_start_from_its_edges():
+    assert targets_of(400, n_weights=1000, n_rounds=3, sparsity=0.9, form=LINEAR) == [300, 200, 100]
+    assert targets_of(50, n_weights=1000, n_rounds=3, sparsity=0.9, form=LINEAR) == [50, 50, 50]
+
+
+def test_linear_rounds_are_rounded_once_halves_up():
+    assert targets_of(5, n_rounds=2, rate=0.1, form=LINEAR) == [5, 4]  # 4.5 and 4
+    assert targets_of(10, n_rounds=3, sparsity=0.5, form=LINEAR) == [8, 7, 5]  # 8.33, 6.67 and 5
 
 
 def test_ten_rounds_at_the_default_rate():
@@ -113,6 +170,20 @@ def test_a_layer_that_is_sparser_already_is_left_as_it_is():
 def test_what_does_not_make_a_schedule_is_refused(options, message):
     with pytest.raises(OptionError, match=message):
         plan_schedule(**{"rounds": None, "sparsity": None, "rate": None, **options})
+
+
+@pytest.mark.parametrize(("rounds", "rate", "named"), [(5, None, 0.2), (4, 0.25, 0.25), (1000, 0.001, 0.001)])
+def test_linear_rounds_that_leave_no_weight_are_refused(rounds, rate, named):
+    message = f"{rounds} linear rounds at a rate of {named} remove all weights; fewer rounds, a smaller rate, or a"
+
+    with pytest.raises(OptionError, match=message):
+        plan_schedule(rounds=rounds, rate=rate, form=LINEAR)
+    assert plan_schedule(rounds=rounds - 1, rate=rate, form=LINEAR).targets(n_weights=2000, n_edges=2000)[-1] > 0
+
+
+def test_linear_rounds_at_a_tiny_rate_are_too_many():
+    with pytest.raises(OptionError, match="reaching that sparsity takes more than 1000 rounds"):
+        plan_schedule(sparsity=0.9, rate=1e-4, form=LINEAR)
 
 
 def test_rounds_of_the_output_layer_of_lenet_300_100_reach_its_floor_at_round_10():

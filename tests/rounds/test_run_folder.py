@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from topoimp.choices import Method, Scope
+from topoimp.choices import Method, PruningSchedule, Scope
 from topoimp.errors import CheckpointError
 from topoimp.rounds.recipe_file import is_same_toml, read_toml
 from topoimp.rounds.run_folder import PruningFiles, RunFiles, is_run_folder, pruning_name, recipe_beside
@@ -19,6 +19,20 @@ from topoimp.rounds.run_folder import PruningFiles, RunFiles, is_run_folder, pru
 )
 def test_a_pruning_is_named_after_what_it_is(method, epsilon, scope, name):
     assert pruning_name(method, epsilon, scope) == name
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rewind", "name"),
+    [
+        (PruningSchedule.LINEAR, None, "magnitude-linear"),
+        (PruningSchedule.LINEAR, "none", "magnitude-linear-rewind-none"),
+        (PruningSchedule.GEOMETRIC, "step:0", "magnitude-rewind-init"),
+        (PruningSchedule.GEOMETRIC, "step:500", "magnitude-rewind-step-500"),
+        (PruningSchedule.GEOMETRIC, "sha256:0a1b", "magnitude-rewind-from"),
+    ],
+)
+def test_a_pruning_is_named_after_its_schedule_and_rewinding_where_they_are_not_the_usual(schedule, rewind, name):
+    assert pruning_name(Method.MAGNITUDE, 0.0, Scope.LAYER, schedule, rewind) == name
 
 
 def test_two_epsilons_never_share_a_name():

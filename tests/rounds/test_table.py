@@ -120,6 +120,31 @@ def test_rows_carry_the_rate_that_they_were_pruned_at(tmp_path):
     assert [each["n_seeds"] for each in summary_of(read_tables(tmp_path).rounds)] == [1, 1, 1]
 
 
+def test_rows_carry_schedule_and_rewinding_and_folders_are_named_after_them(tmp_path):
+    write_round(tmp_path, "seed-0/magnitude", 0, rate=0.2)
+    write_round(tmp_path, "seed-1/magnitude", 1, rate=0.2, rewind="none")  # as earlier versions named it
+    write_round(tmp_path, "seed-2/magnitude-rewind-none", 2, rate=0.2, rewind="none")
+    write_round(tmp_path, "seed-3/magnitude-linear", 3, sparsity=0.6, rounds=4, schedule="linear", rewind="step:0")
+    write_round(tmp_path, "seed-4/magnitude-linear", 4, rate=0.2)
+    write_round(tmp_path, "seed-5/magnitude", 5, rate=0.2, schedule="linear")
+    write_round(tmp_path, "seed-6/magnitude-rewind-init", 6, rate=0.2, rewind="none")
+    write_round(tmp_path, "seed-7/magnitude", 7, rate=0.2, schedule="cubic")
+
+    tables = read_tables(tmp_path)
+
+    assert [(each["seed"], each["schedule"], each["rewind"], each["rate"]) for each in tables.rounds] == [
+        (0, "geometric", None, 0.2),
+        (1, "geometric", "none", 0.2),
+        (2, "geometric", "none", 0.2),
+        (3, "linear", "step:0", 0.15),
+    ]
+    assert [(each["schedule"], each["rewind"], each["n_seeds"]) for each in tables.summary] == [
+        ("geometric", None, 1),
+        ("geometric", "none", 2),
+        ("linear", "step:0", 1),
+    ]
+
+
 def test_prunings_with_other_settings_are_summed_up_apart(tmp_path):
     write_round(tmp_path, "seed-0/magnitude", 0, rate=0.2, rewind="step:0", checkpoint_sha256="a")
     write_round(tmp_path, "seed-1/magnitude", 1, rate=0.2, rewind="none", checkpoint_sha256="a")

@@ -24,8 +24,9 @@ def network(seed=0, kinds=("normal", "normal", "normal"), dtype=torch.float32):
 
 @pytest.mark.parametrize("method", Method)
 @pytest.mark.parametrize("scope", Scope)
-def test_steps_without_training_are_rounds_at_once(method, scope):
-    options = {"rounds": 5, "rate": 0.3, "method": method, "scope": scope, "seed": 3}
+@pytest.mark.parametrize("amounts", [{"rate": 0.3}, {"sparsity": 0.9, "schedule": "linear"}])
+def test_steps_without_training_are_rounds_at_once(method, scope, amounts):
+    options = {"rounds": 5, **amounts, "method": method, "scope": scope, "seed": 3}
     at_once, stepped = network(), network()
     pruner = ModulePruner(stepped, PruningOptions(**options))
 
@@ -35,6 +36,19 @@ def test_steps_without_training_are_rounds_at_once(method, scope):
     assert list(masks) == list(of_all)
     assert all(masks[name].equal(of_all[name]) for name in masks)
     assert pruner.n_done == pruner.n_rounds == 5
+
+
+def test_linear_rounds_have_an_end():
+    with pytest.raises(OptionError, match="the schedule linear has a last round; `rounds`, `sparsity` or both are nee"):
+        ModulePruner(network(), PruningOptions(rate=0.1, schedule="linear"))
+    with pytest.raises(OptionError, match="the schedule linear has a last round"):
+        ModulePruner(network(), PruningOptions(preset="paper"))
+
+
+def test_linear_steps_remove_the_same_number():
+    pruner = ModulePruner(network(), PruningOptions(rounds=3, sparsity=0.5, schedule="linear", method="magnitude"))
+
+    assert [pruner.step().report.network["n_kept"] for _ in range(3)] == [90 + 70 + 29, 72 + 56 + 23, 54 + 42 + 18]
 
 
 def train_somehow(model, seed):

@@ -50,7 +50,7 @@ def plan_run(
     run = Path(run)
     recipe = read_recipe(run).recipe
     files = [RunFiles(run).seed(seed) for seed in seeds_requested(run, seeds)]
-    rewinding = rewinding_of(rewind, rewind_from, recipe)
+    rewinding = rewinding_of(rewind, rewind_from, recipe, options.preset)
     trained = open_checkpoint(files[0].trained)
     plan, layers = plan_of(options, trained, recipe, threads=threads_of(threads, jobs=1), strict=strict)
 

@@ -19,6 +19,7 @@ from topoimp.reports.rows import (
     pruning_settings,
     rows_of_pruning,
 )
+from topoimp.rounds.planning import rewind_of_preset
 from topoimp.topology.forest import spanning_forests
 
 
@@ -93,7 +94,9 @@ def job_in_rounds(
     on_step: OnStep | None,
 ) -> tuple[PruningJob, Scheme]:
     """Return the job of pruning a checkpoint in rounds, and the scheme that it follows; nothing is written."""
-    n_rounds = options.schedule().n_rounds
+    if rewind_from is not None and options.preset is not None:
+        rewind_of_preset(options.preset, None, rewind_from, has_recipe=False)
+    n_rounds = options.pruning_schedule().n_rounds
     if rewind_from is not None and emit_rounds:
         raise OptionError("`emit_rounds` does not go with `rewind_from`, which writes the last round's ticket alone")
 

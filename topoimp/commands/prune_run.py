@@ -14,18 +14,19 @@ from topoimp.layers.catalogue import natural
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, run_settings
-from topoimp.rounds.loop import Plan
 from topoimp.rounds.planning import (
+    Rewinding,
     checked_jobs,
     deciding_settings,
     plan_of,
     rewinding_of,
+    rounds_of,
     sha256_of_checkpoint,
     threads_of,
 )
 from topoimp.rounds.recipe_file import RunRecipe, read_recipe
 from topoimp.rounds.replicates import run_tasks
-from topoimp.rounds.run_folder import SUFFIX, PruningFiles, RunFiles, SeedFiles, sha256_of
+from topoimp.rounds.run_folder import SUFFIX, RunFiles, sha256_of
 from topoimp.rounds.seed import SeedTask, await_ending_run, prune_seed
 from topoimp.rounds.table import read_tables, rows_in
 from topoimp.rounds.trainer import Trainer
@@ -97,7 +98,7 @@ def prune_run(
     recorded = read_recipe(run)
     recipe = recorded.recipe
     requested = seeds_requested(run, seeds)
-    rewinding = rewinding_of(rewind, rewind_from, recipe)
+    rewinding = rewinding_of(rewind, rewind_from, recipe, options.preset)
     usual_jobs = 1 if trainer is not None else max(1, available_threads() // recipe.threads)
     n_jobs = min(checked_jobs(jobs) or usual_jobs, len(requested))
     trained = open_checkpoint(RunFiles(run).seed(requested[0]).trained)
@@ -114,10 +115,11 @@ def prune_run(
         "trainer": "built-in" if trainer is None else " ".join(trainer.words),
         "recipe_sha256": sha256_of(RunFiles(run).recipe),
     }
+    is_usual = rewinding == Rewinding(recipe.rewind_at)
     tasks = [
         SeedTask(
             files=files,
-            rounds=_rounds_of(files, plan, SUFFIX),
+            rounds=rounds_of(files, plan.scheme, settings, SUFFIX, is_usual=is_usual),
             plan=plan,
             settings=settings,
             trained=files.trained,
@@ -130,10 +132,6 @@ def prune_run(
         for files in map(RunFiles(run).seed, requested)
     ]
     return _pruned(run, tasks, left_out(layers), n_jobs, on_step, on_wait)
-
-
-def _rounds_of(files: SeedFiles, plan: Plan, suffix: str) -> PruningFiles:
-    return files.pruning(plan.scheme.method, plan.scheme.epsilon, plan.scheme.scope, suffix=suffix)
 
 
 def seeds_requested(run: Path, seeds: Sequence[int] | None) -> list[int]:
@@ -174,7 +172,7 @@ def prune_with_trainer(
         TopoimpError: as ``prune_run``.
     """
     path = Path(path)
-    rewinding = rewinding_of(rewind, rewind_from, None)
+    rewinding = rewinding_of(rewind, rewind_from, None, options.preset)
     checkpoint = open_checkpoint(path)
     if checkpoint.ties:
         one, other = next(iter(checkpoint.ties.items()))
@@ -198,7 +196,7 @@ def prune_with_trainer(
     tasks = [
         SeedTask(
             files=files,
-            rounds=_rounds_of(files, plan, suffix),
+            rounds=rounds_of(files, plan.scheme, settings, suffix, is_usual=rewinding.checkpoint is not None),
             plan=plan,
             settings=settings,
             trained=path,

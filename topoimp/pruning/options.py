@@ -5,14 +5,38 @@ Every pruning, of a file, a run folder or a module, follows such a scheme. Optio
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from topoimp.choices import Method, Scope, chosen
+from topoimp.choices import Method, Preset, PruningSchedule, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerInfo, LayerPatterns
 from topoimp.pruning.rules import check_epsilon
 from topoimp.pruning.schedule import DEFAULT_RATE, Schedule, check_amounts, exact_rate, plan_schedule, with_layer_rates
 
 HALF, SAME = "half", "same"
+
+
+@dataclass(frozen=True)
+class PresetOptions:
+    """The options that a preset fixes: the scope unless it is None, and whether all layers have the same rate."""
+
+    schedule: PruningSchedule
+    rewind: str
+    scope: Scope | None = None
+    has_one_rate: bool = False
+
+
+PRESETS: Mapping[Preset, PresetOptions] = MappingProxyType(
+    {
+        Preset.PAPER: PresetOptions(PruningSchedule.LINEAR, "none", Scope.LAYER, has_one_rate=True),
+        Preset.FRANKLE_CARBIN: PresetOptions(PruningSchedule.GEOMETRIC, "init"),
+    }
+)
+"""By preset, its options; an explicit option that contradicts them is refused, so that the name of a preset holds.
+
+Source: Balwani & Krzyston, PMLR 196, 2022, sections 2.1 and 3.4; Frankle & Carbin, "The Lottery Ticket Hypothesis",
+ICLR 2019, section 2: their scope and their rates of single layers depend on the network, and are those of its recipe.
+"""
 
 
 @dataclass(frozen=True)
@@ -25,6 +49,7 @@ class Scheme:
     epsilon: float = 0.0
     seed: int = 0
     patterns: LayerPatterns = field(default_factory=LayerPatterns)
+    preset: Preset | None = None
 
     def layer_rates(self) -> list[str]:
         """Return the rates of single layers, each as PATTERN=RATE; the first that matches counts."""
@@ -40,10 +65,16 @@ class PruningOptions:
     Args:
         rounds: number of rounds, from 1 to 1000.
         sparsity: share of all selected weights that is zero after the last round, above 0 and below 1.
-        rate: share of the remaining weights that one round removes, above 0 and below 1.
+        rate: share of the remaining weights (linear: of the nonzero weights at round 0) that one round removes, above
+            0 and below 1.
+        schedule: ``geometric``, each round removes the same share of the remaining weights, or ``linear``, each removes
+            the same number; None is the preset's, else geometric.
+        preset: ``paper``, the procedure of Balwani & Krzyston: linear, without rewinding, a target for each layer and
+            one rate; or ``frankle-carbin``: geometric, rewound to the initial weights.
         method: rule by which weights are kept.
         epsilon: share of the largest |w| up to which ``topological`` protects no death, in [0, 1]; 0 protects all.
-        scope: ``layer``, a target for each layer, or ``global``, one for all; None is the recipe's, else ``layer``.
+        scope: ``layer``, a target for each layer, or ``global``, one for all; None is the preset's or the recipe's,
+            else ``layer``.
         layer_rates: rates of single layers, by pattern; the first that matches counts.
         output_rate: rate of the output layer: ``half`` the rate of the others, the ``same``, or a number.
         output_layer: name of the output layer; a run folder's recipe knows it.
@@ -54,13 +85,15 @@ class PruningOptions:
         OptionError: if a value is out of range or contradicts another.
 
     >>> options = PruningOptions(rounds=10, method="magnitude", scope="global")
-    >>> options.schedule().targets(n_weights=1000, n_edges=1000)
+    >>> options.pruning_schedule().targets(n_weights=1000, n_edges=1000)
     [800, 640, 512, 410, 328, 262, 210, 168, 134, 107]
     """
 
     rounds: int | None = None
     sparsity: float | None = None
     rate: float | None = None
+    schedule: PruningSchedule | str | None = None
+    preset: Preset | str | None = None
     method: Method | str = Method.TOPOLOGICAL
     epsilon: float = 0.0
     scope: Scope | str | None = None
@@ -73,6 +106,8 @@ class PruningOptions:
     def __post_init__(self) -> None:
         check_amounts(rounds=self.rounds, sparsity=self.sparsity, rate=self.rate)
         chosen(Scope, self.scope or Scope.LAYER)
+        chosen(PruningSchedule, self.schedule or PruningSchedule.GEOMETRIC)
+        self._apply_preset()
         check_epsilon(self.epsilon, chosen(Method, self.method))
         self.patterns.check_matrix_view("pruning is of weights, and needs")
 
@@ -81,9 +116,14 @@ class PruningOptions:
         if self.output_rate not in (None, HALF, SAME):
             _output_rate(self.output_rate)
 
-    def schedule(self) -> Schedule:
+    def of_preset(self) -> PresetOptions | None:
+        """Return the options that the preset fixes; None without a preset."""
+        return None if self.preset is None else PRESETS[chosen(Preset, self.preset)]
+
+    def pruning_schedule(self) -> Schedule:
         """Return the rounds and their targets, without the rates of single layers, or raise an ``OptionError``."""
-        return plan_schedule(rounds=self.rounds, sparsity=self.sparsity, rate=self.rate)
+        form = chosen(PruningSchedule, self.schedule or PruningSchedule.GEOMETRIC)
+        return plan_schedule(rounds=self.rounds, sparsity=self.sparsity, rate=self.rate, form=form)
 
     def scheme(self, infos: Sequence[LayerInfo]) -> Scheme:
         """Return the scheme for the layers to prune.
@@ -92,8 +132,23 @@ class PruningOptions:
             OptionError: if rounds and sparsity are missing, amounts contradict each other, or a rate fits no layer.
         """
         scope = chosen(Scope, self.scope or Scope.LAYER)
-        schedule = with_layer_rates(self.schedule(), self._own_rates(), infos, scope)
-        return Scheme(schedule, chosen(Method, self.method), scope, self.epsilon, self.seed, self.patterns)
+        schedule = with_layer_rates(self.pruning_schedule(), self._own_rates(), infos, scope)
+        preset = None if self.preset is None else chosen(Preset, self.preset)
+        return Scheme(schedule, chosen(Method, self.method), scope, self.epsilon, self.seed, self.patterns, preset)
+
+    def _apply_preset(self) -> None:
+        """Set the options that the preset fixes; raise an OptionError for a given one that contradicts it."""
+        preset = self.of_preset()
+        if preset is None:
+            return
+        fixed = {"schedule": preset.schedule, "scope": preset.scope}
+        for name, value in fixed.items():
+            given = getattr(self, name)
+            if value is not None and given not in (None, value):
+                raise contradicts_preset(self.preset, name, value, str(given))
+            object.__setattr__(self, name, value or given)
+        if preset.has_one_rate and (self.layer_rates or self.output_rate not in (None, SAME)):
+            raise OptionError(f"the preset {self.preset} has one rate for all layers; leave `preset` or the others out")
 
     def _own_rates(self) -> dict[str, float]:
         """Return the rates of single layers, the output layer's first."""
@@ -107,6 +162,11 @@ class PruningOptions:
             return others
         half = (DEFAULT_RATE if self.rate is None else self.rate) / 2
         return {self.output_layer: half if self.output_rate == HALF else _output_rate(self.output_rate), **others}
+
+
+def contradicts_preset(preset: Preset | str | None, name: str, fixed: str, given: str) -> OptionError:
+    """Return the error of an option that differs from the one that a preset fixes."""
+    return OptionError(f"the preset {preset} has the {name} {fixed}, not {given}; leave `preset` or `{name}` out")
 
 
 def _output_rate(text: float | str | None) -> float:

@@ -1,8 +1,11 @@
 """How many weights to keep after each round, in exact arithmetic: the same counts on every machine.
 
-Targets are computed from the E edges at round 0, never from the last round's count: round k keeps
-round(E (1 - rate)^k), halves up. A sparsity counts all weights, stored zeros included: the last round of a schedule
-with a sparsity keeps round(N (1 - sparsity)) of N weights.
+Targets are computed from the E edges at round 0, never from the last round's count. A *geometric* schedule removes the
+same share of the remaining weights in each round: round k keeps round(E (1 - rate)^k), halves up. A *linear* schedule
+removes the same number: round k keeps round(E (1 - k rate)), so that the rate is the share of the edges at round 0. A
+sparsity counts all weights, stored zeros included: the last round of a schedule with a sparsity keeps
+round(N (1 - sparsity)) of N weights. Rounding happens once, so the numbers that linear rounds remove differ by 1 at
+most.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
-from topoimp.choices import Scope
+from topoimp.choices import PruningSchedule, Scope
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerInfo, matches_layer
 
@@ -24,15 +27,23 @@ class Schedule:
 
     Args:
         n_rounds: at least 1.
-        rate: share of the remaining weights that a round removes; None if the sparsity alone decides.
+        rate: share of the remaining weights, or if linear of the edges at round 0, that a round removes; None if the
+            sparsity alone decides.
         sparsity: share of all weights that is zero after the last round; None if the rate alone decides.
         layer_rates: patterns of layers with a rate of their own, and the rates; the first that matches counts.
+        form: geometric or linear.
     """
 
     n_rounds: int
     rate: Fraction | None
     sparsity: Fraction | None
     layer_rates: tuple[tuple[str, Fraction], ...] = ()
+    form: PruningSchedule = PruningSchedule.GEOMETRIC
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether each round removes the same number of weights."""
+        return self.form is PruningSchedule.LINEAR
 
     @property
     def numbers(self) -> range:
@@ -64,14 +75,20 @@ class Schedule:
         """Return the rate; where a sparsity alone decides, the rate of a layer without stored zeros."""
         if self.rate is not None:
             return float(self.rate)
+        if self.is_linear:
+            return float((self.sparsity or 0) / Fraction(self.n_rounds))
         density = 1.0 - float(self.sparsity or 0)
         return 1.0 - float(density ** (1 / self.n_rounds))
 
     def _target(self, k: int, n_weights: int, n_edges: int) -> int:
+        last = Fraction(n_weights * (1 - (self.sparsity or 0)))
+        if self.is_linear:
+            in_all = max(n_edges - last, Fraction(0))
+            n_removed = in_all * k / self.n_rounds if self.rate is None else n_edges * k * self.rate
+            return round_half_up(n_edges - n_removed)
         if self.rate is not None:
             return count_after(n_edges, 1 - self.rate, k)
-        last = n_weights * (1 - (self.sparsity or 0))
-        return n_edges if last >= n_edges else round_geometric(n_edges, Fraction(last), k, self.n_rounds)
+        return n_edges if last >= n_edges else round_geometric(n_edges, last, k, self.n_rounds)
 
 
 def check_amounts(*, rounds: int | None, sparsity: float | None, rate: float | None) -> None:
@@ -84,35 +101,45 @@ def check_amounts(*, rounds: int | None, sparsity: float | None, rate: float | N
         exact_rate(rate)
 
 
-def plan_schedule(*, rounds: int | None = None, sparsity: float | None = None, rate: float | None = None) -> Schedule:
+def plan_schedule(
+    *,
+    rounds: int | None = None,
+    sparsity: float | None = None,
+    rate: float | None = None,
+    form: PruningSchedule = PruningSchedule.GEOMETRIC,
+) -> Schedule:
     """Return the schedule that rounds, sparsity and rate describe; any two of them give the third.
 
-    The rate is 0.2 where neither it nor both of the others are given. Rounds, a sparsity or both are needed, and all
-    three may not contradict each other.
+    The rate is 0.2 where neither it nor both of the others are given. Rounds, a sparsity or both are needed, all three
+    may not contradict each other, and linear rounds without a sparsity must leave some weights.
 
     >>> plan_schedule(sparsity=0.9).n_rounds
     11
+    >>> plan_schedule(rounds=3, sparsity=0.9, form=PruningSchedule.LINEAR).targets(n_weights=1000, n_edges=1000)
+    [700, 400, 100]
     """
     if rounds is None and sparsity is None:
         raise OptionError("neither rounds nor a sparsity is given; `rounds`, `sparsity` or both are needed")
     check_amounts(rounds=rounds, sparsity=sparsity, rate=rate)
 
-    # Rounds and a sparsity: each layer goes down to it geometrically.
+    # Rounds and a sparsity: each layer goes down to it in steps of equal ratios, or of equal numbers.
     exact_sparsity = None if sparsity is None else Fraction(str(sparsity))
     if rounds is not None and exact_sparsity is not None and rate is None:
-        return Schedule(rounds, None, exact_sparsity)
+        return Schedule(rounds, None, exact_sparsity, form=form)
 
     # A rate: with rounds it says where they end, with a sparsity how many rounds there are.
     removed = exact_rate(DEFAULT_RATE if rate is None else rate)
     if exact_sparsity is None:
-        return Schedule(rounds or 0, removed, None)
+        schedule = Schedule(rounds or 0, removed, None, form=form)
+        _check_leaves_weights(schedule, removed)
+        return schedule
 
-    needed = _rounds_reaching(1 - exact_sparsity, 1 - removed)
+    needed = _rounds_reaching(exact_sparsity, removed, form)
     if rounds not in (None, needed):
         raise OptionError(
             f"a sparsity of {sparsity} at a rate of {rate} takes {needed} rounds, not {rounds}; leave one out"
         )
-    return Schedule(needed, removed, exact_sparsity)
+    return Schedule(needed, removed, exact_sparsity, form=form)
 
 
 def with_layer_rates(
@@ -133,7 +160,20 @@ def with_layer_rates(
         if not any(matches_layer(info, pattern) for info in infos):
             names = ", ".join(info.name for info in infos[-3:])
             raise OptionError(f"pattern {pattern!r} matches no layer that is pruned; the last of them are {names}")
-    return replace(schedule, layer_rates=tuple((pattern, exact_rate(rate)) for pattern, rate in layer_rates.items()))
+
+    rates = tuple((pattern, exact_rate(rate)) for pattern, rate in layer_rates.items())
+    for _, rate in rates:
+        _check_leaves_weights(schedule, rate)
+    return replace(schedule, layer_rates=rates)
+
+
+def _check_leaves_weights(schedule: Schedule, rate: Fraction) -> None:
+    """Raise an OptionError if linear rounds at a rate remove all weights."""
+    if schedule.is_linear and schedule.n_rounds * rate >= 1:
+        raise OptionError(
+            f"{schedule.n_rounds} linear rounds at a rate of {float(rate)} remove all weights; fewer rounds, a smaller "
+            "rate, or a sparsity is needed"
+        )
 
 
 def exact_rate(rate: float | Fraction) -> Fraction:
@@ -190,13 +230,13 @@ def rounds_above(n_edges: int, n_needed: int, rate: float | Fraction) -> int | N
     return few
 
 
-def _rounds_reaching(density: Fraction, kept: Fraction) -> int:
-    """Return the number of the first round after which at most ``density`` is left."""
+def _rounds_reaching(sparsity: Fraction, rate: Fraction, form: PruningSchedule) -> int:
+    """Return the number of the first round after which at least ``sparsity`` is removed."""
     n_rounds = 1
-    left = kept
-    while left > density:
+    left = 1 - rate
+    while left > 1 - sparsity:
         n_rounds = n_rounds + 1
-        left = left * kept
+        left = left - rate if form is PruningSchedule.LINEAR else left * (1 - rate)
         if n_rounds > MOST_ROUNDS:
             raise OptionError(f"reaching that sparsity takes more than {MOST_ROUNDS} rounds; a larger rate is needed")
     return n_rounds

@@ -69,6 +69,11 @@ _COLUMNS = {
     "method": _text("Rule that chooses the weights to keep: `topological`, `magnitude` or `random`."),
     "epsilon": _number("Share of the scale up to which `topological` protects no death; blank for other methods."),
     "scope": _text("`layer` if each layer has its own target; `global` if all layers share one target."),
+    "schedule": _text("`geometric` if a round removes a share of the remaining weights; `linear` if the same number."),
+    "rewind": _text(
+        "Weights from which each round's training starts: `step:K` of the recipe, `none` for those of the last round, "
+        "or the checksum of a checkpoint."
+    ),
     "seed": _index("Seed of the initial weights, of the image order, and of the permutations of `random`."),
     "round": _index("Round of pruning, counted from 1; round 0 is the unpruned network."),
     "pruning": _text("Name of a pruning's folder: the method, with epsilon and scope unless they are the usual ones."),
@@ -127,7 +132,7 @@ _COLUMNS = {
     "safe_sparsity_global": _share("1 - safe_count_global / n_weights."),
     "binding_layer": _text("Layer whose last forest edge comes latest in the order of all weights."),
     "binding_vertex": _text("Row or column that the last forest edge attaches; blank if it joins larger components."),
-    "rate": _share("Share of the remaining weights that one round removes."),
+    "rate": _share("Share that one round removes: of the remaining weights; `linear`: of the edges at round 0."),
     "rounds_to_floor": _count("Rounds at `rate` that fit above the floor; network: above every floor."),
     "rounds_to_floor_global": _count("Rounds at `rate` that fit above the floors with one target for all."),
     "safe_rounds": _count("Rounds of magnitude pruning at `rate` that keep the barcode; network: all barcodes."),

@@ -79,6 +79,8 @@ def _amounts(scheme: Scheme) -> Settings:
         "scope": scheme.scope,
         "rounds": scheme.schedule.n_rounds,
         "rate": scheme.schedule.effective_rate(),
+        **({"schedule": scheme.schedule.form} if scheme.schedule.is_linear else {}),
+        **({} if scheme.preset is None else {"preset": scheme.preset}),
     }
 
 

@@ -1,22 +1,26 @@
 """The plan of a pruning with training between the rounds: its options, completed by the recipe, and its rewinding."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoimp.architectures import parse_architecture
 from topoimp.checkpoint import AnyPath, Checkpoint, open_checkpoint
-from topoimp.choices import Scope
+from topoimp.choices import Preset, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import available_threads, thread_count
 from topoimp.layers.catalogue import LayerInfo, Layers, matches_layer
 from topoimp.layers.tensors import select_layers
-from topoimp.pruning.options import PruningOptions, Scheme
+from topoimp.pruning.options import PRESETS, PruningOptions, Scheme, contradicts_preset
 from topoimp.reports.rows import pattern_settings
 from topoimp.rounds.loop import Plan
-from topoimp.rounds.run_folder import sha256_of
+from topoimp.rounds.recipe_file import read_toml
+from topoimp.rounds.run_folder import PruningFiles, SeedFiles, pruning_name, sha256_of
 from topoimp.training.recipes import PruningDefaults, Recipe
+
+INITIAL, NO_REWINDING = "init", "none"
+"""Words for rewinding to the initial weights, and for training on from the weights of the last round."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +34,23 @@ class Rewinding:
         """Return the rewinding as reports and pruning.toml name it: ``step:K``, ``none``, or ``sha256:`` and a sum."""
         if self.checkpoint is not None:
             return f"sha256:{sha256_of_checkpoint(open_checkpoint(self.checkpoint))}"
-        return "none" if self.step is None else f"step:{self.step}"
+        return NO_REWINDING if self.step is None else f"step:{self.step}"
 
 
-def rewinding_of(rewind: str | None, rewind_from: AnyPath | None, recipe: Recipe | None) -> Rewinding:
+def rewinding_of(
+    rewind: str | None, rewind_from: AnyPath | None, recipe: Recipe | None, preset: Preset | str | None = None
+) -> Rewinding:
     """Return the rewinding that a checkpoint or a word describes: ``init``, ``step:K``, ``none``, or the recipe's step.
 
-    Both together, another word, and training without a starting point are OptionErrors.
+    A preset fixes the word. Both together, another word, and training without a starting point are OptionErrors.
     """
+    if preset is not None:
+        rewind = rewind_of_preset(preset, rewind, rewind_from, has_recipe=recipe is not None)
     if rewind_from is not None and rewind is not None:
         raise OptionError(f"`rewind` is {rewind}, and `rewind_from` names weights; give only one of them")
     if rewind_from is not None:
         return Rewinding(checkpoint=Path(rewind_from))
-    if rewind == "none":
+    if rewind == NO_REWINDING:
         return Rewinding()
     if recipe is None:
         ways = "`rewind_from` names the weights to rewind to, `rewind` none trains on"
@@ -50,12 +58,29 @@ def rewinding_of(rewind: str | None, rewind_from: AnyPath | None, recipe: Recipe
 
     if rewind is None:
         return Rewinding(recipe.rewind_at)
-    if rewind == "init":
+    if rewind == INITIAL:
         return Rewinding(0)
     word, _, step = rewind.partition(":")
     if word != "step" or not step.isdecimal() or len(step) > 9:
         raise OptionError(f"`rewind` is {rewind!r}; it must be init, none, or a step of training as in step:500")
     return Rewinding(int(step))
+
+
+def rewind_of_preset(
+    preset: Preset | str, rewind: str | None, rewind_from: AnyPath | None, *, has_recipe: bool
+) -> str | None:
+    """Return the word for the rewinding of a preset; None if a checkpoint has the weights to rewind to, or is needed.
+
+    A recipe knows the initial weights; without one ``rewind_from`` names them. Another rewinding than that of the
+    preset is an OptionError.
+    """
+    word = PRESETS[chosen(Preset, preset)].rewind
+    takes_checkpoint = word == INITIAL and not has_recipe
+    if rewind not in (None, word):
+        raise contradicts_preset(preset, "rewind", word, rewind)
+    if rewind_from is not None and not takes_checkpoint:
+        raise contradicts_preset(preset, "rewind", word, "to the weights of `rewind_from`")
+    return None if takes_checkpoint else word
 
 
 def plan_of(
@@ -91,7 +116,9 @@ def _completed(options: PruningOptions, recipe: Recipe, infos: Sequence[LayerInf
     if rate is None and (options.rounds is None or options.sparsity is None):
         rate = usual.rate
     layer_rates = options.layer_rates
-    if not layer_rates and scope is Scope.LAYER and options.sparsity is None:
+    preset = options.of_preset()
+    has_own_rates = preset is None or not preset.has_one_rate
+    if not layer_rates and has_own_rates and scope is Scope.LAYER and options.sparsity is None:
         layer_rates = _usual_layer_rates(usual, rate, infos)
 
     output_layer = options.output_layer
@@ -114,6 +141,21 @@ def checked_jobs(jobs: int | None) -> int | None:
     return jobs
 
 
+def rounds_of(
+    files: SeedFiles, scheme: Scheme, settings: Mapping[str, object], suffix: str, *, is_usual: bool
+) -> PruningFiles:
+    """Return the folder of the rounds of a seed, named after its rewinding unless that is the usual one.
+
+    Folders of earlier versions have no rewinding in their names; a pruning with the same rewinding goes on there.
+    """
+    which = (scheme.method, scheme.epsilon, scheme.scope, scheme.schedule.form)
+    plain = files.pruning(pruning_name(*which), suffix=suffix)
+    rewind = str(settings["rewind"])
+    if is_usual or (plain.settings.is_file() and read_toml(plain.settings).get("rewind") == rewind):
+        return plain
+    return files.pruning(pruning_name(*which, rewind), suffix=suffix)
+
+
 def deciding_settings(scheme: Scheme) -> dict[str, object]:
     """Return the settings that decide the rounds, as pruning.toml holds them.
 
@@ -124,6 +166,8 @@ def deciding_settings(scheme: Scheme) -> dict[str, object]:
     settings: dict[str, object] = {**method, **patterns}
 
     schedule = scheme.schedule
+    if schedule.is_linear:
+        settings["schedule"] = schedule.form.value
     if schedule.rate is not None:
         settings["rate"] = float(schedule.rate)
     if schedule.sparsity is not None:

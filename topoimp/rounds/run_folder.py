@@ -2,7 +2,8 @@
 
 RUN/recipe.toml                            the settings of training: data by name and checksum, no paths
 RUN/seed-<s>/{init,rewind,model}.safetensors, metrics.csv
-RUN/seed-<s>/<method>[-eps-<e>][-global]/pruning.toml, round-<NN>/{model,mask}.safetensors, metrics.json
+RUN/seed-<s>/<method>[-eps-<e>][-global][-linear][-rewind-<w>]/pruning.toml,
+    round-<NN>/{model,mask}.safetensors, metrics.json
 RUN/rounds.csv, RUN/summary.csv
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from topoimp.choices import Method, Scope
+from topoimp.choices import Method, PruningSchedule, Scope
 from topoimp.errors import CheckpointError
 from topoimp.layers.catalogue import natural
 
@@ -97,19 +98,37 @@ class SeedFiles:
         """The weights after another step than the recipe's, which are made when first needed."""
         return self.folder / f"step-{step}.safetensors"
 
-    def pruning(self, method: Method, epsilon: float, scope: Scope, *, suffix: str = SUFFIX) -> "PruningFiles":
-        """Return the files of a pruning of this seed."""
-        return PruningFiles(self.folder / pruning_name(method, epsilon, scope), suffix)
+    def pruning(self, name: str, *, suffix: str = SUFFIX) -> "PruningFiles":
+        """Return the files of a pruning of this seed, in a folder named by ``pruning_name``."""
+        return PruningFiles(self.folder / name, suffix)
 
 
-def pruning_name(method: Method, epsilon: float, scope: Scope) -> str:
-    """Return the name of a pruning's folder: the method, and epsilon and scope unless they are the usual ones.
+def pruning_name(
+    method: Method,
+    epsilon: float,
+    scope: Scope,
+    schedule: PruningSchedule = PruningSchedule.GEOMETRIC,
+    rewind: str | None = None,
+) -> str:
+    """Return the name of a pruning's folder: the method, and epsilon, scope, schedule and rewinding if not the usual.
 
-    >>> pruning_name(Method.TOPOLOGICAL, 0.1, Scope.GLOBAL)
-    'topological-eps-0.1-global'
+    ``rewind`` is the text of the rewinding in pruning.toml; None for the usual one.
+
+    >>> pruning_name(Method.TOPOLOGICAL, 0.1, Scope.GLOBAL, PruningSchedule.LINEAR, "step:500")
+    'topological-eps-0.1-global-linear-rewind-step-500'
     """
     with_epsilon = f"-eps-{epsilon!r}".removesuffix(".0") if epsilon else ""
-    return f"{method}{with_epsilon}{'-global' if scope is Scope.GLOBAL else ''}"
+    with_scope = "-global" if scope is Scope.GLOBAL else ""
+    with_schedule = "-linear" if schedule is PruningSchedule.LINEAR else ""
+    with_rewind = "" if rewind is None else f"-rewind-{_rewind_word(rewind)}"
+    return f"{method}{with_epsilon}{with_scope}{with_schedule}{with_rewind}"
+
+
+def _rewind_word(rewind: str) -> str:
+    """Return the word for a rewinding in a folder's name; the checksum of a checkpoint is not part of it."""
+    if rewind.startswith("sha256:"):
+        return "from"
+    return "init" if rewind == "step:0" else rewind.replace(":", "-")
 
 
 @dataclass(frozen=True)

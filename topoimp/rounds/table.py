@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 
-from topoimp.choices import Method, Scope
+from topoimp.choices import Method, PruningSchedule, Scope
 from topoimp.errors import CheckpointError
 from topoimp.reports.columns import COLUMNS, Cell, Row
 from topoimp.reports.rows import DISTANCES, PERSISTENCE_COLUMNS, TOTAL
@@ -14,7 +14,7 @@ from topoimp.reports.student_t import mean_interval
 from topoimp.rounds.recipe_file import read_toml
 from topoimp.rounds.run_folder import PruningFiles, RunFiles, pruning_name, prunings_with_rounds, sha256_of
 
-GROUPED_BY = ("method", "epsilon", "scope", "rate", "round", "level", "layer")
+GROUPED_BY = ("method", "epsilon", "scope", "schedule", "rewind", "rate", "round", "level", "layer")
 """Columns in which the rows that are summed up agree."""
 
 SUMMARISED = (
@@ -36,8 +36,9 @@ class RunTables:
 
 
 def read_tables(run: Path) -> RunTables:
-    """Return the rows of the tables of a run folder: rounds by seed, pruning, round and layer, with the rate.
+    """Return the rows of the tables of a run folder, by seed, pruning, round and layer, and their means over seeds.
 
+    Each row has the schedule, the rewinding and the rate of its pruning.
     Folders with other names than topoimp gives, such as copies, are left out, and so are rounds of networks that were
     trained by another recipe than the folder has now.
     Metrics that topoimp did not write are a CheckpointError.
@@ -61,22 +62,34 @@ def _prunings_in(run: Path) -> Iterator[tuple[Mapping[str, object], list[Row]]]:
     for files in prunings_with_rounds(run):
         name = files.folder.name
         rows = rows_in(files) if files.seed is not None and name.startswith(tuple(Method)) else []
-        if not rows or rows[0]["seed"] != files.seed or _name_of(rows[0]) != name:
+        if not rows or rows[0]["seed"] != files.seed:
             continue
 
         settings = read_toml(files.settings) if files.settings.is_file() else {}
+        columns = _columns_of(settings)
+        if name not in _names_of(rows[0], columns):
+            continue
         if sha256 in (None, settings.pop("recipe_sha256", sha256)):
             settings.pop("checkpoint_sha256", None)  # it identifies the network and not the pruning
-            yield settings, [{**row, "rate": _rate_of(settings)} for row in rows]
+            yield settings, [{**row, **columns} for row in rows]
 
 
-def _name_of(row: Row) -> str | None:
-    """Return the name of the folder that belongs to a row; None if the row lacks it."""
+def _names_of(row: Row, columns: Row) -> list[str]:
+    """Return the names that the folder of a row may have, with and without its rewinding; none if the row lacks one."""
     method, epsilon, scope = (row.get(name) for name in ("method", "epsilon", "scope"))
+    rewind = columns["rewind"]
     try:
-        return pruning_name(Method(str(method)), float(epsilon or 0), Scope(str(scope)))
+        which = Method(str(method)), float(epsilon or 0), Scope(str(scope)), PruningSchedule(str(columns["schedule"]))
     except ValueError:
-        return None
+        return []
+    return [pruning_name(*which), *([] if rewind is None else [pruning_name(*which, str(rewind))])]
+
+
+def _columns_of(settings: Mapping[str, object]) -> Row:
+    """Return the columns that the settings of a pruning add to the rows of its rounds."""
+    schedule = str(settings.get("schedule", PruningSchedule.GEOMETRIC))
+    rewind = settings.get("rewind")
+    return {"schedule": schedule, "rewind": None if rewind is None else str(rewind), "rate": _rate_of(settings)}
 
 
 def _rate_of(settings: Mapping[str, object]) -> float | None:
@@ -85,6 +98,8 @@ def _rate_of(settings: Mapping[str, object]) -> float | None:
     if isinstance(rate, float):
         return rate
     if isinstance(sparsity, float) and isinstance(rounds, int) and rounds > 0 and sparsity <= 1:
+        if settings.get("schedule") == PruningSchedule.LINEAR:
+            return sparsity / rounds
         return float(1 - (1 - sparsity) ** (1 / rounds))
     return None
 

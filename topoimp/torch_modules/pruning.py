@@ -13,6 +13,7 @@ import numpy as np
 
 from topoimp.arrays import BoolArray
 from topoimp.checkpoint import tensors_as_checkpoint
+from topoimp.choices import PruningSchedule
 from topoimp.errors import OptionError, VerificationError
 from topoimp.kernels.threads import thread_count
 from topoimp.layers.catalogue import Layers
@@ -86,6 +87,8 @@ class ModulePruner:
         self._threads = thread_count(threads)
         self._kept = {} if masks is None else _by_first_name(model, masks)
         self._is_endless = options.rounds is None and options.sparsity is None
+        if self._is_endless and options.schedule == PruningSchedule.LINEAR:
+            raise OptionError("the schedule linear has a last round; `rounds`, `sparsity` or both are needed")
         self._scheme = (replace(options, rounds=1) if self._is_endless else options).scheme(self._layers().infos)
         self._n_done = 0
         self._edges: dict[str, int] = {}
@@ -213,7 +216,7 @@ def prune_module(
     >>> int(pruning.masks["weight"].sum()), pruning.report.network["barcode_kept"]
     (150, True)
     """
-    options.schedule()  # rounds, a sparsity or both must be given
+    options.pruning_schedule()  # rounds, a sparsity or both must be given
     return ModulePruner(model, options, masks=masks, threads=threads).all_at_once()
 
 
