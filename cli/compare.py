@@ -99,9 +99,10 @@ def _compare(
         str | None,
         typer.Option(
             "--null",
-            metavar="shuffle:N[:edges|rows|block]",
-            help="Compare the retention with that of N shuffles of REFERENCE, N at least 2.",
-            show_default="no shuffles",
+            metavar="MODEL:N",
+            help="Compare the retention with that of N simulations of a null model, N at least 2. A model is a shuffle "
+            "of REFERENCE (edges, block, rows, columns; also shuffle:N:rows) or independent magnitudes (iid).",
+            show_default="no simulations",
         ),
     ] = None,
     fail_if: FailIf = None,

@@ -236,8 +236,9 @@ def arrangements(weight, shuffle):
         block = weight[weight.any(1)][:, weight.any(0)]
         return [np.array(order).reshape(block.shape) for order in permutations(block.ravel().tolist())]
     groups = [np.flatnonzero(flat)]
-    if shuffle == "rows":
-        groups = [row * weight.shape[1] + np.flatnonzero(weight[row]) for row in range(len(weight))]
+    if shuffle in ("rows", "columns"):
+        lines = np.arange(weight.size).reshape(weight.shape)
+        groups = [line[flat[line] != 0] for line in (lines if shuffle == "rows" else lines.T)]
     shuffled = []
     for orders in product(*(permutations(group.tolist()) for group in groups)):
         other = flat.copy()
@@ -262,13 +263,22 @@ def slow_drawing_chances(drawing):
     for drawn in product(*choices):
         places, lots = [place for part in drawn for place in part], [()]
         if drawing.tied is not None:
-            left = [place for place in groups[drawing.tied.group] if place not in places]
-            lots = [lot[: drawing.tied.n_first] for lot in combinations(left, drawing.tied.n_drawn)]
+            left = [[place for place in group if place not in places] for group in groups]
+            ways = [combinations(part, n) for part, n in zip(left, drawing.tied.n_drawn.tolist(), strict=True)]
+            lots = [in_order(drawing, sum(parts, ()))[: drawing.tied.n_first] for parts in product(*ways)]
         for lot in lots:
             flat = [*places, *lot] if drawing.flat is None else drawing.flat[[*places, *lot]].tolist()
             chances[slow_rank(flat, drawing.n_rows, drawing.n_columns)] += 1 / len(lots)
     total = sum(chances.values())
     return {rank: chance / total for rank, chance in chances.items()}
+
+
+def in_order(drawing, places):
+    """Places in the order of their flat indices in the layer, which may be transposed in the drawing."""
+    index = np.arange(drawing.starts[-1]) if drawing.flat is None else drawing.flat
+    if drawing.is_transposed:
+        index = [(flat % drawing.n_columns, flat // drawing.n_columns) for flat in index.tolist()]
+    return sorted(places, key=lambda place: index[place])
 
 
 def literally_shuffled(weight, k, shuffle, rng):
@@ -280,8 +290,9 @@ def literally_shuffled(weight, k, shuffle, rng):
         live = np.ix_(weight.any(1), weight.any(0))
         other[live] = rng.permutation(weight[live].ravel()).reshape(weight[live].shape)
     else:
-        for row in range(len(weight)):
-            other[row, weight[row] != 0] = rng.permutation(weight[row, weight[row] != 0])
+        lines = zip(weight, other, strict=True) if shuffle == "rows" else zip(weight.T, other.T, strict=True)
+        for line, permuted in lines:
+            permuted[line != 0] = rng.permutation(line[line != 0])
     return slow_rank(slow_order(other)[:k], *weight.shape)
 
 

@@ -147,8 +147,19 @@ class Data(StrEnum):
 
 
 class Shuffle(StrEnum):
-    """Shuffle of strengths: over a layer's edges, with the zeros over its live block, or over each row's edges."""
+    """Shuffle of strengths: over a layer's edges, with zeros over its live block, within rows, or within columns."""
 
     EDGES = "edges"
     BLOCK = "block"
     ROWS = "rows"
+    COLUMNS = "columns"
+
+
+class NullModel(StrEnum):
+    """Null model: a shuffle of the strengths, or independent strengths."""
+
+    EDGES = "edges"
+    BLOCK = "block"
+    ROWS = "rows"
+    COLUMNS = "columns"
+    IID = "iid"

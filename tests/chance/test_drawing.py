@@ -23,7 +23,8 @@ def drawings(draw):
     wanted = np.array([draw(st.integers(0, size)) for size in sizes.tolist()])
     group = draw(st.integers(0, len(sizes) - 1))
     n_drawn = draw(st.integers(0, int(sizes[group] - wanted[group])))
-    tied = Tied(group, n_drawn, draw(st.integers(0, n_drawn))) if draw(st.booleans()) else None
+    of_group = np.where(np.arange(len(sizes)) == group, n_drawn, 0)
+    tied = Tied(of_group, draw(st.integers(0, n_drawn))) if n_drawn and draw(st.booleans()) else None
     flat = None if is_place.all() else np.flatnonzero(is_place).astype(np.int32)
     most = slow_rank(np.flatnonzero(is_place).tolist(), n_rows, n_columns)
     return Drawing(n_rows, n_columns, flat, np.concatenate([[0], np.cumsum(sizes)]), wanted, most, tied)
@@ -114,7 +115,7 @@ def test_batches_do_not_matter(wanted):
 
 
 def test_tied_places_are_taken_by_index():
-    first_rows = Drawing(10, 10, None, np.array([0, 100]), np.array([0]), most=19, tied=Tied(0, 100, 20))
+    first_rows = Drawing(10, 10, None, np.array([0, 100]), np.array([0]), most=19, tied=Tied(np.array([100]), 20))
 
     assert set(ranks(first_rows)) == {11}  # all of two rows
 

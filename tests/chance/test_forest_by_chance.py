@@ -20,10 +20,10 @@ from topoimp.chance.forest_by_chance import (
     forests_by_chance,
     shape_by_chance,
 )
+from topoimp.chance.null import Null
 from topoimp.chance.overlap import LeastExpected
-from topoimp.chance.shuffling import Null
 from topoimp.chance.simulation import NullDistribution, shuffled_forest_edges
-from topoimp.choices import Shuffle
+from topoimp.choices import NullModel, Shuffle
 from topoimp.errors import OptionError
 from topoimp.layers.layer import as_layer, by_channel
 from topoimp.pruning.selection import LayerSelection
@@ -74,7 +74,7 @@ def test_the_null_is_that_of_the_shuffled_layer(seed, kind, shuffle, n_shuffles)
     forest = spanning_forest(layer)
     k = forest.n_edges // 2
 
-    (found,) = forests_by_chance(layer, forest, [k], null=Null(n_shuffles, shuffle), seed=seed, threads=1)
+    (found,) = forests_by_chance(layer, forest, [k], null=Null(n_shuffles, NullModel(shuffle)), seed=seed, threads=1)
 
     assert found.null == shuffled_forest_edges(
         layer, k, forest=forest, shuffle=shuffle, n_simulations=n_shuffles, seed=seed

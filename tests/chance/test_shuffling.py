@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from oracles import literally_shuffled, slow_drawing_chances, slow_forest, slow_order, slow_shuffle_chances
 from strategies import KINDS, make_weight, weights
 
-from topoimp.chance.shuffling import Null, live_shape, parse_null, shuffled, strongest_weights
+from topoimp.chance.shuffling import live_shape, shuffled, strongest_weights
 from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
 from topoimp.layers.layer import as_layer, by_channel
@@ -70,9 +70,9 @@ def test_no_draw_exceeds_the_rank_at_which_it_is_over(weight, share, shuffle):
 def test_shuffling_edges_and_keeping_all_keeps_the_floor(weight):
     k, floor = np.count_nonzero(weight), len(slow_forest(weight))
 
-    drawings = [drawing_of(weight, k, shuffle) for shuffle in (Shuffle.EDGES, Shuffle.ROWS)]
+    drawings = [drawing_of(weight, k, shuffle) for shuffle in (Shuffle.EDGES, Shuffle.ROWS, Shuffle.COLUMNS)]
 
-    assert [drawing.rank(np.random.default_rng(0)) for drawing in drawings] == [floor, floor]
+    assert [drawing.rank(np.random.default_rng(0)) for drawing in drawings] == [floor, floor, floor]
 
 
 @given(weights(), SHARES)
@@ -146,40 +146,38 @@ def test_rows_keep_how_many_of_the_strongest_each_has():
     assert Counter(drawing.sizes.tolist()) == {3: 2}
 
 
+def test_columns_keep_how_many_of_the_strongest_each_has():
+    weight = np.array([[9.0, 0.0, 2.0], [8.0, 0.0, 7.0], [1.0, 0.0, 3.0]])
+
+    drawing = drawing_of(weight, 3, Shuffle.COLUMNS)
+
+    assert drawing.n_drawn.tolist() == [2, 1]
+    assert (drawing.n_rows, drawing.n_columns, drawing.is_transposed) == (2, 3, True)
+
+
+def test_of_equal_weights_in_several_columns_the_first_by_index_are_kept():
+    # After any shuffle within columns, two of the three equal weights are kept: in each case those of the first rows.
+    weight = np.array([[1.0, 1.0, 0.0], [0.5, 1.0, 0.0]])
+
+    drawing = drawing_of(weight, 2, Shuffle.COLUMNS)
+
+    assert (drawing.n_drawn.tolist(), drawing.tied.n_drawn.tolist(), drawing.tied.n_first) == ([0, 0], [1, 2], 2)
+    assert slow_drawing_chances(drawing) == {2: 1.0}
+
+
+def test_shuffling_within_columns_is_shuffling_the_transposed_layer_within_rows_if_no_weights_are_equal():
+    weight = make_weight(4, 5, 9, "normal")
+
+    columns, rows = drawing_of(weight, 20, Shuffle.COLUMNS), drawing_of(weight.T.copy(), 20, Shuffle.ROWS)
+
+    assert [columns.rank(np.random.default_rng(n)) for n in range(20)] == [
+        rows.rank(np.random.default_rng(n)) for n in range(20)
+    ]
+
+
 @pytest.mark.parametrize("k", [-1, 3])
 def test_more_edges_than_there_are_cannot_be_kept(k):
     complaint = f"^{k} edges of layer 'weight' are kept; it must be from 0 to the 2 that it has$"
 
     with pytest.raises(OptionError, match=complaint):
         strongest(np.array([[1.0, 0.0], [0.0, 2.0]]), k)
-
-
-@pytest.mark.parametrize(
-    ("text", "null"),
-    [
-        ("shuffle:20", Null(20, Shuffle.EDGES)),
-        ("shuffle:2:rows", Null(2, Shuffle.ROWS)),
-        ("shuffle:100:block", Null(100, Shuffle.BLOCK)),
-    ],
-)
-def test_how_a_null_is_written(text, null):
-    assert parse_null(text) == null
-    assert parse_null(str(null)) == null
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("shuffle", "the null is 'shuffle'; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'"),
-        ("shuffle:-3", "the null is 'shuffle:-3'; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'"),
-        ("shuffle:20:", "the null is 'shuffle:20:'; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'"),
-        ("random:20", "the null is 'random:20'; it must be shuffle:N or shuffle:N:WHAT, as in 'shuffle:20:rows'"),
-        ("shuffle:20:cards", "there is no shuffle 'cards'; known are edges, block, rows"),
-        ("shuffle:1", "the null is 'shuffle:1'; it needs 2 shuffles or more"),
-    ],
-)
-def test_what_is_no_null_is_refused(text, message):
-    with pytest.raises(OptionError) as error:
-        parse_null(text)
-
-    assert str(error.value) == message

@@ -179,8 +179,8 @@ def test_a_lenet_keeps_what_chance_would_until_it_is_trained_and_far_less_after(
             "7 edges of layer 'weight' are kept; it must be from 0 to the 6 that it has",
         ),
         (
-            lambda: shuffled_forest_edges(normal(2, 3), 2, shuffle="columns"),
-            "there is no shuffle 'columns'; known are edges, block, rows",
+            lambda: shuffled_forest_edges(normal(2, 3), 2, shuffle="cards"),
+            "there is no shuffle 'cards'; known are edges, block, rows, columns",
         ),
         (
             lambda: shuffled_forest_edges(normal(2, 3), 2, n_simulations=0),

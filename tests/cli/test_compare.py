@@ -132,7 +132,7 @@ def test_an_undefined_value_fires(topoimp, lenet, pruned):
     [
         (("--fail-if", "retention"), "error: the gate is 'retention'; it must be a column, one of <=, "),
         (("--fail-if", "z_score<2"), "error: the gate is 'z_score<2'; no row of this report has a column 'z_score'"),
-        (("--null", "shuffle:1"), "error: the null is 'shuffle:1'; it needs 2 shuffles or more"),
+        (("--null", "shuffle:1"), "error: the null is 'shuffle:1'; it needs 2 simulations or more"),
         (("--null", "shuffle:2", "--seed", "-1"), "error: the seed is -1; it must be at least 0"),
     ],
 )

@@ -27,6 +27,8 @@ compare model.safetensors other.safetensors --null shuffle:3
 compare model.safetensors other.safetensors --null shuffle:3:edges
 compare model.safetensors other.safetensors --null shuffle:3:block
 compare model.safetensors other.safetensors --null shuffle:3:rows
+compare model.safetensors other.safetensors --null columns:3
+compare model.safetensors other.safetensors --null iid:3
 """
 """Every kind of command on files, in an order in which each finds its inputs; in ``other`` whole rows are zero."""
 

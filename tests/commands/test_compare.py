@@ -10,7 +10,7 @@ from mask_files import pack_mask, write_masks
 from strategies import KINDS, SEEDS, make_weight
 
 from topoimp.chance.forest_by_chance import forest_edges_by_chance
-from topoimp.chance.shuffling import Null
+from topoimp.chance.null import Null
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import NeuralPersistence, View
 from topoimp.commands.barcode import barcode_report

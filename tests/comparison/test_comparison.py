@@ -9,7 +9,7 @@ from mask_files import pack_mask
 from strategies import KINDS, SEEDS, make_weight
 
 from topoimp.chance.forest_by_chance import forest_edges_by_chance
-from topoimp.chance.shuffling import Null
+from topoimp.chance.null import Null
 from topoimp.choices import View
 from topoimp.comparison.comparison import (
     MaskedReference,

@@ -1,7 +1,8 @@
 """Random graphs with a given number of edges, and the rank of each: vertices less components.
 
 A *place* is an edge of the layer, numbered by flat index. Places lie in *groups*: the whole layer is one group, or each
-row is one. A drawing takes a given number of places from each group; every set of that size is equally likely.
+row is one. A drawing takes a given number of places from each group; every set of that size is equally likely. Where
+each column is a group, the drawing is of the transposed layer.
 
 Two facts make that cheap. The distinct values in a sequence of independent draws are a uniform set, so places are drawn
 in small batches with repeats. And after about V log V draws of a graph on V vertices no component is left to join, so
@@ -26,10 +27,9 @@ def generator_of(name: str, seed: int) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class Tied:
-    """A second drawing, of ``n_drawn`` places from the rest of one group: only the first ``n_first`` by index count."""
+    """A second drawing: ``n_drawn`` places from the rest of each group; the first ``n_first`` by index count."""
 
-    group: int
-    n_drawn: int
+    n_drawn: IndexArray
     n_first: int
 
 
@@ -39,7 +39,8 @@ class Drawing:
 
     ``flat`` has the flat index of each place, ascending, any integer type; None if every weight is a place. ``starts``
     has the first place of each group, then the number of places; shape (groups + 1,). ``n_drawn`` places are drawn from
-    each group, at most as many as it has. Drawing stops when the rank reaches its upper bound ``most``.
+    each group, at most as many as it has. Drawing stops when the rank reaches its upper bound ``most``. In a transposed
+    layer (``is_transposed``) the index that decides about tied places is that of the layer itself.
     """
 
     n_rows: int
@@ -49,6 +50,7 @@ class Drawing:
     n_drawn: IndexArray
     most: int
     tied: Tied | None = None
+    is_transposed: bool = False
 
     @property
     def sizes(self) -> IndexArray:
@@ -136,11 +138,24 @@ class Drawing:
         joining.join(places)
 
     def _draw_tied(self, tied: Tied, is_drawn: BoolArray, joining: "_Joining", rng: np.random.Generator) -> None:
-        start, stop = self.starts[tied.group : tied.group + 2]
-        free = start + np.flatnonzero(~is_drawn[start:stop])
-        if tied.n_drawn < len(free):
-            free = np.sort(rng.choice(free, tied.n_drawn, replace=False, shuffle=False))
-        joining.join(free[: tied.n_first])
+        parts = []
+        for group in np.flatnonzero(tied.n_drawn).tolist():
+            start, stop = self.starts[group : group + 2]
+            free = start + np.flatnonzero(~is_drawn[start:stop])
+            n_drawn = int(tied.n_drawn[group])
+            if n_drawn < len(free):
+                free = np.sort(rng.choice(free, n_drawn, replace=False, shuffle=False))
+            parts.append(free)
+
+        places = np.concatenate(parts)
+        if self.is_transposed:
+            row, column = np.divmod(self.flat_of(places), self.n_columns)
+            places = places[np.argsort(column * self.n_rows + row)]
+        joining.join(places[: tied.n_first])
+
+    def flat_of(self, places: IndexArray) -> IndexArray:
+        """Return the flat indices of places."""
+        return places if self.flat is None else self.flat[places].astype(np.int64)
 
 
 class _Joining:
@@ -158,7 +173,7 @@ class _Joining:
 
     def join(self, places: IndexArray) -> None:
         """Add the edges at these places, in this order."""
-        flat = places if self._drawing.flat is None else self._drawing.flat[places].astype(np.int64)
+        flat = self._drawing.flat_of(places)
         n_missing = self._drawing.most - self.n_joined
         scratch = np.empty(min(len(flat), n_missing), np.int64)
         self.n_joined += join_edges(flat, self._drawing.n_columns, self._parent, n_missing, scratch)

@@ -17,8 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from topoimp.chance.closed_forms import expected_forest_edges_iid, expected_forest_edges_random, guaranteed_forest_edges
+from topoimp.chance.null import Null
+from topoimp.chance.null_models import simulated_null
 from topoimp.chance.overlap import LeastExpected
-from topoimp.chance.shuffling import Null, live_shape, shuffled, strongest_weights
+from topoimp.chance.shuffling import live_shape, shuffled, strongest_weights
 from topoimp.chance.simulation import N_SIMULATIONS, NullDistribution, simulated_forest_edges_iid, simulated_ranks
 from topoimp.choices import Shuffle
 from topoimp.layers.layer import Layer
@@ -109,7 +111,7 @@ def forests_by_chance(
 ) -> list[ForestByChance]:
     """Return, for each number of kept edges, how much of its forest a layer keeps, beside chance.
 
-    ``n_simulations`` shuffles replace the closed form where it does not hold; those of a null are simulated anyway.
+    ``n_simulations`` shuffles replace the closed form where it does not hold; a null has its own number.
 
     Raises:
         OptionError: if a number is out of range.
@@ -117,10 +119,6 @@ def forests_by_chance(
     live = live_shape(forest)
     floor = len(forest.indices)
     least_expected = LeastExpected.of_layer(layer, forest, threads)
-
-    def simulated(strongest: Keep, shuffle: Shuffle, n_shuffles: int) -> NullDistribution:
-        drawing = shuffled(layer, forest, strongest, shuffle, threads)
-        return simulated_ranks(drawing, strongest.n_kept, layer.name, n_simulations=n_shuffles, seed=seed)
 
     def by_chance(strongest: Keep) -> ForestByChance:
         k = strongest.n_kept
@@ -131,10 +129,14 @@ def forests_by_chance(
             iid = None
             reason = decision.reason
             if decision.is_simulated:
-                iid = simulated(strongest, Shuffle.EDGES, n_simulations).mean
+                drawing = shuffled(layer, forest, strongest, Shuffle.EDGES, threads)
+                iid = simulated_ranks(drawing, k, layer.name, n_simulations=n_simulations, seed=seed).mean
             elif reason is None:
                 iid = closed_form(live, floor, k)
 
+        of_null = None
+        if null is not None:
+            of_null = simulated_null(layer, forest, strongest, null, seed=seed, threads=threads)
         return ForestByChance(
             n_kept=k,
             floor=floor,
@@ -143,7 +145,7 @@ def forests_by_chance(
             iid=iid,
             random=expected_forest_edges_random(forest.n_edges, floor, k),
             least_expected=least_expected.forest_edges(k),
-            null=None if null is None else simulated(strongest, null.shuffle, null.n_shuffles),
+            null=of_null,
             reason=reason,
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from topoimp.chance.shuffling import Null, parse_null
+from topoimp.chance.null import Null, parse_null
 from topoimp.checkpoint import AnyPath, open_checkpoint
 from topoimp.choices import Essential, Method, RoundReference, check_seed, chosen
 from topoimp.commands.compare_rows import comparison_rows
@@ -57,7 +57,7 @@ def comparison_report(
         method: method whose rounds are compared; all if None.
         across_seeds: compare a reference also with rounds that start from another network.
         patterns: which layers; all but embeddings and heads if None.
-        null: shuffles of the reference, as in ``shuffle:20``; only those that replace a closed form if None.
+        null: a null model of the reference, as in ``columns:200``; None for the closed form alone.
         seed: of all shuffles, at least 0.
         essential: death of essential bars in distances.
         p: of the norm of neural persistences, at least 1.

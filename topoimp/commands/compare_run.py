@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from topoimp.chance.shuffling import Null
+from topoimp.chance.null import Null
 from topoimp.checkpoint import Checkpoint, open_checkpoint
 from topoimp.choices import RoundReference
 from topoimp.comparison.comparison import (

@@ -13,7 +13,7 @@ import numpy as np
 
 from topoimp.arrays import BoolArray
 from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance
-from topoimp.chance.shuffling import Null
+from topoimp.chance.null import Null
 from topoimp.comparison.weight_differences import n_shared_edges, weight_differences
 from topoimp.errors import CheckpointError, LayerError
 from topoimp.kernels.threads import pieces
@@ -196,7 +196,7 @@ def compare_layers(
 ) -> list[list[LayerComparison]]:
     """Compare the layers of a reference with each of several others, at least one, in one pass over the reference.
 
-    ``null`` simulates shuffles of the reference; ``seed`` is that of all shuffles, at least 0.
+    ``null`` is a null model of the reference; ``seed`` is that of all simulations, at least 0.
 
     Returns:
         for each other, its layers in the order of the reference.

@@ -1,0 +1,52 @@
+import pytest
+
+from topoimp.chance.null import Null, parse_null
+from topoimp.choices import NullModel
+from topoimp.errors import OptionError
+
+
+@pytest.mark.parametrize(
+    ("text", "null"),
+    [
+        ("shuffle:20", Null(20, NullModel.EDGES)),
+        ("shuffle:2:rows", Null(2, NullModel.ROWS)),
+        ("shuffle:100:block", Null(100, NullModel.BLOCK)),
+        ("shuffle:3:columns", Null(3, NullModel.COLUMNS)),
+        ("edges:20", Null(20, NullModel.EDGES)),
+        ("columns:3", Null(3, NullModel.COLUMNS)),
+        ("iid:1000", Null(1000, NullModel.IID)),
+    ],
+)
+def test_how_a_null_is_written(text, null):
+    assert parse_null(text) == null
+    assert parse_null(str(null)) == null
+
+
+def test_shuffles_are_named_as_shuffles():
+    assert [str(Null(20, model)) for model in (NullModel.ROWS, NullModel.IID)] == ["shuffle:20:rows", "iid:20"]
+
+
+FORM = "it must be MODEL:N, as in 'columns:200', or shuffle:N[:WHAT]"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("shuffle", f"the null is 'shuffle'; {FORM}"),
+        ("shuffle:-3", f"the null is 'shuffle:-3'; {FORM}"),
+        ("shuffle:20:", f"the null is 'shuffle:20:'; {FORM}"),
+        ("rows", f"the null is 'rows'; {FORM}"),
+        ("rows:1e3", f"the null is 'rows:1e3'; {FORM}"),
+        ("", f"the null is ''; {FORM}"),
+        ("cards:20", "there is no null model 'cards'; known are edges, block, rows, columns, iid"),
+        ("shuffle:20:cards", "there is no shuffle 'cards'; known are edges, block, rows, columns"),
+        ("shuffle:20:iid", "there is no shuffle 'iid'; known are edges, block, rows, columns"),
+        ("shuffle:1", "the null is 'shuffle:1'; it needs 2 simulations or more"),
+        ("iid:0", "the null is 'iid:0'; it needs 2 simulations or more"),
+    ],
+)
+def test_what_is_no_null_is_refused(text, message):
+    with pytest.raises(OptionError) as error:
+        parse_null(text)
+
+    assert str(error.value) == message

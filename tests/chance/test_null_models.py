@@ -1,0 +1,92 @@
+from collections import Counter
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import slow_rank
+from strategies import SEEDS, make_weight, weights
+
+from topoimp.chance.null import Null
+from topoimp.chance.null_models import simulated_null
+from topoimp.chance.shuffling import strongest_weights
+from topoimp.chance.simulation import shuffled_forest_edges
+from topoimp.choices import NullModel, Shuffle
+from topoimp.layers.layer import as_layer
+from topoimp.topology.forest import spanning_forest
+
+SHARES = st.floats(0, 1)
+MODELS = st.sampled_from(list(NullModel))
+
+
+def simulated(weight, k, model, n=5, seed=0, name="weight"):
+    layer = as_layer(weight, name=name)
+    forest = spanning_forest(layer)
+    (strongest,) = strongest_weights(layer, forest, [k], threads=1)
+    return simulated_null(layer, forest, strongest, Null(n, model), seed=seed, threads=1)
+
+
+def near(chances, n):
+    """Frequencies in n simulations; each is within 6 deviations and 3 counts but for 1 in 10^6 cases."""
+    return {rank: pytest.approx(p, abs=6 * (p * (1 - p) / n) ** 0.5 + 3 / n) for rank, p in chances.items()}
+
+
+@given(weights(), SHARES, SEEDS, st.sampled_from(list(Shuffle)))
+def test_a_shuffle_is_a_null_model_of_its_name(weight, share, seed, shuffle):
+    k = round(share * np.count_nonzero(weight))
+
+    null = simulated(weight, k, NullModel(shuffle), seed=seed)
+
+    assert null == shuffled_forest_edges(as_layer(weight), k, shuffle=shuffle, n_simulations=5, seed=seed)
+
+
+@given(weights(), SHARES, SEEDS, MODELS)
+def test_more_simulations_of_one_seed_begin_with_fewer(weight, share, seed, model):
+    k = round(share * np.count_nonzero(weight))
+
+    few, many = (simulated(weight, k, model, n=n, seed=seed) for n in (2, 5))
+
+    assert few.counts == many.counts[:2]
+
+
+@given(weights(), SHARES, MODELS)
+def test_by_chance_no_more_than_k_edges_are_kept_and_none_of_none(weight, share, model):
+    k = round(share * np.count_nonzero(weight))
+
+    assert max(simulated(weight, k, model).counts) <= k
+    assert set(simulated(weight, 0, model).counts) == {0}
+
+
+@pytest.mark.parametrize("model", list(NullModel))
+def test_layers_of_other_names_are_simulated_independently(model):
+    weight = make_weight(5, 20, 30, "normal")
+
+    one, other = (simulated(weight, 60, model, name=name) for name in "ab")
+
+    assert one.counts != other.counts
+
+
+@given(SEEDS, st.integers(0, 6))
+def test_independent_strengths_draw_every_set_of_live_places_equally_often(seed, k):
+    weight = np.array([[3.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 2.0, 1.0]])
+
+    counts = Counter(simulated(weight, k, NullModel.IID, n=600, seed=seed).counts)
+
+    ranks = Counter(slow_rank(places, 2, 3) for places in combinations(range(6), k))
+    chances = {rank: n / ranks.total() for rank, n in ranks.items()}
+    assert counts.keys() <= chances.keys()
+    assert {rank: counts[rank] / 600 for rank in chances} == near(chances, 600)
+
+
+def test_columns_explain_what_column_scales_do_and_rows_do_not():
+    weight = make_weight(5, 40, 60, "normal") * np.exp(np.linspace(0, 6, 60))
+    layer = as_layer(weight)
+    forest = spanning_forest(layer)
+    (strongest,) = strongest_weights(layer, forest, [400], threads=1)
+    n_kept = strongest.n_kept_of(forest, layer, 1)
+
+    scores = {model: simulated(weight, 400, model, n=200).z_score(n_kept) for model in NullModel}
+
+    assert abs(scores[NullModel.COLUMNS]) < 4
+    assert max(scores[NullModel.ROWS], scores[NullModel.EDGES], scores[NullModel.IID]) < -10

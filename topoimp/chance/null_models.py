@@ -1,0 +1,30 @@
+"""The null models: how many forest edges the k strongest weights of a layer would keep under each (``NullModel``)."""
+
+import numpy as np
+
+from topoimp.chance.drawing import Drawing
+from topoimp.chance.null import Null
+from topoimp.chance.shuffling import live_shape, shuffled
+from topoimp.chance.simulation import NullDistribution, simulated_ranks
+from topoimp.choices import NullModel, Shuffle
+from topoimp.layers.layer import Layer
+from topoimp.pruning.rules import Keep
+from topoimp.topology.forest import Forest
+
+
+def simulated_null(
+    layer: Layer, forest: Forest, strongest: Keep, null: Null, *, seed: int, threads: int
+) -> NullDistribution:
+    """Simulate a null model of a layer; ``strongest`` are its k strongest weights, whose number every model keeps.
+
+    ``iid`` draws k places among all rows and columns that have edges, zeros included: the k strongest of independent
+    strengths without ties. The other models are shuffles.
+    """
+    if null.model is NullModel.IID:
+        n_rows, n_columns = live_shape(forest)
+        starts = np.array([0, n_rows * n_columns])
+        most = max(n_rows + n_columns - 1, 0)
+        drawing = Drawing(n_rows, n_columns, None, starts, np.array([strongest.n_kept]), most)
+    else:
+        drawing = shuffled(layer, forest, strongest, Shuffle(null.model), threads)
+    return simulated_ranks(drawing, strongest.n_kept, layer.name, n_simulations=null.n_simulations, seed=seed)
