@@ -196,6 +196,7 @@ _KEPT = {
     "forest_random": "random",
     "forest_iid": "iid",
     "forest_kept": "observed",
+    "retention": "observed share",
     "overlap_bound": "overlap bound",
     "random_connected": "random connected",
 }
