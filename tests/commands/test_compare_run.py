@@ -17,14 +17,15 @@ from topoimp.topology.strong_edges import collect
 
 @pytest.fixture(scope="module")
 def run(trained, tmp_path_factory):
-    """A run folder with three rounds of magnitude pruning, and two of topological of seed 0; tests only read it."""
+    """A run folder with rounds of magnitude pruning, and of others of one seed each; tests only read it."""
     run = shutil.copytree(trained, tmp_path_factory.mktemp("pruned") / "run")
     prune_run(run, PruningOptions(rounds=3, method="magnitude"))
     prune_run(run, PruningOptions(rounds=2, rate=0.5), seeds=[0])
+    prune_run(run, PruningOptions(rounds=2, method="magnitude", scope="global"), seeds=[1])
     return run
 
 
-PRUNINGS = ["seed-0/magnitude", "seed-0/topological", "seed-1/magnitude"]
+PRUNINGS = ["seed-0/magnitude", "seed-0/topological", "seed-1/magnitude", "seed-1/magnitude-global"]
 
 
 def rows_of(report, pruning):
@@ -40,7 +41,7 @@ def test_each_round_is_compared_with_its_own_round_0(run, pruning, null):
 
     expected = comparison_report(run / pruning / "round-00/model.safetensors", run / pruning, null=null)
     assert rows_of(report, pruning) == expected.rows
-    assert {row["pruning"] for row in report.rows} == {"magnitude", "topological"}
+    assert {row["pruning"] for row in report.rows} == {"magnitude", "magnitude-global", "topological"}
     assert (report.inputs, report.settings["reference"]) == ({"run": run}, "round-0")
 
 
@@ -65,20 +66,27 @@ def table(path):
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize(("reference", "column"), [("round-0", "retention"), ("previous", "round_retention")])
-def test_the_retentions_are_those_of_rounds_csv(run, reference, column):
+SHARES = ("retention", "retention_guaranteed", "retention_iid", "retention_random", "excess")
+
+
+@pytest.mark.parametrize(("reference", "prefix"), [("round-0", ""), ("previous", "round_")])
+def test_rounds_csv_has_the_retentions_and_the_numbers_by_chance_of_each_comparison(run, reference, prefix):
     rows = comparison_report(run, reference=reference).rows
 
-    written = [row for row in table(run / "rounds.csv") if row[column]]
     names = ("seed", "pruning", "round", "layer")
-    found = {tuple(str(row.get(name, "")) for name in names): row["retention"] for row in rows if row["round"]}
+    found = {tuple(str(row.get(name, "")) for name in names): [row[share] for share in SHARES] for row in rows}
     expected = {
-        (row["seed"], row["method"], row["round"], row["layer"]): float(row[column])
-        for row in written
-        if row["round"] != "0"
+        (row["seed"], name_of(row), row["round"], row["layer"]): [float(row[prefix + share]) for share in SHARES]
+        for row in table(run / "rounds.csv")
+        if row[f"{prefix}retention"]
     }
     assert found == expected
-    assert len(found) == 8 * 3  # rounds of all prunings, two layers and the network
+    assert len(found) == 3 * (10 if prefix else 14)  # two layers and the network of each round
+
+
+def name_of(row):
+    """The folder of the pruning of a row in rounds.csv, at epsilon 0."""
+    return row["method"] + ("-global" if row["scope"] == "global" else "")
 
 
 def test_each_forest_is_found_once_in_a_pass(run, monkeypatch):
@@ -99,10 +107,15 @@ def test_selected_rounds_seeds_and_methods_are_compared(run):
     def places(**selection):
         return [(row["seed"], row["pruning"], row["round"]) for row in comparison_report(run, **selection).rounds]
 
-    last = [(0, "magnitude", 3), (0, "topological", 2), (1, "magnitude", 3)]
+    last = [(0, "magnitude", 3), (0, "topological", 2), (1, "magnitude", 3), (1, "magnitude-global", 2)]
     assert places(rounds=["last"]) == last
     assert places(rounds=[2, 1], seeds=[0], method="topological") == [(0, "topological", 1), (0, "topological", 2)]
-    assert places(seeds=[1], rounds=["last", 0], reference="round-0") == [(1, "magnitude", 0), (1, "magnitude", 3)]
+    assert places(seeds=[1], rounds=["last", 0], reference="round-0") == [
+        (1, "magnitude", 0),
+        (1, "magnitude", 3),
+        (1, "magnitude-global", 0),
+        (1, "magnitude-global", 2),
+    ]
     assert places(rounds=["last"], reference="previous") == last
     assert places(rounds=[0, 1, 3], reference="previous", method="magnitude", seeds=[0]) == [
         (0, "magnitude", 1),
@@ -207,7 +220,7 @@ def test_progress_counts_the_layers_of_all_passes(run):
 
     comparison_report(run, on_step=lambda done, total: steps.append((done, total)), threads=1)
 
-    assert steps == [(number, 6) for number in range(1, 7)]
+    assert steps == [(number, 8) for number in range(1, 9)]
 
 
 def test_layers_are_selected_as_elsewhere(run):

@@ -48,6 +48,13 @@ def test_what_people_see_is_the_mean_and_a_claim_holds_if_it_does_for_every_seed
     assert round_means([row(0, 0.5)]) == [row(0, 0.5)]
 
 
+def test_rounds_that_were_written_before_a_column_existed_leave_it_blank():
+    summed = {each["quantity"]: each for each in summary_of([row(0, 0.5), row(1, 0.7, excess=0.1)])}
+
+    assert (summed["test_accuracy"]["n_seeds"], summed["excess"]["n_seeds"]) == (2, 1)
+    assert (summed["excess"]["mean"], summed["excess"]["mean_low"]) == (0.1, None)
+
+
 def test_a_seed_counts_once():
     (summed,) = [each for each in summary_of([row(0, 0.5), row(0, 0.7)]) if each["quantity"] == "test_accuracy"]
 

@@ -5,7 +5,7 @@ and one sweep over the layers serves all rounds. The topology that a round keeps
 and the order of the weights, but for the method ``random``, whose forests are found round by round.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +75,10 @@ class Sweep:
     forests: Mapping[str, Forest]
 
 
+OnKept = Callable[[Layer, Forest, Sequence[int], int], None]
+"""Called with each layer in memory, its forest, the number of weights that each round keeps, and threads to use."""
+
+
 def sweep(
     stream: LayerStream,
     scheme: Scheme,
@@ -82,6 +86,7 @@ def sweep(
     only: int | None = None,
     n_edges: Mapping[str, int] | None = None,
     forests: Mapping[str, Forest] | None = None,
+    on_kept: OnKept = lambda _layer, _forest, _n_kept, _threads: None,
 ) -> Sweep:
     """Prune in rounds without training between them; nothing is written.
 
@@ -91,6 +96,7 @@ def sweep(
         only: number of the one round to do; all rounds if None.
         n_edges: by layer name, the edges at round 0; those of the layers in the stream if None.
         forests: by layer name, the maximum spanning forests of the layers; found if None.
+        on_kept: called with each layer while it is in memory, possibly by several threads at once.
 
     Raises:
         VerificationError: if a round keeps other counts than its targets; that is a defect of topoimp.
@@ -99,14 +105,19 @@ def sweep(
         forests = spanning_forests(stream)
     chosen = slice(None) if only is None else slice(only - 1, only)
     sweep_all = _sweep_globally if scheme.scope is Scope.GLOBAL else _sweep_by_layer
-    swept = sweep_all(stream, scheme, chosen, n_edges or {}, forests or {})
+    swept = sweep_all(stream, scheme, chosen, n_edges or {}, forests or {}, on_kept)
     for round_ in swept.rounds:
         _check_counts(round_)
     return swept
 
 
 def _sweep_by_layer(
-    stream: LayerStream, scheme: Scheme, chosen: slice, n_edges: Mapping[str, int], forests: Mapping[str, Forest]
+    stream: LayerStream,
+    scheme: Scheme,
+    chosen: slice,
+    n_edges: Mapping[str, int],
+    forests: Mapping[str, Forest],
+    on_kept: OnKept,
 ) -> Sweep:
     infos = stream.layers.by_name
     rule = rule_for(stream.layers.infos, scheme.method, scheme.seed, scheme.epsilon, forests.values())
@@ -117,6 +128,7 @@ def _sweep_by_layer(
         targets = scheme.schedule.targets_of(info, n_edges.get(layer.name, forest.n_edges))[chosen]
         kept = keep_each([info], {layer.name: forest}, targets, rule, InHand(layer, threads))
         keeps = [keep[layer.name] for keep in kept]
+        on_kept(layer, forest, [keep.n_kept for keep in keeps], threads)
         return forest, keeps, _layer_rounds(layer, forest, targets, keeps, threads)
 
     # Each layer is read once, for its forest and for all rounds.
@@ -131,7 +143,12 @@ def _sweep_by_layer(
 
 
 def _sweep_globally(
-    stream: LayerStream, scheme: Scheme, chosen: slice, n_edges: Mapping[str, int], forests: Mapping[str, Forest]
+    stream: LayerStream,
+    scheme: Scheme,
+    chosen: slice,
+    n_edges: Mapping[str, int],
+    forests: Mapping[str, Forest],
+    on_kept: OnKept,
 ) -> Sweep:
     infos = stream.layers.by_name
     rule = rule_for(stream.layers.infos, scheme.method, scheme.seed, scheme.epsilon, forests.values())
@@ -151,6 +168,7 @@ def _sweep_globally(
 
     def compare(layer: Layer, threads: int) -> list[LayerRound]:
         kept = [keep[layer.name] for keep in keeps]
+        on_kept(layer, forests[layer.name], [keep.n_kept for keep in kept], threads)
         return _layer_rounds(layer, forests[layer.name], [None] * len(targets), kept, threads)
 
     by_layer = stream.each(compare)

@@ -210,6 +210,15 @@ _COLUMNS = {
     "round_beta0_kept": _flag("Whether the round's mask kept beta0 of the weights that it was found on."),
     "round_barcode_kept": _flag("Whether the round's mask kept all bars of the weights that it was found on."),
     "round_retention": _share("Share of the forest of the weights before the round that the round's mask kept."),
+    "round_retention_guaranteed": _share(
+        "Smallest round_retention of the n_kept strongest weights in any layer of this shape."
+    ),
+    "round_retention_iid": _share(
+        "Mean round_retention of the n_kept strongest weights if magnitudes before the round are independent and "
+        "alike; blank where too many edges would be simulated."
+    ),
+    "round_retention_random": _share("Mean round_retention of n_kept edges chosen at random."),
+    "round_excess": _share("round_retention - round_retention_iid."),
     "bytes_to_write": _count(
         "Approximate bytes written by this round (`dry_run`); without training the mask comes with the last."
     ),

@@ -5,16 +5,18 @@ progress, and the same run again continues from there.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance
 from topoimp.checkpoint import Checkpoint, Staging, open_checkpoint, remove
 from topoimp.choices import Method
 from topoimp.errors import CheckpointError, TrainingError, VerificationError
 from topoimp.layers.catalogue import Layers
+from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.masks import Masks, NonzeroPruner, mask_shapes, mask_writer, read_masks
@@ -24,9 +26,10 @@ from topoimp.pruning.rules import Pruner
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
 from topoimp.rounds.checks import check_held, check_related, check_started, check_within, open_trained
-from topoimp.rounds.round_rows import RoundTopology, rows_of_round
+from topoimp.rounds.round_rows import PrunedRound, RoundTopology, rows_of_round
 from topoimp.rounds.run_folder import PruningFiles, RoundFiles, TrainingTask, sha256_of
 from topoimp.rounds.trainer import Metrics, Retrain
+from topoimp.rounds.unpruned import Unpruned, read_unpruned
 from topoimp.topology.forest import Forest, spanning_forests
 from topoimp.writing.pruned_copy import write_pruned_copy
 from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
@@ -75,7 +78,7 @@ class _Run:
     files: PruningFiles
     plan: Plan
     retrain: Retrain
-    reference: Mapping[str, Forest]
+    unpruned: Unpruned
 
 
 def prune_iteratively(
@@ -97,11 +100,8 @@ def prune_iteratively(
         VerificationError: if a round fails a check.
     """
     n_finished = files.n_finished()
-    last = _read_finished(files, plan, n_finished) if n_finished else _write_round_0(start, files, plan)
-    reference = last.forests
-    if n_finished > 1:
-        reference = spanning_forests(plan.stream(open_checkpoint(files.round(0).model)))
-    run = _Run(start, files, plan, retrain, reference)
+    last, unpruned = _read_finished(files, plan, n_finished) if n_finished else _write_round_0(start, files, plan)
+    run = _Run(start, files, plan, retrain, unpruned)
 
     for number in range(max(n_finished, 1), plan.scheme.schedule.n_rounds + 1):
         if start.rewind is not None:
@@ -110,8 +110,8 @@ def prune_iteratively(
         on_round()
 
 
-def _read_finished(files: PruningFiles, plan: Plan, n_finished: int) -> _TrainedRound:
-    """Read the last finished round; check that all are whole, and that the last still is within its masks."""
+def _read_finished(files: PruningFiles, plan: Plan, n_finished: int) -> tuple[_TrainedRound, Unpruned]:
+    """Read the last finished round and round 0; check that all are whole, and that the last is within its masks."""
     files.check_whole(n_finished)
     number = n_finished - 1
     round_ = files.round(number)
@@ -121,10 +121,18 @@ def _read_finished(files: PruningFiles, plan: Plan, n_finished: int) -> _Trained
         with _errors_named(number, None, files.folder):
             check_within(masks, read_masks(files.round(number - 1).mask), round_.mask)
             check_held(weights.layers, masks)
-    return _TrainedRound(spanning_forests(weights), masks)
+
+    reopen = _reopening_round_0(files, plan)
+    unpruned = read_unpruned(reopen() if number > 0 else weights, plan.scheme, reopen)
+    forests = spanning_forests(weights) if number > 0 else unpruned.forests
+    return _TrainedRound(forests, masks), unpruned
 
 
-def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> _TrainedRound:
+def _reopening_round_0(files: PruningFiles, plan: Plan) -> Callable[[], LayerStream]:
+    return lambda: plan.stream(open_checkpoint(files.round(0).model))
+
+
+def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> tuple[_TrainedRound, Unpruned]:
     """Write the unpruned network, and a mask of all its edges."""
     with _staged_round(files, 0) as (staging, round_):
         trained = plan.stream(open_checkpoint(start.trained))
@@ -133,12 +141,14 @@ def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> _TrainedRou
         masks = _write_pruned(round_.model, round_.mask, trained.layers, pruners, metadata, plan.threads)
         verify_weights(open_checkpoint(round_.model), trained, masks)
 
-        forests = spanning_forests(trained)  # those of the written weights, which are the same bit for bit
-        topology = RoundTopology(trained.layers.infos, forests, forests, masks, plan.threads)
+        # The forests are those of the written weights, which are the same bit for bit.
+        unpruned = read_unpruned(trained, plan.scheme, _reopening_round_0(files, plan))
+        forests = unpruned.forests
+        topology = RoundTopology(trained.layers.infos, unpruned, forests, masks, plan.threads)
         rows = rows_of_round(topology, start.metrics, number=0, pruned=None)
         _write_metrics(round_.metrics, rows, start, plan, checks=["written"])
         staging.commit()
-    return _TrainedRound(forests, masks)
+    return _TrainedRound(forests, masks), unpruned
 
 
 def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
@@ -148,9 +158,15 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
     seed = run.start.seed
     with _staged_round(files, number) as (staging, round_), _errors_named(number, seed, round_.folder):
         trained = plan.stream(open_checkpoint(files.round(number - 1).model))
-        n_edges = {name: forest.n_edges for name, forest in run.reference.items()}
+        n_edges = {name: forest.n_edges for name, forest in run.unpruned.forests.items()}
         scheme = replace(plan.scheme, seed=seed)
-        (pruned,) = sweep(trained, scheme, only=number, n_edges=n_edges, forests=last.forests).rounds
+        by_chance: dict[str, ForestByChance] = {}
+
+        def on_kept(layer: Layer, forest: Forest, n_kept: Sequence[int], threads: int) -> None:
+            (by_chance[layer.name],) = forests_by_chance(layer, forest, n_kept, threads=threads)
+
+        swept = sweep(trained, scheme, only=number, n_edges=n_edges, forests=last.forests, on_kept=on_kept)
+        (pruned,) = swept.rounds
         if plan.strict:
             refuse_missed_targets([pruned], "the rounds before remain")
 
@@ -173,8 +189,8 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
         weights, checks = _check_trained(task, plan, masks, init)
         forests = spanning_forests(weights)
 
-        topology = RoundTopology(source.infos, run.reference, forests, masks, plan.threads)
-        rows = rows_of_round(topology, metrics, number=number, pruned=pruned)
+        topology = RoundTopology(source.infos, run.unpruned, forests, masks, plan.threads)
+        rows = rows_of_round(topology, metrics, number=number, pruned=PrunedRound(pruned, by_chance))
         for path in list(round_.folder.iterdir()):  # the inputs of training, and any other file that the trainer left
             if path not in (round_.model, round_.mask):
                 remove(path)

@@ -6,9 +6,11 @@ with the unpruned network of round 0; training moves every weight, so the barcod
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from topoimp.chance.forest_by_chance import ForestByChance, added_up_by_chance
+from topoimp.comparison.retention_columns import retention_columns
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.pruning.masks import Masks
 from topoimp.pruning.one_shot import Round
@@ -25,6 +27,7 @@ from topoimp.reports.rows import (
     preservation_columns,
 )
 from topoimp.rounds.trainer import METRICS, Metrics
+from topoimp.rounds.unpruned import Unpruned
 from topoimp.topology.barcode import barcode_of_forest, largest_strength
 from topoimp.topology.distance import barcode_distances
 from topoimp.topology.forest import Forest
@@ -32,41 +35,69 @@ from topoimp.topology.forest import Forest
 
 @dataclass(frozen=True)
 class RoundTopology:
-    """The pruned layers and masks of a round, and by layer name the forests of the unpruned and the trained weights."""
+    """The pruned layers and masks of a round, round 0, and by layer name the forests of the trained weights."""
 
     infos: Sequence[LayerInfo]
-    reference: Mapping[str, Forest]
+    unpruned: Unpruned
     trained: Mapping[str, Forest]
     masks: Masks
     threads: int
 
 
-def rows_of_round(topology: RoundTopology, metrics: Metrics, *, number: int, pruned: Round | None) -> list[Row]:
-    """Return a row for each layer and one for the network.
+@dataclass(frozen=True)
+class PrunedRound:
+    """The weights that the masks of a round were found on, after pruning, and by layer name the numbers by chance."""
 
-    ``pruned`` are the weights that the masks were found on, after pruning; None in round 0, the unpruned network.
-    """
-    largest = largest_strength(topology.reference.values())
-    rows: list[Row] = []
+    pruned: Round
+    by_chance: Mapping[str, ForestByChance]
+
+    def layer_columns(self, name: str) -> Row:
+        """Return the columns of a layer."""
+        layer = self.pruned.layers[name]
+        columns = _round_columns(layer.preservation, [self._beside_chance(name)])
+        return {"target": layer.target, "floor_binds": layer.floor_binds, **columns}
+
+    def network_columns(self) -> Row:
+        """Return the columns of all layers together."""
+        chances = [self._beside_chance(name) for name in self.pruned.layers]
+        columns = _round_columns(self.pruned.preservation, chances)
+        return {"target": self.pruned.target, "floor_binds": bool(self.pruned.missed), **columns}
+
+    def _beside_chance(self, name: str) -> ForestByChance:
+        n_forest_kept = self.pruned.layers[name].preservation.n_forest_kept
+        return replace(self.by_chance[name], observed=n_forest_kept)
+
+
+def rows_of_round(topology: RoundTopology, metrics: Metrics, *, number: int, pruned: PrunedRound | None) -> list[Row]:
+    """Return a row for each layer and one for the network; ``pruned`` is None in round 0, the unpruned network."""
+    reference = topology.unpruned.forests
     parts: list[Preservation] = []
     for info in topology.infos:
-        before, after, mask = topology.reference[info.name], topology.trained[info.name], topology.masks[info.tensor]
+        after, mask = topology.trained[info.name], topology.masks[info.tensor]
         graph = graph_of_mask(info, mask, after, topology.threads)
-        preservation = preservation_under_mask(before, after, graph, mask, info)
-        parts.append(preservation)
+        parts.append(preservation_under_mask(reference[info.name], after, graph, mask, info))
 
+    # Chance keeps as many weights of round 0 as the mask does.
+    by_name = {info.name: part for info, part in zip(topology.infos, parts, strict=True)}
+    found = topology.unpruned.by_chance({name: part.n_kept for name, part in by_name.items()})
+    chances = [replace(found[name], observed=part.n_forest_kept) for name, part in by_name.items()]
+
+    largest = largest_strength(reference.values())
+    rows: list[Row] = []
+    for info, part, chance in zip(topology.infos, parts, chances, strict=True):
         row: dict[str, Cell] = {**layer_columns(info), "round": number}
         if pruned is not None:
-            layer = pruned.layers[info.name]
-            row |= {"target": layer.target, "floor_binds": layer.floor_binds, **_round_columns(layer.preservation)}
-        rows.append({**row, **preservation_columns(preservation), **_topology_columns(before, after, largest)})
+            row |= pruned.layer_columns(info.name)
+        columns = _topology_columns(reference[info.name], topology.trained[info.name], largest)
+        rows.append({**row, **preservation_columns(part), **_columns_of_chance([chance]), **columns})
 
     # Counts of the network add up; persistences have means and totals over the layers, distances are the largest.
     network: dict[str, Cell] = {"level": "network", "round": number}
     if pruned is not None:
-        network |= {"target": pruned.target, "floor_binds": bool(pruned.missed), **_round_columns(pruned.preservation)}
+        network |= pruned.network_columns()
     network |= {
         **preservation_columns(total_preservation(parts)),
+        **_columns_of_chance(chances),
         **network_persistence_columns(rows),
         **network_persistence_columns(rows, suffix=REFERENCE),
         **{column: largest_of(rows, column) for column in DISTANCES},
@@ -75,9 +106,19 @@ def rows_of_round(topology: RoundTopology, metrics: Metrics, *, number: int, pru
     return [*rows, network]
 
 
-def _round_columns(preservation: Preservation) -> Row:
-    columns = preservation_columns(preservation)
-    return {f"round_{name}": columns[name] for name in ("beta0_kept", "barcode_kept", "retention")}
+CHANCE = ("retention_guaranteed", "retention_iid", "retention_random", "excess")
+"""Columns of a retention beside chance; those of ``round_retention`` begin with ``round_`` too."""
+
+
+def _columns_of_chance(layers: Sequence[ForestByChance]) -> Row:
+    """Return the columns of chance of layers together."""
+    columns = retention_columns(added_up_by_chance(layers))
+    return {name: columns[name] for name in CHANCE}
+
+
+def _round_columns(preservation: Preservation, layers: Sequence[ForestByChance]) -> Row:
+    columns = {**preservation_columns(preservation), **_columns_of_chance(layers)}
+    return {f"round_{name}": columns[name] for name in ("beta0_kept", "barcode_kept", "retention", *CHANCE)}
 
 
 def _topology_columns(before: Forest, after: Forest, largest: float | None) -> Row:

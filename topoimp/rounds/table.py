@@ -12,6 +12,7 @@ from topoimp.reports.columns import COLUMNS, Cell, Row
 from topoimp.reports.rows import DISTANCES, PERSISTENCE_COLUMNS, TOTAL
 from topoimp.reports.student_t import mean_interval
 from topoimp.rounds.recipe_file import read_toml
+from topoimp.rounds.round_rows import CHANCE
 from topoimp.rounds.run_folder import PruningFiles, RunFiles, pruning_name, prunings_with_rounds, sha256_of
 
 GROUPED_BY = ("method", "epsilon", "scope", "schedule", "rewind", "rate", "round", "level", "layer")
@@ -20,6 +21,8 @@ GROUPED_BY = ("method", "epsilon", "scope", "schedule", "rewind", "rate", "round
 SUMMARISED = (
     *("n_kept", "density", "sparsity", "test_accuracy", "test_loss", "train_loss"),
     *("retention", "beta0", "beta0_kept", "round_retention", "round_barcode_kept", "round_beta0_kept"),
+    *CHANCE,
+    *(f"round_{name}" for name in CHANCE),
     *DISTANCES,
     *PERSISTENCE_COLUMNS.values(),
     *(column + TOTAL for column in PERSISTENCE_COLUMNS.values()),
