@@ -265,3 +265,23 @@ def test_rates_of_layers_that_mean_nothing_are_refused(write, rates, scope, opti
 
     with pytest.raises(OptionError, match=message):
         with_layer_rates(schedule_of(2, **options), rates, infos, scope)
+
+
+@settings(max_examples=30)
+@given(ARRAYS, METHODS, SCOPES, st.sampled_from([None, 3]))
+def test_each_layer_is_handed_on_with_its_forest_and_the_numbers_kept(scratch, arrays, method, scope, only):
+    write_arrays(scratch, {f"layer{k}": array for k, array in enumerate(arrays)}, {})
+    handed = {}
+
+    def on_kept(layer, forest, n_kept, _threads):
+        handed[layer.name] = (np.array(layer.codes), forest.indices.tolist(), list(n_kept))
+
+    stream = stream_of(scratch)
+    swept = sweep(stream, Scheme(schedule_of(), method=method, scope=scope, seed=1), only=only, on_kept=on_kept)
+
+    for layer in read_all(stream.layers):
+        codes, indices, n_kept = handed.pop(layer.name)
+        assert np.array_equal(codes, layer.codes)
+        assert indices == swept.forests[layer.name].indices.tolist()
+        assert n_kept == [round_.layers[layer.name].preservation.n_kept for round_ in swept.rounds]
+    assert handed == {}
