@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from topoimp.choices import Recipes
+from topoimp.choices import Optimizer, Recipes
 from topoimp.reports.report import Report
 
 from .options import Command, Force, Format, FormatOption, Quiet
@@ -67,6 +67,24 @@ def _train(
             show_default="the recipe's",
         ),
     ] = None,
+    optimizer: Annotated[
+        Optimizer | None, typer.Option("--optimizer", help="Rule of the steps.", show_default="the recipe's")
+    ] = None,
+    momentum: Annotated[
+        float | None,
+        typer.Option(
+            "--momentum",
+            metavar="M",
+            help="Momentum of SGD, from 0 to below 1.",
+            show_default="the recipe's; 0 with another optimizer than the recipe's",
+        ),
+    ] = None,
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(
+            "--weight-decay", metavar="L", help="L2 penalty on the weights, at least 0.", show_default="the recipe's"
+        ),
+    ] = None,
     rewind_at: Annotated[
         int,
         typer.Option(
@@ -121,6 +139,9 @@ def _train(
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            optimizer=optimizer,
+            momentum=momentum,
+            weight_decay=weight_decay,
             rewind_at=rewind_at,
             seed=seed or 0,
             seeds=parse_seeds(seeds),

@@ -236,3 +236,50 @@ def test_the_environment_says_where_published_data_lie_and_nothing_of_others(tmp
     train(tmp_path)
     with pytest.raises(DataError, match="nowhere: cannot be read as a folder"):
         train_run("lenet-300-100", data="mnist", output=tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("options", "optimizer", "momentum"),
+    [
+        ({"optimizer": "sgd"}, "sgd", 0.0),
+        ({"optimizer": "sgd", "momentum": 0.9, "weight_decay": 5e-4, "learning_rate": 0.05}, "sgd", 0.9),
+        ({"weight_decay": 1e-4}, "adam", 0.0),
+    ],
+)
+def test_another_optimizer_and_penalty_are_in_the_recipe(tmp_path, options, optimizer, momentum):
+    usual = train(tmp_path, output=tmp_path / "usual")
+    other = train(tmp_path, **options)
+
+    recipe = tomllib.loads((tmp_path / "run/recipe.toml").read_text())
+    assert (recipe["optimizer"], recipe["momentum"]) == (optimizer, momentum)
+    assert recipe["weight_decay"] == options.get("weight_decay", 0.0)
+    weights = [load_file(each.seed_folders[0] / "model.safetensors")["fc1.weight"] for each in (usual, other)]
+    assert not np.array_equal(*weights)
+
+
+def test_a_recipe_of_sgd_loses_its_momentum_with_adam(tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (20, 3, 32, 32), dtype=np.uint8), np.arange(20) % 10
+    np.savez(tmp_path / "own.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    own = {"data": str(tmp_path / "own.npz"), "output": tmp_path / "run"}
+
+    train_run("resnet-20", recipe="quick", epochs=0, optimizer="adam", **own)
+
+    recipe = tomllib.loads((tmp_path / "run/recipe.toml").read_text())
+    assert (recipe["optimizer"], recipe["momentum"], recipe["weight_decay"]) == ("adam", 0.0, 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"momentum": 0.9}, "momentum is of SGD; the optimizer is adam"),
+        ({"optimizer": "sgd", "momentum": 1.0}, "momentum is 1.0; it must be at least 0 and below 1"),
+        ({"weight_decay": -1.0}, "weight_decay is -1.0; it must be at least 0"),
+        ({"optimizer": "lion"}, "there is no optimizer 'lion'"),
+    ],
+)
+def test_steps_that_mean_nothing_are_refused(tmp_path, options, message):
+    with pytest.raises(OptionError, match=message):
+        train(tmp_path, **options)
+
+    assert list(tmp_path.iterdir()) == []

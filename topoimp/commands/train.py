@@ -9,7 +9,7 @@ from typing import Any
 
 from topoimp.architectures import parse_architecture
 from topoimp.checkpoint import AnyPath, Staging, write_arrays
-from topoimp.choices import Data, Recipes, check_seed, chosen
+from topoimp.choices import Data, Optimizer, Recipes, check_seed, chosen
 from topoimp.data import Images, load_images
 from topoimp.errors import OptionError, OutputError
 from topoimp.kernels.threads import OnStep, available_threads
@@ -52,6 +52,9 @@ def train_run(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
+    optimizer: Optimizer | str | None = None,
+    momentum: float | None = None,
+    weight_decay: float | None = None,
     rewind_at: int = 0,
     seed: int = 0,
     seeds: Sequence[int] | None = None,
@@ -72,6 +75,9 @@ def train_run(
         epochs: passes over the training set; the recipe's if None.
         batch_size: images per step; the recipe's if None.
         learning_rate: learning rate of the first step; the recipe's if None.
+        optimizer: ``adam`` or ``sgd``; the recipe's if None.
+        momentum: momentum of SGD, from 0 to below 1; the recipe's if None, and 0 with another optimizer.
+        weight_decay: L2 penalty, at least 0; the recipe's if None.
         rewind_at: step after which the rewind weights are taken; 0 takes the initial weights.
         seed: seed of the initial weights and of the order of the images; at least 0.
         seeds: several seeds in place of ``seed``; seeds that were trained already stay as they are.
@@ -100,6 +106,9 @@ def train_run(
     images = load_images(data, None if data_dir is None else Path(data_dir))
     base = recipe_for(model, images.name, choice)
     options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "threads": threads}
+    if optimizer is not None and chosen(Optimizer, optimizer) is not base.optimizer:
+        base = replace(base, optimizer=chosen(Optimizer, optimizer), momentum=0.0)
+    options |= {"momentum": momentum, "weight_decay": weight_decay}
     resolved = _resolved(base, images, rewind_at, device, {k: v for k, v in options.items() if v is not None})
 
     run = RunFiles(Path(f"{model.replace(':', '-')}-{images.name}") if output is None else Path(output))
