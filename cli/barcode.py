@@ -17,6 +17,7 @@ from .options import (
     FormatOption,
     Groups,
     Include,
+    InputSizes,
     NpConvention,
     Quiet,
     ScaleOption,
@@ -51,6 +52,7 @@ def _barcode(
     exclude: Exclude = None,
     groups: Groups = None,
     view: ViewOption = View.MATRIX,
+    input_sizes: InputSizes = None,
     scale: ScaleOption = None,
     np_convention: NpConvention = None,
     p: Annotated[
@@ -182,7 +184,7 @@ def _barcode(
     """Print the zeroth-order topology of each layer of CHECKPOINT: components, deaths, neural persistence."""
     from topoimp.commands.barcode import barcode_report, tensor_list
 
-    patterns = layer_patterns(include, exclude, groups, embeddings=True, view=view)
+    patterns = layer_patterns(include, exclude, groups, embeddings=True, view=view, input_sizes=input_sizes)
     of_files: dict[str, dict[str, object]] = {
         "--bars": {"--bar-convention": bar_convention},
         "--curve": {"--levels": levels, "--seed": seed},
@@ -264,13 +266,20 @@ def _show_barcodes(report: Report) -> None:
         "median_death": "median death",
         "last_death": "last death",
     }
+    is_spatial = report.settings["view"] == View.SPATIAL
+    if is_spatial:
+        images = {"layer": "layer", "input_size": "input", "n_filters": "filters"}
+        columns = {**images, **{name: header for name, header in columns.items() if name != "density"}}
     if scale != "none":
-        columns[f"np_{str(convention).replace('-', '_')}"] = (
-            f"neural persistence ({convention})" if p == 2 else f"neural persistence ({convention}, p = {p:g})"
-        )
+        column = f"np_{str(convention).replace('-', '_')}"
+        named = f"{convention}" if p == 2 else f"{convention}, p = {p:g}"
+        columns[column] = f"neural persistence ({named})"
+        if is_spatial:
+            columns |= {column: f"mean neural persistence ({named})", f"{column}_total": "sum"}
     if "check_limit" in report.settings:
         columns["gudhi_agrees"] = "GUDHI agrees"
-    unit = "strengths as stored" if scale == "none" else f"deaths divided by the largest strength of the {scale}"
+    graph = "layer or filter" if is_spatial and scale == "layer" else scale
+    unit = "strengths as stored" if scale == "none" else f"deaths divided by the largest strength of the {graph}"
     show_table(f"{report.inputs['checkpoint']}: {unit}{in_view(report)}", columns, for_people(report.rows))
 
 

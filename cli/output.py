@@ -156,8 +156,9 @@ COMPILING = "compiling for this machine, once; it takes some seconds"
 
 
 def in_view(report: Report) -> str:
-    """Return the end of a title where convolutions are read in the view ``channel``."""
-    return f", view {report.settings['view']}" if report.settings.get("view") == "channel" else ""
+    """Return the end of a title where convolutions are read in another view than ``matrix``."""
+    view = report.settings.get("view", "matrix")
+    return "" if view == "matrix" else f", view {view}"
 
 
 def note_left_out(report: Report, *, quiet: bool) -> None:

@@ -47,7 +47,7 @@ OF_THE_SCREEN = {
 }
 """By command, the options about printing and exit status, which no function of the library has."""
 
-FIXED = {"barcode": {"embeddings", "input_sizes"}, "compare": {"input_sizes"}, "prune": {"view", "input_sizes"}}
+FIXED = {"barcode": {"embeddings"}, "compare": {"input_sizes"}, "prune": {"view", "input_sizes"}}
 """Fields of LayerPatterns that a command leaves no choice in: embeddings are read, and the view is of weights."""
 
 CHOOSES_A_FUNCTION = {"list": tensor_list, "dry_run": plan_pruning, "apply_mask": apply_mask}
@@ -171,6 +171,7 @@ LENET = SAMPLES / "lenet-300-100-mnist.safetensors"
     [
         ("barcode", LENET, "--check", "--bars", "b.csv", "--curve", "c.csv", "--levels", "0.5", "--vectors", "v.npz"),
         ("barcode", LENET, "--list"),
+        ("barcode", SAMPLES / "lenet-5-mnist.safetensors", "--view", "spatial", "--input-size", "conv*=28x28"),
         ("bound", LENET, "--densities", "0.5"),
         ("bound", "--arch", "lenet-5", "--view", "spatial", "--data", "mnist", "--input-size", "conv1*=28x28"),
         ("bound", SAMPLES / "lenet-5-mnist.safetensors", "--view", "spatial", "--input-size", "conv*=28x28"),

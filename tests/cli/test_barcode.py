@@ -220,3 +220,31 @@ def test_options_that_do_not_fit_exit_with_2(topoimp, lenet, options, message):
     assert (outcome.status, outcome.out) == (2, "")
     assert outcome.err.startswith(f"error: {message}")
     assert outcome.err.count("\n") == 1
+
+
+def test_a_convolution_is_unrolled_filter_by_filter(topoimp, sample):
+    sizes = ["--input-size", "conv1*=28x28:1:0", "--input-size", "conv2*=12x12:1:0"]
+
+    outcome = topoimp("barcode", sample("lenet-5-mnist.safetensors"), "--view", "spatial", *sizes, "--np", "balwani")
+
+    assert outcome.status == 0
+    assert "deaths divided by the largest strength of the layer or filter, view spatial" in outcome.out
+    assert "mean neural persistence (balwani)    sum" in outcome.out
+    assert [line.split()[:4] for line in outcome.out.splitlines() if line.startswith("conv")] == [
+        ["conv1.weight", "28x28:1:0", "20", "576x784"],
+        ["conv2.weight", "12x12:1:0", "50", "64x144"],
+    ]
+
+
+def test_an_image_is_missing(topoimp, sample):
+    outcome = topoimp("barcode", sample("lenet-5-mnist.safetensors"), "--view", "spatial")
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "conv1.weight, of shape 20x1x5x5, has no image to be unrolled over; --input-size gives it one" in outcome.err
+
+
+def test_images_are_for_the_view_spatial(topoimp, lenet):
+    outcome = topoimp("barcode", lenet, "--input-size", "*=4x4")
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "--input-size are for the view spatial; the view is matrix" in outcome.err

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from topoimp.checkpoint import AnyPath, Staging, open_checkpoint
-from topoimp.choices import BarConvention, NeuralPersistence, Scale, chosen
+from topoimp.choices import BarConvention, NeuralPersistence, Scale, View, chosen
 from topoimp.commands.barcode_files import BarcodeFiles
 from topoimp.commands.barcode_rows import Barcodes, barcode_rows
+from topoimp.commands.spatial_barcode_rows import spatial_barcode_rows
 from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers, LeftOut, natural
@@ -16,7 +17,9 @@ from topoimp.layers.tensors import classify_tensors, select_layers
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, left_out, pattern_settings
+from topoimp.rounds.run_images import with_images_of_run
 from topoimp.topology.barcode import check_norm, scale_of_convention
+from topoimp.topology.filter_barcodes import FilterBarcodes, filter_barcodes
 from topoimp.topology.forest import Forest, spanning_forest
 from topoimp.topology.gudhi_check import check_barcode, check_limit_of
 from topoimp.topology.vectors import VectorSettings
@@ -51,7 +54,8 @@ def barcode_report(
 
     Args:
         path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
-        patterns: the layers; all, embeddings and heads too, by default.
+        patterns: the layers; all, embeddings and heads too, by default. In the view ``spatial`` a convolution has a
+            barcode for each filter, unrolled over its image; the images of a run folder's checkpoints are known.
         scale: divisor of strengths; that of ``np_convention`` if None.
         np_convention: the convention of neural persistence that ``settings`` names; that of ``scale`` if None. All
             three are reported, each with its own scale, unless the scale is ``none``.
@@ -71,8 +75,8 @@ def barcode_report(
         on_step: called with the number of steps done and of all steps.
 
     Raises:
-        OptionError: if scale and convention contradict each other, a pattern matches nothing, or a file's name does not
-            end as its content needs.
+        OptionError: if scale and convention contradict each other, a pattern matches nothing, a file's name does not
+            end as its content needs, or a file or ``check`` is requested in the view ``spatial``.
         OutputError: if a file exists (without ``force``) or cannot be written.
         LayerError: if there is no layer that can be checked.
         VerificationError: if GUDHI finds other bars; nothing is written.
@@ -87,11 +91,20 @@ def barcode_report(
     form = chosen(BarConvention, bar_convention)
     files = BarcodeFiles(bars, form, vectors, vector_settings or VectorSettings(), curve, levels, seed)
 
-    layers = select_layers(open_checkpoint(path), patterns)
     outputs = files.by_role()
+    for role in (*outputs, *(["check"] if check else [])):
+        patterns.check_edges_are_weights(f"`{role}` is of weights, and needs")
+    patterns = with_images_of_run(patterns, path)
+    layers = select_layers(open_checkpoint(path), patterns)
     check_files(list(outputs.values()), layers.checkpoint)
     n_looks = len(layers.infos) * (1 if curve is None else 2)
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
+    settings: Settings = {**pattern_settings(patterns), "scale": scale, "np_convention": np_convention, "p": p}
+    inputs = {"checkpoint": Path(path)}
+    if patterns.view is View.SPATIAL:
+        rows = spatial_barcode_rows(layers.infos, _unrolled(stream), scale, p)
+        return Report("barcode", inputs, settings, rows, left_out(layers))
+
     with Staging(list(outputs.values()), force=force) as staging:
         found = stream.each(_forest_and_edges)
         barcodes = Barcodes({name: forest for name, (forest, _) in found.items()}, scale)
@@ -107,9 +120,7 @@ def barcode_report(
             layers.checkpoint.check_unchanged()
             staging.commit()
 
-    settings = {**pattern_settings(patterns), "scale": scale, "np_convention": np_convention, "p": p}
     limits: Settings = {"check_limit": limit} if check else {}
-    inputs = {"checkpoint": Path(path)}
     return Report("barcode", inputs, {**settings, **limits, **files.settings()}, rows, left_out(layers), outputs)
 
 
@@ -133,6 +144,18 @@ def _forest_and_edges(layer: Layer, threads: int) -> tuple[Forest, int]:
     forest = spanning_forest(layer, threads=threads)
     n_edges = layer.n_edges_in_parallel()
     return forest, forest.n_edges if n_edges is None else n_edges
+
+
+def _unrolled(stream: LayerStream) -> dict[str, Forest | FilterBarcodes]:
+    """Return the forest of each dense layer, and the barcodes of each convolution's filters."""
+
+    def look(layer: Layer, threads: int) -> Forest | FilterBarcodes:
+        info = stream.layers.by_name[layer.name]
+        if info.input_size is None:
+            return spanning_forest(layer, threads=threads)
+        return filter_barcodes(layer, info.shape[2:], info.input_size, threads=threads)
+
+    return stream.each(look)
 
 
 def _check_by_gudhi(stream: LayerStream, forests: Mapping[str, Forest], limit: int) -> set[str]:

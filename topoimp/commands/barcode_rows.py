@@ -54,7 +54,7 @@ def _layer_row(info: LayerInfo, barcodes: Barcodes, n_edges: int, p: float) -> R
     divisor = unit.divisor
     reason = reason_undefined(barcode)
     normalised = persistence_columns(barcode, network_scale=barcodes.largest, layer_scale=forest.strongest, p=p)
-    summaries = _summaries(unit.persistences(barcode), p)
+    own = summaries(unit.persistences(barcode), p)
     return {
         **layer_columns(info),
         "n_weights": info.n_weights,
@@ -66,11 +66,11 @@ def _layer_row(info: LayerInfo, barcodes: Barcodes, n_edges: int, p: float) -> R
         "largest": forest.strongest,
         "tau": forest.weakest,
         "scale": divisor,
-        "median_death": _median(barcode.deaths / divisor) if divisor and len(barcode.deaths) else None,
+        "median_death": median(barcode.deaths / divisor) if divisor and len(barcode.deaths) else None,
         "last_death": forest.weakest / divisor if divisor and forest.weakest is not None else None,
         **({} if scale is Scale.NONE else normalised),
-        **summaries,
-        "undefined": _undivided(summaries) if scale is Scale.NONE else reason and f"np_balwani: {reason}",
+        **own,
+        "undefined": undivided(own) if scale is Scale.NONE else reason and f"np_balwani: {reason}",
     }
 
 
@@ -78,7 +78,7 @@ def _network_row(rows: Sequence[Row], barcodes: Barcodes, p: float) -> Row:
     forests = barcodes.forests.values()
     scale = barcodes.scale
     bars = [barcodes.units[name].persistences(barcode_of_forest(forest)) for name, forest in barcodes.forests.items()]
-    summaries = _summaries(np.concatenate(bars), p)
+    own = summaries(np.concatenate(bars), p)
     n_weights, n_edges = (sum(int(row[key] or 0) for row in rows) for key in ("n_weights", "n_edges"))
     reasons = [f"{row['undefined']} ({row['layer']})" for row in rows if row["undefined"]]
     return {
@@ -93,29 +93,30 @@ def _network_row(rows: Sequence[Row], barcodes: Barcodes, p: float) -> Row:
         "tau": min((forest.weakest for forest in forests if forest.weakest is not None), default=None),
         "scale": {Scale.NETWORK: barcodes.largest, Scale.LAYER: None, Scale.NONE: 1.0}[scale],
         **({} if scale is Scale.NONE else network_persistence_columns(rows)),
-        **summaries,
-        "undefined": _undivided(summaries) if scale is Scale.NONE else next(iter(reasons), None),
+        **own,
+        "undefined": undivided(own) if scale is Scale.NONE else next(iter(reasons), None),
     }
 
 
-def _median(numbers: FloatArray) -> float:
+def median(numbers: FloatArray) -> float:
     """Return the median; the middle two are halved before they are added, which no number overflows."""
     ordered = np.sort(numbers)
     return float(ordered[(len(ordered) - 1) // 2] / 2 + ordered[len(ordered) // 2] / 2)
 
 
-def _summaries(persistences: FloatArray, p: float) -> Row:
+def summaries(persistences: FloatArray, p: float) -> Row:
+    """Return total persistence and persistent entropy."""
     return {
         "total_persistence": total_persistence(persistences, p=p),
         "persistent_entropy": persistent_entropy(persistences),
     }
 
 
-def _undivided(summaries: Row) -> str:
+def undivided(own: Row) -> str:
     """Return the reasons for blanks at the scale ``none``: undivided strengths can be too large, or all be 0."""
     reasons = ["no neural persistence: nothing is divided"]
-    if summaries["total_persistence"] is None:
+    if own["total_persistence"] is None:
         reasons.append("total_persistence: beyond all numbers")
-    if summaries["persistent_entropy"] is None:
+    if own["persistent_entropy"] is None:
         reasons.append("persistent_entropy: no bar has a persistence")
     return "; ".join(reasons)

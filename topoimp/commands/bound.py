@@ -26,6 +26,7 @@ from topoimp.pruning.schedule import DEFAULT_RATE, exact_rate
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, left_out, pattern_settings, view_settings
+from topoimp.rounds.run_images import with_images_of_run
 from topoimp.topology.forest import spanning_forest
 
 
@@ -77,7 +78,8 @@ def bound_report(
         path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
         options: rate, densities and seed.
         patterns: the layers; all but embeddings and heads if None. In the view ``spatial`` no weight is read: the
-            bounds follow from the shapes, and the convolutions together and the dense layers together have a row.
+            bounds follow from the shapes, and the convolutions together and the dense layers together have a row. The
+            images of a run folder's checkpoints are known.
         threads: number of cores; all if None. No result depends on it.
         on_step: called with the number of steps done and of all steps.
 
@@ -88,6 +90,7 @@ def bound_report(
     patterns = patterns or LayerPatterns()
     if options.densities:
         patterns.check_matrix_view("densities are of weights, and need")
+    patterns = with_images_of_run(patterns, path)
     layers = select_layers(open_checkpoint(path), patterns)
     inputs = {"checkpoint": Path(path)}
     if patterns.view is View.SPATIAL:
@@ -214,7 +217,7 @@ def _report_of_shapes(
         if options.densities:
             patterns.check_matrix_view("densities are of weights, and need")
         infos = in_spatial_view(infos, patterns.input_sizes)
-        check_images(infos, patterns.input_sizes)
+        check_images(infos, infos, patterns.input_sizes)
         return Report("bound", {}, {**settings, **view_settings(patterns)}, spatial_rows(infos), no_layers)
 
     patterns.check_matrix_view("shapes are of weights, and need")

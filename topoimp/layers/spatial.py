@@ -34,6 +34,11 @@ class InputSize:
     def __str__(self) -> str:
         return f"{'x'.join(map(str, self.sides))}:{self.stride}:{self.padding_text}"
 
+    def padded(self, kernel: Sequence[int]) -> tuple[int, ...]:
+        """Return the sides of the image with its padding, under a kernel of these sides."""
+        added = [side - 1 if self.padding is None else 2 * self.padding for side in kernel]
+        return tuple(side + more for side, more in zip(self.sides, added, strict=True))
+
     @property
     def padding_text(self) -> str:
         """The padding as in an option."""
@@ -77,7 +82,7 @@ def spatial_graph(kernel: Sequence[int], size: InputSize) -> SpatialGraph:
             "stride must be at least 1, padding at least 0"
         )
 
-    axes = [_axis(*sides, size) for sides in zip(kernel, size.sides, strict=True)]
+    axes = [_axis(side, n_inputs, size.stride) for side, n_inputs in zip(kernel, size.padded(kernel), strict=True)]
     if any(n_outputs < 1 for _, n_outputs, _, _ in axes):
         padded = _text([n_inputs for n_inputs, _, _, _ in axes])
         raise OptionError(
@@ -89,12 +94,11 @@ def spatial_graph(kernel: Sequence[int], size: InputSize) -> SpatialGraph:
     return SpatialGraph(n_inputs, n_outputs, prod(kernel) * n_outputs, n_parts + n_inputs - n_covered)
 
 
-def _axis(side: int, image: int, size: InputSize) -> tuple[int, int, int, int]:
+def _axis(side: int, n_inputs: int, stride: int) -> tuple[int, int, int, int]:
     """Return the inputs, outputs, covered inputs and connected parts along one axis."""
-    n_inputs = image + (side - 1 if size.padding is None else 2 * size.padding)
-    n_outputs = (n_inputs - side) // size.stride + 1
-    n_covered = side + (n_outputs - 1) * min(size.stride, side)
-    return n_inputs, n_outputs, n_covered, 1 if side > size.stride else n_outputs
+    n_outputs = (n_inputs - side) // stride + 1
+    n_covered = side + (n_outputs - 1) * min(stride, side)
+    return n_inputs, n_outputs, n_covered, 1 if side > stride else n_outputs
 
 
 def _text(sides: Sequence[int]) -> str:

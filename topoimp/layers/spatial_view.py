@@ -40,8 +40,8 @@ def _unrolled(info: LayerInfo, input_sizes: InputSizes) -> LayerInfo:
     return replace(info, view=View.SPATIAL, input_size=size, n_rows=graph.n_outputs, n_columns=graph.n_inputs)
 
 
-def check_images(infos: Sequence[LayerInfo], input_sizes: InputSizes) -> None:
-    """Check that every convolution has an image, and every pattern a convolution.
+def check_images(selected: Sequence[LayerInfo], infos: Sequence[LayerInfo], input_sizes: InputSizes) -> None:
+    """Check that every selected convolution has an image, and that every pattern matches a convolution of all layers.
 
     Raises:
         OptionError: if not.
@@ -53,8 +53,8 @@ def check_images(infos: Sequence[LayerInfo], input_sizes: InputSizes) -> None:
             known = f"the first of them are {first}" if first else "there is none"
             raise OptionError(f"`input_sizes`: pattern {pattern!r} matches no convolution; {known}")
 
-    for info in convolutions:
-        if info.input_size is None:
+    for info in selected:
+        if is_convolution(info) and info.input_size is None:
             shape = "x".join(map(str, info.shape))
             raise OptionError(
                 f"the view is spatial, and {info.name}, of shape {shape}, has no image to be unrolled over; "

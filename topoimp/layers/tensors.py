@@ -51,7 +51,7 @@ def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
     if not selected:
         raise LayerError(_no_layer_left(checkpoint, infos))
     if patterns.view is View.SPATIAL:
-        check_images(selected, patterns.input_sizes)
+        check_images(selected, infos, patterns.input_sizes)
     return Layers(checkpoint, selected, tuple(left_out), patterns)
 
 

@@ -91,11 +91,12 @@ _COLUMNS = {
     "view": _text("View in which the tensor is a graph: `matrix`, `channel` or `spatial`."),
     "selected": _flag("Whether the command reads the tensor as a layer."),
     "reason": _text("Reason why the tensor is left out."),
+    "n_filters": _count("Filters of a convolution in the view `spatial`; blank for a dense layer."),
     "n_vertices": _count("Vertices of the layer's graph: its rows and columns together."),
     "n_weights": _count("Weights, stored zeros included."),
     "n_edges": _count(
-        "Weights of the input (in `compare`: of the reference) that are not zero; in the view `spatial` the edges of "
-        "one filter's graph, many of which share one weight."
+        "Weights of the input (in `compare`: of the reference) that are not zero; of a convolution in the view "
+        "`spatial` the edges of one filter's graph (`bound`) or of all filters' (`barcode`), which share weights."
     ),
     "target": _count("Weights to keep in this round; blank in a layer row of scope `global`."),
     "n_kept": _count("Weights kept, or nonzero in the other checkpoint; a stored zero is not kept."),
@@ -177,21 +178,39 @@ _COLUMNS = {
     "dead_columns": _count("Columns without an edge."),
     "dead_rows_reference": _count("Rows of the reference without an edge."),
     "dead_columns_reference": _count("Columns of the reference without an edge."),
-    "np_rieck": _number("Neural persistence, convention `rieck`; network: mean over the layers."),
+    "np_rieck": _number(
+        "Neural persistence, convention `rieck`; network: mean over the layers; a convolution in the view `spatial`: "
+        "mean over its filters."
+    ),
     "np_rieck_reference": _number("Neural persistence of the reference, convention `rieck`; network: mean."),
-    "np_rieck_total": _number("Sum over the layers of np_rieck; blank in a layer row."),
+    "np_rieck_total": _number(
+        "Sum over the layers of np_rieck; of a convolution in the view `spatial` the sum over its filters; blank in "
+        "other layer rows."
+    ),
     "np_rieck_total_reference": _number("Sum over the layers of np_rieck_reference; blank in a layer row."),
-    "np_rieck_finite": _number("Neural persistence, convention `rieck-finite`; network: mean over the layers."),
+    "np_rieck_finite": _number(
+        "Neural persistence, convention `rieck-finite`; network: mean over the layers; a convolution in the view "
+        "`spatial`: mean over its filters."
+    ),
     "np_rieck_finite_reference": _number(
         "Neural persistence of the reference, convention `rieck-finite`; network: mean."
     ),
-    "np_rieck_finite_total": _number("Sum over the layers of np_rieck_finite; blank in a layer row."),
+    "np_rieck_finite_total": _number(
+        "Sum over the layers of np_rieck_finite; of a convolution in the view `spatial` the sum over its filters; "
+        "blank in other layer rows."
+    ),
     "np_rieck_finite_total_reference": _number(
         "Sum over the layers of np_rieck_finite_reference; blank in a layer row."
     ),
-    "np_balwani": _number("Neural persistence, convention `balwani`; network: mean over the layers."),
+    "np_balwani": _number(
+        "Neural persistence, convention `balwani`; network: mean over the layers; a convolution in the view `spatial`: "
+        "mean over its filters."
+    ),
     "np_balwani_reference": _number("Neural persistence of the reference, convention `balwani`; network: mean."),
-    "np_balwani_total": _number("Sum over the layers of np_balwani; blank in a layer row."),
+    "np_balwani_total": _number(
+        "Sum over the layers of np_balwani; of a convolution in the view `spatial` the sum over its filters; blank in "
+        "other layer rows."
+    ),
     "np_balwani_total_reference": _number("Sum over the layers of np_balwani_reference; blank in a layer row."),
     "total_persistence": _number(
         "Sum over all bars of persistence^p, without a root, at the row's scale; an essential bar has persistence 1 "
