@@ -8,7 +8,18 @@ from types import MappingProxyType
 from topoimp.chance.betti import ExpectedBettiNumbers, expected_betti_curve
 from topoimp.chance.forest_by_chance import forest_edges_by_chance
 from topoimp.chance.simulation import NullDistribution, shuffled_forest_edges
-from topoimp.choices import BarConvention, Data, Essential, Method, NeuralPersistence, Scale, Scope, Shuffle, View
+from topoimp.choices import (
+    BarConvention,
+    Data,
+    Essential,
+    Method,
+    NeuralPersistence,
+    Scale,
+    Scope,
+    Shuffle,
+    SpatialConvention,
+    View,
+)
 from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
 from topoimp.commands.compare import comparison_report
@@ -48,6 +59,7 @@ from topoimp.topology.distance import (
     sorted_linf_distance,
     wasserstein_distance,
 )
+from topoimp.topology.filter_barcodes import FilterBarcodes, filter_barcodes
 from topoimp.topology.forest import Forest, spanning_forest
 from topoimp.topology.summaries import persistent_entropy, total_persistence
 from topoimp.topology.vectors import VectorSettings, vectors_of
@@ -68,6 +80,7 @@ __all__ = [
     "DataError",
     "Essential",
     "ExpectedBettiNumbers",
+    "FilterBarcodes",
     "Forest",
     "GateError",
     "HeldMask",
@@ -92,6 +105,7 @@ __all__ = [
     "Scale",
     "Scope",
     "Shuffle",
+    "SpatialConvention",
     "TopoimpError",
     "Trainer",
     "Training",
@@ -112,6 +126,7 @@ __all__ = [
     "bound_report",
     "comparison_report",
     "expected_betti_curve",
+    "filter_barcodes",
     "forest_edges_by_chance",
     "hold_mask",
     "layer_bound",
