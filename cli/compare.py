@@ -100,8 +100,8 @@ def _compare(
         typer.Option(
             "--null",
             metavar="MODEL:N",
-            help="Compare the retention with that of N simulations of a null model, N at least 2. A model is a shuffle "
-            "of REFERENCE (edges, block, rows, columns; also shuffle:N:rows) or independent magnitudes (iid).",
+            help="Compare the retention with that of N simulations of a null model, N at least 2. A model is "
+            "edges, block, rows or columns (shuffles of REFERENCE), degrees (graphs with the same degrees), or iid.",
             show_default="no simulations",
         ),
     ] = None,

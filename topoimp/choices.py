@@ -156,10 +156,11 @@ class Shuffle(StrEnum):
 
 
 class NullModel(StrEnum):
-    """Null model: a shuffle of the strengths, or independent strengths."""
+    """Null model: a shuffle of the strengths, graphs with the same degrees, or independent strengths."""
 
     EDGES = "edges"
     BLOCK = "block"
     ROWS = "rows"
     COLUMNS = "columns"
+    DEGREES = "degrees"
     IID = "iid"

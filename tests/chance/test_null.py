@@ -14,6 +14,7 @@ from topoimp.errors import OptionError
         ("shuffle:3:columns", Null(3, NullModel.COLUMNS)),
         ("edges:20", Null(20, NullModel.EDGES)),
         ("columns:3", Null(3, NullModel.COLUMNS)),
+        ("degrees:200", Null(200, NullModel.DEGREES)),
         ("iid:1000", Null(1000, NullModel.IID)),
     ],
 )
@@ -38,7 +39,7 @@ FORM = "it must be MODEL:N, as in 'columns:200', or shuffle:N[:WHAT]"
         ("rows", f"the null is 'rows'; {FORM}"),
         ("rows:1e3", f"the null is 'rows:1e3'; {FORM}"),
         ("", f"the null is ''; {FORM}"),
-        ("cards:20", "there is no null model 'cards'; known are edges, block, rows, columns, iid"),
+        ("cards:20", "there is no null model 'cards'; known are edges, block, rows, columns, degrees, iid"),
         ("shuffle:20:cards", "there is no shuffle 'cards'; known are edges, block, rows, columns"),
         ("shuffle:20:iid", "there is no shuffle 'iid'; known are edges, block, rows, columns"),
         ("shuffle:1", "the null is 'shuffle:1'; it needs 2 simulations or more"),

@@ -1,14 +1,17 @@
 """The null models: how many forest edges the k strongest weights of a layer would keep under each (``NullModel``)."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from topoimp.chance.drawing import Drawing
+from topoimp.chance.degrees import degree_preserving_ranks, graph_of
+from topoimp.chance.drawing import Drawing, generator_of
 from topoimp.chance.null import Null
 from topoimp.chance.shuffling import live_shape, shuffled
 from topoimp.chance.simulation import NullDistribution, simulated_ranks
 from topoimp.choices import NullModel, Shuffle
 from topoimp.layers.layer import Layer
-from topoimp.pruning.rules import Keep
+from topoimp.pruning.rules import Keep, kept_of
 from topoimp.topology.forest import Forest
 
 
@@ -17,9 +20,20 @@ def simulated_null(
 ) -> NullDistribution:
     """Simulate a null model of a layer; ``strongest`` are its k strongest weights, whose number every model keeps.
 
-    ``iid`` draws k places among all rows and columns that have edges, zeros included: the k strongest of independent
-    strengths without ties. The other models are shuffles.
+    - The shuffles of ``Shuffle`` are those of ``shuffling``.
+    - ``degrees`` are random graphs in which every row and column has as many edges as in the graph of the k strongest
+      weights (``degrees``). Zeros do not matter: a stored zero is a place as any other.
+    - ``iid`` draws k places among all rows and columns that have edges, zeros included: the k strongest of independent
+      strengths without ties.
+
+    Where zeros do not stay in place, a model can keep more edges than the forest of the layer has.
     """
+    if null.model is NullModel.DEGREES:
+        flat = np.flatnonzero(kept_of(strongest, replace(layer, parallel=None), threads))
+        rng = generator_of(layer.name, seed)
+        ranks = degree_preserving_ranks(graph_of(flat, layer.n_columns), null.n_simulations, rng)
+        return NullDistribution(strongest.n_kept, tuple(ranks))
+
     if null.model is NullModel.IID:
         n_rows, n_columns = live_shape(forest)
         starts = np.array([0, n_rows * n_columns])
