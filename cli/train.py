@@ -1,5 +1,6 @@
 """``topoimp train``."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ from topoimp.choices import Optimizer, Recipes
 from topoimp.reports.report import Report
 
 from .options import Command, Force, Format, FormatOption, Quiet
-from .output import note, progress, show, show_table
+from .output import note, noting_compilation, progress, show, show_table
 from .training_options import DataDir, Jobs, Seeds, parse_seeds
 
 if TYPE_CHECKING:
@@ -93,6 +94,25 @@ def _train(
             help="Training step after which the rewind weights are taken; 0 takes the initial weights.",
         ),
     ] = 0,
+    watch: Annotated[
+        str | None,
+        typer.Option(
+            "--watch",
+            metavar="COLUMN,...",
+            help="Record these columns of barcode, overlap, or np for all neural persistences, for every layer during "
+            "training, in topology.csv of each seed.",
+            show_default="no record",
+        ),
+    ] = None,
+    watch_every: Annotated[
+        int | None,
+        typer.Option(
+            "--watch-every",
+            metavar="STEPS",
+            help="Number of steps between two records of --watch, from 1; step 0 and the last are recorded too.",
+            show_default="each epoch",
+        ),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -129,7 +149,8 @@ def _train(
 
     if seed is not None and seeds is not None:
         raise OptionError("--seed and --seeds are given; give only one of them")
-    with progress(f"training {model}", quiet=quiet) as on_step:
+    compiling = nullcontext() if watch is None else noting_compilation(quiet=quiet)
+    with compiling, progress(f"training {model}", quiet=quiet) as on_step:
         training = train_run(
             model,
             data=data,
@@ -143,6 +164,8 @@ def _train(
             momentum=momentum,
             weight_decay=weight_decay,
             rewind_at=rewind_at,
+            watch=[] if watch is None else [word.strip() for word in watch.split(",")],
+            watch_every=watch_every,
             seed=seed or 0,
             seeds=parse_seeds(seeds),
             jobs=jobs,
@@ -178,6 +201,7 @@ def _note_training(training: "Training", *, quiet: bool) -> None:
         note(f"{n_existing} of {n_seeds} seeds were trained already, and stay as they are", quiet=quiet)
     if n_seeds == 1 and training.n_new:
         folder = training.seed_folders[0]
-        note(f"wrote {folder / 'model.safetensors'} (and init, rewind, metrics.csv beside it)", quiet=quiet)
+        tables = "metrics.csv, topology.csv" if "watch" in training.report.settings else "metrics.csv"
+        note(f"wrote {folder / 'model.safetensors'} (and init, rewind, {tables} beside it)", quiet=quiet)
     if n_seeds > 1:
         note(f"wrote {training.n_new} seeds to {training.folder}", quiet=quiet)

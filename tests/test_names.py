@@ -184,6 +184,7 @@ LENET = SAMPLES / "lenet-300-100-mnist.safetensors"
         ("prune", "run", "--rounds", "1"),
         ("prune", "run", "--rounds", "1", "--dry-run"),
         ("train", "mlp:64-16-10", "--epochs", "1"),
+        ("train", "mlp:64-16-10", "--epochs", "0", "--watch", "np", "--watch-every", "5"),
     ],
     ids=lambda arguments: f"{arguments[0]} {arguments[-1]}",
 )

@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from topoimp.choices import Data, Optimizer, Schedules
 from topoimp.data import Images, load_images
 from topoimp.errors import OptionError, TrainingError
-from topoimp.training.loop import device_of, retrain_network, train_network, train_until
+from topoimp.training.loop import retrain_network, train_network, train_until
 from topoimp.training.recipes import Recipe
 
 
@@ -237,19 +237,3 @@ def test_settings_of_torch_are_as_before_once_training_is_over(digits):
 
     assert torch.get_num_threads() == before
     assert not torch.are_deterministic_algorithms_enabled()
-
-
-def test_a_device_is_found_or_refused(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-
-    assert (device_of("auto"), device_of("cpu")) == ("cpu", "cpu")
-    with pytest.raises(OptionError, match="the device is cuda, and this machine has none; the recipe must name cpu"):
-        device_of("cuda")
-    with pytest.raises(OptionError, match="there is no device 'tpu'; known are auto, cpu and cuda"):
-        device_of("tpu")
-
-
-def test_the_device_is_cuda_where_there_is_any(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-
-    assert device_of("auto") == "cuda"

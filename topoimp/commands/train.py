@@ -1,20 +1,21 @@
 """Train small networks: a model and data in, a run folder with initial, rewind and trained weights out."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from topoimp.architectures import parse_architecture
-from topoimp.checkpoint import AnyPath, Staging, write_arrays
+from topoimp.checkpoint import AnyPath, Staging
 from topoimp.choices import Data, Optimizer, Recipes, check_seed, chosen
+from topoimp.commands.training_task import SeedTraining, new_folder, train_seed
+from topoimp.commands.watching import check_watch_every, check_watched, watched_columns
 from topoimp.data import Images, load_images
 from topoimp.errors import OptionError, OutputError
 from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report, rows_of_file
+from topoimp.reports.rows import Settings
 from topoimp.rounds.planning import checked_jobs
 from topoimp.rounds.recipe_file import RunRecipe, is_same_toml
 from topoimp.rounds.replicates import run_tasks
@@ -56,6 +57,8 @@ def train_run(
     momentum: float | None = None,
     weight_decay: float | None = None,
     rewind_at: int = 0,
+    watch: Sequence[str] = (),
+    watch_every: int | None = None,
     seed: int = 0,
     seeds: Sequence[int] | None = None,
     jobs: int | None = None,
@@ -79,6 +82,9 @@ def train_run(
         momentum: momentum of SGD, from 0 to below 1; the recipe's if None, and 0 with another optimizer.
         weight_decay: L2 penalty, at least 0; the recipe's if None.
         rewind_at: step after which the rewind weights are taken; 0 takes the initial weights.
+        watch: columns of ``barcode``, ``overlap``, or ``np`` for all neural persistences: topology.csv of each seed
+            records them for every layer during training (``topoimp.commands.watching``).
+        watch_every: steps between two records, at least 1; an epoch if None. Step 0 and the last are recorded too.
         seed: seed of the initial weights and of the order of the images; at least 0.
         seeds: several seeds in place of ``seed``; seeds that were trained already stay as they are.
         jobs: number of seeds trained at the same time; as many as have cores of their own if None.
@@ -99,6 +105,8 @@ def train_run(
     if not requested or len(set(requested)) < len(requested):
         raise OptionError(f"the seeds are {requested}; at least one is needed, and each once")
     n_jobs = checked_jobs(jobs)
+    columns = watched_columns(watch)
+    check_watch_every(watch_every, columns)
 
     choice = chosen(Recipes, recipe)
     parse_architecture(model)  # refuses an unknown model before any data are read
@@ -117,15 +125,20 @@ def train_run(
     keeps_existing = seeds is not None and not force
     new = [each for each in requested if not (keeps_existing and run.seed(each).trained.is_file())]
     replaces_recipe = is_new and run.recipe.exists()  # a recipe is replaced together with the weights
-    tasks = [SeedTraining(run, each, resolved, images, text if replaces_recipe else None, force) for each in new]
+    new_recipe = text if replaces_recipe else None
+    steps = resolved.steps_to_watch(len(images.train_labels), watch_every)
+    tasks = [SeedTraining(run, each, resolved, images, new_recipe, columns, steps, force) for each in new]
+    for each in requested:
+        if each not in new:
+            check_watched(run.seed(each), columns, steps)
 
-    with _new_folder(run.folder, run.recipe):
+    with new_folder(run.folder, run.recipe):
         if is_new and not replaces_recipe:
             _write_recipe(run.recipe, text)
         run_tasks(train_seed, tasks, jobs=n_jobs or max(1, available_threads() // resolved.threads), on_step=on_step)
     files = [run.seed(each) for each in requested]
     rows = [row for each in files for row in rows_of_file(each.metrics)]
-    report = _report(rows, resolved, images.name, requested)
+    report = _report(rows, resolved, images.name, requested, columns, watch_every)
     return Training(report, run.folder, [each.folder for each in files], len(tasks))
 
 
@@ -133,7 +146,7 @@ def _resolved(base: Recipe, images: Images, rewind_at: int, device: str, options
     """Return a recipe with the options of the user, checked against the data, and with a device of this machine."""
     architecture = parse_architecture(base.model, image=images.image, n_classes=images.n_classes)
     # Imported here, as torch takes longer to start than most reports take in all.
-    from topoimp.training.loop import device_of
+    from topoimp.training.device import device_of
 
     threads = 1 if architecture.n_parameters() <= SMALL else available_threads()
     changes: dict[str, Any] = {"threads": threads, **options}  # as the fields of a recipe
@@ -177,61 +190,16 @@ def _write_recipe(path: Path, text: str) -> None:
             raise
 
 
-@dataclass(frozen=True)
-class SeedTraining:
-    """The training of one seed; ``new_recipe`` is the text of recipe.toml if that is replaced with the weights."""
-
-    run: RunFiles
-    seed: int
-    recipe: Recipe
-    images: Images
-    new_recipe: str | None
-    force: bool
-
-
-def train_seed(task: SeedTraining, on_step: OnStep) -> None:
-    """Train a network with one seed, and write its folder."""
-    from topoimp.training.loop import train_network
-
-    files = task.run.seed(task.seed)
-    recipe = task.recipe
-    images = task.images
-    replaced = [task.run.recipe] if task.new_recipe else []
-    origin = {"topoimp.version": version("topoimp"), "topoimp.model": recipe.model, "topoimp.data": images.name}
-    metadata = {"format": "pt", **origin}
-    with _new_folder(files.folder), Staging([*replaced, *files.in_order], force=task.force) as staging:
-        trained = train_network(recipe, images, seed=task.seed, on_step=on_step)
-
-        if task.new_recipe:
-            staging.partial(task.run.recipe).write_text(task.new_recipe, encoding="utf-8")
-        rewind_metadata = {**metadata, "topoimp.step": str(recipe.rewind_at)}
-        write_arrays(staging.partial(files.initial), trained.initial, metadata)
-        write_arrays(staging.partial(files.rewind), trained.rewind, rewind_metadata)
-        rows: list[Row] = [{"level": "network", "seed": task.seed, **asdict(epoch)} for epoch in trained.epochs]
-        text = _report(rows, recipe, images.name, [task.seed]).to_csv()
-        staging.partial(files.metrics).write_text(text, encoding="utf-8")
-        write_arrays(staging.partial(files.trained), trained.final, metadata)
-        staging.commit()
-
-
-@contextmanager
-def _new_folder(folder: Path, recipe: Path | None = None) -> Iterator[None]:
-    """Make a folder; remove a new one again if nothing but the recipe came to lie in it."""
-    existed = folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # it is not empty, as it should be
-            if not existed and recipe is not None and list(folder.iterdir()) == [recipe]:
-                recipe.unlink()
-            folder.rmdir()
-
-
-def _report(rows: list[Row], recipe: Recipe, data: str, seeds: Sequence[int]) -> Report:
+def _report(
+    rows: list[Row],
+    recipe: Recipe,
+    data: str,
+    seeds: Sequence[int],
+    columns: Sequence[str] = (),
+    watch_every: int | None = None,
+) -> Report:
     fields = recipe.plain().items()
     settings = {name: list(map(str, value)) if isinstance(value, list) else value for name, value in fields}
-    return Report("train", {}, {**settings, "data": data, "seeds": [str(seed) for seed in seeds]}, rows)
+    watched: Settings = {"watch": list(columns), "watch_every": watch_every} if columns else {}
+    of_run: Settings = {"data": data, "seeds": [str(seed) for seed in seeds], **watched}
+    return Report("train", {}, {**settings, **of_run}, rows)

@@ -1,7 +1,7 @@
 """The layout of a run folder: the names of all files that ``train`` and ``prune`` write there.
 
 RUN/recipe.toml                            the settings of training: data by name and checksum, no paths
-RUN/seed-<s>/{init,rewind,model}.safetensors, metrics.csv
+RUN/seed-<s>/{init,rewind,model}.safetensors, metrics.csv, topology.csv if watched
 RUN/seed-<s>/<method>[-eps-<e>][-global][-linear][-rewind-<w>]/pruning.toml,
     round-<NN>/{model,mask}.safetensors, metrics.json
 RUN/rounds.csv, RUN/summary.csv
@@ -85,13 +85,18 @@ class SeedFiles:
         return self.folder / "metrics.csv"
 
     @property
+    def topology(self) -> Path:
+        """A row per watched step and layer, if training was watched."""
+        return self.folder / "topology.csv"
+
+    @property
     def trained(self) -> Path:
         """The trained weights."""
         return self.folder / "model.safetensors"
 
     @property
     def in_order(self) -> list[Path]:
-        """All files, the trained weights last: they exist only if the others do."""
+        """All files of every training, the trained weights last: they exist only if the others do."""
         return [self.initial, self.rewind, self.metrics, self.trained]
 
     def after_step(self, step: int) -> Path:

@@ -5,9 +5,7 @@ order of the images and their augmentation, and nothing else is random. A networ
 weights are zero from the first step and get no gradient, so they and their momentum stay zero.
 """
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 
@@ -21,14 +19,23 @@ from topoimp.architectures import parse_architecture
 from topoimp.arrays import BoolArray
 from topoimp.choices import Optimizer, Schedules
 from topoimp.data import Images
-from topoimp.errors import OptionError, TrainingError
-from topoimp.kernels.threads import OnStep, available_threads
+from topoimp.errors import TrainingError
+from topoimp.kernels.threads import OnStep
 from topoimp.training.batches import augmented, standardised
+from topoimp.training.device import device_of, torch_settings_of
 from topoimp.training.models import build_network
 from topoimp.training.recipes import Recipe
 
 Weights = dict[str, NDArray[np.generic]]
 """A network's tensors by name."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Steps after which ``record`` is called with the step and a copy of the weights; step 0 has the initial ones."""
+
+    steps: frozenset[int]
+    record: Callable[[int, Weights], None]
 
 
 @dataclass(frozen=True)
@@ -61,10 +68,17 @@ class Retrained:
     end: Epoch
 
 
-def train_network(recipe: Recipe, images: Images, *, seed: int, on_step: OnStep = lambda _step, _n: None) -> Trained:
+def train_network(
+    recipe: Recipe,
+    images: Images,
+    *,
+    seed: int,
+    watch: Watch | None = None,
+    on_step: OnStep = lambda _step, _n_steps: None,
+) -> Trained:
     """Train a network from its initial weights on cross-entropy.
 
-    The seed is that of the initial weights and of the order of the images.
+    The seed is that of the initial weights and of the order of the images. Watching the weights changes no bit of them.
 
     Raises:
         OptionError: if the model does not fit the images, the rewind step lies beyond the last one, or the machine
@@ -76,11 +90,18 @@ def train_network(recipe: Recipe, images: Images, *, seed: int, on_step: OnStep 
         initial = rewind = run.weights()
         epochs = [run.tested(0, None)]
 
+        def look(step: int) -> None:
+            if watch is not None and step in watch.steps:
+                watch.record(step, run.finite_weights(step))
+
         def after(step: int, n_steps: int) -> None:
             nonlocal rewind
             if step == recipe.rewind_at:
                 rewind = run.weights()
+            look(step)
             on_step(step, n_steps)
+
+        look(0)
 
         epochs += [run.tested(epoch, loss) for epoch, loss in run.epochs(0, after)]
         return Trained(initial, rewind, run.weights(), epochs)
@@ -206,6 +227,11 @@ class _Run:
         """Return a copy of the network's tensors."""
         return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self._network.state_dict().items()}
 
+    def finite_weights(self, step: int) -> Weights:
+        """Return a copy of the network's tensors after a step; raise a TrainingError if training diverged."""
+        self._check_finite(epoch=-(-step // self._per_epoch), train_loss=0.0)
+        return self.weights()
+
     @torch.no_grad()
     def tested(self, epoch: int, train_loss: float | None) -> Epoch:
         """Return loss and accuracy on the test set."""
@@ -241,35 +267,3 @@ def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     if recipe.optimizer is Optimizer.SGD:
         return torch.optim.SGD(network.parameters(), rate, recipe.momentum, weight_decay=decay, fused=True)
     return torch.optim.Adam(network.parameters(), rate, weight_decay=decay, fused=True)
-
-
-def device_of(device: str) -> str:
-    """Return the device that a word names; ``auto`` is CUDA where it exists, else the processor.
-
-    Raises:
-        OptionError: if this machine has no such device.
-    """
-    has_cuda = torch.cuda.is_available()
-    if device == "auto":
-        return "cuda" if has_cuda else "cpu"
-    if device not in ("cpu", "cuda"):
-        raise OptionError(f"there is no device {device!r}; known are auto, cpu and cuda")
-    if device == "cuda" and not has_cuda:
-        raise OptionError("the device is cuda, and this machine has none; the recipe must name cpu")
-    return device
-
-
-@contextmanager
-def torch_settings_of(recipe: Recipe) -> Iterator[None]:
-    """Apply the recipe's threads and device to torch within the context."""
-    n_threads = torch.get_num_threads()
-    is_deterministic = torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(min(recipe.threads, available_threads()))
-    if recipe.device == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS needs it for repeatable sums
-        torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
-        torch.use_deterministic_algorithms(is_deterministic)

@@ -95,6 +95,11 @@ class Recipe:
         """Return the number of steps of one epoch."""
         return -(-n_images // self.batch_size)
 
+    def steps_to_watch(self, n_images: int, every: int | None = None) -> frozenset[int]:
+        """Return step 0, each epoch's last step or every ``every``-th one, and the last step of training."""
+        n_steps = self.n_steps(n_images)
+        return frozenset({*range(0, n_steps + 1, every or self.steps_of_epoch(n_images)), n_steps})
+
     def learning_rate_at(self, step: int, n_steps: int) -> float:
         """Return the learning rate of a step, counted from 0, of ``n_steps`` in all."""
         rate = self.learning_rate
