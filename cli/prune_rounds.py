@@ -38,7 +38,7 @@ _LAYER = {
 
 def show_rounds(report: Report) -> None:
     """Print a row per round, on average over the seeds, and the layers after the last."""
-    from topoimp.rounds.table import round_means
+    from topoimp.rounds.over_seeds import round_means
 
     seeds = report.settings["seeds"]
     n_seeds = len(seeds) if isinstance(seeds, list) else 1
@@ -67,4 +67,5 @@ def note_rounds(pruning: "IterativePruning", *, quiet: bool, verbose: bool) -> N
         note("no rewinding: every round trains on from the weights of the last", quiet=quiet)
     for folder in pruning.folders:
         note(f"rounds are in {folder}", quiet=quiet)
-    note(f"wrote {report.outputs['rounds']} and {report.outputs['summary'].name}", quiet=quiet)
+    first, *others = report.outputs.values()
+    note(f"wrote {', '.join([str(first), *(path.name for path in others[:-1])])} and {others[-1].name}", quiet=quiet)

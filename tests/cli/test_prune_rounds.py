@@ -31,6 +31,15 @@ def test_a_run_folder_is_pruned_and_shown(topoimp, run):
     ]
 
 
+def test_all_tables_that_were_written_are_named(topoimp, run):
+    trainer = ("--trainer", "sh -c 'cp $0 $2' {init} {mask} {out}", "--rewind", "none")
+    for method in ("magnitude", "random"):
+        outcome = topoimp("prune", run, "--rounds", 1, "--seeds", "0,", "--method", method, *trainer)
+
+    assert outcome.status == 0
+    assert outcome.err.splitlines()[-1] == f"wrote {run}/rounds.csv, summary.csv and paired.csv"
+
+
 def test_several_seeds_are_shown_on_average(topoimp, run):
     outcome = topoimp("prune", run, "--rounds", 1, "--jobs", 1)
 

@@ -95,6 +95,29 @@ def test_rounds_csv_and_summary_csv_agree_with_the_files(run):
     assert pruning.report.outputs == {"rounds": run / "rounds.csv", "summary": run / "summary.csv"}
 
 
+def test_two_methods_are_compared_seed_by_seed_in_a_table_that_goes_with_them(run):
+    prune_run(run, PruningOptions(rounds=1, method=Method.MAGNITUDE), jobs=2)
+    report = prune_run(run, PruningOptions(rounds=1, method=Method.RANDOM), seeds=[1]).report
+
+    accuracies = {
+        (row["seed"], row["method"]): float(row["test_accuracy"])
+        for row in table(run / "rounds.csv")
+        if (row["round"], row["level"]) == ("1", "network")
+    }
+    (found,) = [
+        row for row in table(run / "paired.csv") if (row["level"], row["quantity"]) == ("network", "test_accuracy")
+    ]
+    assert (found["pruning"], found["baseline"], found["round"], found["n_seeds"]) == ("random", "magnitude", "1", "1")
+    assert float(found["mean"]) == accuracies["1", "random"] - accuracies["1", "magnitude"]
+    assert found["mean_low"] == ""
+    assert report.outputs["paired"] == run / "paired.csv"
+
+    shutil.rmtree(run / "seed-1/random")
+    outputs = prune_run(run, PruningOptions(rounds=1, method=Method.MAGNITUDE)).report.outputs
+    assert not (run / "paired.csv").exists()
+    assert list(outputs) == ["rounds", "summary"]
+
+
 def test_replicates_at_the_same_time_are_those_one_after_the_other(run, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "other")
 

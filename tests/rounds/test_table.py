@@ -4,61 +4,8 @@ import pytest
 import tomli_w
 
 from topoimp.errors import CheckpointError
-from topoimp.rounds.table import read_tables, round_means, summary_of
-
-
-def row(seed, accuracy, **columns):
-    which = {"method": "magnitude", "epsilon": None, "scope": "layer", "round": 1, "level": "network"}
-    return {**which, "seed": seed, "test_accuracy": accuracy, "beta0_kept": seed == 0, "n_kept": 5, **columns}
-
-
-def test_a_summary_is_worked_out_by_hand():
-    summed = {each["quantity"]: each for each in summary_of([row(0, 0.5), row(1, 0.7), row(2, None)])}
-
-    assert (summed["test_accuracy"]["n_seeds"], summed["n_kept"]["n_seeds"]) == (2, 3)
-    assert summed["test_accuracy"]["mean"] == pytest.approx(0.6)
-    assert summed["test_accuracy"]["standard_deviation"] == pytest.approx(0.02**0.5)
-    assert summed["test_accuracy"]["mean_low"] == pytest.approx(0.6 - 12.7062047362 * 0.1)
-    assert summed["test_accuracy"]["mean_high"] == pytest.approx(0.6 + 12.7062047362 * 0.1)
-    assert (summed["test_accuracy"]["minimum"], summed["test_accuracy"]["maximum"]) == (0.5, 0.7)
-    assert summed["beta0_kept"]["mean"] == pytest.approx(1 / 3)
-    assert "test_loss" not in summed
-
-
-def test_one_seed_has_no_deviation():
-    (summed,) = [each for each in summary_of([row(0, 0.5)]) if each["quantity"] == "test_accuracy"]
-
-    assert (summed["standard_deviation"], summed["mean_low"], summed["mean_high"]) == (None, None, None)
-
-
-def test_rounds_methods_and_layers_are_summed_up_apart():
-    rows = [row(0, 0.5), row(0, 0.5, round=2), row(0, 0.5, method="random"), row(0, None, level="layer", layer="a")]
-
-    groups = {tuple(each[name] for name in ("method", "round", "layer")) for each in summary_of(rows)}
-
-    assert groups == {("magnitude", 1, None), ("magnitude", 2, None), ("random", 1, None), ("magnitude", 1, "a")}
-
-
-def test_what_people_see_is_the_mean_and_a_claim_holds_if_it_does_for_every_seed():
-    (mean,) = round_means([row(0, 0.5, target=4), row(1, 0.7, target=4)])
-
-    assert mean["test_accuracy"] == pytest.approx(0.6)
-    assert mean["accuracy_deviation"] == pytest.approx(0.02**0.5)
-    assert (mean["beta0_kept"], mean["target"], mean["n_kept"]) == (False, 4, 5)
-    assert round_means([row(0, 0.5)]) == [row(0, 0.5)]
-
-
-def test_rounds_that_were_written_before_a_column_existed_leave_it_blank():
-    summed = {each["quantity"]: each for each in summary_of([row(0, 0.5), row(1, 0.7, excess=0.1)])}
-
-    assert (summed["test_accuracy"]["n_seeds"], summed["excess"]["n_seeds"]) == (2, 1)
-    assert (summed["excess"]["mean"], summed["excess"]["mean_low"]) == (0.1, None)
-
-
-def test_a_seed_counts_once():
-    (summed,) = [each for each in summary_of([row(0, 0.5), row(0, 0.7)]) if each["quantity"] == "test_accuracy"]
-
-    assert summed["n_seeds"] == 1
+from topoimp.rounds.over_seeds import summary_of
+from topoimp.rounds.table import read_tables
 
 
 @pytest.mark.parametrize(
@@ -158,3 +105,18 @@ def test_prunings_with_other_settings_are_summed_up_apart(tmp_path):
     write_round(tmp_path, "seed-2/magnitude", 2, rate=0.2, rewind="step:0", checkpoint_sha256="b")
 
     assert [each["n_seeds"] for each in read_tables(tmp_path).summary] == [2, 1]
+
+
+def test_prunings_of_the_same_seeds_and_targets_are_paired(tmp_path):
+    for seed in (0, 1):
+        for number in (0, 1):
+            write_round(tmp_path, f"seed-{seed}/magnitude", seed, number, rate=0.2, rewind="step:0")
+            write_round(tmp_path, f"seed-{seed}/random", seed, number, method="random", rate=0.2, rewind="none")
+    write_round(tmp_path, "seed-0/topological", 0, 0, method="topological", rate=0.5)
+    write_round(tmp_path, "seed-0/topological", 0, 1, method="topological", rate=0.5)
+
+    (row,) = read_tables(tmp_path).paired
+
+    names = ("pruning", "baseline", "round", "level", "quantity", "rate", "n_seeds", "mean", "mean_low")
+    assert [row[name] for name in names] == ["random", "magnitude", 1, "network", "test_accuracy", 0.2, 2, 0.0, 0.0]
+    assert read_tables(tmp_path).by_name()["paired"] == [row]

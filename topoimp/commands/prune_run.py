@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from topoimp.checkpoint import AnyPath, Staging, open_checkpoint
+from topoimp.checkpoint import AnyPath, Staging, open_checkpoint, remove
 from topoimp.choices import Data
 from topoimp.data import Images, load_images
 from topoimp.errors import CheckpointError, DataError, TopoimpError
@@ -237,18 +237,21 @@ def _pruned(
 
     of_run = {name: str(settings[name]) for name in ("rewind", "trainer")}
     shown = run_settings(scheme, seeds=[str(task.files.seed) for task in tasks], **of_run)
-    outputs = {name: RunFiles(run).table(name) for name in ("rounds", "summary")}
+    tables = {name: RunFiles(run).table(name) for name in ("rounds", "summary", "paired")}
+    outputs = {name: path for name, path in tables.items() if path.is_file()}
     report = Report("prune", {"run": run}, shown, rows, left_out, outputs)
     return IterativePruning(report, [task.rounds.folder for task in tasks], n_new, held)
 
 
 def _write_tables(run: Path) -> None:
-    """Write rounds.csv and summary.csv anew, if a round is finished."""
+    """Write the tables anew, if a round is finished; one without rows, of pairs, has no file."""
     tables = read_tables(run)
     if not tables.rounds:
         return
-    rows_of = {"rounds": tables.rounds, "summary": tables.summary}
-    texts = {RunFiles(run).table(name): Report("prune", {}, {}, rows).to_csv() for name, rows in rows_of.items()}
+    rows_of = {RunFiles(run).table(name): rows for name, rows in tables.by_name().items()}
+    for path in (path for path, rows in rows_of.items() if not rows):
+        remove(path)
+    texts = {path: Report("prune", {}, {}, rows).to_csv() for path, rows in rows_of.items() if rows}
     if all(path.is_file() and path.read_bytes() == text.encode() for path, text in texts.items()):
         return
     with Staging(list(texts), force=True) as staging:

@@ -77,6 +77,7 @@ _COLUMNS = {
     "seed": _index("Seed of the initial weights, of the image order, and of the permutations of `random`."),
     "round": _index("Round of pruning, counted from 1; round 0 is the unpruned network."),
     "pruning": _text("Name of a pruning's folder: the method, with epsilon and scope unless they are the usual ones."),
+    "baseline": _text("Name of the pruning that is subtracted from `pruning`, seed by seed."),
     "other": _text("Path of the checkpoint or mask that is compared with the reference; a round's folder."),
     "layer": _text("Name of the layer; blank in a network row."),
     "rows": _count(
@@ -259,7 +260,9 @@ _COLUMNS = {
         "/ scale. Network: the largest."
     ),
     "checked": _text("Checks that the round passed (docs/reports.md lists them)."),
-    "quantity": _text("Column that this row summarises over the seeds."),
+    "quantity": _text(
+        "Column that this row summarises over the seeds; with a `baseline`, its differences between two prunings."
+    ),
     "n_seeds": _count("Seeds in which the quantity is defined."),
     "mean": _number("Mean over the seeds."),
     "mean_low": _number(

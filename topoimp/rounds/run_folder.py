@@ -4,7 +4,7 @@ RUN/recipe.toml                            the settings of training: data by nam
 RUN/seed-<s>/{init,rewind,model}.safetensors, metrics.csv, topology.csv if watched
 RUN/seed-<s>/<method>[-eps-<e>][-global][-linear][-rewind-<w>]/pruning.toml,
     round-<NN>/{model,mask}.safetensors, metrics.json
-RUN/rounds.csv, RUN/summary.csv
+RUN/rounds.csv, RUN/summary.csv, RUN/paired.csv
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class RunFiles:
         return self.folder / "recipe.toml"
 
     def table(self, name: str) -> Path:
-        """Return the table ``rounds``, a row per round and layer of all prunings, or ``summary``, over the seeds."""
+        """Return a table: ``rounds``, of all rounds and layers, ``summary``, over seeds, or ``paired``, of pairs."""
         return self.folder / f"{name}.csv"
 
     def seed(self, seed: int) -> "SeedFiles":

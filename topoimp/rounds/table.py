@@ -1,41 +1,29 @@
-"""The rows of rounds.csv and summary.csv, made anew from the metrics.json of all rounds in a run folder."""
+"""The rows of rounds.csv, summary.csv and paired.csv, made anew from the metrics.json of all rounds in a run folder."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
 
 from topoimp.choices import Method, PruningSchedule, Scope
 from topoimp.errors import CheckpointError
-from topoimp.reports.columns import COLUMNS, Cell, Row
-from topoimp.reports.rows import DISTANCES, PERSISTENCE_COLUMNS, TOTAL
-from topoimp.reports.student_t import mean_interval
+from topoimp.reports.columns import COLUMNS, Row
+from topoimp.rounds.over_seeds import SeedRows, paired_of, summary_of
 from topoimp.rounds.recipe_file import read_toml
-from topoimp.rounds.round_rows import CHANCE
 from topoimp.rounds.run_folder import PruningFiles, RunFiles, pruning_name, prunings_with_rounds, sha256_of
-
-GROUPED_BY = ("method", "epsilon", "scope", "schedule", "rewind", "rate", "round", "level", "layer")
-"""Columns in which the rows that are summed up agree."""
-
-SUMMARISED = (
-    *("n_kept", "density", "sparsity", "test_accuracy", "test_loss", "train_loss"),
-    *("retention", "beta0", "beta0_kept", "round_retention", "round_barcode_kept", "round_beta0_kept"),
-    *CHANCE,
-    *(f"round_{name}" for name in CHANCE),
-    *DISTANCES,
-    *PERSISTENCE_COLUMNS.values(),
-    *(column + TOTAL for column in PERSISTENCE_COLUMNS.values()),
-)
-"""Columns that are summed up over the seeds, true as 1 and false as 0."""
 
 
 @dataclass(frozen=True)
 class RunTables:
-    """The rows of all finished rounds, and ``summary_of`` these, separately for prunings with different settings."""
+    """The rows of all finished rounds; ``summary_of`` and ``paired_of`` these, by prunings with the same settings."""
 
     rounds: list[Row]
     summary: list[Row]
+    paired: list[Row]
+
+    def by_name(self) -> dict[str, list[Row]]:
+        """Return the rows of each table by its name; prunings without a seed in common leave no rows of pairs."""
+        return {"rounds": self.rounds, "summary": self.summary, "paired": self.paired}
 
 
 def read_tables(run: Path) -> RunTables:
@@ -46,20 +34,20 @@ def read_tables(run: Path) -> RunTables:
     trained by another recipe than the folder has now.
     Metrics that topoimp did not write are a CheckpointError.
     """
+    alike: list[SeedRows] = []
     rounds: list[Row] = []
-    alike: list[tuple[Mapping[str, object], list[Row]]] = []
-    for settings, rows in _prunings_in(run):
+    for name, settings, rows in _prunings_in(run):
         rounds += rows
-        group = next((group for others, group in alike if others == settings), None)
+        group = next((group for group in alike if group.settings == settings), None)
         if group is None:
-            alike.append((settings, list(rows)))
+            alike.append(SeedRows(name, settings, list(rows)))
         else:
-            group += rows
-    return RunTables(rounds, [row for _, group in alike for row in summary_of(group)])
+            group.rows.extend(rows)
+    return RunTables(rounds, [row for group in alike for row in summary_of(group.rows)], paired_of(alike))
 
 
-def _prunings_in(run: Path) -> Iterator[tuple[Mapping[str, object], list[Row]]]:
-    """Yield the settings of each pruning of a seed that belongs there, and the rows of its finished rounds."""
+def _prunings_in(run: Path) -> Iterator[tuple[str, Mapping[str, object], list[Row]]]:
+    """Yield name and settings of each pruning of a seed that belongs there, and the rows of its finished rounds."""
     recipe = RunFiles(run).recipe
     sha256 = sha256_of(recipe) if recipe.is_file() else None
     for files in prunings_with_rounds(run):
@@ -74,7 +62,7 @@ def _prunings_in(run: Path) -> Iterator[tuple[Mapping[str, object], list[Row]]]:
             continue
         if sha256 in (None, settings.pop("recipe_sha256", sha256)):
             settings.pop("checkpoint_sha256", None)  # it identifies the network and not the pruning
-            yield settings, [{**row, **columns} for row in rows]
+            yield name, settings, [{**row, **columns} for row in rows]
 
 
 def _names_of(row: Row, columns: Row) -> list[str]:
@@ -111,72 +99,6 @@ def rows_in(files: PruningFiles, last: int | None = None) -> list[Row]:
     """Return the rows of the finished rounds of one pruning, up to round ``last``, or all; raise as ``read_tables``."""
     n_rounds = files.n_finished() if last is None else min(files.n_finished(), last + 1)
     return [row for number in range(n_rounds) for row in _read_rows(files.round(number).metrics)]
-
-
-def summary_of(rows: Sequence[Row]) -> list[Row]:
-    """Return mean, its interval, deviation, minimum and maximum over the seeds, of every quantity, round and layer.
-
-    The interval is that of Student's t at 95 %, the deviation that of a sample (n - 1); both are None for one seed.
-    Undefined values are left out.
-    """
-    groups: dict[tuple[object, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row.get(name) for name in GROUPED_BY), []).append(row)
-    return [
-        {**{name: group[0].get(name) for name in GROUPED_BY}, **_summary(quantity, group)}
-        for group in groups.values()
-        for quantity in SUMMARISED
-        if _numbers(group, quantity)
-    ]
-
-
-def round_means(rows: Sequence[Row]) -> list[Row]:
-    """Return one network row per round: means over the seeds, and the deviation of the accuracy.
-
-    A truth value is true if it is true for each seed.
-    """
-    by_round: dict[object, list[Row]] = {}
-    for row in rows:
-        if row["level"] == "network":
-            by_round.setdefault(row["round"], []).append(row)
-    return [_mean_row(group) for group in by_round.values()]
-
-
-def _mean_row(group: Sequence[Row]) -> Row:
-    if len(group) == 1:
-        return group[0]
-
-    averaged: dict[str, Cell] = {}  # without columns in which texts differ
-    for name, first in group[0].items():
-        values = [row.get(name) for row in group]
-        if isinstance(first, bool):
-            averaged[name] = all(values)
-        elif all(value == first for value in values):
-            averaged[name] = first
-        elif all(isinstance(value, int | float) for value in values):
-            averaged[name] = fmean(_numbers(group, name))
-    accuracies = _numbers(group, "test_accuracy")
-    return {**averaged, "accuracy_deviation": stdev(accuracies) if len(accuracies) > 1 else None}
-
-
-def _summary(quantity: str, group: Sequence[Row]) -> Row:
-    values = _numbers(group, quantity)
-    seeds = {row["seed"] for row in group if row.get(quantity) is not None}
-    low, high = mean_interval(values) or (None, None)
-    return {
-        "quantity": quantity,
-        "n_seeds": len(seeds),
-        "mean": fmean(values),
-        "mean_low": low,
-        "mean_high": high,
-        "standard_deviation": stdev(values) if len(values) > 1 else None,
-        "minimum": min(values),
-        "maximum": max(values),
-    }
-
-
-def _numbers(rows: Sequence[Row], column: str) -> list[float]:
-    return [float(value) for row in rows if isinstance(value := row.get(column), int | float)]
 
 
 def _read_rows(path: Path) -> list[Row]:
