@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
-MNIST  ?= ../shared/datasets/mnist
+DATA   ?= ../shared/datasets
+MNIST  ?= $(DATA)/mnist
 # Where make bench can write some gigabytes.
 SCRATCH ?= .
 
@@ -11,7 +12,7 @@ SCRATCH ?= .
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check lint types soak bench bench-quick samples samples-check clean
+.PHONY: help demo test check lint types soak bench bench-quick study samples samples-check clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +51,10 @@ bench: $(READY) ## measure beside peers and the limit; writes docs/performance.m
 
 bench-quick: $(READY) ## the same in two minutes, writing nothing
 	$(BIN)/python benchmarks/run.py --quick
+
+study: $(READY) ## run the study of docs/study.md, hours long, from where it stopped; DATA=folder of the data sets
+	$(BIN)/pip install --quiet --editable '.[bench]'
+	TOPOIMP_DATA_DIR=$(DATA) $(BIN)/python benchmarks/study.py --work $(SCRATCH)/study
 
 samples: $(READY) ## train sample_checkpoints/ anew; MNIST=folder of its four .gz files
 	$(BIN)/python sample_checkpoints/make_samples.py make --mnist $(MNIST)

@@ -1,0 +1,107 @@
+"""The statistics of the study, and its tables from reports."""
+
+import importlib
+import sys
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+from scipy.stats import ttest_1samp, ttest_rel
+
+sys.path.insert(0, str(REPOSITORY / "benchmarks"))
+
+study_tables = importlib.import_module("study_tables")
+accuracy_table, excess_table, training_table = (
+    getattr(study_tables, f"{name}_table") for name in ("accuracy", "excess", "training")
+)
+holm, mean_of = study_tables.holm, study_tables.mean_of
+
+
+def test_means_have_the_interval_and_the_tests_of_scipy():
+    values = np.random.default_rng(0).normal(0.004, 0.01, 10)
+
+    found = mean_of(values)
+
+    two_sided = ttest_1samp(values, 0)
+    interval = two_sided.confidence_interval(0.95)
+    assert (found.n_seeds, found.mean) == (10, pytest.approx(values.mean()))
+    assert (found.ci_low, found.ci_high) == (pytest.approx(interval.low), pytest.approx(interval.high))
+    assert found.p_above == pytest.approx(ttest_1samp(values, 0, alternative="greater").pvalue)
+    assert found.p_two_sided == pytest.approx(two_sided.pvalue)
+    below, above = (
+        ttest_1samp(values, bound, alternative=side).pvalue for bound, side in ((0.01, "less"), (-0.01, "greater"))
+    )
+    assert found.p_within_margin == pytest.approx(max(below, above))
+
+
+@pytest.mark.parametrize(("value", "p_above", "p_within"), [(0.0, 0.5, 0.0), (0.02, 0.0, 1.0), (-0.02, 1.0, 1.0)])
+def test_equal_values_are_certain(value, p_above, p_within):
+    found = mean_of([value] * 3)
+
+    assert (found.p_above, found.p_within_margin) == (p_above, p_within)
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+NULLS = """level,layer,n_kept,floor,retention,retention_null,excess
+layer,fc1,,10,,,
+density,fc1,10,10,0.5,{null},{excess}
+density,fc1,40,10,0.9,0.9,0.0
+"""
+
+
+def test_excesses_are_those_of_the_reports_over_the_seeds(tmp_path):
+    (tmp_path / "net/nulls").mkdir(parents=True)
+    for seed, excess in ((100, 0.1), (101, 0.2)):
+        for null in ("edges", "degrees"):
+            text = NULLS.format(null=0.5 - excess, excess=excess)
+            (tmp_path / f"net/nulls/{seed}-model-{null}.csv").write_text(text)
+
+    table = excess_table(tmp_path).set_index(["null", "multiple"])
+
+    row = table.loc["edges", 1]
+    assert (row["network"], row["weights"], row["layer"], row["n_seeds"]) == ("net", "model", "fc1", 2)
+    assert (row["excess"], row["retention"]) == (pytest.approx(0.15), 0.5)
+    assert row["excess_by_seed"] == "0.10000 0.20000"
+    assert row["p_above_holm"] == min(2 * row["p_above"], 1.0)
+    assert table.loc["degrees", 4]["p_within_margin"] == 0.0
+
+
+def test_accuracies_are_paired_by_seed_and_round(tmp_path):
+    (tmp_path / "net").mkdir()
+    header = "level,seed,round,density,test_accuracy\n"
+    ours, others = [0.9, 0.8, 0.7], [0.85, 0.79, 0.71]
+    for name, accuracies in (("t-imp", ours), ("imp", others)):
+        rows = [f"network,{seed},1,0.8,{value}\n" for seed, value in enumerate(accuracies)]
+        (tmp_path / f"net/prune-{name}.csv").write_text(header + "network,0,0,1.0,0.99\n" + "".join(rows))
+
+    (row,) = accuracy_table(tmp_path).to_dict("records")
+
+    assert (row["pruning"], row["other"], row["round"], row["n_seeds"]) == ("t-imp", "imp", 1, 3)
+    assert row["difference"] == pytest.approx(np.mean(ours) - np.mean(others))
+    assert row["p_two_sided"] == row["p_holm"] == pytest.approx(ttest_rel(ours, others).pvalue)
+
+
+def test_summaries_in_training_have_mean_and_deviation(tmp_path):
+    for seed, value in ((1, 0.2), (2, 0.4)):
+        (tmp_path / f"net/seed-{seed}").mkdir(parents=True)
+        text = f"level,seed,epoch,step,layer,np_balwani,overlap,beta0\nlayer,{seed},0,0,fc1,{value},0.5,1\n"
+        (tmp_path / f"net/seed-{seed}/topology.csv").write_text(text)
+
+    (row,) = training_table(tmp_path).to_dict("records")
+
+    assert (row["np_balwani_mean"], row["np_balwani_std"]) == (
+        pytest.approx(0.3),
+        pytest.approx(np.std([0.2, 0.4], ddof=1)),
+    )
+    assert (row["overlap_mean"], row["beta0_std"], row["n_seeds"]) == (0.5, 0.0, 2)
+
+
+def test_nothing_is_made_of_nothing(tmp_path):
+    assert excess_table(tmp_path).empty
+    assert accuracy_table(tmp_path).empty
+    assert training_table(tmp_path).empty
