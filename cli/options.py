@@ -71,8 +71,8 @@ Groups = Annotated[
         "--groups",
         metavar="PATTERN=G",
         help="Read matching tensors as G graphs along their first axis, G from 1: grouped convolutions, stacked "
-        "experts. Repeatable.",
-        show_default="one graph",
+        "experts, gates. Repeatable.",
+        show_default="one graph, or one for each gate of an RNN, GRU or LSTM",
     ),
 ]
 ViewOption = Annotated[

@@ -162,12 +162,13 @@ def in_view(report: Report) -> str:
 
 
 def note_left_out(report: Report, *, quiet: bool) -> None:
-    """Note the layers that were left out by default."""
-    from topoimp.layers.tensors import SINGLE_CHANNEL, SKIPPED_EMBEDDING
+    """Note the tensors that were left out by default, and the option that reads them."""
+    from topoimp.layers.tensors import SINGLE_CHANNEL, SKIPPED_EMBEDDING, UNKNOWN_GATES
 
     for reason, description, remedy in (
         (SKIPPED_EMBEDDING, "as embeddings or heads", "--embeddings adds them"),
         (SINGLE_CHANNEL, "as they have a single input channel", "the view matrix has them"),
+        (UNKNOWN_GATES, "as recurrent weights with an unknown number of gates", "--groups PATTERN=G reads them"),
     ):
         names = [name for name, found in report.left_out.items() if found == reason]
         if names:

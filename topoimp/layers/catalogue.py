@@ -26,7 +26,7 @@ class LayerInfo:
     """Description of a layer, known before its weights are read.
 
     Args:
-        name: the tensor's name; for a group with the group's number, as in ``experts[3]``.
+        name: the tensor's name; for a group or gate with its number, as in ``experts[3]``.
         shape: shape of the tensor or the group.
         n_rows: vertices on the side of the first axis; ``n_columns`` are those of the other axes.
         first: flat index of the layer's first weight within the tensor.
@@ -83,6 +83,7 @@ class LayerPatterns:
         exclude: select no layer that matches one of these.
         embeddings: select embeddings and heads (``EMBEDDINGS``) too.
         groups: pairs of a pattern and the number of graphs in each tensor that matches it; the first match counts.
+            Without a match, the weights of RNN, GRU and LSTM (``topoimp.layers.recurrent``) have a graph for each gate.
         view: reading of tensors with more than two axes; a ``View`` or its word.
         input_sizes: pairs of a pattern and the image under each convolution that matches it, for the view ``spatial``;
             the first match counts.

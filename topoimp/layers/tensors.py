@@ -2,7 +2,8 @@
 
 A layer is a floating-point tensor with two or more axes that flattens to at least two rows and two columns. A tensor
 that holds several graphs, as grouped convolutions and stacked experts do, is split along its first axis into as many
-layers. Of tensors that share all their data, the first is a layer.
+layers. So are the stacked gates of recurrent layers, which torch's names tell (``topoimp.layers.recurrent``). Of
+tensors that share all their data, the first is a layer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,11 +24,13 @@ from topoimp.layers.catalogue import (
     matches_layer,
     natural,
 )
+from topoimp.layers.recurrent import gates_in, is_recurrent
 from topoimp.layers.spatial_view import check_images, in_spatial_view
 
 SKIPPED_EMBEDDING = "an embedding or a head"
 SINGLE_CHANNEL = "a single input channel"
 SKIPPED_BY_PATTERN = "not asked for"
+UNKNOWN_GATES = "a recurrent weight whose number of gates does not follow from the shapes"
 
 
 def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
@@ -49,7 +52,7 @@ def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
     selected = tuple(info for info, reason in reasons if reason is None)
     left_out += [LeftOut(info.name, info.shape, info.number_format.name, reason) for info, reason in reasons if reason]
     if not selected:
-        raise LayerError(_no_layer_left(checkpoint, infos))
+        raise LayerError(_no_layer_left(checkpoint, infos, left_out))
     if patterns.view is View.SPATIAL:
         check_images(selected, infos, patterns.input_sizes)
     return Layers(checkpoint, selected, tuple(left_out), patterns)
@@ -63,13 +66,21 @@ def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[l
     """
     infos: list[LayerInfo] = []
     left_out: list[LeftOut] = []
+    shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
     for tensor in sorted(checkpoint.tensors.values(), key=lambda tensor: natural(tensor.name)):
         reason = _reason_not_weights(tensor, checkpoint.ties)
         if reason:
             left_out.append(LeftOut(tensor.name, tensor.shape, tensor.dtype, reason))
             continue
+        n_groups = next((n for pattern, n in patterns.groups if matches(tensor.name, pattern)), None)
+        if n_groups is None and is_recurrent(tensor.name, tensor.shape):
+            n_gates = gates_in(tensor.name, shapes)
+            if n_gates is None:
+                left_out.append(LeftOut(tensor.name, tensor.shape, tensor.dtype, UNKNOWN_GATES))
+                continue
+            n_groups = n_gates if n_gates > 1 else None  # the one matrix of an RNN keeps its name
         also = tuple(name for name, first in checkpoint.ties.items() if first == tensor.name)
-        for info in _layers_in(tensor, patterns, also):
+        for info in _layers_in(tensor, n_groups, patterns, also):
             too_small = _reason_too_small(info)
             if too_small:
                 left_out.append(LeftOut(info.name, info.shape, tensor.dtype, too_small))
@@ -86,9 +97,10 @@ def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[l
     return infos, left_out
 
 
-def _layers_in(tensor: TensorInfo, patterns: LayerPatterns, also: tuple[str, ...]) -> list[LayerInfo]:
+def _layers_in(
+    tensor: TensorInfo, n_groups: int | None, patterns: LayerPatterns, also: tuple[str, ...]
+) -> list[LayerInfo]:
     """Return the layers in a tensor: itself, or its groups."""
-    n_groups = next((n for pattern, n in patterns.groups if matches(tensor.name, pattern)), None)
     shape = tensor.shape
     if n_groups is not None:
         if not shape or shape[0] % n_groups:
@@ -120,10 +132,13 @@ def _is_embedding(info: LayerInfo) -> bool:
     return any(fnmatchcase(name, pattern) for name in (info.tensor, *info.also) for pattern in EMBEDDINGS)
 
 
-def _no_layer_left(checkpoint: Checkpoint, infos: Sequence[LayerInfo]) -> str:
+def _no_layer_left(checkpoint: Checkpoint, infos: Sequence[LayerInfo], left_out: Sequence[LeftOut]) -> str:
     """Return the message of a checkpoint without a layer, or without a selected one."""
     if not infos:
         holds = _counted(len(checkpoint.tensors), "tensor")
+        gates = next((tensor.name for tensor in left_out if tensor.reason == UNKNOWN_GATES), None)
+        if gates is not None:
+            return f"{checkpoint.path}: holds {holds}, and no layer: `groups` gives the number of gates in {gates}"
         needed = "a floating-point tensor with two rows and two columns or more"
         return f"{checkpoint.path}: holds {holds}, and no layer: {needed}"
     cure = "; `embeddings` adds embeddings and heads" if any(map(_is_embedding, infos)) else ""
