@@ -165,7 +165,7 @@ def test_a_run_needs_no_reference(topoimp, rounds):
     assert outcome.status == 0
     assert lines[0].startswith(f"6 rounds of {rounds} against their own round 0 (all ")
     assert [line.split()[0] for line in lines[3:9]] == [
-        str(rounds / f"seed-{seed}/magnitude/round-0{number}") for seed in (0, 1) for number in (0, 1, 2)
+        str(rounds / f"seed-{seed}/magnitude-rewind-none/round-0{number}") for seed in (0, 1) for number in (0, 1, 2)
     ]
 
 
@@ -177,8 +177,8 @@ def test_the_reference_and_the_rounds_can_be_chosen(topoimp, rounds):
 
     assert outcome.out.startswith(f"2 rounds of {rounds} against the round before (all ")
     assert [(row["seed"], row["pruning"], row["round"]) for row in in_json["others"]] == [
-        (1, "magnitude", 1),
-        (1, "magnitude", 2),
+        (1, "magnitude-rewind-none", 1),
+        (1, "magnitude-rewind-none", 2),
     ]
     assert [row["n_edges"] for row in in_json["others"]] == [266200, 212960]
     assert in_json["settings"]["reference"] == "previous"
