@@ -94,6 +94,24 @@ def _train(
             help="Training step after which the rewind weights are taken; 0 takes the initial weights.",
         ),
     ] = 0,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            "--init",
+            metavar="FILE",
+            help="Safetensors file of initial weights, with every tensor of the network.",
+            show_default="those of the seed",
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            "--mask",
+            metavar="FILE",
+            help="Mask file: the weights that it prunes are zero at the start and stay zero.",
+            show_default="none",
+        ),
+    ] = None,
     watch: Annotated[
         str | None,
         typer.Option(
@@ -164,6 +182,8 @@ def _train(
             momentum=momentum,
             weight_decay=weight_decay,
             rewind_at=rewind_at,
+            init=init,
+            mask=mask,
             watch=[] if watch is None else [word.strip() for word in watch.split(",")],
             watch_every=watch_every,
             seed=seed or 0,

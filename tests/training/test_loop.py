@@ -85,6 +85,11 @@ def test_no_epochs_leave_the_initial_weights(digits):
     assert_same(trained.final, trained.initial)
 
 
+def test_a_mask_of_no_tensor_of_the_network_is_an_error(digits):
+    with pytest.raises(TrainingError, match=r"the mask of 'fc9' has the shape \[2, 3\]; mlp:64-16-10 has no such"):
+        train_network(recipe(), digits, seed=0, masks={"fc9": np.ones((2, 3), bool)})
+
+
 def test_training_that_diverges_is_an_error(digits):
     with pytest.raises(TrainingError, match=r"training diverged in epoch 1; a learning rate below 1e\+30 is needed"):
         train_network(recipe(learning_rate=1e30), digits, seed=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from topoimp.checkpoint import AnyPath, Staging, open_checkpoint, remove
 from topoimp.choices import Data
 from topoimp.data import Images, load_images
-from topoimp.errors import CheckpointError, DataError, TopoimpError
+from topoimp.errors import CheckpointError, DataError, OptionError, TopoimpError
 from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.layers.catalogue import natural
 from topoimp.pruning.options import PruningOptions
@@ -108,6 +108,9 @@ def prune_run(
     images = _images_of(run, recorded, None if data_dir is None else Path(data_dir)) if needs_data else None
     if images is not None and rewinding.step is not None:
         replace(recipe, rewind_at=rewinding.step).n_steps(len(images.train_labels))  # checks that it is one of them
+    if recorded.starts_otherwise and rewinding.step not in (None, 0, recipe.rewind_at):
+        known = f"weights of the steps 0 and {recipe.rewind_at}"
+        raise OptionError(f"`rewind` is {rewind}; a run that was trained with `init` or `mask` has {known} alone")
 
     settings = {
         **deciding_settings(plan.scheme),

@@ -11,7 +11,7 @@ from topoimp.choices import Data, Optimizer, Recipes, check_seed, chosen
 from topoimp.commands.training_task import SeedTraining, new_folder, train_seed
 from topoimp.commands.watching import check_watch_every, check_watched, watched_columns
 from topoimp.data import Images, load_images
-from topoimp.errors import OptionError, OutputError
+from topoimp.errors import CheckpointError, OptionError, OutputError
 from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report, rows_of_file
@@ -19,7 +19,7 @@ from topoimp.reports.rows import Settings
 from topoimp.rounds.planning import checked_jobs
 from topoimp.rounds.recipe_file import RunRecipe, is_same_toml
 from topoimp.rounds.replicates import run_tasks
-from topoimp.rounds.run_folder import RunFiles
+from topoimp.rounds.run_folder import RunFiles, sha256_of
 from topoimp.training.recipes import Recipe, data_of_recipe, recipe_for
 
 SMALL = 1_000_000
@@ -57,6 +57,8 @@ def train_run(
     momentum: float | None = None,
     weight_decay: float | None = None,
     rewind_at: int = 0,
+    init: AnyPath | None = None,
+    mask: AnyPath | None = None,
     watch: Sequence[str] = (),
     watch_every: int | None = None,
     seed: int = 0,
@@ -82,6 +84,9 @@ def train_run(
         momentum: momentum of SGD, from 0 to below 1; the recipe's if None, and 0 with another optimizer.
         weight_decay: L2 penalty, at least 0; the recipe's if None.
         rewind_at: step after which the rewind weights are taken; 0 takes the initial weights.
+        init: a safetensors file with every tensor of the network: the initial weights in place of those of the seed.
+        mask: a mask file: weights that it prunes are zero from the start and stay zero. The recipe has the checksums of
+            both files.
         watch: columns of ``barcode``, ``overlap``, or ``np`` for all neural persistences: topology.csv of each seed
             records them for every layer during training (``topoimp.commands.watching``).
         watch_every: steps between two records, at least 1; an epoch if None. Step 0 and the last are recorded too.
@@ -97,6 +102,9 @@ def train_run(
     Raises:
         OptionError: if an argument is out of range, or the model does not take such images.
         DataError: if the data set cannot be read.
+        CheckpointError: if initial weights or a mask cannot be read.
+        TrainingError: if they are not those of the network, or training diverges.
+        VerificationError: if a pruned weight is not zero at the end.
         OutputError: if the weights exist, or the folder has another recipe (without ``force``).
     """
     requested = [seed] if seeds is None else list(seeds)
@@ -120,14 +128,29 @@ def train_run(
     resolved = _resolved(base, images, rewind_at, device, {k: v for k, v in options.items() if v is not None})
 
     run = RunFiles(Path(f"{model.replace(':', '-')}-{images.name}") if output is None else Path(output))
-    text = RunRecipe(resolved, images.name, images.sha256()).to_toml()
+    inputs = {role: Path(path) for role, path in (("init", init), ("mask", mask)) if path is not None}
+    sums = {f"{role}_sha256": _sha256_of_input(path) for role, path in inputs.items()}
+    text = RunRecipe(resolved, images.name, images.sha256(), **sums).to_toml()
     is_new = _is_new_recipe(run, requested, text, force=force)
     keeps_existing = seeds is not None and not force
     new = [each for each in requested if not (keeps_existing and run.seed(each).trained.is_file())]
     replaces_recipe = is_new and run.recipe.exists()  # a recipe is replaced together with the weights
     new_recipe = text if replaces_recipe else None
     steps = resolved.steps_to_watch(len(images.train_labels), watch_every)
-    tasks = [SeedTraining(run, each, resolved, images, new_recipe, columns, steps, force) for each in new]
+    tasks = [
+        SeedTraining(
+            run=run,
+            seed=each,
+            recipe=resolved,
+            images=images,
+            new_recipe=new_recipe,
+            inputs=inputs,
+            columns=columns,
+            steps=steps,
+            force=force,
+        )
+        for each in new
+    ]
     for each in requested:
         if each not in new:
             check_watched(run.seed(each), columns, steps)
@@ -139,7 +162,15 @@ def train_run(
     files = [run.seed(each) for each in requested]
     rows = [row for each in files for row in rows_of_file(each.metrics)]
     report = _report(rows, resolved, images.name, requested, columns, watch_every)
+    report = replace(report, inputs=inputs)
     return Training(report, run.folder, [each.folder for each in files], len(tasks))
+
+
+def _sha256_of_input(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _resolved(base: Recipe, images: Images, rewind_at: int, device: str, options: Mapping[str, int | float]) -> Recipe:

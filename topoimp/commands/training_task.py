@@ -1,18 +1,22 @@
 """The training of one seed, in a process of its own: a recipe in, the files of the seed out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from topoimp.checkpoint import Staging, write_arrays
+from topoimp.checkpoint import Staging, open_checkpoint, write_arrays
 from topoimp.commands.watching import watched_rows
 from topoimp.data import Images
 from topoimp.errors import OutputError
 from topoimp.kernels.threads import OnStep
+from topoimp.layers.catalogue import LayerPatterns, Layers
+from topoimp.layers.tensors import classify_tensors
+from topoimp.pruning.masks import Masks, read_masks
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
+from topoimp.rounds.checks import check_held
 from topoimp.rounds.run_folder import RunFiles
 from topoimp.training.recipes import Recipe
 
@@ -21,7 +25,8 @@ from topoimp.training.recipes import Recipe
 class SeedTraining:
     """The training of one seed; ``new_recipe`` is the text of recipe.toml if that is replaced with the weights.
 
-    After each of ``steps`` the ``columns`` of every layer are recorded; there is no record without columns.
+    The ``inputs`` may be the files ``init``, of the initial weights, and ``mask``, of the weights to keep. After each
+    of ``steps`` the ``columns`` of every layer are recorded; there is no record without columns.
     """
 
     run: RunFiles
@@ -29,6 +34,7 @@ class SeedTraining:
     recipe: Recipe
     images: Images
     new_recipe: str | None
+    inputs: Mapping[str, Path]
     columns: Sequence[str]
     steps: frozenset[int]
     force: bool
@@ -37,6 +43,7 @@ class SeedTraining:
 def train_seed(task: SeedTraining, on_step: OnStep) -> None:
     """Train a network with one seed, and write its folder."""
     from topoimp.training.loop import Watch, Weights, train_network
+    from topoimp.training.start import read_weights
 
     files = task.run.seed(task.seed)
     recipe = task.recipe
@@ -54,7 +61,10 @@ def train_seed(task: SeedTraining, on_step: OnStep) -> None:
 
     with new_folder(files.folder), Staging([*replaced, *records, *files.in_order], force=task.force) as staging:
         watch = Watch(task.steps, record) if task.columns else None
-        trained = train_network(recipe, images, seed=task.seed, watch=watch, on_step=on_step)
+        start = read_weights(task.inputs["init"]) if "init" in task.inputs else None
+        masks = read_masks(task.inputs["mask"]) if "mask" in task.inputs else {}
+        kept = {name: mask.kept() for name, mask in masks.items()}
+        trained = train_network(recipe, images, seed=task.seed, start=start, masks=kept, watch=watch, on_step=on_step)
 
         if task.new_recipe:
             staging.partial(task.run.recipe).write_text(task.new_recipe, encoding="utf-8")
@@ -64,11 +74,20 @@ def train_seed(task: SeedTraining, on_step: OnStep) -> None:
         rows: list[Row] = [{"level": "network", "seed": task.seed, **asdict(epoch)} for epoch in trained.epochs]
         _write_table(staging.partial(files.metrics), rows)
         write_arrays(staging.partial(files.trained), trained.final, metadata)
+        for path in (files.initial, files.trained):
+            _check_held(staging.partial(path), masks)
         if task.columns:
             _write_table(staging.partial(files.topology), topology)
         else:
             files.topology.unlink(missing_ok=True)  # of the training that this one replaces
         staging.commit()
+
+
+def _check_held(weights: Path, masks: Masks) -> None:
+    """Raise a VerificationError if a weight in a file is not zero, though its mask prunes it."""
+    checkpoint = open_checkpoint(weights)
+    infos, _ = classify_tensors(checkpoint, LayerPatterns())
+    check_held(Layers(checkpoint, tuple(info for info in infos if info.tensor in masks), ()), masks)
 
 
 def _write_table(path: Path, rows: list[Row]) -> None:

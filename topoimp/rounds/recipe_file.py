@@ -14,19 +14,34 @@ from topoimp.training.recipes import Recipe, recipe_from
 
 @dataclass(frozen=True)
 class RunRecipe:
-    """The content of a run folder's recipe.toml: settings of training, name and checksum of the data set."""
+    """The content of a run folder's recipe.toml: settings of training, name and checksum of the data set.
+
+    Checksums of the files of given initial weights and of a mask are None where the seed gives the initial weights, and
+    where there is no mask.
+    """
 
     recipe: Recipe
     data: str
     sha256: str
+    init_sha256: str | None = None
+    mask_sha256: str | None = None
+
+    @property
+    def starts_otherwise(self) -> bool:
+        """Whether training starts from other weights than the initial ones of the seed."""
+        return self.init_sha256 is not None or self.mask_sha256 is not None
 
     def to_toml(self) -> str:
         """Return the text of recipe.toml."""
         pruning = {name: value for name, value in asdict(self.recipe.pruning).items() if value not in ((), {})}
         data = {"name": self.data, "sha256": self.sha256}
         initial_weights = parse_architecture(self.recipe.model).initial_weights.value
-        table = {**self.recipe.plain(), "initial_weights": initial_weights, "data": data, "pruning": pruning}
+        sums = {name: getattr(self, name) for name in _SUMS if getattr(self, name) is not None}
+        table = {**self.recipe.plain(), "initial_weights": initial_weights, **sums, "data": data, "pruning": pruning}
         return tomli_w.dumps(table)
+
+
+_SUMS = ("init_sha256", "mask_sha256")
 
 
 def read_recipe(run: Path) -> RunRecipe:
@@ -37,7 +52,8 @@ def read_recipe(run: Path) -> RunRecipe:
         data = table.get("data")
         if not isinstance(data, dict) or not all(isinstance(data.get(key), str) for key in ("name", "sha256")):
             raise OptionError("the table [data] with name and sha256 is missing")
-        return RunRecipe(recipe_from(table), data["name"], data["sha256"])
+        sums = {name: str(table[name]) for name in _SUMS if isinstance(table.get(name), str)}
+        return RunRecipe(recipe_from(table), data["name"], data["sha256"], **sums)
     except TopoimpError as error:
         raise CheckpointError(f"{path}: is no recipe: {error}") from error
 

@@ -20,7 +20,7 @@ from typing import IO
 
 from topoimp.checkpoint import write_arrays
 from topoimp.data import Images
-from topoimp.errors import CheckpointError, OptionError, TrainingError
+from topoimp.errors import OptionError, TrainingError
 from topoimp.kernels.threads import OnStep
 from topoimp.pruning.masks import read_masks
 from topoimp.rounds.run_folder import TrainingTask
@@ -39,16 +39,11 @@ Retrain = Callable[[TrainingTask], Metrics]
 def built_in_trainer(recipe: Recipe, images: Images, *, from_step: int, on_step: OnStep) -> Retrain:
     """Return the function that trains a round by a recipe, from the step whose weights the round starts from."""
     # Imported here, as torch takes longer to start than most reports take in all.
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     from topoimp.training.loop import retrain_network
+    from topoimp.training.start import read_weights
 
     def retrain(task: TrainingTask) -> Metrics:
-        try:
-            start = load_file(task.init)
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{task.init}: cannot be read: {error}") from error
+        start = read_weights(task.init)
         kept = {name: mask.kept() for name, mask in read_masks(task.mask).items()}
         retrained = retrain_network(
             recipe, images, seed=task.seed, start=start, masks=kept, from_step=from_step, on_step=on_step

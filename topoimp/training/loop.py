@@ -73,20 +73,26 @@ def train_network(
     images: Images,
     *,
     seed: int,
+    start: Mapping[str, torch.Tensor] | None = None,
+    masks: Mapping[str, BoolArray] | None = None,
     watch: Watch | None = None,
     on_step: OnStep = lambda _step, _n_steps: None,
 ) -> Trained:
     """Train a network from its initial weights on cross-entropy.
 
-    The seed is that of the initial weights and of the order of the images. Watching the weights changes no bit of them.
+    The seed is that of the initial weights and of the order of the images. ``start`` has other initial weights, with
+    every tensor of the network; ``masks`` flag by tensor name the kept weights, and the others are 0 from the start.
+    Watching the weights changes no bit of them.
 
     Raises:
         OptionError: if the model does not fit the images, the rewind step lies beyond the last one, or the machine
             lacks the device.
-        TrainingError: if the loss or a weight stops being finite, or batch norm gets a batch that it cannot normalise.
+        TrainingError: if the loss or a weight stops being finite, batch norm gets a batch that it cannot normalise, or
+            weights or masks are not those of the network.
     """
     with torch_settings_of(recipe):
         run = _Run(recipe, images, seed)
+        run.start_from(start, masks or {})
         initial = rewind = run.weights()
         epochs = [run.tested(0, None)]
 
@@ -161,10 +167,11 @@ class _Run:
         self._n_steps = recipe.n_steps(len(images.train_labels))
         self._per_epoch = recipe.steps_of_epoch(len(images.train_labels))
 
-    def start_from(self, start: Mapping[str, torch.Tensor], masks: Mapping[str, BoolArray]) -> None:
-        """Replace the network's weights, and hold a mask from now on."""
+    def start_from(self, start: Mapping[str, torch.Tensor] | None, masks: Mapping[str, BoolArray]) -> None:
+        """Replace the network's weights if there are others, and hold a mask from now on."""
         try:
-            self._network.load_state_dict(start)
+            if start is not None:
+                self._network.load_state_dict(start)
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise TrainingError(f"the weights to start from are not those of {self._recipe.model}: {reason}") from error
@@ -172,6 +179,11 @@ class _Run:
         parameters = dict(self._network.named_parameters())
         with torch.no_grad():
             for name, kept in masks.items():
+                shape = list(parameters[name].shape) if name in parameters else None
+                if shape != list(kept.shape):
+                    found = f"the mask of {name!r} has the shape {list(kept.shape)}"
+                    needed = "no such tensor" if shape is None else f"{shape}"
+                    raise TrainingError(f"{found}; {self._recipe.model} has {needed}")
                 mask = torch.from_numpy(np.array(kept)).to(self._device, parameters[name].dtype)
                 parameters[name].mul_(mask)
                 self._held.append((parameters[name], mask))
