@@ -19,6 +19,7 @@ from .options import (
     Groups,
     Include,
     NpConvention,
+    Nulls,
     Quiet,
     Threads,
     ViewOption,
@@ -95,16 +96,7 @@ def _compare(
             rich_help_panel=OF_ROUNDS,
         ),
     ] = False,
-    null: Annotated[
-        str | None,
-        typer.Option(
-            "--null",
-            metavar="MODEL:N",
-            help="Compare the retention with that of N simulations of a null model, N at least 2. A model is "
-            "edges, block, rows or columns (shuffles of REFERENCE), degrees (graphs with the same degrees), or iid.",
-            show_default="no simulations",
-        ),
-    ] = None,
+    null: Nulls = None,
     fail_if: FailIf = None,
     include: Include = None,
     exclude: Exclude = None,
@@ -164,15 +156,17 @@ def _show_comparison(report: Report, np_convention: NeuralPersistence | None) ->
     others = [name for name in report.inputs if name != "reference"]
     is_one = "other" not in report.network
     first = {"layer": "layer"} if is_one else {"other": "other"}
+    if isinstance(report.settings["null"], list):
+        first["null"] = "null model"
     subject = str(report.inputs[others[0]]) if is_one else _counted(report, others)
     rest = "all columns: --format csv" if is_one else "all columns, and the layers: --format csv"
     rows = for_people(report.rows) if is_one else report.rounds
     persistences = _persistences(np_convention or NeuralPersistence.RIECK)
     if np_convention is None and report.settings["null"] is not None:
-        persistences = {}  # the columns of the shuffles take their place
+        persistences = {}  # the columns of the null model take their place
     show_table(
         f"{subject} against {_reference_of(report)}{in_view(report)} ({rest})",
-        {**first, **_KEPT, **(_BY_CHANCE if report.settings["null"] is None else _SHUFFLED), **persistences},
+        {**first, **_KEPT, **(_BY_CHANCE if report.settings["null"] is None else _OF_NULL), **persistences},
         rows,
         dispensable=[list(persistences), ["bottleneck"], ["excess"]],
     )
@@ -194,7 +188,7 @@ _KEPT = {
     "retention": "retention",
 }
 _BY_CHANCE = {"retention_iid": "by chance", "bottleneck": "bottleneck"}
-_SHUFFLED = {"retention_null": "shuffled", "excess": "excess", "z_score": "z-score", "bottleneck": "bottleneck"}
+_OF_NULL = {"retention_null": "null", "excess": "excess", "z_score": "z-score", "p_value": "p-value"}
 
 
 def _persistences(np_convention: NeuralPersistence) -> dict[str, str]:
@@ -206,7 +200,9 @@ def _persistences(np_convention: NeuralPersistence) -> dict[str, str]:
 def _counted(report: Report, others: Sequence[str]) -> str:
     """Return the number of others, and their folder if all are rounds of one."""
     noun = "rounds" if "round" in report.network else "others"
-    return f"{len(report.rounds)} {noun}" + (f" of {report.inputs[others[0]]}" if len(others) == 1 else "")
+    n_nulls = len({row.get("null") for row in report.rounds})
+    n_compared = len(report.rounds) // n_nulls
+    return f"{n_compared} {noun}" + (f" of {report.inputs[others[0]]}" if len(others) == 1 else "")
 
 
 def _reference_of(report: Report) -> str:

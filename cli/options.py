@@ -137,6 +137,16 @@ FailIf = Annotated[
         show_default="no condition",
     ),
 ]
+Nulls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--null",
+        metavar="MODEL[:N]",
+        help="Compare also with a null model, in N simulations: shuffled weights (edges, block, rows, columns), graphs "
+        "with the same degrees (degrees), independent weights (iid); or random masks (random, exact). Repeatable.",
+        show_default="none",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes and no progress on stderr.")]
 Verbose = Annotated[

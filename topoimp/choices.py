@@ -156,7 +156,7 @@ class Shuffle(StrEnum):
 
 
 class NullModel(StrEnum):
-    """Null model: a shuffle of the strengths, graphs with the same degrees, or independent strengths."""
+    """Null model: a shuffle of the strengths, graphs of the same degrees, independent strengths, or a random mask."""
 
     EDGES = "edges"
     BLOCK = "block"
@@ -164,3 +164,4 @@ class NullModel(StrEnum):
     COLUMNS = "columns"
     DEGREES = "degrees"
     IID = "iid"
+    RANDOM = "random"

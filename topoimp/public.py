@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from topoimp.chance.betti import ExpectedBettiNumbers, expected_betti_curve
 from topoimp.chance.forest_by_chance import forest_edges_by_chance
-from topoimp.chance.simulation import NullDistribution, shuffled_forest_edges
+from topoimp.chance.null_distribution import NullDistribution
+from topoimp.chance.simulation import shuffled_forest_edges
 from topoimp.choices import (
     BarConvention,
     Data,

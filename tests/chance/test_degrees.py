@@ -13,7 +13,7 @@ from strategies import SEEDS, make_weight
 from topoimp.chance.degrees import STEPS_PER_EDGE, degree_preserving_ranks, graph_of
 from topoimp.chance.drawing import generator_of
 from topoimp.chance.null import Null
-from topoimp.chance.null_models import simulated_null
+from topoimp.chance.null_models import null_distribution
 from topoimp.chance.shuffling import strongest_weights
 from topoimp.choices import NullModel
 from topoimp.layers.layer import as_layer
@@ -169,7 +169,7 @@ def test_it_is_the_graph_of_the_strongest_weights_equal_ones_by_index_and_zeros_
     k = forest.n_edges // 2
     (strongest,) = strongest_weights(layer, forest, [k], threads=1)
 
-    null = simulated_null(layer, forest, strongest, Null(5, NullModel.DEGREES), seed=1, threads=1)
+    null = null_distribution(layer, forest, strongest, Null(5, NullModel.DEGREES), seed=1, threads=1)
 
     order = np.argsort(-np.abs(weight), axis=None, kind="stable")[:k]
     expected = degree_preserving_ranks(graph_of(np.sort(order), 8), 5, generator_of(layer.name, 1))
@@ -186,7 +186,7 @@ def test_a_graph_of_columns_of_one_weight_has_more_components_than_chance_and_it
     n_kept = strongest.n_kept_of(forest, layer, 1)
 
     scores = {
-        model: simulated_null(layer, forest, strongest, Null(200, model), seed=0, threads=1).z_score(n_kept)
+        model: null_distribution(layer, forest, strongest, Null(200, model), seed=0, threads=1).z_score(n_kept)
         for model in (NullModel.EDGES, NullModel.DEGREES)
     }
 

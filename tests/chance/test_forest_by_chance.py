@@ -21,8 +21,9 @@ from topoimp.chance.forest_by_chance import (
     shape_by_chance,
 )
 from topoimp.chance.null import Null
+from topoimp.chance.null_distribution import NullDistribution
 from topoimp.chance.overlap import LeastExpected
-from topoimp.chance.simulation import NullDistribution, shuffled_forest_edges
+from topoimp.chance.simulation import shuffled_forest_edges
 from topoimp.choices import NullModel, Shuffle
 from topoimp.errors import OptionError
 from topoimp.layers.layer import as_layer, by_channel
@@ -30,6 +31,7 @@ from topoimp.pruning.selection import LayerSelection
 from topoimp.topology.forest import spanning_forest
 
 SHARES = st.floats(0, 1)
+NULL = Null(2)
 ZEROS, SHORT = "the layer has zeros beside dead rows and columns", "fewer than 9 rows or columns have edges"
 TIES = "too many weights are as strong as the weakest that is kept"
 
@@ -73,10 +75,11 @@ def test_the_null_is_that_of_the_shuffled_layer(seed, kind, shuffle, n_shuffles)
     layer = as_layer(make_weight(seed, 6, 7, kind))
     forest = spanning_forest(layer)
     k = forest.n_edges // 2
+    null = Null(n_shuffles, NullModel(shuffle))
 
-    (found,) = forests_by_chance(layer, forest, [k], null=Null(n_shuffles, NullModel(shuffle)), seed=seed, threads=1)
+    (found,) = forests_by_chance(layer, forest, [k], nulls=[null], seed=seed, threads=1)
 
-    assert found.null == shuffled_forest_edges(
+    assert found.nulls[null] == shuffled_forest_edges(
         layer, k, forest=forest, shuffle=shuffle, n_simulations=n_shuffles, seed=seed
     )
 
@@ -278,10 +281,10 @@ def test_a_layer_and_its_curve_have_one_number():
 
 
 def test_layers_are_added_up():
-    one = ForestByChance(30, 10, 8, 2, 6.0, 3.0, 1.0, NullDistribution(30, (4, 6)))
-    other = ForestByChance(40, 20, 9, 3, 7.0, 5.0, 1.5, NullDistribution(40, (10, 20)))
+    one = ForestByChance(30, 10, 8, 2, 6.0, 3.0, 1.0, {NULL: NullDistribution(30, (4, 6))})
+    other = ForestByChance(40, 20, 9, 3, 7.0, 5.0, 1.5, {NULL: NullDistribution(40, (10, 20))}, is_strongest=False)
 
-    together = ForestByChance(70, 30, 17, 5, 13.0, 8.0, 2.5, NullDistribution(70, (14, 26)))
+    together = ForestByChance(70, 30, 17, 5, 13.0, 8.0, 2.5, {NULL: NullDistribution(70, (14, 26))}, is_strongest=False)
     assert added_up_by_chance([one, other]) == together
 
 

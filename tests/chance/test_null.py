@@ -1,6 +1,6 @@
 import pytest
 
-from topoimp.chance.null import Null, parse_null
+from topoimp.chance.null import Null, parse_null, parse_nulls
 from topoimp.choices import NullModel
 from topoimp.errors import OptionError
 
@@ -15,6 +15,7 @@ from topoimp.errors import OptionError
         ("edges:20", Null(20, NullModel.EDGES)),
         ("columns:3", Null(3, NullModel.COLUMNS)),
         ("degrees:200", Null(200, NullModel.DEGREES)),
+        ("random", Null(0, NullModel.RANDOM)),
         ("iid:1000", Null(1000, NullModel.IID)),
     ],
 )
@@ -27,7 +28,7 @@ def test_shuffles_are_named_as_shuffles():
     assert [str(Null(20, model)) for model in (NullModel.ROWS, NullModel.IID)] == ["shuffle:20:rows", "iid:20"]
 
 
-FORM = "it must be MODEL:N, as in 'columns:200', or shuffle:N[:WHAT]"
+FORM = "it must be MODEL:N, as in 'columns:200', shuffle:N[:WHAT], or random"
 
 
 @pytest.mark.parametrize(
@@ -39,10 +40,11 @@ FORM = "it must be MODEL:N, as in 'columns:200', or shuffle:N[:WHAT]"
         ("rows", f"the null is 'rows'; {FORM}"),
         ("rows:1e3", f"the null is 'rows:1e3'; {FORM}"),
         ("", f"the null is ''; {FORM}"),
-        ("cards:20", "there is no null model 'cards'; known are edges, block, rows, columns, degrees, iid"),
+        ("cards:20", "there is no null model 'cards'; known are edges, block, rows, columns, degrees, iid, random"),
         ("shuffle:20:cards", "there is no shuffle 'cards'; known are edges, block, rows, columns"),
         ("shuffle:20:iid", "there is no shuffle 'iid'; known are edges, block, rows, columns"),
         ("shuffle:1", "the null is 'shuffle:1'; it needs 2 simulations or more"),
+        ("random:20", "the null is 'random:20'; random is exact, and has no number of simulations"),
         ("iid:0", "the null is 'iid:0'; it needs 2 simulations or more"),
     ],
 )
@@ -51,3 +53,20 @@ def test_what_is_no_null_is_refused(text, message):
         parse_null(text)
 
     assert str(error.value) == message
+
+
+def test_one_null_or_several_or_none():
+    rows, iid = Null(20, NullModel.ROWS), Null(5, NullModel.IID)
+
+    assert parse_nulls(None) == ()
+    assert parse_nulls("rows:20") == parse_nulls(rows) == (rows,)
+    assert parse_nulls(["rows:20", iid]) == (rows, iid)
+
+
+def test_a_null_given_twice_is_refused():
+    with pytest.raises(OptionError, match=r"^the null shuffle:20:rows is given twice$"):
+        parse_nulls(["rows:20", "iid:3", "shuffle:20:rows"])
+
+
+def test_only_a_random_mask_says_nothing_about_the_strongest_weights():
+    assert [model for model in NullModel if not Null(2, model).is_of_strongest] == ["random"]

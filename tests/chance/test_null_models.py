@@ -1,15 +1,16 @@
 from collections import Counter
 from itertools import combinations
+from math import comb
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import slow_rank
+from oracles import slow_forest, slow_rank
 from strategies import SEEDS, make_weight, weights
 
 from topoimp.chance.null import Null
-from topoimp.chance.null_models import simulated_null
+from topoimp.chance.null_models import null_distribution
 from topoimp.chance.shuffling import strongest_weights
 from topoimp.chance.simulation import shuffled_forest_edges
 from topoimp.choices import NullModel, Shuffle
@@ -17,14 +18,15 @@ from topoimp.layers.layer import as_layer
 from topoimp.topology.forest import spanning_forest
 
 SHARES = st.floats(0, 1)
-MODELS = st.sampled_from(list(NullModel))
+SIMULATED = [model for model in NullModel if model is not NullModel.RANDOM]
+MODELS = st.sampled_from(SIMULATED)
 
 
 def simulated(weight, k, model, n=5, seed=0, name="weight"):
     layer = as_layer(weight, name=name)
     forest = spanning_forest(layer)
     (strongest,) = strongest_weights(layer, forest, [k], threads=1)
-    return simulated_null(layer, forest, strongest, Null(n, model), seed=seed, threads=1)
+    return null_distribution(layer, forest, strongest, Null(n, model), seed=seed, threads=1)
 
 
 def near(chances, n):
@@ -58,7 +60,7 @@ def test_by_chance_no_more_than_k_edges_are_kept_and_none_of_none(weight, share,
     assert set(simulated(weight, 0, model).counts) == {0}
 
 
-@pytest.mark.parametrize("model", list(NullModel))
+@pytest.mark.parametrize("model", SIMULATED)
 def test_layers_of_other_names_are_simulated_independently(model):
     weight = make_weight(5, 20, 30, "normal")
 
@@ -86,7 +88,20 @@ def test_columns_explain_what_column_scales_do_and_rows_do_not():
     (strongest,) = strongest_weights(layer, forest, [400], threads=1)
     n_kept = strongest.n_kept_of(forest, layer, 1)
 
-    scores = {model: simulated(weight, 400, model, n=200).z_score(n_kept) for model in NullModel}
+    scores = {model: simulated(weight, 400, model, n=200).z_score(n_kept) for model in SIMULATED}
 
     assert abs(scores[NullModel.COLUMNS]) < 4
     assert max(scores[NullModel.ROWS], scores[NullModel.EDGES], scores[NullModel.IID]) < -10
+
+
+@given(weights(), SHARES)
+def test_a_random_mask_keeps_a_hypergeometric_number_of_the_forest(weight, share):
+    n_edges, floor = np.count_nonzero(weight), len(slow_forest(weight))
+    k = round(share * n_edges)
+
+    null = simulated(weight, k, NullModel.RANDOM, n=0)
+
+    numbers = null.least + np.arange(len(null.probabilities))
+    chances = [comb(floor, x) * comb(n_edges - floor, k - x) / comb(n_edges, k) for x in numbers.tolist()]
+    assert null.probabilities.tolist() == pytest.approx(chances)
+    assert sum(chances) == pytest.approx(1)

@@ -1,5 +1,3 @@
-from math import inf
-
 import numpy as np
 import pytest
 from conftest import SAMPLES, read_all
@@ -9,11 +7,7 @@ from oracles import slow_guaranteed
 from strategies import SEEDS, make_weight, weights
 
 from topoimp.chance.forest_by_chance import forest_edges_by_chance
-from topoimp.chance.simulation import (
-    NullDistribution,
-    shuffled_forest_edges,
-    simulated_forest_edges_iid,
-)
+from topoimp.chance.simulation import shuffled_forest_edges, simulated_forest_edges_iid
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
@@ -24,7 +18,6 @@ from topoimp.topology.forest import spanning_forest
 
 SHARES = st.floats(0, 1)
 SHUFFLES = st.sampled_from(list(Shuffle))
-COUNTS = st.lists(st.integers(0, 50), min_size=1, max_size=8)
 
 
 def normal(n_rows, n_columns, name="weight"):
@@ -71,29 +64,6 @@ def test_a_known_forest_changes_nothing(weight, share):
     forest = spanning_forest(layer)
 
     assert shuffled_forest_edges(layer, k, forest=forest) == shuffled_forest_edges(layer, k)
-
-
-@given(COUNTS, st.integers(0, 50))
-def test_a_score_is_the_excess_in_standard_deviations(counts, observed):
-    null = NullDistribution(7, tuple(counts))
-
-    assert null.mean == pytest.approx(np.mean(counts))
-    assert null.excess(observed) == pytest.approx(observed - np.mean(counts))
-    if len(set(counts)) > 1:
-        assert null.z_score(observed) == pytest.approx((observed - np.mean(counts)) / np.std(counts, ddof=1))
-
-
-def test_a_single_simulation_has_no_deviation_and_no_score():
-    null = NullDistribution(3, (2,))
-
-    assert (null.mean, null.standard_deviation, null.z_score(2)) == (2, None, None)
-
-
-def test_where_all_simulations_agree_a_score_is_zero_or_infinite():
-    null = NullDistribution(3, (2, 2, 2))
-
-    assert null.standard_deviation == 0
-    assert [null.z_score(observed) for observed in (1, 2, 3)] == [-inf, 0, inf]
 
 
 def test_layers_with_different_names_are_shuffled_independently():

@@ -57,9 +57,24 @@ def test_with_shuffles_they_take_the_place_of_neural_persistences(topoimp, lenet
     outcome = topoimp("compare", lenet, pruned("magnitude"), "--null", "shuffle:3", "--seed", 1)
 
     assert [name.strip() for name in header_of(outcome) if name] == [
-        "layer", "density", "beta0", "beta0 kept", "barcode kept", "retention", "shuffled", "excess", "z-score",
-        "bottleneck",
+        "layer", "density", "beta0", "beta0 kept", "barcode kept", "retention", "null", "excess", "z-score",
+        "p-value",
     ]  # fmt: skip
+
+
+def test_several_nulls_are_named(topoimp, lenet, pruned):
+    outcome = topoimp("compare", lenet, pruned("magnitude"), "--null", "degrees:2", "--null", "random")
+
+    lines = outcome.out.splitlines()
+    assert lines[1].split()[:3] == ["layer", "null", "model"]
+    assert [line.split()[1] for line in lines if line.startswith("fc1.weight")] == ["degrees:2", "random"]
+
+
+def test_several_others_are_counted_once_beside_several_nulls(topoimp, lenet):
+    outcome = topoimp("compare", lenet, lenet, lenet, "--null", "degrees:2", "--null", "random")
+
+    assert outcome.out.startswith(f"2 others against {lenet}")
+    assert [line.split()[1] for line in outcome.out.splitlines()[3:7]] == ["degrees:2", "random"] * 2
 
 
 def test_both_are_shown_if_both_are_asked_for(topoimp, lenet):
@@ -124,7 +139,7 @@ def test_an_undefined_value_fires(topoimp, lenet, pruned):
     outcome = topoimp("compare", lenet, pruned("magnitude"), "--null", "shuffle:2", "--fail-if", "layer:z_score>99")
 
     assert outcome.status == 3
-    assert "layer 'fc1.weight' has no z_score (no z_score: all shuffles have the same number" in outcome.err
+    assert "layer 'fc1.weight' has no z_score (no excess_low, excess_high: fewer than 39" in outcome.err
 
 
 @pytest.mark.parametrize(

@@ -274,7 +274,9 @@ def test_shuffles_add_their_columns(lenet, pruned):
     without = comparison_report(lenet, pruned.checkpoint)
     report = comparison_report(lenet, pruned.checkpoint, null="shuffle:3", seed=5)
 
-    assert set(report.network) - set(without.network) == {"retention_null", "z_score"}
+    assert set(report.network) - set(without.network) == {
+        "null", "retention_null", "excess_low", "excess_high", "z_score", "p_value", "p_holm", "uninformative"
+    }  # fmt: skip
     assert (report.settings["null"], report.settings["seed"]) == ("shuffle:3:edges", 5)
     assert (without.settings["null"], without.settings["seed"]) == (None, 0)
     assert report.rows == comparison_report(lenet, pruned.checkpoint, null=Null(3), seed=5, threads=1).rows
@@ -292,7 +294,67 @@ def test_shuffles_that_all_agree_leave_a_reason_in_place_of_infinity(lenet, prun
     row = comparison_report(lenet, pruned.checkpoint, null="shuffle:2").layers[0]
 
     assert row["z_score"] is None
-    assert row["undefined"] == "no z_score: all shuffles have the same number, and the other has another"
+    assert row["undefined"] == (
+        "no excess_low, excess_high: fewer than 39 simulations; "
+        "no z_score: the null always keeps the same number, and the other keeps another"
+    )
+
+
+def test_several_nulls_have_the_rows_that_each_has_alone(lenet, pruned):
+    nulls = ("shuffle:3:rows", "degrees:2", "random")
+
+    report = comparison_report(lenet, pruned.checkpoint, null=nulls)
+
+    assert report.rows == [row for each in nulls for row in comparison_report(lenet, pruned.checkpoint, null=each).rows]
+    assert report.settings["null"] == list(nulls)
+    content = json.loads(report.to_json())
+    assert [row["null"] for row in content["nulls"]] == list(nulls)
+    assert (len(content["layers"]), content["network"]) == (9, content["nulls"][-1])
+
+
+def test_one_null_has_no_list_of_nulls_in_json(lenet):
+    assert "nulls" not in json.loads(comparison_report(lenet, lenet, null="random").to_json())
+
+
+def test_a_random_mask_fits_the_random_null_and_is_not_tested_against_shuffles(lenet):
+    """With a fixed seed; of seeds at random, 1 in 100 has a score beyond 3 in one of the four rows."""
+    masked = prune_checkpoint(lenet, PruningOptions(sparsity=0.9, method="random", seed=0)).outputs.mask
+
+    shuffled, random = (comparison_report(lenet, masked, null=null) for null in ("shuffle:39", "random"))
+
+    assert {(row["z_score"], row["p_value"], row["p_holm"]) for row in shuffled.rows} == {(None, None, None)}
+    reason = "no z_score, p_value, p_holm: the other does not keep the strongest weights of the reference"
+    assert {row["undefined"] for row in shuffled.layers} == {reason}
+    assert shuffled.network["undefined"] == f"{reason} (fc1.weight)"
+    assert max(abs(row["z_score"]) for row in random.rows) < 3
+    assert min(row["p_value"] for row in random.rows) > 0.002
+    assert [row["retention_null"] for row in random.rows] == pytest.approx(
+        [row["retention_random"] for row in random.rows]
+    )
+
+
+def test_the_strongest_weights_are_tested_and_their_p_values_are_corrected(lenet, pruned):
+    report = comparison_report(lenet, pruned.mask, null="shuffle:99")
+
+    least = 2 / 100
+    assert [row["p_value"] for row in report.layers[:2]] == [least, least]
+    assert [row["p_holm"] for row in report.layers[:2]] == pytest.approx([3 * least, 3 * least])
+    assert report.network["p_holm"] == report.network["p_value"] == least
+    assert report.network["excess_low"] < report.network["excess"] < report.network["excess_high"] < 0
+
+
+@pytest.mark.parametrize("null", ["shuffle:2:columns", "degrees:2", "iid:2", "random"])
+def test_most_nulls_are_of_weights_and_need_the_view_matrix(lenet, null):
+    with pytest.raises(OptionError) as error:
+        comparison_report(lenet, lenet, null=null, patterns=LayerPatterns(view=View.CHANNEL))
+
+    assert str(error.value) == f"the view is channel; the null {null} is of weights, and needs the view matrix"
+
+
+def test_shuffles_of_edges_and_rows_work_in_the_view_channel(lenet):
+    report = comparison_report(lenet, lenet, null=["rows:2", "edges:2"], patterns=LayerPatterns(view=View.CHANNEL))
+
+    assert [row["excess"] for row in report.rounds] == [0, 0]
 
 
 def test_several_others_have_the_rows_that_each_has_alone(lenet, lenet_init, pruned):

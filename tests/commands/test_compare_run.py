@@ -34,13 +34,18 @@ def rows_of(report, pruning):
     return [{name: cell for name, cell in row.items() if name != "pruning"} for row in rows]
 
 
+def without_family(rows):
+    """Rows without the p-values that are corrected for all rows of their report."""
+    return [{name: value for name, value in row.items() if name != "p_holm"} for row in rows]
+
+
 @pytest.mark.parametrize("pruning", PRUNINGS)
 @pytest.mark.parametrize("null", [None, "shuffle:3"])
 def test_each_round_is_compared_with_its_own_round_0(run, pruning, null):
     report = comparison_report(run, null=null)
 
     expected = comparison_report(run / pruning / "round-00/model.safetensors", run / pruning, null=null)
-    assert rows_of(report, pruning) == expected.rows
+    assert without_family(rows_of(report, pruning)) == without_family(expected.rows)
     assert {row["pruning"] for row in report.rows} == {"magnitude", "magnitude-global", "topological"}
     assert (report.inputs, report.settings["reference"]) == ({"run": run}, "round-0")
 
@@ -57,7 +62,7 @@ def test_each_round_is_compared_with_the_one_before(run, pruning):
             run / pruning / f"round-0{number - 1}/model.safetensors", run / pruning, rounds=[number], null="shuffle:3"
         ).rows
     ]
-    assert rows_of(report, pruning) == expected
+    assert without_family(rows_of(report, pruning)) == without_family(expected)
     assert report.settings["reference"] == "previous"
 
 

@@ -6,6 +6,7 @@ from conftest import stream_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mask_files import pack_mask
+from oracles import slow_order
 from strategies import KINDS, SEEDS, make_weight
 
 from topoimp.chance.forest_by_chance import forest_edges_by_chance
@@ -16,6 +17,7 @@ from topoimp.comparison.comparison import (
     ReferenceItself,
     compare_in_turn,
     compare_layers,
+    keeps_strongest,
     other_checkpoint,
 )
 from topoimp.errors import CheckpointError, LayerError
@@ -23,6 +25,7 @@ from topoimp.layers.layer import as_layer
 from topoimp.pruning.masks import MaskPruner
 from topoimp.pruning.preservation import total_preservation
 from topoimp.reports.rows import preservation_columns
+from topoimp.topology.forest import spanning_forest
 
 
 def compared(one, other):
@@ -187,9 +190,9 @@ def test_by_chance_no_more_edges_are_kept_than_the_reference_has(write):
     reference = stream_of(write({"a": np.array([[3.0, 0.0], [2.0, 0.5]])}, "reference"))
     other = stream_of(write({"a": np.ones((2, 2))}, "other"))
 
-    ((layer,),) = compare_layers(reference, [other_checkpoint(reference.layers, other.layers)], null=Null(2))
+    ((layer,),) = compare_layers(reference, [other_checkpoint(reference.layers, other.layers)], nulls=[Null(2)])
 
-    assert (layer.chance.n_kept, layer.chance.iid, layer.chance.null.counts) == (3, 3.0, (3, 3))
+    assert (layer.chance.n_kept, layer.chance.iid, layer.chance.nulls[Null(2)].counts) == (3, 3.0, (3, 3))
 
 
 @pytest.mark.parametrize("n_steps", [8, 20, 1000])
@@ -230,10 +233,10 @@ def test_in_turn_each_is_compared_as_it_is_with_the_one_before_alone(write, seed
     ]
     others = [other_checkpoint(before.layers, after.layers) for before, after in pairwise(streams)]
 
-    found = compare_in_turn(streams[0], others, null=Null(3), seed=seed)
+    found = compare_in_turn(streams[0], others, nulls=[Null(3)], seed=seed)
 
     alone = [
-        compare_layers(before, [other_checkpoint(before.layers, after.layers)], null=Null(3), seed=seed)[0]
+        compare_layers(before, [other_checkpoint(before.layers, after.layers)], nulls=[Null(3)], seed=seed)[0]
         for before, after in pairwise(streams)
     ]
     assert [facts(layers) for layers in found] == [facts(layers) for layers in alone]
@@ -249,3 +252,44 @@ def test_the_reference_itself_is_to_all_facts_a_second_copy(write, view, kind):
 
     (one, chance), (other, other_chance) = facts(itself)[0], facts(copy)[0]
     assert ({**one, "largest_difference": 0.0}, chance) == (other, other_chance)
+
+
+@given(SEEDS, st.sampled_from(KINDS), st.floats(0, 1), st.integers(0, 2))
+def test_whether_the_strongest_weights_are_kept_is_seen_in_their_order(seed, kind, share, n_exchanged):
+    layer = as_layer(make_weight(seed, 6, 8, kind))
+    forest = spanning_forest(layer)
+    order = slow_order(make_weight(seed, 6, 8, kind))
+    k = round(share * len(order))
+    n_exchanged = min(n_exchanged, k, len(order) - k)
+    kept = np.zeros(48, bool)
+    kept[order[: k - n_exchanged]] = True
+    kept[order[k : k + n_exchanged]] = True
+
+    found = keeps_strongest(layer, forest, lambda start, stop: kept[start:stop], k, 1)
+
+    assert found is (n_exchanged == 0)
+
+
+def test_all_others_say_which_weights_they_keep(write):
+    weight = np.array([[3.0, 1.0], [2.0, 0.0]])
+    reference = stream_of(write({"a": weight}, "reference"))
+    trained = stream_of(write({"a": weight * [[0, 1], [1, 1]]}, "trained"))
+    mask = {"a": pack_mask(np.array([[1, 0], [1, 0]], bool), (2, 2))}
+    masked = MaskedReference(reference.layers, {"a": MaskPruner(mask["a"], 0)})
+    others = [
+        ReferenceItself(),
+        other_checkpoint(reference.layers, trained.layers),
+        other_checkpoint(reference.layers, trained.layers, mask),
+        masked,
+    ]
+
+    compared = compare_layers(reference, others, nulls=[Null(2)])
+
+    assert [layer.chance.is_strongest for (layer,) in compared] == [True, False, True, True]
+
+
+def test_without_a_null_nobody_asks_which_weights_are_the_strongest(write, monkeypatch):
+    monkeypatch.setattr("topoimp.comparison.comparison.keeps_strongest", None)
+    path = write({"a": np.array([[3.0, 1.0], [2.0, 0.0]])})
+
+    assert compared(path, path)

@@ -13,15 +13,16 @@ Where the closed form does not hold, the number is the mean of shuffles (``shuff
 the closed form under this rule are measured in docs/theory.md, 6.2.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from topoimp.chance.closed_forms import expected_forest_edges_iid, expected_forest_edges_random, guaranteed_forest_edges
 from topoimp.chance.null import Null
-from topoimp.chance.null_models import simulated_null
+from topoimp.chance.null_distribution import Distribution, added_up
+from topoimp.chance.null_models import null_distribution
 from topoimp.chance.overlap import LeastExpected
 from topoimp.chance.shuffling import live_shape, shuffled, strongest_weights
-from topoimp.chance.simulation import N_SIMULATIONS, NullDistribution, simulated_forest_edges_iid, simulated_ranks
+from topoimp.chance.simulation import N_SIMULATIONS, simulated_forest_edges_iid, simulated_ranks
 from topoimp.choices import Shuffle
 from topoimp.layers.layer import Layer
 from topoimp.pruning.rules import Keep
@@ -84,7 +85,8 @@ class ForestByChance:
         iid: mean if strengths are independent and alike, simulated where ``reason`` is given; None if unknown.
         random: mean among ``n_kept`` random edges.
         least_expected: a lower bound of the mean if every order of the strengths is equally likely (``overlap``).
-        null: their numbers in shuffled layers; None if there was no ``Null``.
+        nulls: their numbers under null models.
+        is_strongest: whether the kept weights are the ``n_kept`` strongest, as null models suppose.
         reason: why ``iid`` is not the closed form; None if it is.
     """
 
@@ -95,7 +97,8 @@ class ForestByChance:
     iid: float | None
     random: float
     least_expected: float
-    null: NullDistribution | None = None
+    nulls: Mapping[Null, Distribution] = field(default_factory=dict)
+    is_strongest: bool = True
     reason: str | None = None
 
 
@@ -104,7 +107,7 @@ def forests_by_chance(
     forest: Forest,
     n_kept: Sequence[int],
     *,
-    null: Null | None = None,
+    nulls: Sequence[Null] = (),
     n_simulations: int = N_SIMULATIONS,
     seed: int = 0,
     threads: int,
@@ -134,9 +137,6 @@ def forests_by_chance(
             elif reason is None:
                 iid = closed_form(live, floor, k)
 
-        of_null = None
-        if null is not None:
-            of_null = simulated_null(layer, forest, strongest, null, seed=seed, threads=threads)
         return ForestByChance(
             n_kept=k,
             floor=floor,
@@ -145,7 +145,9 @@ def forests_by_chance(
             iid=iid,
             random=expected_forest_edges_random(forest.n_edges, floor, k),
             least_expected=least_expected.forest_edges(k),
-            null=of_null,
+            nulls={
+                null: null_distribution(layer, forest, strongest, null, seed=seed, threads=threads) for null in nulls
+            },
             reason=reason,
         )
 
@@ -215,8 +217,6 @@ def added_up_by_chance(layers: Sequence[ForestByChance]) -> ForestByChance:
     iid = [layer.iid for layer in layers if layer.iid is not None]
     unknown = [layer for layer in layers if layer.iid is None]
     n_kept = sum(layer.n_kept for layer in layers)
-    counts = zip(*(layer.null.counts for layer in layers if layer.null is not None), strict=True)
-    null = NullDistribution(n_kept, tuple(map(sum, counts)))
 
     return ForestByChance(
         n_kept=n_kept,
@@ -226,7 +226,8 @@ def added_up_by_chance(layers: Sequence[ForestByChance]) -> ForestByChance:
         iid=sum(iid) if len(iid) == len(layers) else None,
         random=sum(layer.random for layer in layers),
         least_expected=sum(layer.least_expected for layer in layers),
-        null=null if null.counts else None,
+        nulls={null: added_up([layer.nulls[null] for layer in layers]) for null in (layers[0].nulls if layers else ())},
+        is_strongest=all(layer.is_strongest for layer in layers),
         reason=next((layer.reason for layer in unknown or layers if layer.reason), None),
     )
 

@@ -5,6 +5,7 @@ strongest weights would keep in a layer that has this structure and no other.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from topoimp.choices import NullModel, Shuffle, chosen
@@ -13,28 +14,42 @@ from topoimp.errors import OptionError
 FEWEST_SIMULATIONS = 2
 """A single simulation has no standard deviation."""
 
+NULLS_OF_EDGES = frozenset({NullModel.EDGES, NullModel.BLOCK, NullModel.ROWS})
+"""Models of the view ``channel`` too, in which an edge is a pair of channels."""
+
 
 @dataclass(frozen=True)
 class Null:
-    """The null hypothesis of a comparison: a model, and the number of its simulations, at least 2."""
+    """The null hypothesis of a comparison: a model, and the number of its simulations, at least 2; 0 of ``random``."""
 
     n_simulations: int
     model: NullModel = NullModel.EDGES
 
     def __str__(self) -> str:
+        if self.model is NullModel.RANDOM:
+            return "random"
         if self.model in [*Shuffle]:
             return f"shuffle:{self.n_simulations}:{self.model}"
         return f"{self.model}:{self.n_simulations}"
+
+    @property
+    def is_of_strongest(self) -> bool:
+        """Whether it is a hypothesis about the k strongest weights; ``random`` is one about any mask."""
+        return self.model is not NullModel.RANDOM
 
 
 def parse_null(text: str) -> Null:
     """Return the null that a text ``MODEL:N`` names; any other text is an ``OptionError``.
 
-    ``shuffle:N:WHAT`` is another form of ``WHAT:N``, and ``shuffle:N`` of ``edges:N``.
+    ``shuffle:N:WHAT`` is another form of ``WHAT:N``, and ``shuffle:N`` of ``edges:N``. ``random`` has no number, as it
+    is exact.
 
     >>> parse_null("rows:20") == parse_null("shuffle:20:rows")
     True
     """
+    if text == NullModel.RANDOM:
+        return Null(0, NullModel.RANDOM)
+
     shuffle = re.fullmatch(r"shuffle:([0-9]{1,9})(?::(.+))?", text, re.ASCII)
     named = re.fullmatch(r"(?!shuffle:)([^:]+):([0-9]{1,9})", text, re.ASCII)
     if shuffle is not None:
@@ -42,8 +57,20 @@ def parse_null(text: str) -> Null:
     elif named is not None:
         null = Null(int(named[2]), chosen(NullModel, named[1]))
     else:
-        raise OptionError(f"the null is {text!r}; it must be MODEL:N, as in 'columns:200', or shuffle:N[:WHAT]")
+        raise OptionError(f"the null is {text!r}; it must be MODEL:N, as in 'columns:200', shuffle:N[:WHAT], or random")
 
+    if null.model is NullModel.RANDOM:
+        raise OptionError(f"the null is {text!r}; random is exact, and has no number of simulations")
     if null.n_simulations < FEWEST_SIMULATIONS:
         raise OptionError(f"the null is {text!r}; it needs {FEWEST_SIMULATIONS} simulations or more")
     return null
+
+
+def parse_nulls(null: Null | str | Sequence[Null | str] | None) -> tuple[Null, ...]:
+    """Return one null or several as a tuple, none if None; one given twice is an ``OptionError``."""
+    given = [] if null is None else [null] if isinstance(null, Null | str) else null
+    nulls = [parse_null(each) if isinstance(each, str) else each for each in given]
+    twice = next((each for each in nulls if nulls.count(each) > 1), None)
+    if twice is not None:
+        raise OptionError(f"the null {twice} is given twice")
+    return tuple(nulls)

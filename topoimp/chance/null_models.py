@@ -7,27 +7,32 @@ import numpy as np
 from topoimp.chance.degrees import degree_preserving_ranks, graph_of
 from topoimp.chance.drawing import Drawing, generator_of
 from topoimp.chance.null import Null
+from topoimp.chance.null_distribution import Distribution, NullDistribution, hypergeometric
 from topoimp.chance.shuffling import live_shape, shuffled
-from topoimp.chance.simulation import NullDistribution, simulated_ranks
+from topoimp.chance.simulation import simulated_ranks
 from topoimp.choices import NullModel, Shuffle
 from topoimp.layers.layer import Layer
 from topoimp.pruning.rules import Keep, kept_of
 from topoimp.topology.forest import Forest
 
 
-def simulated_null(
+def null_distribution(
     layer: Layer, forest: Forest, strongest: Keep, null: Null, *, seed: int, threads: int
-) -> NullDistribution:
-    """Simulate a null model of a layer; ``strongest`` are its k strongest weights, whose number every model keeps.
+) -> Distribution:
+    """Return the distribution of a null model; ``strongest`` are the k strongest weights, and every model keeps k.
 
     - The shuffles of ``Shuffle`` are those of ``shuffling``.
     - ``degrees`` are random graphs in which every row and column has as many edges as in the graph of the k strongest
       weights (``degrees``). Zeros do not matter: a stored zero is a place as any other.
     - ``iid`` draws k places among all rows and columns that have edges, zeros included: the k strongest of independent
       strengths without ties.
+    - ``random`` is a random mask of k edges of the layer; it is exact. It keeps edges of the layer's own forest, while
+      each of the other models has a forest of its own.
 
     Where zeros do not stay in place, a model can keep more edges than the forest of the layer has.
     """
+    if null.model is NullModel.RANDOM:
+        return hypergeometric(forest.n_edges, len(forest.indices), strongest.n_kept)
     if null.model is NullModel.DEGREES:
         flat = np.flatnonzero(kept_of(strongest, replace(layer, parallel=None), threads))
         rng = generator_of(layer.name, seed)

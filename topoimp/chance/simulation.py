@@ -1,12 +1,10 @@
 """Simulated numbers of forest edges that the strongest weights keep, in random or shuffled layers."""
 
-from dataclasses import dataclass
-from math import inf
-
 import numpy as np
 
 from topoimp.chance.closed_forms import guaranteed_forest_edges
 from topoimp.chance.drawing import Drawing, generator_of
+from topoimp.chance.null_distribution import NullDistribution
 from topoimp.chance.shuffling import shuffled, strongest_weights
 from topoimp.choices import Shuffle, chosen
 from topoimp.errors import OptionError
@@ -15,41 +13,6 @@ from topoimp.topology.forest import Forest, spanning_forest
 
 N_SIMULATIONS = 20
 """Enough for a standard error of about a fifth of one simulation's deviation."""
-
-
-@dataclass(frozen=True)
-class NullDistribution:
-    """Numbers of forest edges that ``n_kept`` weights keep by chance: a count for each simulation, at least one."""
-
-    n_kept: int
-    counts: tuple[int, ...]
-
-    @property
-    def mean(self) -> float:
-        """Mean of the counts."""
-        return sum(self.counts) / len(self.counts)
-
-    @property
-    def standard_deviation(self) -> float | None:
-        """Standard deviation of one simulation (n - 1 in the denominator); None of a single simulation."""
-        return float(np.std(self.counts, ddof=1)) if len(self.counts) > 1 else None
-
-    def excess(self, observed: int) -> float:
-        """Return an observed number less the mean."""
-        return observed - self.mean
-
-    def z_score(self, observed: int) -> float | None:
-        """Return the excess in standard deviations; None of a single simulation.
-
-        If all simulations agree, it is 0 for the same number, and infinite with the sign of the excess for any other.
-        """
-        excess = self.excess(observed)
-        deviation = self.standard_deviation
-        if deviation is None:
-            return None
-        if deviation == 0:
-            return 0.0 if excess == 0 else inf if excess > 0 else -inf
-        return excess / deviation
 
 
 def simulated_forest_edges_iid(

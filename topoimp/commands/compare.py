@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from topoimp.chance.null import Null, parse_null
+from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_nulls
 from topoimp.checkpoint import AnyPath, open_checkpoint
 from topoimp.choices import Essential, Method, RoundReference, check_seed, chosen
 from topoimp.commands.compare_rows import comparison_rows
 from topoimp.commands.compare_run import compare_rounds, opened_round, passes_over
 from topoimp.comparison.comparison import LayerComparison, MaskedReference, Other, compare_layers
+from topoimp.comparison.retention_columns import with_holm
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.catalogue import LayerPatterns, Layers
@@ -18,7 +19,7 @@ from topoimp.layers.tensors import select_layers
 from topoimp.pruning.masks import is_mask, masks_for
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import Settings, left_out, pattern_settings
+from topoimp.reports.rows import Settings, left_out, pattern_settings, setting_of_nulls
 from topoimp.rounds.finished import ComparedFiles, RoundSelection, files_of, holds_rounds
 from topoimp.rounds.origin import check_origin
 
@@ -31,7 +32,7 @@ def comparison_report(
     method: Method | str | None = None,
     across_seeds: bool = False,
     patterns: LayerPatterns | None = None,
-    null: Null | str | None = None,
+    null: Null | str | Sequence[Null | str] | None = None,
     seed: int = 0,
     essential: Essential | str = Essential.DIES_AT_ZERO,
     p: float = 2.0,
@@ -57,8 +58,8 @@ def comparison_report(
         method: method whose rounds are compared; all if None.
         across_seeds: compare a reference also with rounds that start from another network.
         patterns: which layers; all but embeddings and heads if None.
-        null: a null model of the reference, as in ``columns:200``; None for the closed form alone.
-        seed: of all shuffles, at least 0.
+        null: a null model of the reference, as in ``columns:200``, or several; the closed form alone if None.
+        seed: of all simulations, at least 0.
         essential: death of essential bars in distances.
         p: of the norm of neural persistences, at least 1.
         threads: cores to use; all if None. The result does not depend on it.
@@ -67,7 +68,7 @@ def comparison_report(
     Returns:
         a row for each layer and one for the network; of several others, or a folder of rounds, one after the other,
         with the column ``other``. Rounds also have ``seed`` and ``round``; with a reference of its own each also has
-        ``pruning``.
+        ``pruning``. With null models all rows are repeated for each, which the column ``null`` names.
 
     Raises:
         OptionError: if there is nothing to compare with, or an argument is out of range or means nothing.
@@ -78,7 +79,7 @@ def comparison_report(
     """
     measures = _Measures(
         patterns=patterns or LayerPatterns(),
-        null=parse_null(null) if isinstance(null, str) else null,
+        nulls=parse_nulls(null),
         seed=seed,
         essential=chosen(Essential, essential),
         p=p,
@@ -87,6 +88,9 @@ def comparison_report(
     )
     check_seed(seed)
     measures.patterns.check_edges_are_weights("a comparison is of weights, and needs")
+    for each in measures.nulls:
+        if each.model not in NULLS_OF_EDGES:
+            measures.patterns.check_matrix_view(f"the null {each} is of weights, and needs")
     selection = RoundSelection(rounds, seeds, None if method is None else chosen(Method, method))
     if reference is not None or (paths and holds_rounds(Path(paths[0]))):
         if across_seeds:
@@ -100,7 +104,7 @@ class _Measures:
     """What every comparison measures, and how."""
 
     patterns: LayerPatterns
-    null: Null | None
+    nulls: tuple[Null, ...]
     seed: int
     essential: Essential
     p: float
@@ -109,11 +113,11 @@ class _Measures:
 
     def rows(self, layers: Sequence[LayerComparison]) -> list[Row]:
         """Return a row for each compared layer, and one for the network."""
-        return comparison_rows(layers, self.essential, self.p, self.threads)
+        return comparison_rows(layers, self.essential, self.p, self.threads, self.nulls)
 
     def settings(self) -> Settings:
         """Return the settings of the report."""
-        chance: Settings = {"null": None if self.null is None else str(self.null), "seed": self.seed}
+        chance: Settings = {"null": setting_of_nulls(self.nulls), "seed": self.seed}
         return {**pattern_settings(self.patterns), **chance, "essential": self.essential, "p": self.p}
 
 
@@ -137,7 +141,7 @@ def _own_report(
         passes,
         reference,
         measures.patterns,
-        null=measures.null,
+        nulls=measures.nulls,
         seed=measures.seed,
         threads=measures.threads,
         on_layer=counted(measures.on_step, len(first.infos) * len(passes)),
@@ -150,7 +154,7 @@ def _own_report(
     roles = ["run"] if len(paths) == 1 else [f"run-{number + 1}" for number in range(len(paths))]
     settings = {**measures.settings(), "reference": reference, **_selected(selection)}
     inputs = dict(zip(roles, map(Path, paths), strict=True))
-    return Report("compare", inputs, settings, rows, left_out(first))
+    return Report("compare", inputs, settings, with_holm(rows), left_out(first))
 
 
 def _reference_report(
@@ -174,7 +178,7 @@ def _reference_report(
         check_origin(layers, finished, measures.threads)
     stream = LayerStream(layers, measures.threads, counted(measures.on_step, len(layers.infos)))
     opened_others = [_opened(file, layers) for file in files]
-    compared = compare_layers(stream, opened_others, null=measures.null, seed=measures.seed)
+    compared = compare_layers(stream, opened_others, nulls=measures.nulls, seed=measures.seed)
 
     # A single checkpoint or mask needs no column that names it.
     is_one = len(files) == 1 and not finished
@@ -189,7 +193,7 @@ def _reference_report(
         settings |= {"across_seeds": across_seeds, **_selected(selection)}
     roles = ["other"] if len(others) == 1 else [f"other-{number + 1}" for number in range(len(others))]
     inputs = dict(zip(["reference", *roles], map(Path, paths), strict=True))
-    return Report("compare", inputs, settings, rows, left_out(layers))
+    return Report("compare", inputs, settings, with_holm(rows), left_out(layers))
 
 
 def _check_selection(selection: RoundSelection, finished: Sequence[ComparedFiles], *, across_seeds: bool) -> None:

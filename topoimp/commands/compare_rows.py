@@ -1,9 +1,11 @@
 """The columns of ``compare``, row by row: a reference against another checkpoint. reports/columns.py explains them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite
 
 from topoimp.chance.forest_by_chance import ForestByChance, added_up_by_chance
+from topoimp.chance.null import Null
 from topoimp.chance.shuffling import live_shape
 from topoimp.choices import Essential
 from topoimp.comparison.comparison import LayerComparison, LayerPair
@@ -32,27 +34,41 @@ DEAD = ("dead_rows", "dead_columns", "dead_rows_reference", "dead_columns_refere
 """Columns of the numbers of rows and columns without edges."""
 
 
-def comparison_rows(layers: Sequence[LayerComparison], essential: Essential, p: float, threads: int) -> list[Row]:
-    """Return a row for each layer of the reference and of one other, and one for the network."""
+def comparison_rows(
+    layers: Sequence[LayerComparison], essential: Essential, p: float, threads: int, nulls: Sequence[Null] = ()
+) -> list[Row]:
+    """Return, for each null, a row for each layer of the reference and of one other, and one for the network."""
     pairs = [layer.pair for layer in layers]
     scale = largest_strength(pair.reference for pair in pairs)
+    chance = added_up_by_chance([layer.chance for layer in layers])
 
-    def describe(start: int, stop: int) -> list[Row]:
-        return [_layer_row(layer, scale, essential, p) for layer in layers[start:stop]]
+    def describe(start: int, stop: int) -> list[_Columns]:
+        return [_layer_columns(layer, scale, essential, p) for layer in layers[start:stop]]
 
-    rows = [row for part in in_parallel(describe, len(layers), threads) for row in part]
-    return [*rows, _network_row(rows, pairs, added_up_by_chance([layer.chance for layer in layers]))]
+    described = [columns for part in in_parallel(describe, len(layers), threads) for columns in part]
+    rows: list[Row] = []
+    for null in nulls or (None,):
+        of_layers = [_layer_row(*each, null) for each in zip(layers, described, strict=True)]
+        rows += [*of_layers, _network_row(of_layers, pairs, chance, null)]
+    return rows
 
 
-def _layer_row(layer: LayerComparison, scale: float | None, essential: Essential, p: float) -> Row:
+@dataclass(frozen=True)
+class _Columns:
+    """The columns of a layer, those before and after the columns of chance, and the reasons for blank ones."""
+
+    before: Row
+    after: Row
+    reasons: Mapping[str, str]
+
+
+def _layer_columns(layer: LayerComparison, scale: float | None, essential: Essential, p: float) -> _Columns:
     pair = layer.pair
     reference, other = barcode_of_forest(pair.reference), barcode_of_forest(pair.other)
-    distances, distance_reasons = _distances(pair, reference, other, scale, essential)
+    distances, reasons = _distances(pair, reference, other, scale, essential)
     own = pair.reference.strongest
     n_forests = len(pair.reference.indices), len(pair.other.indices)
-    columns: dict[str, Cell] = {
-        **preservation_columns(pair.preservation),
-        **retention_columns(layer.chance),
+    after: Row = {
         "mask_overlap": jaccard(pair.n_both, pair.preservation.n_edges, _n_present(pair)),
         "forest_overlap": jaccard(pair.n_forest_shared, *n_forests),
         **_dead(pair.graph, ""),
@@ -61,15 +77,20 @@ def _layer_row(layer: LayerComparison, scale: float | None, essential: Essential
         **persistence_columns(other, network_scale=scale, layer_scale=own, p=p),
         **persistence_columns(reference, network_scale=scale, layer_scale=own, p=p, suffix=REFERENCE),
     }
-    reasons = {**retention_reasons(layer.chance), **distance_reasons}
-    return {**layer_columns(pair.info), **columns, "undefined": _undefined(columns, reasons)}
+    return _Columns(preservation_columns(pair.preservation), after, reasons)
 
 
-def _network_row(rows: Sequence[Row], pairs: Sequence[LayerPair], chance: ForestByChance) -> Row:
+def _layer_row(layer: LayerComparison, described: _Columns, null: Null | None) -> Row:
+    columns: Row = {**described.before, **retention_columns(layer.chance, null), **described.after}
+    reasons = {**retention_reasons(layer.chance, null), **described.reasons}
+    return {**layer_columns(layer.pair.info), **columns, "undefined": _undefined(columns, reasons)}
+
+
+def _network_row(rows: Sequence[Row], pairs: Sequence[LayerPair], chance: ForestByChance, null: Null | None) -> Row:
     preservation = total_preservation([pair.preservation for pair in pairs])
     columns: dict[str, Cell] = {
         **preservation_columns(preservation),
-        **retention_columns(chance),
+        **retention_columns(chance, null),
         "mask_overlap": jaccard(sum(pair.n_both for pair in pairs), preservation.n_edges, sum(map(_n_present, pairs))),
         "forest_overlap": jaccard(
             sum(pair.n_forest_shared for pair in pairs),
@@ -82,7 +103,7 @@ def _network_row(rows: Sequence[Row], pairs: Sequence[LayerPair], chance: Forest
         **network_persistence_columns(rows, suffix=REFERENCE),
     }
     reasons = [f"{row['undefined']} ({row['layer']})" for row in rows if row["undefined"]]
-    undefined = reasons[0] if reasons else _undefined(columns, retention_reasons(chance))
+    undefined = reasons[0] if reasons else _undefined(columns, retention_reasons(chance, null))
     return {"level": "network", **columns, "undefined": undefined}
 
 

@@ -56,7 +56,7 @@ def compare_rounds(
     reference: RoundReference,
     patterns: LayerPatterns,
     *,
-    null: Null | None,
+    nulls: Sequence[Null],
     seed: int,
     threads: int,
     on_layer: Callable[[], None],
@@ -68,10 +68,10 @@ def compare_rounds(
     for each in passes:
         stream = LayerStream(each.layers(patterns), threads, on_layer)
         if reference is RoundReference.PREVIOUS:
-            compared = compare_in_turn(stream, _in_turn(each.rounds, stream.layers), null=null, seed=seed)
+            compared = compare_in_turn(stream, _in_turn(each.rounds, stream.layers), nulls=nulls, seed=seed)
         else:
             others = [ReferenceItself() if file.round == 0 else _opened(file, stream.layers) for file in each.rounds]
-            compared = compare_layers(stream, others, null=null, seed=seed)
+            compared = compare_layers(stream, others, nulls=nulls, seed=seed)
         yield from zip(each.rounds, compared, strict=True)
 
 

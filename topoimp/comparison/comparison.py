@@ -4,7 +4,7 @@ Each layer of the reference is read once. It is compared piece by piece, and com
 little more than one of the two layers is in memory.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
@@ -14,6 +14,7 @@ import numpy as np
 from topoimp.arrays import BoolArray
 from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance
 from topoimp.chance.null import Null
+from topoimp.chance.shuffling import strongest_weights
 from topoimp.comparison.weight_differences import n_shared_edges, weight_differences
 from topoimp.errors import CheckpointError, LayerError
 from topoimp.kernels.threads import pieces
@@ -85,6 +86,9 @@ class Other(Protocol):
     def pair(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerPair:
         """Compare one layer of the reference, given with its forest."""
 
+    def kept(self, info: LayerInfo, layer: Layer, threads: int) -> Callable[[int, int], BoolArray]:
+        """Return the function that flags the weights kept of a part of a layer, by flat index."""
+
 
 @dataclass(frozen=True)
 class OtherCheckpoint:
@@ -130,6 +134,14 @@ class OtherCheckpoint:
         largest = edges.largest_difference
         return replace(pair, n_both=weights.n_both, is_masked=is_masked, largest_difference=largest)
 
+    def kept(self, info: LayerInfo, layer: Layer, threads: int) -> Callable[[int, int], BoolArray]:  # noqa: ARG002  # of a protocol
+        """Return the function that flags the weights kept of a part of a layer, by flat index."""
+        other_info = self.infos[info.name]
+        mask = self.masks.get(other_info.tensor)
+        if mask is not None:
+            return lambda start, stop: mask.part(other_info.first + start, other_info.first + stop)
+        return present_in(self.layers.read(other_info))
+
 
 @dataclass(frozen=True)
 class ReferenceItself:
@@ -142,6 +154,10 @@ class ReferenceItself:
         """Compare one layer of the reference, given with its forest."""
         pair = _pair(info, layer, forest, layer, threads)
         return replace(pair, n_both=pair.preservation.n_kept)  # weights, also where edges are pairs of channels
+
+    def kept(self, info: LayerInfo, layer: Layer, threads: int) -> Callable[[int, int], BoolArray]:  # noqa: ARG002  # of a protocol
+        """Return the function that flags the weights kept of a part of a layer, by flat index."""
+        return present_in(layer)
 
 
 @dataclass(frozen=True)
@@ -158,6 +174,10 @@ class MaskedReference:
         """Compare one layer of the reference, given with its forest."""
         self.reference.done_with(info)
         return _pair(info, layer, forest, self._masked(info, layer, threads), threads)
+
+    def kept(self, info: LayerInfo, layer: Layer, threads: int) -> Callable[[int, int], BoolArray]:
+        """Return the function that flags the weights kept of a part of a layer, by flat index."""
+        return present_in(self._masked(info, layer, threads))
 
     def _masked(self, info: LayerInfo, layer: Layer, threads: int) -> Layer:
         """Return the layer under its mask; each piece of the reference is given back once it is copied."""
@@ -192,11 +212,11 @@ def other_checkpoint(reference: Layers, other: Layers, masks: Masks | None = Non
 
 
 def compare_layers(
-    reference: LayerStream, others: Sequence[Other], *, null: Null | None = None, seed: int = 0
+    reference: LayerStream, others: Sequence[Other], *, nulls: Sequence[Null] = (), seed: int = 0
 ) -> list[list[LayerComparison]]:
     """Compare the layers of a reference with each of several others, at least one, in one pass over the reference.
 
-    ``null`` is a null model of the reference; ``seed`` is that of all simulations, at least 0.
+    ``nulls`` are null models of the reference; ``seed`` is that of all simulations, at least 0.
 
     Returns:
         for each other, its layers in the order of the reference.
@@ -220,10 +240,10 @@ def compare_layers(
             pairs.append(other.pair(info, layer, forest, threads))
 
         n_kept = [pair.n_kept for pair in pairs]
-        chances = forests_by_chance(layer, forest, n_kept, null=null, seed=seed, threads=threads)
+        chances = forests_by_chance(layer, forest, n_kept, nulls=nulls, seed=seed, threads=threads)
         return [
-            LayerComparison(pair, replace(chance, observed=pair.preservation.n_forest_kept))
-            for pair, chance in zip(pairs, chances, strict=True)
+            LayerComparison(pair, _observed(chance, pair, other, layer, threads))
+            for pair, chance, other in zip(pairs, chances, others, strict=True)
         ]
 
     by_layer = reference.each(look)
@@ -231,7 +251,7 @@ def compare_layers(
 
 
 def compare_in_turn(
-    first: LayerStream, others: Sequence[OtherCheckpoint], *, null: Null | None = None, seed: int = 0
+    first: LayerStream, others: Sequence[OtherCheckpoint], *, nulls: Sequence[Null] = (), seed: int = 0
 ) -> list[list[LayerComparison]]:
     """Compare each of several others, at least one, with the one before it, and the first with ``first``.
 
@@ -247,8 +267,8 @@ def compare_in_turn(
         for other in others:
             other.will_need(info)
             pair = other.pair(info, layer, forest, threads)
-            (chance,) = forests_by_chance(layer, forest, [pair.n_kept], null=null, seed=seed, threads=threads)
-            compared.append(LayerComparison(pair, replace(chance, observed=pair.preservation.n_forest_kept)))
+            (chance,) = forests_by_chance(layer, forest, [pair.n_kept], nulls=nulls, seed=seed, threads=threads)
+            compared.append(LayerComparison(pair, _observed(chance, pair, other, layer, threads)))
             other.reference.done_with(info)
 
             # The other is the reference of the next one.
@@ -259,6 +279,35 @@ def compare_in_turn(
 
     by_layer = first.each(look)
     return [[layer[number] for layer in by_layer.values()] for number in range(len(others))]
+
+
+def present_in(layer: Layer) -> Callable[[int, int], BoolArray]:
+    """Return the function that flags the edges of a part of a layer, by flat index."""
+    codes = layer.codes.reshape(-1)
+    return lambda start, stop: np.not_equal(layer.number_format.magnitudes(codes[start:stop]), 0)
+
+
+def _observed(chance: ForestByChance, pair: LayerPair, other: Other, layer: Layer, threads: int) -> ForestByChance:
+    """Return the numbers by chance beside those of another checkpoint.
+
+    Only null models need to know whether it keeps the strongest weights, which takes one more look at both layers.
+    """
+    is_strongest = not chance.nulls or keeps_strongest(
+        replace(layer, parallel=None), pair.reference, other.kept(pair.info, layer, threads), pair.n_kept, threads
+    )
+    return replace(chance, observed=pair.preservation.n_forest_kept, is_strongest=is_strongest)
+
+
+def keeps_strongest(
+    layer: Layer, forest: Forest, kept: Callable[[int, int], BoolArray], n_kept: int, threads: int
+) -> bool:
+    """Return whether the kept weights are the ``n_kept`` strongest edges of a layer, equal ones ordered by index."""
+    (strongest,) = strongest_weights(layer, forest, [n_kept], threads)
+    write = strongest.on(layer, threads)
+    return all(
+        np.array_equal(write(start, np.empty(stop - start, layer.codes.dtype)), kept(start, stop))
+        for start, stop in pieces(0, layer.codes.size)
+    )
 
 
 def _pair(info: LayerInfo, layer: Layer, forest: Forest, other: Layer, threads: int) -> LayerPair:

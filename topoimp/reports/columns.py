@@ -170,9 +170,28 @@ _COLUMNS = {
         "edges would be simulated."
     ),
     "retention_random": _share("Mean retention of n_kept edges chosen at random."),
-    "retention_null": _share("Mean retention of the n_kept strongest weights of the shuffled reference (`null`)."),
+    "null": _text("Null model that the row is compared with, as the setting `null` names it."),
+    "retention_null": _share("Mean retention under the null model."),
     "excess": _share("retention - retention_null; without `null` retention - retention_iid."),
-    "z_score": _number("excess in standard deviations of the shuffles."),
+    "excess_low": _share(
+        "retention - the largest of the central 95 % of retentions under the null model; blank below 39 simulations."
+    ),
+    "excess_high": _share(
+        "retention - the smallest of the central 95 % of retentions under the null model; blank below 39 simulations."
+    ),
+    "z_score": _number(
+        "excess in standard deviations of the null model; blank if the other does not keep the strongest weights of "
+        "the reference, but for the model `random`."
+    ),
+    "p_value": _number(
+        "Two-sided p-value of retention under the null model, at least 2 / (N + 1) of N simulations; blank as z_score."
+    ),
+    "p_holm": _number(
+        "p_value, corrected by Holm's method for all layer rows (or all network rows) of one null model in the report."
+    ),
+    "uninformative": _flag(
+        "Whether the null model leaves nothing to find: retention_null is above 99 %, or its deviation is 0."
+    ),
     "mask_overlap": _share("Weights that are nonzero in both / weights that are nonzero in either."),
     "forest_overlap": _share("Edges in both forests / edges in either: the reference's and the other's."),
     "dead_rows": _count("Rows without an edge."),

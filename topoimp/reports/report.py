@@ -100,6 +100,8 @@ class Report:
         if self.outputs:
             content["outputs"] = {role: str(path) for role, path in self.outputs.items()}
         step = next((step for step in ("other", "round", "epoch") if step in self.network), None)
+        if step is None and "null" in self.network and len(self.rounds) > 1:
+            step = "null"
         if step is not None:
             content[f"{step}s"] = self.rounds
         if self.densities:

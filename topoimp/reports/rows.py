@@ -57,6 +57,12 @@ def view_settings(patterns: LayerPatterns) -> Settings:
     return {"view": patterns.view, "input_sizes": [f"{pattern}={size}" for pattern, size in patterns.input_sizes]}
 
 
+def setting_of_nulls(nulls: Sequence[object]) -> Cell | Sequence[str]:
+    """Return the setting ``null``: none, the name of one null model, or the names of several."""
+    names = [str(null) for null in nulls]
+    return names if len(names) > 1 else names[0] if names else None
+
+
 def pruning_settings(scheme: Scheme) -> Settings:
     """Return the settings of a pruning in rounds; None for those that its method does not use."""
     seed = scheme.seed if scheme.method is Method.RANDOM else None
