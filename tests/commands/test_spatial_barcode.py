@@ -1,3 +1,5 @@
+import csv
+
 import numpy as np
 import pytest
 from oracles import gudhi_bars, unrolled_strengths
@@ -5,9 +7,10 @@ from oracles import gudhi_bars, unrolled_strengths
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.bound import bound_report
 from topoimp.commands.train import train_run
-from topoimp.errors import OptionError
+from topoimp.errors import OptionError, VerificationError
 from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.spatial import InputSize
+from topoimp.topology.filter_barcodes import FilterBarcodes
 
 SIZE = InputSize((6, 5), 2, 1)
 SPATIAL = LayerPatterns(embeddings=True, view="spatial", input_sizes=(("conv*", SIZE),))
@@ -190,16 +193,60 @@ def test_bound_knows_the_images_of_a_run_too(run):
     assert report.layers[0]["critical_compression"] == 9 * 64 / (100 + 64 - 1)
 
 
-@pytest.mark.parametrize(
-    ("argument", "value"), [("bars", "bars.csv"), ("vectors", "v.npz"), ("curve", "c.csv"), ("check", True)]
-)
-def test_files_and_the_check_are_of_weights(write, weights, tmp_path, argument, value):
-    value = value if value is True else tmp_path / value
+def test_the_curve_is_of_weights(write, weights, tmp_path):
+    with pytest.raises(OptionError, match="the view is spatial; `curve` is of weights, and needs the view matrix"):
+        barcode_report(write(weights), patterns=SPATIAL, curve=tmp_path / "c.csv")
 
-    with pytest.raises(
-        OptionError, match=f"the view is spatial; `{argument}` is of weights, and needs the view matrix"
-    ):
-        barcode_report(write(weights), patterns=SPATIAL, **{argument: value})
+
+def test_gudhi_finds_the_bars_of_every_filter(write, weights):
+    report = barcode_report(write(weights), patterns=SPATIAL, check=True)
+
+    assert [row["gudhi_agrees"] for row in report.rows] == [True, True, True]
+
+
+def test_a_bar_that_gudhi_does_not_find_is_named_with_its_filter(write, weights, monkeypatch):
+    each = FilterBarcodes.each
+
+    def damaged(found):
+        barcodes = list(each(found))
+        barcodes[2].deaths[-1] /= 2
+        return iter(barcodes)
+
+    monkeypatch.setattr(FilterBarcodes, "each", damaged)
+    with pytest.raises(VerificationError, match=r"'conv/2' has a bar \d+ that dies at strength .*, and at .* by GUDHI"):
+        barcode_report(write(weights), patterns=SPATIAL, check=True)
+
+
+def test_layers_above_the_limit_are_not_checked(write, weights):
+    report = barcode_report(write(weights), patterns=SPATIAL, check=True, check_limit=35)
+
+    assert [row["gudhi_agrees"] for row in report.layers] == [None, True]
+
+
+@pytest.mark.parametrize("scale", ["network", "layer", "none"])
+def test_bars_are_written_filter_by_filter_with_their_edges(write, weights, tmp_path, scale):
+    report = barcode_report(write(weights), patterns=SPATIAL, scale=scale, bars=tmp_path / "bars.csv")
+
+    with (tmp_path / "bars.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    for number, matrix in enumerate(matrices_of(weights["conv"])):
+        own = [line for line in lines if line["layer"] == f"conv/{number}"]
+        assert len(own) == sum(matrix.shape)
+        for line in own:
+            if line["essential"] == "false":
+                strength = matrix[int(line["row"]), int(line["column"])]
+                assert float(line["strength"]) == strength
+                divisor = {"network": report.network["largest"], "layer": matrix.max(), "none": 1.0}[scale]
+                assert float(line["death"]) == strength / divisor
+    assert sum(line["layer"] == "fc" for line in lines) == 12
+
+
+def test_bars_and_vectors_of_filters_have_their_names_in_npz(write, weights, tmp_path):
+    barcode_report(write(weights), patterns=SPATIAL, bars=tmp_path / "b.npz", vectors=tmp_path / "v.npz", scale="layer")
+
+    with np.load(tmp_path / "b.npz") as bars, np.load(tmp_path / "v.npz") as vectors:
+        assert [float(bars[f"conv/{k}/scale"]) for k in range(4)] == [m.max() for m in matrices_of(weights["conv"])]
+        assert [str(name) for name in vectors["layers"]] == [*(f"conv/{k}" for k in range(4)), "fc"]
 
 
 def test_a_convolution_outside_a_run_needs_an_image(write, weights):

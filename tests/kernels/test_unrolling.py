@@ -1,6 +1,6 @@
 import numpy as np
 
-from topoimp.kernels.unrolling import count_joining
+from topoimp.kernels.unrolling import count_joining, join_unrolled, root_in
 
 
 def joining(shifts, corners, n_inputs):
@@ -16,8 +16,8 @@ def test_each_of_the_first_two_offsets_joins_every_output_and_later_ones_only_th
 
 
 def test_the_counts_depend_on_the_order():
-    assert joining([0, 2, 1], [0, 1, 2], 5) == [3, 3, 1]
-    assert joining([0, 3, 1], [0, 1, 2, 3], 7) == [4, 4, 2]
+    assert joining([0, 1, 2, 3], [0, 1, 2, 3], 7) == [4, 4, 1, 1]
+    assert joining([0, 1, 3, 2], [0, 1, 2, 3], 7) == [4, 4, 2, 0]
 
 
 def test_no_offset_joins_nothing():
@@ -30,3 +30,28 @@ def test_the_scratch_may_hold_anything():
     count_joining(np.array([0]), np.array([0, 1]), np.array([3, 2, 1, 0]), counts)
 
     assert counts.tolist() == [2]
+
+
+def joined(shifts, stops, corners, n_inputs):
+    shifts, stops, corners = (np.array(each, np.int64) for each in (shifts, stops, corners))
+    edges = np.empty(len(corners) + n_inputs, np.int64)
+    return edges[: join_unrolled(shifts, stops, corners, np.empty_like(edges), edges)].tolist()
+
+
+def test_edges_come_strength_by_strength():
+    assert joined([1, 0], [1, 2], [0, 1], 3) == [1, 5, 0, 4]
+
+
+def test_edges_of_equal_strength_come_by_their_index():
+    assert joined([0, 1], [2], [0, 1], 3) == [0, 1, 4, 5]
+
+
+def test_without_offsets_there_is_no_edge():
+    assert joined([], [0], [0, 1], 3) == []
+
+
+def test_the_path_to_a_root_is_halved():
+    parent = np.array([0, 0, 1, 2, 3])
+
+    assert root_in(parent, 4) == 0
+    assert parent.tolist() == [0, 0, 0, 2, 2]

@@ -14,6 +14,7 @@ from topoimp.layers.layer import as_layer
 from topoimp.layers.spatial import InputSize, spatial_graph
 from topoimp.topology.barcode import barcode_of
 from topoimp.topology.filter_barcodes import filter_barcodes
+from topoimp.topology.forest import spanning_forest
 
 
 @st.composite
@@ -176,3 +177,19 @@ def test_sums_beyond_all_numbers_are_refused():
 
     with pytest.raises(LayerError, match="magnitudes of a filter, summed over its channels, are beyond all numbers"):
         barcodes_of(weight, InputSize((2,)))
+
+
+@settings(max_examples=250)
+@given(convolutions())
+def test_forests_are_the_order_forests_of_the_dense_matrices(convolution):
+    weight, size = convolution
+
+    found = barcodes_of(weight, size)
+
+    for forest, filter_ in zip(found.forests(), weight, strict=True):
+        expected = spanning_forest(as_layer(unrolled(filter_, size)))
+        assert_array_equal(forest.indices, expected.indices)
+        assert_array_equal(forest.strengths, expected.strengths)
+        assert (forest.n_rows, forest.n_columns, forest.n_edges) == (
+            *(expected.n_rows, expected.n_columns, expected.n_edges),
+        )

@@ -7,12 +7,12 @@ from topoimp.checkpoint import AnyPath, Staging, open_checkpoint
 from topoimp.choices import BarConvention, NeuralPersistence, Scale, View, chosen
 from topoimp.commands.barcode_files import BarcodeFiles
 from topoimp.commands.barcode_rows import Barcodes, barcode_rows
-from topoimp.commands.spatial_barcode_rows import spatial_barcode_rows
+from topoimp.commands.spatial_barcode_rows import SpatialBarcodes, spatial_barcode_rows
 from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers, LeftOut, natural
 from topoimp.layers.layer import Layer
-from topoimp.layers.streaming import LayerStream, counted
+from topoimp.layers.streaming import LayerStream, Look, counted
 from topoimp.layers.tensors import classify_tensors, select_layers
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
@@ -21,7 +21,7 @@ from topoimp.rounds.run_images import with_images_of_run
 from topoimp.topology.barcode import check_norm, scale_of_convention
 from topoimp.topology.filter_barcodes import FilterBarcodes, filter_barcodes
 from topoimp.topology.forest import Forest, spanning_forest
-from topoimp.topology.gudhi_check import check_barcode, check_limit_of
+from topoimp.topology.gudhi_check import check_barcode, check_filters, check_limit_of
 from topoimp.topology.vectors import VectorSettings
 from topoimp.writing.outputs import check_files
 
@@ -76,7 +76,7 @@ def barcode_report(
 
     Raises:
         OptionError: if scale and convention contradict each other, a pattern matches nothing, a file's name does not
-            end as its content needs, or a file or ``check`` is requested in the view ``spatial``.
+            end as its content needs, or a curve is requested in the view ``spatial``.
         OutputError: if a file exists (without ``force``) or cannot be written.
         LayerError: if there is no layer that can be checked.
         VerificationError: if GUDHI finds other bars; nothing is written.
@@ -92,26 +92,19 @@ def barcode_report(
     files = BarcodeFiles(bars, form, vectors, vector_settings or VectorSettings(), curve, levels, seed)
 
     outputs = files.by_role()
-    for role in (*outputs, *(["check"] if check else [])):
-        patterns.check_edges_are_weights(f"`{role}` is of weights, and needs")
+    if curve is not None:
+        patterns.check_edges_are_weights("`curve` is of weights, and needs")
     patterns = with_images_of_run(patterns, path)
     layers = select_layers(open_checkpoint(path), patterns)
     check_files(list(outputs.values()), layers.checkpoint)
     n_looks = len(layers.infos) * (1 if curve is None else 2)
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
     settings: Settings = {**pattern_settings(patterns), "scale": scale, "np_convention": np_convention, "p": p}
-    inputs = {"checkpoint": Path(path)}
-    if patterns.view is View.SPATIAL:
-        rows = spatial_barcode_rows(layers.infos, _unrolled(stream), scale, p)
-        return Report("barcode", inputs, settings, rows, left_out(layers))
-
     with Staging(list(outputs.values()), force=force) as staging:
-        found = stream.each(_forest_and_edges)
-        barcodes = Barcodes({name: forest for name, (forest, _) in found.items()}, scale)
-        rows = barcode_rows(layers.infos, barcodes, {name: n_edges for name, (_, n_edges) in found.items()}, p)
+        barcodes, rows, found = _looked_at(stream, scale, p)
 
         if check:
-            checked = _check_by_gudhi(stream, barcodes.forests, limit)
+            checked = _check_by_gudhi(stream, found, limit)
             are_all = len(checked) == len(found)
             rows = [{**row, "gudhi_agrees": True if are_all or row.get("layer") in checked else None} for row in rows]
 
@@ -121,6 +114,7 @@ def barcode_report(
             staging.commit()
 
     limits: Settings = {"check_limit": limit} if check else {}
+    inputs = {"checkpoint": Path(path)}
     return Report("barcode", inputs, {**settings, **limits, **files.settings()}, rows, left_out(layers), outputs)
 
 
@@ -139,6 +133,21 @@ def _scale_and_convention(
     return own, np_convention
 
 
+def _looked_at(
+    stream: LayerStream, scale: Scale, p: float
+) -> tuple[Barcodes | SpatialBarcodes, list[Row], Mapping[str, Forest | FilterBarcodes]]:
+    """Return the barcodes of all layers, their rows, and by layer name the forest or the barcodes of filters."""
+    infos = stream.layers.infos
+    if stream.layers.patterns.view is View.SPATIAL:
+        unrolled = SpatialBarcodes(stream.each(_forest_or_filters(stream)), scale)
+        return unrolled, spatial_barcode_rows(infos, unrolled, p), unrolled.found
+
+    found = stream.each(_forest_and_edges)
+    barcodes = Barcodes({name: forest for name, (forest, _) in found.items()}, scale)
+    rows = barcode_rows(infos, barcodes, {name: n_edges for name, (_, n_edges) in found.items()}, p)
+    return barcodes, rows, barcodes.forests
+
+
 def _forest_and_edges(layer: Layer, threads: int) -> tuple[Forest, int]:
     """Return a layer's forest, and the number of its weights that are not zero."""
     forest = spanning_forest(layer, threads=threads)
@@ -146,8 +155,8 @@ def _forest_and_edges(layer: Layer, threads: int) -> tuple[Forest, int]:
     return forest, forest.n_edges if n_edges is None else n_edges
 
 
-def _unrolled(stream: LayerStream) -> dict[str, Forest | FilterBarcodes]:
-    """Return the forest of each dense layer, and the barcodes of each convolution's filters."""
+def _forest_or_filters(stream: LayerStream) -> Look[Forest | FilterBarcodes]:
+    """Return a function that finds the forest of a dense layer, or the barcodes of a convolution's filters."""
 
     def look(layer: Layer, threads: int) -> Forest | FilterBarcodes:
         info = stream.layers.by_name[layer.name]
@@ -155,22 +164,30 @@ def _unrolled(stream: LayerStream) -> dict[str, Forest | FilterBarcodes]:
             return spanning_forest(layer, threads=threads)
         return filter_barcodes(layer, info.shape[2:], info.input_size, threads=threads)
 
-    return stream.each(look)
+    return look
 
 
-def _check_by_gudhi(stream: LayerStream, forests: Mapping[str, Forest], limit: int) -> set[str]:
+def _check_by_gudhi(stream: LayerStream, found: Mapping[str, Forest | FilterBarcodes], limit: int) -> set[str]:
     """Compare the barcodes of all layers that are not too large with GUDHI's; return the names of these layers."""
     layers = stream.layers
-    infos = tuple(info for info in layers.infos if forests[info.name].n_edges <= limit)
+    infos = tuple(info for info in layers.infos if found[info.name].n_edges <= limit)
     if not infos:
-        fewest = min(forest.n_edges for forest in forests.values())
+        fewest = min(each.n_edges for each in found.values())
         raise LayerError(
             f"{layers.checkpoint.path}: no layer was compared with GUDHI; the smallest has {fewest:,} edges, and "
             f"`check_limit` is {limit:,}"
         )
     # One thread: GUDHI holds every edge of a layer in memory, and one layer at a time is enough of that.
     one_by_one = LayerStream(Layers(layers.checkpoint, infos, (), layers.patterns), 1)
-    one_by_one.each(lambda layer, _threads: check_barcode(layer, forests[layer.name]))
+
+    def look(layer: Layer, _threads: int) -> None:
+        each = found[layer.name]
+        if isinstance(each, Forest):
+            check_barcode(layer, each)
+        else:
+            check_filters(layer, each)
+
+    one_by_one.each(look)
     return {info.name for info in infos}
 
 

@@ -11,6 +11,7 @@ from topoimp.chance.betti import ExpectedBettiNumbers, expected_betti_curve
 from topoimp.checkpoint import AnyPath, Staging
 from topoimp.choices import BarConvention, check_seed
 from topoimp.commands.barcode_rows import Barcodes
+from topoimp.commands.spatial_barcode_rows import SpatialBarcodes
 from topoimp.errors import OptionError
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
@@ -61,8 +62,11 @@ class BarcodeFiles:
                 settings["levels"] = [repr(float(level)) for level in self.levels]
         return settings
 
-    def write(self, staging: Staging, stream: LayerStream, barcodes: Barcodes) -> None:
-        """Write the requested files under temporary names; bars one layer at a time, as memory is short for all."""
+    def write(self, staging: Staging, stream: LayerStream, barcodes: Barcodes | SpatialBarcodes) -> None:
+        """Write the requested files under temporary names; bars one graph at a time, as memory is short for all.
+
+        The view ``spatial`` has no curve.
+        """
         paths = self.by_role()
         units = barcodes.units
         scale = barcodes.scale
@@ -83,7 +87,7 @@ class BarcodeFiles:
             ]
             write_vectors(staging.partial(paths["vectors"]), vectors, scale=scale, birth=birth, settings=settings)
 
-        if "curve" in paths:
+        if "curve" in paths and isinstance(barcodes, Barcodes):
             self._write_curves(staging.partial(paths["curve"]), stream, barcodes)
 
     def _write_curves(self, path: Path, stream: LayerStream, barcodes: Barcodes) -> None:
@@ -107,6 +111,6 @@ class BarcodeFiles:
                     table.writerow([name, level, None if isnan(strength) else strength, *numbers])
 
 
-def _bars(barcodes: Barcodes, bar_convention: BarConvention) -> Iterator[tuple[str, Bars]]:
-    for name, forest in barcodes.forests.items():
+def _bars(barcodes: Barcodes | SpatialBarcodes, bar_convention: BarConvention) -> Iterator[tuple[str, Bars]]:
+    for name, forest in barcodes.graphs():
         yield name, bars_of(forest, unit=barcodes.units[name], bar_convention=bar_convention)

@@ -1,6 +1,6 @@
 """The barcodes of all layers at one scale, and the rows of a report about them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,6 +27,10 @@ class Barcodes:
     def largest(self) -> float | None:
         """The largest strength of all layers; None without edges."""
         return largest_strength(self.forests.values())
+
+    def graphs(self) -> Iterator[tuple[str, Forest]]:
+        """Yield the name and the forest of each layer, in order."""
+        yield from self.forests.items()
 
     @cached_property
     def units(self) -> dict[str, Unit]:

@@ -8,8 +8,9 @@ the sums of the convolutions.
 Source: Balwani & Krzyston, PMLR 196, 2022: each filter at its own scale, and the sum over the filters.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -25,9 +26,41 @@ from topoimp.reports.rows import (
     network_persistence_columns,
     persistence_columns,
 )
-from topoimp.topology.barcode import Barcode, barcode_of_forest, reason_undefined, unit_of
+from topoimp.topology.barcode import Barcode, Unit, barcode_of_forest, reason_undefined, unit_of
 from topoimp.topology.filter_barcodes import FilterBarcodes
 from topoimp.topology.forest import Forest
+
+
+@dataclass(frozen=True)
+class SpatialBarcodes:
+    """By layer name the forest of a dense layer or the barcodes of a convolution's filters, and their scale."""
+
+    found: Mapping[str, Forest | FilterBarcodes]
+    scale: Scale
+
+    @cached_property
+    def largest(self) -> float | None:
+        """The largest strength of all graphs; None without edges."""
+        return max((each.strongest for each in self.found.values() if each.strongest is not None), default=None)
+
+    def graphs(self) -> Iterator[tuple[str, Forest]]:
+        """Yield the name and the forest of each graph, in order; that of a filter is the layer's, /, and its number."""
+        for name, found in self.found.items():
+            if isinstance(found, Forest):
+                yield name, found
+            else:
+                yield from ((f"{name}/{number}", forest) for number, forest in enumerate(found.forests()))
+
+    @cached_property
+    def units(self) -> dict[str, Unit]:
+        """The unit of each graph's strengths, by its name."""
+        units: dict[str, Unit] = {}
+        for name, found in self.found.items():
+            own = [found.strongest] if isinstance(found, Forest) else found.strongest_of_each()
+            names = [name] if isinstance(found, Forest) else [f"{name}/{number}" for number in range(len(own))]
+            for graph, strongest in zip(names, own, strict=True):
+                units[graph] = unit_of(self.scale, network_largest=self.largest, layer_largest=strongest)
+        return units
 
 
 @dataclass(frozen=True)
@@ -46,16 +79,14 @@ class _Graphs:
         return [barcode_of_forest(self.found)]
 
 
-def spatial_barcode_rows(
-    infos: Sequence[LayerInfo], found: Mapping[str, Forest | FilterBarcodes], scale: Scale, p: float
-) -> list[Row]:
+def spatial_barcode_rows(infos: Sequence[LayerInfo], barcodes: SpatialBarcodes, p: float) -> list[Row]:
     """Return a row for each layer, and one for the network; ``p`` is that of norms and of total persistence."""
-    strongest = [each.strongest for each in found.values() if each.strongest is not None]
-    largest = max(strongest, default=None)
+    largest = barcodes.largest
+    scale = barcodes.scale
     rows: list[Row] = []
     bars: list[FloatArray] = []
     for info in infos:
-        row, persistences = _layer_row(info, _Graphs(found[info.name]), largest, scale, p)
+        row, persistences = _layer_row(info, _Graphs(barcodes.found[info.name]), largest, scale, p)
         rows.append(row)
         bars.append(persistences)
     return [*rows, _network_row(rows, np.concatenate(bars), largest, scale, p)]

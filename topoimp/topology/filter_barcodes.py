@@ -18,10 +18,11 @@ import numpy as np
 from topoimp.arrays import FloatArray, IndexArray
 from topoimp.errors import LayerError, OptionError
 from topoimp.kernels.threads import in_parallel, thread_count
-from topoimp.kernels.unrolling import count_joining
+from topoimp.kernels.unrolling import count_joining, join_unrolled
 from topoimp.layers.layer import Layer
 from topoimp.layers.spatial import InputSize, spatial_graph
 from topoimp.topology.barcode import Barcode
+from topoimp.topology.forest import Forest
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,16 @@ class FilterBarcodes:
     """The barcodes of all filters of a convolution.
 
     Args:
+        kernel: sides of the kernel.
+        size: the image under it.
         n_inputs: positions of the padded input, vertices of each filter's graph.
         n_outputs: positions of the output, the other vertices.
         strengths: by filter and offset, shape (filters, offsets), not divided by a scale; 0 for an absent offset.
         n_joining: edges of each offset that join two components, the same shape: so many bars die at its strength.
     """
 
+    kernel: tuple[int, ...]
+    size: InputSize
     n_inputs: int
     n_outputs: int
     strengths: FloatArray
@@ -55,12 +60,43 @@ class FilterBarcodes:
         """The largest strength of all filters; None without edges."""
         return float(self.strengths.max()) if self.strengths.any() else None
 
+    def strongest_of_each(self) -> list[float | None]:
+        """Return the largest strength of each filter; None without edges."""
+        return [largest or None for largest in self.strengths.max(axis=1).tolist()]
+
+    def edges_of(self, number: int) -> tuple[IndexArray, IndexArray, FloatArray]:
+        """Return output, padded input (flat) and strength of each edge of a filter, offset by offset."""
+        corners, shifts = _places(self.kernel, self.size)
+        present = np.flatnonzero(self.strengths[number])
+        inputs = (corners + shifts[present, None]).reshape(-1)
+        outputs = np.tile(np.arange(self.n_outputs), len(present))
+        return outputs, inputs, np.repeat(self.strengths[number, present], self.n_outputs)
+
     def each(self) -> Iterator[Barcode]:
         """Yield the barcode of each filter, in order."""
         for strengths, counts in zip(self.strengths, self.n_joining, strict=True):
             order = np.argsort(-strengths, kind="stable")
             deaths = np.repeat(strengths[order], counts[order])
             yield Barcode(deaths, self.n_inputs + self.n_outputs - len(deaths))
+
+    def forests(self) -> Iterator[Forest]:
+        """Yield the maximum spanning forest of each filter's graph, in order.
+
+        Its rows are the outputs and its columns the positions of the padded input, both flat. It is the one forest of
+        the dense matrix in the total order: equal strengths by the flat index in that matrix.
+        """
+        corners, shifts = _places(self.kernel, self.size)
+        parent = np.empty(self.n_inputs + self.n_outputs, np.int64)
+        for strengths in self.strengths:
+            order = np.argsort(-strengths, kind="stable")[: np.count_nonzero(strengths)]
+            stops = np.append(np.flatnonzero(np.diff(strengths[order])) + 1, len(order))
+            edges = np.empty_like(parent)
+            n_joining = join_unrolled(shifts[order], stops, corners, parent, edges)
+
+            indices = edges[:n_joining]
+            offsets = np.searchsorted(shifts, indices % self.n_inputs - corners[indices // self.n_inputs])
+            n_edges = len(order) * self.n_outputs
+            yield Forest(self.n_outputs, self.n_inputs, n_edges, indices, strengths[offsets])
 
 
 def filter_barcodes(layer: Layer, kernel: Sequence[int], size: InputSize, *, threads: int = 1) -> FilterBarcodes:
@@ -102,7 +138,8 @@ def filter_barcodes(layer: Layer, kernel: Sequence[int], size: InputSize, *, thr
             n_joining[place, present] = counts
 
     in_parallel(count, len(orders), threads)
-    return FilterBarcodes(graph.n_inputs, graph.n_outputs, strengths, n_joining[order_of.reshape(-1)])
+    counts = n_joining[order_of.reshape(-1)]
+    return FilterBarcodes(tuple(kernel), size, graph.n_inputs, graph.n_outputs, strengths, counts)
 
 
 def _kernel_strengths(layer: Layer, n_offsets: int) -> FloatArray:

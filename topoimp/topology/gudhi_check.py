@@ -2,14 +2,16 @@
 
 GUDHI reduces the boundary matrix of the whole graph, at about 90 bytes and a microsecond for each edge. It gets the
 exact strengths with the opposite sign and returns them bit for bit, so the comparison needs no tolerance. The check
-does not cover the meaning of the stored bits, which both methods share.
+does not cover the meaning of the stored bits, which both methods share, nor the sums over the channels of a filter.
 """
 
 import numpy as np
 
+from topoimp.arrays import FloatArray, IndexArray
 from topoimp.errors import OptionError, VerificationError
 from topoimp.layers.layer import Layer
 from topoimp.topology.barcode import Barcode, barcode_of_forest
+from topoimp.topology.filter_barcodes import FilterBarcodes
 from topoimp.topology.forest import Forest
 
 CHECK_LIMIT = 4_000_000
@@ -30,21 +32,24 @@ def barcode_by_gudhi(layer: Layer) -> Barcode:
     >>> barcode_by_gudhi(as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))).deaths
     array([3., 2., 1.])
     """
-    import gudhi
-
     strengths = layer.strengths()
     rows, columns = np.nonzero(strengths)
+    return _barcode_of_edges(layer.n_vertices, rows, layer.n_rows + columns, strengths[rows, columns])
+
+
+def _barcode_of_edges(n_vertices: int, ends: IndexArray, other_ends: IndexArray, strengths: FloatArray) -> Barcode:
+    import gudhi
+
     complex_ = gudhi.SimplexTree()
 
     # Vertices enter with the strongest edge: GUDHI would move a vertex that enters after one of its edges.
-    vertices = np.arange(layer.n_vertices, dtype=np.int32)
-    complex_.insert_batch(vertices[None, :], np.full(len(vertices), -strengths.max()))
-    if len(rows):
-        edges = np.stack([rows, layer.n_rows + columns]).astype(np.int32)
-        complex_.insert_batch(edges, -strengths[rows, columns])
+    vertices = np.arange(n_vertices, dtype=np.int32)
+    complex_.insert_batch(vertices[None, :], np.full(len(vertices), -strengths.max(initial=0.0)))
+    if len(ends):
+        complex_.insert_batch(np.stack([ends, other_ends]).astype(np.int32), -strengths)
 
     # A negative bound keeps bars of length zero. Of a graph without edges GUDHI computes dimension 0 only on request.
-    complex_.compute_persistence(min_persistence=-1.0, persistence_dim_max=len(rows) == 0)
+    complex_.compute_persistence(min_persistence=-1.0, persistence_dim_max=len(ends) == 0)
     deaths = complex_.persistence_intervals_in_dimension(0).reshape(-1, 2)[:, 1]
     is_finite = np.isfinite(deaths)
     return Barcode(-np.sort(deaths[is_finite]), int(np.count_nonzero(~is_finite)))
@@ -52,10 +57,21 @@ def barcode_by_gudhi(layer: Layer) -> Barcode:
 
 def check_barcode(layer: Layer, forest: Forest) -> None:
     """Raise a ``VerificationError`` unless a layer's barcode is GUDHI's, every death bit for bit."""
-    ours, theirs = barcode_of_forest(forest), barcode_by_gudhi(layer)
+    _require_equal(barcode_of_forest(forest), barcode_by_gudhi(layer), layer.origin, layer.name)
+
+
+def check_filters(layer: Layer, found: FilterBarcodes) -> None:
+    """Raise a ``VerificationError`` unless the barcode of each filter of a convolution is GUDHI's, bit for bit."""
+    for number, barcode in enumerate(found.each()):
+        outputs, inputs, strengths = found.edges_of(number)
+        theirs = _barcode_of_edges(barcode.n_vertices, outputs, found.n_outputs + inputs, strengths)
+        _require_equal(barcode, theirs, layer.origin, f"{layer.name}/{number}")
+
+
+def _require_equal(ours: Barcode, theirs: Barcode, origin: str, name: str) -> None:
     if ours.equals(theirs):
         return
-    where = f"{layer.origin}: {layer.name!r}" if layer.origin else repr(layer.name)
+    where = f"{origin}: {name!r}" if origin else repr(name)
     counts = [f"{len(bars.deaths)} finite and {bars.n_essential} essential bars" for bars in (ours, theirs)]
     if counts[0] != counts[1]:
         found = f"has {counts[0]}, and {counts[1]} by GUDHI"
