@@ -95,14 +95,14 @@ def pieces_of(network: Network, work: Path) -> Iterator[list[Piece]]:
     yield [Piece(f"{network.name}/train.csv", trained)]
 
     densities = ",".join("critical" if multiple == 1 else f"{multiple}*critical" for multiple in MULTIPLES)
+    nulls = [word for null in NULLS for word in ("--null", null)]
     yield [
         Piece(
-            f"{network.name}/nulls/{seed}-{weights}-{null.partition(':')[0]}.csv",
-            ("bound", f"{run}/seed-{seed}/{weights}.safetensors", "--densities", densities, "--null", null),
+            f"{network.name}/nulls/{seed}-{weights}.csv",
+            ("bound", f"{run}/seed-{seed}/{weights}.safetensors", "--densities", densities, *nulls),
         )
         for seed in network.seeds
         for weights in ("init", "model")
-        for null in NULLS
     ]
 
     if network.n_rounds == 0:

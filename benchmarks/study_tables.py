@@ -63,11 +63,12 @@ def excess_table(work: Path) -> pd.DataFrame:
     """Return the excess of each layer over each null: H1 is against ``edges``, H2 against ``degrees``."""
     reports = []
     for path in sorted(work.glob("*/nulls/*.csv")):
-        seed, weights, null = path.stem.split("-")
+        seed, weights = path.stem.split("-")
         report = pd.read_csv(path)
         rows = report[report["level"] == "density"].copy()
         rows["multiple"] = (rows["n_kept"] / rows["floor"]).round().astype(int)
-        reports.append(rows.assign(network=path.parts[-3], weights=weights, seed=int(seed), null=null))
+        rows["null"] = rows["null"].str.replace(r"shuffle:\d+:|:\d+", "", regex=True)
+        reports.append(rows.assign(network=path.parts[-3], weights=weights, seed=int(seed)))
     if not reports:
         return pd.DataFrame()
 

@@ -47,19 +47,18 @@ def test_holm_by_hand():
     assert holm([]) == []
 
 
-NULLS = """level,layer,n_kept,floor,retention,retention_null,excess
-layer,fc1,,10,,,
-density,fc1,10,10,0.5,{null},{excess}
-density,fc1,40,10,0.9,0.9,0.0
+NULLS = """level,layer,n_kept,floor,retention,null,retention_null,excess
+layer,fc1,,10,,,,
+density,fc1,10,10,0.5,shuffle:1000:edges,{null},{excess}
+density,fc1,40,10,0.9,shuffle:1000:edges,0.9,0.0
+density,fc1,10,10,0.5,degrees:1000,0.5,0.0
 """
 
 
 def test_excesses_are_those_of_the_reports_over_the_seeds(tmp_path):
     (tmp_path / "net/nulls").mkdir(parents=True)
     for seed, excess in ((100, 0.1), (101, 0.2)):
-        for null in ("edges", "degrees"):
-            text = NULLS.format(null=0.5 - excess, excess=excess)
-            (tmp_path / f"net/nulls/{seed}-model-{null}.csv").write_text(text)
+        (tmp_path / f"net/nulls/{seed}-model.csv").write_text(NULLS.format(null=0.5 - excess, excess=excess))
 
     table = excess_table(tmp_path).set_index(["null", "multiple"])
 
@@ -68,7 +67,7 @@ def test_excesses_are_those_of_the_reports_over_the_seeds(tmp_path):
     assert (row["excess"], row["retention"]) == (pytest.approx(0.15), 0.5)
     assert row["excess_by_seed"] == "0.10000 0.20000"
     assert row["p_above_holm"] == min(2 * row["p_above"], 1.0)
-    assert table.loc["degrees", 4]["p_within_margin"] == 0.0
+    assert table.loc["degrees", 1]["p_within_margin"] == 0.0
 
 
 def test_accuracies_are_paired_by_seed_and_round(tmp_path):
