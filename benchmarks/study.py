@@ -112,6 +112,12 @@ def pieces_of(network: Network, work: Path) -> Iterator[list[Piece]]:
         pruned = ("prune", run, "--rounds", str(network.n_rounds), *amount, *options)
         yield [Piece(f"{network.name}/prune-{name}.csv", pruned)]
 
+    nulls = [word for null in ROUND_NULLS for word in ("--null", null)]
+    yield [
+        Piece(f"{network.name}/rounds-{reference}.csv", ("compare", run, "--reference", reference, *nulls))
+        for reference in ("round-0", "previous")
+    ]
+
 
 def run_piece(piece: Piece, work: Path) -> None:
     """Run a command unless its report is there, and keep its report once it is complete."""

@@ -67,7 +67,7 @@ def excess_table(work: Path) -> pd.DataFrame:
         report = pd.read_csv(path)
         rows = report[report["level"] == "density"].copy()
         rows["multiple"] = (rows["n_kept"] / rows["floor"]).round().astype(int)
-        rows["null"] = rows["null"].str.replace(r"shuffle:\d+:|:\d+", "", regex=True)
+        rows["null"] = _models(rows["null"])
         reports.append(rows.assign(network=path.parts[-3], weights=weights, seed=int(seed)))
     if not reports:
         return pd.DataFrame()
@@ -134,6 +134,39 @@ def _accuracies(path: Path) -> pd.DataFrame:
     return network.set_index(["seed", "round"])[["test_accuracy", "density"]]
 
 
+def rounds_table(work: Path) -> pd.DataFrame:
+    """Return the excess of each layer in each round over each null, against round 0 and against the round before."""
+    reports = []
+    for path in sorted(work.glob("*/rounds-*.csv")):
+        report = pd.read_csv(path)
+        rows = report[(report["level"] == "layer") & (report["round"] > 0)].copy()
+        rows["null"] = _models(rows["null"])
+        reports.append(rows.assign(network=path.parts[-2], reference=path.stem.partition("-")[2]))
+    if not reports:
+        return pd.DataFrame()
+
+    keys = ["network", "reference", "pruning", "null", "layer", "round"]
+    lines = []
+    for key, group in pd.concat(reports).sort_values("seed").groupby(keys, sort=False):
+        found = mean_of(group["excess"].tolist())
+        facts = {
+            "density": group["density"].mean(),
+            "retention": group["retention"].mean(),
+            "retention_null": group["retention_null"].mean(),
+            "excess": found.mean,
+            "ci_low": found.ci_low,
+            "ci_high": found.ci_high,
+            "n_seeds": found.n_seeds,
+        }
+        lines.append(dict(zip(keys, key, strict=True)) | facts)
+    return pd.DataFrame(lines)
+
+
+def _models(nulls: pd.Series) -> pd.Series:
+    """Return the models of nulls such as ``degrees:1000`` and ``shuffle:1000:edges``."""
+    return nulls.str.replace(r"shuffle:\d+:|:\d+", "", regex=True)
+
+
 def training_table(work: Path) -> pd.DataFrame:
     """Return neural persistence, overlap and beta0 of each layer during training: mean and deviation over seeds."""
     reports = []
@@ -152,7 +185,8 @@ def training_table(work: Path) -> pd.DataFrame:
 def write_tables(work: Path, folder: Path) -> None:
     """Write each table whose reports are there."""
     folder.mkdir(exist_ok=True)
-    for name, make in (("excess", excess_table), ("accuracy", accuracy_table), ("training", training_table)):
+    tables = {"excess": excess_table, "accuracy": accuracy_table, "rounds": rounds_table, "training": training_table}
+    for name, make in tables.items():
         table = make(work)
         if not table.empty:
             table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")

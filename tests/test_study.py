@@ -11,8 +11,8 @@ from scipy.stats import ttest_1samp, ttest_rel
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
 study_tables = importlib.import_module("study_tables")
-accuracy_table, excess_table, training_table = (
-    getattr(study_tables, f"{name}_table") for name in ("accuracy", "excess", "training")
+accuracy_table, excess_table, rounds_table, training_table = (
+    getattr(study_tables, f"{name}_table") for name in ("accuracy", "excess", "rounds", "training")
 )
 holm, mean_of = study_tables.holm, study_tables.mean_of
 
@@ -85,6 +85,18 @@ def test_accuracies_are_paired_by_seed_and_round(tmp_path):
     assert row["p_two_sided"] == row["p_holm"] == pytest.approx(ttest_rel(ours, others).pvalue)
 
 
+def test_rounds_have_their_excess_over_each_null(tmp_path):
+    (tmp_path / "net").mkdir()
+    header = "level,seed,round,pruning,layer,density,null,retention,retention_null,excess\n"
+    lines = [f"layer,{seed},1,magnitude,fc1,0.8,edges:200,0.9,0.8,{excess}\n" for seed, excess in ((0, 0.1), (1, 0.3))]
+    (tmp_path / "net/rounds-round-0.csv").write_text(header + "".join(lines))
+
+    (row,) = rounds_table(tmp_path).to_dict("records")
+
+    assert (row["network"], row["reference"], row["null"], row["n_seeds"]) == ("net", "round-0", "edges", 2)
+    assert (row["excess"], row["retention"]) == (pytest.approx(0.2), 0.9)
+
+
 def test_summaries_in_training_have_mean_and_deviation(tmp_path):
     for seed, value in ((1, 0.2), (2, 0.4)):
         (tmp_path / f"net/seed-{seed}").mkdir(parents=True)
@@ -103,4 +115,5 @@ def test_summaries_in_training_have_mean_and_deviation(tmp_path):
 def test_nothing_is_made_of_nothing(tmp_path):
     assert excess_table(tmp_path).empty
     assert accuracy_table(tmp_path).empty
+    assert rounds_table(tmp_path).empty
     assert training_table(tmp_path).empty
