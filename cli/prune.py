@@ -42,6 +42,7 @@ from .prune_options import (
     ScheduleOption,
     ScopeOption,
     Seed,
+    ShuffleMask,
     Sparsity,
     Strict,
     Timeout,
@@ -77,6 +78,7 @@ def _prune(
     mask_out: MaskOut = None,
     emit_rounds: EmitRounds = None,
     apply_mask: ApplyMask = None,
+    shuffle_mask: ShuffleMask = None,
     rewind: Rewind = None,
     rewind_from: RewindFrom = None,
     trainer: TrainerOption = None,
@@ -106,10 +108,13 @@ def _prune(
         of_training = {"--rewind": rewind, "--timeout": timeout, "--seeds": seeds, "--jobs": jobs}
         refuse(of_training, "does not go with pruning without training (a run folder or --trainer has some)")
 
+    if apply_mask is None:
+        refuse({"--shuffle-mask": shuffle_mask}, "needs --apply-mask")
+
     working = partial(_working, f"pruning {checkpoint}", quiet=quiet)
     if apply_mask is not None:
         amounts = (rounds, sparsity, rate, schedule, preset, layer_rates, output_rate, output_layer)
-        of_rounds = (*amounts, method, scope, seed, emit_rounds, rewind_from)
+        of_rounds = (*amounts, method, scope, None if shuffle_mask else seed, emit_rounds, rewind_from)
         if any(option is not None for option in of_rounds) or epsilon or strict or dry_run:
             raise OptionError(
                 "--apply-mask is pruning by a given mask; options of rounds and methods do not go with it"
@@ -122,6 +127,8 @@ def _prune(
                 apply_mask,
                 output=output,
                 patterns=patterns,
+                shuffle_mask=shuffle_mask,
+                seed=seed or 0,
                 mask_out=mask_out,
                 force=force,
                 threads=threads,

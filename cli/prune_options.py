@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from topoimp.choices import Method, Preset, PruningSchedule, Scope
+from topoimp.choices import MaskShuffle, Method, Preset, PruningSchedule, Scope
 
 from .training_options import TRAINING
 
@@ -115,7 +115,7 @@ Seed = Annotated[
     typer.Option(
         "--seed",
         metavar="S",
-        help="Seed of the permutations of the method random and of the simulations of --dry-run, at least 0.",
+        help="Seed of the method random, of --shuffle-mask, and of the simulations of --dry-run, at least 0.",
         show_default="0",
     ),
 ]
@@ -141,6 +141,15 @@ ApplyMask = Annotated[
         metavar="FILE",
         help="Prune by this mask, or by the zeros of this checkpoint, in place of rounds.",
         show_default="rounds",
+    ),
+]
+ShuffleMask = Annotated[
+    MaskShuffle | None,
+    typer.Option(
+        "--shuffle-mask",
+        help="Keep as many weights as the mask of --apply-mask in random places of --seed: over each layer, within its "
+        "rows, within its columns, or with the number of each row and column.",
+        show_default="no shuffle",
     ),
 ]
 Rewind = Annotated[

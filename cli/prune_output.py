@@ -26,7 +26,8 @@ def show_pruning(report: Report) -> None:
     settings = report.settings
     facts = {name: header for name, header in _FACTS.items() if name in report.network}
     if "rounds" not in settings:
-        title = f"{report.inputs['checkpoint']} under the {settings['method']} of {report.inputs['mask']}"
+        shuffle = f", shuffled ({settings['shuffle_mask']})" if "shuffle_mask" in settings else ""
+        title = f"{report.inputs['checkpoint']} under the {settings['method']} of {report.inputs['mask']}{shuffle}"
         show_table(title, {"layer": "layer", "floor": "floor", **facts}, for_people(report.rows))
         return
     show_table(f"{report.inputs['checkpoint']}: {which_pruning(report)}", {"round": "round", **facts}, report.rounds)

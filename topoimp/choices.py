@@ -155,6 +155,15 @@ class Shuffle(StrEnum):
     COLUMNS = "columns"
 
 
+class MaskShuffle(StrEnum):
+    """Shuffle of a mask: over a layer's edges, within rows, within columns, or with the numbers of both."""
+
+    EDGES = "edges"
+    ROWS = "rows"
+    COLUMNS = "columns"
+    DEGREES = "degrees"
+
+
 class NullModel(StrEnum):
     """Null model: a shuffle of the strengths, graphs of the same degrees, independent strengths, or a random mask."""
 

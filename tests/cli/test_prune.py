@@ -228,3 +228,24 @@ def test_a_dry_run_knows_nothing_of_a_trainer_without_a_run_folder(topoimp, lene
 
     assert outcome.status == 2
     assert "--dry-run does not go with a checkpoint whose rounds --trainer trains" in outcome.err
+
+
+def test_a_mask_is_shuffled(topoimp, lenet, tmp_path):
+    topoimp("prune", lenet, "--rounds", 5, "-o", tmp_path / "p.safetensors")
+    mask = tmp_path / "p.mask.safetensors"
+
+    options = ["--apply-mask", mask, "--shuffle-mask", "degrees", "--seed", 2, "-o", tmp_path / "s.safetensors"]
+    outcome = topoimp("prune", lenet, *options)
+
+    assert outcome.status == 0
+    assert outcome.out.splitlines()[0] == f"{lenet} under the mask of {mask}, shuffled (degrees)"
+    assert (tmp_path / "s.mask.safetensors").is_file()
+
+
+def test_a_shuffle_or_a_seed_without_a_mask_to_shuffle_is_refused(topoimp, lenet):
+    alone = topoimp("prune", lenet, "--rounds", 5, "--shuffle-mask", "rows")
+    unshuffled = topoimp("prune", lenet, "--apply-mask", lenet, "--seed", 2)
+
+    assert (alone.status, alone.err) == (2, "error: --shuffle-mask needs --apply-mask\n")
+    assert unshuffled.status == 2
+    assert "--apply-mask is pruning by a given mask; options of rounds and methods do not go with it" in unshuffled.err

@@ -41,6 +41,55 @@ def test_a_mask_and_the_zeros_it_left_give_the_same_again(lenet, pruned, tmp_pat
         assert [row[column] for row in again.report.rows] == [row[column] for row in last]
 
 
+def kept_in(pruning):
+    return {name: mask.kept() for name, mask in read_masks(pruning.outputs.mask).items()}
+
+
+@pytest.mark.parametrize(("shuffle", "axes"), [("edges", []), ("rows", [1]), ("columns", [0]), ("degrees", [0, 1])])
+def test_a_shuffled_mask_keeps_as_many_weights_elsewhere(lenet_init, pruned, tmp_path, shuffle, axes):
+    output = tmp_path / "shuffled.safetensors"
+
+    shuffled = apply_mask(lenet_init, pruned.outputs.mask, shuffle_mask=shuffle, seed=3, output=output)
+
+    before, after = kept_in(pruned), kept_in(shuffled)
+    assert list(after) == list(before) == ["fc1.weight", "fc2.weight", "fc3.weight"]
+    last = {row.get("layer"): row["n_kept"] for row in pruned.report.rows if row["round"] == 5}
+    assert {row.get("layer"): row["n_kept"] for row in shuffled.report.rows} == last
+    weights, written = load_file(lenet_init), load_file(shuffled.outputs.checkpoint)
+    for name, kept in after.items():
+        assert kept.sum() == before[name].sum()
+        assert all(np.array_equal(kept.sum(axis), before[name].sum(axis)) for axis in axes)
+        assert_array_equal(written[name], np.where(kept, weights[name], 0))
+        assert (kept != before[name]).mean() > 0.01
+    settings = shuffled.report.settings
+    assert (settings["method"], settings["shuffle_mask"], settings["seed"]) == ("mask", shuffle, 3)
+
+
+def test_a_shuffled_mask_depends_on_the_seed_and_not_on_the_threads(lenet_init, pruned, tmp_path):
+    def shuffled(number, **options):
+        output = tmp_path / f"{number}.safetensors"
+        return apply_mask(lenet_init, pruned.outputs.mask, shuffle_mask="rows", output=output, **options)
+
+    one, two, other = shuffled(1, threads=1), shuffled(2, threads=2), shuffled(3, seed=1)
+
+    assert one.outputs.mask.read_bytes() == two.outputs.mask.read_bytes()
+    assert not np.array_equal(kept_in(one)["fc1.weight"], kept_in(other)["fc1.weight"])
+
+
+def test_a_mask_that_cannot_be_shuffled_is_refused(lenet, pruned, tmp_path):
+    output = tmp_path / "small.safetensors"
+    smaller = prune_checkpoint(lenet, PruningOptions(rounds=9), output=output).outputs.checkpoint
+
+    with pytest.raises(LayerError, match=r"'fc1.weight' has \d+ nonzero weights where the mask keeps 77070; they c"):
+        apply_mask(smaller, pruned.outputs.mask, shuffle_mask="edges")
+    with pytest.raises(LayerError, match=r"'fc1.weight' has zeros; the shuffle degrees needs a layer without them"):
+        apply_mask(smaller, pruned.outputs.mask, shuffle_mask="degrees")
+    with pytest.raises(OptionError, match="there is no mask shuffle 'layer'; known are edges, rows, columns, degrees"):
+        apply_mask(lenet, pruned.outputs.mask, shuffle_mask="layer")
+    with pytest.raises(OptionError, match="the seed is -1; it must be at least 0"):
+        apply_mask(lenet, pruned.outputs.mask, shuffle_mask="rows", seed=-1)
+
+
 def test_a_mask_of_other_weights_is_applied_to_these(sample):
     trained, initial = sample("lenet-300-100-mnist.safetensors"), sample("lenet-300-100-mnist-init.safetensors")
     mask = prune_checkpoint(trained, PruningOptions(rounds=5)).outputs.mask

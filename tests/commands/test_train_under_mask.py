@@ -159,3 +159,13 @@ def test_files_that_do_not_fit_are_refused(tmp_path, unfit, role, name, error, m
     with pytest.raises(error, match=message):
         train(tmp_path / "run", **{role: unfit[name]})
     assert not (tmp_path / "run").exists()
+
+
+def test_a_shuffled_mask_is_trained_with_as_many_weights(run, tmp_path, mask):
+    init = run / "seed-0/init.safetensors"
+    shuffled = apply_mask(init, mask, shuffle_mask="degrees", output=tmp_path / "s.safetensors").outputs.mask
+
+    train(tmp_path / "control", init=init, mask=shuffled)
+
+    n_kept = {name: packed.n_kept for name, packed in read_masks(mask).items()}
+    assert {name: np.count_nonzero(weights_in(tmp_path / "control")[name]) for name in n_kept} == n_kept

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from topoimp.chance.mask_shuffling import ShuffledMask
 from topoimp.checkpoint import AnyPath, open_checkpoint
+from topoimp.choices import MaskShuffle, check_seed, chosen
 from topoimp.commands.pruning_job import Pruning, PruningJob, metadata_of, plan_job
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep
@@ -11,6 +13,7 @@ from topoimp.pruning.masks import is_mask, masks_for
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.preservation import total_preservation
+from topoimp.pruning.rules import Pruner
 from topoimp.reports.rows import (
     Settings,
     layer_columns,
@@ -120,6 +123,8 @@ def apply_mask(
     *,
     output: AnyPath | None = None,
     patterns: LayerPatterns | None = None,
+    shuffle_mask: MaskShuffle | str | None = None,
+    seed: int = 0,
     mask_out: AnyPath | None = None,
     force: bool = False,
     threads: int | None = None,
@@ -128,21 +133,30 @@ def apply_mask(
     """Prune a checkpoint by a mask; write the result, the mask of its layers and a table.
 
     ``mask`` is a mask file, or a checkpoint whose zeros are the mask. ``patterns`` select the layers to prune, all but
-    embeddings and heads if None. The other arguments are those of ``prune_checkpoint``.
+    embeddings and heads if None. With ``shuffle_mask`` each layer keeps as many of its nonzero weights as the mask
+    does, in random places that ``seed`` decides (``topoimp.chance.mask_shuffling``). The other arguments are those of
+    ``prune_checkpoint``.
 
     Raises:
         OptionError: if the output is the input or the mask.
+        LayerError: if the mask of a layer cannot be shuffled.
         OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room.
         VerificationError: if the files written are not the pruning by that mask; none of them stays.
         TopoimpError: if a file, a layer, a pattern or the mask cannot be used.
     """
     patterns = patterns or LayerPatterns()
     patterns.check_matrix_view("pruning is of weights, and needs")
+    shuffle = None if shuffle_mask is None else chosen(MaskShuffle, shuffle_mask)
+    check_seed(seed)
+
     masking = open_checkpoint(mask)
     job = plan_job(path, patterns, output=output, mask_out=mask_out, mask=masking, threads=threads, on_step=on_step)
-    pruners = masks_for(job.layers, masking)
+    pruners: dict[str, Pruner] = {**masks_for(job.layers, masking)}
     infos = job.layers.infos
     settings: Settings = {"method": "mask" if is_mask(masking) else "zeros", **pattern_settings(patterns)}
+    if shuffle is not None:
+        pruners = {name: ShuffledMask(pruner, shuffle, seed) for name, pruner in pruners.items()}
+        settings = {**settings, "shuffle_mask": shuffle, "seed": seed}
 
     with job.staging(force=force) as staging:
         forests = spanning_forests(job.stream)

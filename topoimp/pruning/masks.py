@@ -94,7 +94,7 @@ class MaskPruner:
             self.mask.give_back()
             return kept
 
-        return partial(_write_where, layer, flags)
+        return partial(write_where, layer, flags)
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,10 @@ class NonzeroPruner:
         """Return the function that writes parts of a layer."""
         other = self.layers.read(self.info).weights
         number_format = self.info.number_format
-        return partial(_write_where, layer, lambda start, stop: number_format.magnitudes(other[start:stop]) != 0)
+        return partial(write_where, layer, lambda start, stop: number_format.magnitudes(other[start:stop]) != 0)
 
 
-def _write_where(layer: Layer, flags: Callable[[int, int], BoolArray], start: int, pruned: CodeArray) -> BoolArray:
+def write_where(layer: Layer, flags: Callable[[int, int], BoolArray], start: int, pruned: CodeArray) -> BoolArray:
     """Write a part of a layer, from ``start`` on, with pruned weights and stored zeros as +0.0; return its flags."""
     codes = layer.weights[start : start + len(pruned)]
     kept = flags(start, start + len(pruned))
