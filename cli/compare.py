@@ -96,6 +96,14 @@ def _compare(
             rich_help_panel=OF_ROUNDS,
         ),
     ] = False,
+    over_seeds: Annotated[
+        bool,
+        typer.Option(
+            "--over-seeds",
+            help="Print the means over the seeds with their 95 % intervals, and the mean differences of prunings.",
+            rich_help_panel=OF_ROUNDS,
+        ),
+    ] = False,
     null: Nulls = None,
     fail_if: FailIf = None,
     include: Include = None,
@@ -117,6 +125,7 @@ def _compare(
 ) -> None:
     """Print how much of the topology of a reference each OTHER keeps, layer by layer, beside chance."""
     from topoimp.commands.compare import comparison_report
+    from topoimp.commands.compare_over_seeds import comparison_over_seeds
     from topoimp.errors import GateError
     from topoimp.reports.gates import fired_gates, parse_gate
 
@@ -138,8 +147,9 @@ def _compare(
             threads=threads,
             on_step=on_step,
         )
-    fired = fired_gates(gates, report)
-    show(report, format, lambda report: _show_comparison(report, np_convention))
+    shown = comparison_over_seeds(report) if over_seeds else report
+    fired = fired_gates(gates, shown)
+    show(shown, format, _show_over_seeds if over_seeds else lambda report: _show_comparison(report, np_convention))
     note_left_out(report, quiet=quiet)
     _note_chance(report, quiet=quiet)
     if fired:
@@ -170,6 +180,33 @@ def _show_comparison(report: Report, np_convention: NeuralPersistence | None) ->
         rows,
         dispensable=[list(persistences), ["bottleneck"], ["excess"]],
     )
+
+
+def _show_over_seeds(report: Report) -> None:
+    """Print the mean retention and its excess over chance, of each round of the network and of each pair."""
+    quantities = ("retention", "retention_iid" if report.settings["null"] is None else "retention_null", "excess")
+    runs = ", ".join(str(path) for name, path in report.inputs.items() if name != "reference")
+    show_table(
+        f"{runs} over the seeds, against {_reference_of(report)}{in_view(report)} (all quantities: --format csv)",
+        {name: header for name, header in _OVER_SEEDS.items() if name != "null" or name in report.network},
+        [row for row in report.rounds if row["quantity"] in quantities],
+        dispensable=[["minimum", "maximum"]],
+    )
+
+
+_OVER_SEEDS = {
+    "pruning": "pruning",
+    "baseline": "less",
+    "round": "round",
+    "null": "null model",
+    "quantity": "quantity",
+    "n_seeds": "seeds",
+    "mean": "mean",
+    "mean_low": "95 % from",
+    "mean_high": "to",
+    "minimum": "minimum",
+    "maximum": "maximum",
+}
 
 
 def _note_chance(report: Report, *, quiet: bool) -> None:

@@ -15,6 +15,7 @@ from conftest import REPOSITORY, SAMPLES
 from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
 from topoimp.commands.compare import comparison_report
+from topoimp.commands.compare_over_seeds import comparison_over_seeds
 from topoimp.commands.plan_pruning import plan_pruning
 from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune import apply_mask, prune_checkpoint
@@ -50,7 +51,12 @@ OF_THE_SCREEN = {
 FIXED = {"barcode": {"embeddings"}, "compare": {"input_sizes"}, "prune": {"view", "input_sizes"}}
 """Fields of LayerPatterns that a command leaves no choice in: embeddings are read, and the view is of weights."""
 
-CHOOSES_A_FUNCTION = {"list": tensor_list, "dry_run": plan_pruning, "apply_mask": apply_mask}
+CHOOSES_A_FUNCTION = {
+    "list": tensor_list,
+    "dry_run": plan_pruning,
+    "apply_mask": apply_mask,
+    "over_seeds": comparison_over_seeds,
+}
 """Options that choose the function to call."""
 
 NO_OPTIONS = {"patterns", "vector_settings", "on_step", "on_wait", "n_seeds"}
@@ -178,6 +184,7 @@ LENET = SAMPLES / "lenet-300-100-mnist.safetensors"
         ("bound", "--shape", "3x4"),
         ("compare", LENET, LENET, "--null", "shuffle:2"),
         ("compare", "rounds"),
+        ("compare", "rounds", "--over-seeds"),
         ("compare", LENET, "rounds"),
         ("prune", LENET, "--rounds", "1", "--dry-run", "--layer-rate", "fc1*=0.1"),
         ("prune", LENET, "--apply-mask", LENET, "-o", "out.safetensors"),

@@ -66,6 +66,7 @@ NAMES = [
     "betti_curve",
     "bottleneck_distance",
     "bound_report",
+    "comparison_over_seeds",
     "comparison_report",
     "expected_betti_curve",
     "filter_barcodes",

@@ -24,6 +24,7 @@ from topoimp.choices import (
 from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
 from topoimp.commands.compare import comparison_report
+from topoimp.commands.compare_over_seeds import comparison_over_seeds
 from topoimp.commands.plan_pruning import PruningPlan, plan_pruning
 from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune import apply_mask, prune_checkpoint
@@ -125,6 +126,7 @@ __all__ = [
     "betti_curve",
     "bottleneck_distance",
     "bound_report",
+    "comparison_over_seeds",
     "comparison_report",
     "expected_betti_curve",
     "filter_barcodes",

@@ -200,6 +200,26 @@ def test_the_reference_and_the_rounds_can_be_chosen(topoimp, rounds):
     assert in_json["settings"]["rounds"] == ["1", "last"]
 
 
+def test_means_over_the_seeds_can_be_shown(topoimp, rounds):
+    lines = topoimp("compare", rounds, "--over-seeds", "--rounds", "last").out.splitlines()
+
+    assert lines[0] == f"{rounds} over the seeds, against their own round 0 (all quantities: --format csv)"
+    header = "pruning less round quantity seeds mean 95 % from to minimum maximum"
+    assert lines[1].split() == header.split()
+    assert [line.split()[:5] for line in lines[3:6]] == [
+        ["magnitude-rewind-none", "-", "2", name, "2"] for name in ("retention", "retention_iid", "excess")
+    ]
+
+
+def test_a_gate_applies_to_the_means_that_are_shown(topoimp, rounds):
+    words = ("compare", rounds, "--over-seeds", "--rounds", "last")
+
+    assert topoimp(*words, "--fail-if", "n_seeds<2").status == 0
+    fired = topoimp(*words, "--fail-if", "network:n_seeds<3")
+    assert fired.status == 3
+    assert fired.err.startswith("error: gate 'network:n_seeds<3': the network has n_seeds 2, and ")
+
+
 def test_rounds_of_another_network_are_compared_only_if_that_is_asked_for(topoimp, rounds, lenet, lenet_init):
     refused = topoimp("compare", lenet_init, rounds)
 

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from topoimp.commands.compare import comparison_report
+from topoimp.commands.compare_over_seeds import comparison_over_seeds
 from topoimp.commands.prune_run import prune_run
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.layers.catalogue import LayerPatterns
@@ -233,3 +234,70 @@ def test_layers_are_selected_as_elsewhere(run):
 
     assert {row["layer"] for row in report.layers} == {"fc1.weight"}
     assert list(report.left_out) == ["fc1.bias", "fc2.bias", "fc2.weight"]
+
+
+def cells(rows, **which):
+    """The rows that have these cells."""
+    return [row for row in rows if all(row.get(name) == cell for name, cell in which.items())]
+
+
+@pytest.mark.parametrize("reference", ["round-0", "previous"])
+def test_over_the_seeds_a_comparison_has_the_statistics_of_the_tables(run, reference):
+    report = comparison_over_seeds(comparison_report(run, reference=reference))
+
+    prefix = {"round-0": "", "previous": "round_"}[reference]
+    for share in SHARES:
+        written = cells(table(run / "summary.csv"), method="magnitude", scope="layer", quantity=prefix + share)
+        found = cells(report.rows, pruning="magnitude", quantity=share)
+        names = ("round", "level", "n_seeds", "mean", "mean_low", "mean_high", "minimum", "maximum")
+        assert [[str(row[name]) for name in names] for row in found] == [
+            [row[name] for name in names] for row in written
+        ]
+    assert report.settings["over_seeds"] is True
+
+
+def test_over_the_seeds_prunings_with_the_same_targets_are_compared(run):
+    report = comparison_over_seeds(comparison_report(run, null="columns:3", rounds=["last"]))
+
+    assert {(row["pruning"], row["baseline"]) for row in report.rows if "baseline" in row} == set()  # 3 and 2 rounds
+    report = comparison_over_seeds(comparison_report(run, null="columns:3", rounds=[2]))
+    (found,) = cells(report.rows, baseline="magnitude", level="network", quantity="retention_null")
+    alone = {row["pruning"]: row for row in comparison_report(run, null="columns:3", rounds=[2], seeds=[1]).rounds}
+    assert (found["pruning"], found["n_seeds"], found["mean_low"]) == ("magnitude-global", 1, None)
+    assert found["mean"] == alone["magnitude-global"]["retention_null"] - alone["magnitude"]["retention_null"]
+
+
+def test_two_run_folders_are_not_one(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "copy")
+
+    report = comparison_over_seeds(comparison_report(run, copy, rounds=[1], method="topological"))
+
+    assert [row["n_seeds"] for row in cells(report.rows, level="network", quantity="retention")] == [1, 1]
+
+
+def test_prunings_of_other_settings_are_not_one(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    settings = copy / "seed-1/magnitude/pruning.toml"
+    settings.write_text(settings.read_text() + "other = 1\n")
+
+    report = comparison_over_seeds(comparison_report(copy, rounds=[1]))
+
+    found = cells(report.rows, pruning="magnitude", level="network", quantity="retention")
+    assert [row["n_seeds"] for row in found] == [1, 1]
+
+
+def test_a_comparison_of_checkpoints_has_no_seeds(lenet):
+    with pytest.raises(OptionError, match="`over_seeds` is about rounds of pruning, and none is compared"):
+        comparison_over_seeds(comparison_report(lenet, lenet))
+
+
+def test_each_null_model_has_means_of_its_own(run):
+    compared = comparison_report(run, null=["columns:3", "rows:3"], rounds=[3], reference="previous")
+
+    found = cells(comparison_over_seeds(compared).rows, level="network", quantity="excess", pruning="magnitude")
+
+    assert [row["n_seeds"] for row in found] == [2, 2]
+    for row in found:
+        excesses = [each["excess"] for each in cells(compared.rounds, null=row["null"], pruning="magnitude")]
+        assert row["mean"] == pytest.approx(sum(excesses) / 2)
+    assert {row["null"] for row in found} == {row["null"] for row in compared.rows}

@@ -76,7 +76,9 @@ _COLUMNS = {
     ),
     "seed": _index("Seed of the initial weights, of the image order, and of the permutations of `random`."),
     "round": _index("Round of pruning, counted from 1; round 0 is the unpruned network."),
-    "pruning": _text("Name of a pruning's folder: the method, with epsilon and scope unless they are the usual ones."),
+    "pruning": _text(
+        "Name of a pruning's folder: the method, with epsilon, scope, schedule and rewinding if not usual."
+    ),
     "baseline": _text("Name of the pruning that is subtracted from `pruning`, seed by seed."),
     "other": _text("Path of the checkpoint or mask that is compared with the reference; a round's folder."),
     "layer": _text("Name of the layer; blank in a network row."),

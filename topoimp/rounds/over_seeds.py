@@ -27,6 +27,9 @@ SUMMARISED = (
 )
 """Columns that are summed up over the seeds, true as 1 and false as 0."""
 
+PLACE = ("round", "level", "layer", "null")
+"""Columns in which rows of several seeds agree, within prunings of the same settings."""
+
 FREE = ("method", "epsilon", "scope", "rewind", "trainer")
 """Settings in which two prunings may differ and still have the same targets, so that their rounds compare."""
 
@@ -46,11 +49,11 @@ class SeedRows:
         )
         return ours == theirs
 
-    def by_place(self) -> dict[tuple[Cell, Cell, Cell], dict[Cell, Row]]:
-        """Return the rows by (round, level, layer), and these by seed."""
-        places: dict[tuple[Cell, Cell, Cell], dict[Cell, Row]] = {}
+    def by_place(self) -> dict[tuple[Cell, ...], dict[Cell, Row]]:
+        """Return the rows by round, level, layer and null model, and these by seed."""
+        places: dict[tuple[Cell, ...], dict[Cell, Row]] = {}
         for row in self.rows:
-            places.setdefault((row["round"], row["level"], row.get("layer")), {})[row["seed"]] = row
+            places.setdefault(tuple(row.get(name) for name in PLACE), {})[row["seed"]] = row
         return places
 
 
@@ -71,7 +74,19 @@ def summary_of(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def paired_of(prunings: Sequence[SeedRows]) -> list[Row]:
+def means_of(prunings: Sequence[SeedRows], quantities: Sequence[str]) -> list[Row]:
+    """Return the same of each pruning by its name; the statistics are those of ``summary_of``."""
+    return [
+        {"pruning": pruning.name, **_cells(group[0], PLACE), **_summary(quantity, group)}
+        for pruning in prunings
+        for rows in pruning.by_place().values()
+        for group in [list(rows.values())]
+        for quantity in quantities
+        if _numbers(group, quantity)
+    ]
+
+
+def paired_of(prunings: Sequence[SeedRows], quantities: Sequence[str] = SUMMARISED) -> list[Row]:
     """Return the same of the differences between every two prunings with the same targets, seed by seed.
 
     The earlier pruning is the ``baseline``, which is subtracted. Only seeds that have the quantity in both count, and
@@ -81,11 +96,11 @@ def paired_of(prunings: Sequence[SeedRows]) -> list[Row]:
         row
         for baseline, pruning in combinations(prunings, 2)
         if pruning.has_targets_of(baseline)
-        for row in _differences(pruning, baseline)
+        for row in _differences(pruning, baseline, quantities)
     ]
 
 
-def _differences(pruning: SeedRows, baseline: SeedRows) -> Iterable[Row]:
+def _differences(pruning: SeedRows, baseline: SeedRows, quantities: Sequence[str]) -> Iterable[Row]:
     of_baseline = baseline.by_place()
     for place, rows in pruning.by_place().items():
         theirs = of_baseline.get(place, {})
@@ -93,14 +108,18 @@ def _differences(pruning: SeedRows, baseline: SeedRows) -> Iterable[Row]:
         if place[0] == 0 or not seeds:
             continue
 
-        first = rows[seeds[0]]
-        columns: Row = {name: first.get(name) for name in ("schedule", "rate", "round", "level", "layer")}
-        for quantity in SUMMARISED:
+        of_place = _cells(rows[seeds[0]], ("schedule", "rate", *PLACE))
+        columns: Row = {"pruning": pruning.name, "baseline": baseline.name, **of_place}
+        for quantity in quantities:
             pairs = [_numbers((rows[seed], theirs[seed]), quantity) for seed in seeds]
             found = [pair[0] - pair[1] for pair in pairs if len(pair) == 2]  # both have it
             if found:
-                names = {"pruning": pruning.name, "baseline": baseline.name}
-                yield {**names, **columns, "quantity": quantity, "n_seeds": len(found), **_statistics(found)}
+                yield {**columns, "quantity": quantity, "n_seeds": len(found), **_statistics(found)}
+
+
+def _cells(row: Row, names: Sequence[str]) -> Row:
+    """Return the cells of a row in these columns, as far as it has them."""
+    return {name: row[name] for name in names if name in row}
 
 
 def round_means(rows: Sequence[Row]) -> list[Row]:
