@@ -143,7 +143,8 @@ Nulls = Annotated[
         "--null",
         metavar="MODEL[:N]",
         help="Compare also with a null model, in N simulations: shuffled weights (edges, block, rows, columns), graphs "
-        "with the same degrees (degrees), independent weights (iid); or random masks (random, exact). Repeatable.",
+        "with the same degrees (degrees) or row and column scales (scales), independent weights (iid); or random masks "
+        "(random, exact). Repeatable.",
         show_default="none",
     ),
 ]

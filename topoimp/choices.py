@@ -171,6 +171,7 @@ class NullModel(StrEnum):
     BLOCK = "block"
     ROWS = "rows"
     COLUMNS = "columns"
+    SCALES = "scales"
     DEGREES = "degrees"
     IID = "iid"
     RANDOM = "random"

@@ -91,6 +91,7 @@ def test_columns_explain_what_column_scales_do_and_rows_do_not():
     scores = {model: simulated(weight, 400, model, n=200).z_score(n_kept) for model in SIMULATED}
 
     assert abs(scores[NullModel.COLUMNS]) < 4
+    assert abs(scores[NullModel.SCALES]) < 4
     assert max(scores[NullModel.ROWS], scores[NullModel.EDGES], scores[NullModel.IID]) < -10
 
 
