@@ -301,3 +301,15 @@ def test_each_null_model_has_means_of_its_own(run):
         excesses = [each["excess"] for each in cells(compared.rounds, null=row["null"], pruning="magnitude")]
         assert row["mean"] == pytest.approx(sum(excesses) / 2)
     assert {row["null"] for row in found} == {row["null"] for row in compared.rows}
+
+
+@pytest.mark.parametrize("pruning", PRUNINGS)
+def test_p_values_of_a_pruning_do_not_depend_on_other_seeds_and_prunings(run, pruning):
+    everything = comparison_report(run, reference="previous", null="columns:39")
+
+    alone = comparison_report(run / pruning, reference="previous", null="columns:39")
+
+    assert rows_of(everything, pruning) == rows_of(alone, pruning)
+    p_values = [row["p_value"] for row in alone.layers if row["p_value"] is not None]
+    corrected = [row["p_holm"] for row in alone.layers if row["p_value"] is not None]
+    assert min(corrected, default=1.0) == min(1.0, *(len(p_values) * p for p in p_values))

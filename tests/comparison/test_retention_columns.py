@@ -118,3 +118,18 @@ def test_p_values_are_corrected_among_the_layers_of_one_null_and_among_its_netwo
 
     assert [each.get("p_holm") for each in corrected] == [0.02, 0.04, 0.04, 0.06, None, 0.05, 0.5, None]
     assert rows[0]["p_holm"] == 0.01  # the rows given are not changed
+
+
+def test_of_rounds_a_family_are_the_layers_and_rounds_of_one_pruning_of_one_seed():
+    def of_round(pruning, number, p_value):
+        return {**row("layer", "a", p_value), "other": f"run/{pruning}/round-0{number}", "round": number}
+
+    rows = [
+        of_round("seed-0/magnitude", 1, 0.01),
+        of_round("seed-0/magnitude", 2, 0.04),
+        of_round("seed-1/magnitude", 1, 0.03),
+        of_round("seed-0/topological", 1, 0.02),
+        of_round("seed-0/topological", 2, None),
+    ]
+
+    assert [each["p_holm"] for each in with_holm(rows)] == [0.02, 0.04, 0.03, 0.02, None]

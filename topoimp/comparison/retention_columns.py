@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from pathlib import Path
 
 from topoimp.chance.forest_by_chance import ForestByChance
 from topoimp.chance.holm import holm
@@ -30,7 +31,7 @@ def retention_columns(chance: ForestByChance, null: Null | None = None) -> Row:
 def null_columns(chance: ForestByChance, null: Null) -> Row:
     """Return the columns that compare a retention with a null model.
 
-    ``p_holm`` is corrected for a single test, until ``with_holm`` corrects it for all rows of a report.
+    ``p_holm`` is corrected for a single test, until ``with_holm`` corrects it for the rows of a report.
     """
     distribution = chance.nulls[null]
     observed = chance.observed or 0
@@ -70,11 +71,15 @@ def retention_reasons(chance: ForestByChance, null: Null | None = None) -> Mappi
 
 
 def with_holm(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows of a report with ``p_holm`` corrected for all rows of one null and level that have a p-value."""
-    families: dict[tuple[Cell, Cell], list[int]] = {}
+    """Return the rows of a report with ``p_holm`` corrected for all rows of a family that have a p-value.
+
+    A family are all rows of one level and null model; of rounds, those of one pruning of one seed.
+    """
+    families: dict[tuple[Cell, Cell, Path | None], list[int]] = {}
     for place, row in enumerate(rows):
         if row.get("p_value") is not None:
-            families.setdefault((row["level"], row["null"]), []).append(place)
+            pruning = None if row.get("round") is None else Path(str(row["other"])).parent
+            families.setdefault((row["level"], row["null"], pruning), []).append(place)
 
     corrected = [*rows]
     for places in families.values():
