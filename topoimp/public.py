@@ -13,8 +13,11 @@ from topoimp.choices import (
     BarConvention,
     Data,
     Essential,
+    MaskShuffle,
     Method,
     NeuralPersistence,
+    Preset,
+    PruningSchedule,
     Scale,
     Scope,
     Shuffle,
@@ -48,6 +51,7 @@ from topoimp.layers.spatial import InputSize
 from topoimp.pruning.bounds import LayerBound, layer_bound
 from topoimp.pruning.masks import PackedMask, read_masks
 from topoimp.pruning.options import PruningOptions
+from topoimp.pruning.preservation import overlap
 from topoimp.reports.columns import COLUMNS
 from topoimp.reports.report import Report
 from topoimp.rounds.trainer import Trainer, parse_trainer
@@ -92,6 +96,7 @@ __all__ = [
     "LayerBound",
     "LayerError",
     "LayerPatterns",
+    "MaskShuffle",
     "Method",
     "ModulePruner",
     "ModulePruning",
@@ -100,9 +105,11 @@ __all__ = [
     "OptionError",
     "OutputError",
     "PackedMask",
+    "Preset",
     "Pruning",
     "PruningOptions",
     "PruningPlan",
+    "PruningSchedule",
     "Report",
     "Scale",
     "Scope",
@@ -134,6 +141,7 @@ __all__ = [
     "hold_mask",
     "layer_bound",
     "neural_persistence",
+    "overlap",
     "parse_trainer",
     "persistent_entropy",
     "plan_pruning",
