@@ -20,6 +20,7 @@ from .options import (
     Groups,
     Include,
     InputSizes,
+    Nulls,
     Quiet,
     Rate,
     Threads,
@@ -86,9 +87,10 @@ def _bound(
             show_default="none",
         ),
     ] = None,
+    null: Nulls = None,
     seed: Annotated[
         int,
-        typer.Option("--seed", metavar="S", help="Seed of the simulations that --densities may need, at least 0."),
+        typer.Option("--seed", metavar="S", help="Seed of the simulations of --null and --densities, at least 0."),
     ] = 0,
     include: Include = None,
     exclude: Exclude = None,
@@ -124,6 +126,7 @@ def _bound(
     options = BoundOptions(
         rate=DEFAULT_RATE if rate is None else rate,
         densities=[] if densities is None else densities.split(","),
+        null=null,
         seed=seed,
     )
     if checkpoint is None:
@@ -200,6 +203,21 @@ _KEPT = {
     "overlap_bound": "overlap bound",
     "random_connected": "random connected",
 }
+_OF_NULL = {
+    "layer": "layer",
+    "density": "density",
+    "null": "null model",
+    "n_kept": "kept",
+    "floor": "floor",
+    "retention": "observed share",
+    "retention_null": "null",
+    "excess": "excess",
+    "excess_low": "from",
+    "excess_high": "to",
+    "z_score": "z-score",
+    "p_value": "p-value",
+    "p_holm": "p Holm",
+}
 
 
 def _show_floors(report: Report) -> None:
@@ -219,10 +237,14 @@ def _show(report: Report, title: str, columns: dict[str, str]) -> None:
     bounds: list[Row] = [row for row in report.rows if row["level"] != "density"]
     show_table(title, columns, for_people(bounds))
     if report.densities:
+        by_density = report.settings.get("null") is None
         kept = {
-            name: header for name, header in _KEPT.items() if any(row[name] is not None for row in report.densities)
+            name: header
+            for name, header in (_KEPT if by_density else _OF_NULL).items()
+            if any(row[name] is not None for row in report.densities)
         }
-        show_table("forest edges among the strongest weights", kept, report.densities)
+        subject = "forest edges among the strongest weights" + ("" if by_density else ", beside null models")
+        show_table(subject, kept, report.densities)
 
 
 def _show_graphs(report: Report) -> None:

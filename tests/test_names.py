@@ -178,7 +178,7 @@ LENET = SAMPLES / "lenet-300-100-mnist.safetensors"
         ("barcode", LENET, "--check", "--bars", "b.csv", "--curve", "c.csv", "--levels", "0.5", "--vectors", "v.npz"),
         ("barcode", LENET, "--list"),
         ("barcode", SAMPLES / "lenet-5-mnist.safetensors", "--view", "spatial", "--input-size", "conv*=28x28"),
-        ("bound", LENET, "--densities", "0.5"),
+        ("bound", LENET, "--densities", "0.5", "--null", "random"),
         ("bound", "--arch", "lenet-5", "--view", "spatial", "--data", "mnist", "--input-size", "conv1*=28x28"),
         ("bound", SAMPLES / "lenet-5-mnist.safetensors", "--view", "spatial", "--input-size", "conv*=28x28"),
         ("bound", "--shape", "3x4"),

@@ -127,6 +127,21 @@ def test_densities_of_a_checkpoint_show_what_is_observed(topoimp, lenet):
     assert "guaranteed  random    iid  observed" in outcome.out
 
 
+def test_null_models_have_a_table_of_their_own(topoimp, lenet):
+    outcome = topoimp("bound", lenet, "--densities", "critical", "--null", "degrees:39", "--null", "random")
+
+    lines = outcome.out.splitlines()
+    title = lines.index("forest edges among the strongest weights, beside null models")
+    assert lines[title + 1].split()[:5] == ["layer", "density", "null", "model", "kept"]
+    assert [line.split()[2] for line in lines[title:] if line.startswith("fc1.weight")] == ["degrees:39", "random"]
+
+
+def test_a_null_needs_densities(topoimp, lenet):
+    outcome = topoimp("bound", lenet, "--null", "degrees:39")
+
+    assert (outcome.status, outcome.err) == (2, "error: --null is about densities, and none is given\n")
+
+
 def test_densities_are_rows_of_their_own_for_programs(topoimp, lenet):
     options = ["bound", lenet, "--densities", "0.5,0.1", "--seed", 3, "--format"]
 

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from topoimp.chance.holm import holm
 from topoimp.choices import Method, Scope, View
 from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
+from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import OptionError
 from topoimp.layers.catalogue import LayerPatterns
@@ -247,3 +249,78 @@ def test_densities_need_weights_as_edges(sample):
             BoundOptions(densities=[0.5]),
             patterns=LayerPatterns(view=View.CHANNEL),
         )
+
+
+def test_nulls_have_a_row_for_each_density_and_the_numbers_of_compare(lenet):
+    pruned = prune_checkpoint(lenet, PruningOptions(sparsity=0.9, method="magnitude")).outputs
+    nulls = ["degrees:39", "shuffle:39:rows"]
+
+    report = bound_report(lenet, BoundOptions(densities=[0.5, 0.1], null=nulls, seed=3))
+
+    compared = comparison_report(lenet, pruned.mask, null=nulls, seed=3)
+    columns = ("layer", "null", "retention", "retention_null", "excess", "excess_low", "excess_high", "p_value")
+    at_a_tenth = [row for row in report.densities if row["density"] == 0.1]
+    expected = {(row["layer"], row["null"]): [row[name] for name in columns] for row in compared.layers}
+    assert {(row["layer"], row["null"]): [row[name] for name in columns] for row in at_a_tenth} == expected
+    assert [(row["density"], row["null"]) for row in report.densities] == [
+        (density, null) for _ in range(3) for density in (0.5, 0.1) for null in nulls
+    ]
+    assert report.settings["null"] == nulls
+
+
+def test_degrees_explain_what_a_trained_layer_lacks_at_its_critical_density(lenet):
+    """The numbers are means of 300 shuffles of the weights by numpy, and for the degrees of 200 simulations."""
+    nulls = ["edges:200", "rows:200", "columns:200", "degrees:200"]
+
+    rows = bound_report(lenet, BoundOptions(densities=["critical"], null=nulls)).densities
+
+    assert [row["retention"] for row in rows[:8:4]] == pytest.approx([0.5817, 0.6090], abs=1e-4)
+    assert [row["retention_null"] for row in rows[:4]] == pytest.approx([0.801, 0.719, 0.669, 0.587], abs=0.004)
+    assert [row["retention_null"] for row in rows[4:8]] == pytest.approx([0.790, 0.780, 0.618, 0.607], abs=0.004)
+
+
+def test_p_values_at_all_densities_are_a_family(lenet):
+    report = bound_report(lenet, BoundOptions(densities=["critical", "2*critical"], null="shuffle:999"))
+
+    p_values = [row["p_value"] for row in report.densities]
+    assert [row["p_holm"] for row in report.densities] == holm(p_values)
+    assert min(p_values) == 2 / 1000
+    assert min(row["p_holm"] for row in report.densities) == pytest.approx(6 * 2 / 1000)
+
+
+def test_a_layer_of_zeros_has_no_excess_and_a_reason(write):
+    path = write({"a": np.zeros((2, 3)), "b": np.ones((2, 3))})
+
+    zeros, ones = bound_report(path, BoundOptions(densities=[0.5], null="random")).densities
+
+    assert (zeros["excess"], zeros["p_value"], zeros["p_holm"]) == (None, None, None)
+    assert "no excess: a layer of zeros" in zeros["undefined"]
+    assert ones["p_value"] is not None
+
+
+def test_without_a_null_the_rows_at_densities_have_none(lenet):
+    report = bound_report(lenet, BoundOptions(densities=[0.5]))
+
+    assert "null" not in report.settings
+    assert not any("null" in row or "p_value" in row for row in report.densities)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: BoundOptions(null="degrees:20"), "`null` is about densities, and none is given"),
+        (
+            lambda: shape_bound_report([(3, 4)], BoundOptions(densities=[0.5], null="degrees:20")),
+            "the null degrees:20 is of weights, and shapes have none",
+        ),
+        (
+            lambda: architecture_bound_report("lenet-5", BoundOptions(densities=[0.5], null="random")),
+            "the null random is of weights, and shapes have none",
+        ),
+    ],
+)
+def test_a_null_without_densities_or_weights_is_refused(call, message):
+    with pytest.raises(OptionError) as error:
+        call()
+
+    assert str(error.value) == message

@@ -6,6 +6,7 @@ from math import prod
 from pathlib import Path
 
 from topoimp.architectures import Architecture, parse_architecture, seen_images
+from topoimp.chance.null import Null, parse_nulls
 from topoimp.chance.overlap import Overlap, overlap_of
 from topoimp.checkpoint import AnyPath, open_checkpoint
 from topoimp.checkpoint.number_format import F32
@@ -13,6 +14,7 @@ from topoimp.choices import SpatialConvention, View, check_seed, chosen
 from topoimp.commands.bound_rows import checkpoint_rows, shape_rows, spatial_rows
 from topoimp.commands.chance_columns import density_rows, density_rows_of_shape
 from topoimp.commands.densities import parse_densities
+from topoimp.comparison.retention_columns import with_holm
 from topoimp.data.shapes import data_shape
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep, thread_count
@@ -25,7 +27,7 @@ from topoimp.pruning.bounds import LayerBound, global_safe_count, layer_bound
 from topoimp.pruning.schedule import DEFAULT_RATE, exact_rate
 from topoimp.reports.columns import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import Settings, left_out, pattern_settings, view_settings
+from topoimp.reports.rows import Settings, left_out, pattern_settings, setting_of_nulls, view_settings
 from topoimp.rounds.run_images import with_images_of_run
 from topoimp.topology.forest import spanning_forest
 
@@ -38,26 +40,38 @@ class BoundOptions:
         rate: share of the remaining weights that one round removes, above 0 and below 1.
         densities: in [0, 1], or ``critical`` for the layer's critical density and ``4*critical`` for a multiple of it;
             at each, a row per layer compares its kept forest edges with chance.
-        seed: seed of the simulations that densities need where no closed form holds, at least 0.
+        null: a null model of a layer, as in ``degrees:200``, or several; each has a row at each density.
+        seed: seed of the simulations of null models, and of those that densities need where no closed form holds, at
+            least 0.
 
     Raises:
-        OptionError: if a number is out of range.
+        OptionError: if a number is out of range, or a null model has no density.
     """
 
     rate: float = DEFAULT_RATE
     densities: Sequence[float | str] = ()
+    null: Null | str | Sequence[Null | str] | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         exact_rate(self.rate)
         parse_densities(self.densities)
+        if self.nulls and not self.densities:
+            raise OptionError("`null` is about densities, and none is given")
         check_seed(self.seed)
+
+    @property
+    def nulls(self) -> tuple[Null, ...]:
+        """The null models."""
+        return parse_nulls(self.null)
 
     def settings(self) -> Settings:
         """Return the settings of the report."""
         settings: Settings = {"rate": self.rate}
         if self.densities:
             settings |= {"densities": [density.text for density in parse_densities(self.densities)], "seed": self.seed}
+        if self.nulls:
+            settings["null"] = setting_of_nulls(self.nulls)
         return settings
 
 
@@ -76,7 +90,7 @@ def bound_report(
 
     Args:
         path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
-        options: rate, densities and seed.
+        options: rate, densities, null models and seed.
         patterns: the layers; all but embeddings and heads if None. In the view ``spatial`` no weight is read: the
             bounds follow from the shapes, and the convolutions together and the dense layers together have a row. The
             images of a run folder's checkpoints are known.
@@ -99,17 +113,19 @@ def bound_report(
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
 
     densities = parse_densities(options.densities)
+    nulls = options.nulls
 
     def look(layer: Layer, n_threads: int) -> tuple[LayerBound, Overlap, list[Row]]:
         forest = spanning_forest(layer, threads=n_threads)
         bound, overlap = layer_bound(layer, forest, threads=n_threads), overlap_of(layer, forest, n_threads)
-        return bound, overlap, density_rows(layer, forest, densities, seed=options.seed, threads=n_threads)
+        at_densities = density_rows(layer, forest, densities, nulls=nulls, seed=options.seed, threads=n_threads)
+        return bound, overlap, at_densities
 
     found = stream.each(look)
     bounds = {name: bound for name, (bound, _, _) in found.items()}
     overlaps = [overlap for _, overlap, _ in found.values()]
     rows = checkpoint_rows(layers.infos, bounds, overlaps, global_safe_count(stream, bounds), options.rate)
-    rows += [row for _, _, at_densities in found.values() for row in at_densities]
+    rows += with_holm([row for _, _, at_densities in found.values() for row in at_densities])
     settings = {**pattern_settings(patterns), **options.settings()}
     return Report("bound", inputs, settings, rows, left_out(layers))
 
@@ -127,7 +143,7 @@ def architecture_bound_report(
 
     Args:
         arch: a network as ``train_run`` takes it, such as ``lenet-300-100``, ``vgg-16`` or ``mlp:784-300-100-10``.
-        options: rate, densities and seed.
+        options: rate, densities, null models and seed.
         data: data set that decides the size of the images and the number of classes: ``digits``, ``mnist``,
             ``fashion-mnist``, ``cifar10``, ``cifar100`` or ``tiny-imagenet``. None means the images that the network
             was designed for, and 10 classes.
@@ -174,7 +190,7 @@ def shape_bound_report(
     Args:
         shapes: at least one, such as (300, 784), or (64, 3, 3, 3) for a convolution. A layer is named by its shape, as
             ``64x3x3x3``; the second of the same shape ``64x3x3x3#2``.
-        options: rate, densities and seed.
+        options: rate, densities, null models and seed.
         view: ``matrix``, or ``spatial`` for convolutions unrolled over their images.
         input_sizes: pairs of a pattern and the image under each convolution that matches it.
 
@@ -211,6 +227,8 @@ def _report_of_shapes(
     input_sizes: InputSizes,
 ) -> Report:
     """Return the report of layers, by name, of which only the shapes are known."""
+    if options.nulls:
+        raise OptionError(f"the null {options.nulls[0]} is of weights, and shapes have none")
     infos = [LayerInfo(name, name, shape, shape[0], prod(shape[1:]), F32) for name, shape in shapes.items()]
     patterns = LayerPatterns(view=view, input_sizes=tuple(input_sizes))
     if view is View.SPATIAL:

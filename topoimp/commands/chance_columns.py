@@ -5,15 +5,16 @@ from math import prod
 
 from topoimp.chance.closed_forms import connectivity_probability
 from topoimp.chance.forest_by_chance import ForestByChance, added_up_by_chance, forests_by_chance, shape_by_chance
+from topoimp.chance.null import Null
 from topoimp.chance.overlap import Overlap
 from topoimp.chance.shuffling import live_shape
 from topoimp.commands.densities import Density
-from topoimp.comparison.retention_columns import retention_columns
+from topoimp.comparison.retention_columns import null_columns, retention_columns, retention_reasons
 from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.one_shot import Round
-from topoimp.reports.columns import Row
+from topoimp.reports.columns import Cell, Row
 from topoimp.reports.rows import rows_of_pruning
 from topoimp.topology.forest import Forest
 
@@ -52,17 +53,27 @@ def with_retention_iid(
 
 
 def density_rows(
-    layer: Layer, forest: Forest, densities: Sequence[Density], *, seed: int = 0, threads: int
+    layer: Layer,
+    forest: Forest,
+    densities: Sequence[Density],
+    *,
+    nulls: Sequence[Null] = (),
+    seed: int = 0,
+    threads: int,
 ) -> list[Row]:
-    """Return a row for each density of a layer in the view ``matrix``; stored zeros are never kept."""
+    """Return a row for each density of a layer in the view ``matrix``; stored zeros are never kept.
+
+    With null models there is a row for each density and each of them.
+    """
     n_kept = [density.n_kept(layer.n_weights, forest.n_edges, len(forest.indices)) for density in densities]
     live = live_shape(forest)
     is_dense = 0 < forest.n_edges == prod(live)
 
-    found = forests_by_chance(layer, forest, n_kept, seed=seed, threads=threads)
+    found = forests_by_chance(layer, forest, n_kept, nulls=nulls, seed=seed, threads=threads)
     connected = [connectivity_probability(*live, k / forest.n_edges) if is_dense else None for k in n_kept]
     shares = [_share(*each, layer.n_weights) for each in zip(densities, n_kept, strict=True)]
-    return [_density_row(layer.name, *each) for each in zip(shares, found, connected, strict=True)]
+    at_densities = zip(shares, found, connected, strict=True)
+    return [_density_row(layer.name, *each, null) for each in at_densities for null in nulls or (None,)]
 
 
 def density_rows_of_shape(info: LayerInfo, densities: Sequence[Density], *, seed: int = 0) -> list[Row]:
@@ -82,8 +93,10 @@ def _share(density: Density, n_kept: int, n_weights: int) -> float:
     return n_kept / n_weights if density.is_critical else float(density.share)
 
 
-def _density_row(name: str, density: float, found: ForestByChance, connected: float | None) -> Row:
-    row: Row = {
+def _density_row(
+    name: str, density: float, found: ForestByChance, connected: float | None, null: Null | None = None
+) -> Row:
+    row: dict[str, Cell] = {
         "level": "density",
         "layer": name,
         "density": density,
@@ -97,4 +110,12 @@ def _density_row(name: str, density: float, found: ForestByChance, connected: fl
         "random_connected": connected,
         "retention": found.observed / found.floor if found.observed is not None and found.floor else None,
     }
-    return row if found.iid is not None else {**row, "undefined": f"no forest_iid: {found.reason}"}
+    undefined = [] if found.iid is not None else [f"no forest_iid: {found.reason}"]
+    if null is not None:
+        columns = null_columns(found, null)
+        reasons = retention_reasons(found, null) if found.floor else dict.fromkeys(columns, "a layer of zeros")
+        undefined += [f"no {name}: {reasons[name]}" for name, value in columns.items() if value is None]
+        row |= columns
+    if undefined:
+        row["undefined"] = "; ".join(undefined)
+    return row

@@ -189,8 +189,8 @@ _COLUMNS = {
         "Two-sided p-value of retention under the null model, at least 2 / (N + 1) of N simulations; blank as z_score."
     ),
     "p_holm": _number(
-        "p_value, corrected by Holm's method for all layer rows (or all network rows) of one null model in the report; "
-        "of rounds, for those of one pruning of a seed."
+        "p_value, corrected by Holm's method for all rows of one null model and one level in the report; of rounds, "
+        "for those of one pruning of a seed."
     ),
     "uninformative": _flag(
         "Whether the null model leaves nothing to find: retention_null is above 99 %, or its deviation is 0."
