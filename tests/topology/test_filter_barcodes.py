@@ -1,4 +1,5 @@
 import math
+from itertools import product
 
 import networkx as nx
 import numpy as np
@@ -193,3 +194,14 @@ def test_forests_are_the_order_forests_of_the_dense_matrices(convolution):
         assert (forest.n_rows, forest.n_columns, forest.n_edges) == (
             *(expected.n_rows, expected.n_columns, expected.n_edges),
         )
+
+
+def test_a_filter_of_3_x_3_needs_6_of_its_weights_to_stay_connected():
+    masks = np.array(list(product([0.0, 1.0], repeat=9))).reshape(-1, 1, 3, 3)  # one filter each
+
+    found = barcodes_of(masks, InputSize((32, 32)))
+
+    n_weights = masks.sum(axis=(1, 2, 3))
+    is_connected = np.array([barcode.n_essential == 1 for barcode in found.each()])
+    assert n_weights[is_connected].min() == 6
+    assert (masks[is_connected][:, 0, [0, 0, 2, 2], [0, 2, 0, 2]] == 1).all()  # with all corners
