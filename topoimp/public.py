@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from topoimp.chance.betti import ExpectedBettiNumbers, expected_betti_curve
 from topoimp.chance.forest_by_chance import forest_edges_by_chance
-from topoimp.chance.null_distribution import NullDistribution
+from topoimp.chance.null_distribution import ExactDistribution, NullDistribution
+from topoimp.chance.null_models import null_forest_edges
 from topoimp.chance.simulation import shuffled_forest_edges
 from topoimp.choices import (
     BarConvention,
@@ -85,6 +86,7 @@ __all__ = [
     "Data",
     "DataError",
     "Essential",
+    "ExactDistribution",
     "ExpectedBettiNumbers",
     "FilterBarcodes",
     "Forest",
@@ -141,6 +143,7 @@ __all__ = [
     "hold_mask",
     "layer_bound",
     "neural_persistence",
+    "null_forest_edges",
     "overlap",
     "parse_trainer",
     "persistent_entropy",

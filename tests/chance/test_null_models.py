@@ -10,10 +10,11 @@ from oracles import slow_forest, slow_rank
 from strategies import SEEDS, make_weight, weights
 
 from topoimp.chance.null import Null
-from topoimp.chance.null_models import null_distribution
+from topoimp.chance.null_models import null_distribution, null_forest_edges
 from topoimp.chance.shuffling import strongest_weights
 from topoimp.chance.simulation import shuffled_forest_edges
 from topoimp.choices import NullModel, Shuffle
+from topoimp.errors import OptionError
 from topoimp.layers.layer import as_layer
 from topoimp.topology.forest import spanning_forest
 
@@ -106,3 +107,35 @@ def test_a_random_mask_keeps_a_hypergeometric_number_of_the_forest(weight, share
     chances = [comb(floor, x) * comb(n_edges - floor, k - x) / comb(n_edges, k) for x in numbers.tolist()]
     assert null.probabilities.tolist() == pytest.approx(chances)
     assert sum(chances) == pytest.approx(1)
+
+
+@given(weights(), SHARES, SEEDS, st.sampled_from(list(NullModel)))
+def test_a_layer_alone_has_the_distribution_that_reports_have(weight, share, seed, model):
+    layer, k = as_layer(weight), round(share * np.count_nonzero(weight))
+    text = str(Null(3, model))
+
+    null = null_forest_edges(layer, k, text, seed=seed)
+
+    expected = simulated(weight, k, model, n=3, seed=seed)
+    facts = [(each.n_kept, each.mean, each.standard_deviation, each.central) for each in (null, expected)]
+    assert facts[0] == facts[1]
+    assert null_forest_edges(layer, k, Null(3, model), forest=spanning_forest(layer), seed=seed).mean == null.mean
+
+
+@pytest.mark.parametrize(
+    ("k", "null", "message"),
+    [
+        (5, "degrees:3", "5 edges of layer 'weight' are kept; it must be from 0 to the 4 that it has"),
+        (2, "cards:3", f"there is no null model 'cards'; known are {', '.join(NullModel)}"),
+    ],
+)
+def test_what_is_out_of_range_is_refused(k, null, message):
+    with pytest.raises(OptionError) as error:
+        null_forest_edges(as_layer(np.ones((2, 2))), k, null)
+
+    assert str(error.value) == message
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(OptionError, match=r"^the seed is -1; it must be at least 0$"):
+        null_forest_edges(as_layer(np.ones((2, 2))), 2, "scales:2", seed=-1)

@@ -7,15 +7,15 @@ import numpy as np
 
 from topoimp.chance.degrees import degree_preserving_ranks, graph_of
 from topoimp.chance.drawing import Drawing, generator_of
-from topoimp.chance.null import Null
+from topoimp.chance.null import Null, parse_null
 from topoimp.chance.null_distribution import Distribution, NullDistribution, hypergeometric
 from topoimp.chance.scales import scaled_strengths
-from topoimp.chance.shuffling import live_shape, shuffled
+from topoimp.chance.shuffling import live_shape, shuffled, strongest_weights
 from topoimp.chance.simulation import simulated_ranks
 from topoimp.choices import NullModel, Shuffle
 from topoimp.layers.layer import Layer
 from topoimp.pruning.rules import Keep, kept_of
-from topoimp.topology.forest import Forest
+from topoimp.topology.forest import Forest, spanning_forest
 
 
 def null_distribution(
@@ -54,3 +54,46 @@ def null_distribution(
     else:
         drawing = shuffled(layer, forest, strongest, Shuffle(null.model), threads)
     return simulated_ranks(drawing, strongest.n_kept, layer.name, n_simulations=null.n_simulations, seed=seed)
+
+
+def null_forest_edges(
+    layer: Layer,
+    n_kept: int,
+    null: Null | str,
+    *,
+    forest: Forest | None = None,
+    seed: int = 0,
+    threads: int = 1,
+) -> Distribution:
+    """Return how many forest edges the strongest weights of a layer would keep under a null model.
+
+    Memory: a byte per weight, of the model ``scales`` 40 bytes per edge. docs/reports.md has a table of the models, and
+    the time that a simulation takes.
+
+    Args:
+        layer: of any type, in the view ``matrix``.
+        n_kept: weights kept, from 0 to the number of edges; of a mask or another checkpoint, its edges.
+        null: as in ``degrees:200`` or ``random``.
+        forest: the layer's maximum spanning forest; found if None.
+        seed: at least 0; together with the layer's name it chooses the simulations. More simulations of one seed begin
+            with the numbers of fewer.
+        threads: number of cores to use. The result does not depend on it.
+
+    Returns:
+        the simulated numbers; of the model ``random`` the exact distribution.
+
+    Raises:
+        OptionError: if a number is out of range, or there is no such model.
+        LayerError: if a weight is NaN or infinite.
+
+    >>> from topoimp.layers.layer import as_layer
+    >>> layer = as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))
+    >>> null_forest_edges(layer, 3, "degrees:4")
+    NullDistribution(n_kept=3, counts=(3, 3, 3, 3))
+    >>> null_forest_edges(layer, 2, "random").mean
+    1.5
+    """
+    null = parse_null(null) if isinstance(null, str) else null
+    forest = spanning_forest(layer, threads=threads) if forest is None else forest
+    (strongest,) = strongest_weights(layer, forest, [n_kept], threads)
+    return null_distribution(layer, forest, strongest, null, seed=seed, threads=threads)
