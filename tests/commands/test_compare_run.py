@@ -165,6 +165,8 @@ def test_a_selection_among_no_rounds_is_refused(lenet, given):
 
 def test_a_checkpoint_has_no_reference_of_its_own(run, lenet):
     with pytest.raises(OptionError, match="safetensors: holds no rounds of pruning; only rounds have references of"):
+        comparison_report(lenet, run, reference="previous")
+    with pytest.raises(OptionError, match=r"run: is a folder of rounds, and no reference for .*mnist.safetensors; a "):
         comparison_report(run, lenet)
     with pytest.raises(OptionError, match="there is nothing to compare; at least one folder of rounds is needed"):
         comparison_report(reference="previous")

@@ -126,6 +126,9 @@ def _own_report(
 ) -> Report:
     """Report the rounds in folders, each beside its own reference."""
     without = [path for path in paths if not holds_rounds(Path(path))]
+    if without and without[0] != paths[0]:
+        no_reference = f"{paths[0]}: is a folder of rounds, and no reference for {without[0]}"
+        raise OptionError(f"{no_reference}; a checkpoint in it can be one")
     if without:
         raise OptionError(f"{without[0]}: holds no rounds of pruning; only rounds have references of their own")
     if not paths:
