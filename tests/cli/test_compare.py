@@ -70,6 +70,13 @@ def test_several_nulls_are_named(topoimp, lenet, pruned):
     assert [line.split()[1] for line in lines if line.startswith("fc1.weight")] == ["degrees:2", "random"]
 
 
+def test_gates_take_p_values(topoimp, lenet, pruned):
+    outcome = topoimp("compare", lenet, pruned("magnitude"), "--null", "random", "--fail-if", "network:p_holm<0.05")
+
+    assert outcome.status == 3
+    assert outcome.err.startswith("error: gate 'network:p_holm<0.05': the network has p_holm ")
+
+
 def test_several_others_are_counted_once_beside_several_nulls(topoimp, lenet):
     outcome = topoimp("compare", lenet, lenet, lenet, "--null", "degrees:2", "--null", "random")
 

@@ -29,7 +29,7 @@ compare model.safetensors other.safetensors --null shuffle:3:block
 compare model.safetensors other.safetensors --null shuffle:3:rows
 compare model.safetensors other.safetensors --null columns:3
 compare model.safetensors other.safetensors --null iid:3
-compare model.safetensors other.safetensors --null degrees:3 --null random
+compare model.safetensors other.safetensors --null degrees:3 --null random --null scales:3
 """
 """Every kind of command on files, in an order in which each finds its inputs; in ``other`` whole rows are zero."""
 

@@ -343,6 +343,20 @@ def test_the_strongest_weights_are_tested_and_their_p_values_are_corrected(lenet
     assert report.network["excess_low"] < report.network["excess"] < report.network["excess_high"] < 0
 
 
+@pytest.mark.parametrize("null", ["shuffle:39", "degrees:39", "scales:39", "iid:39", "random"])
+def test_a_layer_of_zeros_adds_nothing_to_the_network(write, null):
+    weight = make_weight(3, 12, 15, "normal")
+    masked = weight * (np.abs(weight) > 1)
+    with_zeros = [write({"a": each, "zero": np.zeros((3, 4))}, f"with-{n}") for n, each in enumerate((weight, masked))]
+    without = [write({"a": each}, f"without-{n}") for n, each in enumerate((weight, masked))]
+
+    network, alone = (comparison_report(*files, null=null).network for files in (with_zeros, without))
+
+    columns = ("retention_null", "excess", "excess_low", "excess_high", "z_score", "p_value", "p_holm")
+    assert [network[name] for name in columns] == pytest.approx([alone[name] for name in columns])
+    assert alone["p_value"] is not None
+
+
 @pytest.mark.parametrize("null", ["shuffle:2:columns", "degrees:2", "iid:2", "random"])
 def test_most_nulls_are_of_weights_and_need_the_view_matrix(lenet, null):
     with pytest.raises(OptionError) as error:
