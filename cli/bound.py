@@ -7,7 +7,7 @@ import typer
 
 from topoimp.choices import SpatialConvention, View
 from topoimp.errors import OptionError
-from topoimp.reports.columns import Row
+from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 
 from .bound_options import parse_shapes

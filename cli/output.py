@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from time import monotonic
 
 from topoimp.errors import OutputError
-from topoimp.reports.columns import COLUMNS, Cell, Kind, Row
+from topoimp.reports.cells import Cell, Kind, Row
+from topoimp.reports.columns import COLUMNS
 from topoimp.reports.report import Report
 
 from .options import Format

@@ -13,7 +13,8 @@ from topoimp.commands.bound import bound_report
 from topoimp.commands.train import train_run
 from topoimp.commands.watching import NEURAL_PERSISTENCES, WATCHABLE, watched_columns, watched_rows
 from topoimp.errors import OptionError, OutputError, TrainingError
-from topoimp.reports.columns import COLUMNS, Kind
+from topoimp.reports.cells import Kind
+from topoimp.reports.columns import COLUMNS
 from topoimp.reports.report import rows_of_file
 
 FILES = ("init.safetensors", "rewind.safetensors", "model.safetensors", "metrics.csv")

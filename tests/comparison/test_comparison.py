@@ -12,14 +12,8 @@ from strategies import KINDS, SEEDS, make_weight
 from topoimp.chance.forest_by_chance import forest_edges_by_chance
 from topoimp.chance.null import Null
 from topoimp.choices import View
-from topoimp.comparison.comparison import (
-    MaskedReference,
-    ReferenceItself,
-    compare_in_turn,
-    compare_layers,
-    keeps_strongest,
-    other_checkpoint,
-)
+from topoimp.comparison.comparison import compare_in_turn, compare_layers, keeps_strongest
+from topoimp.comparison.others import MaskedReference, ReferenceItself, other_checkpoint
 from topoimp.errors import CheckpointError, LayerError
 from topoimp.layers.layer import as_layer
 from topoimp.pruning.masks import MaskPruner

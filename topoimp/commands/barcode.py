@@ -14,7 +14,7 @@ from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers, LeftOut, 
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream, Look, counted
 from topoimp.layers.tensors import classify_tensors, select_layers
-from topoimp.reports.columns import Row
+from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, left_out, pattern_settings
 from topoimp.rounds.run_images import with_images_of_run

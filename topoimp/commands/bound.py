@@ -25,7 +25,7 @@ from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.bounds import LayerBound, global_safe_count, layer_bound
 from topoimp.pruning.schedule import DEFAULT_RATE, exact_rate
-from topoimp.reports.columns import Row
+from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, left_out, pattern_settings, setting_of_nulls, view_settings
 from topoimp.rounds.run_images import with_images_of_run

@@ -10,7 +10,7 @@ from topoimp.layers.spatial import SpatialGraph
 from topoimp.layers.spatial_view import graph_of, is_convolution
 from topoimp.pruning.bounds import GlobalSafeCount, LayerBound, critical_compression, critical_density
 from topoimp.pruning.schedule import rounds_above
-from topoimp.reports.columns import Row
+from topoimp.reports.cells import Row
 from topoimp.reports.rows import layer_columns
 
 

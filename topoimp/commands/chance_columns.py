@@ -14,7 +14,7 @@ from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.one_shot import Round
-from topoimp.reports.columns import Cell, Row
+from topoimp.reports.cells import Cell, Row
 from topoimp.reports.rows import rows_of_pruning
 from topoimp.topology.forest import Forest
 

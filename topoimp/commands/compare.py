@@ -9,7 +9,8 @@ from topoimp.checkpoint import AnyPath, open_checkpoint
 from topoimp.choices import Essential, Method, RoundReference, check_seed, chosen
 from topoimp.commands.compare_rows import comparison_rows
 from topoimp.commands.compare_run import compare_rounds, opened_round, passes_over
-from topoimp.comparison.comparison import LayerComparison, MaskedReference, Other, compare_layers
+from topoimp.comparison.comparison import LayerComparison, compare_layers
+from topoimp.comparison.others import MaskedReference, Other
 from topoimp.comparison.retention_columns import with_holm
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
@@ -17,7 +18,7 @@ from topoimp.layers.catalogue import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.masks import is_mask, masks_for
-from topoimp.reports.columns import Row
+from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, left_out, pattern_settings, setting_of_nulls
 from topoimp.rounds.finished import ComparedFiles, RoundSelection, files_of, holds_rounds

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from topoimp.errors import OptionError
-from topoimp.reports.columns import Row
+from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import DISTANCES, PERSISTENCE_COLUMNS, TOTAL
 from topoimp.rounds.over_seeds import SeedRows, means_of, paired_of

@@ -8,12 +8,13 @@ from topoimp.chance.forest_by_chance import ForestByChance, added_up_by_chance
 from topoimp.chance.null import Null
 from topoimp.chance.shuffling import live_shape
 from topoimp.choices import Essential
-from topoimp.comparison.comparison import LayerComparison, LayerPair
+from topoimp.comparison.comparison import LayerComparison
+from topoimp.comparison.others import LayerPair
 from topoimp.comparison.retention_columns import retention_columns, retention_reasons
 from topoimp.comparison.weight_differences import jaccard
 from topoimp.kernels.threads import in_parallel
 from topoimp.pruning.preservation import total_preservation
-from topoimp.reports.columns import Cell, Row
+from topoimp.reports.cells import Cell, Row
 from topoimp.reports.rows import (
     DISTANCES,
     REFERENCE,

@@ -13,7 +13,7 @@ from topoimp.kernels.threads import OnStep
 from topoimp.layers.streaming import LARGE, SIDE_BY_SIDE
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import PruningOptions
-from topoimp.reports.columns import Row
+from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import pruning_settings
 from topoimp.rounds.run_folder import recipe_beside

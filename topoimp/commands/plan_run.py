@@ -16,7 +16,7 @@ from topoimp.layers.catalogue import LayerInfo
 from topoimp.pruning.masks import mask_bytes, mask_shapes
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import PruningOptions, Scheme
-from topoimp.reports.columns import Row
+from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import layer_columns, left_out, run_settings
 from topoimp.rounds.loop import Plan

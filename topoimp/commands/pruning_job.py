@@ -16,7 +16,7 @@ from topoimp.pruning.masks import mask_bytes, mask_shapes, mask_writer, read_mas
 from topoimp.pruning.one_shot import LayerRound
 from topoimp.pruning.preservation import Preservation
 from topoimp.pruning.rules import Pruner
-from topoimp.reports.columns import Row
+from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, left_out
 from topoimp.rounds.run_folder import recipe_beside

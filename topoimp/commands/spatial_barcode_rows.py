@@ -18,7 +18,7 @@ from topoimp.arrays import FloatArray
 from topoimp.choices import Scale
 from topoimp.commands.barcode_rows import median, summaries, undivided
 from topoimp.layers.catalogue import LayerInfo
-from topoimp.reports.columns import Cell, Row
+from topoimp.reports.cells import Cell, Row
 from topoimp.reports.rows import (
     PERSISTENCE_COLUMNS,
     TOTAL,

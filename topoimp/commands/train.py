@@ -13,7 +13,7 @@ from topoimp.commands.watching import check_watch_every, check_watched, watched_
 from topoimp.data import Images, load_images
 from topoimp.errors import CheckpointError, OptionError, OutputError
 from topoimp.kernels.threads import OnStep, available_threads
-from topoimp.reports.columns import Row
+from topoimp.reports.cells import Row
 from topoimp.reports.report import Report, rows_of_file
 from topoimp.reports.rows import Settings
 from topoimp.rounds.planning import checked_jobs

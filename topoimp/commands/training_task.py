@@ -14,7 +14,7 @@ from topoimp.kernels.threads import OnStep
 from topoimp.layers.catalogue import LayerPatterns, Layers
 from topoimp.layers.tensors import classify_tensors
 from topoimp.pruning.masks import Masks, read_masks
-from topoimp.reports.columns import Row
+from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.rounds.checks import check_held
 from topoimp.rounds.run_folder import RunFiles

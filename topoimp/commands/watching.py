@@ -12,7 +12,7 @@ from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.preservation import count_overlapping
-from topoimp.reports.columns import Row
+from topoimp.reports.cells import Row
 from topoimp.reports.report import rows_of_file
 from topoimp.reports.rows import PERSISTENCE_COLUMNS, TOTAL
 from topoimp.rounds.run_folder import SeedFiles

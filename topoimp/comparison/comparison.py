@@ -1,13 +1,10 @@
 """Compare the topology of a reference checkpoint with that of other checkpoints, masks and rounds of pruning.
 
-Each layer of the reference is read once. It is compared piece by piece, and compared pieces are given back, so that
-little more than one of the two layers is in memory.
+Each layer of the reference is read once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,58 +12,11 @@ from topoimp.arrays import BoolArray
 from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance
 from topoimp.chance.null import Null
 from topoimp.chance.shuffling import strongest_weights
-from topoimp.comparison.weight_differences import n_shared_edges, weight_differences
-from topoimp.errors import CheckpointError, LayerError
+from topoimp.comparison.others import LayerPair, Other, OtherCheckpoint
 from topoimp.kernels.threads import pieces
-from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
-from topoimp.pruning.masks import Masks
-from topoimp.pruning.preservation import Preservation, graph_of_mask, preservation_of, preservation_under_mask
-from topoimp.pruning.rules import Pruner
 from topoimp.topology.forest import Forest, spanning_forest
-
-
-@dataclass(frozen=True)
-class LayerPair:
-    """One layer in the reference and in another checkpoint.
-
-    Args:
-        info: the layer, as the reference has it.
-        reference: its forest in the reference.
-        other: its forest in the other checkpoint.
-        graph: forest of the weights that the other keeps: ``other``, unless a mask keeps weights that are 0 by now.
-        preservation: the share of the reference's topology that the other has.
-        n_both: number of weights that are edges in both.
-        is_present: for each edge of the reference's forest, whether the other has it.
-        is_masked: whether every weight of the other is 0 or as strong as in the reference.
-        largest_difference: largest | |w| - |w'| |; None under a mask file.
-    """
-
-    info: LayerInfo
-    reference: Forest
-    other: Forest
-    graph: Forest
-    preservation: Preservation
-    n_both: int
-    is_present: BoolArray
-    is_masked: bool = True
-    largest_difference: float | None = None
-
-    @cached_property
-    def n_forest_shared(self) -> int:
-        """Number of edges in both forests."""
-        return n_shared_edges(self.reference, self.other)
-
-    @property
-    def n_kept(self) -> int:
-        """Number of strongest edges of the reference to count by chance: as many as the other has."""
-        return min(self.graph.n_edges, self.reference.n_edges)
-
-    @property
-    def strongest_missing(self) -> float:
-        """Strength of the strongest edge of the reference's forest that the other lacks; 0 if it has all."""
-        return float(np.max(self.reference.strengths[~self.is_present], initial=0.0))
 
 
 @dataclass(frozen=True)
@@ -75,140 +25,6 @@ class LayerComparison:
 
     pair: LayerPair
     chance: ForestByChance
-
-
-class Other(Protocol):
-    """A thing to compare a reference with: ``OtherCheckpoint``, ``MaskedReference`` or ``ReferenceItself``."""
-
-    def will_need(self, info: LayerInfo) -> None:
-        """Start to fetch a layer from the disk; ``info`` is the reference's."""
-
-    def pair(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerPair:
-        """Compare one layer of the reference, given with its forest."""
-
-    def kept(self, info: LayerInfo, layer: Layer, threads: int) -> Callable[[int, int], BoolArray]:
-        """Return the function that flags the weights kept of a part of a layer, by flat index."""
-
-
-@dataclass(frozen=True)
-class OtherCheckpoint:
-    """Another checkpoint with the same layers: ``infos`` by name in the reference, and by tensor its masks, if any."""
-
-    reference: Layers
-    layers: Layers
-    infos: Mapping[str, LayerInfo]
-    masks: Masks = field(default_factory=dict)
-
-    def will_need(self, info: LayerInfo) -> None:
-        """Start to fetch a layer from the disk; ``info`` is the reference's."""
-        self.layers.will_need(self.infos[info.name])
-
-    def pair(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerPair:
-        """Compare one layer of the reference, given with its forest."""
-        other_info = self.infos[info.name]
-        other = self.layers.read(other_info)
-
-        def before(start: int, stop: int) -> None:
-            self.reference.have_ready(info, start, stop)
-            self.layers.have_ready(other_info, start, stop)
-
-        def after(start: int, stop: int) -> None:
-            self.reference.done_with(info, start, stop)
-
-        # Weights, and in the view channel also edges, which are pairs of channels.
-        weights = weight_differences(layer, other, threads=threads, before=before, after=after)
-        edges = weights
-        if layer.parallel is not None:
-            edges = weight_differences(replace(layer, parallel=None), replace(other, parallel=None), threads=threads)
-
-        # A mask keeps weights that are 0 by now, so that its forest is another than that of the weights.
-        pair = _pair(info, layer, forest, other, threads)
-        mask = self.masks.get(other_info.tensor)
-        if mask is not None:
-            graph = graph_of_mask(other_info, mask, pair.other, threads)
-            preservation = preservation_under_mask(forest, pair.other, graph, mask, other_info)
-            pair = replace(pair, graph=graph, preservation=preservation)
-
-        self.layers.done_with(other_info)
-        is_masked = edges.is_masked(pair.other.n_edges)
-        largest = edges.largest_difference
-        return replace(pair, n_both=weights.n_both, is_masked=is_masked, largest_difference=largest)
-
-    def kept(self, info: LayerInfo, layer: Layer, threads: int) -> Callable[[int, int], BoolArray]:  # noqa: ARG002  # of a protocol
-        """Return the function that flags the weights kept of a part of a layer, by flat index."""
-        other_info = self.infos[info.name]
-        mask = self.masks.get(other_info.tensor)
-        if mask is not None:
-            return lambda start, stop: mask.part(other_info.first + start, other_info.first + stop)
-        return present_in(self.layers.read(other_info))
-
-
-@dataclass(frozen=True)
-class ReferenceItself:
-    """The reference beside itself, such as round 0 of a pruning; it is not read again."""
-
-    def will_need(self, info: LayerInfo) -> None:
-        """Do nothing: the layer is in memory."""
-
-    def pair(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerPair:
-        """Compare one layer of the reference, given with its forest."""
-        pair = _pair(info, layer, forest, layer, threads)
-        return replace(pair, n_both=pair.preservation.n_kept)  # weights, also where edges are pairs of channels
-
-    def kept(self, info: LayerInfo, layer: Layer, threads: int) -> Callable[[int, int], BoolArray]:  # noqa: ARG002  # of a protocol
-        """Return the function that flags the weights kept of a part of a layer, by flat index."""
-        return present_in(layer)
-
-
-@dataclass(frozen=True)
-class MaskedReference:
-    """The reference itself under a mask; ``pruners`` holds, by layer name, the mask of the layer."""
-
-    reference: Layers
-    pruners: Mapping[str, Pruner]
-
-    def will_need(self, info: LayerInfo) -> None:
-        """Do nothing: a mask is small."""
-
-    def pair(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerPair:
-        """Compare one layer of the reference, given with its forest."""
-        self.reference.done_with(info)
-        return _pair(info, layer, forest, self._masked(info, layer, threads), threads)
-
-    def kept(self, info: LayerInfo, layer: Layer, threads: int) -> Callable[[int, int], BoolArray]:
-        """Return the function that flags the weights kept of a part of a layer, by flat index."""
-        return present_in(self._masked(info, layer, threads))
-
-    def _masked(self, info: LayerInfo, layer: Layer, threads: int) -> Layer:
-        """Return the layer under its mask; each piece of the reference is given back once it is copied."""
-        pruned = np.empty(layer.n_weights, layer.codes.dtype)
-        write = self.pruners[info.name].on(layer, threads)
-        for start, stop in pieces(0, layer.n_weights):
-            self.reference.have_ready(info, start, stop)
-            write(start, pruned[start:stop])
-            self.reference.done_with(info, start, stop)
-        return replace(layer, codes=pruned.reshape(layer.codes.shape))
-
-
-def other_checkpoint(reference: Layers, other: Layers, masks: Masks | None = None) -> OtherCheckpoint:
-    """Return another checkpoint to compare a reference with.
-
-    Types may differ, as strengths are compared exactly; names and shapes may not. ``masks`` holds, by tensor of the
-    other checkpoint, the mask under which it was trained.
-
-    Raises:
-        LayerError: if a layer is in only one of them, or has another shape.
-        CheckpointError: if a mask does not fit.
-    """
-    masks = masks or {}
-    tensors = other.checkpoint.tensors
-    for name, mask in masks.items():
-        if name in tensors and mask.shape != tensors[name].shape:
-            raise CheckpointError(
-                f"{other.checkpoint.path}: tensor {name!r} has the shape {list(tensors[name].shape)}; the mask beside "
-                f"it has {list(mask.shape)}"
-            )
-    return OtherCheckpoint(reference, other, _corresponding(reference, other), masks)
 
 
 def compare_layers(
@@ -281,12 +97,6 @@ def compare_in_turn(
     return [[layer[number] for layer in by_layer.values()] for number in range(len(others))]
 
 
-def present_in(layer: Layer) -> Callable[[int, int], BoolArray]:
-    """Return the function that flags the edges of a part of a layer, by flat index."""
-    codes = layer.codes.reshape(-1)
-    return lambda start, stop: np.not_equal(layer.number_format.magnitudes(codes[start:stop]), 0)
-
-
 def _observed(chance: ForestByChance, pair: LayerPair, other: Other, layer: Layer, threads: int) -> ForestByChance:
     """Return the numbers by chance beside those of another checkpoint.
 
@@ -308,42 +118,3 @@ def keeps_strongest(
         np.array_equal(write(start, np.empty(stop - start, layer.codes.dtype)), kept(start, stop))
         for start, stop in pieces(0, layer.codes.size)
     )
-
-
-def _pair(info: LayerInfo, layer: Layer, forest: Forest, other: Layer, threads: int) -> LayerPair:
-    """Compare a layer, given with its forest, with the same layer under a mask."""
-    other_forest = forest if other is layer else spanning_forest(other, threads=threads)
-    codes = other.codes.reshape(-1)[forest.indices]
-    is_present = np.not_equal(other.number_format.magnitudes(codes), 0)
-    preservation = preservation_of(
-        forest,
-        other_forest,
-        n_weights=layer.n_weights,
-        n_forest_kept=int(np.count_nonzero(is_present)),
-        n_edges=layer.n_edges_in_parallel(),
-        n_kept=other.n_edges_in_parallel(),
-    )
-    return LayerPair(info, forest, other_forest, other_forest, preservation, other_forest.n_edges, is_present)
-
-
-def _corresponding(reference: Layers, other: Layers) -> dict[str, LayerInfo]:
-    """Return, by name in the reference, the layers of the other; a tied tensor is the layer that it is tied to."""
-    in_reference, in_other = reference.by_place(), other.by_place()
-    _check_none_missing(reference, in_other, other)
-    _check_none_missing(other, in_reference, reference)
-    for info in reference.infos:
-        if in_other[info.place].shape != info.shape:
-            raise LayerError(
-                f"{other.checkpoint.path}: layer {info.name!r} has the shape {list(in_other[info.place].shape)}; "
-                f"{reference.checkpoint.path} has {list(info.shape)}"
-            )
-    return {info.name: in_other[info.place] for info in reference.infos}
-
-
-def _check_none_missing(layers: Layers, found: Mapping[tuple[str, int], LayerInfo], other: Layers) -> None:
-    missing = [info.name for info in layers.infos if info.place not in found]
-    if missing:
-        raise LayerError(
-            f"{other.checkpoint.path}: lacks layer {missing[0]!r} of {layers.checkpoint.path} "
-            f"({len(missing)} of {len(layers.infos)} in all); `include` and `exclude` select the same layers of both"
-        )

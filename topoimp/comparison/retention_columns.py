@@ -8,7 +8,7 @@ from topoimp.chance.forest_by_chance import ForestByChance
 from topoimp.chance.holm import holm
 from topoimp.chance.null import Null
 from topoimp.chance.null_distribution import TAILS
-from topoimp.reports.columns import Cell, Row
+from topoimp.reports.cells import Cell, Row
 
 NEAR_CEILING = 0.99
 """Share of the forest above which a null model leaves next to no room for an excess."""

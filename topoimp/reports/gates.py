@@ -13,7 +13,8 @@ from math import isfinite
 from types import MappingProxyType
 
 from topoimp.errors import OptionError
-from topoimp.reports.columns import COLUMNS, Kind, Row
+from topoimp.reports.cells import Kind, Row
+from topoimp.reports.columns import COLUMNS
 from topoimp.reports.report import Report, csv_cell
 
 _COMPARISONS: MappingProxyType[str, Callable[[float, float], bool]] = MappingProxyType(

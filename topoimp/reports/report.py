@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topoimp.errors import CheckpointError
-from topoimp.reports.columns import COLUMNS, Cell, Row
+from topoimp.reports.cells import Cell, Row
+from topoimp.reports.columns import COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd

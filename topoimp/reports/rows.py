@@ -10,7 +10,7 @@ from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers
 from topoimp.pruning.one_shot import Round
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.preservation import Preservation
-from topoimp.reports.columns import Cell, Row
+from topoimp.reports.cells import Cell, Row
 from topoimp.topology.barcode import Barcode, neural_persistence, scale_of_convention
 from topoimp.topology.distance import BarcodeDistances
 

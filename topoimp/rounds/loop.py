@@ -23,7 +23,7 @@ from topoimp.pruning.masks import Masks, NonzeroPruner, mask_shapes, mask_writer
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.rules import Pruner
-from topoimp.reports.columns import Row
+from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.rounds.checks import check_held, check_related, check_started, check_within, open_trained
 from topoimp.rounds.round_rows import PrunedRound, RoundTopology, rows_of_round

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from topoimp.checkpoint import open_checkpoint
-from topoimp.comparison.comparison import OtherCheckpoint, other_checkpoint
+from topoimp.comparison.others import OtherCheckpoint, other_checkpoint
 from topoimp.comparison.weight_differences import weight_differences
 from topoimp.errors import CheckpointError
 from topoimp.layers.catalogue import LayerInfo, Layers

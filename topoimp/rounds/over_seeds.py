@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean, stdev
 
-from topoimp.reports.columns import Cell, Row
+from topoimp.reports.cells import Cell, Row
 from topoimp.reports.rows import DISTANCES, PERSISTENCE_COLUMNS, TOTAL
 from topoimp.reports.student_t import mean_interval
 from topoimp.rounds.round_rows import CHANCE

@@ -15,7 +15,7 @@ from topoimp.layers.catalogue import LayerInfo
 from topoimp.pruning.masks import Masks
 from topoimp.pruning.one_shot import Round
 from topoimp.pruning.preservation import Preservation, graph_of_mask, preservation_under_mask, total_preservation
-from topoimp.reports.columns import Cell, Row
+from topoimp.reports.cells import Cell, Row
 from topoimp.reports.rows import (
     DISTANCES,
     REFERENCE,

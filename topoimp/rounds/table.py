@@ -7,7 +7,8 @@ from pathlib import Path
 
 from topoimp.choices import Method, PruningSchedule, Scope
 from topoimp.errors import CheckpointError
-from topoimp.reports.columns import COLUMNS, Row
+from topoimp.reports.cells import Row
+from topoimp.reports.columns import COLUMNS
 from topoimp.rounds.over_seeds import SeedRows, paired_of, summary_of
 from topoimp.rounds.recipe_file import read_toml
 from topoimp.rounds.run_folder import PruningFiles, RunFiles, pruning_name, prunings_with_rounds, sha256_of
