@@ -4,6 +4,7 @@ import importlib
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import REPOSITORY
 from scipy.stats import ttest_1samp, ttest_rel
@@ -117,3 +118,24 @@ def test_nothing_is_made_of_nothing(tmp_path):
     assert accuracy_table(tmp_path).empty
     assert rounds_table(tmp_path).empty
     assert training_table(tmp_path).empty
+
+
+def test_the_page_about_the_paper_has_the_figures_of_the_study():
+    page = (REPOSITORY / "docs/paper.md").read_text(encoding="utf-8")
+    training = pd.read_csv(REPOSITORY / "benchmarks/study/training.csv")
+
+    assert study_tables.figure_1(training) in page
+    assert study_tables.figure_3(training) in page
+    before = training[(training["network"] == "paper-mnist") & (training["epoch"] == 0)]["overlap_mean"]
+    assert ", ".join(f"{value:.3f}" for value in before)[:-7] in page.replace("\n", " ")
+    assert set(training["n_seeds"]) == {10}
+
+
+def test_training_lowers_the_overlap_of_every_hidden_layer_and_raises_every_persistence():
+    training = pd.read_csv(REPOSITORY / "benchmarks/study/training.csv")
+
+    for _, network in training.groupby("network"):
+        first, last = (network[network["epoch"] == epoch] for epoch in (0, 6))
+        changes = last["overlap_mean"].to_numpy() - first["overlap_mean"].to_numpy()
+        assert (changes[:-1] < 0).all()
+        assert (last["np_balwani_mean"].to_numpy() > first["np_balwani_mean"].to_numpy()).all()
