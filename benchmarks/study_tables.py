@@ -27,6 +27,10 @@ class Mean:
     p_two_sided: float
     p_within_margin: float
 
+    def columns(self, name: str) -> dict[str, float]:
+        """Return the mean under a name, with its interval and number of seeds, as columns of a table."""
+        return {name: self.mean, "ci_low": self.ci_low, "ci_high": self.ci_high, "n_seeds": self.n_seeds}
+
 
 def mean_of(values: Sequence[float], margin: float = MARGIN) -> Mean:
     """Return the mean of at least two values, with Student's t.
@@ -80,10 +84,7 @@ def excess_table(work: Path) -> pd.DataFrame:
             "floor": group["floor"].iloc[0],
             "retention": group["retention"].mean(),
             "retention_null": group["retention_null"].mean(),
-            "excess": found.mean,
-            "ci_low": found.ci_low,
-            "ci_high": found.ci_high,
-            "n_seeds": found.n_seeds,
+            **found.columns("excess"),
             "p_above": found.p_above,
             "p_within_margin": found.p_within_margin,
             "excess_by_seed": " ".join(f"{value:.5f}" for value in group["excess"]),
@@ -116,10 +117,7 @@ def accuracy_table(work: Path) -> pd.DataFrame:
                         "density_other": group["density_other"].mean(),
                         "test_accuracy": group["test_accuracy"].mean(),
                         "test_accuracy_other": group["test_accuracy_other"].mean(),
-                        "difference": found.mean,
-                        "ci_low": found.ci_low,
-                        "ci_high": found.ci_high,
-                        "n_seeds": found.n_seeds,
+                        **found.columns("difference"),
                         "p_two_sided": found.p_two_sided,
                     }
                 )
@@ -153,10 +151,7 @@ def rounds_table(work: Path) -> pd.DataFrame:
             "density": group["density"].mean(),
             "retention": group["retention"].mean(),
             "retention_null": group["retention_null"].mean(),
-            "excess": found.mean,
-            "ci_low": found.ci_low,
-            "ci_high": found.ci_high,
-            "n_seeds": found.n_seeds,
+            **found.columns("excess"),
         }
         lines.append(dict(zip(keys, key, strict=True)) | facts)
     return pd.DataFrame(lines)

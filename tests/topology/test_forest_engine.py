@@ -105,7 +105,7 @@ def test_hard_layers_have_the_forest_of_the_oracle_on_any_number_of_threads(take
 def test_every_type_has_the_forest_of_the_same_values_in_float64(kind, name):
     types = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
     types |= {"F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2}
-    largest = torch.finfo(types[name]).max  # some releases of torch round what is larger to it, some to NaN
+    largest = torch.finfo(types[name]).max  # some releases of torch round larger numbers to it, some to NaN
     weight = torch.from_numpy(HARD[kind](np.random.default_rng(5), 60, 90))
     stored = weight.clamp(-largest, largest).to(types[name])
 

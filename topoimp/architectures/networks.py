@@ -159,8 +159,8 @@ def vgg_network(name: str, image: ImageShape | None, n_classes: int) -> Architec
 def headed_vgg(name: str, image: ImageShape | None, n_classes: int | None) -> Architecture:
     """Return a VGG (see ``vgg_network``) with the dense layers ``fc1``, ``fc2``, ... of the widths that its name lists.
 
-    The first width decides what they read: all values of the last pooling, or the mean of each channel, which is what
-    the VGG without widths reads.
+    The first width decides what they read: all values of the last pooling, or the mean of each channel, as in the VGG
+    without widths.
 
     Raises:
         OptionError: if the images are too small, or the widths fit neither of the two, or not the classes.

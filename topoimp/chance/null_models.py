@@ -24,7 +24,7 @@ def null_distribution(
     """Return the distribution of a null model; ``strongest`` are the k strongest weights, and every model keeps k.
 
     - The shuffles of ``Shuffle`` are those of ``shuffling``.
-    - ``scales`` shuffles what is left of strengths without the scales of rows and columns (``scales``).
+    - ``scales`` divides strengths by the scales of rows and columns, and shuffles the quotients (``scales``).
     - ``degrees`` are random graphs in which every row and column has as many edges as in the graph of the k strongest
       weights (``degrees``). Zeros do not matter: a stored zero is a place as any other.
     - ``iid`` draws k places among all rows and columns that have edges, zeros included: the k strongest of independent
