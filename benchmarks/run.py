@@ -102,7 +102,7 @@ def against_the_limit(is_quick: bool) -> Iterator[Line]:
         layer = as_layer(weight)
         # float8 has no sum of its own: its bytes are added up instead.
         summed = weight.view(torch.uint8) if weight.element_size() == 1 else weight
-        contenders = {"sum": summed.sum, "forest": partial(spanning_forest, layer)}
+        contenders = {"sum": summed.sum, "forest": partial(spanning_forest, layer, threads=available_threads())}
         times = interleaved(contenders, 3 if is_quick else 9)
         ours, theirs = times["forest"], times["sum"]
         ratio = ours.median / theirs.median
@@ -119,7 +119,7 @@ def against_peers(is_quick: bool) -> Iterator[Line]:
         for name, peer in PEERS.items():
             if name == "dense Prim" and shape == LARGE:
                 continue  # its ratio is that of 4096 x 4096
-            ours = interleaved({"ours": partial(spanning_forest, layer)}, 3)["ours"]
+            ours = interleaved({"ours": partial(spanning_forest, layer, threads=available_threads())}, 3)["ours"]
             try:
                 theirs = once(partial(checked, peer, strengths, layer))
             except ImportError:
@@ -177,7 +177,7 @@ def cost_per_weight() -> Iterator[tuple[int, float]]:
     for side in (1024, 2048, 4096, 8192, 16384, 32768):
         weight = torch.empty(side, side, dtype=torch.bfloat16).normal_(generator=torch.Generator().manual_seed(0))
         layer = as_layer(weight)
-        times = interleaved({"forest": partial(spanning_forest, layer)}, 5)["forest"]
+        times = interleaved({"forest": partial(spanning_forest, layer, threads=available_threads())}, 5)["forest"]
         print(f"{side * side:>13,} weights: {1e9 * times.median / side**2:.3f} ns each", flush=True)  # noqa: T201
         yield side * side, 1e9 * times.median / side**2
 
