@@ -20,8 +20,8 @@ from peers import PEERS
 from torch.nn.utils import prune
 
 from topoimp.kernels.threads import available_threads
-from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer, as_layer
+from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import InHand
 from topoimp.pruning.ranking import StrengthRanking
 from topoimp.pruning.selection import Threshold, layer_selections, threshold_of

@@ -13,7 +13,7 @@ from topoimp.choices import NeuralPersistence, Scale, View
 from topoimp.errors import OptionError
 
 if TYPE_CHECKING:
-    from topoimp.layers.catalogue import LayerPatterns
+    from topoimp.layers.records import LayerPatterns
     from topoimp.layers.spatial import InputSize
 
 
@@ -169,7 +169,7 @@ def layer_patterns(
     Raises:
         OptionError: if groups are not written as PATTERN=G, or images not as PATTERN=HxW.
     """
-    from topoimp.layers.catalogue import LayerPatterns
+    from topoimp.layers.records import LayerPatterns
 
     return LayerPatterns(
         tuple(include or ()),

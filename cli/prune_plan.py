@@ -77,7 +77,7 @@ def _show_run(report: Report) -> None:
 
 def _by_round(event: str, first: Mapping[str, int]) -> list[str]:
     """Return a line for each round, with its layers."""
-    from topoimp.layers.catalogue import natural
+    from topoimp.layers.records import natural
 
     names: dict[int, list[str]] = {}
     for name in sorted(first, key=natural):

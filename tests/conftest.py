@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from topoimp.checkpoint import open_checkpoint, write_arrays
-from topoimp.layers.catalogue import LayerInfo, LayerPatterns
+from topoimp.layers.records import LayerInfo, LayerPatterns
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import REPOSITORY
 
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.options import PruningOptions
 from topoimp.rounds.trainer import parse_trainer
 

@@ -141,10 +141,10 @@ def test_the_guard_sees_an_import_that_goes_up(tmp_path, line, complaint):
 
 def test_the_guard_sees_a_circle(tmp_path):
     (tmp_path / "layers").mkdir()
-    (tmp_path / "layers/layer.py").write_text("from topoimp.layers.catalogue import Layers")
-    (tmp_path / "layers/catalogue.py").write_text("from topoimp.layers.layer import Layer")
+    (tmp_path / "layers/layer.py").write_text("from topoimp.layers.records import Layers")
+    (tmp_path / "layers/records.py").write_text("from topoimp.layers.layer import Layer")
 
-    assert [set(circle) for circle in circles(tmp_path)] == [{"layers.layer", "layers.catalogue"}]
+    assert [set(circle) for circle in circles(tmp_path)] == [{"layers.layer", "layers.records"}]
 
 
 def test_the_guard_sees_a_file_without_a_place(tmp_path):

@@ -21,7 +21,7 @@ from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune import apply_mask, prune_checkpoint
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.train import train_run
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.options import PruningOptions
 from topoimp.rounds.trainer import parse_trainer
 from topoimp.topology.vectors import VectorSettings

@@ -23,8 +23,8 @@ from strategies import SEEDS, make_weight, weights
 from topoimp.chance.closed_forms import expected_forest_edges_iid, expected_forest_edges_random
 from topoimp.choices import Method
 from topoimp.commands.bound import bound_report
-from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.layer import as_layer, by_channel
+from topoimp.layers.records import LayerPatterns
 from topoimp.layers.streaming import InHand
 from topoimp.pruning.bounds import certificate_of, critical_compression
 from topoimp.pruning.rules import keep_each, pruned_layer, rule_for

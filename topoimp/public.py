@@ -46,8 +46,8 @@ from topoimp.errors import (
     TrainingError,
     VerificationError,
 )
-from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.layer import Layer, as_layer
+from topoimp.layers.records import LayerPatterns
 from topoimp.layers.spatial import InputSize
 from topoimp.pruning.bounds import LayerBound, layer_bound
 from topoimp.pruning.masks import PackedMask, read_masks

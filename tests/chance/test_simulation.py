@@ -11,8 +11,8 @@ from topoimp.chance.simulation import shuffled_forest_edges, simulated_forest_ed
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
-from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.layer import as_layer
+from topoimp.layers.records import LayerPatterns
 from topoimp.layers.tensors import select_layers
 from topoimp.topology.forest import spanning_forest
 

@@ -11,7 +11,7 @@ from topoimp.commands.barcode import barcode_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import apply_mask, prune_checkpoint
 from topoimp.errors import CheckpointError, LayerError, OptionError
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.options import PruningOptions
 

@@ -4,7 +4,7 @@ import pytest
 from topoimp.choices import NeuralPersistence, Scale, View
 from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.errors import CheckpointError, LayerError, OptionError, OutputError, VerificationError
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.topology.barcode import Barcode
 
 WEIGHTS = {"a": np.array([[4.0, 1.0], [2.0, 0.5]]), "embed": np.array([[8.0, 1.0], [2.0, 0.5]]), "bias": np.ones(2)}

@@ -7,7 +7,7 @@ from topoimp.commands.bound import BoundOptions, architecture_bound_report, boun
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import OptionError
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.options import PruningOptions
 
 

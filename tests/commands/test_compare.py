@@ -18,8 +18,8 @@ from topoimp.commands.bound import BoundOptions, bound_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, OptionError
-from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.layer import as_layer
+from topoimp.layers.records import LayerPatterns
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.rows import DISTANCES, distance_columns

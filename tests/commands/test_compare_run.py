@@ -10,7 +10,7 @@ from topoimp.commands.compare import comparison_report
 from topoimp.commands.compare_over_seeds import comparison_over_seeds
 from topoimp.commands.prune_run import prune_run
 from topoimp.errors import CheckpointError, OptionError
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.options import PruningOptions
 from topoimp.topology import forest
 from topoimp.topology.strong_edges import collect

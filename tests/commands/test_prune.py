@@ -17,7 +17,7 @@ from topoimp.commands.compare import comparison_report
 from topoimp.commands.plan_pruning import plan_pruning
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, GateError, OptionError, OutputError, VerificationError
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.options import PruningOptions
 

@@ -20,7 +20,7 @@ from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.train import train_run
 from topoimp.errors import CheckpointError, DataError, OptionError
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.options import PruningOptions
 from topoimp.rounds.trainer import parse_trainer

@@ -8,7 +8,7 @@ from topoimp.commands.barcode import barcode_report
 from topoimp.commands.bound import bound_report
 from topoimp.commands.train import train_run
 from topoimp.errors import OptionError, VerificationError
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.layers.spatial import InputSize
 from topoimp.topology.filter_barcodes import FilterBarcodes
 

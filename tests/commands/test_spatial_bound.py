@@ -5,7 +5,7 @@ import pytest
 from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
 from topoimp.commands.compare import comparison_report
 from topoimp.errors import OptionError
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.layers.spatial import InputSize
 
 LARGE = (("*", InputSize((32, 32))),)

@@ -15,7 +15,7 @@ from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.commands.bound import bound_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import LayerError
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.layers.recurrent import gates_in, is_recurrent
 from topoimp.layers.tensors import UNKNOWN_GATES, select_layers
 from topoimp.pruning.bounds import critical_compression

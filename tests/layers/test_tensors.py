@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import View
 from topoimp.errors import LayerError, OptionError
-from topoimp.layers.catalogue import LayerPatterns, natural
+from topoimp.layers.records import LayerPatterns, natural
 from topoimp.layers.tensors import classify_tensors, select_layers
 from topoimp.topology.forest import spanning_forest
 

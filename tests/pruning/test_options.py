@@ -6,7 +6,7 @@ from conftest import stream_of
 
 from topoimp.choices import Method, Preset, PruningSchedule, Scope, View
 from topoimp.errors import OptionError
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.schedule import Schedule
 

@@ -10,7 +10,7 @@ from mask_files import pack_mask
 
 from topoimp.checkpoint import open_checkpoint, write_arrays
 from topoimp.errors import TrainingError, VerificationError
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.masks import PackedMask
 from topoimp.rounds.checks import check_held, check_related, check_started, check_within, open_trained

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from topoimp.checkpoint import open_checkpoint, write_arrays
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, GateError, OutputError, VerificationError
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.schedule import plan_schedule

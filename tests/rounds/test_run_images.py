@@ -3,7 +3,7 @@ import pytest
 
 from topoimp.commands.train import train_run
 from topoimp.errors import CheckpointError
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.layers.spatial import InputSize
 from topoimp.rounds.run_images import images_of_run, with_images_of_run
 

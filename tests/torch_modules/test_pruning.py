@@ -13,8 +13,8 @@ from torch import nn
 from topoimp.choices import Method, Scope, View
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import LayerError, OptionError
-from topoimp.layers.catalogue import LayerPatterns
 from topoimp.layers.layer import as_layer
+from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.options import PruningOptions
 from topoimp.topology.forest import spanning_forest

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from topoimp.architectures import NAMED_NETWORKS, parse_architecture
 from topoimp.architectures.architecture import CIFAR_IMAGE, MNIST_IMAGE
 from topoimp.checkpoint import open_checkpoint, write_arrays
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.layers.tensors import select_layers
 from topoimp.training.models import build_network
 

@@ -25,8 +25,8 @@ from topoimp.chance.drawing import Drawing, Tied
 from topoimp.choices import Method, Shuffle
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import PIECE
-from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import InHand
 from topoimp.pruning.rules import Keep, keep_each, rule_for
 from topoimp.topology.forest import Forest, spanning_forest

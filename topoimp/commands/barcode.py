@@ -10,8 +10,8 @@ from topoimp.commands.barcode_rows import Barcodes, barcode_rows
 from topoimp.commands.spatial_barcode_rows import SpatialBarcodes, spatial_barcode_rows
 from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
-from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers, LeftOut, natural
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo, LayerPatterns, Layers, LeftOut, natural
 from topoimp.layers.streaming import LayerStream, Look, counted
 from topoimp.layers.tensors import classify_tensors, select_layers
 from topoimp.reports.cells import Row

@@ -8,7 +8,7 @@ import numpy as np
 
 from topoimp.arrays import FloatArray
 from topoimp.choices import Scale
-from topoimp.layers.catalogue import LayerInfo
+from topoimp.layers.records import LayerInfo
 from topoimp.reports.cells import Row
 from topoimp.reports.rows import layer_columns, network_persistence_columns, persistence_columns
 from topoimp.topology.barcode import Unit, barcode_of_forest, largest_strength, reason_undefined, unit_of

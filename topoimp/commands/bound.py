@@ -18,8 +18,8 @@ from topoimp.comparison.retention_columns import with_holm
 from topoimp.data.shapes import data_shape
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep, thread_count
-from topoimp.layers.catalogue import LayerInfo, LayerPatterns
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo, LayerPatterns
 from topoimp.layers.spatial_view import InputSizes, check_images, in_spatial_view
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from topoimp.chance.closed_forms import connectivity_threshold
 from topoimp.chance.overlap import Overlap, overlap_of_shape
 from topoimp.commands.chance_columns import overlap_columns
-from topoimp.layers.catalogue import LayerInfo
+from topoimp.layers.records import LayerInfo
 from topoimp.layers.spatial import SpatialGraph
 from topoimp.layers.spatial_view import graph_of, is_convolution
 from topoimp.pruning.bounds import GlobalSafeCount, LayerBound, critical_compression, critical_density

@@ -10,8 +10,8 @@ from topoimp.chance.overlap import Overlap
 from topoimp.chance.shuffling import live_shape
 from topoimp.commands.densities import Density
 from topoimp.comparison.retention_columns import null_columns, retention_columns, retention_reasons
-from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.one_shot import Round
 from topoimp.reports.cells import Cell, Row

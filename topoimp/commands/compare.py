@@ -14,7 +14,7 @@ from topoimp.comparison.others import MaskedReference, Other
 from topoimp.comparison.retention_columns import with_holm
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
-from topoimp.layers.catalogue import LayerPatterns, Layers
+from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.masks import is_mask, masks_for

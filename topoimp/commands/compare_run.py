@@ -9,7 +9,7 @@ from topoimp.checkpoint import Checkpoint, open_checkpoint
 from topoimp.choices import RoundReference
 from topoimp.comparison.comparison import LayerComparison, compare_in_turn, compare_layers
 from topoimp.comparison.others import OtherCheckpoint, ReferenceItself, other_checkpoint
-from topoimp.layers.catalogue import LayerPatterns, Layers
+from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.masks import read_masks

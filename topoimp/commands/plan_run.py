@@ -12,7 +12,7 @@ from topoimp.checkpoint import AnyPath, bytes_of_copy, open_checkpoint
 from topoimp.choices import Method, Scope
 from topoimp.commands.chance_columns import with_retention_iid
 from topoimp.commands.prune_run import seeds_requested
-from topoimp.layers.catalogue import LayerInfo
+from topoimp.layers.records import LayerInfo
 from topoimp.pruning.masks import mask_bytes, mask_shapes
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import PruningOptions, Scheme

@@ -8,7 +8,7 @@ from topoimp.choices import MaskShuffle, check_seed, chosen
 from topoimp.commands.pruning_job import Pruning, PruningJob, metadata_of, plan_job
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.masks import is_mask, masks_for
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import PruningOptions, Scheme

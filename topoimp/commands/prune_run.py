@@ -10,7 +10,7 @@ from topoimp.choices import Data
 from topoimp.data import Images, load_images
 from topoimp.errors import CheckpointError, DataError, OptionError, TopoimpError
 from topoimp.kernels.threads import OnStep, available_threads
-from topoimp.layers.catalogue import natural
+from topoimp.layers.records import natural
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, run_settings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from topoimp.checkpoint import AnyPath, Checkpoint, Staging, bytes_of_copy, open_checkpoint, other_files
 from topoimp.kernels.threads import OnStep, thread_count
-from topoimp.layers.catalogue import LayerPatterns, Layers
+from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.masks import mask_bytes, mask_shapes, mask_writer, read_masks

@@ -17,7 +17,7 @@ import numpy as np
 from topoimp.arrays import FloatArray
 from topoimp.choices import Scale
 from topoimp.commands.barcode_rows import median, summaries, undivided
-from topoimp.layers.catalogue import LayerInfo
+from topoimp.layers.records import LayerInfo
 from topoimp.reports.cells import Cell, Row
 from topoimp.reports.rows import (
     PERSISTENCE_COLUMNS,

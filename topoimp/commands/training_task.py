@@ -11,7 +11,7 @@ from topoimp.commands.watching import watched_rows
 from topoimp.data import Images
 from topoimp.errors import OutputError
 from topoimp.kernels.threads import OnStep
-from topoimp.layers.catalogue import LayerPatterns, Layers
+from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.tensors import classify_tensors
 from topoimp.pruning.masks import Masks, read_masks
 from topoimp.reports.cells import Row

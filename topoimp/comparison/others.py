@@ -15,8 +15,8 @@ from topoimp.arrays import BoolArray
 from topoimp.comparison.weight_differences import n_shared_edges, weight_differences
 from topoimp.errors import CheckpointError, LayerError
 from topoimp.kernels.threads import pieces
-from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo, Layers
 from topoimp.pruning.masks import Masks
 from topoimp.pruning.preservation import Preservation, graph_of_mask, preservation_of, preservation_under_mask
 from topoimp.pruning.rules import Pruner

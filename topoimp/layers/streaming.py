@@ -14,8 +14,8 @@ from threading import Lock
 from typing import TypeAlias, TypeVar
 
 from topoimp.kernels.threads import OnStep, Window
-from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo, Layers
 
 Result = TypeVar("Result")
 Look = Callable[[Layer, int], Result]

@@ -14,7 +14,7 @@ from topoimp.checkpoint import Checkpoint, TensorInfo
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.choices import View
 from topoimp.errors import LayerError, OptionError
-from topoimp.layers.catalogue import (
+from topoimp.layers.records import (
     EMBEDDINGS,
     LayerInfo,
     LayerPatterns,

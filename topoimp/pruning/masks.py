@@ -18,8 +18,8 @@ from topoimp.arrays import BoolArray, ByteArray, CodeArray, IndexArray
 from topoimp.checkpoint import AnyPath, Checkpoint, TensorWriter, laid_out, open_checkpoint
 from topoimp.errors import CheckpointError
 from topoimp.kernels.threads import pieces
-from topoimp.layers.catalogue import LayerInfo, Layers, natural
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo, Layers, natural
 from topoimp.layers.tensors import classify_tensors
 from topoimp.pruning.rules import PartPruner
 

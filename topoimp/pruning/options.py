@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from topoimp.choices import Method, Preset, PruningSchedule, Scope, chosen
 from topoimp.errors import OptionError
-from topoimp.layers.catalogue import LayerInfo, LayerPatterns
+from topoimp.layers.records import LayerInfo, LayerPatterns
 from topoimp.pruning.rules import check_epsilon
 from topoimp.pruning.schedule import DEFAULT_RATE, Schedule, check_amounts, exact_rate, plan_schedule, with_layer_rates
 

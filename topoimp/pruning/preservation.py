@@ -8,8 +8,8 @@ import numpy as np
 
 from topoimp.checkpoint.number_format import F32
 from topoimp.choices import Method
-from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import InHand
 from topoimp.pruning.masks import PackedMask
 from topoimp.pruning.rules import keep_each, rule_for

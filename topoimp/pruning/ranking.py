@@ -14,8 +14,8 @@ from topoimp.arrays import Code, CodeArray, FloatArray, IndexArray
 from topoimp.kernels.counting import count_codes, count_digits, count_equal, count_until, place_of_equal
 from topoimp.kernels.pruning import write_kept
 from topoimp.kernels.threads import in_parallel, pieces
-from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo
 from topoimp.pruning.selection import DIGIT_BITS, N_DIGITS, Digits, Threshold
 
 _FEW = 1 << 14

@@ -17,8 +17,8 @@ from topoimp.checkpoint.number_format import common_bits
 from topoimp.choices import Method
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import in_parallel
-from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerSource
 from topoimp.pruning.ranking import PermutationRanking, StrengthRanking, ranks_of
 from topoimp.pruning.selection import LayerSelection, Ranking, layer_selections, threshold_of

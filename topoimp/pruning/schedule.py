@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from topoimp.choices import PruningSchedule, Scope
 from topoimp.errors import OptionError
-from topoimp.layers.catalogue import LayerInfo, matches_layer
+from topoimp.layers.records import LayerInfo, matches_layer
 
 DEFAULT_RATE = 0.2
 MOST_ROUNDS = 1000

@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from topoimp.arrays import CodeArray, IndexArray
-from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerSource
 
 DIGIT_BITS = 16

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from topoimp.choices import Method, NeuralPersistence, Scale, View
-from topoimp.layers.catalogue import LayerInfo, LayerPatterns, Layers
+from topoimp.layers.records import LayerInfo, LayerPatterns, Layers
 from topoimp.pruning.one_shot import Round
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.preservation import Preservation

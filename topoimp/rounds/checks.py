@@ -13,7 +13,7 @@ from topoimp.checkpoint import Checkpoint, open_checkpoint
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.errors import CheckpointError, TrainingError, VerificationError
 from topoimp.kernels.threads import pieces
-from topoimp.layers.catalogue import LayerInfo, Layers
+from topoimp.layers.records import LayerInfo, Layers
 from topoimp.pruning.masks import Masks
 from topoimp.writing.rewinding import check_same_tensors
 

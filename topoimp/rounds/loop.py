@@ -15,8 +15,8 @@ from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance
 from topoimp.checkpoint import Checkpoint, Staging, open_checkpoint, remove
 from topoimp.choices import Method
 from topoimp.errors import CheckpointError, TrainingError, VerificationError
-from topoimp.layers.catalogue import Layers
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.masks import Masks, NonzeroPruner, mask_shapes, mask_writer, read_masks

@@ -7,7 +7,7 @@ from topoimp.checkpoint import open_checkpoint
 from topoimp.comparison.others import OtherCheckpoint, other_checkpoint
 from topoimp.comparison.weight_differences import weight_differences
 from topoimp.errors import CheckpointError
-from topoimp.layers.catalogue import LayerInfo, Layers
+from topoimp.layers.records import LayerInfo, Layers
 from topoimp.layers.tensors import select_layers
 from topoimp.rounds.finished import ComparedFiles, earlier_round
 from topoimp.rounds.run_folder import PruningFiles

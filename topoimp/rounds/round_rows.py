@@ -11,7 +11,7 @@ from functools import partial
 
 from topoimp.chance.forest_by_chance import ForestByChance, added_up_by_chance
 from topoimp.comparison.retention_columns import retention_columns
-from topoimp.layers.catalogue import LayerInfo
+from topoimp.layers.records import LayerInfo
 from topoimp.pruning.masks import Masks
 from topoimp.pruning.one_shot import Round
 from topoimp.pruning.preservation import Preservation, graph_of_mask, preservation_under_mask, total_preservation

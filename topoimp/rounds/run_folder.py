@@ -16,7 +16,7 @@ from pathlib import Path
 
 from topoimp.choices import Method, PruningSchedule, Scope
 from topoimp.errors import CheckpointError
-from topoimp.layers.catalogue import natural
+from topoimp.layers.records import natural
 
 SUFFIX = ".safetensors"
 _PRUNING = "pruning.toml"

@@ -7,7 +7,7 @@ from topoimp.architectures import parse_architecture, seen_images
 from topoimp.checkpoint import AnyPath
 from topoimp.choices import SpatialConvention, View
 from topoimp.data.shapes import DATA_SHAPES
-from topoimp.layers.catalogue import LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.layers.spatial import InputSize
 from topoimp.rounds.recipe_file import read_recipe
 from topoimp.rounds.run_folder import is_run_folder

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance
 from topoimp.choices import Method, Scope
-from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.options import Scheme
 from topoimp.topology.forest import Forest, spanning_forest

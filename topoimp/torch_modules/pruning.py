@@ -16,8 +16,8 @@ from topoimp.checkpoint import tensors_as_checkpoint
 from topoimp.choices import PruningSchedule
 from topoimp.errors import OptionError, VerificationError
 from topoimp.kernels.threads import thread_count
-from topoimp.layers.catalogue import Layers
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.one_shot import Round, Sweep, sweep

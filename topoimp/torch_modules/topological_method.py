@@ -10,8 +10,8 @@ from topoimp.arrays import BoolArray
 from topoimp.choices import Method
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import available_threads
-from topoimp.layers.catalogue import LayerInfo
 from topoimp.layers.layer import Layer, as_layer
+from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import InHand
 from topoimp.pruning.rules import check_epsilon, keep_each, kept_of, rule_for
 from topoimp.topology.forest import spanning_forest

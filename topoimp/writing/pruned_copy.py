@@ -13,7 +13,7 @@ import numpy as np
 from topoimp.arrays import BoolArray, CodeArray
 from topoimp.checkpoint import CheckpointCopy, TensorWriter
 from topoimp.kernels.threads import PIECE, in_parallel, pieces
-from topoimp.layers.catalogue import LayerInfo, Layers
+from topoimp.layers.records import LayerInfo, Layers
 from topoimp.pruning.rules import PartPruner, Pruner
 
 Parts: TypeAlias = Sequence[tuple[LayerInfo, PartPruner]]

@@ -11,8 +11,8 @@ import numpy as np
 from topoimp.arrays import BoolArray, CodeArray
 from topoimp.checkpoint import Checkpoint
 from topoimp.errors import CheckpointError
-from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo, Layers
 from topoimp.pruning.rules import PartPruner, Pruner
 
 

@@ -11,8 +11,8 @@ from topoimp.checkpoint import Checkpoint
 from topoimp.errors import VerificationError
 from topoimp.kernels.pruning import count_wrong
 from topoimp.kernels.threads import PIECE, in_parallel, pieces
-from topoimp.layers.catalogue import LayerInfo, Layers
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo, Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.masks import MaskPruner, Masks, PackedMask
 from topoimp.pruning.one_shot import LayerRound
