@@ -12,7 +12,7 @@ from strategies import KINDS, SEEDS, make_weight
 from topoimp.chance.forest_by_chance import forest_edges_by_chance
 from topoimp.chance.null import Null
 from topoimp.checkpoint import open_checkpoint
-from topoimp.choices import NeuralPersistence, View
+from topoimp.choices import View
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.bound import BoundOptions, bound_report
 from topoimp.commands.compare import comparison_report
@@ -23,7 +23,7 @@ from topoimp.layers.records import LayerPatterns
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.rows import DISTANCES, distance_columns
-from topoimp.topology.barcode import barcode_of, neural_persistence
+from topoimp.topology.barcode import barcode_of
 from topoimp.topology.distance import barcode_distances
 from topoimp.topology.forest import spanning_forest
 
@@ -75,28 +75,75 @@ def test_its_neural_persistences_are_those_of_barcode(lenet):
         assert report.network[f"{name}_total_reference"] == barcodes.network[f"{name}_total"]
 
 
-def test_both_are_measured_at_the_scale_of_the_reference(write):
+PERSISTENCES = ("np_rieck", "np_rieck_finite", "np_balwani")
+
+
+def persistences(report, suffix=""):
+    """The neural persistences of all rows of a report, layer by layer, with the means and totals of the network."""
+    totals = [report.network[f"{name}_total{suffix}"] for name in PERSISTENCES]
+    return [[row[name + suffix] for name in PERSISTENCES] for row in report.rows], totals
+
+
+@SEVERAL_FILES
+@given(SEEDS, st.sampled_from(KINDS), st.sampled_from(KINDS), st.sampled_from([np.float16, np.float32, np.float64]))
+def test_neural_persistences_are_those_of_barcode_for_any_other(write, seed, kind, other_kind, dtype):
+    shapes = {"a": (5, 4), "b": (2 + seed % 3, 7)}
+    p = 1 + seed % 5 / 2
+    reference = write({name: make_weight(seed, *shape, kind) for name, shape in shapes.items()}, "reference")
+    weights = {name: make_weight(seed + 1, *shape, other_kind, dtype) for name, shape in shapes.items()}
+    other = write({name: 3 * weight for name, weight in weights.items()}, "other")
+
+    report = comparison_report(reference, other, p=p)
+
+    assert persistences(report) == persistences(barcode_report(other, p=p))
+    assert persistences(report, "_reference") == persistences(barcode_report(reference, p=p))
+
+
+def test_a_common_factor_of_all_weights_changes_no_neural_persistence(write):
+    weights = {"a": np.array([[4.0, 1.0], [2.0, 0.5]]), "b": np.array([[1.0, 0.25], [0.0, 3.0]])}
+    halves = {name: weight / 2 for name, weight in weights.items()}
+    report = comparison_report(write(weights, "reference"), write(halves, "other"))
+
+    # Bars of a at its own scale: 1, 1 - 2/4, 1 - 1/4 and 0; the essential one counts in rieck. V = 4.
+    assert report.layers[0]["np_rieck"] == pytest.approx(((1 + 0.25 + 0.5625) / 3) ** 0.5)
+    assert report.layers[0]["np_balwani"] == pytest.approx(((0.25 + 0.5625) / 2) ** 0.5)
+    assert persistences(report) == persistences(report, "_reference")
+    assert report.network["bottleneck"] > 0
+
+
+def test_distances_are_measured_at_the_scale_of_the_reference(write):
     weight = np.array([[4.0, 1.0], [2.0, 0.5]])
     report = comparison_report(write({"a": weight}, "reference"), write({"a": 2 * weight}, "other"))
 
-    expected = neural_persistence(barcode_of(as_layer(2 * weight)), NeuralPersistence.RIECK, scale=4.0)
-    assert report.network["np_rieck"] == pytest.approx(expected)
+    assert report.network["sorted_linf"] == 1.0  # the deaths 4 and 8, divided by 4
 
 
-def test_a_reference_of_zeros_has_no_scale_for_the_other(write):
+def test_the_scale_of_a_mask_s_bars_is_the_largest_kept_weight(write, tmp_path):
+    weight = np.array([[4.0, 1.0], [2.0, 0.5]])
+    kept = np.array([[False, True], [True, True]])
+    write_masks(tmp_path / "mask.safetensors", {"a": pack_mask(kept, (2, 2))}, {})
+    report = comparison_report(write({"a": weight}, "reference"), tmp_path / "mask.safetensors")
+
+    assert persistences(report) == persistences(barcode_report(write({"a": weight * kept}, "masked")))
+
+
+def test_a_layer_beside_a_reference_of_zeros_has_its_own_scale(write):
     report = comparison_report(write({"a": np.zeros((2, 2))}, "reference"), write({"a": np.ones((2, 2))}, "other"))
 
     row = report.layers[0]
-    assert (row["np_rieck"], row["np_balwani"], row["retention"], row["barcode_kept"]) == (None, None, None, False)
+    assert (row["np_rieck_reference"], row["np_balwani_reference"]) == (pytest.approx((4 / 3) ** 0.5), None)
+    assert (row["np_rieck"], row["np_balwani"]) == (pytest.approx((1 / 3) ** 0.5), 0.0)
+    assert (row["bottleneck"], row["retention"], row["barcode_kept"]) == (None, None, False)
 
 
-def test_a_scale_far_below_the_other_has_no_value_but_a_reason(write):
+def test_a_scale_far_below_the_other_has_no_distance_but_a_reason(write):
     report = comparison_report(
         write({"a": np.full((2, 2), 1e-300)}, "reference"), write({"a": np.full((2, 2), 1e300)}, "other")
     )
 
-    assert report.layers[0]["np_rieck"] is None
-    assert "; no np_rieck, np_rieck_finite, np_balwani: " in report.layers[0]["undefined"]
+    row = report.layers[0]
+    assert (row["bottleneck"], row["np_rieck"]) == (None, row["np_rieck_reference"])
+    assert "no bottleneck, sorted_linf, wasserstein_1, wasserstein_2, distance_bound: " in row["undefined"]
     assert report.to_json()
 
 

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 from topoimp.checkpoint import reading
 from topoimp.checkpoint.safetensors_file import open_safetensors
 from topoimp.choices import Method, Scope
+from topoimp.commands.barcode import barcode_report
 from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.train import train_run
@@ -93,6 +94,16 @@ def test_rounds_csv_and_summary_csv_agree_with_the_files(run):
         row["quantity"] for row in table(run / "summary.csv") if row["level"] == "network"
     }
     assert pruning.report.outputs == {"rounds": run / "rounds.csv", "summary": run / "summary.csv"}
+
+
+def test_neural_persistences_of_rounds_are_those_of_barcode(run):
+    folder = prune_run(run, PruningOptions(rounds=2), seeds=[0]).folders[0]
+
+    found = [barcode_report(folder / f"round-{number:02}" / "model.safetensors").rows for number in range(3)]
+    rows = [row for row in table(run / "rounds.csv") if row["seed"] == "0"]
+    for column in ("np_rieck", "np_rieck_finite", "np_balwani"):
+        assert [float(row[column]) for row in rows] == [row[column] for of_round in found for row in of_round]
+        assert [float(row[f"{column}_reference"]) for row in rows] == 3 * [row[column] for row in found[0]]
 
 
 def test_two_methods_are_compared_seed_by_seed_in_a_table_that_goes_with_them(run):

@@ -57,7 +57,7 @@ def _layer_row(info: LayerInfo, barcodes: Barcodes, n_edges: int, p: float) -> R
     barcode = barcode_of_forest(forest)
     divisor = unit.divisor
     reason = reason_undefined(barcode)
-    normalised = persistence_columns(barcode, network_scale=barcodes.largest, layer_scale=forest.strongest, p=p)
+    normalised = persistence_columns(barcode, network_scale=barcodes.largest, p=p)
     own = summaries(unit.persistences(barcode), p)
     return {
         **layer_columns(info),

@@ -42,7 +42,8 @@ def comparison_report(
 ) -> Report:
     """Report, layer by layer, how much others have of a reference's topology, and how much chance would keep.
 
-    Everything is measured at the scale of the reference, so that all rows compare. The numbers of chance are those of
+    Distances are measured at the scale of the reference, so that all rows compare; neural persistences each at the
+    scale of its own checkpoint, as ``barcode`` has them for the same layers. The numbers of chance are those of
     ``topoimp.chance.forest_by_chance``, which ``bound`` with densities has too.
 
     Args:

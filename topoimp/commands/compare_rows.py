@@ -40,11 +40,14 @@ def comparison_rows(
 ) -> list[Row]:
     """Return, for each null, a row for each layer of the reference and of one other, and one for the network."""
     pairs = [layer.pair for layer in layers]
-    scale = largest_strength(pair.reference for pair in pairs)
+    scales = _Scales(
+        reference=largest_strength(pair.reference for pair in pairs),
+        other=largest_strength(pair.other for pair in pairs),
+    )
     chance = added_up_by_chance([layer.chance for layer in layers])
 
     def describe(start: int, stop: int) -> list[_Columns]:
-        return [_layer_columns(layer, scale, essential, p) for layer in layers[start:stop]]
+        return [_layer_columns(layer, scales, essential, p) for layer in layers[start:stop]]
 
     described = [columns for part in in_parallel(describe, len(layers), threads) for columns in part]
     rows: list[Row] = []
@@ -52,6 +55,17 @@ def comparison_rows(
         of_layers = [_layer_row(*each, null) for each in zip(layers, described, strict=True)]
         rows += [*of_layers, _network_row(of_layers, pairs, chance, null)]
     return rows
+
+
+@dataclass(frozen=True)
+class _Scales:
+    """The largest strength of the reference and of the other; None without edges.
+
+    Distances are at the scale of the reference, neural persistences each at that of its own checkpoint.
+    """
+
+    reference: float | None
+    other: float | None
 
 
 @dataclass(frozen=True)
@@ -63,11 +77,10 @@ class _Columns:
     reasons: Mapping[str, str]
 
 
-def _layer_columns(layer: LayerComparison, scale: float | None, essential: Essential, p: float) -> _Columns:
+def _layer_columns(layer: LayerComparison, scales: _Scales, essential: Essential, p: float) -> _Columns:
     pair = layer.pair
     reference, other = barcode_of_forest(pair.reference), barcode_of_forest(pair.other)
-    distances, reasons = _distances(pair, reference, other, scale, essential)
-    own = pair.reference.strongest
+    distances, reasons = _distances(pair, reference, other, scales.reference, essential)
     n_forests = len(pair.reference.indices), len(pair.other.indices)
     after: Row = {
         "mask_overlap": jaccard(pair.n_both, pair.preservation.n_edges, _n_present(pair)),
@@ -75,8 +88,8 @@ def _layer_columns(layer: LayerComparison, scale: float | None, essential: Essen
         **_dead(pair.graph, ""),
         **_dead(pair.reference, REFERENCE),
         **distances,
-        **persistence_columns(other, network_scale=scale, layer_scale=own, p=p),
-        **persistence_columns(reference, network_scale=scale, layer_scale=own, p=p, suffix=REFERENCE),
+        **persistence_columns(other, network_scale=scales.other, p=p),
+        **persistence_columns(reference, network_scale=scales.reference, p=p, suffix=REFERENCE),
     }
     return _Columns(preservation_columns(pair.preservation), after, reasons)
 
@@ -160,5 +173,5 @@ def _undefined(columns: Row, reasons: Mapping[str, str]) -> str | None:
 
 def _usual_reason(column: str) -> str:
     if column.startswith("np_"):
-        return "a layer of zeros or of one weight, or a scale that does not fit"
+        return "a layer of zeros or of one weight"
     return "nothing is kept" if column == "compression_ratio" else "the reference has no edges"

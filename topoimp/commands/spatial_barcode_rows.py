@@ -97,16 +97,12 @@ def _layer_row(
 ) -> tuple[Row, FloatArray]:
     """Return the row of a layer, and the persistences of all its bars."""
     barcodes = graphs.barcodes()
-    own = [float(barcode.deaths[0]) if len(barcode.deaths) else None for barcode in barcodes]
-    units = [unit_of(scale, network_largest=largest, layer_largest=strongest) for strongest in own]
+    units = [unit_of(scale, network_largest=largest, layer_largest=barcode.strongest) for barcode in barcodes]
     pairs = list(zip(barcodes, units, strict=True))
     persistences = np.concatenate([unit.persistences(barcode) for barcode, unit in pairs])
     levels = np.concatenate([unit.levels(barcode.deaths) for barcode, unit in pairs])
 
-    values = [
-        persistence_columns(barcode, network_scale=largest, layer_scale=strongest, p=p)
-        for barcode, strongest in zip(barcodes, own, strict=True)
-    ]
+    values = [persistence_columns(barcode, network_scale=largest, p=p) for barcode in barcodes]
     is_shared = scale is not Scale.LAYER or graphs.n_filters is None
     n_edges = graphs.found.n_edges
     own_summaries = summaries(persistences, p)

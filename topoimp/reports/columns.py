@@ -156,21 +156,23 @@ _COLUMNS = {
     "dead_rows_reference": _count("Rows of the reference without an edge."),
     "dead_columns_reference": _count("Columns of the reference without an edge."),
     "np_rieck": _number(
-        "Neural persistence, convention `rieck`; network: mean over the layers; a convolution in the view `spatial`: "
-        "mean over its filters."
+        "Neural persistence, convention `rieck`, at the checkpoint's own scale; network: mean over the layers; "
+        "a convolution in the view `spatial`: mean over its filters."
     ),
-    "np_rieck_reference": _number("Neural persistence of the reference, convention `rieck`; network: mean."),
+    "np_rieck_reference": _number(
+        "Neural persistence of the reference, convention `rieck`, at its own scale; network: mean."
+    ),
     "np_rieck_total": _number(
         "Sum over the layers of np_rieck; of a convolution in the view `spatial` the sum over its filters; blank in "
         "other layer rows."
     ),
     "np_rieck_total_reference": _number("Sum over the layers of np_rieck_reference; blank in a layer row."),
     "np_rieck_finite": _number(
-        "Neural persistence, convention `rieck-finite`; network: mean over the layers; a convolution in the view "
-        "`spatial`: mean over its filters."
+        "Neural persistence, convention `rieck-finite`, at the checkpoint's own scale; network: mean over the layers; "
+        "a convolution in the view `spatial`: mean over its filters."
     ),
     "np_rieck_finite_reference": _number(
-        "Neural persistence of the reference, convention `rieck-finite`; network: mean."
+        "Neural persistence of the reference, convention `rieck-finite`, at its own scale; network: mean."
     ),
     "np_rieck_finite_total": _number(
         "Sum over the layers of np_rieck_finite; of a convolution in the view `spatial` the sum over its filters; "
@@ -180,10 +182,12 @@ _COLUMNS = {
         "Sum over the layers of np_rieck_finite_reference; blank in a layer row."
     ),
     "np_balwani": _number(
-        "Neural persistence, convention `balwani`; network: mean over the layers; a convolution in the view `spatial`: "
-        "mean over its filters."
+        "Neural persistence, convention `balwani`, at the checkpoint's own scale; network: mean over the layers; "
+        "a convolution in the view `spatial`: mean over its filters."
     ),
-    "np_balwani_reference": _number("Neural persistence of the reference, convention `balwani`; network: mean."),
+    "np_balwani_reference": _number(
+        "Neural persistence of the reference, convention `balwani`, at its own scale; network: mean."
+    ),
     "np_balwani_total": _number(
         "Sum over the layers of np_balwani; of a convolution in the view `spatial` the sum over its filters; blank in "
         "other layer rows."

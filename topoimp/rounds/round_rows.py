@@ -7,7 +7,6 @@ with the unpruned network of round 0; training moves every weight, so the barcod
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from topoimp.chance.forest_by_chance import ForestByChance, added_up_by_chance
 from topoimp.comparison.retention_columns import retention_columns
@@ -82,13 +81,14 @@ def rows_of_round(topology: RoundTopology, metrics: Metrics, *, number: int, pru
     found = topology.unpruned.by_chance({name: part.n_kept for name, part in by_name.items()})
     chances = [replace(found[name], observed=part.n_forest_kept) for name, part in by_name.items()]
 
-    largest = largest_strength(reference.values())
+    scale_before = largest_strength(reference.values())
+    scale_after = largest_strength(topology.trained.values())
     rows: list[Row] = []
     for info, part, chance in zip(topology.infos, parts, chances, strict=True):
         row: dict[str, Cell] = {**layer_columns(info), "round": number}
         if pruned is not None:
             row |= pruned.layer_columns(info.name)
-        columns = _topology_columns(reference[info.name], topology.trained[info.name], largest)
+        columns = _topology_columns(reference[info.name], topology.trained[info.name], scale_before, scale_after)
         rows.append({**row, **preservation_columns(part), **_columns_of_chance([chance]), **columns})
 
     # Counts of the network add up; persistences have means and totals over the layers, distances are the largest.
@@ -121,12 +121,11 @@ def _round_columns(preservation: Preservation, layers: Sequence[ForestByChance])
     return {f"round_{name}": columns[name] for name in ("beta0_kept", "barcode_kept", "retention", *CHANCE)}
 
 
-def _topology_columns(before: Forest, after: Forest, largest: float | None) -> Row:
-    """Return neural persistences and distances of the trained weights, at the scales of round 0."""
+def _topology_columns(before: Forest, after: Forest, scale_before: float | None, scale_after: float | None) -> Row:
+    """Return neural persistences, each at its own scale, and distances of the trained weights at that of round 0."""
     reference, trained = barcode_of_forest(before), barcode_of_forest(after)
-    persistences = partial(persistence_columns, network_scale=largest, layer_scale=before.strongest, p=2.0)
     return {
-        **persistences(trained),
-        **persistences(reference, suffix=REFERENCE),
-        **distance_columns(barcode_distances(reference, trained, scale=largest)),
+        **persistence_columns(trained, network_scale=scale_after, p=2.0),
+        **persistence_columns(reference, network_scale=scale_before, p=2.0, suffix=REFERENCE),
+        **distance_columns(barcode_distances(reference, trained, scale=scale_before)),
     }

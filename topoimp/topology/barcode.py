@@ -35,6 +35,11 @@ class Barcode:
         """Number of bars: one per vertex."""
         return len(self.deaths) + self.n_essential
 
+    @property
+    def strongest(self) -> float | None:
+        """Largest strength of the layer, at which its strongest edge ends a bar; None without edges."""
+        return float(self.deaths[0]) if len(self.deaths) else None
+
     def equals(self, other: "Barcode") -> bool:
         """Whether both have the same bars, exactly; equal strengths are interchangeable."""
         return self.n_essential == other.n_essential and np.array_equal(self.deaths, other.deaths)
