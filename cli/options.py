@@ -143,8 +143,9 @@ Nulls = Annotated[
         "--null",
         metavar="MODEL[:N]",
         help="Compare also with a null model, in N simulations: shuffled weights (edges, block, rows, columns), graphs "
-        "with the same degrees (degrees) or row and column scales (scales), independent weights (iid); or random masks "
-        "(random, exact). Repeatable.",
+        "with the same degrees (degrees) or row and column scales (scales), independent weights (iid); or with random "
+        "masks (random, exact), or the weights before training (initial in a run folder, else initial:FILE). "
+        "Repeatable.",
         show_default="none",
     ),
 ]

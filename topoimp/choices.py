@@ -165,7 +165,7 @@ class MaskShuffle(StrEnum):
 
 
 class NullModel(StrEnum):
-    """Null model: a shuffle of the strengths, graphs of the same degrees, independent strengths, or a random mask."""
+    """Null model: a shuffle, graphs of the same degrees, independent strengths, a random mask, or initial weights."""
 
     EDGES = "edges"
     BLOCK = "block"
@@ -175,3 +175,4 @@ class NullModel(StrEnum):
     DEGREES = "degrees"
     IID = "iid"
     RANDOM = "random"
+    INITIAL = "initial"

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from topoimp.chance.null import Null, parse_null, parse_nulls
@@ -18,6 +20,9 @@ from topoimp.errors import OptionError
         ("scales:3", Null(3, NullModel.SCALES)),
         ("random", Null(0, NullModel.RANDOM)),
         ("iid:1000", Null(1000, NullModel.IID)),
+        ("initial", Null(1, NullModel.INITIAL)),
+        ("initial:first.safetensors", Null(1, NullModel.INITIAL, Path("first.safetensors"))),
+        ("initial:20", Null(1, NullModel.INITIAL, Path("20"))),
     ],
 )
 def test_how_a_null_is_written(text, null):
@@ -29,7 +34,7 @@ def test_shuffles_are_named_as_shuffles():
     assert [str(Null(20, model)) for model in (NullModel.ROWS, NullModel.IID)] == ["shuffle:20:rows", "iid:20"]
 
 
-FORM = "it must be MODEL:N, as in 'columns:200', shuffle:N[:WHAT], or random"
+FORM = "it must be MODEL:N, as in 'columns:200', shuffle:N[:WHAT], random, or initial[:FILE]"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +54,7 @@ FORM = "it must be MODEL:N, as in 'columns:200', shuffle:N[:WHAT], or random"
         ("shuffle:20:iid", "there is no shuffle 'iid'; known are edges, block, rows, columns"),
         ("shuffle:1", "the null is 'shuffle:1'; it needs 2 simulations or more"),
         ("random:20", "the null is 'random:20'; random is exact, and has no number of simulations"),
+        ("initial:", f"the null is 'initial:'; {FORM}"),
         ("iid:0", "the null is 'iid:0'; it needs 2 simulations or more"),
     ],
 )

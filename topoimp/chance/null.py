@@ -5,11 +5,13 @@ strongest weights would keep in a layer that has this structure and no other.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from topoimp.choices import NullModel, Shuffle, chosen
 from topoimp.errors import OptionError
+from topoimp.layers.layer import Layer
 
 FEWEST_SIMULATIONS = 2
 """A single simulation has no standard deviation."""
@@ -20,14 +22,26 @@ NULLS_OF_EDGES = frozenset({NullModel.EDGES, NullModel.BLOCK, NullModel.ROWS})
 
 @dataclass(frozen=True)
 class Null:
-    """The null hypothesis of a comparison: a model, and the number of its simulations, at least 2; 0 of ``random``."""
+    """The null hypothesis of a comparison.
+
+    Args:
+        n_simulations: at least 2; 0 of ``random``, which is exact, and 1 of ``initial``, which is a single network.
+        model: the null model.
+        path: of ``initial``, the checkpoint of the initial weights; None for those of the run folder.
+        initial_layer: of ``initial``, the function that reads the initial weights of a layer, by the layer's name; None
+            until the checkpoint is open.
+    """
 
     n_simulations: int
     model: NullModel = NullModel.EDGES
+    path: Path | None = None
+    initial_layer: Callable[[str], Layer] | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         if self.model is NullModel.RANDOM:
             return "random"
+        if self.model is NullModel.INITIAL:
+            return "initial" if self.path is None else f"initial:{self.path}"
         if self.model in [*Shuffle]:
             return f"shuffle:{self.n_simulations}:{self.model}"
         return f"{self.model}:{self.n_simulations}"
@@ -37,18 +51,28 @@ class Null:
         """Whether it is a hypothesis about the k strongest weights; ``random`` is one about any mask."""
         return self.model is not NullModel.RANDOM
 
+    @property
+    def has_deviation(self) -> bool:
+        """Whether an observed number can be tested: not against the initial weights, which are one network."""
+        return self.model is not NullModel.INITIAL
+
 
 def parse_null(text: str) -> Null:
     """Return the null that a text ``MODEL:N`` names; any other text is an ``OptionError``.
 
     ``shuffle:N:WHAT`` is another form of ``WHAT:N``, and ``shuffle:N`` of ``edges:N``. ``random`` has no number, as it
-    is exact.
+    is exact. ``initial`` has none either, but may name the checkpoint of the initial weights: ``initial:FILE``.
 
     >>> parse_null("rows:20") == parse_null("shuffle:20:rows")
     True
     """
     if text == NullModel.RANDOM:
         return Null(0, NullModel.RANDOM)
+    if text == NullModel.INITIAL:
+        return Null(1, NullModel.INITIAL)
+    initial = re.fullmatch(r"initial:(.+)", text, re.DOTALL)
+    if initial is not None:
+        return Null(1, NullModel.INITIAL, Path(initial[1]))
 
     shuffle = re.fullmatch(r"shuffle:([0-9]{1,9})(?::(.+))?", text, re.ASCII)
     named = re.fullmatch(r"(?!shuffle:)([^:]+):([0-9]{1,9})", text, re.ASCII)
@@ -57,7 +81,8 @@ def parse_null(text: str) -> Null:
     elif named is not None:
         null = Null(int(named[2]), chosen(NullModel, named[1]))
     else:
-        raise OptionError(f"the null is {text!r}; it must be MODEL:N, as in 'columns:200', shuffle:N[:WHAT], or random")
+        forms = "MODEL:N, as in 'columns:200', shuffle:N[:WHAT], random, or initial[:FILE]"
+        raise OptionError(f"the null is {text!r}; it must be {forms}")
 
     if null.model is NullModel.RANDOM:
         raise OptionError(f"the null is {text!r}; random is exact, and has no number of simulations")

@@ -13,6 +13,7 @@ from topoimp.chance.scales import scaled_strengths
 from topoimp.chance.shuffling import live_shape, shuffled, strongest_weights
 from topoimp.chance.simulation import simulated_ranks
 from topoimp.choices import NullModel, Shuffle
+from topoimp.errors import OptionError
 from topoimp.layers.layer import Layer
 from topoimp.pruning.rules import Keep, kept_of
 from topoimp.topology.forest import Forest, spanning_forest
@@ -31,12 +32,16 @@ def null_distribution(
       strengths without ties.
     - ``random`` is a random mask of k edges of the layer; it is exact. It keeps edges of the layer's own forest, while
       each of the other models has a forest of its own.
+    - ``initial`` are the initial weights of the layer, of which the k strongest keep edges of their own forest: a
+      single number. If they have fewer than k edges, they keep their whole forest.
 
     Where zeros do not stay in place, a model can keep more edges than the forest of the layer has.
     """
     if null.model is NullModel.RANDOM:
         return hypergeometric(forest.n_edges, len(forest.indices), strongest.n_kept)
 
+    if null.model is NullModel.INITIAL:
+        return NullDistribution(strongest.n_kept, (_kept_by_initial(layer.name, null, strongest.n_kept, threads),))
     rng = generator_of(layer.name, seed)
     if null.model is NullModel.SCALES:
         ranks = scaled_strengths(layer, len(forest.indices)).ranks(strongest.n_kept, rng)
@@ -54,6 +59,16 @@ def null_distribution(
     else:
         drawing = shuffled(layer, forest, strongest, Shuffle(null.model), threads)
     return simulated_ranks(drawing, strongest.n_kept, layer.name, n_simulations=null.n_simulations, seed=seed)
+
+
+def _kept_by_initial(name: str, null: Null, n_kept: int, threads: int) -> int:
+    """Return how many edges of their own forest the strongest initial weights of a layer keep."""
+    if null.initial_layer is None:
+        raise OptionError("the null 'initial' needs the initial weights of a checkpoint")
+    initial = null.initial_layer(name)
+    forest = spanning_forest(initial, threads=threads)
+    (strongest,) = strongest_weights(initial, forest, [min(n_kept, forest.n_edges)], threads)
+    return strongest.n_kept_of(forest, initial, threads)
 
 
 def null_forest_edges(
@@ -83,7 +98,8 @@ def null_forest_edges(
         the simulated numbers; of the model ``random`` the exact distribution.
 
     Raises:
-        OptionError: if a number is out of range, or there is no such model.
+        OptionError: if a number is out of range, there is no such model, or it is ``initial``, which is about the
+            layers of a checkpoint.
         LayerError: if a weight is NaN or infinite.
 
     >>> from topoimp.layers.layer import as_layer

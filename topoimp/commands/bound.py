@@ -14,6 +14,7 @@ from topoimp.choices import SpatialConvention, View, check_seed, chosen
 from topoimp.commands.bound_rows import checkpoint_rows, shape_rows, spatial_rows
 from topoimp.commands.chance_columns import density_rows, density_rows_of_shape
 from topoimp.commands.densities import parse_densities
+from topoimp.commands.initial_weights import with_initial_weights
 from topoimp.comparison.retention_columns import with_holm
 from topoimp.data.shapes import data_shape
 from topoimp.errors import OptionError
@@ -113,7 +114,7 @@ def bound_report(
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
 
     densities = parse_densities(options.densities)
-    nulls = options.nulls
+    nulls = with_initial_weights(options.nulls, layers)
 
     def look(layer: Layer, n_threads: int) -> tuple[LayerBound, Overlap, list[Row]]:
         forest = spanning_forest(layer, threads=n_threads)

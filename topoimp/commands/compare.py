@@ -9,6 +9,7 @@ from topoimp.checkpoint import AnyPath, open_checkpoint
 from topoimp.choices import Essential, Method, RoundReference, check_seed, chosen
 from topoimp.commands.compare_rows import comparison_rows
 from topoimp.commands.compare_run import compare_rounds, opened_round, passes_over
+from topoimp.commands.initial_weights import with_initial_weights
 from topoimp.comparison.comparison import LayerComparison, compare_layers
 from topoimp.comparison.others import MaskedReference, Other
 from topoimp.comparison.retention_columns import with_holm
@@ -183,7 +184,8 @@ def _reference_report(
         check_origin(layers, finished, measures.threads)
     stream = LayerStream(layers, measures.threads, counted(measures.on_step, len(layers.infos)))
     opened_others = [_opened(file, layers) for file in files]
-    compared = compare_layers(stream, opened_others, nulls=measures.nulls, seed=measures.seed)
+    nulls = with_initial_weights(measures.nulls, layers)
+    compared = compare_layers(stream, opened_others, nulls=nulls, seed=measures.seed)
 
     # A single checkpoint or mask needs no column that names it.
     is_one = len(files) == 1 and not finished

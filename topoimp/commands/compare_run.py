@@ -7,6 +7,7 @@ from itertools import groupby
 from topoimp.chance.null import Null
 from topoimp.checkpoint import Checkpoint, open_checkpoint
 from topoimp.choices import RoundReference
+from topoimp.commands.initial_weights import with_initial_weights
 from topoimp.comparison.comparison import LayerComparison, compare_in_turn, compare_layers
 from topoimp.comparison.others import OtherCheckpoint, ReferenceItself, other_checkpoint
 from topoimp.layers.records import LayerPatterns, Layers
@@ -61,11 +62,12 @@ def compare_rounds(
     """
     for each in passes:
         stream = LayerStream(each.layers(patterns), threads, on_layer)
+        of_seed = with_initial_weights(nulls, stream.layers)
         if reference is RoundReference.PREVIOUS:
-            compared = compare_in_turn(stream, _in_turn(each.rounds, stream.layers), nulls=nulls, seed=seed)
+            compared = compare_in_turn(stream, _in_turn(each.rounds, stream.layers), nulls=of_seed, seed=seed)
         else:
             others = [ReferenceItself() if file.round == 0 else _opened(file, stream.layers) for file in each.rounds]
-            compared = compare_layers(stream, others, nulls=nulls, seed=seed)
+            compared = compare_layers(stream, others, nulls=of_seed, seed=seed)
         yield from zip(each.rounds, compared, strict=True)
 
 

@@ -14,6 +14,9 @@ NEAR_CEILING = 0.99
 """Share of the forest above which a null model leaves next to no room for an excess."""
 
 
+A_SINGLE_NETWORK = "the initial weights are a single network; its excess over several seeds has an interval"
+
+
 def retention_columns(chance: ForestByChance, null: Null | None = None) -> Row:
     """Return the columns of ``compare`` about chance, as shares of the forest; with a null, those about it too."""
     columns: Row = {
@@ -35,7 +38,7 @@ def null_columns(chance: ForestByChance, null: Null) -> Row:
     """
     distribution = chance.nulls[null]
     observed = chance.observed or 0
-    is_tested = chance.floor > 0 and (chance.is_strongest or not null.is_of_strongest)
+    is_tested = chance.floor > 0 and null.has_deviation and (chance.is_strongest or not null.is_of_strongest)
     z_score = distribution.z_score(observed) if is_tested else None
     p_value = distribution.p_value(observed) if is_tested else None
 
@@ -67,6 +70,8 @@ def retention_reasons(chance: ForestByChance, null: Null | None = None) -> Mappi
         if not chance.is_strongest and null.is_of_strongest:
             reason = "the other does not keep the strongest weights of the reference"
             reasons |= dict.fromkeys(("z_score", "p_value", "p_holm"), reason)
+        if not null.has_deviation:
+            reasons |= dict.fromkeys(("excess_low", "excess_high", "z_score", "p_value", "p_holm"), A_SINGLE_NETWORK)
     return {name: reasons[name] for name in missing}
 
 

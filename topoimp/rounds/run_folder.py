@@ -257,6 +257,19 @@ def _in_order(folders: Iterable[Path]) -> list[PruningFiles]:
     return [PruningFiles(path) for path in sorted(folders, key=lambda path: natural(str(path)))]
 
 
+def seed_of(checkpoint: Path) -> SeedFiles | None:
+    """Return the files of the seed to which a checkpoint of a run folder belongs, by itself or as a round of a pruning.
+
+    None of a checkpoint elsewhere.
+    """
+    # RUN/seed-0/model.safetensors, or RUN/seed-0/topological/round-01/model.safetensors
+    for folder in checkpoint.absolute().parents[0:3:2]:
+        found = _SEED.fullmatch(folder.name)
+        if found is not None and is_run_folder(folder.parent):
+            return SeedFiles(folder, int(found[1]))
+    return None
+
+
 def sha256_of(path: Path) -> str:
     """Return a checksum of a file."""
     with path.open("rb") as file:

@@ -10,7 +10,7 @@ from topoimp.data.shapes import DATA_SHAPES
 from topoimp.layers.records import LayerPatterns
 from topoimp.layers.spatial import InputSize
 from topoimp.rounds.recipe_file import read_recipe
-from topoimp.rounds.run_folder import is_run_folder
+from topoimp.rounds.run_folder import seed_of
 
 
 def images_of_run(path: AnyPath) -> dict[str, InputSize]:
@@ -22,11 +22,10 @@ def images_of_run(path: AnyPath) -> dict[str, InputSize]:
     Raises:
         CheckpointError: if the recipe cannot be read.
     """
-    # RUN/seed-0/model.safetensors, or RUN/seed-0/topological/round-01/model.safetensors
-    run = next((folder for folder in Path(path).absolute().parents[1:4:2] if is_run_folder(folder)), None)
-    if run is None:
+    seed = seed_of(Path(path))
+    if seed is None:
         return {}
-    recipe = read_recipe(run)
+    recipe = read_recipe(seed.folder.parent)
     shape = DATA_SHAPES.get(recipe.data)
     if shape is None:
         return {}

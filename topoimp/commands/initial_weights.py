@@ -1,0 +1,47 @@
+"""The weights that a network was trained from, for the null model ``initial``."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from topoimp.chance.null import Null
+from topoimp.checkpoint import open_checkpoint
+from topoimp.choices import NullModel
+from topoimp.comparison.others import other_checkpoint
+from topoimp.errors import OptionError
+from topoimp.layers.layer import Layer
+from topoimp.layers.records import Layers
+from topoimp.layers.tensors import select_layers
+from topoimp.rounds.run_folder import seed_of
+
+
+def with_initial_weights(nulls: Sequence[Null], layers: Layers) -> tuple[Null, ...]:
+    """Return null models, of which ``initial`` can read the weights that the layers were trained from.
+
+    They are those of the file that the null names, or else of the run folder in which the checkpoint lies.
+
+    Raises:
+        OptionError: if no file is named and the checkpoint lies in no run folder.
+        CheckpointError: if the file cannot be used.
+        LayerError: if its layers have other names or shapes.
+    """
+    return tuple(_opened(null, layers) if null.model is NullModel.INITIAL else null for null in nulls)
+
+
+def _opened(null: Null, layers: Layers) -> Null:
+    path = null.path or _of_run_folder(layers.checkpoint.path)
+    initial = other_checkpoint(layers, select_layers(open_checkpoint(path), layers.patterns))
+
+    def initial_layer(name: str) -> Layer:
+        info = initial.infos[name]
+        initial.layers.have_ready(info)
+        return initial.layers.read(info)
+
+    return replace(null, initial_layer=initial_layer)
+
+
+def _of_run_folder(path: Path) -> Path:
+    seed = seed_of(path)
+    if seed is None:
+        raise OptionError(f"{path}: lies in no run folder; the null initial:FILE names the file of its initial weights")
+    return seed.initial
