@@ -100,9 +100,9 @@ def show_table(
 
     # Draw into memory: rich's own writes to stdout would bypass the error handling of ``write``.
     drawn = io.StringIO()
-    Console(file=drawn, width=_width(widths), force_terminal=console.is_terminal, highlight=False, markup=False).print(
-        table
-    )
+    Console(
+        file=drawn, width=_width(widths), force_terminal=console.is_terminal, highlight=False, markup=False, emoji=False
+    ).print(table)
     lines = [title, *(line.rstrip() for line in drawn.getvalue().splitlines())]
     write("\n".join(lines) + "\n\n")
 

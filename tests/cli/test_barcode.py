@@ -2,7 +2,9 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 
 def test_the_table_names_layers_scale_and_convention(topoimp, lenet):
@@ -248,3 +250,12 @@ def test_images_are_for_the_view_spatial(topoimp, lenet):
 
     assert (outcome.status, outcome.out) == (2, "")
     assert "--input-size are for the view spatial; the view is matrix" in outcome.err
+
+
+@pytest.mark.parametrize("name", [":100:.weight", "[bold]a[/bold].weight", ":smile:"])
+def test_a_name_is_printed_as_it_is(topoimp, tmp_path, name):
+    save_file({name: np.eye(3, dtype=np.float32)}, tmp_path / "named.safetensors")
+
+    outcome = topoimp("barcode", tmp_path / "named.safetensors")
+
+    assert any(line.startswith(f"{name} ") for line in outcome.out.splitlines())
