@@ -34,7 +34,9 @@ class Network:
         data: as topoimp takes it.
         training: options of ``topoimp train``.
         seeds: the reported seeds.
-        n_rounds: rounds of pruning by 20 % to the least density; 0 if the networks are not pruned.
+        n_rounds: rounds of pruning to the least density; 0 if the networks are not pruned.
+        rate: share of the remaining weights that one round removes.
+        prunings: names of ``PRUNINGS``.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Network:
     training: tuple[str, ...]
     seeds: range
     n_rounds: int = 24
+    rate: float = 0.2
+    prunings: tuple[str, ...] = ("imp", "t-imp", "imp-paper", "t-imp-paper", "random")
 
 
 PAPER = "mlp:784-100-100-100-100-100-10"
@@ -63,8 +67,11 @@ NETWORKS = (
         "conv-cifar10",
         "conv-2",
         "cifar10",
-        ("--epochs", "2", "--batch-size", "60", "--optimizer", "adam", "--learning-rate", "0.0002"),
+        ("--epochs", "1", "--batch-size", "60", "--optimizer", "adam", "--learning-rate", "0.0002"),
         range(100, 103),
+        n_rounds=12,
+        rate=0.36,
+        prunings=("imp", "t-imp"),
     ),
 )
 
@@ -107,8 +114,10 @@ def pieces_of(network: Network, work: Path) -> Iterator[list[Piece]]:
 
     if network.n_rounds == 0:
         return
-    for name, options in PRUNINGS.items():
-        amount = ("--sparsity", str(1 - LEAST_DENSITY)) if "paper" in options else ()
+    for name in network.prunings:
+        options = PRUNINGS[name]
+        is_linear = "paper" in options
+        amount = ("--sparsity", str(1 - LEAST_DENSITY)) if is_linear else ("--rate", str(network.rate))
         pruned = ("prune", run, "--rounds", str(network.n_rounds), *amount, *options)
         yield [Piece(f"{network.name}/prune-{name}.csv", pruned)]
 
