@@ -59,3 +59,32 @@ def test_independent_magnitudes_overlap_more_than_trained_ones_in_hidden_layers(
         for expected in [(0.5817, 0.7995, 0.1213), (0.6090, 0.7895, 0.1128), (0.7431, 0.7107, 0.0491)]
     ]
     assert content["network"]["critical_compression"] == pytest.approx(167.3, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("shape", "compression", "overlap_bound", "guaranteed", "independent"),
+    [
+        ("784x100", 88.788, 0.0548, 0.0668, 0.714),
+        ("100x100", 50.251, 0.1704, 0.1407, 0.839),
+        ("100x10", 9.174, 0.0491, 0.1835, 0.711),
+    ],
+)
+def test_the_layers_of_figure_3_have_these_bounds_whatever_their_weights(
+    topoimp, shape, compression, overlap_bound, guaranteed, independent
+):
+    outcome = topoimp("bound", "--shape", shape, "--densities", "critical", "--format", "json", "-q")
+
+    content = json.loads(outcome.out)
+    (row,) = content["densities"]
+    assert row["n_kept"] == row["floor"]
+    assert content["network"]["critical_compression"] == pytest.approx(compression, abs=5e-4)
+    assert row["overlap_bound"] == pytest.approx(overlap_bound, abs=5e-5)
+    assert row["forest_guaranteed"] / row["floor"] == pytest.approx(guaranteed, abs=5e-5)
+    assert row["forest_iid"] / row["floor"] == pytest.approx(independent, abs=5e-4)
+
+
+@pytest.mark.parametrize(("shape", "compression"), [("300x784", 217.2), ("128x128", 64.25)])
+def test_the_critical_compression_of_dense_and_recurrent_layers(topoimp, shape, compression):
+    outcome = topoimp("bound", "--shape", shape, "--format", "json", "-q")
+
+    assert json.loads(outcome.out)["network"]["critical_compression"] == pytest.approx(compression, abs=0.05)
