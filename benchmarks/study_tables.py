@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import nan, sqrt
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,12 @@ from scipy.stats import t as student
 
 MARGIN = 0.01
 """Share of the forest within which an excess counts as none (H2)."""
+
+CEILING = 0.99
+"""Share of the forest above which network and null model both keep everything, and nothing is tested."""
+
+ROUNDING = 1e-12
+"""Largest error of the sums of a few shares; smaller deviations are none."""
 
 EXCESS_KEYS = ["network", "weights", "layer", "multiple", "null"]
 
@@ -40,7 +46,9 @@ def mean_of(values: Sequence[float], margin: float = MARGIN) -> Mean:
     """
     n = len(values)
     mean = float(np.mean(values))
-    error = float(np.std(values, ddof=1)) / sqrt(n)
+    deviation = float(np.std(values, ddof=1))
+    error = deviation / sqrt(n) if deviation > ROUNDING else 0.0
+    mean = mean if abs(mean) > ROUNDING else 0.0
 
     def p_above(bound: float) -> float:
         if error == 0:
@@ -64,7 +72,10 @@ def holm(p_values: Iterable[float]) -> list[float]:
 
 
 def excess_table(work: Path) -> pd.DataFrame:
-    """Return the excess of each layer over each null: H1 is against ``edges``, H2 against ``degrees``."""
+    """Return the excess of each layer over each null: H1 is against ``edges``, H2 against ``degrees``.
+
+    Where network and null both keep nearly the whole forest, the p-values are blank.
+    """
     reports = []
     for path in sorted(work.glob("*/nulls/*.csv")):
         seed, weights = path.stem.split("-")
@@ -79,21 +90,23 @@ def excess_table(work: Path) -> pd.DataFrame:
     lines = []
     for key, group in pd.concat(reports).sort_values("seed").groupby(EXCESS_KEYS, sort=False):
         found = mean_of(group["excess"].tolist())
+        retention, of_null = group["retention"].mean(), group["retention_null"].mean()
+        is_tested = min(retention, of_null) < CEILING
         facts = {
             "n_kept": group["n_kept"].iloc[0],
             "floor": group["floor"].iloc[0],
-            "retention": group["retention"].mean(),
-            "retention_null": group["retention_null"].mean(),
+            "retention": retention,
+            "retention_null": of_null,
             **found.columns("excess"),
-            "p_above": found.p_above,
-            "p_within_margin": found.p_within_margin,
+            "p_above": found.p_above if is_tested else nan,
+            "p_within_margin": found.p_within_margin if is_tested else nan,
             "excess_by_seed": " ".join(f"{value:.5f}" for value in group["excess"]),
         }
         lines.append(dict(zip(EXCESS_KEYS, key, strict=True)) | facts)
     table = pd.DataFrame(lines)
     for p_value in ("p_above", "p_within_margin"):
         family = table.groupby(["network", "weights", "null"], sort=False)[p_value]
-        table[f"{p_value}_holm"] = family.transform(lambda p: holm(p))
+        table[f"{p_value}_holm"] = family.transform(lambda p: pd.Series(holm(p.dropna()), p.dropna().index))
     return table
 
 

@@ -52,6 +52,7 @@ NULLS = """level,layer,n_kept,floor,retention,null,retention_null,excess
 layer,fc1,,10,,,,
 density,fc1,10,10,0.5,shuffle:1000:edges,{null},{excess}
 density,fc1,40,10,0.9,shuffle:1000:edges,0.9,0.0
+density,fc1,80,10,1.0,shuffle:1000:edges,0.995,0.005
 density,fc1,10,10,0.5,degrees:1000,0.5,0.0
 """
 
@@ -68,6 +69,7 @@ def test_excesses_are_those_of_the_reports_over_the_seeds(tmp_path):
     assert (row["excess"], row["retention"]) == (pytest.approx(0.15), 0.5)
     assert row["excess_by_seed"] == "0.10000 0.20000"
     assert row["p_above_holm"] == min(2 * row["p_above"], 1.0)
+    assert np.isnan(table.loc["edges", 8][["p_above", "p_above_holm", "p_within_margin_holm"]].astype(float)).all()
     assert table.loc["degrees", 1]["p_within_margin"] == 0.0
 
 
