@@ -139,7 +139,7 @@ ApplyMask = Annotated[
     typer.Option(
         "--apply-mask",
         metavar="FILE",
-        help="Prune by this mask, or by the zeros of this checkpoint, in place of rounds.",
+        help="Prune by this mask, of any tool, or by the zeros of this checkpoint, in place of rounds.",
         show_default="rounds",
     ),
 ]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from mask_files import pack_mask, write_masks
 from numpy.testing import assert_array_equal
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.compare import comparison_report
@@ -154,16 +154,6 @@ def test_a_mask_that_does_not_fit_is_refused(write, tmp_path, masks, message):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["mask.safetensors", "model.safetensors"]
 
 
-def test_zeros_of_a_tensor_that_is_no_layer_there_are_no_mask(write):
-    path = write({"fc": np.ones((2, 2))})
-    other = write({"fc": np.ones((2, 2), np.uint8)}, "other.safetensors")
-
-    with pytest.raises(
-        CheckpointError, match=r"other.safetensors: tensor 'fc' is no layer there; its zeros are no mask"
-    ):
-        apply_mask(path, other)
-
-
 @pytest.mark.parametrize("name", ["model.safetensors", "mask.safetensors"])
 def test_neither_input_is_ever_an_output(write, tmp_path, name):
     path = write({"fc": np.ones((2, 2))})
@@ -195,3 +185,42 @@ def test_zeros_of_a_tied_tensor_are_those_of_each_of_its_names(write, tmp_path):
     done = apply_mask(path, tmp_path / "tied.pt")
 
     assert load_file(done.outputs.checkpoint)["b"].tolist() == [[1, 0], [1, 1]]
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64, np.float32])
+def test_a_mask_of_another_tool_says_what_a_mask_file_says(lenet, pruned, tmp_path, dtype):
+    flags = {f"module.{name}": torch.tensor(kept.astype(dtype)) for name, kept in kept_in(pruned).items()}
+    torch.save(flags, tmp_path / "flags.pt")
+
+    again = apply_mask(lenet, tmp_path / "flags.pt", output=tmp_path / "again.safetensors")
+
+    before, after = load_file(pruned.outputs.checkpoint), load_file(again.outputs.checkpoint)
+    assert all(np.array_equal(before[name].view(np.uint32), after[name].view(np.uint32)) for name in before)
+    assert all(np.array_equal(kept, kept_in(again)[name]) for name, kept in kept_in(pruned).items())
+    assert again.report.settings["method"] == "mask"
+    by_flags, by_mask = (comparison_report(lenet, path).rows for path in (tmp_path / "flags.pt", pruned.outputs.mask))
+    assert by_flags == by_mask
+
+
+def renamed(path, prefix, target):
+    save_file({f"{prefix}{name}": array for name, array in load_file(path).items()}, target)
+    return target
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module."])
+def test_a_wrapper_of_the_network_changes_nothing(lenet, pruned, tmp_path, prefix):
+    wrapped = renamed(pruned.outputs.checkpoint, prefix, tmp_path / "wrapped.safetensors")
+    patterns = LayerPatterns(include=("fc1*",), exclude=("re:^fc2",))
+
+    plain_rows = comparison_report(lenet, pruned.outputs.checkpoint).rows
+    assert comparison_report(lenet, wrapped).rows == plain_rows
+    (one,) = [row for row in comparison_report(lenet, wrapped, patterns=patterns).rows if row["level"] == "layer"]
+    assert one["n_kept"] == plain_rows[0]["n_kept"]
+    assert [row["layer"] for row in comparison_report(wrapped, lenet).rows[:-1]] == [
+        f"{prefix}fc{number}.weight" for number in (1, 2, 3)
+    ]
+
+    again = apply_mask(lenet, wrapped, output=tmp_path / "again.safetensors")
+    assert_array_equal(load_file(again.outputs.checkpoint)["fc1.weight"], load_file(wrapped)[f"{prefix}fc1.weight"])
+    to_wrapped = apply_mask(wrapped, pruned.outputs.mask, output=tmp_path / "again-wrapped.safetensors")
+    assert list(read_masks(to_wrapped.outputs.mask)) == [f"{prefix}fc{number}.weight" for number in (1, 2, 3)]

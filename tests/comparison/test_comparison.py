@@ -16,7 +16,7 @@ from topoimp.comparison.comparison import compare_in_turn, compare_layers, keeps
 from topoimp.comparison.others import MaskedReference, ReferenceItself, other_checkpoint
 from topoimp.errors import CheckpointError, LayerError
 from topoimp.layers.layer import as_layer
-from topoimp.pruning.masks import MaskPruner
+from topoimp.pruning.applied_masks import MaskPruner
 from topoimp.pruning.preservation import total_preservation
 from topoimp.reports.rows import preservation_columns
 from topoimp.topology.forest import spanning_forest

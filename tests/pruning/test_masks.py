@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from conftest import stream_of
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -10,8 +9,7 @@ from safetensors.numpy import load_file
 
 from topoimp.checkpoint import write_arrays
 from topoimp.errors import CheckpointError
-from topoimp.pruning.masks import SHAPES_KEY, NonzeroPruner, PackedMask, read_masks
-from topoimp.pruning.rules import kept_of
+from topoimp.pruning.masks import SHAPES_KEY, PackedMask, read_masks
 
 MASKS = arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 
@@ -49,14 +47,6 @@ def test_a_part_of_a_mask_is_that_part(kept, data):
 
 def test_the_first_weight_is_in_the_lowest_bit():
     assert PackedMask((2, 3), np.uint8([0b100001])).kept().tolist() == [[True, False, False], [False, False, True]]
-
-
-def test_the_weights_that_are_not_zero_are_kept(write):
-    weight = np.float32([[1, 0, -0.0], [2, 3, 0]])
-    layers = stream_of(write({"a": weight})).layers
-    pruner = NonzeroPruner(layers, layers.infos[0])
-
-    assert kept_of(pruner, layers.read(layers.infos[0]), threads=2).tolist() == (weight.ravel() != 0).tolist()
 
 
 def test_a_mask_file_is_read_back(tmp_path):

@@ -56,6 +56,10 @@ def test_a_ticket_of_a_real_network(lenet, lenet_init, tmp_path):
     ("change", "message"),
     [
         (lambda arrays: arrays.pop("fc1.bias"), "lacks tensor 'fc1.bias' of .*lenet-300-100-mnist.safetensors"),
+        (
+            lambda arrays: arrays.update({"module.fc1.bias": arrays.pop("fc1.bias")}),
+            "calls tensor 'fc1.bias' 'module.fc1.bias'; a wrapper of the module renamed it, and both need the same",
+        ),
         (lambda arrays: arrays.update(more=np.zeros(1)), "has a tensor 'more' that .*lenet-300-100-mnist.safetensors"),
         (
             lambda arrays: arrays.update({"fc2.weight": np.zeros((100, 301), np.float32)}),

@@ -23,7 +23,7 @@ from topoimp.chance.drawing import generator_of
 from topoimp.choices import MaskShuffle, chosen
 from topoimp.errors import LayerError
 from topoimp.layers.layer import Layer
-from topoimp.pruning.masks import write_where
+from topoimp.pruning.applied_masks import write_where
 from topoimp.pruning.rules import PartPruner, Pruner, kept_of
 
 

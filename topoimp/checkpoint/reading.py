@@ -7,9 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from topoimp.arrays import ByteArray, CodeArray
+from topoimp.arrays import BoolArray, ByteArray, CodeArray
 from topoimp.checkpoint.finding import AnyPath, CheckpointFiles, find_files
-from topoimp.checkpoint.header import TensorInfo
+from topoimp.checkpoint.flags import NotAFlag, flags_in
+from topoimp.checkpoint.header import BITS, TensorInfo
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.checkpoint.safetensors_file import Advice, TensorFile, open_safetensors
 from topoimp.checkpoint.torch_file import is_torch_file, open_torch, torch_tensors
@@ -72,6 +73,22 @@ class Checkpoint:
         codes = self.stored(name).view(dtype)
         return codes if codes.flags.aligned else codes.copy()
 
+    def flags(self, name: str, start: int, stop: int) -> BoolArray:
+        """Return, for the numbers of a tensor from ``start`` to ``stop``, which are 1.
+
+        Raises:
+            CheckpointError: if a number is neither 0 nor 1, or as ``stored`` does.
+        """
+        found = self._flags_or_other(name, start, stop)
+        if isinstance(found, NotAFlag):
+            reason = f"holds {found.value} at index {start + found.index}; as a mask it needs 0 and 1 alone"
+            raise CheckpointError(f"{self.path}: tensor {name!r} {reason}")
+        return found
+
+    def are_flags(self, name: str, start: int, stop: int) -> bool:
+        """Whether the numbers of a tensor from ``start`` to ``stop`` are 0 or 1."""
+        return not isinstance(self._flags_or_other(name, start, stop), NotAFlag)
+
     def advise(self, advice: Advice, name: str, start: int, stop: int) -> None:
         """Advise the system on a tensor's bytes from ``start`` to ``stop``; unreadable ones are a CheckpointError."""
         self.file_of[name].advise(advice, self.tensors[name], start, stop)
@@ -85,6 +102,11 @@ class Checkpoint:
         """Raise a CheckpointError if one of its files changed since it was opened."""
         for file in self.files:
             file.check_unchanged()
+
+    def _flags_or_other(self, name: str, start: int, stop: int) -> BoolArray | NotAFlag:
+        dtype = self.tensors[name].dtype
+        size = BITS[dtype] // 8
+        return flags_in(self.stored(name)[start * size : stop * size], dtype)
 
 
 def open_checkpoint(path: AnyPath) -> Checkpoint:

@@ -18,7 +18,8 @@ from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
-from topoimp.pruning.masks import is_mask, masks_for
+from topoimp.pruning.applied_masks import is_mask_of, masks_for
+from topoimp.pruning.masks import is_mask
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, left_out, pattern_settings, setting_of_nulls
@@ -221,7 +222,7 @@ def _selected(selection: RoundSelection) -> Settings:
 def _opened(file: ComparedFiles, reference: Layers) -> Other:
     """Open a checkpoint or mask to compare the reference with."""
     opened = open_checkpoint(file.path)
-    if not is_mask(opened):
+    if not is_mask(opened) and (file.round is not None or not is_mask_of(reference, opened)):
         return opened_round(file, opened, reference)
     reference.patterns.check_matrix_view(f"{opened.path} is a mask, and needs")
     return MaskedReference(reference, masks_for(reference, opened))

@@ -9,7 +9,8 @@ from topoimp.commands.pruning_job import Pruning, PruningJob, metadata_of, plan_
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.records import LayerPatterns
-from topoimp.pruning.masks import is_mask, masks_for
+from topoimp.pruning.applied_masks import is_mask_of, masks_for
+from topoimp.pruning.masks import is_mask
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.preservation import total_preservation
@@ -132,8 +133,10 @@ def apply_mask(
 ) -> Pruning:
     """Prune a checkpoint by a mask; write the result, the mask of its layers and a table.
 
-    ``mask`` is a mask file, or a checkpoint whose zeros are the mask. ``patterns`` select the layers to prune, all but
-    embeddings and heads if None. With ``shuffle_mask`` each layer keeps as many of its nonzero weights as the mask
+    ``mask`` is a mask file, a mask of another tool (a tensor of 0 and 1 for each layer, of any type, under the name of
+    the weight or ``NAME_mask``), or a checkpoint whose zeros are the mask. Its names may differ from those of the
+    checkpoint by ``module.`` and ``_orig_mod.``. ``patterns`` select the layers to prune, all but embeddings and heads
+    if None. With ``shuffle_mask`` each layer keeps as many of its nonzero weights as the mask
     does, in random places that ``seed`` decides (``topoimp.chance.mask_shuffling``). The other arguments are those of
     ``prune_checkpoint``.
 
@@ -153,7 +156,8 @@ def apply_mask(
     job = plan_job(path, patterns, output=output, mask_out=mask_out, mask=masking, threads=threads, on_step=on_step)
     pruners: dict[str, Pruner] = {**masks_for(job.layers, masking)}
     infos = job.layers.infos
-    settings: Settings = {"method": "mask" if is_mask(masking) else "zeros", **pattern_settings(patterns)}
+    by_mask = is_mask(masking) or is_mask_of(job.layers, masking)
+    settings: Settings = {"method": "mask" if by_mask else "zeros", **pattern_settings(patterns)}
     if shuffle is not None:
         pruners = {name: ShuffledMask(pruner, shuffle, seed) for name, pruner in pruners.items()}
         settings = {**settings, "shuffle_mask": shuffle, "seed": seed}

@@ -17,6 +17,7 @@ from topoimp.errors import CheckpointError, LayerError
 from topoimp.kernels.threads import pieces
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo, Layers
+from topoimp.layers.wrapped_names import matched_names
 from topoimp.pruning.masks import Masks
 from topoimp.pruning.preservation import Preservation, graph_of_mask, preservation_of, preservation_under_mask
 from topoimp.pruning.rules import Pruner
@@ -222,21 +223,32 @@ def _pair(info: LayerInfo, layer: Layer, forest: Forest, other: Layer, threads: 
 
 
 def _corresponding(reference: Layers, other: Layers) -> dict[str, LayerInfo]:
-    """Return, by name in the reference, the layers of the other; a tied tensor is the layer that it is tied to."""
-    in_reference, in_other = reference.by_place(), other.by_place()
-    _check_none_missing(reference, in_other, other)
-    _check_none_missing(other, in_reference, reference)
+    """Return, by name in the reference, the layers of the other; a tied tensor is the layer that it is tied to.
+
+    Names may differ by the parts that wrappers of a module add.
+    """
+    matched = _matched(reference, other)
+    _check_none_missing(reference, matched, other)
+    _check_none_missing(other, _matched(other, reference), reference)
     for info in reference.infos:
-        if in_other[info.place].shape != info.shape:
+        if matched[info.name].shape != info.shape:
             raise LayerError(
-                f"{other.checkpoint.path}: layer {info.name!r} has the shape {list(in_other[info.place].shape)}; "
+                f"{other.checkpoint.path}: layer {info.name!r} has the shape {list(matched[info.name].shape)}; "
                 f"{reference.checkpoint.path} has {list(info.shape)}"
             )
-    return {info.name: in_other[info.place] for info in reference.infos}
+    return matched
 
 
-def _check_none_missing(layers: Layers, found: Mapping[tuple[str, int], LayerInfo], other: Layers) -> None:
-    missing = [info.name for info in layers.infos if info.place not in found]
+def _matched(layers: Layers, other: Layers) -> dict[str, LayerInfo]:
+    """Return, by name, the layers of another checkpoint at the same places in tensors of the same names."""
+    in_other = other.by_place()
+    names = matched_names([info.tensor for info in layers.infos], dict.fromkeys(tensor for tensor, _ in in_other))
+    places = {info.name: (names.get(info.tensor, info.tensor), info.first) for info in layers.infos}
+    return {name: in_other[place] for name, place in places.items() if place in in_other}
+
+
+def _check_none_missing(layers: Layers, matched: Mapping[str, LayerInfo], other: Layers) -> None:
+    missing = [info.name for info in layers.infos if info.name not in matched]
     if missing:
         raise LayerError(
             f"{other.checkpoint.path}: lacks layer {missing[0]!r} of {layers.checkpoint.path} "

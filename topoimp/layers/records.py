@@ -16,6 +16,7 @@ from topoimp.choices import View, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.layer import Layer, by_channel
 from topoimp.layers.spatial import InputSize
+from topoimp.layers.wrapped_names import bare_name
 
 EMBEDDINGS = ("*embed*", "*wte*", "*wpe*", "*lm_head*")
 """Names of embeddings and heads; pruning skips these layers by default."""
@@ -177,11 +178,13 @@ def matches_layer(info: LayerInfo, pattern: str) -> bool:
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Whether a pattern matches a name; an OptionError if it is no regular expression."""
+    """Whether a pattern matches a name, with or without what wrappers add; an OptionError if it is no expression."""
+    names = dict.fromkeys([name, bare_name(name)])
     if not pattern.startswith("re:"):
-        return name == pattern or fnmatchcase(name, pattern)  # a glob reads the brackets of a group as a choice
+        # A glob reads the brackets of a group as a choice.
+        return any(each == pattern or fnmatchcase(each, pattern) for each in names)
     try:
-        return re.search(pattern.removeprefix("re:"), name) is not None
+        return any(re.search(pattern.removeprefix("re:"), each) is not None for each in names)
     except (re.error, OverflowError, RecursionError) as error:
         raise OptionError(f"pattern {pattern!r} is no regular expression: {error}") from error
 

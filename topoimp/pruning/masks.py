@@ -1,4 +1,4 @@
-"""Masks, one bit for each weight of a tensor, 1 for a kept weight: the format of mask files, read and applied.
+"""Masks, one bit for each weight of a tensor, 1 for a kept weight: the format of mask files.
 
 A stored zero is never kept. The mask is the truth, not the zeros of a checkpoint: a kept weight may be 0 after
 rewinding or retraining.
@@ -14,14 +14,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from topoimp.arrays import BoolArray, ByteArray, CodeArray, IndexArray
+from topoimp.arrays import BoolArray, ByteArray, IndexArray
 from topoimp.checkpoint import AnyPath, Checkpoint, TensorWriter, laid_out, open_checkpoint
 from topoimp.errors import CheckpointError
 from topoimp.kernels.threads import pieces
-from topoimp.layers.layer import Layer
-from topoimp.layers.records import LayerInfo, Layers, natural
-from topoimp.layers.tensors import classify_tensors
-from topoimp.pruning.rules import PartPruner
+from topoimp.layers.records import Layers, natural
 
 SHAPES_KEY = "topoimp.mask.shapes"
 """Metadata key of a mask file; its value is the tensors' shapes as JSON."""
@@ -79,46 +76,6 @@ class PackedMask:
         return self.shape == other.shape and not np.any(self.bits & ~other.bits)
 
 
-@dataclass(frozen=True)
-class MaskPruner:
-    """Keeps the weights of a tensor's mask, for the layer that begins at the flat index ``first`` of the tensor."""
-
-    mask: PackedMask
-    first: int = 0
-
-    def on(self, layer: Layer, threads: int) -> PartPruner:  # noqa: ARG002  # of a protocol
-        """Return the function that writes parts of a layer."""
-
-        def flags(start: int, stop: int) -> BoolArray:
-            kept = self.mask.part(self.first + start, self.first + stop)
-            self.mask.give_back()
-            return kept
-
-        return partial(write_where, layer, flags)
-
-
-@dataclass(frozen=True)
-class NonzeroPruner:
-    """Keeps the weights that are nonzero in a layer of a checkpoint: the layer's own checkpoint, or another one."""
-
-    layers: Layers
-    info: LayerInfo
-
-    def on(self, layer: Layer, threads: int) -> PartPruner:  # noqa: ARG002  # of a protocol
-        """Return the function that writes parts of a layer."""
-        other = self.layers.read(self.info).weights
-        number_format = self.info.number_format
-        return partial(write_where, layer, lambda start, stop: number_format.magnitudes(other[start:stop]) != 0)
-
-
-def write_where(layer: Layer, flags: Callable[[int, int], BoolArray], start: int, pruned: CodeArray) -> BoolArray:
-    """Write a part of a layer, from ``start`` on, with pruned weights and stored zeros as +0.0; return its flags."""
-    codes = layer.weights[start : start + len(pruned)]
-    kept = flags(start, start + len(pruned))
-    np.multiply(codes, kept & np.not_equal(layer.number_format.magnitudes(codes), 0), out=pruned)
-    return kept
-
-
 Masks = Mapping[str, PackedMask]
 """Masks by tensor name."""
 
@@ -171,34 +128,6 @@ def masks_in(file: Checkpoint) -> Masks:
             raise CheckpointError(f"{where} has bits set beyond its last weight")
         masks[name] = mask
     return MappingProxyType(masks)
-
-
-def masks_for(layers: Layers, mask: Checkpoint) -> dict[str, MaskPruner | NonzeroPruner]:
-    """Return, by layer name, the pruner that applies a mask file, or the zeros of another checkpoint."""
-    if is_mask(mask):
-        masks = masks_in(mask)
-        _check_tensors(layers, {name: packed.shape for name, packed in masks.items()}, mask.path)
-        return {info.name: MaskPruner(masks[info.tensor], info.first) for info in layers.infos}
-
-    _check_tensors(layers, {name: tensor.shape for name, tensor in mask.tensors.items()}, mask.path)
-    others = Layers(mask, tuple(classify_tensors(mask, layers.patterns)[0]), ()).by_place()
-    missing = [info.name for info in layers.infos if info.place not in others]
-    if missing:
-        raise CheckpointError(f"{mask.path}: tensor {missing[0]!r} is no layer there; its zeros are no mask")
-    return {info.name: NonzeroPruner(Layers(mask, (), ()), others[info.place]) for info in layers.infos}
-
-
-def _check_tensors(layers: Layers, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
-    origin = layers.checkpoint.path
-    for info in layers.infos:
-        name = info.tensor
-        shape = layers.checkpoint.tensors[name].shape
-        if name not in shapes:
-            message = f"{path}: has no mask for layer {name!r} of {origin}; `include` and `exclude` choose layers"
-            raise CheckpointError(message)
-        if shapes[name] != shape:
-            found = f"has a mask of shape {list(shapes[name])} for {name!r}"
-            raise CheckpointError(f"{path}: {found}; {origin} has {list(shape)}")
 
 
 def _shapes(file: Checkpoint) -> dict[str, list[int]]:

@@ -19,7 +19,8 @@ from topoimp.layers.layer import Layer
 from topoimp.layers.records import Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
-from topoimp.pruning.masks import Masks, NonzeroPruner, mask_shapes, mask_writer, read_masks
+from topoimp.pruning.applied_masks import NonzeroPruner
+from topoimp.pruning.masks import Masks, mask_shapes, mask_writer, read_masks
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.rules import Pruner
@@ -136,15 +137,16 @@ def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> tuple[_Trai
     """Write the unpruned network, and a mask of all its edges."""
     with _staged_round(files, 0) as (staging, round_):
         trained = plan.stream(open_checkpoint(start.trained))
-        pruners = {info.name: NonzeroPruner(trained.layers, info) for info in trained.layers.infos}
+        layers = trained.layers
+        pruners = {info.name: NonzeroPruner(layers.checkpoint, info.tensor, info.first) for info in layers.infos}
         metadata = {"topoimp.round": "0"}
-        masks = _write_pruned(round_.model, round_.mask, trained.layers, pruners, metadata, plan.threads)
+        masks = _write_pruned(round_.model, round_.mask, layers, pruners, metadata, plan.threads)
         verify_weights(open_checkpoint(round_.model), trained, masks)
 
         # The forests are those of the written weights, which are the same bit for bit.
         unpruned = read_unpruned(trained, plan.scheme, _reopening_round_0(files, plan))
         forests = unpruned.forests
-        topology = RoundTopology(trained.layers.infos, unpruned, forests, masks, plan.threads)
+        topology = RoundTopology(layers.infos, unpruned, forests, masks, plan.threads)
         rows = rows_of_round(topology, start.metrics, number=0, pruned=None)
         _write_metrics(round_.metrics, rows, start, plan, checks=["written"])
         staging.commit()

@@ -9,8 +9,9 @@ from os import PathLike
 from typing import TYPE_CHECKING, TypeAlias
 
 from topoimp.errors import OptionError
+from topoimp.layers.wrapped_names import bare_name
 from topoimp.pruning.masks import PackedMask, read_masks
-from topoimp.torch_modules.weights import bare_name, parameters_called, unwrapped
+from topoimp.torch_modules.weights import parameters_called, unwrapped
 
 if TYPE_CHECKING:
     import torch

@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from topoimp.errors import LayerError, OptionError
+from topoimp.layers.wrapped_names import COMPILED, bare_name
 
 if TYPE_CHECKING:
     from torch import nn
-
-COMPILED = "_orig_mod"
-"""Name under which ``torch.compile`` holds the module that it wraps."""
 
 
 def named_weights(model: "nn.Module") -> dict[str, "nn.Parameter"]:
@@ -66,8 +64,3 @@ def parameters_called(model: "nn.Module", names: Mapping[str, object]) -> dict[s
             raise OptionError(f"{name!r} {problem} of this {type(unwrapped(model)).__name__}, which has {known}, ...")
         found[name] = weights[candidates[0]]
     return found
-
-
-def bare_name(name: str) -> str:
-    """Return a name without anything that a wrapper may have added."""
-    return ".".join(part for part in name.split(".") if part not in (COMPILED, "module"))

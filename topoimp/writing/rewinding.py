@@ -13,6 +13,7 @@ from topoimp.checkpoint import Checkpoint
 from topoimp.errors import CheckpointError
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo, Layers
+from topoimp.layers.wrapped_names import matched_names
 from topoimp.pruning.rules import PartPruner, Pruner
 
 
@@ -53,8 +54,12 @@ def layers_to_rewind_to(trained: Layers, earlier: Checkpoint) -> Layers:
 
 def check_same_tensors(checkpoint: Checkpoint, reference: Checkpoint) -> None:
     """Check that a checkpoint has the tensors of another: names, types, shapes and ties; name the first that is not."""
+    renamed = matched_names(reference.tensors, checkpoint.tensors)
     for name, tensor in reference.tensors.items():
         found = checkpoint.tensors.get(name)
+        if found is None and name in renamed:
+            reason = "a wrapper of the module renamed it, and both need the same names"
+            raise CheckpointError(f"{checkpoint.path}: calls tensor {name!r} {renamed[name]!r}; {reason}")
         if found is None:
             raise CheckpointError(f"{checkpoint.path}: lacks tensor {name!r} of {reference.path}; both need the same")
         if (found.dtype, found.shape) != (tensor.dtype, tensor.shape):

@@ -14,7 +14,8 @@ from topoimp.kernels.threads import PIECE, in_parallel, pieces
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo, Layers
 from topoimp.layers.streaming import LayerStream
-from topoimp.pruning.masks import MaskPruner, Masks, PackedMask
+from topoimp.pruning.applied_masks import MaskPruner
+from topoimp.pruning.masks import Masks, PackedMask
 from topoimp.pruning.one_shot import LayerRound
 from topoimp.pruning.preservation import Preservation, count_present, preservation_of
 from topoimp.pruning.rules import pruned_layer
