@@ -8,10 +8,12 @@ import typer
 from topoimp.choices import BarConvention, View
 from topoimp.reports.report import Report
 
+from .gates import Gates
 from .options import (
     CheckpointPath,
     Command,
     Exclude,
+    FailIf,
     Force,
     Format,
     FormatOption,
@@ -177,6 +179,7 @@ def _barcode(
             rich_help_panel=CHECK,
         ),
     ] = None,
+    fail_if: FailIf = None,
     threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
@@ -193,7 +196,7 @@ def _barcode(
     }
     requested = {"--bars": bars, "--curve": curve, "--vectors": vectors, "--check": check or None}
     if list_:
-        of_topology = {"--scale": scale, "--np-convention": np_convention, "--p": p, **requested}
+        of_topology = {"--scale": scale, "--np-convention": np_convention, "--p": p, "--fail-if": fail_if, **requested}
         details = {flag: value for options in of_files.values() for flag, value in options.items()}
         refuse({**of_topology, **details}, "does not go with --list, which shows tensors and no topology")
         show(tensor_list(checkpoint, patterns=patterns), format, _show_list)
@@ -202,6 +205,7 @@ def _barcode(
     for flag, options in of_files.items():
         if requested[flag] is None:
             refuse(options, f"needs {flag}")
+    gates = Gates(fail_if)
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
         report = barcode_report(
             checkpoint,
@@ -222,11 +226,13 @@ def _barcode(
             threads=threads,
             on_step=on_step,
         )
+    gates.apply(report.rows)
     show(report, format, _show_barcodes)
     note_left_out(report, quiet=quiet)
     _note_check(report, quiet=quiet)
     for path in report.outputs.values():
         note(f"wrote {path}", quiet=quiet)
+    gates.raise_failures()
 
 
 barcode = Command("barcode", _barcode, "Example: topoimp barcode lenet-300-100-mnist.safetensors --np balwani")

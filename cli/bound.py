@@ -11,10 +11,12 @@ from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 
 from .bound_options import parse_shapes
+from .gates import Gates
 from .options import (
     Command,
     Embeddings,
     Exclude,
+    FailIf,
     Format,
     FormatOption,
     Groups,
@@ -107,6 +109,7 @@ def _bound(
             show_default="balwani",
         ),
     ] = None,
+    fail_if: FailIf = None,
     threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
@@ -129,6 +132,7 @@ def _bound(
         null=null,
         seed=seed,
     )
+    gates = Gates(fail_if)
     if checkpoint is None:
         if include or exclude or embeddings or groups or view is View.CHANNEL:
             which = "--shape" if arch is None else "--arch"
@@ -148,18 +152,22 @@ def _bound(
             )
         else:
             report = shape_bound_report(parse_shapes(shapes or []), options, view=view, input_sizes=images)
+        gates.apply(report.rows)
         show(report, format, _show_graphs if view is View.SPATIAL else _show_floors)
         _note_graphs(report, quiet=quiet)
+        gates.raise_failures()
         return
 
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view, input_sizes=input_sizes)
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
         report = bound_report(checkpoint, options, patterns=patterns, threads=threads, on_step=on_step)
+    gates.apply(report.rows)
     show(report, format, _show_graphs if view is View.SPATIAL else _show_bounds)
     note_left_out(report, quiet=quiet)
     _note_graphs(report, quiet=quiet)
     if format is Format.TABLE and view is not View.SPATIAL:
         note(_global_line(report), quiet=quiet)
+    gates.raise_failures()
 
 
 bound = Command("bound", _bound, "Example: topoimp bound lenet-300-100-mnist.safetensors")

@@ -9,6 +9,7 @@ import typer
 from topoimp.choices import Essential, Method, NeuralPersistence, RoundReference, View
 from topoimp.reports.report import Report
 
+from .gates import Gates
 from .options import (
     Command,
     Embeddings,
@@ -126,11 +127,9 @@ def _compare(
     """Print how much of the topology of a reference each OTHER keeps, layer by layer, beside chance."""
     from topoimp.commands.compare import comparison_report
     from topoimp.commands.compare_over_seeds import comparison_over_seeds
-    from topoimp.errors import GateError
-    from topoimp.reports.gates import fired_gates, parse_gate
 
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view)
-    gates = [parse_gate(gate) for gate in fail_if or ()]
+    gates = Gates(fail_if)
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
         report = comparison_report(
             *paths,
@@ -148,12 +147,11 @@ def _compare(
             on_step=on_step,
         )
     shown = comparison_over_seeds(report) if over_seeds else report
-    fired = fired_gates(gates, shown)
+    gates.apply(shown.rows)
     show(shown, format, _show_over_seeds if over_seeds else lambda report: _show_comparison(report, np_convention))
     note_left_out(report, quiet=quiet)
     _note_chance(report, quiet=quiet)
-    if fired:
-        raise GateError(*fired)
+    gates.raise_failures()
 
 
 compare = Command(

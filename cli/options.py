@@ -133,7 +133,8 @@ FailIf = Annotated[
     typer.Option(
         "--fail-if",
         metavar="CONDITION",
-        help="Exit with 3 if a row matches, as in 'barcode_kept==0' or 'network:retention<0.9'. Repeatable.",
+        help="Exit with 3 if a row matches, as in 'layer:beta0>1' or 'retention<0.9'. prune looks at the rows of the "
+        "last round, and its outputs stay. Repeatable.",
         show_default="no condition",
     ),
 ]

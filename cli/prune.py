@@ -6,10 +6,12 @@ from functools import partial
 
 from topoimp.choices import Method
 
+from .gates import Gates
 from .options import (
     Command,
     Embeddings,
     Exclude,
+    FailIf,
     Force,
     Format,
     FormatOption,
@@ -87,6 +89,7 @@ def _prune(
     jobs: Jobs = None,
     data_dir: DataDir = None,
     strict: Strict = False,
+    fail_if: FailIf = None,
     dry_run: DryRun = False,
     force: Force = False,
     threads: Threads = None,
@@ -95,6 +98,7 @@ def _prune(
     verbose: Verbose = False,
 ) -> None:
     """Prune CHECKPOINT in rounds, keep every layer's barcode, and prove it; writes a checkpoint, its mask and a CSV."""
+    from topoimp.commands.pruning_columns import MASK_COLUMNS, ONE_SHOT_COLUMNS, RUN_COLUMNS
     from topoimp.errors import OptionError
     from topoimp.pruning.options import PruningOptions
     from topoimp.rounds.run_folder import is_run_folder
@@ -110,6 +114,11 @@ def _prune(
 
     if apply_mask is None:
         refuse({"--shuffle-mask": shuffle_mask}, "needs --apply-mask")
+
+    gates = Gates(fail_if)
+    if not dry_run:
+        of_mask = MASK_COLUMNS if apply_mask is not None else ONE_SHOT_COLUMNS
+        gates.check(RUN_COLUMNS if is_run or trainer is not None else of_mask)
 
     working = partial(_working, f"pruning {checkpoint}", quiet=quiet)
     if apply_mask is not None:
@@ -134,8 +143,10 @@ def _prune(
                 threads=threads,
                 on_step=on_step,
             )
+        gates.apply(pruning.report.rows)
         show(pruning.report, format, show_pruning)
         note_pruning(pruning, quiet=quiet, verbose=verbose)
+        gates.raise_failures()
         return
 
     options = PruningOptions(
@@ -169,7 +180,9 @@ def _prune(
                 strict=strict,
                 threads=threads,
             )
+        gates.apply(report.last_round())
         show_run_plan(report, format, quiet=quiet)
+        gates.raise_failures()
         return
 
     if is_run or trainer is not None:
@@ -216,8 +229,10 @@ def _prune(
                     on_step=on_step,
                     on_wait=on_wait,
                 )
+        gates.apply(iterative.report.last_round())
         show(iterative.report, format, show_rounds)
         note_rounds(iterative, quiet=quiet, verbose=verbose)
+        gates.raise_failures()
         return
 
     numbers = parse_rounds(emit_rounds)
@@ -236,7 +251,9 @@ def _prune(
                 threads=threads,
                 on_step=on_step,
             )
+        gates.apply(plan.report.last_round())
         show_plan(plan, format, quiet=quiet)
+        gates.raise_failures()
         return
 
     from topoimp.commands.prune import prune_checkpoint
@@ -254,8 +271,10 @@ def _prune(
             threads=threads,
             on_step=on_step,
         )
+    gates.apply(pruning.report.last_round())
     show(pruning.report, format, show_pruning)
     note_pruning(pruning, quiet=quiet, verbose=verbose)
+    gates.raise_failures()
 
 
 prune = Command("prune", _prune, "Example: topoimp prune lenet-300-100-mnist.safetensors --rounds 10")

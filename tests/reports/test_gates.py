@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from topoimp.errors import OptionError
-from topoimp.reports.gates import Gate, fired_gates, parse_gate
-from topoimp.reports.report import Report
+from topoimp.reports.gates import Gate, check_gates, fired_gates, gate_results, parse_gate
 
 OPERATORS = {
     "<": operator.lt,
@@ -20,13 +19,10 @@ OPERATORS = {
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
 
-def report_of(*rows):
-    return Report("compare", {}, {}, rows)
-
-
-ROWS = report_of(
+ROWS = (
     {"level": "layer", "layer": "a", "retention": 0.5, "barcode_kept": False, "dtype": "F32", "rows": 3},
     {"level": "layer", "layer": "b", "retention": 1.0, "barcode_kept": True, "dtype": "F32", "rows": 4},
+    {"level": "layer", "layer": "c", "retention": 0.75, "barcode_kept": False, "dtype": "F32", "rows": 5},
     {"level": "network", "retention": 0.8, "barcode_kept": False},
 )
 
@@ -35,7 +31,7 @@ ROWS = report_of(
 def test_a_gate_fires_exactly_if_its_comparison_is_true(value, comparison, number):
     gate = parse_gate(f"retention{comparison}{number!r}")
 
-    fired = fired_gates([gate], report_of({"level": "network", "retention": value}))
+    fired = fired_gates([gate], [{"level": "network", "retention": value}])
 
     assert bool(fired) == OPERATORS[comparison](value, number)
 
@@ -93,58 +89,108 @@ def test_a_gate_on_such_a_column_is_refused_before_anything_is_computed(text, me
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"),
+    ("text", "found"),
     [
-        ("barcode_kept==0", "layer 'a' has barcode_kept false, and 1 more of 3 rows"),
-        ("network:barcode_kept==0", "the network has barcode_kept false"),
-        ("layer:retention<0.6", "layer 'a' has retention 0.5"),
-        ("rows>=4", "layer 'b' has rows 4"),
+        ("barcode_kept==0", [f"{row} has barcode_kept false" for row in ("layer 'a'", "layer 'c'", "the network")]),
+        ("network:barcode_kept==0", ["the network has barcode_kept false"]),
+        ("layer:retention<0.6", ["layer 'a' has retention 0.5"]),
+        ("rows>=4", ["layer 'b' has rows 4", "layer 'c' has rows 5"]),
     ],
-)
-def test_it_is_said_which_row_and_which_value(text, sentence):
-    assert fired_gates([parse_gate(text)], ROWS) == [f"gate {text!r}: {sentence}"]
+)  # fmt: skip
+def test_every_row_that_matches_is_named_with_its_value(text, found):
+    assert fired_gates([parse_gate(text)], ROWS) == [f"gate {text!r}: {each}" for each in found]
 
 
 def test_a_gate_narrowed_to_rows_that_do_not_match_does_not_fire():
     assert fired_gates([parse_gate("network:retention<0.6"), parse_gate("layer:retention>1")], ROWS) == []
 
 
-def test_every_gate_that_fires_is_said():
-    gates = [parse_gate("retention<0.6"), parse_gate("retention>2"), parse_gate("barcode_kept==0")]
+def test_gates_fire_one_after_the_other():
+    gates = [parse_gate("retention<0.6"), parse_gate("retention>2"), parse_gate("network:barcode_kept==0")]
 
     assert [sentence.split(":")[0] for sentence in fired_gates(gates, ROWS)] == [
         "gate 'retention<0.6'",
-        "gate 'barcode_kept==0'",
+        "gate 'network",
     ]
 
 
-def test_several_others_are_told_apart():
-    row = {"level": "network", "other": "round-03", "retention": 0.5}
+def test_a_gate_has_a_result_at_every_row_that_it_looks_at():
+    results = gate_results([parse_gate("retention<0.6"), parse_gate("rows<0")], ROWS)
 
-    assert fired_gates([parse_gate("retention<1")], report_of(row)) == [
-        "gate 'retention<1': the network of round-03 has retention 0.5"
+    assert [(result.subject, result.value, result.fires) for result in results] == [
+        ("layer 'a'", 0.5, True),
+        ("layer 'b'", 1.0, False),
+        ("layer 'c'", 0.75, False),
+        ("the network", 0.8, False),
+        ("layer 'a'", 3, False),
+        ("layer 'b'", 4, False),
+        ("layer 'c'", 5, False),
     ]
+
+
+def network(**columns):
+    return {"level": "network", "retention": 0.5, **columns}
+
+
+@pytest.mark.parametrize(
+    ("rows", "subjects"),
+    [
+        ([network(other="round-03")], ["the network of round-03"]),
+        ([network(other="s/t/round-03", seed=0, round=3, pruning="t"), network(other="s/t/round-04", seed=0, round=4)],
+         ["the network of s/t/round-03", "the network of s/t/round-04"]),
+        ([network(checkpoint="a.safetensors"), network(checkpoint="b.safetensors")],
+         ["the network of a.safetensors", "the network of b.safetensors"]),
+        ([network(round=3)], ["the network"]),
+        ([network(seed=0, round=3), network(seed=1, round=3)], ["the network of seed 0", "the network of seed 1"]),
+        ([network(null="iid:2"), network(null="random")], ["the network beside iid:2", "the network beside random"]),
+        ([network(quantity="tau", baseline=each, round=1) for each in (None, "m")],
+         ["tau of the network", "tau of the network less m"]),
+        ([{"level": "density", "layer": "a", "density": 0.1, "retention": 0.5}], ["layer 'a' at density 0.1"]),
+        ([{"level": "convolutions", "retention": 0.5}, {"level": "dense", "retention": 0.5}],
+         ["all convolutions", "all dense layers"]),
+    ],
+)  # fmt: skip
+def test_the_words_for_a_row_tell_it_from_the_others(rows, subjects):
+    assert [result.subject for result in gate_results([parse_gate("retention<1")], rows)] == subjects
 
 
 @pytest.mark.parametrize("comparison", ["<0.5", ">0.5", "==0", "!=0"])
 def test_an_undefined_value_does_not_pass(comparison):
-    report = report_of({"level": "layer", "layer": "a", "z_score": None, "undefined": "no z_score: all agree"})
+    rows = [{"level": "layer", "layer": "a", "z_score": None, "undefined": "no z_score: all agree"}]
 
-    assert fired_gates([parse_gate(f"z_score{comparison}")], report) == [
+    assert fired_gates([parse_gate(f"z_score{comparison}")], rows) == [
         f"gate 'z_score{comparison}': layer 'a' has no z_score (no z_score: all agree), and an undefined value "
         "does not pass"
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("tau<1", "the gate is 'tau<1'; no row of this report has a column 'tau'"),
-        ("network:rows<1", "the gate is 'network:rows<1'; no network row of this report has a column 'rows'"),
-    ],
-)
+def test_a_row_that_lacks_a_column_of_its_level_is_undefined_and_one_of_another_level_is_not_looked_at():
+    rows = [{"level": "layer", "layer": "a"}, {"level": "network", "tau": 2.0}, {"level": "network"}]
+
+    assert fired_gates([parse_gate("tau<1")], rows) == [
+        "gate 'tau<1': the network has no tau, and an undefined value does not pass"
+    ]
+
+
+NO_SUCH_ROWS = [
+    ("tau<1", "the gate is 'tau<1'; no row of this report has a column 'tau'"),
+    ("network:rows<1", "the gate is 'network:rows<1'; no network row of this report has a column 'rows'"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), NO_SUCH_ROWS)
 def test_a_gate_that_this_report_cannot_answer_is_refused(text, message):
     with pytest.raises(OptionError) as error:
-        fired_gates([parse_gate(text)], ROWS)
+        gate_results([parse_gate(text)], ROWS)
+
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(("text", "message"), NO_SUCH_ROWS)
+def test_it_is_refused_before_there_is_a_report(text, message):
+    with pytest.raises(OptionError) as error:
+        check_gates(
+            [parse_gate("retention<1"), parse_gate(text)], {"layer": {"rows", "retention"}, "network": {"retention"}}
+        )
 
     assert str(error.value) == message

@@ -1,21 +1,21 @@
 """Gates: conditions on the rows of a report that make a command fail, such as ``retention<0.9``.
 
-A gate is a column, a comparison and a number. It is parsed, never evaluated. It fires if any row matches; ``layer:`` or
-``network:`` before it selects such rows alone. True counts as 1 and false as 0. An undefined value makes it fire too:
-a value that could not be measured must not pass.
+A gate is a column, a comparison and a number. It is parsed, never evaluated. It fires at each row that matches;
+``layer:`` or ``network:`` before it selects such rows alone. True counts as 1 and false as 0. An undefined value makes
+it fire too: a value that could not be measured must not pass.
 """
 
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from types import MappingProxyType
 
 from topoimp.errors import OptionError
-from topoimp.reports.cells import Kind, Row
+from topoimp.reports.cells import Cell, Kind, Row
 from topoimp.reports.columns import COLUMNS
-from topoimp.reports.report import Report, csv_cell
+from topoimp.reports.report import csv_cell
 
 _COMPARISONS: MappingProxyType[str, Callable[[float, float], bool]] = MappingProxyType(
     {"<=": operator.le, ">=": operator.ge, "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt}
@@ -38,9 +38,42 @@ class Gate:
     number: float
     level: str | None = None
 
-    def matches(self, value: float) -> bool:
-        """Whether a value meets the condition."""
-        return _COMPARISONS[self.comparison](value, self.number)
+    def fires_at(self, value: Cell) -> bool:
+        """Whether a value meets the condition, or is undefined."""
+        return value is None or _COMPARISONS[self.comparison](float(value), self.number)
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """A gate at one row.
+
+    Args:
+        gate: the gate.
+        subject: the row in words, as in ``layer 'fc1.weight' of a.safetensors``.
+        value: the row's value in the gate's column, None if it is undefined.
+        reason: the reason why it is undefined, where the row has one.
+    """
+
+    gate: Gate
+    subject: str
+    value: Cell
+    reason: str | None = None
+
+    @property
+    def fires(self) -> bool:
+        """Whether the row fails."""
+        return self.gate.fires_at(self.value)
+
+    @property
+    def sentence(self) -> str:
+        """The gate, the row and the value."""
+        column = self.gate.column
+        if self.value is None:
+            reason = f" ({self.reason})" if self.reason else ""
+            found = f"has no {column}{reason}, and an undefined value does not pass"
+        else:
+            found = f"has {column} {csv_cell(self.value)}"
+        return f"gate {self.gate.text!r}: {self.subject} {found}"
 
 
 def parse_gate(text: str) -> Gate:
@@ -67,35 +100,93 @@ def parse_gate(text: str) -> Gate:
     return Gate(text, column, comparison, _number(number), level)
 
 
-def fired_gates(gates: Sequence[Gate], report: Report) -> list[str]:
-    """Return a sentence for each gate that fires: the first row that matches, its value, and how many more match.
+def check_gates(gates: Sequence[Gate], columns: Mapping[str, Collection[str]]) -> None:
+    """Check that each gate has a row to look at, in a report with these columns by level.
 
     Raises:
         OptionError: if the report has no such column in such rows.
     """
-    return [sentence for gate in gates if (sentence := _fired(gate, report)) is not None]
+    for gate in gates:
+        if not _levels_of(gate, columns):
+            subject = f"{gate.level} row" if gate.level else "row"
+            raise OptionError(f"the gate is {gate.text!r}; no {subject} of this report has a column {gate.column!r}")
 
 
-def _fired(gate: Gate, report: Report) -> str | None:
-    rows = [row for row in report.rows if gate.level in (None, row["level"]) and gate.column in row]
-    if not rows:
-        subject = f"{gate.level} row" if gate.level else "row"
-        raise OptionError(f"the gate is {gate.text!r}; no {subject} of this report has a column {gate.column!r}")
+def gate_results(gates: Sequence[Gate], rows: Sequence[Row]) -> list[GateResult]:
+    """Return a result for each gate and each row that it looks at, gate by gate, in the order of the rows.
 
-    matching = [row for row in rows if row[gate.column] is None or gate.matches(float(row[gate.column] or 0))]
-    if not matching:
-        return None
-    more = f", and {len(matching) - 1} more of {len(rows)} rows" if len(matching) > 1 else ""
-    return f"gate {gate.text!r}: {_described(matching[0], gate.column)}{more}"
+    A gate looks at the rows of the levels that have its column. A row without a value there, while others of its level
+    have one, is undefined.
+
+    Raises:
+        OptionError: if there is no such column in such rows.
+    """
+    columns: dict[str, set[str]] = {}
+    for row in rows:
+        columns.setdefault(str(row["level"]), set()).update(row)
+    check_gates(gates, columns)
+
+    results = []
+    for gate in gates:
+        levels = _levels_of(gate, columns)
+        looked_at = [row for row in rows if row["level"] in levels]
+        places = _places(looked_at)
+        results += [_result(gate, row, places) for row in looked_at]
+    return results
 
 
-def _described(row: Row, column: str) -> str:
-    subject = f"layer {row['layer']!r}" if row["level"] == "layer" else "the network"
-    other = f" of {row['other']}" if row.get("other") else ""
-    if row[column] is None:
-        reason = f" ({row['undefined']})" if row.get("undefined") else ""
-        return f"{subject}{other} has no {column}{reason}, and an undefined value does not pass"
-    return f"{subject}{other} has {column} {csv_cell(row[column])}"
+def fired_gates(gates: Sequence[Gate], rows: Sequence[Row]) -> list[str]:
+    """Return a sentence for each gate and each row at which it fires; raise as ``gate_results``."""
+    return [result.sentence for result in gate_results(gates, rows) if result.fires]
+
+
+def _levels_of(gate: Gate, columns: Mapping[str, Collection[str]]) -> list[str]:
+    return [level for level, names in columns.items() if gate.level in (None, level) and gate.column in names]
+
+
+def _result(gate: Gate, row: Row, places: Sequence[str]) -> GateResult:
+    reason = row.get("undefined")
+    return GateResult(gate, _subject(row, places), row.get(gate.column), None if reason is None else str(reason))
+
+
+_SUBJECTS = MappingProxyType(
+    {"network": "the network", "convolutions": "all convolutions", "dense": "all dense layers"}
+)
+"""The subjects of rows about several layers, by level."""
+
+_PLACES = MappingProxyType(
+    {
+        "null": " beside {}",
+        "pruning": " of {}",
+        "baseline": " less {}",
+        "seed": " of seed {}",
+        "round": " in round {}",
+        "other": " of {}",
+        "checkpoint": " of {}",
+    }
+)
+"""Words for the columns that tell rows of one layer apart."""
+
+
+def _places(rows: Sequence[Row]) -> list[str]:
+    """Return the columns that a sentence names: paths, which say all else, or those in which the rows differ."""
+    paths = [column for column in ("other", "checkpoint") if any(column in row for row in rows)]
+    told_by_path = ("pruning", "seed", "round") if paths else ()
+    return [
+        column
+        for column in _PLACES
+        if column in paths or (column not in told_by_path and len({row.get(column) for row in rows}) > 1)
+    ]
+
+
+def _subject(row: Row, places: Sequence[str]) -> str:
+    level = str(row["level"])
+    subject = _SUBJECTS.get(level, f"layer {row.get('layer')!r}")
+    if row.get("quantity") is not None:
+        subject = f"{row['quantity']} of {subject}"
+    if level == "density":
+        subject += f" at density {row['density']}"
+    return subject + "".join(_PLACES[place].format(row[place]) for place in places if row.get(place) is not None)
 
 
 def _number(text: str) -> float:

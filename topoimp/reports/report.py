@@ -80,6 +80,19 @@ class Report:
         """The row about the network, the last if there are several; empty if there is none."""
         return self.rounds[-1] if self.rounds else {}
 
+    def last_round(self) -> list[Row]:
+        """Return the rows of the last round; a column that only earlier rounds have is None.
+
+        >>> rows = [{"level": "network", "round": 1, "tau": 0.5}, {"level": "network", "round": 2}]
+        >>> Report("prune", {}, {}, rows).last_round()
+        [{'level': 'network', 'round': 2, 'tau': None}]
+        """
+        columns: dict[str, dict[str, None]] = {}
+        for row in self.rows:
+            columns.setdefault(str(row["level"]), {}).update(dict.fromkeys(row))
+        last = self.network["round"]
+        return [{**columns[str(row["level"])], **row} for row in self.rows if row["round"] == last]
+
     def to_json(self) -> str:
         """Return one JSON object: command, version, inputs, settings, layers, network, left_out.
 

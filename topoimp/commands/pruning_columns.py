@@ -1,0 +1,64 @@
+"""The columns of reports of pruning, by level.
+
+They are known before a pruning starts, so that a gate on any other column is refused before anything is written.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+from topoimp.pruning.preservation import Preservation
+from topoimp.reports.rows import (
+    DISTANCES,
+    PERSISTENCE_COLUMNS,
+    REFERENCE,
+    TOTAL,
+    preservation_columns,
+)
+from topoimp.rounds.round_rows import CHANCE
+from topoimp.rounds.trainer import METRICS
+
+Columns: TypeAlias = Mapping[str, frozenset[str]]
+"""By level, the columns of its rows."""
+
+_LAYER = ("level", "layer", "rows", "columns", "dtype", "view", "round")
+_NETWORK = ("level", "round")
+_KEPT = tuple(
+    preservation_columns(
+        Preservation(
+            n_weights=1,
+            n_edges=1,
+            n_kept=1,
+            floor=1,
+            n_forest_kept=1,
+            beta0=1,
+            beta0_reference=1,
+            beta1=0,
+            beta0_kept=True,
+            barcode_kept=True,
+        )
+    )
+)
+_TARGET = ("target", "floor_binds")
+
+
+def _columns(layer: tuple[str, ...], network: tuple[str, ...], both: tuple[str, ...]) -> Columns:
+    return MappingProxyType({"layer": frozenset((*layer, *both)), "network": frozenset((*network, *both))})
+
+
+MASK_COLUMNS = _columns(_LAYER, _NETWORK, _KEPT)
+"""The columns of ``apply_mask``."""
+
+ONE_SHOT_COLUMNS = _columns(_LAYER, _NETWORK, (*_KEPT, *_TARGET))
+"""The columns of ``prune_checkpoint``."""
+
+_PERSISTENCES = tuple(column + suffix for column in PERSISTENCE_COLUMNS.values() for suffix in ("", REFERENCE))
+_TOTALS = tuple(column + TOTAL + suffix for column in PERSISTENCE_COLUMNS.values() for suffix in ("", REFERENCE))
+_OF_ROUND = tuple(f"round_{name}" for name in ("beta0_kept", "barcode_kept", "retention", *CHANCE))
+
+RUN_COLUMNS = _columns(
+    _LAYER,
+    (*_NETWORK, *_TOTALS, *METRICS, "checked"),
+    (*("method", "epsilon", "scope", "seed"), *_KEPT, *_TARGET, *_OF_ROUND, *CHANCE, *_PERSISTENCES, *DISTANCES),
+)
+"""The columns of the last round of ``prune_run`` and ``prune_with_trainer``."""
