@@ -1,6 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import weights
 
+from topoimp.checkpoint import write_arrays
 from topoimp.choices import NeuralPersistence, Scale, View
 from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.errors import CheckpointError, LayerError, OptionError, OutputError, VerificationError
@@ -12,6 +16,34 @@ WEIGHTS = {"a": np.array([[4.0, 1.0], [2.0, 0.5]]), "embed": np.array([[8.0, 1.0
 
 def rows_of(report):
     return {row.get("layer") or "network": row for row in report.rows}
+
+
+@given(st.lists(weights(rows=st.integers(2, 12), columns=st.integers(2, 12)), min_size=1, max_size=3))
+def test_dead_rows_and_columns_are_those_of_zeros_alone(tmp_path_factory, arrays):
+    path = tmp_path_factory.mktemp("dead") / "model.safetensors"
+    write_arrays(path, {f"w{number}": array for number, array in enumerate(arrays)}, {})
+
+    *layers, network = barcode_report(path).rows
+
+    dead_rows = [int((array == 0).all(axis=1).sum()) for array in arrays]
+    dead_columns = [int((array == 0).all(axis=0).sum()) for array in arrays]
+    assert [row["dead_rows"] for row in layers] == dead_rows
+    assert [row["dead_columns"] for row in layers] == dead_columns
+    assert (network["dead_rows"], network["dead_columns"]) == (sum(dead_rows), sum(dead_columns))
+
+
+def test_dead_rows_and_columns_of_a_view_and_of_groups_are_those_of_its_graph(write):
+    kernels = np.zeros((4, 3, 2, 2))
+    kernels[0, 0, 1, 1], kernels[3, 2, 0, 0] = 1, 2
+    path = write({"conv": kernels})
+
+    by_channel = rows_of(barcode_report(path, patterns=LayerPatterns(view=View.CHANNEL)))
+    by_matrix = rows_of(barcode_report(path))
+    grouped = rows_of(barcode_report(path, patterns=LayerPatterns(groups=(("conv", 2),))))
+
+    assert (by_channel["conv"]["dead_rows"], by_channel["conv"]["dead_columns"]) == (2, 1)
+    assert (by_matrix["conv"]["dead_rows"], by_matrix["conv"]["dead_columns"]) == (2, 10)
+    assert [(row["dead_rows"], row["dead_columns"]) for row in grouped.values()] == [(1, 11), (1, 11), (2, 22)]
 
 
 def test_embeddings_are_shown_and_set_the_network_scale(write):

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from topoimp.arrays import FloatArray
+from topoimp.chance.shuffling import live_shape
 from topoimp.choices import Scale
 from topoimp.layers.records import LayerInfo
 from topoimp.reports.cells import Row
@@ -67,6 +68,7 @@ def _layer_row(info: LayerInfo, barcodes: Barcodes, n_edges: int, p: float) -> R
         "beta0": forest.n_components,
         "beta1": forest.n_cycles,
         "floor": len(forest.indices),
+        **dead_columns(forest),
         "largest": forest.strongest,
         "tau": forest.weakest,
         "scale": divisor,
@@ -93,6 +95,7 @@ def _network_row(rows: Sequence[Row], barcodes: Barcodes, p: float) -> Row:
         "beta0": sum(forest.n_components for forest in forests),
         "beta1": sum(forest.n_cycles for forest in forests),
         "floor": sum(len(forest.indices) for forest in forests),
+        **{column: sum(int(row[column] or 0) for row in rows) for column in ("dead_rows", "dead_columns")},
         "largest": barcodes.largest,
         "tau": min((forest.weakest for forest in forests if forest.weakest is not None), default=None),
         "scale": {Scale.NETWORK: barcodes.largest, Scale.LAYER: None, Scale.NONE: 1.0}[scale],
@@ -100,6 +103,12 @@ def _network_row(rows: Sequence[Row], barcodes: Barcodes, p: float) -> Row:
         **own,
         "undefined": undivided(own) if scale is Scale.NONE else next(iter(reasons), None),
     }
+
+
+def dead_columns(forest: Forest, suffix: str = "") -> Row:
+    """Return the columns of the numbers of a layer's rows and columns without edges."""
+    n_rows, n_columns = live_shape(forest)
+    return {f"dead_rows{suffix}": forest.n_rows - n_rows, f"dead_columns{suffix}": forest.n_columns - n_columns}
 
 
 def median(numbers: FloatArray) -> float:

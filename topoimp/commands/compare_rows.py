@@ -6,8 +6,8 @@ from math import isfinite
 
 from topoimp.chance.forest_by_chance import ForestByChance, added_up_by_chance
 from topoimp.chance.null import Null
-from topoimp.chance.shuffling import live_shape
 from topoimp.choices import Essential
+from topoimp.commands.barcode_rows import dead_columns
 from topoimp.comparison.comparison import LayerComparison
 from topoimp.comparison.others import LayerPair
 from topoimp.comparison.retention_columns import retention_columns, retention_reasons
@@ -26,7 +26,6 @@ from topoimp.reports.rows import (
 )
 from topoimp.topology.barcode import Barcode, barcode_of_forest, largest_strength
 from topoimp.topology.distance import barcode_distances
-from topoimp.topology.forest import Forest
 
 BOUND = "distance_bound"
 """Column of the upper bound of the bottleneck distance."""
@@ -85,8 +84,8 @@ def _layer_columns(layer: LayerComparison, scales: _Scales, essential: Essential
     after: Row = {
         "mask_overlap": jaccard(pair.n_both, pair.preservation.n_edges, _n_present(pair)),
         "forest_overlap": jaccard(pair.n_forest_shared, *n_forests),
-        **_dead(pair.graph, ""),
-        **_dead(pair.reference, REFERENCE),
+        **dead_columns(pair.graph),
+        **dead_columns(pair.reference, REFERENCE),
         **distances,
         **persistence_columns(other, network_scale=scales.other, p=p),
         **persistence_columns(reference, network_scale=scales.reference, p=p, suffix=REFERENCE),
@@ -124,12 +123,6 @@ def _network_row(rows: Sequence[Row], pairs: Sequence[LayerPair], chance: Forest
 def _n_present(pair: LayerPair) -> int:
     """Return the number of weights of the other that are not zero."""
     return pair.preservation.n_kept - (pair.graph.n_edges - pair.other.n_edges)
-
-
-def _dead(forest: Forest, suffix: str) -> Row:
-    """Return the columns of the numbers of rows and columns without edges."""
-    n_rows, n_columns = live_shape(forest)
-    return {f"dead_rows{suffix}": forest.n_rows - n_rows, f"dead_columns{suffix}": forest.n_columns - n_columns}
 
 
 def _distances(
