@@ -190,34 +190,6 @@ def training_table(work: Path) -> pd.DataFrame:
     return table.assign(n_seeds=groups.size()).reset_index()
 
 
-RECIPES = {
-    "paper-mnist": "Adam",
-    "paper-decay": "Adam, decay",
-    "paper-sgd": "SGD",
-    "paper-sgd-decay": "SGD, decay",
-    "paper-fashion": "Adam, Fashion-MNIST",
-}
-"""Headers of the networks of the paper's figures in the tables of docs/paper.md."""
-
-
-def figure_1(training: pd.DataFrame) -> str:
-    """Return the table of figure 1, in Markdown: the sum of neural persistence over the layers, after each epoch."""
-    total = training.groupby(["network", "epoch"])["np_balwani_mean"].sum().unstack("network")[list(RECIPES)]
-    lines = [f"| {epoch} | {' | '.join(f'{value:.2f}' for value in row)} |" for epoch, row in total.iterrows()]
-    return "\n".join([f"| epochs | {' | '.join(RECIPES.values())} |", "| --- " * (len(RECIPES) + 1) + "|", *lines])
-
-
-def figure_3(training: pd.DataFrame) -> str:
-    """Return the table of figure 3, in Markdown: mean and deviation of the overlap of each layer after training."""
-    last = training[training["epoch"] == training.groupby("network")["epoch"].transform("max")]
-    cells = (last["overlap_mean"].map("{:.3f}".format) + " ± " + last["overlap_std"].map("{:.3f}".format)).rename(
-        "cell"
-    )
-    table = last.assign(cell=cells).pivot(index="layer", columns="network", values="cell")[list(RECIPES)]
-    lines = [f"| {layer.removesuffix('.weight')} | {' | '.join(row)} |" for layer, row in table.iterrows()]
-    return "\n".join([f"| layer | {' | '.join(RECIPES.values())} |", "| --- " * (len(RECIPES) + 1) + "|", *lines])
-
-
 def write_tables(work: Path, folder: Path) -> None:
     """Write each table whose reports are there."""
     folder.mkdir(exist_ok=True)

@@ -12,6 +12,7 @@ from scipy.stats import ttest_1samp, ttest_rel
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
 study_tables = importlib.import_module("study_tables")
+study_page = importlib.import_module("study_page")
 accuracy_table, excess_table, rounds_table, training_table = (
     getattr(study_tables, f"{name}_table") for name in ("accuracy", "excess", "rounds", "training")
 )
@@ -126,8 +127,8 @@ def test_the_page_about_the_paper_has_the_figures_of_the_study():
     page = (REPOSITORY / "docs/paper.md").read_text(encoding="utf-8")
     training = pd.read_csv(REPOSITORY / "benchmarks/study/training.csv")
 
-    assert study_tables.figure_1(training) in page
-    assert study_tables.figure_3(training) in page
+    assert study_page.figure_1(training) in page
+    assert study_page.figure_3(training) in page
     before = training[(training["network"] == "paper-mnist") & (training["epoch"] == 0)]["overlap_mean"]
     assert ", ".join(f"{value:.3f}" for value in before)[:-7] in page.replace("\n", " ")
     assert set(training["n_seeds"]) == {10}
