@@ -4,11 +4,9 @@ Exit status: 0 done; 1 a file or tensor cannot be used; 2 wrong command or optio
 output failed its verification; 70 a defect of topoimp; 130 ended by Ctrl-C, 143 by SIGTERM.
 """
 
-import io
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -20,8 +18,8 @@ from .bound import bound
 from .compare import compare
 from .interruption import end_on_signals, ignore_signals
 from .messages import flags_of, with_flags
-from .output import ReaderGoneError, error_line, write
 from .prune import prune
+from .streams import error_line, flush_streams, prepare_streams, write
 from .train import train
 
 app = typer.Typer(
@@ -76,8 +74,6 @@ def main(arguments: Sequence[str]) -> int:
         for message in error.args:  # several gates may not hold
             error_line(with_flags(str(message), flags))
         return next(status for kind, status in EXIT_STATUS if isinstance(error, kind))
-    except ReaderGoneError:
-        return 0
     except SystemExit as ending:  # of a signal, or of typer with status 1 where it finds a pipe closed
         return 0 if ending.code == 1 else _status(ending.code)
     except Exception:
@@ -93,9 +89,7 @@ def _status(returned: object) -> int:
 
 def run() -> None:
     """Run the program with the arguments of the process."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # of names that the terminal cannot show
+    prepare_streams()
     try:
         end_on_signals()
         status = main(sys.argv[1:])
@@ -103,8 +97,6 @@ def run() -> None:
     except SystemExit as ending:  # of a signal before or after main
         status = _status(ending.code)
 
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):
-            stream.flush()
+    flush_streams()
     # An orderly exit would take its time, and wait for threads that still run.
     os._exit(status)

@@ -29,17 +29,9 @@ from .options import (
     parse_numbers,
     refuse,
 )
-from .output import (
-    first_names,
-    for_people,
-    in_view,
-    note,
-    note_left_out,
-    noting_compilation,
-    progress,
-    show,
-    show_table,
-)
+from .output import first_names, for_people, in_view, note_left_out, noting_compilation, show, show_findings, show_table
+from .progress import progress
+from .streams import note
 
 if TYPE_CHECKING:
     from topoimp.topology.vectors import VectorSettings
@@ -228,8 +220,8 @@ def _barcode(
         )
     gates.apply(report.rows)
     show(report, format, _show_barcodes)
+    show_findings(_checked(report), format, quiet=quiet)
     note_left_out(report, quiet=quiet)
-    _note_check(report, quiet=quiet)
     for path in report.outputs.values():
         note(f"wrote {path}", quiet=quiet)
     gates.raise_failures()
@@ -249,15 +241,17 @@ def _vector_settings(n_landscapes: int | None, resolution: int | None, bandwidth
     )
 
 
-def _note_check(report: Report, *, quiet: bool) -> None:
+def _checked(report: Report) -> list[str]:
+    """Return the number of layers in which GUDHI finds the same bars, and the layers that were not checked."""
     if "check_limit" not in report.settings:
-        return
+        return []
     checked = [row for row in report.layers if row["gudhi_agrees"]]
-    note(f"GUDHI finds the same bars in {len(checked)} of {len(report.layers)} layers", quiet=quiet)
+    findings = [f"GUDHI finds the same bars in {len(checked)} of {len(report.layers)} layers"]
     too_large = [str(row["layer"]) for row in report.layers if not row["gudhi_agrees"]]
     if too_large:
         limit = f"{report.settings['check_limit']:,}"
-        note(f"not checked, as they have more than {limit} edges: {first_names(too_large)}", quiet=quiet)
+        findings.append(f"not checked, as they have more than {limit} edges: {first_names(too_large)}")
+    return findings
 
 
 def _show_barcodes(report: Report) -> None:

@@ -31,17 +31,9 @@ from .options import (
     parse_input_sizes,
     refuse,
 )
-from .output import (
-    first_names,
-    for_people,
-    in_view,
-    note,
-    note_left_out,
-    noting_compilation,
-    progress,
-    show,
-    show_table,
-)
+from .output import first_names, for_people, in_view, note_left_out, noting_compilation, show, show_finding, show_table
+from .progress import progress
+from .streams import note
 
 
 def _bound(
@@ -165,8 +157,6 @@ def _bound(
     show(report, format, _show_graphs if view is View.SPATIAL else _show_bounds)
     note_left_out(report, quiet=quiet)
     _note_graphs(report, quiet=quiet)
-    if format is Format.TABLE and view is not View.SPATIAL:
-        note(_global_line(report), quiet=quiet)
     gates.raise_failures()
 
 
@@ -239,6 +229,7 @@ def _show_bounds(report: Report) -> None:
         f"{in_view(report)}"
     )
     _show(report, title, {**_FLOORS, **_SAFETY})
+    show_finding(_global_line(report))
 
 
 def _show(report: Report, title: str, columns: dict[str, str]) -> None:

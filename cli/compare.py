@@ -26,17 +26,9 @@ from .options import (
     ViewOption,
     layer_patterns,
 )
-from .output import (
-    first_names,
-    for_people,
-    in_view,
-    note,
-    note_left_out,
-    noting_compilation,
-    progress,
-    show,
-    show_table,
-)
+from .output import first_names, for_people, in_view, note_left_out, noting_compilation, show, show_table
+from .progress import progress
+from .streams import note
 from .training_options import parse_seeds
 
 OF_ROUNDS = "Rounds of pruning"

@@ -1,58 +1,19 @@
-"""Printing: tables, CSV and JSON on stdout; notes, progress and errors on stderr."""
+"""Printing of reports: tables, CSV and JSON on stdout, and notes about them on stderr."""
 
 import io
-import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from time import monotonic
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from topoimp.errors import OutputError
 from topoimp.reports.cells import Cell, Kind, Row
 from topoimp.reports.columns import COLUMNS
 from topoimp.reports.report import Report
 
 from .options import Format
+from .streams import encodable, note, write, write_table
 
-
-def plain(text: str) -> str:
-    """Return text in which control characters are escaped, so that it cannot move the cursor or set colours."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
-
-
-def error_line(message: str) -> None:
-    """Print an error on stderr as one line, even if the message has several."""
-    note("error: " + " ".join(message.split()), quiet=False)
-
-
-def note(message: str, *, quiet: bool) -> None:
-    """Print a line on stderr, unless ``quiet``."""
-    if not quiet:
-        with suppress(OSError):  # stderr is closed
-            print(plain(message), file=sys.stderr, flush=True)  # noqa: T201  # where notes belong
-
-
-class ReaderGoneError(Exception):
-    """The reader of stdout closed the pipe; this is not an error."""
-
-
-def write(text: str) -> None:
-    """Write to stdout and flush.
-
-    Raises:
-        ReaderGoneError: if the pipe is closed.
-        OutputError: if stdout cannot be written for another reason.
-    """
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError as error:
-        # Python flushes stdout once more when it exits, and would report the unwritten rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ReaderGoneError from error
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the same reason
-        raise OutputError(f"stdout: cannot be written: {error.strerror}") from error
+if TYPE_CHECKING:
+    from rich.box import Box
 
 
 def show(report: Report, format: Format, show_tables: Callable[[Report], None]) -> None:  # noqa: A002  # the option's word
@@ -60,7 +21,7 @@ def show(report: Report, format: Format, show_tables: Callable[[Report], None]) 
     if format is Format.JSON:
         write(report.to_json())
     elif format is Format.CSV:
-        write(report.to_csv())
+        write_table(report.to_csv())
     else:
         show_tables(report)
 
@@ -76,7 +37,6 @@ def show_table(
         rows: a line separates a network row from the layers above it.
         dispensable: groups of columns to leave out, in this order, until the table fits the terminal.
     """
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
@@ -90,7 +50,7 @@ def show_table(
     fits = not console.is_terminal or _width(headers) <= console.width
     widths = headers if fits else _word_widths(columns, rows)
 
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = Table(box=_box(), padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for (column, header), width in zip(columns.items(), widths, strict=True):
         is_text = _kind(column) is Kind.TEXT and any(row.get(column) is not None for row in rows)
         table.add_column(header, justify="left" if is_text else "right", width=width)
@@ -103,8 +63,29 @@ def show_table(
     Console(
         file=drawn, width=_width(widths), force_terminal=console.is_terminal, highlight=False, markup=False, emoji=False
     ).print(table)
-    lines = [title, *(line.rstrip() for line in drawn.getvalue().splitlines())]
+    lines = [encodable(title), *(line.rstrip() for line in drawn.getvalue().splitlines())]
     write("\n".join(lines) + "\n\n")
+
+
+def show_findings(findings: Iterable[str], format: Format, *, quiet: bool) -> None:  # noqa: A002  # the option's word
+    """Print sentences that sum up a report: below its tables, or as notes where stdout is for a program."""
+    for finding in findings:
+        if format is Format.TABLE:
+            show_finding(finding)
+        else:
+            note(finding, quiet=quiet)
+
+
+def show_finding(finding: str) -> None:
+    """Print a sentence below a table."""
+    write(encodable(finding) + "\n")
+
+
+def _box() -> "Box":
+    """Return the lines of a table: a single one below the headers, in ASCII where stdout has no other."""
+    from rich.box import SIMPLE_HEAD, Box
+
+    return SIMPLE_HEAD if encodable("─") == "─" else Box("    \n    \n -- \n" + 5 * "    \n", ascii=True)
 
 
 def _word_widths(columns: Mapping[str, str], rows: Sequence[Row]) -> list[int]:
@@ -181,44 +162,6 @@ def first_names(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
-@contextmanager
-def progress(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar if stderr is a terminal; yields a function of (steps done, steps in all)."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    with ExitStack() as stack:
-        yield _Bar(title, stack).update
-
-
-class _Bar:
-    """A progress bar that appears after ``_PATIENCE`` seconds."""
-
-    def __init__(self, title: str, stack: ExitStack) -> None:
-        self._title = title
-        self._stack = stack
-        self._start = monotonic()
-        self._show: Callable[[int, int], None] | None = None
-
-    def update(self, done: int, total: int) -> None:
-        if self._show is None and monotonic() - self._start > _PATIENCE:
-            self._show = self._appear()
-        if self._show is not None:
-            self._show(done, total)
-
-    def _appear(self) -> Callable[[int, int], None]:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        bar = self._stack.enter_context(Progress(console=Console(stderr=True), transient=True))
-        task = bar.add_task(self._title, total=None)
-        return lambda done, total: bar.update(task, completed=done, total=total)
-
-
-_PATIENCE = 0.5
-"""Seconds before a progress bar appears."""
-
-
 _TABLE_KINDS = {"size": Kind.TEXT, "accuracy_deviation": Kind.SHARE, "edge_compression": Kind.NUMBER}
 """The kinds of columns that tables add to those of reports."""
 
@@ -237,7 +180,7 @@ def _cell(column: str, value: Cell) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return plain(value)
+        return encodable(value)
     kind = _kind(column)
     if kind is Kind.INDEX:
         return str(value)

@@ -24,7 +24,8 @@ from .options import (
     layer_patterns,
     refuse,
 )
-from .output import note, noting_compilation, progress, show
+from .output import noting_compilation, show
+from .progress import progress
 from .prune_options import (
     ApplyMask,
     DryRun,
@@ -52,9 +53,10 @@ from .prune_options import (
     parse_layer_rates,
     parse_rounds,
 )
-from .prune_output import note_pruning, show_pruning
+from .prune_output import show_pruning, sum_up_pruning
 from .prune_plan import show_plan, show_run_plan
-from .prune_rounds import note_rounds, show_rounds
+from .prune_rounds import show_rounds, sum_up_rounds
+from .streams import note
 from .training_options import DataDir, Jobs, Seeds, parse_seeds
 
 
@@ -145,7 +147,7 @@ def _prune(
             )
         gates.apply(pruning.report.rows)
         show(pruning.report, format, show_pruning)
-        note_pruning(pruning, quiet=quiet, verbose=verbose)
+        sum_up_pruning(pruning, format, quiet=quiet, verbose=verbose)
         gates.raise_failures()
         return
 
@@ -231,7 +233,7 @@ def _prune(
                 )
         gates.apply(iterative.report.last_round())
         show(iterative.report, format, show_rounds)
-        note_rounds(iterative, quiet=quiet, verbose=verbose)
+        sum_up_rounds(iterative, format, quiet=quiet, verbose=verbose)
         gates.raise_failures()
         return
 
@@ -273,7 +275,7 @@ def _prune(
         )
     gates.apply(pruning.report.last_round())
     show(pruning.report, format, show_pruning)
-    note_pruning(pruning, quiet=quiet, verbose=verbose)
+    sum_up_pruning(pruning, format, quiet=quiet, verbose=verbose)
     gates.raise_failures()
 
 

@@ -1,10 +1,13 @@
-"""Print the pruning of a checkpoint: tables, and notes on stderr."""
+"""Print the pruning of a checkpoint: tables and findings, and notes on stderr."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from topoimp.reports.report import Report
 
-from .output import first_names, for_people, note, note_left_out, show_table
+from .options import Format
+from .output import first_names, for_people, note_left_out, show_findings, show_table
+from .streams import note
 
 if TYPE_CHECKING:
     from topoimp.commands.pruning_job import Pruning
@@ -45,16 +48,19 @@ def which_pruning(report: Report) -> str:
     return f"method {settings['method']}{epsilon}, scope {settings['scope']}{schedule}{preset}"
 
 
-def note_pruning(pruning: "Pruning", *, quiet: bool, verbose: bool) -> None:
-    """Note the layers left out or held at their floor, the files not copied, and the files written."""
+def held_layers(names: Sequence[str]) -> list[str]:
+    """Return the finding that names the layers that are held at their floor, if there are any."""
+    return [f"held at the floor, as their target is below it: {', '.join(names)}"] if names else []
+
+
+def sum_up_pruning(pruning: "Pruning", format: Format, *, quiet: bool, verbose: bool) -> None:  # noqa: A002  # the option's word
+    """Print the layers held at their floor; note those left out, the files not copied, and the files written."""
     report, outputs = pruning.report, pruning.outputs
+    show_findings(held_layers(pruning.held_at_floor), format, quiet=quiet)
     note_left_out(report, quiet=quiet)
     if verbose:
         for name, reason in report.left_out.items():
             note(f"left out {name}: {reason}", quiet=quiet)
-    if pruning.held_at_floor:
-        names = ", ".join(pruning.held_at_floor)
-        note(f"held at the floor, as their target is below it: {names}", quiet=quiet)
     if "rounds" in report.settings:
         note("no training between rounds: they equal one shot at the last target", quiet=quiet)
     if "rewind" in report.inputs:

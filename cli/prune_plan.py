@@ -6,30 +6,31 @@ from typing import TYPE_CHECKING
 from topoimp.reports.report import Report
 
 from .options import Format
-from .output import for_people, note, note_left_out, show, show_table
+from .output import for_people, note_left_out, show, show_findings, show_table
 from .prune_output import show_pruning, which_pruning
+from .streams import note
 
 if TYPE_CHECKING:
     from topoimp.commands.plan_pruning import PruningPlan
 
 
 def show_plan(plan: "PruningPlan", format: Format, *, quiet: bool) -> None:  # noqa: A002  # the option's word
-    """Print the rounds as the pruning would; the rest of the plan is noted on stderr."""
+    """Print the rounds as the pruning would, and the rounds in which floors bind and barcodes change."""
     show(plan.report, format, show_pruning)
+    changed = _by_round("the barcode is another from round", plan.first_changed)
+    findings = [
+        *_by_round("held at the floor from round", plan.first_bound),
+        *(changed or ["all barcodes are kept in all rounds"]),
+        f"about {_size(plan.bytes_to_write)} to write, {_size(plan.peak_memory)} of memory",
+    ]
+    show_findings(findings, format, quiet=quiet)
     note_left_out(plan.report, quiet=quiet)
-    for line in _by_round("held at the floor from round", plan.first_bound):
-        note(line, quiet=quiet)
-    for line in _by_round("the barcode is another from round", plan.first_changed):
-        note(line, quiet=quiet)
-    if not plan.first_changed:
-        note("all barcodes are kept in all rounds", quiet=quiet)
     note("no training between rounds: they equal one shot at the last target", quiet=quiet)
     if plan.recipe:
         note(f"the recipe of these weights is {plan.recipe}", quiet=quiet)
     for path in plan.existing:
         note(f"exists already, --force would replace it: {path}", quiet=quiet)
-    sizes = f"about {_size(plan.bytes_to_write)} to write, {_size(plan.peak_memory)} of memory"
-    note(f"dry run: nothing was written; {sizes}", quiet=quiet)
+    note("dry run: nothing was written", quiet=quiet)
 
 
 _ROUND = {
@@ -50,12 +51,15 @@ _LAYER = {"layer": "layer", "seed": "seed", "floor": "floor", "target": "target"
 def show_run_plan(report: Report, format: Format, *, quiet: bool) -> None:  # noqa: A002  # the option's word
     """Print the rounds of a run folder as far as they are known before training."""
     show(report, format, _show_run)
+    size = _size(int(str(report.network["bytes_to_write"])))
+    findings = [
+        *_by_round("held at the floor from round", _first_bound(report)),
+        f"about {size} to write for each round of a seed, round 0 too",
+    ]
+    show_findings(findings, format, quiet=quiet)
     note_left_out(report, quiet=quiet)
     note("later rounds are found on weights that are not trained yet: their targets are known", quiet=quiet)
-    for line in _by_round("held at the floor from round", _first_bound(report)):
-        note(line, quiet=quiet)
-    size = _size(int(str(report.network["bytes_to_write"])))
-    note(f"dry run: nothing was written; about {size} to write for each round of a seed, round 0 too", quiet=quiet)
+    note("dry run: nothing was written", quiet=quiet)
 
 
 def _first_bound(report: Report) -> dict[str, int]:

@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING
 
 from topoimp.reports.report import Report
 
-from .output import for_people, note, note_left_out, show_table
-from .prune_output import which_pruning
+from .options import Format
+from .output import for_people, note_left_out, show_findings, show_table
+from .prune_output import held_layers, which_pruning
+from .streams import note
 
 if TYPE_CHECKING:
     from topoimp.commands.prune_run import IterativePruning
@@ -51,15 +53,20 @@ def show_rounds(report: Report) -> None:
     show_table(f"after round {last}", columns, for_people(layers))
 
 
-def note_rounds(pruning: "IterativePruning", *, quiet: bool, verbose: bool) -> None:
-    """Note the layers left out or held at their floor, the rounds that existed, and the files written."""
+def sum_up_rounds(
+    pruning: "IterativePruning",
+    format: Format,  # noqa: A002  # the option's word
+    *,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Print the layers held at their floor; note those left out, the rounds that existed, and the files written."""
     report = pruning.report
+    show_findings(held_layers(pruning.held_at_floor), format, quiet=quiet)
     note_left_out(report, quiet=quiet)
     if verbose:
         for name, reason in report.left_out.items():
             note(f"left out {name}: {reason}", quiet=quiet)
-    if pruning.held_at_floor:
-        note(f"held at the floor, as their target is below it: {', '.join(pruning.held_at_floor)}", quiet=quiet)
     n_all = int(str(report.settings["rounds"])) * len(pruning.folders)
     if pruning.n_new < n_all:
         note(f"{n_all - pruning.n_new} of {n_all} rounds were there already, and are left as they are", quiet=quiet)

@@ -10,7 +10,9 @@ from topoimp.choices import Optimizer, Recipes
 from topoimp.reports.report import Report
 
 from .options import Command, Force, Format, FormatOption, Quiet
-from .output import note, noting_compilation, progress, show, show_table
+from .output import noting_compilation, show, show_table
+from .progress import progress
+from .streams import note
 from .training_options import DataDir, Jobs, Seeds, parse_seeds
 
 if TYPE_CHECKING:

@@ -189,7 +189,7 @@ def test_nothing_on_stdout_is_coloured_or_cut_when_piped(topoimp, write):
 
 
 def test_a_bar_is_shown_on_a_terminal_if_it_takes_long_and_leaves_nothing_behind(lenet, tmp_path):
-    program = "import topoimp_cli.output as o; o._PATIENCE = 0; from topoimp_cli.app import run; run()"
+    program = "import topoimp_cli.progress as p; p._PATIENCE = 0; from topoimp_cli.app import run; run()"
     command = shlex.join([sys.executable, "-c", program, "barcode", str(lenet)])
     terminal = ["script", "--quiet", "--return", "--command", f"stty cols 80; {command} > out", "/dev/null"]
 

@@ -11,11 +11,25 @@ def test_the_table_and_the_line_about_one_global_order(topoimp, lenet):
     assert outcome.status == 0
     assert "1,591" in outcome.out
     assert "167.3" in outcome.out
-    assert "pruned by magnitude with one global order, all barcodes are kept down to " in outcome.err
+    assert outcome.out.splitlines()[-1].startswith(
+        "pruned by magnitude with one global order, all barcodes are kept down to "
+    )
+    assert outcome.err == ""
 
 
-def test_quiet_says_nothing_on_stderr(topoimp, lenet):
-    assert topoimp("bound", lenet, "-q").err == ""
+def test_quiet_says_nothing_on_stderr_and_all_on_stdout(topoimp, lenet):
+    loud, quiet = topoimp("bound", lenet), topoimp("bound", lenet, "-q")
+
+    assert quiet.err == ""
+    assert quiet.out == loud.out
+
+
+def test_the_line_about_one_global_order_is_in_the_columns_of_the_network(topoimp, lenet):
+    network = json.loads(topoimp("bound", lenet, "--format", "json").out)["network"]
+
+    line = topoimp("bound", lenet).out.splitlines()[-1]
+    assert f"down to {network['safe_count_global']:,} weights" in line
+    assert f"for {network['safe_rounds_global']} rounds; {network['binding_layer']} binds" in line
 
 
 def test_an_architecture_needs_no_checkpoint(topoimp):

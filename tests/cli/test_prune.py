@@ -13,7 +13,8 @@ def test_rounds_then_layers_then_what_was_written(topoimp, lenet):
     assert outcome.status == 0
     assert "method topological, scope layer" in outcome.out
     assert "after round 10" in outcome.out
-    assert "held at the floor, as their target is below it: fc3.weight" in outcome.err
+    assert outcome.out.endswith("\n\nheld at the floor, as their target is below it: fc3.weight\n")
+    assert "held at the floor" not in outcome.err
     assert "no training between rounds: they equal one shot at the last target" in outcome.err
     assert [line.rpartition("/")[2] for line in outcome.err.splitlines()[-3:]] == [
         "lenet-300-100-mnist.pruned.safetensors",
@@ -146,23 +147,26 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(topoimp, lenet):
 
     assert outcome.status == 0
     assert "after round 25" in outcome.out
-    assert outcome.err.splitlines() == [
+    *findings, sizes = outcome.out.splitlines()[-5:]
+    assert findings == [
         "held at the floor from round 10 on: fc3.weight",
         "held at the floor from round 20 on: fc2.weight",
         "held at the floor from round 25 on: fc1.weight",
         "all barcodes are kept in all rounds",
-        "no training between rounds: they equal one shot at the last target",
-        outcome.err.splitlines()[-1],
     ]
-    assert outcome.err.splitlines()[-1].startswith("dry run: nothing was written; about 1.1 MB to write, 1")
+    assert sizes.startswith("about 1.1 MB to write, 1")
+    assert outcome.err.splitlines() == [
+        "no training between rounds: they equal one shot at the last target",
+        "dry run: nothing was written",
+    ]
     assert [path.name for path in lenet.parent.iterdir()] == [lenet.name]
 
 
 def test_a_dry_run_says_when_plain_magnitude_pruning_changes_a_barcode(topoimp, lenet):
     outcome = topoimp("prune", lenet, "--rounds", 10, "--method", "magnitude", "--dry-run")
 
-    assert "the barcode is another from round " in outcome.err
-    assert "all barcodes are kept" not in outcome.err
+    assert "the barcode is another from round " in outcome.out
+    assert "all barcodes are kept" not in outcome.out
 
 
 def test_a_dry_run_names_outputs_that_are_there(topoimp, lenet):
@@ -174,6 +178,18 @@ def test_a_dry_run_names_outputs_that_are_there(topoimp, lenet):
     assert (
         f"exists already, --force would replace it: {lenet.with_name('lenet-300-100-mnist.pruned.csv')}" in outcome.err
     )
+
+
+def test_what_a_dry_run_finds_is_in_its_rows_and_noted_where_stdout_is_for_a_program(topoimp, lenet):
+    outcome = topoimp("prune", lenet, "--rounds", 10, "--dry-run", "--format", "json")
+
+    content = json.loads(outcome.out)
+    assert all(network["barcode_kept"] for network in content["rounds"])
+    assert [row["layer"] for row in content["layers"] if row["floor_binds"]] == ["fc3.weight"]
+    assert outcome.err.splitlines()[:2] == [
+        "held at the floor from round 10 on: fc3.weight",
+        "all barcodes are kept in all rounds",
+    ]
 
 
 def test_a_dry_run_for_programs_is_marked(topoimp, lenet):
@@ -204,11 +220,14 @@ def test_a_dry_run_of_a_run_folder_shows_targets(topoimp, tmp_path):
     assert outcome.status == 0
     assert "method topological, scope layer" in outcome.out
     assert "in round 15" in outcome.out
-    assert outcome.err.splitlines()[-4:] == [
-        "later rounds are found on weights that are not trained yet: their targets are known",
+    assert outcome.out.splitlines()[-3:] == [
         "held at the floor from round 9 on: fc2.weight",
         "held at the floor from round 13 on: fc1.weight",
-        "dry run: nothing was written; about 6.2 kB to write for each round of a seed, round 0 too",
+        "about 6.2 kB to write for each round of a seed, round 0 too",
+    ]
+    assert outcome.err.splitlines()[-2:] == [
+        "later rounds are found on weights that are not trained yet: their targets are known",
+        "dry run: nothing was written",
     ]
     assert not (run / "rounds.csv").exists()
 
