@@ -6,7 +6,7 @@ import torch
 from safetensors.numpy import save_file
 
 from topoimp.checkpoint import open_checkpoint
-from topoimp.checkpoint.finding import read_index
+from topoimp.checkpoint.index import read_index
 from topoimp.errors import CheckpointError
 
 A, B = np.eye(3, dtype=np.float32), np.ones((2, 2), np.float32)
@@ -88,22 +88,19 @@ def test_an_index_and_shards_that_contradict_each_other_are_refused(sharded, wei
         open_checkpoint(folder)
 
 
-def test_a_tensor_that_the_index_does_not_know_is_refused(sharded):
-    folder = sharded(shards={"model-1.safetensors": {"a": A, "more": A}, "model-2.safetensors": {"b": B}})
+def test_the_index_decides_which_tensors_of_a_shard_count(sharded):
+    shards = {"model-1.safetensors": {"a": A, "more": B}, "model-2.safetensors": {"b": B, "a": 2 * A, "inv_freq": A}}
 
-    with pytest.raises(
-        CheckpointError, match=r"shard model-1.safetensors holds tensor 'more', which the index does not place there"
-    ):
-        open_checkpoint(folder)
+    checkpoint = open_checkpoint(sharded(shards=shards))
 
-
-def test_a_tensor_in_two_shards_is_refused(sharded):
-    folder = sharded(shards={"model-1.safetensors": {"a": A}, "model-2.safetensors": {"b": B, "a": A}})
-
-    with pytest.raises(
-        CheckpointError, match=r"shard model-2.safetensors holds tensor 'a', which the index does not place there"
-    ):
-        open_checkpoint(folder)
+    assert list(checkpoint.tensors) == ["a", "b"]
+    assert checkpoint.stored("a").tobytes() == A.tobytes()
+    assert checkpoint.stored("b").tobytes() == B.tobytes()
+    assert checkpoint.unindexed == [
+        "model-1.safetensors: more",
+        "model-2.safetensors: a",
+        "model-2.safetensors: inv_freq",
+    ]
 
 
 @pytest.mark.parametrize(

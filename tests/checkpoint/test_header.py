@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from topoimp.checkpoint.header import (
     BITS,
     MAX_HEADER_BYTES,
+    Header,
     HeaderError,
     TensorInfo,
     format_header,
@@ -39,7 +40,7 @@ def test_a_header_is_read_back_as_it_was_written(shapes, metadata):
 
     assert len(header) % 8 == 0
     assert header_length(header[:8], len(header) + start) == len(header) - 8
-    assert parse_header(header[8:], start) == (tuple(tensors), metadata)
+    assert parse_header(header[8:], start) == Header(tuple(tensors), metadata)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +55,8 @@ def test_a_header_is_read_back_as_it_was_written(shapes, metadata):
         ({"__metadata__": {"a": 1}}, "has metadata that is not a map from text to text"),
         ({"__metadata__": ["a"]}, "has metadata that is not a map from text to text"),
         (b'{"\\ud800": {}}', "which is not Unicode text"),
-        ({"a": 1}, "describes tensor 'a' without exactly dtype, shape and data_offsets"),
-        ({"a": {**ONE, "more": 1}}, "describes tensor 'a' without exactly dtype, shape and data_offsets"),
+        ({"a": 1}, "describes tensor 'a' without dtype, shape and data_offsets"),
+        ({"a": {"dtype": "F32", "shape": [2, 2], "more": 1}}, "describes tensor 'a' without dtype, shape and data_off"),
         ({"a": {**ONE, "dtype": "F33"}}, "gives tensor 'a' the type 'F33', which safetensors does not have"),
         ({"a": {**ONE, "dtype": []}}, r"gives tensor 'a' the type \[\]"),
         ({"a": {**ONE, "shape": [2, -2]}}, r"gives tensor 'a' the shape \[2, -2\]; it must be a list of sizes"),
@@ -81,13 +82,20 @@ def test_a_file_may_be_as_large_as_a_computer_can_count(half):
     first = {"dtype": "U8", "shape": [half], "data_offsets": [0, half]}
     second = {"dtype": "U8", "shape": [half], "data_offsets": [half, 2 * half]}
 
-    tensors, _ = parse({"a": first, "b": second}, data_bytes=2 * half)
+    header = parse({"a": first, "b": second}, data_bytes=2 * half)
 
-    assert [tensor.end for tensor in tensors] == [half, 2 * half]
+    assert [tensor.end for tensor in header.tensors] == [half, 2 * half]
 
 
 def test_metadata_may_be_null():
-    assert parse({"__metadata__": None}, data_bytes=0) == ((), {})
+    assert parse({"__metadata__": None}, data_bytes=0) == Header((), {})
+
+
+def test_entries_that_the_format_does_not_have_are_passed_over_and_named():
+    header = parse({"a": {**ONE, "strides": [2, 1], "note": None}})
+
+    assert [tensor.name for tensor in header.tensors] == ["a"]
+    assert header.unknown == ("strides of a", "note of a")
 
 
 def test_a_header_that_no_reader_would_accept_is_not_written():

@@ -154,7 +154,10 @@ def test_a_whole_module_is_refused_with_what_to_do_instead(save):
         (torch.ones(2, 2), "holds a Tensor; a state dict, tensors by name, is needed"),
         ([torch.ones(2, 2)], "holds a list; a state dict, tensors by name, is needed"),
         ({"epoch": 3}, "holds no tensors by name; a state dict is needed"),
-        ({"teacher": tensors(), "student": tensors()}, r"holds several sets of tensors \(teacher, student\)"),
+        (
+            {"teacher": tensors(), "student": tensors()},
+            r"holds several state dicts \(teacher, student\); `key` names the one to read",
+        ),
         ({"a.b": torch.ones(2), "a": {"b": torch.ones(2)}}, "holds two tensors of one name"),
     ],
 )

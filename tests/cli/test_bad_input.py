@@ -56,7 +56,7 @@ def test_a_folder_without_weights(topoimp, tmp_path, unchanged, reader):
     ("content", "message"),
     [
         (b"PK\x03\x04 a zip file", ".*bad.safetensors: is no PyTorch file that can be loaded"),
-        (b"GGUF\x03 another format", ".*bad.safetensors: .*this is not a safetensors file"),
+        (b"GGUF\x03 another format", ".*bad.safetensors: is a GGUF or GGML file of llama.cpp; name the checkpoint"),
         (b"", ".*bad.safetensors: holds 0 bytes; a safetensors file has at least 8"),
         (
             (99).to_bytes(8, "little") + b"{}",

@@ -21,6 +21,9 @@ MAX_HEADER_BYTES = 100_000_000
 
 _TOO_LARGE = 2**63
 
+_ENTRY = {"dtype", "shape", "data_offsets"}
+"""The entries of a tensor."""
+
 _TYPES_BY_BITS = (
     (4, "F4"),
     (6, "F6_E2M3 F6_E3M2"),
@@ -60,8 +63,24 @@ def header_length(first_bytes: bytes, file_bytes: int) -> int:
     return length
 
 
-def parse_header(text: bytes, data_bytes: int) -> tuple[tuple[TensorInfo, ...], dict[str, str]]:
-    """Return the tensors of a header's JSON, in its order, and its metadata; ``data_bytes`` follow it in the file.
+@dataclass(frozen=True)
+class Header:
+    """What a header describes.
+
+    Args:
+        tensors: in the order of the header.
+        metadata: the texts stored with them.
+        unknown: the entries of tensors that the format does not have, as in ``strides of fc.weight``. The safetensors
+            package reads past them, and so does topoimp.
+    """
+
+    tensors: tuple[TensorInfo, ...]
+    metadata: Mapping[str, str]
+    unknown: tuple[str, ...] = ()
+
+
+def parse_header(text: bytes, data_bytes: int) -> Header:
+    """Return what a header's JSON describes; ``data_bytes`` follow it in the file.
 
     A HeaderError says where the header contradicts the format, itself or the file size.
     """
@@ -69,7 +88,8 @@ def parse_header(text: bytes, data_bytes: int) -> tuple[tuple[TensorInfo, ...], 
     metadata = _metadata(entries.pop("__metadata__", None) or {})
     tensors = tuple(_tensor(name, entry) for name, entry in entries.items())
     _check_extents(tensors, data_bytes)
-    return tensors, metadata
+    unknown = tuple(f"{key} of {name}" for name, entry in entries.items() for key in entry if key not in _ENTRY)
+    return Header(tensors, metadata, unknown)
 
 
 def format_header(tensors: Sequence[TensorInfo], metadata: Mapping[str, str]) -> bytes:
@@ -133,8 +153,8 @@ def _metadata(entry: object) -> dict[str, str]:
 def _tensor(name: str, entry: object) -> TensorInfo:
     if not is_text(name):
         raise HeaderError(f"names a tensor {name!r}, which is not Unicode text")
-    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise HeaderError(f"describes tensor {name!r} without exactly dtype, shape and data_offsets")
+    if not isinstance(entry, dict) or not entry.keys() >= _ENTRY:
+        raise HeaderError(f"describes tensor {name!r} without dtype, shape and data_offsets")
 
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in BITS:

@@ -12,9 +12,10 @@ from topoimp.checkpoint.finding import AnyPath, CheckpointFiles, find_files
 from topoimp.checkpoint.flags import NotAFlag, flags_in
 from topoimp.checkpoint.header import BITS, TensorInfo
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
-from topoimp.checkpoint.safetensors_file import Advice, TensorFile, open_safetensors
+from topoimp.checkpoint.other_formats import other_format
+from topoimp.checkpoint.safetensors_file import Advice, TensorFile, only_tensors, open_safetensors
 from topoimp.checkpoint.torch_file import is_torch_file, open_torch, torch_tensors
-from topoimp.errors import CheckpointError
+from topoimp.errors import CheckpointError, OptionError
 
 if TYPE_CHECKING:
     import torch
@@ -58,6 +59,21 @@ class Checkpoint:
     def not_tensors(self) -> list[str]:
         """The names of the other content of its files."""
         return [name for file in self.files for name in file.not_tensors]
+
+    @property
+    def unindexed(self) -> list[str]:
+        """The tensors that its shards hold and its index does not place there, by shard and name."""
+        return [f"{file.path.name}: {name}" for file in self.files for name in file.unindexed]
+
+    @property
+    def key(self) -> str | None:
+        """The key of the state dict that was read from PyTorch files; None if it is their whole content."""
+        return self.files[0].key if self.files else None
+
+    @property
+    def other_keys(self) -> list[str]:
+        """The keys of the state dicts that its files hold beside the one read."""
+        return list(dict.fromkeys(key for file in self.files for key in file.other_keys))
 
     def stored(self, name: str) -> ByteArray:
         """Return a tensor's stored bytes, flat and read-only, without reading them yet.
@@ -109,26 +125,31 @@ class Checkpoint:
         return flags_in(self.stored(name)[start * size : stop * size], dtype)
 
 
-def open_checkpoint(path: AnyPath) -> Checkpoint:
+def open_checkpoint(path: AnyPath, *, key: str | None = None) -> Checkpoint:
     """Open a checkpoint: read and check its headers, and no tensor.
 
     Args:
         path: a .safetensors file, a PyTorch file, an index of shards, or a folder with one of these.
+        key: the state dict to read of a PyTorch file that holds several, such as ``model.ema``; where training scripts
+            usually keep the network's if None.
 
     Raises:
         CheckpointError: if the path does not exist, or one of its files cannot be used.
+        OptionError: if there is no state dict below ``key``.
     """
     path = Path(path)
     try:
         paths = find_files(path)
-        files = tuple(open_torch(file) if is_torch_file(file) else open_safetensors(file) for file in paths.weights)
+        files = tuple(_open_file(file, key) for file in paths.weights)
     except FileNotFoundError as error:
         raise CheckpointError(_missing(path, error)) from error
     except OSError as error:
         raise CheckpointError(f"{error.filename or path}: cannot be read: {error.strerror}") from error
 
-    if paths.shard_of is not None:
-        _check_index(paths.shard_of, files, path)
+    if paths.shard_of is None:
+        _check_distinct(files, path)
+    else:
+        files = _indexed(paths.shard_of, files, path)
     return Checkpoint(path, files, paths)
 
 
@@ -142,17 +163,41 @@ def tensors_as_checkpoint(
     return Checkpoint(Path(name), (torch_tensors(values, Path(name), kept=kept or {}),), CheckpointFiles(()))
 
 
+def _open_file(path: Path, key: str | None) -> TensorFile:
+    foreign = other_format(path)
+    if foreign is not None:
+        raise CheckpointError(f"{path}: is {foreign}")
+    if is_torch_file(path):
+        return open_torch(path, key)
+    if key is not None:
+        raise OptionError(f"`key` is {key!r}, and {path} is no PyTorch file, which alone has state dicts below keys")
+    return open_safetensors(path)
+
+
 def _missing(path: Path, error: FileNotFoundError) -> str:
     missing = Path(error.filename or path)
     return f"{path}: no such file" if missing == path else f"{path}: its index names {missing.name}, which is not there"
 
 
-def _check_index(shard_of: Mapping[str, str], files: tuple[TensorFile, ...], path: Path) -> None:
-    """Check that each tensor lies in one shard, the one that the index names."""
+def _indexed(shard_of: Mapping[str, str], files: tuple[TensorFile, ...], path: Path) -> tuple[TensorFile, ...]:
+    """Return the files with the tensors that the index places in them; check that they hold each of these."""
     held = {(tensor.name, file.path.name) for file in files for tensor in file.tensors}
     for tensor, name in shard_of.items():
         if (tensor, name) not in held:
             raise CheckpointError(f"{path}: its index places tensor {tensor!r} in {name}, which does not hold it")
-    for tensor, name in sorted(held):
-        if shard_of.get(tensor) != name:
-            raise CheckpointError(f"{path}: shard {name} holds tensor {tensor!r}, which the index does not place there")
+
+    placed_in: dict[str, set[str]] = {}
+    for tensor, name in shard_of.items():
+        placed_in.setdefault(name, set()).add(tensor)
+    return tuple(only_tensors(file, placed_in[file.path.name]) for file in files)
+
+
+def _check_distinct(files: tuple[TensorFile, ...], path: Path) -> None:
+    """Check that no tensor lies in two shards, whose index would say which one counts."""
+    first_in: dict[str, str] = {}
+    for file in files:
+        for tensor in file.tensors:
+            first = first_in.setdefault(tensor.name, file.path.name)
+            if first != file.path.name:
+                both = f"{first} and {file.path.name} both hold tensor {tensor.name!r}"
+                raise CheckpointError(f"{path}: {both}; shards without an index must differ, and slices be joined")

@@ -1,33 +1,29 @@
 """PyTorch files, loaded without running any code in them, and torch tensors in memory: both as files of tensors.
 
-Only ``torch.load(weights_only=True)`` opens a file, which builds tensors and plain containers and refuses everything
-else. The tensors are laid out as in a safetensors file, because a copy becomes one.
+The tensors are laid out as in a safetensors file, because a copy becomes one.
 """
 
-import pickle
 import re
-import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from topoimp.arrays import ByteArray
 from topoimp.checkpoint.header import BITS, TensorInfo, is_text, laid_out
+from topoimp.checkpoint.safe_pickles import load_safely
 from topoimp.checkpoint.safetensors_file import TensorFile, check_type, size_and_time
+from topoimp.checkpoint.state_dicts import find_state_dict
 from topoimp.errors import CheckpointError
 
 if TYPE_CHECKING:
     import torch
 
 SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
-
-STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "params", "weights")
-"""Keys under which training scripts keep the state dict, in the order of the search."""
 
 _ZIP = b"PK\x03\x04"
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -50,13 +46,19 @@ def is_torch_file(path: Path) -> bool:
     return begin.startswith((_ZIP, _LEGACY)) or (path.suffix in SUFFIXES and not is_safetensors)
 
 
-def open_torch(path: Path) -> TensorFile:
-    """Open a PyTorch file without running any code in it; one with no state dict, or several, is refused."""
+def open_torch(path: Path, key: str | None = None) -> TensorFile:
+    """Open a PyTorch file without running any code in it, and read its state dict, or the one below ``key``.
+
+    Raises:
+        CheckpointError: if the file is no PyTorch file that is safe to load, or holds no state dict, or several.
+        OptionError: if there is no state dict below ``key``.
+    """
     modified = size_and_time(path)
-    values, not_tensors = _state_dict(_loaded(path), path)
-    for name in values:
+    found = find_state_dict(load_safely(path), path, key)
+    for name in found.tensors:
         _check_name(name, path)
-    return torch_tensors(values, path, not_tensors=tuple(not_tensors), modified=modified)
+    file = torch_tensors(found.tensors, path, modified=modified)
+    return replace(file, key=found.key, other_keys=found.other_keys, not_tensors=found.not_tensors)
 
 
 def torch_tensors(
@@ -64,7 +66,6 @@ def torch_tensors(
     path: Path,
     *,
     kept: Mapping[str, "torch.Tensor"] = MappingProxyType({}),
-    not_tensors: tuple[str, ...] = (),
     modified: tuple[int, int] | None = None,
 ) -> TensorFile:
     """Return torch tensors, read at the time of each call, as those of a file, laid out one after the other.
@@ -90,7 +91,6 @@ def torch_tensors(
         stored=partial(_stored, path, values, kept),
         name_as_safetensors=f"{re.sub('^pytorch_model', 'model', path.stem)}.safetensors",
         ties=MappingProxyType(ties),
-        not_tensors=not_tensors,
         modified=modified,
     )
 
@@ -114,73 +114,6 @@ def _bytes_of(value: "torch.Tensor") -> ByteArray:
     stored = value.contiguous().reshape(-1).view(torch.uint8).numpy()
     stored.flags.writeable = False
     return np.asarray(stored)
-
-
-def _loaded(path: Path) -> object:
-    import torch
-
-    is_mappable = zipfile.is_zipfile(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about how the file was saved
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_mappable)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(f"{path}: {_why_refused(str(error))}") from error
-    except Exception as error:  # a damaged file can make the loader raise anything
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"{path}: is no PyTorch file that can be loaded ({first_line})") from error
-
-
-def _why_refused(reason: str) -> str:
-    named = re.search(r"GLOBAL ([\w.]+)", reason) or re.search(r"import of (?:module )?`?([\w.]+)", reason)
-    if named:
-        needed = "save the state dict alone, torch.save(model.state_dict(), ...), or a safetensors file"
-        return f"holds a pickled {named.group(1)}, and loading that could run code; {needed}"
-    return f"is refused by torch.load(weights_only=True): {reason.strip().splitlines()[0]}"
-
-
-def _state_dict(loaded: object, path: Path) -> tuple[dict[str, "torch.Tensor"], list[str]]:
-    """Return the tensors by name, and the names of the other content."""
-    if not isinstance(loaded, Mapping):
-        raise CheckpointError(f"{path}: holds a {type(loaded).__name__}; a state dict, tensors by name, is needed")
-    inside = [key for key, value in loaded.items() if _holds_tensors(value) and not _is_tensor(value)]
-    known: list[Any] = [key for key in STATE_DICT_KEYS if key in inside]
-
-    # The tensors lie here, not below one of the keys.
-    if not known and any(_is_tensor(value) for value in loaded.values()):
-        named = list(_flattened(loaded, ""))
-        tensors = dict(named)
-        if len(tensors) < len(named):
-            raise CheckpointError(f"{path}: holds two tensors of one name, once nested names are joined with dots")
-        return tensors, [str(key) for key, value in loaded.items() if not _holds_tensors(value)]
-
-    known = known or inside
-    if not known:
-        raise CheckpointError(f"{path}: holds no tensors by name; a state dict is needed")
-    if len(inside) > 1 and known is inside:
-        names = ", ".join(map(str, inside))
-        raise CheckpointError(f"{path}: holds several sets of tensors ({names}); a file with one state dict is needed")
-
-    tensors, left_behind = _state_dict(loaded[known[0]], path)
-    return tensors, [*(str(key) for key in loaded if key != known[0]), *(f"{known[0]}.{key}" for key in left_behind)]
-
-
-def _flattened(tensors: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, "torch.Tensor"]]:
-    for key, value in tensors.items():
-        if _is_tensor(value):
-            yield f"{prefix}{key}", value
-        elif isinstance(value, Mapping):
-            yield from _flattened(value, f"{prefix}{key}.")
-
-
-def _is_tensor(value: object) -> bool:
-    import torch
-
-    return isinstance(value, torch.Tensor)
-
-
-def _holds_tensors(value: object) -> bool:
-    return _is_tensor(value) or (isinstance(value, Mapping) and any(map(_holds_tensors, value.values())))
 
 
 def _type_name(value: "torch.Tensor") -> str:

@@ -35,18 +35,19 @@ class TensorWriter:
             header = format_header(tensors, metadata)
         except HeaderError as error:
             raise OutputError(f"{path}: {error}") from error
+        self._path = path
         self._tensors = {tensor.name: tensor for tensor in tensors}
         self._data_start = len(header)
         self._one_at_a_time = Lock()
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+        self._descriptor: int | None = None
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
-            _write_at(self._descriptor, header, 0)
+            _write_at(descriptor, header, 0)
             n_bytes = len(header) + max((tensor.end for tensor in tensors), default=0)
             if hasattr(os, "posix_fallocate"):  # not on macOS, where a full disk is met later
-                os.posix_fallocate(self._descriptor, 0, n_bytes)
-        except BaseException:
-            self.close()
-            raise
+                os.posix_fallocate(descriptor, 0, n_bytes)
+        finally:  # a checkpoint can have more shards than files may be open
+            os.close(descriptor)
 
     def __enter__(self) -> "TensorWriter":
         return self
@@ -61,11 +62,15 @@ class TensorWriter:
             raise ValueError(f"{name}: bytes {start} to {start + data.nbytes} of {tensor.end - tensor.start}")
         octets = data.reshape(-1).view(np.uint8).data
         with self._one_at_a_time:  # the system lets one thread write a file, and others spin
+            if self._descriptor is None:
+                self._descriptor = os.open(self._path, os.O_RDWR)
             _write_at(self._descriptor, octets, self._data_start + tensor.start + start)
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
+        """Close the file; a later ``write`` opens it again."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 class CheckpointCopy:
@@ -83,6 +88,7 @@ class CheckpointCopy:
         self._place = place
         self._original = original
         self._writers: dict[Path, TensorWriter] = {}
+        self._current: TensorWriter | None = None
         files_of_copy(original)  # refuses two files of one name
         try:
             for file in original.files:
@@ -101,8 +107,12 @@ class CheckpointCopy:
         self.close()
 
     def write(self, name: str, start: int, data: np.ndarray) -> None:
-        """Write a part of a tensor, from its byte ``start`` on; several threads may write at once."""
-        self._writers[self._original.file_of[name].path].write(name, start, data)
+        """Write a part of a tensor, from its byte ``start`` on; several threads may write one tensor at once."""
+        writer = self._writers[self._original.file_of[name].path]
+        if self._current is not None and self._current is not writer:
+            self._current.close()
+        self._current = writer
+        writer.write(name, start, data)
 
     def copy_tensor(self, name: str) -> None:
         """Write a tensor of the original unchanged."""

@@ -1,0 +1,141 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from topoimp.checkpoint import open_checkpoint
+from topoimp.checkpoint.state_dicts import find_state_dict
+from topoimp.errors import CheckpointError, OptionError
+
+PATH = Path("m.pt")
+ONE, TWO = {"a": torch.ones(2, 2)}, {"b": torch.zeros(2, 2)}
+OPTIMIZER = {"state": {0: {"exp_avg": torch.zeros(2, 2), "step": torch.tensor(1.0)}}, "param_groups": [{"lr": 0.1}]}
+
+
+def found(content, key=None):
+    """The names of the tensors, the key and the other keys."""
+    state_dict = find_state_dict(content, PATH, key)
+    return list(state_dict.tensors), state_dict.key, list(state_dict.other_keys)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (ONE, (["a"], None, [])),
+        ({"state_dict": ONE}, (["a"], "state_dict", [])),
+        ({"ema_state_dict": TWO, "state_dict": ONE}, (["a"], "state_dict", ["ema_state_dict"])),
+        ({"model": ONE, "ema": TWO}, (["a"], "model", ["ema"])),
+        ({"model": {"module": ONE, "ema": TWO}, "step": 3}, (["a"], "model.module", ["model.ema"])),
+        ({"params": ONE, "params_ema": TWO}, (["a"], "params", ["params_ema"])),
+        ({"student": ONE, "epoch": 3}, (["a"], "student", [])),
+    ],
+)
+def test_the_usual_key_is_read_and_the_others_are_named(content, expected):
+    assert found(content) == expected
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        {"optimizer": OPTIMIZER},
+        {"anything": OPTIMIZER},
+        {"optim_g": OPTIMIZER, "optim_d": OPTIMIZER},
+        {"optimizer_state": {"state": OPTIMIZER["state"]}},
+        {"OPTIMIZER_STATE_DICT": {"0": torch.ones(3)}},
+        {"opt": {"state": OPTIMIZER["state"]}},
+        {"lr_scheduler": {"last_epoch": 3}, "optimizers": {"adam": {"m": torch.ones(2)}}},
+    ],
+)
+def test_states_of_optimizers_do_not_compete(states):
+    assert found({"network_weights": ONE, **states}) == (["a"], "network_weights", [])
+    assert found({**ONE, **states}) == (["a"], None, [])
+
+
+@pytest.mark.parametrize("name", ["optic_flow", "options", "opt", "coptim"])
+def test_a_network_whose_name_begins_alike_is_no_optimizer(name):
+    assert found({name: ONE}) == (["a"], name, [])
+
+
+@pytest.mark.parametrize("n_parameters", [1, 200])
+def test_the_file_of_an_optimizer_holds_no_network(n_parameters):
+    content = {**OPTIMIZER, "state": {k: {"exp_avg": torch.zeros(4, 4)} for k in range(n_parameters)}}
+
+    with pytest.raises(CheckpointError) as caught:
+        find_state_dict(content, PATH)
+
+    assert str(caught.value) == (
+        "m.pt: holds the state of an optimizer and no network; name the file with the network's weights"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "expected"),
+    [
+        ({"generator": ONE, "discriminator": TWO}, "discriminator", (["b"], "discriminator", ["generator"])),
+        ({"state_dict": ONE, "ema": TWO}, "ema", (["b"], "ema", ["state_dict"])),
+        ({"model": {"net": ONE, "ema": TWO}}, "model", (["a"], "model.net", ["model.ema"])),
+        ({"model": {"net": ONE, "ema": TWO}}, "model.ema", (["b"], "model.ema", ["model.net"])),
+        ({"a.b": ONE, "a": {"c": TWO}}, "a.b", (["a"], "a.b", ["a"])),
+        ({"gan": {"g": ONE, "d": TWO}}, "gan", (["g.a", "d.b"], "gan", [])),
+        ({3: ONE, 4: TWO}, "4", (["b"], "4", ["3"])),
+    ],
+)
+def test_a_key_names_the_state_dict_to_read(content, key, expected):
+    assert found(content, key) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"g": ONE, "d": {"net": TWO}}, "its state dicts are g, d, d.net"),
+        (ONE, "it has no state dict below a key"),
+        ({"g": ONE, "optimizer": OPTIMIZER}, "its state dicts are g"),
+        ({str(k): ONE for k in range(200)}, "its state dicts are 0, 1, 2, 3, 4, ..., 200 in all"),
+    ],
+)
+@pytest.mark.parametrize("key", ["x", "", "optimizer", "g.a", "d.net.b"])
+def test_a_key_without_a_state_dict_is_refused_with_those_that_there_are(content, message, key):
+    with pytest.raises(OptionError) as caught:
+        find_state_dict(content, PATH, key)
+
+    assert str(caught.value) == f"`key` is {key!r}, and m.pt has no such state dict; {message}"
+
+
+def test_several_state_dicts_without_a_usual_key_are_refused_and_long_lists_are_cut():
+    with pytest.raises(CheckpointError) as caught:
+        find_state_dict({f"net{k}": ONE for k in range(200)}, PATH)
+
+    assert str(caught.value) == (
+        "m.pt: holds several state dicts (net0, net1, net2, net3, net4, ..., 200 in all); `key` names the one to read"
+    )
+
+
+def test_a_dictionary_that_holds_itself_is_refused():
+    content = {}
+    content["model"] = content
+
+    with pytest.raises(CheckpointError, match=r"m.pt: nests its dictionaries too deeply to read"):
+        find_state_dict(content, PATH)
+
+
+def test_keys_that_are_no_names_are_passed_over():
+    content = {"model": ONE, None: TWO, (1, 2): TWO, torch.ones(2): TWO}
+
+    assert found(content) == (["a"], "model", [])
+
+
+def test_a_checkpoint_says_which_state_dict_was_read(tmp_path):
+    torch.save({"model": ONE, "ema": TWO}, tmp_path / "m.pt")
+
+    usual = open_checkpoint(tmp_path / "m.pt")
+    other = open_checkpoint(tmp_path / "m.pt", key="ema")
+
+    assert (list(usual.tensors), usual.key, usual.other_keys) == (["a"], "model", ["ema"])
+    assert (list(other.tensors), other.key, other.other_keys) == (["b"], "ema", ["model"])
+
+
+def test_a_key_is_for_pytorch_files_alone(write):
+    path = write({"a": torch.ones(2, 2).numpy()})
+
+    with pytest.raises(OptionError, match=r"`key` is 'ema', and .* is no PyTorch file, which alone has state dicts"):
+        open_checkpoint(path, key="ema")

@@ -1,0 +1,177 @@
+"""Find the state dict, tensors by name, in the content of a PyTorch file.
+
+Training scripts keep it at the top of the file or below a key, beside the states of optimizers, which are never one,
+and sometimes beside other state dicts: of an average of the weights, or of a second network. A key such as
+``model.ema`` leads through dictionaries, one name after the other.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from topoimp.errors import CheckpointError, OptionError
+
+if TYPE_CHECKING:
+    import torch
+
+STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "params", "weights")
+"""Keys under which training scripts keep the state dict, in the order of the search."""
+
+_OPTIMIZER_ENTRIES = {"state", "param_groups"}
+"""Entries of every state dict of a torch optimizer."""
+
+
+@dataclass(frozen=True)
+class StateDict:
+    """The state dict that was chosen in a file.
+
+    Args:
+        tensors: by name; nested names are joined with dots.
+        key: the key of the state dict; None if it is the file's whole content.
+        other_keys: the keys of the state dicts that were passed over.
+        not_tensors: the names of the file's other content.
+    """
+
+    tensors: Mapping[str, "torch.Tensor"]
+    key: str | None
+    other_keys: tuple[str, ...]
+    not_tensors: tuple[str, ...]
+
+
+def find_state_dict(loaded: object, path: Path, key: str | None = None) -> StateDict:
+    """Return the state dict below ``key``, or without one the only state dict, or the one below the usual key.
+
+    Raises:
+        CheckpointError: if the content holds no state dict, or several and none below a usual key.
+        OptionError: if there is no state dict below ``key``.
+    """
+    try:
+        return _find_state_dict(loaded, path, key)
+    except RecursionError as error:  # a dictionary may even hold itself
+        raise CheckpointError(f"{path}: nests its dictionaries too deeply to read") from error
+
+
+def _find_state_dict(loaded: object, path: Path, key: str | None) -> StateDict:
+    if not isinstance(loaded, Mapping):
+        raise CheckpointError(f"{path}: holds a {type(loaded).__name__}; a state dict, tensors by name, is needed")
+    if _is_optimizer("", loaded):
+        needed = "name the file with the network's weights"
+        raise CheckpointError(f"{path}: holds the state of an optimizer and no network; {needed}")
+
+    steps = _usual_steps(loaded, path) if key is None else _steps_to(loaded, path, key)
+    found: Any = loaded
+    other_keys: list[str] = []
+    not_tensors: list[str] = []
+    for depth, step in enumerate(steps):
+        before = steps[:depth]
+        other_keys += [_joined([*before, other]) for other in _state_dicts_in(found) if other is not step]
+        not_tensors += [_joined([*before, other]) for other in found if other is not step]
+        found = found[step]
+
+    named = list(_flattened(found))
+    tensors = dict(named)
+    if len(tensors) < len(named):
+        raise CheckpointError(f"{path}: holds two tensors of one name, once nested names are joined with dots")
+    not_tensors += [_joined([*steps, other]) for other, value in found.items() if not _is_read(other, value)]
+    return StateDict(tensors, _joined(steps) if steps else None, tuple(other_keys), tuple(not_tensors))
+
+
+def is_tensor(value: object) -> bool:
+    """Return whether a value is a torch tensor."""
+    import torch
+
+    return isinstance(value, torch.Tensor)
+
+
+def _usual_steps(loaded: Mapping[Any, Any], path: Path) -> list[Any]:
+    """Return the keys that lead to the state dict where training scripts keep it; none if it is the whole content."""
+    inside = _state_dicts_in(loaded)
+    known = _usual(inside)
+    if not known and any(map(is_tensor, loaded.values())):
+        return []
+
+    known = known or inside
+    if not known:
+        raise CheckpointError(f"{path}: holds no tensors by name; a state dict is needed")
+    if len(inside) > 1 and known is inside:
+        names = _first_names([str(key) for key in inside])
+        raise CheckpointError(f"{path}: holds several state dicts ({names}); `key` names the one to read")
+    return [known[0], *_usual_steps(loaded[known[0]], path)]
+
+
+def _steps_to(loaded: Mapping[Any, Any], path: Path, key: str) -> list[Any]:
+    """Return the keys that lead to the state dict below a key, and on to a usual key in it."""
+    steps = next((steps for steps in _all_steps(loaded) if _joined(steps) == key), None)
+    if steps is None:
+        names = [_joined(steps) for steps in _all_steps(loaded)]
+        has = f"its state dicts are {_first_names(names)}" if names else "it has no state dict below a key"
+        raise OptionError(f"`key` is {key!r}, and {path} has no such state dict; {has}")
+
+    found: Any = loaded
+    for step in steps:
+        found = found[step]
+    while not any(map(is_tensor, found.values())):
+        usual = _usual(_state_dicts_in(found))
+        if not usual:
+            break
+        steps = [*steps, usual[0]]
+        found = found[usual[0]]
+    return steps
+
+
+def _all_steps(loaded: Mapping[Any, Any]) -> Iterator[list[Any]]:
+    """Return the keys that lead to each state dict, and into those without tensors of their own."""
+    for key in _state_dicts_in(loaded):
+        yield [key]
+        if not any(map(is_tensor, loaded[key].values())):
+            yield from ([key, *steps] for steps in _all_steps(loaded[key]))
+
+
+def _state_dicts_in(content: Mapping[Any, Any]) -> list[Any]:
+    """Return the keys of the dictionaries that hold tensors, but for those of optimizers."""
+    named = ((key, value) for key, value in content.items() if isinstance(key, str | int))
+    return [key for key, value in named if not is_tensor(value) and _is_read(key, value)]
+
+
+def _usual(keys: Sequence[Any]) -> list[Any]:
+    """Return those of the keys that are usual ones, in the order of the search."""
+    return [key for usual in STATE_DICT_KEYS for key in keys if key == usual]
+
+
+def _is_read(key: object, value: object) -> bool:
+    """Whether a value is a tensor, or a dictionary that holds some and is no optimizer's."""
+    if is_tensor(value):
+        return True
+    if not isinstance(value, Mapping) or _is_optimizer(key, value):
+        return False
+    return any(_is_read(inner, each) for inner, each in value.items())
+
+
+def _is_optimizer(key: object, value: Mapping[Any, Any]) -> bool:
+    """Whether a dictionary is the state of an optimizer, by its entries or by the key that it lies below."""
+    if value.keys() >= _OPTIMIZER_ENTRIES or re.search("(^|[^a-z])optim(izer)?s?($|[^a-z])", str(key).lower()):
+        return True
+    return str(key).lower().startswith("opt") and "state" in value
+
+
+def _flattened(content: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, "torch.Tensor"]]:
+    for key, value in content.items():
+        if is_tensor(value):
+            yield f"{prefix}{key}", value
+        elif isinstance(value, Mapping) and _is_read(key, value):
+            yield from _flattened(value, f"{prefix}{key}.")
+
+
+def _joined(steps: Sequence[Any]) -> str:
+    return ".".join(map(str, steps))
+
+
+def _first_names(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown}, ..., {len(names)} in all"
+
+
+_SHOWN = 5
+"""Names that a message shows."""
