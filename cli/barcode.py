@@ -8,9 +8,10 @@ import typer
 from topoimp.choices import BarConvention, View
 from topoimp.reports.report import Report
 
+from .barcode_output import checked, show_barcodes
 from .gates import Gates
 from .options import (
-    CheckpointPath,
+    CheckpointPaths,
     Command,
     Exclude,
     FailIf,
@@ -29,7 +30,7 @@ from .options import (
     parse_numbers,
     refuse,
 )
-from .output import first_names, for_people, in_view, note_left_out, noting_compilation, show, show_findings, show_table
+from .output import note_left_out, noting_compilation, show, show_findings, show_table
 from .progress import progress
 from .streams import note
 
@@ -41,7 +42,7 @@ CHECK = "Check"
 
 
 def _barcode(
-    checkpoint: CheckpointPath,
+    checkpoint: CheckpointPaths,
     include: Include = None,
     exclude: Exclude = None,
     groups: Groups = None,
@@ -178,6 +179,7 @@ def _barcode(
 ) -> None:
     """Print the zeroth-order topology of each layer of CHECKPOINT: components, deaths, neural persistence."""
     from topoimp.commands.barcode import barcode_report, tensor_list
+    from topoimp.commands.each_checkpoint import report_of_each
 
     patterns = layer_patterns(include, exclude, groups, embeddings=True, view=view, input_sizes=input_sizes)
     of_files: dict[str, dict[str, object]] = {
@@ -191,36 +193,46 @@ def _barcode(
         of_topology = {"--scale": scale, "--np-convention": np_convention, "--p": p, "--fail-if": fail_if, **requested}
         details = {flag: value for options in of_files.values() for flag, value in options.items()}
         refuse({**of_topology, **details}, "does not go with --list, which shows tensors and no topology")
-        show(tensor_list(checkpoint, patterns=patterns), format, _show_list)
+        each = report_of_each(checkpoint, lambda path: tensor_list(path, patterns=patterns))
+        if each.report is not None:
+            show(each.report, format, _show_list)
+        each.raise_failures()
         return
 
     for flag, options in of_files.items():
         if requested[flag] is None:
             refuse(options, f"needs {flag}")
+    if len(checkpoint) > 1:
+        refuse({"--bars": bars, "--curve": curve, "--vectors": vectors}, "writes one file, about one CHECKPOINT")
     gates = Gates(fail_if)
-    with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
-        report = barcode_report(
-            checkpoint,
-            patterns=patterns,
-            scale=scale,
-            np_convention=np_convention,
-            p=2.0 if p is None else p,
-            bars=bars,
-            bar_convention=bar_convention or BarConvention.SUPERLEVEL,
-            vectors=vectors,
-            vector_settings=_vector_settings(n_landscapes, resolution, bandwidth),
-            curve=curve,
-            levels=parse_numbers(levels, "--levels") or None,
-            seed=seed or 0,
-            check=check,
-            check_limit=check_limit,
-            force=force,
-            threads=threads,
-            on_step=on_step,
-        )
-    gates.apply(report.rows)
-    show(report, format, _show_barcodes)
-    show_findings(_checked(report), format, quiet=quiet)
+
+    def report_of(path: Path) -> Report:
+        with progress("looking at layers", quiet=quiet) as on_step:
+            return barcode_report(
+                path,
+                patterns=patterns,
+                scale=scale,
+                np_convention=np_convention,
+                p=2.0 if p is None else p,
+                bars=bars,
+                bar_convention=bar_convention or BarConvention.SUPERLEVEL,
+                vectors=vectors,
+                vector_settings=_vector_settings(n_landscapes, resolution, bandwidth),
+                curve=curve,
+                levels=parse_numbers(levels, "--levels") or None,
+                seed=seed or 0,
+                check=check,
+                check_limit=check_limit,
+                force=force,
+                threads=threads,
+                on_step=on_step,
+            )
+
+    with noting_compilation(quiet=quiet):
+        each = report_of_each(checkpoint, report_of)
+    report = gates.apply_to_each(each)
+    show(report, format, show_barcodes)
+    show_findings(checked(report), format, quiet=quiet)
     note_left_out(report, quiet=quiet)
     for path in report.outputs.values():
         note(f"wrote {path}", quiet=quiet)
@@ -241,48 +253,8 @@ def _vector_settings(n_landscapes: int | None, resolution: int | None, bandwidth
     )
 
 
-def _checked(report: Report) -> list[str]:
-    """Return the number of layers in which GUDHI finds the same bars, and the layers that were not checked."""
-    if "check_limit" not in report.settings:
-        return []
-    checked = [row for row in report.layers if row["gudhi_agrees"]]
-    findings = [f"GUDHI finds the same bars in {len(checked)} of {len(report.layers)} layers"]
-    too_large = [str(row["layer"]) for row in report.layers if not row["gudhi_agrees"]]
-    if too_large:
-        limit = f"{report.settings['check_limit']:,}"
-        findings.append(f"not checked, as they have more than {limit} edges: {first_names(too_large)}")
-    return findings
-
-
-def _show_barcodes(report: Report) -> None:
-    convention, scale, p = report.settings["np_convention"], report.settings["scale"], report.settings["p"]
-    columns = {
-        "layer": "layer",
-        "size": "size",
-        "dtype": "type",
-        "density": "density",
-        "beta0": "beta0",
-        "floor": "finite bars",
-        "median_death": "median death",
-        "last_death": "last death",
-    }
-    is_spatial = report.settings["view"] == View.SPATIAL
-    if is_spatial:
-        images = {"layer": "layer", "input_size": "input", "n_filters": "filters"}
-        columns = {**images, **{name: header for name, header in columns.items() if name != "density"}}
-    if scale != "none":
-        column = f"np_{str(convention).replace('-', '_')}"
-        named = f"{convention}" if p == 2 else f"{convention}, p = {p:g}"
-        columns[column] = f"neural persistence ({named})"
-        if is_spatial:
-            columns |= {column: f"mean neural persistence ({named})", f"{column}_total": "sum"}
-    if "check_limit" in report.settings:
-        columns["gudhi_agrees"] = "GUDHI agrees"
-    graph = "layer or filter" if is_spatial and scale == "layer" else scale
-    unit = "strengths as stored" if scale == "none" else f"deaths divided by the largest strength of the {graph}"
-    show_table(f"{report.inputs['checkpoint']}: {unit}{in_view(report)}", columns, for_people(report.rows))
-
-
 def _show_list(report: Report) -> None:
     columns = {"layer": "tensor", "dtype": "type", "shape": "shape", "selected": "layer", "reason": "why not"}
-    show_table(str(report.inputs["checkpoint"]), columns, report.rows)
+    for path in report.inputs.values():
+        rows = [row for row in report.rows if row.get("checkpoint", str(path)) == str(path)]
+        show_table(str(path), columns, rows)

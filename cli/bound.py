@@ -10,7 +10,9 @@ from topoimp.errors import OptionError
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 
+from .bound_graphs import note_graphs, show_graphs
 from .bound_options import parse_shapes
+from .checkpoint_tables import show_checkpoints, subject_of
 from .gates import Gates
 from .options import (
     Command,
@@ -31,15 +33,19 @@ from .options import (
     parse_input_sizes,
     refuse,
 )
-from .output import first_names, for_people, in_view, note_left_out, noting_compilation, show, show_finding, show_table
+from .output import for_people, in_view, note_left_out, noting_compilation, show, show_finding, show_table
 from .progress import progress
-from .streams import note
 
 
 def _bound(
     checkpoint: Annotated[
-        Path | None,
-        typer.Argument(metavar="CHECKPOINT", help="Checkpoint to read: a file, folder or index.", show_default=False),
+        list[Path] | None,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="Checkpoints to read: files, folders or indices. Of several, the table has the networks, and CSV and "
+            "JSON also have the layers.",
+            show_default=False,
+        ),
     ] = None,
     arch: Annotated[
         str | None,
@@ -108,9 +114,10 @@ def _bound(
 ) -> None:
     """Print how far each layer of CHECKPOINT can be pruned with its barcode kept, by any method and by magnitude."""
     from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
+    from topoimp.commands.each_checkpoint import report_of_each
     from topoimp.pruning.schedule import DEFAULT_RATE
 
-    if [checkpoint is None, arch is None, not shapes].count(False) != 1:
+    if [not checkpoint, arch is None, not shapes].count(False) != 1:
         raise OptionError("bound takes a CHECKPOINT, --arch MODEL or --shape, and one of them is needed")
     if view is View.SPATIAL:
         refuse({"--rate": rate}, "counts weights, and the view spatial counts edges that share them")
@@ -125,7 +132,7 @@ def _bound(
         seed=seed,
     )
     gates = Gates(fail_if)
-    if checkpoint is None:
+    if not checkpoint:
         if include or exclude or embeddings or groups or view is View.CHANNEL:
             which = "--shape" if arch is None else "--arch"
             raise OptionError(
@@ -145,18 +152,23 @@ def _bound(
         else:
             report = shape_bound_report(parse_shapes(shapes or []), options, view=view, input_sizes=images)
         gates.apply(report.rows)
-        show(report, format, _show_graphs if view is View.SPATIAL else _show_floors)
-        _note_graphs(report, quiet=quiet)
+        show(report, format, show_graphs if view is View.SPATIAL else _show_floors)
+        note_graphs(report, quiet=quiet)
         gates.raise_failures()
         return
 
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view, input_sizes=input_sizes)
-    with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
-        report = bound_report(checkpoint, options, patterns=patterns, threads=threads, on_step=on_step)
-    gates.apply(report.rows)
-    show(report, format, _show_graphs if view is View.SPATIAL else _show_bounds)
+
+    def report_of(path: Path) -> Report:
+        with progress("looking at layers", quiet=quiet) as on_step:
+            return bound_report(path, options, patterns=patterns, threads=threads, on_step=on_step)
+
+    with noting_compilation(quiet=quiet):
+        each = report_of_each(checkpoint, report_of)
+    report = gates.apply_to_each(each)
+    show(report, format, show_graphs if view is View.SPATIAL else _show_bounds)
     note_left_out(report, quiet=quiet)
-    _note_graphs(report, quiet=quiet)
+    note_graphs(report, quiet=quiet)
     gates.raise_failures()
 
 
@@ -178,16 +190,6 @@ _SAFETY = {
     "safe_rounds": "safe rounds",
     "binding_vertex": "binding vertex",
 }
-_GRAPH = {
-    "layer": "layer",
-    "input_size": "input",
-    "columns": "inputs",
-    "rows": "outputs",
-    "n_edges": "edges",
-    "floor": "floor",
-    "edge_compression": "critical compression",
-}
-_SUMS = {"convolutions": "all convolutions", "dense": "all dense layers", "network": "network"}
 _KEPT = {
     "layer": "layer",
     "density": "density",
@@ -225,16 +227,17 @@ def _show_floors(report: Report) -> None:
 
 def _show_bounds(report: Report) -> None:
     title = (
-        f"{report.inputs['checkpoint']}: floor of any method, safe for magnitude; rounds at {report.settings['rate']}"
+        f"{subject_of(report)}: floor of any method, safe for magnitude; rounds at {report.settings['rate']}"
         f"{in_view(report)}"
     )
     _show(report, title, {**_FLOORS, **_SAFETY})
-    show_finding(_global_line(report))
+    for network in report.rounds:
+        show_finding(_global_line(network))
 
 
 def _show(report: Report, title: str, columns: dict[str, str]) -> None:
     bounds: list[Row] = [row for row in report.rows if row["level"] != "density"]
-    show_table(title, columns, for_people(bounds))
+    show_checkpoints(title, columns, for_people(bounds))
     if report.densities:
         by_density = report.settings.get("null") is None
         kept = {
@@ -242,42 +245,18 @@ def _show(report: Report, title: str, columns: dict[str, str]) -> None:
             for name, header in (_KEPT if by_density else _OF_NULL).items()
             if any(row[name] is not None for row in report.densities)
         }
+        if "checkpoint" in report.network:
+            kept = {"checkpoint": "checkpoint", **kept}
         subject = "forest edges among the strongest weights" + ("" if by_density else ", beside null models")
         show_table(subject, kept, report.densities)
 
 
-def _show_graphs(report: Report) -> None:
-    subject = report.inputs.get("checkpoint", report.settings.get("arch", "shapes"))
-    on_data = f" on {report.settings['data']}" if "data" in report.settings else ""
-    convention = report.settings.get("spatial_convention")
-    counted = f", convention {convention}" if convention else ""
-    title = f"{subject}{on_data}: one filter of each convolution unrolled over its image, edges counted{counted}"
-    rows: list[Row] = [
-        {
-            **row,
-            "layer": _SUMS.get(str(row["level"]), row.get("layer")),
-            "edge_compression": row["critical_compression"],
-        }
-        for row in report.rows
-    ]
-    show_table(title, _GRAPH, rows)
-
-
-def _note_graphs(report: Report, *, quiet: bool) -> None:
-    if report.settings.get("view") != View.SPATIAL:
-        return
-    note("the view spatial counts edges, which share a kernel's weights; input is HxW:stride:padding", quiet=quiet)
-    shortcuts = [name for name, reason in report.left_out.items() if "shortcut" in reason]
-    if shortcuts:
-        note(f"not counted: shortcuts {first_names(shortcuts)}; --spatial-convention exact counts them", quiet=quiet)
-
-
-def _global_line(report: Report) -> str:
-    network = report.network
+def _global_line(network: Row) -> str:
+    subject = f"{network['checkpoint']}: " if "checkpoint" in network else ""
     if network.get("safe_count_global") is None:
-        return "no layer has an edge"
+        return f"{subject}no layer has an edge"
     return (
-        "pruned by magnitude with one global order, all barcodes are kept down to "
+        f"{subject}pruned by magnitude with one global order, all barcodes are kept down to "
         f"{network['safe_count_global']:,} weights "
         f"(sparsity {network['safe_sparsity_global']:.4%}) and for {network['safe_rounds_global']} rounds; "
         f"{network['binding_layer']} binds"

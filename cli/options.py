@@ -34,12 +34,12 @@ class Format(StrEnum):
     JSON = "json"
 
 
-CheckpointPath = Annotated[
-    Path,
+CheckpointPaths = Annotated[
+    list[Path],
     typer.Argument(
         metavar="CHECKPOINT",
-        help="Checkpoint to read: a .safetensors file, a folder or index of shards, or a PyTorch file that is safe to "
-        "load.",
+        help="Checkpoints to read: .safetensors files, folders or indices of shards, or PyTorch files that are safe to "
+        "load. Of several, the table has the networks, and CSV and JSON also have the layers.",
         show_default=False,
     ),
 ]

@@ -34,6 +34,7 @@ _COLUMNS = {
         "Name of a pruning's folder: the method, with epsilon, scope, schedule and rewinding if not usual."
     ),
     "baseline": _text("Name of the pruning that is subtracted from `pruning`, seed by seed."),
+    "checkpoint": _text("Path of the checkpoint, if several are given (`barcode`, `bound`)."),
     "other": _text("Path of the checkpoint or mask that is compared with the reference; a round's folder."),
     "layer": _text("Name of the layer; blank in a network row."),
     "rows": _count(
@@ -144,7 +145,7 @@ _COLUMNS = {
     ),
     "p_holm": _number(
         "p_value, corrected by Holm's method for all rows of one null model and one level in the report; of rounds, "
-        "for those of one pruning of a seed."
+        "for those of one pruning of a seed; of several checkpoints, for those of each."
     ),
     "uninformative": _flag(
         "Whether the null model leaves nothing to find: retention_null is above 99 %, or its deviation is 0."

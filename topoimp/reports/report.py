@@ -62,7 +62,7 @@ class Report:
 
     @property
     def rounds(self) -> list[Row]:
-        """The rows about the network: one per round, epoch or compared checkpoint, otherwise a single one."""
+        """The rows about the network: one per round, epoch or checkpoint, otherwise a single one."""
         return self._rows_of("network")
 
     @property
@@ -96,9 +96,9 @@ class Report:
     def to_json(self) -> str:
         """Return one JSON object: command, version, inputs, settings, layers, network, left_out.
 
-        More keys may follow: ``outputs``, if files were written; ``rounds``, ``epochs`` or ``others``, all network
-        rows, if there are several; ``densities``, if there are rows at densities; ``convolutions`` and ``dense``, if
-        there are rows of their sums.
+        More keys may follow: ``outputs``, if files were written; ``rounds``, ``epochs``, ``others`` or ``checkpoints``,
+        all network rows, if there are several; ``densities``, if there are rows at densities; ``convolutions`` and
+        ``dense``, if there are rows of their sums.
         """
         from importlib.metadata import version  # slow to import, and only needed here
 
@@ -113,7 +113,7 @@ class Report:
         }
         if self.outputs:
             content["outputs"] = {role: str(path) for role, path in self.outputs.items()}
-        step = next((step for step in ("other", "round", "epoch") if step in self.network), None)
+        step = next((step for step in ("other", "checkpoint", "round", "epoch") if step in self.network), None)
         if step is None and "null" in self.network and len(self.rounds) > 1:
             step = "null"
         if step is not None:

@@ -1,0 +1,50 @@
+"""Print barcodes: the table, and the findings of GUDHI's check."""
+
+from topoimp.choices import View
+from topoimp.reports.report import Report
+
+from .checkpoint_tables import show_checkpoints, subject_of
+from .output import first_names, for_people, in_view
+
+
+def checked(report: Report) -> list[str]:
+    """Return the number of layers in which GUDHI finds the same bars, and the layers that were not checked."""
+    if "check_limit" not in report.settings:
+        return []
+    checked = [row for row in report.layers if row["gudhi_agrees"]]
+    findings = [f"GUDHI finds the same bars in {len(checked)} of {len(report.layers)} layers"]
+    too_large = [str(row["layer"]) for row in report.layers if not row["gudhi_agrees"]]
+    if too_large:
+        limit = f"{report.settings['check_limit']:,}"
+        findings.append(f"not checked, as they have more than {limit} edges: {first_names(too_large)}")
+    return findings
+
+
+def show_barcodes(report: Report) -> None:
+    """Print a row for each layer and for the network; of several checkpoints, the networks."""
+    convention, scale, p = report.settings["np_convention"], report.settings["scale"], report.settings["p"]
+    columns = {
+        "layer": "layer",
+        "size": "size",
+        "dtype": "type",
+        "density": "density",
+        "beta0": "beta0",
+        "floor": "finite bars",
+        "median_death": "median death",
+        "last_death": "last death",
+    }
+    is_spatial = report.settings["view"] == View.SPATIAL
+    if is_spatial:
+        images = {"layer": "layer", "input_size": "input", "n_filters": "filters"}
+        columns = {**images, **{name: header for name, header in columns.items() if name != "density"}}
+    if scale != "none":
+        column = f"np_{str(convention).replace('-', '_')}"
+        named = f"{convention}" if p == 2 else f"{convention}, p = {p:g}"
+        columns[column] = f"neural persistence ({named})"
+        if is_spatial:
+            columns |= {column: f"mean neural persistence ({named})", f"{column}_total": "sum"}
+    if "check_limit" in report.settings:
+        columns["gudhi_agrees"] = "GUDHI agrees"
+    graph = "layer or filter" if is_spatial and scale == "layer" else scale
+    unit = "strengths as stored" if scale == "none" else f"deaths divided by the largest strength of the {graph}"
+    show_checkpoints(f"{subject_of(report)}: {unit}{in_view(report)}", columns, for_people(report.rows))

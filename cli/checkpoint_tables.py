@@ -1,0 +1,27 @@
+"""Print tables about one checkpoint, or about several: of these one row for each network."""
+
+from collections.abc import Mapping, Sequence
+
+from topoimp.reports.cells import Row
+from topoimp.reports.report import Report
+
+from .output import show_table
+
+
+def subject_of(report: Report) -> str:
+    """Return the path of the checkpoint, or the number of several and the formats with their layers, for a title."""
+    if "checkpoint" in report.inputs:
+        return str(report.inputs["checkpoint"])
+    return f"{len(report.inputs)} checkpoints (all columns, and the layers: --format csv)"
+
+
+def show_checkpoints(title: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+    """Print the rows of one checkpoint; of several the network rows, without columns that are blank in all of them."""
+    if any("checkpoint" in row for row in rows):
+        rows = [row for row in rows if row["level"] == "network"]
+        own = {name: header for name, header in columns.items() if name != "layer"}
+        columns = {
+            "checkpoint": "checkpoint",
+            **{name: header for name, header in own.items() if any(row.get(name) is not None for row in rows)},
+        }
+    show_table(title, columns, rows)

@@ -1,0 +1,79 @@
+"""Report on several checkpoints, one after the other: the rows of all, and the errors of those that cannot be used."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from topoimp.errors import TopoimpError
+from topoimp.reports.report import Report
+
+
+@dataclass(frozen=True)
+class CheckpointFailure:
+    """A checkpoint that cannot be used, and its error."""
+
+    path: Path
+    error: TopoimpError
+
+    @property
+    def message(self) -> str:
+        """The message of the error, which names the checkpoint."""
+        message = str(self.error)
+        return message if str(self.path) in message else f"{self.path}: {message}"
+
+
+@dataclass(frozen=True)
+class EachCheckpoint:
+    """The report on several checkpoints.
+
+    Args:
+        report: the rows of the checkpoints that can be used; None if there is no such checkpoint.
+        failures: those that cannot be used.
+    """
+
+    report: Report | None
+    failures: Sequence[CheckpointFailure]
+
+    def raise_failures(self, *more: str) -> None:
+        """Raise an error of the first failure's type, if there is one: a message for each failure, and ``more``.
+
+        An error that all checkpoints share, such as that of an argument out of range, has one message.
+        """
+        if not self.failures:
+            return
+        first = self.failures[0].error
+        is_shared = self.report is None and len({str(failure.error) for failure in self.failures}) == 1
+        messages = [str(first)] if is_shared else [failure.message for failure in self.failures]
+        raise type(first)(*messages, *more) from first
+
+
+def report_of_each(paths: Sequence[Path], report_of: Callable[[Path], Report]) -> EachCheckpoint:
+    """Report on checkpoints in their order; one that cannot be used takes nothing from the reports on the others.
+
+    Args:
+        paths: at least one.
+        report_of: the function that reports on one of them.
+
+    Returns:
+        of one checkpoint, its report as it is. Of several, the rows of all, with the column ``checkpoint``; the inputs
+        are ``checkpoint-1`` and so on, the settings those of the first, and the tensors left out are named
+        ``PATH: NAME``.
+    """
+    reports: list[tuple[Path, Report]] = []
+    failures: list[CheckpointFailure] = []
+    for path in paths:
+        try:
+            reports.append((path, report_of(path)))
+        except TopoimpError as error:
+            failures.append(CheckpointFailure(path, error))
+
+    if not reports:
+        return EachCheckpoint(None, failures)
+    return EachCheckpoint(reports[0][1] if len(paths) == 1 else _together(reports), failures)
+
+
+def _together(reports: Sequence[tuple[Path, Report]]) -> Report:
+    rows = [{"level": row["level"], "checkpoint": str(path), **row} for path, report in reports for row in report.rows]
+    left_out = {f"{path}: {name}": why for path, report in reports for name, why in report.left_out.items()}
+    inputs = {f"checkpoint-{place + 1}": path for place, (path, _) in enumerate(reports)}
+    return replace(reports[0][1], inputs=inputs, rows=rows, left_out=left_out)
