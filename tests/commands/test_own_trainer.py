@@ -51,7 +51,7 @@ WRONG = {
     "ignores-init": (VerificationError, "the weights have nothing to do with those that training was to start from"),
     "writes-nan": (VerificationError, "tensor 'fc1.weight' is NaN or infinite at index 3; training diverged"),
     "wrong-shapes": (VerificationError, r"tensor 'fc1.weight' is F32 \[64, 20\]; .* has F32 \[20, 64\]"),
-    "other-names": (VerificationError, "lacks tensor 'fc1.weight'"),
+    "other-names": (VerificationError, "calls tensor 'fc1.weight' 'module.fc1.weight'; a wrapper of the module ren"),
     "other-type": (VerificationError, r"tensor 'fc1.weight' is F16 \[20, 64\]"),
     "writes-half": (VerificationError, "round 1, seed 0: what the trainer wrote cannot be used: model.safetensors: "),
     "exits-1": (

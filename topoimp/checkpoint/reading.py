@@ -3,19 +3,30 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from topoimp.arrays import BoolArray, ByteArray, CodeArray
 from topoimp.checkpoint.finding import AnyPath, CheckpointFiles, find_files
 from topoimp.checkpoint.flags import NotAFlag, flags_in
 from topoimp.checkpoint.header import BITS, TensorInfo
+from topoimp.checkpoint.masked_weights import (
+    MaskedWeight,
+    masked_codes,
+    masked_weights,
+    ties_of_weights,
+    with_masked_weights,
+)
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.checkpoint.other_formats import other_format
 from topoimp.checkpoint.safetensors_file import Advice, TensorFile, only_tensors, open_safetensors
 from topoimp.checkpoint.torch_file import is_torch_file, open_torch, torch_tensors
 from topoimp.errors import CheckpointError, OptionError
+from topoimp.kernels.threads import pieces
 
 if TYPE_CHECKING:
     import torch
@@ -37,13 +48,25 @@ class Checkpoint:
 
     @cached_property
     def tensors(self) -> Mapping[str, TensorInfo]:
-        """The tensors by name, in the order of the files and of their headers."""
+        """The tensors by name, in the order of the files and of their headers; masked weights in place of their two."""
+        return MappingProxyType(with_masked_weights(self.stored_tensors, self.masked_weights))
+
+    @cached_property
+    def stored_tensors(self) -> Mapping[str, TensorInfo]:
+        """The tensors that the files hold, by name, in their order."""
         return MappingProxyType({tensor.name: tensor for file in self.files for tensor in file.tensors})
 
     @cached_property
+    def masked_weights(self) -> Mapping[str, MaskedWeight]:
+        """The weights that two stored tensors make, by name (``topoimp.checkpoint.masked_weights``)."""
+        return MappingProxyType(masked_weights(self.stored_tensors))
+
+    @cached_property
     def file_of(self) -> Mapping[str, TensorFile]:
-        """By tensor name, the file that holds it."""
-        return MappingProxyType({tensor.name: file for file in self.files for tensor in file.tensors})
+        """By tensor name, the file that holds it; of a masked weight, that of its original."""
+        stored_in = {tensor.name: file for file in self.files for tensor in file.tensors}
+        masked = {name: stored_in[weight.original.name] for name, weight in self.masked_weights.items()}
+        return MappingProxyType({**stored_in, **masked})
 
     @cached_property
     def metadata(self) -> Mapping[str, str]:
@@ -53,7 +76,8 @@ class Checkpoint:
     @cached_property
     def ties(self) -> Mapping[str, str]:
         """By tensor, the earlier tensor that it shares all of its data with."""
-        return MappingProxyType({name: first for file in self.files for name, first in file.ties.items()})
+        ties = {name: first for file in self.files for name, first in file.ties.items()}
+        return MappingProxyType(ties_of_weights(ties, self.masked_weights) if self.masked_weights else ties)
 
     @property
     def not_tensors(self) -> list[str]:
@@ -75,18 +99,31 @@ class Checkpoint:
         """The keys of the state dicts that its files hold beside the one read."""
         return list(dict.fromkeys(key for file in self.files for key in file.other_keys))
 
+    def stored_as(self, name: str) -> list[str]:
+        """Return the names of the stored tensors that make a tensor: itself, or the two of a masked weight."""
+        weight = self.masked_weights.get(name)
+        return [name] if weight is None else [weight.original.name, weight.mask.name]
+
     def stored(self, name: str) -> ByteArray:
-        """Return a tensor's stored bytes, flat and read-only, without reading them yet.
+        """Return a tensor's stored bytes, flat and read-only, without reading them yet; a masked weight is computed.
 
         Raises:
-            CheckpointError: if the file shrank since it was opened, or cannot be read.
+            CheckpointError: if the file shrank since it was opened, or cannot be read; or if a mask is not of 0 and 1.
         """
-        return self.file_of[name].stored(self.tensors[name])
+        if name in self.masked_weights:
+            return self.codes(name).view(np.uint8)
+        return self.file_of[name].stored(self.stored_tensors[name])
 
-    def codes(self, name: str) -> CodeArray:
-        """Return the stored bits of a floating-point tensor as unsigned integers; otherwise like ``stored``."""
-        dtype = NUMBER_FORMATS[self.tensors[name].dtype].code_dtype.newbyteorder("<")
-        codes = self.stored(name).view(dtype)
+    def codes(self, name: str, start: int = 0, stop: int | None = None) -> CodeArray:
+        """Return the stored bits of a floating-point tensor, from its number ``start`` to ``stop``, as integers.
+
+        Otherwise like ``stored``.
+        """
+        if name in self.masked_weights:
+            weight = self.masked_weights[name]
+            return self._product(weight, start, prod(weight.original.shape) if stop is None else stop)
+        dtype = NUMBER_FORMATS[self.stored_tensors[name].dtype].code_dtype.newbyteorder("<")
+        codes = self.stored(name).view(dtype)[start:stop]
         return codes if codes.flags.aligned else codes.copy()
 
     def flags(self, name: str, start: int, stop: int) -> BoolArray:
@@ -107,11 +144,18 @@ class Checkpoint:
 
     def advise(self, advice: Advice, name: str, start: int, stop: int) -> None:
         """Advise the system on a tensor's bytes from ``start`` to ``stop``; unreadable ones are a CheckpointError."""
-        self.file_of[name].advise(advice, self.tensors[name], start, stop)
+        if name not in self.masked_weights:
+            self.file_of[name].advise(advice, self.stored_tensors[name], start, stop)
+            return
+        weight = self.masked_weights[name]
+        if advice is not Advice.NEED_NOW:  # the product needs its parts no more
+            size, size_of_mask = (BITS[part.dtype] // 8 for part in (weight.original, weight.mask))
+            self.advise(advice, weight.original.name, start, stop)
+            self.advise(advice, weight.mask.name, start // size * size_of_mask, -(-stop // size) * size_of_mask)
 
     def done_with(self, name: str, start: int = 0, stop: int | None = None) -> None:
         """Release the memory of a tensor's bytes from ``start`` to ``stop``; they can be read again."""
-        tensor = self.tensors[name]
+        tensor = (self.tensors if name in self.tensors else self.stored_tensors)[name]
         self.advise(Advice.DONE_WITH, name, start, tensor.end - tensor.start if stop is None else stop)
 
     def check_unchanged(self) -> None:
@@ -120,9 +164,29 @@ class Checkpoint:
             file.check_unchanged()
 
     def _flags_or_other(self, name: str, start: int, stop: int) -> BoolArray | NotAFlag:
-        dtype = self.tensors[name].dtype
+        if name in self.masked_weights:
+            return flags_in(self.codes(name, start, stop).view(np.uint8), self.tensors[name].dtype)
+        dtype = self.stored_tensors[name].dtype
         size = BITS[dtype] // 8
         return flags_in(self.stored(name)[start * size : stop * size], dtype)
+
+    def _product(self, weight: MaskedWeight, start: int, stop: int) -> CodeArray:
+        """Return the stored bits of a masked weight; the memory of its parts is released piece by piece."""
+        number_format = NUMBER_FORMATS[weight.original.dtype]
+        original = self.codes(weight.original.name)
+        product = np.empty(stop - start, original.dtype)
+        for first, last in pieces(start, stop):
+            for part in (weight.original, weight.mask):
+                size = BITS[part.dtype] // 8
+                self.advise(Advice.NEED_NOW, part.name, first * size, last * size)
+            kept = self.flags(weight.mask.name, first, last)
+            product[first - start : last - start] = masked_codes(original[first:last], kept, number_format)
+
+            for part in (weight.original, weight.mask):
+                size = BITS[part.dtype] // 8
+                self.done_with(part.name, first * size, last * size)
+        product.flags.writeable = False
+        return product
 
 
 def open_checkpoint(path: AnyPath, *, key: str | None = None) -> Checkpoint:

@@ -153,7 +153,7 @@ def bytes_of_copy(original: Checkpoint) -> int:
     """Return the approximate bytes of a copy on the disk, without headers."""
     folder = original.paths.folder or Path()
     others = sum((folder / file).stat().st_size for file in other_files(original.paths)[0])
-    return others + sum(tensor.end - tensor.start for tensor in original.tensors.values())
+    return others + sum(tensor.end - tensor.start for tensor in original.stored_tensors.values())
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:

@@ -132,7 +132,7 @@ class Layers:
 
     def read(self, info: LayerInfo) -> Layer:
         """Return a layer with its weights; finding its forest checks that they are finite."""
-        codes = self.checkpoint.codes(info.tensor)[info.first : info.first + info.n_weights]
+        codes = self.checkpoint.codes(info.tensor, info.first, info.first + info.n_weights)
         n_rows = info.n_rows if info.input_size is None else info.shape[0]  # one row a filter
         layer = Layer(info.name, codes.reshape(n_rows, -1), info.number_format, origin=str(self.checkpoint.path))
         return by_channel(layer, info.n_parallel) if info.n_parallel > 1 else layer
@@ -163,9 +163,13 @@ class Layers:
 
     def in_reading_order(self) -> list[LayerInfo]:
         """Return the layers in the order of their weights in the files."""
-        files = enumerate(self.checkpoint.files)
-        place = {tensor.name: (number, tensor.start) for number, file in files for tensor in file.tensors}
-        return sorted(self.infos, key=lambda info: (*place[info.tensor], info.first))
+        checkpoint = self.checkpoint
+        number_of = {file.path: number for number, file in enumerate(checkpoint.files)}
+
+        def place(info: LayerInfo) -> tuple[int, int, int]:
+            return number_of[checkpoint.file_of[info.tensor].path], checkpoint.tensors[info.tensor].start, info.first
+
+        return sorted(self.infos, key=place)
 
     def _extent(self, info: LayerInfo, start: int = 0, stop: int | None = None) -> tuple[int, int]:
         size = info.number_format.n_bits // 8

@@ -16,6 +16,7 @@ import numpy as np
 from topoimp.arrays import BoolArray, CodeArray
 from topoimp.checkpoint import Checkpoint
 from topoimp.checkpoint.flags import INTEGERS, can_be_flags
+from topoimp.checkpoint.masked_weights import MASK_SUFFIX
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.errors import CheckpointError
 from topoimp.kernels.threads import pieces
@@ -24,9 +25,6 @@ from topoimp.layers.records import Layers
 from topoimp.layers.wrapped_names import matched_names
 from topoimp.pruning.masks import PackedMask, is_mask, masks_in
 from topoimp.pruning.rules import PartPruner
-
-MASK_SUFFIX = "_mask"
-"""Ending of the name of a weight's mask in ``torch.nn.utils.prune``."""
 
 FIRST_FEW = 64
 """Numbers of a tensor that tell almost every tensor of weights from a mask."""
@@ -67,7 +65,7 @@ class NonzeroPruner:
         if dtype in INTEGERS:
             return partial(write_where, layer, self._flags)
 
-        codes = self.checkpoint.codes(self.tensor)[self.first : self.first + layer.n_weights]
+        codes = self.checkpoint.codes(self.tensor, self.first, self.first + layer.n_weights)
         number_format = NUMBER_FORMATS[dtype]
         return partial(write_where, layer, lambda start, stop: number_format.magnitudes(codes[start:stop]) != 0)
 

@@ -39,7 +39,7 @@ def check_started(path: Path, init: Checkpoint) -> None:
     except CheckpointError as error:
         raise VerificationError(f"the weights that the trainer says it started from are none: {error}") from error
 
-    for name, tensor in init.tensors.items():
+    for name, tensor in init.tensors.items():  # of a masked weight the product, whose original trainers may clear
         found, given = started.stored(name), init.stored(name)
         if not np.array_equal(found, given):
             n_bytes = (tensor.end - tensor.start) // max(prod(tensor.shape), 1)
@@ -141,4 +141,4 @@ def _correlation(info: LayerInfo, ours: np.ndarray, theirs: np.ndarray, masks: M
 
 
 def _codes(layers: Layers, info: LayerInfo) -> np.ndarray:
-    return layers.checkpoint.codes(info.tensor)[info.first : info.first + info.n_weights]
+    return layers.checkpoint.codes(info.tensor, info.first, info.first + info.n_weights)

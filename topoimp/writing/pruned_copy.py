@@ -5,16 +5,18 @@ them from there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
 from topoimp.arrays import BoolArray, CodeArray
-from topoimp.checkpoint import CheckpointCopy, TensorWriter
+from topoimp.checkpoint import Checkpoint, CheckpointCopy, TensorWriter
 from topoimp.kernels.threads import PIECE, in_parallel, pieces
 from topoimp.layers.records import LayerInfo, Layers
 from topoimp.pruning.rules import PartPruner, Pruner
+from topoimp.writing.masked_weights import pruned_mask
 
 Parts: TypeAlias = Sequence[tuple[LayerInfo, PartPruner]]
 """The layers of a tensor, and the function that prunes a part of each."""
@@ -42,37 +44,58 @@ def write_pruned_copy(
             infos = selected.get(checkpoint.ties.get(name, name))
             if infos:
                 parts = ((info, pruners[info.name].on(layers.read(info), threads)) for info in infos)
-                _write_tensor(name, checkpoint.codes(name), list(parts), copy, masks, threads)
+                _write_tensor(name, checkpoint, list(parts), copy, masks, threads)
             else:
-                copy.copy_tensor(name)
+                for stored in checkpoint.stored_as(name):
+                    copy.copy_tensor(stored)
             checkpoint.done_with(name)
             on_tensor()
         copy.copy_other_files()
 
 
 def _write_tensor(
-    name: str, codes: CodeArray, parts: Parts, copy: CheckpointCopy, masks: TensorWriter | None, threads: int
+    name: str,
+    checkpoint: Checkpoint,
+    parts: Parts,
+    copy: CheckpointCopy,
+    masks: TensorWriter | None,
+    threads: int,
 ) -> None:
-    """Write a tensor and its mask; each thread prunes and writes one piece after the other."""
+    """Write a tensor and its mask; each thread prunes and writes one piece after the other.
+
+    Of a masked weight, the original is copied and its mask takes the place of the tensor.
+    """
+    tensor = checkpoint.tensors[name]
+    infos = [info for info, _ in parts]
+    dtype = infos[0].number_format.code_dtype
+    masked = checkpoint.masked_weights.get(name)
+    if masked is not None:
+        copy.copy_tensor(masked.original.name)
 
     def write(start: int, stop: int) -> None:
-        pruned = np.empty(min(PIECE, stop - start), codes.dtype)
+        pruned = np.empty(min(PIECE, stop - start), dtype)
         kept = np.empty(len(pruned), np.bool_)
         for first, last in pieces(start, stop):
             piece, piece_kept = pruned[: last - first], kept[: last - first]
-            _prune_piece(codes, first, parts, piece, piece_kept)
-            copy.write(name, first * codes.itemsize, piece)
+            _prune_piece(name, checkpoint, first, parts, piece, piece_kept)
+            if masked is None:
+                copy.write(name, first * dtype.itemsize, piece)
+            else:
+                flags = pruned_mask(checkpoint, masked, infos, first, piece_kept)
+                copy.write(masked.mask.name, first * len(flags) // len(piece), flags)
             if masks is not None:
                 masks.write(name, first // 8, np.packbits(piece_kept, bitorder="little"))
 
-    in_parallel(write, codes.size, threads, unit=PIECE)
+    in_parallel(write, prod(tensor.shape), threads, unit=PIECE)
 
 
-def _prune_piece(codes: CodeArray, first: int, parts: Parts, piece: CodeArray, kept: BoolArray) -> None:
+def _prune_piece(
+    name: str, checkpoint: Checkpoint, first: int, parts: Parts, piece: CodeArray, kept: BoolArray
+) -> None:
     """Prune the weights of a tensor from ``first`` on, each selected layer by its own pruner."""
     last = first + len(piece)
-    if sum(info.n_weights for info, _ in parts) < codes.size:  # some of its groups are not selected
-        piece[:] = codes[first:last]
+    if sum(info.n_weights for info, _ in parts) < prod(checkpoint.tensors[name].shape):  # some groups are not selected
+        piece[:] = checkpoint.codes(name, first, last)
         kept[:] = parts[0][0].number_format.magnitudes(piece) != 0
     for info, write in parts:
         start = max(first, info.first)

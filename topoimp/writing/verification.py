@@ -20,6 +20,7 @@ from topoimp.pruning.one_shot import LayerRound
 from topoimp.pruning.preservation import Preservation, count_present, preservation_of
 from topoimp.pruning.rules import pruned_layer
 from topoimp.topology.forest import Forest, spanning_forest
+from topoimp.writing.masked_weights import check_masked_weight
 
 
 def verify_pruned(
@@ -148,7 +149,12 @@ def _check_tensors(written: Checkpoint, source: Layers, masks: Masks | None) -> 
     for name, tensor in original.tensors.items():
         size = tensor.end - tensor.start
         first = original.ties.get(name, name)
-        if first not in pruned:
+        if name in original.masked_weights:
+            before = original.masked_weights[name].original.name
+            _check_bytes(written, before, original, before, 0, size)
+            mask = masks[name] if masks is not None and first in pruned else None
+            check_masked_weight(written, original, name, pruned.get(first, []), mask)
+        elif first not in pruned:
             _check_bytes(written, name, original, name, 0, size)
         elif name != first:
             _check_bytes(written, name, written, first, 0, size)
