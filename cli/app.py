@@ -13,6 +13,7 @@ import typer
 
 from topoimp.errors import GateError, OptionError, TopoimpError, VerificationError
 
+from .annotations import annotate, asks_for_annotations
 from .barcode import barcode
 from .bound import bound
 from .compare import compare
@@ -67,12 +68,12 @@ def main(arguments: Sequence[str]) -> int:
         status = app(list(arguments), prog_name="topoimp", standalone_mode=False)
     except typer.TyperException as error:  # wrong usage
         if error.format_message():  # without arguments the help was shown instead
-            error_line(error.format_message())
+            _report([error.format_message()], arguments)
         return 2
     except TopoimpError as error:
         flags = flags_of(app)
-        for message in error.args:  # several gates may not hold
-            error_line(with_flags(str(message), flags))
+        messages = [with_flags(str(message), flags) for message in error.args]  # several gates may not hold
+        _report(messages, arguments)
         return next(status for kind, status in EXIT_STATUS if isinstance(error, kind))
     except SystemExit as ending:  # of a signal, or of typer with status 1 where it finds a pipe closed
         return 0 if ending.code == 1 else _status(ending.code)
@@ -81,6 +82,14 @@ def main(arguments: Sequence[str]) -> int:
         error_line("this is a defect of topoimp; the lines above say where")
         return DEFECT
     return _status(status)
+
+
+def _report(errors: Sequence[str], arguments: Sequence[str]) -> None:
+    """Print errors on stderr, one a line, and as annotations on stdout if the arguments ask for them."""
+    for error in errors:
+        error_line(error)
+    if asks_for_annotations(arguments):
+        annotate(errors, arguments)
 
 
 def _status(returned: object) -> int:

@@ -21,6 +21,7 @@ from .options import (
     Groups,
     Include,
     InputSizes,
+    Junit,
     NpConvention,
     Quiet,
     ScaleOption,
@@ -173,6 +174,7 @@ def _barcode(
         ),
     ] = None,
     fail_if: FailIf = None,
+    junit: Junit = None,
     threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
@@ -190,9 +192,10 @@ def _barcode(
     }
     requested = {"--bars": bars, "--curve": curve, "--vectors": vectors, "--check": check or None}
     if list_:
-        of_topology = {"--scale": scale, "--np-convention": np_convention, "--p": p, "--fail-if": fail_if, **requested}
+        of_topology = {"--scale": scale, "--np-convention": np_convention, "--p": p, **requested}
+        of_gates = {"--fail-if": fail_if, "--junit": junit}
         details = {flag: value for options in of_files.values() for flag, value in options.items()}
-        refuse({**of_topology, **details}, "does not go with --list, which shows tensors and no topology")
+        refuse({**of_topology, **of_gates, **details}, "does not go with --list, which shows tensors and no topology")
         each = report_of_each(checkpoint, lambda path: tensor_list(path, patterns=patterns))
         if each.report is not None:
             show(each.report, format, _show_list)
@@ -204,7 +207,7 @@ def _barcode(
             refuse(options, f"needs {flag}")
     if len(checkpoint) > 1:
         refuse({"--bars": bars, "--curve": curve, "--vectors": vectors}, "writes one file, about one CHECKPOINT")
-    gates = Gates(fail_if)
+    gates = Gates("barcode", fail_if, junit)
 
     def report_of(path: Path) -> Report:
         with progress("looking at layers", quiet=quiet) as on_step:

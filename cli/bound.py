@@ -24,6 +24,7 @@ from .options import (
     Groups,
     Include,
     InputSizes,
+    Junit,
     Nulls,
     Quiet,
     Rate,
@@ -108,6 +109,7 @@ def _bound(
         ),
     ] = None,
     fail_if: FailIf = None,
+    junit: Junit = None,
     threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
@@ -131,7 +133,7 @@ def _bound(
         null=null,
         seed=seed,
     )
-    gates = Gates(fail_if)
+    gates = Gates("bound", fail_if, junit)
     if not checkpoint:
         if include or exclude or embeddings or groups or view is View.CHANNEL:
             which = "--shape" if arch is None else "--arch"

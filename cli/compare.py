@@ -19,6 +19,7 @@ from .options import (
     FormatOption,
     Groups,
     Include,
+    Junit,
     NpConvention,
     Nulls,
     Quiet,
@@ -99,6 +100,7 @@ def _compare(
     ] = False,
     null: Nulls = None,
     fail_if: FailIf = None,
+    junit: Junit = None,
     include: Include = None,
     exclude: Exclude = None,
     embeddings: Embeddings = False,
@@ -121,7 +123,7 @@ def _compare(
     from topoimp.commands.compare_over_seeds import comparison_over_seeds
 
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view)
-    gates = Gates(fail_if)
+    gates = Gates("compare", fail_if, junit)
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
         report = comparison_report(
             *paths,

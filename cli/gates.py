@@ -1,30 +1,42 @@
 """The gates of a command: checked before it starts, applied to the rows of its report, and raised at its end."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topoimp.errors import GateError
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 
+from .options import refuse
+
 if TYPE_CHECKING:
     from topoimp.commands.each_checkpoint import EachCheckpoint
     from topoimp.commands.pruning_columns import Columns
+    from topoimp.reports.gates import GateResult
 
 
 class Gates:
-    """The gates that ``--fail-if`` sets.
+    """The gates that ``--fail-if`` sets for a command, and the file of their results that ``--junit`` names.
 
     Raises:
-        OptionError: if one is no gate.
+        OptionError: if one is no gate, or there is a file and no gate.
+        OutputError: if the file cannot be written.
     """
 
-    def __init__(self, fail_if: list[str] | None) -> None:
+    def __init__(self, command: str, fail_if: list[str] | None, junit: Path | None) -> None:
         from topoimp.reports.gates import parse_gate
 
+        self._command = command
         self._gates = [parse_gate(text) for text in fail_if or ()]
-        self._failures: list[str] = []
+        self._results: list[GateResult] = []
         self._each: EachCheckpoint | None = None
+        self._junit = junit
+        if junit is not None:
+            from topoimp.reports.junit import check_junit
+
+            refuse({"--junit": None if fail_if else junit}, "needs --fail-if")
+            check_junit(junit)
 
     def check(self, columns: "Columns") -> None:
         """Raise an OptionError if a report with these columns has no row for a gate."""
@@ -33,22 +45,24 @@ class Gates:
         check_gates(self._gates, columns)
 
     def apply(self, rows: Sequence[Row]) -> None:
-        """Apply the gates to rows; raise an OptionError if there is no row for one."""
-        from topoimp.reports.gates import fired_gates
+        """Apply the gates to rows, and write the file; raise an OptionError if there is no row for a gate."""
+        from topoimp.reports.gates import gate_results
 
-        self._failures = fired_gates(self._gates, rows)
+        self._results = gate_results(self._gates, rows)
+        self._write()
 
     def apply_to_each(self, each: "EachCheckpoint") -> Report:
-        """Apply the gates to the checkpoints that can be used, and return their report.
+        """Apply the gates to the checkpoints that can be used, write the file, and return their report.
 
         Raises:
-            TopoimpError: if none can be used.
+            TopoimpError: if none can be used; the file has its error.
         """
+        self._each = each
         if each.report is None:
+            self._write()
             each.raise_failures()
             raise ValueError("there is no checkpoint")
         self.apply(each.report.rows)
-        self._each = each
         return each.report
 
     def raise_failures(self) -> None:
@@ -58,7 +72,16 @@ class Gates:
             TopoimpError: that of the first checkpoint that cannot be used, whether a gate fires or not.
             GateError: if all can be used, and a gate fires.
         """
+        fired = [result.sentence for result in self._results if result.fires]
         if self._each is not None:
-            self._each.raise_failures(*self._failures)
-        if self._failures:
-            raise GateError(*self._failures)
+            self._each.raise_failures(*fired)
+        if fired:
+            raise GateError(*fired)
+
+    def _write(self) -> None:
+        if self._junit is not None:
+            from topoimp.reports.junit import write_junit
+
+            failures = [] if self._each is None else self._each.failures
+            errors = [(str(failure.path), failure.error) for failure in failures]
+            write_junit(self._junit, self._command, self._results, errors)

@@ -32,6 +32,7 @@ class Format(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    GITHUB = "github"
 
 
 CheckpointPaths = Annotated[
@@ -118,7 +119,13 @@ NpConvention = Annotated[
         show_default="rieck",
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="Format of the result on stdout.")]
+FormatOption = Annotated[
+    Format,
+    typer.Option(
+        "--format",
+        help="Format of the result on stdout; github prints no result, and errors as annotations of GitHub Actions.",
+    ),
+]
 Rate = Annotated[
     float | None,
     typer.Option(
@@ -136,6 +143,16 @@ FailIf = Annotated[
         help="Exit with 3 if a row matches, as in 'layer:beta0>1' or 'retention<0.9'. prune looks at the rows of the "
         "last round, and its outputs stay. Repeatable.",
         show_default="no condition",
+    ),
+]
+Junit = Annotated[
+    Path | None,
+    typer.Option(
+        "--junit",
+        metavar="FILE.xml",
+        help="Write the result of each --fail-if at each row to this file, as JUnit XML for CI systems. A file that "
+        "topoimp wrote there before is replaced.",
+        show_default="not written",
     ),
 ]
 Nulls = Annotated[

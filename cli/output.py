@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def show(report: Report, format: Format, show_tables: Callable[[Report], None]) -> None:  # noqa: A002  # the option's word
-    """Print a report in the requested format."""
+    """Print a report in the requested format; of ``github``, which has errors alone, nothing."""
     if format is Format.JSON:
         write(report.to_json())
     elif format is Format.CSV:
         write_table(report.to_csv())
-    else:
+    elif format is Format.TABLE:
         show_tables(report)
 
 

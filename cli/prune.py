@@ -17,6 +17,7 @@ from .options import (
     FormatOption,
     Groups,
     Include,
+    Junit,
     Quiet,
     Rate,
     Threads,
@@ -92,6 +93,7 @@ def _prune(
     data_dir: DataDir = None,
     strict: Strict = False,
     fail_if: FailIf = None,
+    junit: Junit = None,
     dry_run: DryRun = False,
     force: Force = False,
     threads: Threads = None,
@@ -117,7 +119,7 @@ def _prune(
     if apply_mask is None:
         refuse({"--shuffle-mask": shuffle_mask}, "needs --apply-mask")
 
-    gates = Gates(fail_if)
+    gates = Gates("prune", fail_if, junit)
     if not dry_run:
         of_mask = MASK_COLUMNS if apply_mask is not None else ONE_SHOT_COLUMNS
         gates.check(RUN_COLUMNS if is_run or trainer is not None else of_mask)

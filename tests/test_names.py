@@ -40,10 +40,10 @@ CALLS = {
 """By command, the functions and option records of the library that it calls."""
 
 OF_THE_SCREEN = {
-    "barcode": {"format", "quiet", "fail_if"},
-    "bound": {"format", "quiet", "fail_if"},
-    "compare": {"format", "quiet", "fail_if", "np_convention"},
-    "prune": {"format", "quiet", "verbose", "fail_if"},
+    "barcode": {"format", "quiet", "fail_if", "junit"},
+    "bound": {"format", "quiet", "fail_if", "junit"},
+    "compare": {"format", "quiet", "fail_if", "junit", "np_convention"},
+    "prune": {"format", "quiet", "verbose", "fail_if", "junit"},
     "train": {"format", "quiet"},
 }
 """By command, the options about printing and exit status, which no function of the library has."""
