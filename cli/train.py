@@ -13,7 +13,7 @@ from .options import Command, Force, Format, FormatOption, Quiet
 from .output import noting_compilation, show, show_table
 from .progress import progress
 from .streams import note
-from .training_options import DataDir, Jobs, Seeds, parse_seeds
+from .training_options import DataDir, Jobs, Seeds, parse_seeds, parse_sets
 
 if TYPE_CHECKING:
     from topoimp.commands.train import Training
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 def _train(
     model: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="MODEL",
             help="Network: lenet-300-100, lenet-5, conv-2, conv-4, conv-6, vgg-11, vgg-16, resnet-20, resnet-18, or "
-            "the widths of its layers as in mlp:64-32-10, or a VGG with other dense layers as in vgg-11:512-256-10.",
+            "the widths of its layers as in mlp:64-32-10, or a VGG with other dense layers as in vgg-11:512-256-10. "
+            "A recipe file may name it instead.",
             show_default=False,
         ),
-    ],
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(
@@ -40,13 +41,24 @@ def _train(
     ] = None,
     data_dir: DataDir = None,
     recipe: Annotated[
-        Recipes,
+        str,
         typer.Option(
             "--recipe",
-            help="Settings of training: the default of the data, those published for the network, or these in fewer "
-            "epochs.",
+            metavar="default|canonical|quick|FILE.toml",
+            help="Settings of training: the default of the data, those published for the network, these in fewer "
+            "epochs, or those of a file, such as recipe.toml of a run folder.",
         ),
-    ] = Recipes.DEFAULT,
+    ] = Recipes.DEFAULT.value,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change a setting of the recipe by its name in recipe.toml, as in schedule=cosine, augment=true, "
+            "'drops=[400,800]' or pruning.rate=0.1. Repeatable.",
+            show_default="no change",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="RUN", help="Run folder to write.", show_default="./MODEL-DATA"),
@@ -89,13 +101,14 @@ def _train(
         ),
     ] = None,
     rewind_at: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--rewind-at",
             metavar="STEP",
             help="Training step after which the rewind weights are taken; 0 takes the initial weights.",
+            show_default="the recipe file's, or 0",
         ),
-    ] = 0,
+    ] = None,
     init: Annotated[
         Path | None,
         typer.Option(
@@ -150,15 +163,18 @@ def _train(
             "--threads",
             metavar="N",
             help="Number of threads of each replicate, from 1; the same number gives the same bits.",
-            show_default="1 for up to a million parameters, else all cores",
+            show_default="the recipe file's, or 1 for up to a million parameters, else all cores",
         ),
     ] = None,
     device: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--device", metavar="cpu|cuda|auto", help="Device that trains; auto takes cuda where there is any."
+            "--device",
+            metavar="cpu|cuda|auto",
+            help="Device that trains; auto takes cuda where there is any.",
+            show_default="the recipe file's, or auto",
         ),
-    ] = "auto",
+    ] = None,
     force: Force = False,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
@@ -170,12 +186,13 @@ def _train(
     if seed is not None and seeds is not None:
         raise OptionError("--seed and --seeds are given; give only one of them")
     compiling = nullcontext() if watch is None else noting_compilation(quiet=quiet)
-    with compiling, progress(f"training {model}", quiet=quiet) as on_step:
+    with compiling, progress(f"training {model or recipe}", quiet=quiet) as on_step:
         training = train_run(
             model,
             data=data,
             data_dir=data_dir,
             recipe=recipe,
+            sets=parse_sets(sets),
             output=output,
             epochs=epochs,
             batch_size=batch_size,

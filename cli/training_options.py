@@ -62,3 +62,27 @@ def parse_seeds(text: str | None) -> list[int] | None:
     if len(set(map(int, parts))) < len(parts):
         raise OptionError(f"--seeds is {text!r}; each seed is named once")
     return list(map(int, parts))
+
+
+def parse_sets(texts: list[str] | None) -> dict[str, object]:
+    """Return the values that --set names, each as TOML reads it; a word that is no TOML stands for itself.
+
+    Raises:
+        OptionError: if a text is no name and value, or a name is set twice.
+    """
+    from tomllib import TOMLDecodeError, loads
+
+    from topoimp.errors import OptionError
+
+    values: dict[str, object] = {}
+    for text in texts or []:
+        name, separator, value = (part.strip() for part in text.partition("="))
+        if not name or not separator or not value:
+            raise OptionError(f"--set is {text!r}; it must be a name and a value, as in epochs=3")
+        if name in values:
+            raise OptionError(f"--set names {name!r} twice; name it once")
+        try:
+            (values[name],) = loads(f"value = {value}").values()
+        except (TOMLDecodeError, ValueError):  # a word, or several lines
+            values[name] = value
+    return values

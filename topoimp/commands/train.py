@@ -3,14 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from topoimp.architectures import parse_architecture
 from topoimp.checkpoint import AnyPath, Staging
-from topoimp.choices import Data, Optimizer, Recipes, check_seed, chosen
+from topoimp.choices import Data, Optimizer, Recipes, check_seed
+from topoimp.commands.training_recipe import (
+    check_inputs,
+    check_sets,
+    data_of,
+    model_of,
+    recipe_source,
+    resolved_recipe,
+)
 from topoimp.commands.training_task import SeedTraining, new_folder, train_seed
 from topoimp.commands.watching import check_watch_every, check_watched, watched_columns
-from topoimp.data import Images, load_images
+from topoimp.data import load_images
 from topoimp.errors import CheckpointError, OptionError, OutputError
 from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.reports.cells import Row
@@ -20,10 +27,7 @@ from topoimp.rounds.planning import checked_jobs
 from topoimp.rounds.recipe_file import RunRecipe, is_same_toml
 from topoimp.rounds.replicates import run_tasks
 from topoimp.rounds.run_folder import RunFiles, sha256_of
-from topoimp.training.recipes import Recipe, data_of_recipe, recipe_for
-
-SMALL = 1_000_000
-"""Parameters up to which a second thread saves little; replicates with cores of their own save more."""
+from topoimp.training.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,12 @@ class Training:
 
 
 def train_run(
-    model: str,
+    model: str | None = None,
     *,
     data: Data | AnyPath | None = None,
     data_dir: AnyPath | None = None,
-    recipe: Recipes | str = Recipes.DEFAULT,
+    recipe: Recipes | AnyPath = Recipes.DEFAULT,
+    sets: Mapping[str, object] | None = None,
     output: AnyPath | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
@@ -56,7 +61,7 @@ def train_run(
     optimizer: Optimizer | str | None = None,
     momentum: float | None = None,
     weight_decay: float | None = None,
-    rewind_at: int = 0,
+    rewind_at: int | None = None,
     init: AnyPath | None = None,
     mask: AnyPath | None = None,
     watch: Sequence[str] = (),
@@ -65,17 +70,21 @@ def train_run(
     seeds: Sequence[int] | None = None,
     jobs: int | None = None,
     threads: int | None = None,
-    device: str = "auto",
+    device: str | None = None,
     force: bool = False,
     on_step: OnStep = lambda _step, _n_steps: None,
 ) -> Training:
     """Train a network, once or with several seeds, and write a run folder (see ``topoimp.rounds.run_folder``).
 
     Args:
-        model: ``lenet-300-100``, ``resnet-20``, ... or widths as in ``mlp:64-32-10``; see ``parse_architecture``.
+        model: ``lenet-300-100``, ``resnet-20``, ... or widths as in ``mlp:64-32-10``; see ``parse_architecture``;
+            that of the recipe file if None.
         data: a data set's name, or an .npz file of arrays; the recipe's data, or digits, if None.
         data_dir: folder of the data set's published files.
-        recipe: the default of the data, the network's canonical (published) recipe, or that in fewer epochs.
+        recipe: the default of the data, the network's canonical (published) recipe, or that in fewer epochs; or a file
+            that ends in .toml, such as recipe.toml of a run folder. Names that a file leaves out are of the default.
+        sets: by name of a recipe file the value to set (``topoimp.commands.training_recipe.SETTABLE``), as in
+            ``{"schedule": "cosine", "pruning.rate": 0.1}``.
         output: the run folder; ``<model>-<data>`` if None. Seeds of the same recipe share it.
         epochs: passes over the training set; the recipe's if None.
         batch_size: images per step; the recipe's if None.
@@ -83,7 +92,7 @@ def train_run(
         optimizer: ``adam`` or ``sgd``; the recipe's if None.
         momentum: momentum of SGD, from 0 to below 1; the recipe's if None, and 0 with another optimizer.
         weight_decay: L2 penalty, at least 0; the recipe's if None.
-        rewind_at: step after which the rewind weights are taken; 0 takes the initial weights.
+        rewind_at: step after which the rewind weights are taken; 0 takes the initial weights; the recipe's if None.
         init: a safetensors file with every tensor of the network: the initial weights in place of those of the seed.
         mask: a mask file: weights that it prunes are zero from the start and stay zero. The recipe has the checksums of
             both files.
@@ -93,16 +102,16 @@ def train_run(
         seed: seed of the initial weights and of the order of the images; at least 0.
         seeds: several seeds in place of ``seed``; seeds that were trained already stay as they are.
         jobs: number of seeds trained at the same time; as many as have cores of their own if None.
-        threads: threads per seed, which the last bits of the weights depend on; if None, 1 for networks of up to a
-            million parameters, else all cores.
-        device: ``cpu``, ``cuda``, or ``auto`` for CUDA where there is any.
+        threads: threads per seed, which the last bits of the weights depend on; if None the recipe file's, else 1 for
+            networks of up to a million parameters, and all cores for larger ones.
+        device: ``cpu``, ``cuda``, or ``auto`` for CUDA where there is any; the recipe file's, else ``auto``, if None.
         force: replace the weights of these seeds, and the recipe.
         on_step: called after each step with its number and the number of steps in all.
 
     Raises:
-        OptionError: if an argument is out of range, or the model does not take such images.
-        DataError: if the data set cannot be read.
-        CheckpointError: if initial weights or a mask cannot be read.
+        OptionError: if an argument is out of range, unknown, or given twice, or the model does not take such images.
+        DataError: if the data set cannot be read, or is another than that of the recipe file.
+        CheckpointError: if a recipe file, initial weights or a mask cannot be read.
         TrainingError: if they are not those of the network, or training diverges.
         VerificationError: if a pruned weight is not zero at the end.
         OutputError: if the weights exist, or the folder has another recipe (without ``force``).
@@ -116,16 +125,25 @@ def train_run(
     columns = watched_columns(watch)
     check_watch_every(watch_every, columns)
 
-    choice = chosen(Recipes, recipe)
+    options = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "optimizer": optimizer,
+        "momentum": momentum,
+        "weight_decay": weight_decay,
+        "rewind_at": rewind_at,
+        "threads": threads,
+        "device": device,
+    }
+    changes = {} if sets is None else sets
+    source = recipe_source(recipe)
+    check_sets(changes, {**options, "model": model, "data": data})
+    check_inputs(source, {"init": init, "mask": mask})
+    model = model_of(model, source, changes)
     parse_architecture(model)  # refuses an unknown model before any data are read
-    data = str(data or (data_of_recipe(model) if choice is not Recipes.DEFAULT else None) or Data.DIGITS)
-    images = load_images(data, None if data_dir is None else Path(data_dir))
-    base = recipe_for(model, images.name, choice)
-    options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "threads": threads}
-    if optimizer is not None and chosen(Optimizer, optimizer) is not base.optimizer:
-        base = replace(base, optimizer=chosen(Optimizer, optimizer), momentum=0.0)
-    options |= {"momentum": momentum, "weight_decay": weight_decay}
-    resolved = _resolved(base, images, rewind_at, device, {k: v for k, v in options.items() if v is not None})
+    images = load_images(data_of(data, source, changes, model), None if data_dir is None else Path(data_dir))
+    resolved = resolved_recipe(source, model, images, options, changes)
 
     run = RunFiles(Path(f"{model.replace(':', '-')}-{images.name}") if output is None else Path(output))
     inputs = {role: Path(path) for role, path in (("init", init), ("mask", mask)) if path is not None}
@@ -171,19 +189,6 @@ def _sha256_of_input(path: Path) -> str:
         return sha256_of(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _resolved(base: Recipe, images: Images, rewind_at: int, device: str, options: Mapping[str, int | float]) -> Recipe:
-    """Return a recipe with the options of the user, checked against the data, and with a device of this machine."""
-    architecture = parse_architecture(base.model, image=images.image, n_classes=images.n_classes)
-    # Imported here, as torch takes longer to start than most reports take in all.
-    from topoimp.training.device import device_of
-
-    threads = 1 if architecture.n_parameters() <= SMALL else available_threads()
-    changes: dict[str, Any] = {"threads": threads, **options}  # as the fields of a recipe
-    recipe = replace(base, rewind_at=rewind_at, device=device_of(device), **changes)
-    recipe.n_steps(len(images.train_labels))
-    return recipe
 
 
 def _is_new_recipe(run: RunFiles, seeds: Sequence[int], text: str, *, force: bool) -> bool:

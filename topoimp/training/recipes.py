@@ -25,6 +25,11 @@ class PruningDefaults:
     layer_rates: Mapping[str, float] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for rate in (self.rate, *self.layer_rates.values()):
+            if not 0 < rate < 1:
+                raise OptionError(f"a rate of pruning is {rate}; it must be above 0 and below 1")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -152,16 +157,19 @@ def recipe_from(table: Mapping[str, object]) -> Recipe:
     values["optimizer"] = chosen(Optimizer, str(values.get("optimizer", Optimizer.ADAM)))
     values["schedule"] = chosen(Schedules, str(values.get("schedule", Schedules.CONSTANT)))
     values["drops"] = tuple(values.get("drops", ()))
+    values |= {name: float(values[name]) for name in _NUMBERS if name in values}
     return Recipe(**values)
 
 
 _TEXT, _INTEGER, _NUMBER, _FLAG, _TABLE = "a text", "a whole number", "a number", "true or false", "a table"
 _TEXTS, _INTEGERS = (f"a list, and each of it {form}" for form in (_TEXT, _INTEGER))
 
+_NUMBERS = ("learning_rate", "momentum", "weight_decay")
+
 _FORMS = {
     **dict.fromkeys(("model", "device"), _TEXT),
     **dict.fromkeys(("epochs", "batch_size", "warmup", "rewind_at", "threads"), _INTEGER),
-    **dict.fromkeys(("learning_rate", "momentum", "weight_decay"), _NUMBER),
+    **dict.fromkeys(_NUMBERS, _NUMBER),
     **dict.fromkeys(("standardise", "augment"), _FLAG),
     "drops": _INTEGERS,
     "pruning": _TABLE,
