@@ -30,7 +30,7 @@ NEURAL_PERSISTENCES = (
 """The columns that the word ``np`` stands for."""
 
 WATCHABLE = (
-    *("n_weights", "n_edges", "density", "beta0", "beta1", "floor", "largest", "scale"),
+    *("n_weights", "n_edges", "density", "beta0", "beta1", "dead_rows", "dead_columns", "floor", "largest", "scale"),
     *("median_death", "last_death", "tau", OVERLAP, *NEURAL_PERSISTENCES),
     *("total_persistence", "persistent_entropy"),
 )
