@@ -123,8 +123,8 @@ def test_a_bug_of_ours_shows_its_traceback_and_exits_with_70(topoimp, monkeypatc
 
 
 def test_failed_verification_exits_with_4(topoimp, monkeypatch, lenet):
-    def nothing_pruned(codes, first, _parts, piece, kept):
-        piece[:], kept[:] = codes[first : first + len(piece)], False
+    def nothing_pruned(name, checkpoint, first, _parts, piece, kept):
+        piece[:], kept[:] = checkpoint.codes(name, first, first + len(piece)), False
 
     monkeypatch.setattr("topoimp.writing.pruned_copy._prune_piece", nothing_pruned)
 
