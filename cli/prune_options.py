@@ -42,8 +42,9 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="OUT",
-        help="Path of the pruned checkpoint, or of the rounds of --trainer.",
-        show_default="STEM.pruned.safetensors",
+        help="Path of the pruned checkpoint, or of the rounds of --trainer. A PyTorch file becomes a PyTorch file, or "
+        "a safetensors file if OUT ends in .safetensors.",
+        show_default="the name of CHECKPOINT with .pruned before its ending",
     ),
 ]
 ScheduleOption = Annotated[

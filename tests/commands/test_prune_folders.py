@@ -1,4 +1,4 @@
-"""Pruning folders as people have them: shards, an index, configuration; PyTorch files; and the same in one file."""
+"""Pruning folders as people have them: shards, an index, configuration; and the same in one file."""
 
 import json
 
@@ -179,35 +179,6 @@ def test_transformers_loads_what_was_pruned(tmp_path):
         assert torch.equal(after, torch.where(kept, before[name], torch.zeros((), dtype=after.dtype)))
     assert len(masks) == 13
     pruned(torch.arange(6)[None])
-
-
-@pytest.mark.parametrize("name", ["model.pt", "pytorch_model.bin"])
-def test_a_pytorch_file_becomes_a_safetensors_file(tmp_path, name):
-    torch.manual_seed(0)
-    shared = torch.randn(20, 30)
-    state = {
-        "a.weight": shared,
-        "b.weight": shared,
-        "c.weight": torch.randn(8, 9, dtype=torch.float64).T,
-        "bias": torch.ones(3),
-    }
-    torch.save({"state_dict": state, "epoch": 3}, tmp_path / name)
-
-    pruning = prune_checkpoint(tmp_path / name, PruningOptions(rounds=4))
-
-    after = load_file(pruning.outputs.checkpoint)
-    assert set(after) == set(state)
-    assert torch.equal(after["a.weight"], after["b.weight"])
-    assert torch.equal(after["bias"], state["bias"])
-    masks = read_masks(pruning.outputs.mask)
-    assert set(masks) == {"a.weight", "b.weight", "c.weight"}
-    for key, mask in masks.items():
-        kept = torch.from_numpy(mask.kept().copy())
-        assert torch.equal(after[key], torch.where(kept, state[key], torch.zeros((), dtype=state[key].dtype)))
-    assert pruning.not_copied == ["epoch"]
-    again = apply_mask(pruning.outputs.checkpoint, pruning.outputs.mask)
-    assert loaded(again.outputs.checkpoint) == loaded(pruning.outputs.checkpoint)
-    assert comparison_report(tmp_path / name, pruning.outputs.checkpoint).network["barcode_kept"] is True
 
 
 def test_a_folder_that_topoimp_did_not_write_is_never_replaced(tmp_path):

@@ -8,10 +8,14 @@ topoimp's own, which does nothing, takes the place of each.
 import pickle
 import re
 import warnings
-import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from topoimp.checkpoint.torch_layout import is_mappable
 from topoimp.errors import CheckpointError
+
+if TYPE_CHECKING:
+    import torch
 
 
 class StandIn:
@@ -78,13 +82,21 @@ def _stand_ins() -> tuple[tuple[type, str], ...]:
 STAND_INS = _stand_ins()
 
 
-def load_safely(path: Path) -> object:
-    """Return the content of a PyTorch file; its tensors are mapped into memory where the format allows it.
+def load_safely(path: Path) -> tuple[object, list["torch.UntypedStorage"]]:
+    """Return the content of a PyTorch file, and all its storages in the order in which torch.load made them.
+
+    Its tensors are mapped into memory where the format allows it.
 
     Raises:
         CheckpointError: if the file is damaged, or names a class that is not allowed.
     """
     import torch
+
+    storages: list[torch.UntypedStorage] = []
+
+    def on_cpu(storage: Any, _location: str) -> Any:  # Any: torch's annotation names another class than it passes
+        storages.append(storage)
+        return storage
 
     # torch.load takes every file named so for a safetensors file, but not an open one, which cannot be mapped.
     is_misnamed = path.suffix == ".safetensors"
@@ -93,8 +105,8 @@ def load_safely(path: Path) -> object:
             warnings.simplefilter("ignore")  # about how the file was saved
             if is_misnamed:
                 with path.open("rb") as file:
-                    return torch.load(file, map_location="cpu", weights_only=True)
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+                    return torch.load(file, map_location=on_cpu, weights_only=True), storages
+            return torch.load(path, map_location=on_cpu, weights_only=True, mmap=is_mappable(path)), storages
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path}: {_why_refused(str(error))}") from error
     except Exception as error:  # a damaged file can make the loader raise anything

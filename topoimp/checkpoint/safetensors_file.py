@@ -18,6 +18,7 @@ import numpy as np
 
 from topoimp.arrays import ByteArray
 from topoimp.checkpoint.header import BITS, LENGTH_BYTES, HeaderError, TensorInfo, header_length, laid_out, parse_header
+from topoimp.checkpoint.torch_layout import LoadedFile
 from topoimp.errors import CheckpointError
 
 MAX_MAPPED = 64
@@ -49,6 +50,7 @@ class TensorFile:
         key: the key below which a PyTorch file keeps them; None if they are its whole content.
         other_keys: the keys of its other state dicts.
         modified: the file's size in bytes and time of change when it was opened; None in memory.
+        loaded: the tensors of a PyTorch file as torch.load made them; None for others.
     """
 
     path: Path
@@ -63,6 +65,7 @@ class TensorFile:
     key: str | None = None
     other_keys: tuple[str, ...] = ()
     modified: tuple[int, int] | None = None
+    loaded: LoadedFile | None = None
 
     def check_unchanged(self) -> None:
         """Raise a CheckpointError if the file changed since it was opened."""

@@ -18,6 +18,7 @@ from topoimp.checkpoint.header import BITS, TensorInfo, is_text, laid_out
 from topoimp.checkpoint.safe_pickles import load_safely
 from topoimp.checkpoint.safetensors_file import TensorFile, check_type, size_and_time
 from topoimp.checkpoint.state_dicts import find_state_dict
+from topoimp.checkpoint.torch_layout import LEGACY, LoadedFile
 from topoimp.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
 
 _ZIP = b"PK\x03\x04"
-_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""First bytes of a torch.save file before version 1.6: the pickled magic number 0x1950a86a20f9469cfc6c."""
 
 _NAMES = (
     "bool:BOOL uint8:U8 int8:I8 uint16:U16 int16:I16 uint32:U32 int32:I32 uint64:U64 int64:I64 float64:F64 float32:F32 "
@@ -41,9 +40,9 @@ _DTYPES = MappingProxyType(dict(names.split(":") for names in _NAMES.split()))
 def is_torch_file(path: Path) -> bool:
     """Return whether a file is one of PyTorch's: by its first bytes, or else by its name."""
     with path.open("rb") as file:
-        begin = file.read(len(_LEGACY))
+        begin = file.read(len(LEGACY))
     is_safetensors = begin[8:9] == b"{"
-    return begin.startswith((_ZIP, _LEGACY)) or (path.suffix in SUFFIXES and not is_safetensors)
+    return begin.startswith((_ZIP, LEGACY)) or (path.suffix in SUFFIXES and not is_safetensors)
 
 
 def open_torch(path: Path, key: str | None = None) -> TensorFile:
@@ -54,11 +53,13 @@ def open_torch(path: Path, key: str | None = None) -> TensorFile:
         OptionError: if there is no state dict below ``key``.
     """
     modified = size_and_time(path)
-    found = find_state_dict(load_safely(path), path, key)
+    content, storages = load_safely(path)
+    found = find_state_dict(content, path, key)
     for name in found.tensors:
         _check_name(name, path)
     file = torch_tensors(found.tensors, path, modified=modified)
-    return replace(file, key=found.key, other_keys=found.other_keys, not_tensors=found.not_tensors)
+    loaded = LoadedFile(found.tensors, storages)
+    return replace(file, key=found.key, other_keys=found.other_keys, not_tensors=found.not_tensors, loaded=loaded)
 
 
 def torch_tensors(

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
@@ -13,6 +12,7 @@ from topoimp.checkpoint.finding import other_files
 from topoimp.checkpoint.header import HeaderError, TensorInfo, format_header, laid_out
 from topoimp.checkpoint.reading import Checkpoint
 from topoimp.checkpoint.safetensors_file import TensorFile, check_type
+from topoimp.checkpoint.torch_writing import TorchWriter, copy_file
 from topoimp.errors import CheckpointError, OutputError
 from topoimp.kernels.threads import pieces
 
@@ -76,29 +76,37 @@ class TensorWriter:
 class CheckpointCopy:
     """A copy of a checkpoint in the making: same names, order, types, layout and files; tensors come piece by piece.
 
-    The copy is a file, or fills an existing folder if the original is one. A PyTorch file becomes a safetensors file.
-    ``metadata`` is added to that of each file.
+    The copy is a file, or fills an existing folder if the original is one. A PyTorch file becomes a safetensors file,
+    or with ``as_torch`` a PyTorch file. ``metadata`` is added to that of each safetensors file.
 
     Raises:
-        CheckpointError: if safetensors lacks the type of a tensor.
+        CheckpointError: if safetensors lacks the type of a tensor, or a PyTorch file cannot be copied as one.
         OutputError, OSError: as ``TensorWriter``.
     """
 
-    def __init__(self, place: Path, original: Checkpoint, metadata: Mapping[str, str]) -> None:
+    def __init__(
+        self, place: Path, original: Checkpoint, metadata: Mapping[str, str], *, as_torch: bool = False
+    ) -> None:
         self._place = place
         self._original = original
-        self._writers: dict[Path, TensorWriter] = {}
-        self._current: TensorWriter | None = None
+        self._as_torch = as_torch
+        self._writers: dict[Path, TensorWriter | TorchWriter] = {}
+        self._current: TensorWriter | TorchWriter | None = None
         files_of_copy(original)  # refuses two files of one name
         try:
             for file in original.files:
-                for tensor in file.tensors:
-                    check_type(tensor, file.path)
-                target = place if original.paths.folder is None else place / file.name_as_safetensors
-                self._writers[file.path] = TensorWriter(target, file.tensors, {**file.metadata, **metadata})
+                self._writers[file.path] = self._writer(file, metadata)
         except BaseException:
             self.close()
             raise
+
+    def _writer(self, file: TensorFile, metadata: Mapping[str, str]) -> TensorWriter | TorchWriter:
+        target = self._place if self._original.paths.folder is None else self._place / file.name_as_safetensors
+        if self._as_torch and file.loaded is not None:
+            return TorchWriter(target, file.path, file.loaded)
+        for tensor in file.tensors:
+            check_type(tensor, file.path)
+        return TensorWriter(target, file.tensors, {**file.metadata, **metadata})
 
     def __enter__(self) -> "CheckpointCopy":
         return self
@@ -116,6 +124,8 @@ class CheckpointCopy:
 
     def copy_tensor(self, name: str) -> None:
         """Write a tensor of the original unchanged."""
+        if self._as_torch:  # the copy began with it
+            return
         stored = self._original.stored(name)
         for start, stop in pieces(0, stored.size):
             self.write(name, start, stored[start:stop])
@@ -130,7 +140,7 @@ class CheckpointCopy:
             _copy_index(paths.index, self._original.files, self._place)
         for file in other_files(paths)[0]:
             (self._place / file).parent.mkdir(parents=True, exist_ok=True)
-            _copy_file(paths.folder / file, self._place / file)
+            copy_file(paths.folder / file, self._place / file)
 
     def close(self) -> None:
         """Close the files."""
@@ -149,8 +159,10 @@ def files_of_copy(original: Checkpoint) -> list[str]:
     return [*names, *index, *(str(file) for file in other_files(paths)[0])]
 
 
-def bytes_of_copy(original: Checkpoint) -> int:
-    """Return the approximate bytes of a copy on the disk, without headers."""
+def bytes_of_copy(original: Checkpoint, *, as_torch: bool = False) -> int:
+    """Return the approximate bytes of a copy on the disk, without headers of safetensors files."""
+    if as_torch:
+        return original.path.stat().st_size
     folder = original.paths.folder or Path()
     others = sum((folder / file).stat().st_size for file in other_files(original.paths)[0])
     return others + sum(tensor.end - tensor.start for tensor in original.stored_tensors.values())
@@ -178,7 +190,7 @@ def _copy_index(index: Path, files: Sequence[TensorFile], place: Path) -> None:
     """Copy an index byte by byte, unless PyTorch shards become safetensors files under other names."""
     names = {file.path.name: file.name_as_safetensors for file in files}
     if all(name == new for name, new in names.items()):
-        _copy_file(index, place / index.name)
+        copy_file(index, place / index.name)
         return
     entries = json.loads(index.read_bytes())
     entries["weight_map"] = {tensor: names[name] for tensor, name in entries["weight_map"].items()}
@@ -192,12 +204,3 @@ def _name_of_index(index: Path, files: Sequence[TensorFile]) -> str:
         return index.name
     stem = "model" if index.name.startswith("pytorch_model") else index.name.partition(".")[0]
     return f"{stem}.safetensors.index.json"
-
-
-def _copy_file(source: Path, place: Path) -> None:
-    try:
-        shutil.copyfile(source, place)
-    except OSError as error:
-        if error.filename == str(source):
-            raise CheckpointError(f"{source}: cannot be read: {error.strerror}") from error
-        raise

@@ -45,8 +45,9 @@ def prune_checkpoint(
     Args:
         path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it; never changed.
         options: how far to prune, by which method, and which layers.
-        output: the pruned checkpoint; ``STEM.pruned.safetensors`` beside the input if None, ``NAME.pruned`` for a
-            folder. Mask and table follow it.
+        output: the pruned checkpoint; if None beside the input, under its name with ``.pruned`` before the ending. A
+            PyTorch file gives a PyTorch file with the same content otherwise, or a safetensors file if ``output`` ends
+            in .safetensors. Mask and table follow it.
         mask_out: the mask, if not beside the output.
         emit_rounds: rounds whose checkpoints are written too.
         rewind_from: an earlier checkpoint with the same tensors, whose weights are written under the mask: a ticket.

@@ -22,7 +22,7 @@ from topoimp.reports.rows import Settings, left_out
 from topoimp.rounds.run_folder import recipe_beside
 from topoimp.topology.forest import Forest
 from topoimp.writing.outputs import Outputs, plan_outputs
-from topoimp.writing.pruned_copy import write_pruned_copy
+from topoimp.writing.pruned_copy import check_exchangeable, write_pruned_copy
 from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
 from topoimp.writing.verification import verify_pruned
 
@@ -68,7 +68,9 @@ class PruningJob:
     def bytes_needed(self) -> dict[Path, int]:
         """Return about how many bytes the mask and the checkpoints take on the disk, without their headers."""
         needed = {self.outputs.mask: sum(map(mask_bytes, mask_shapes(self.layers).values()))}
-        return needed | dict.fromkeys(self.outputs.checkpoints, bytes_of_copy(self.layers.checkpoint))
+        copied = (self.rewind or self.layers).checkpoint
+        size = bytes_of_copy(copied, as_torch=self.outputs.are_torch)
+        return needed | dict.fromkeys(self.outputs.checkpoints, size)
 
     def staging(self, *, force: bool) -> Staging:
         """Return the context in which the outputs are written."""
@@ -102,9 +104,18 @@ class PruningJob:
 
         with nullcontext() if mask is None else mask_writer(mask, mask_shapes(layers), metadata) as writer:
             threads = self.stream.threads
-            write_pruned_copy(place, source, pruners, metadata, masks=writer, threads=threads, on_tensor=on_tensor)
+            write_pruned_copy(
+                place,
+                source,
+                pruners,
+                metadata,
+                masks=writer,
+                threads=threads,
+                as_torch=self.outputs.are_torch,
+                on_tensor=on_tensor,
+            )
         masks = None if mask is None else read_masks(mask)
-        written = open_checkpoint(place)
+        written = open_checkpoint(place, key=source.checkpoint.key if self.outputs.are_torch else None)
         return verify_pruned(written, self.stream, forests, masks=masks, expected=expected, source=source)
 
     def report(self, settings: Settings, rows: Sequence[Row]) -> Report:
@@ -120,7 +131,8 @@ class PruningJob:
             self.rewind.checkpoint.check_unchanged()
         staging.commit()
 
-        not_copied = [*checkpoint.not_tensors, *(str(file) for file in other_files(checkpoint.paths)[1])]
+        not_tensors = [] if self.outputs.are_torch else checkpoint.not_tensors
+        not_copied = [*not_tensors, *(str(file) for file in other_files(checkpoint.paths)[1])]
         return Pruning(report, self.outputs, held_at_floor, recipe_beside(self.inputs["checkpoint"]), not_copied)
 
 
@@ -145,10 +157,13 @@ def plan_job(
         opened["rewind"] = open_checkpoint(rewind_from)
 
     target, mask_file = (None if file is None else Path(file) for file in (output, mask_out))
-    outputs = plan_outputs(checkpoint, target, mask_file, emit_rounds, n_rounds)
+    copied = opened.get("rewind", checkpoint)
+    outputs = plan_outputs(checkpoint, target, mask_file, emit_rounds, n_rounds, copied=copied)
     outputs.check(*opened.values())
     layers = select_layers(checkpoint, patterns)
     rewind = layers_to_rewind_to(layers, opened["rewind"]) if "rewind" in opened else None
+    if outputs.are_torch:
+        check_exchangeable(rewind or layers)
 
     # A pass over all layers, then for each checkpoint written one more of them and one of all tensors.
     n_steps = len(layers.infos) + len(outputs.checkpoints) * (len(layers.infos) + len(checkpoint.tensors))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from topoimp.checkpoint import Checkpoint, files_of_copy, open_checkpoint
 from topoimp.checkpoint.staging import writable
+from topoimp.checkpoint.torch_file import SUFFIXES as TORCH_SUFFIXES
 from topoimp.errors import CheckpointError, OptionError, OutputError
 from topoimp.pruning.masks import is_mask
 
@@ -15,13 +16,17 @@ SUFFIX = ".safetensors"
 
 @dataclass(frozen=True)
 class Outputs:
-    """The paths of a pruning's outputs: checkpoints of rounds and the last one, its mask, the CSV of the report."""
+    """The paths of a pruning's outputs: checkpoints of rounds and the last one, its mask, the CSV of the report.
+
+    The checkpoints are folders, PyTorch files (``are_torch``) or safetensors files.
+    """
 
     checkpoint: Path
     mask: Path
     table: Path
     rounds: Mapping[int, Path]
     are_folders: bool
+    are_torch: bool = False
 
     @property
     def in_order(self) -> list[Path]:
@@ -57,41 +62,64 @@ class Outputs:
 
 
 def plan_outputs(
-    checkpoint: Checkpoint, output: Path | None, mask_output: Path | None, emit_rounds: Sequence[int], n_rounds: int
+    checkpoint: Checkpoint,
+    output: Path | None,
+    mask_output: Path | None,
+    emit_rounds: Sequence[int],
+    n_rounds: int,
+    *,
+    copied: Checkpoint | None = None,
 ) -> Outputs:
     """Return the outputs of the pruning of a checkpoint: by default beside the input, the mask beside the output.
+
+    ``copied`` is the checkpoint whose copy is written, if it is another one, to which the weights are rewound. A folder
+    gives a folder, a file a file, and a PyTorch file a PyTorch file unless ``output`` ends in .safetensors.
 
     Raises:
         OptionError: if a name does not fit the type of the output, or a round of ``emit_rounds`` does not exist.
     """
     folder = checkpoint.paths.folder
-    path = checkpoint.path
-    if output is not None:
-        target = output
-    elif folder is None:
-        target = path.with_name(f"{path.stem}.pruned{SUFFIX}")
-    else:
-        named = folder if folder.name not in ("", "..") else folder.resolve()
-        target = named.with_name(f"{named.name}.pruned")
+    endings = [""] if folder is not None else _endings(copied or checkpoint)
+    target = output or _default_output(checkpoint, endings[0])
 
     # The name must fit the input: a file gives a file, a folder gives a folder.
-    if folder is None and target.suffix != SUFFIX:
-        raise OptionError(f"the output is named {target}; the name of a checkpoint ends in {SUFFIX}")
     if folder is not None and target.suffix == SUFFIX:
         raise OptionError(f"the output is named {target}; the input is a folder, and so is the output")
+    ending = endings[0] if output is None or folder is not None else target.suffix
+    if ending not in endings:
+        known = " or ".join(filter(None, [", ".join(endings[:-1]), endings[-1]]))
+        raise OptionError(f"the output is named {target}; the name of a checkpoint ends in {known}")
     _check_name(target)
     for number in emit_rounds:
         if not 1 <= number <= n_rounds:
             raise OptionError(f"round {number} is to be written; there are rounds 1 to {n_rounds}")
 
-    stem, suffix = (target.stem, SUFFIX) if folder is None else (target.name, "")
+    stem = target.name.removesuffix(ending)
     return Outputs(
         checkpoint=target,
         mask=mask_output or target.with_name(f"{stem}.mask{SUFFIX}"),
         table=target.with_name(f"{stem}.csv"),
-        rounds={n: target.with_name(f"{stem}.round-{n:02}{suffix}") for n in sorted(set(emit_rounds))},
+        rounds={n: target.with_name(f"{stem}.round-{n:02}{ending}") for n in sorted(set(emit_rounds))},
         are_folders=folder is not None,
+        are_torch=folder is None and ending != SUFFIX,
     )
+
+
+def _endings(copied: Checkpoint) -> list[str]:
+    """Return the endings that the copy of a file may have, the default first."""
+    (file,) = copied.files
+    if file.loaded is None:
+        return [SUFFIX]
+    return list(dict.fromkeys([file.path.suffix, *TORCH_SUFFIXES, SUFFIX]))
+
+
+def _default_output(checkpoint: Checkpoint, ending: str) -> Path:
+    path = checkpoint.path
+    folder = checkpoint.paths.folder
+    if folder is None:
+        return path.with_name(f"{path.stem}.pruned{ending}")
+    named = folder if folder.name not in ("", "..") else folder.resolve()
+    return named.with_name(f"{named.name}.pruned")
 
 
 def _check_name(target: Path) -> None:

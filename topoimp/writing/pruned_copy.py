@@ -13,8 +13,10 @@ import numpy as np
 
 from topoimp.arrays import BoolArray, CodeArray
 from topoimp.checkpoint import Checkpoint, CheckpointCopy, TensorWriter
+from topoimp.checkpoint.torch_layout import check_tensors_exchangeable
 from topoimp.kernels.threads import PIECE, in_parallel, pieces
 from topoimp.layers.records import LayerInfo, Layers
+from topoimp.pruning.masks import mask_shapes
 from topoimp.pruning.rules import PartPruner, Pruner
 from topoimp.writing.masked_weights import pruned_mask
 
@@ -30,16 +32,18 @@ def write_pruned_copy(
     *,
     masks: TensorWriter | None,
     threads: int,
+    as_torch: bool = False,
     on_tensor: Callable[[], None] = lambda: None,
 ) -> None:
     """Write a copy of a checkpoint in which the layers are pruned, each by its pruner, and all else is unchanged.
 
-    The copy is a file, or fills an existing folder if the original is one. Without ``masks`` no mask is written.
-    ``metadata`` is added to that of the original; ``on_tensor`` is called after each tensor.
+    The copy is a file, or fills an existing folder if the original is one; with ``as_torch`` it is a PyTorch file, as
+    the original is. Without ``masks`` no mask is written. ``metadata`` is added to that of safetensors files;
+    ``on_tensor`` is called after each tensor.
     """
     checkpoint = layers.checkpoint
     selected = layers.by_tensor()
-    with CheckpointCopy(place, checkpoint, metadata) as copy:
+    with CheckpointCopy(place, checkpoint, metadata, as_torch=as_torch) as copy:
         for name in checkpoint.tensors:
             infos = selected.get(checkpoint.ties.get(name, name))
             if infos:
@@ -51,6 +55,22 @@ def write_pruned_copy(
             checkpoint.done_with(name)
             on_tensor()
         copy.copy_other_files()
+
+
+def check_exchangeable(layers: Layers) -> None:
+    """Check that the layers of a PyTorch file can be exchanged in a copy of it; a CheckpointError if not."""
+    (file,) = layers.checkpoint.files
+    if file.loaded is not None:
+        check_tensors_exchangeable(file.path, file.loaded, changed_tensors(layers))
+
+
+def changed_tensors(layers: Layers) -> dict[str, str]:
+    """Return the stored tensors that differ in a pruned copy, each with the first of the tensors that it is tied to.
+
+    A masked weight changes in its mask alone.
+    """
+    checkpoint = layers.checkpoint
+    return {checkpoint.stored_as(name)[-1]: checkpoint.ties.get(name, name) for name in mask_shapes(layers)}
 
 
 def _write_tensor(
