@@ -61,7 +61,10 @@ def _barcode(
         ),
     ] = None,
     list_: Annotated[
-        bool, typer.Option("--list", help="List every tensor: the layers, and the reason why each other one is none.")
+        bool,
+        typer.Option(
+            "--list", help="List every tensor: whether it is a layer, whether prune takes it by default, and why not."
+        ),
     ] = False,
     bars: Annotated[
         Path | None,
@@ -199,6 +202,7 @@ def _barcode(
         each = report_of_each(checkpoint, lambda path: tensor_list(path, patterns=patterns))
         if each.report is not None:
             show(each.report, format, _show_list)
+            note_left_out(each.report, quiet=quiet)
         each.raise_failures()
         return
 
@@ -257,7 +261,15 @@ def _vector_settings(n_landscapes: int | None, resolution: int | None, bandwidth
 
 
 def _show_list(report: Report) -> None:
-    columns = {"layer": "tensor", "dtype": "type", "shape": "shape", "selected": "layer", "reason": "why not"}
+    columns = {
+        "layer": "tensor",
+        "dtype": "type",
+        "shape": "shape",
+        "selected": "layer",
+        "pruned_by_default": "pruned by default",
+        "rule": "rule",
+        "reason": "why not",
+    }
     for path in report.inputs.values():
         rows = [row for row in report.rows if row.get("checkpoint", str(path)) == str(path)]
         show_table(str(path), columns, rows)

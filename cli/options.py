@@ -49,7 +49,8 @@ Include = Annotated[
     typer.Option(
         "--include",
         metavar="PATTERN",
-        help="Select only layers whose name matches: a glob, or re: and a regular expression. Repeatable.",
+        help="Select only layers whose name matches: a glob, or re: and a regular expression. A pattern that matches "
+        "only tensors left out by default selects these. Repeatable.",
         show_default="all",
     ),
 ]
@@ -64,7 +65,9 @@ Exclude = Annotated[
 ]
 Embeddings = Annotated[
     bool,
-    typer.Option("--embeddings", help="Select embeddings and heads too: names with embed, wte, wpe or lm_head."),
+    typer.Option(
+        "--embeddings", help="Select embeddings and heads over a vocabulary too, by the names of docs/layers.md."
+    ),
 ]
 Groups = Annotated[
     list[str] | None,

@@ -9,6 +9,7 @@ from topoimp.reports.cells import Cell, Kind, Row
 from topoimp.reports.columns import COLUMNS
 from topoimp.reports.report import Report
 
+from .messages import with_flags
 from .options import Format
 from .streams import encodable, note, write, write_table
 
@@ -144,17 +145,13 @@ def in_view(report: Report) -> str:
 
 
 def note_left_out(report: Report, *, quiet: bool) -> None:
-    """Note the tensors that were left out by default, and the option that reads them."""
-    from topoimp.layers.tensors import SINGLE_CHANNEL, SKIPPED_EMBEDDING, UNKNOWN_GATES
+    """Note how many tensors were left out and why, the options that read them, and layers that may be none."""
+    for sentence in report.notes:
+        note(with_flags(sentence, _FLAGS), quiet=quiet)
 
-    for reason, description, remedy in (
-        (SKIPPED_EMBEDDING, "as embeddings or heads", "--embeddings adds them"),
-        (SINGLE_CHANNEL, "as they have a single input channel", "the view matrix has them"),
-        (UNKNOWN_GATES, "as recurrent weights with an unknown number of gates", "--groups PATTERN=G reads them"),
-    ):
-        names = [name for name, found in report.left_out.items() if found == reason]
-        if names:
-            note(f"left out {description}: {first_names(names)}, {len(names)} in all ({remedy})", quiet=quiet)
+
+_FLAGS = {name: f"--{name}" for name in ("embeddings", "include", "exclude", "groups")}
+"""Flags of the arguments that the notes of a report name."""
 
 
 def first_names(names: Sequence[str]) -> str:

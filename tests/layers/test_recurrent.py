@@ -15,9 +15,10 @@ from topoimp.commands.barcode import barcode_report, tensor_list
 from topoimp.commands.bound import bound_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import LayerError
+from topoimp.layers.catalogue import UNKNOWN_GATES
 from topoimp.layers.records import LayerPatterns
 from topoimp.layers.recurrent import gates_in, is_recurrent
-from topoimp.layers.tensors import UNKNOWN_GATES, select_layers
+from topoimp.layers.tensors import select_layers
 from topoimp.pruning.bounds import critical_compression
 from topoimp.pruning.options import PruningOptions
 
@@ -111,7 +112,7 @@ def test_an_unknown_number_of_gates_is_none(shapes):
 def test_a_weight_with_unknown_gates_is_left_out_and_groups_read_it(write):
     path = write({"weight_ih_l0": np.ones((6, 5)), "weight_hh_l0": np.ones((6, 3)), "fc.weight": np.ones((3, 3))})
 
-    assert bound_report(path).left_out == {"weight_hh_l0": UNKNOWN_GATES, "weight_ih_l0": UNKNOWN_GATES}
+    assert bound_report(path).left_out == {"weight_hh_l0": UNKNOWN_GATES.reason, "weight_ih_l0": UNKNOWN_GATES.reason}
     groups = LayerPatterns(groups=(("weight_hh*", 2), ("weight_ih*", 1)))
     assert [row["layer"] for row in bound_report(path, patterns=groups).layers] == [
         *("fc.weight", "weight_hh_l0[0]", "weight_hh_l0[1]", "weight_ih_l0[0]")
@@ -172,7 +173,7 @@ def test_the_list_of_tensors_has_gates_and_reasons(write):
     rows = {row["layer"]: row for row in tensor_list(path).rows}
 
     assert rows["weight_hh[2]"]["shape"] == "6x6"
-    assert (rows["other.weight_ih"]["selected"], rows["other.weight_ih"]["reason"]) == (False, UNKNOWN_GATES)
+    assert (rows["other.weight_ih"]["selected"], rows["other.weight_ih"]["reason"]) == (False, UNKNOWN_GATES.reason)
 
 
 def test_the_command_line_notes_the_option(topoimp, write):

@@ -111,8 +111,28 @@ def test_a_broken_regular_expression_is_refused(transformer):
 
 
 def test_no_layer_left_says_how_to_get_embeddings(transformer):
-    with pytest.raises(LayerError, match="and none is selected; `embeddings` adds embeddings and heads"):
-        selected(transformer, include=("lm_head*",))
+    with pytest.raises(
+        LayerError, match="holds 5 layers, and none is selected; `embeddings` adds embeddings and heads"
+    ):
+        selected(transformer, exclude=("h.*",))
+
+
+@pytest.mark.parametrize(
+    ("include", "names"),
+    [
+        (("lm_head*",), ["lm_head.weight"]),
+        (("*embed*", "h.0*"), ["h.0.fc.weight", "model.embed_tokens.weight"]),
+        (("*weight",), ["h.0.fc.weight", "h.1.fc.weight", "h.1.proj.weight"]),
+        (("*weight", "lm_head.weight"), ["h.0.fc.weight", "h.1.fc.weight", "h.1.proj.weight", "lm_head.weight"]),
+    ],
+)
+def test_a_pattern_that_names_only_what_is_left_out_by_default_selects_it(transformer, include, names):
+    assert selected(transformer, include=include) == names
+
+
+def test_a_named_embedding_can_be_excluded(transformer):
+    with pytest.raises(LayerError, match="none is selected"):
+        selected(transformer, include=("lm_head*",), exclude=("lm_head*",))
 
 
 def test_a_file_without_layers_is_refused(write):

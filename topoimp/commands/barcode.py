@@ -11,9 +11,10 @@ from topoimp.commands.spatial_barcode_rows import SpatialBarcodes, spatial_barco
 from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.layer import Layer
+from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerInfo, LayerPatterns, Layers, LeftOut, natural
 from topoimp.layers.streaming import LayerStream, Look, counted
-from topoimp.layers.tensors import classify_tensors, select_layers
+from topoimp.layers.tensors import select_layers, sorted_tensors
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, left_out, pattern_settings
@@ -115,7 +116,8 @@ def barcode_report(
 
     limits: Settings = {"check_limit": limit} if check else {}
     inputs = {"checkpoint": Path(path)}
-    return Report("barcode", inputs, {**settings, **limits, **files.settings()}, rows, left_out(layers), outputs)
+    settings |= {**limits, **files.settings()}
+    return Report("barcode", inputs, settings, rows, left_out(layers), outputs, notes_on(layers))
 
 
 def _scale_and_convention(
@@ -192,7 +194,7 @@ def _check_by_gudhi(stream: LayerStream, found: Mapping[str, Forest | FilterBarc
 
 
 def tensor_list(path: AnyPath, *, patterns: LayerPatterns = ALL_LAYERS) -> Report:
-    """Report every tensor of a checkpoint: the layers, and the reason why each other tensor is left out.
+    """Report every tensor of a checkpoint: whether it is a layer, whether ``prune`` takes it by default, and why not.
 
     Raises:
         OptionError: if a pattern matches nothing.
@@ -201,19 +203,40 @@ def tensor_list(path: AnyPath, *, patterns: LayerPatterns = ALL_LAYERS) -> Repor
     checkpoint = open_checkpoint(path)
     if not checkpoint.tensors:
         raise CheckpointError(f"{path}: holds no tensors")
-    infos, others = classify_tensors(checkpoint, patterns)
-    if infos:
-        layers = select_layers(checkpoint, patterns)
-        infos, others = list(layers.infos), list(layers.left_out)
+    layers = sorted_tensors(checkpoint, patterns)
 
-    tensors: list[LayerInfo | LeftOut] = [*infos, *others]
+    tensors: list[LayerInfo | LeftOut] = [*layers.infos, *layers.left_out]
     rows: list[Row] = []
     for each in sorted(tensors, key=lambda tensor: natural(tensor.name)):
         name: Row = {"level": "layer", "layer": each.name, "shape": "x".join(map(str, each.shape))}
-        if isinstance(each, LayerInfo):
-            sides: Row = {"dtype": each.number_format.name, "rows": each.n_rows, "columns": each.n_columns}
-            rows.append({**name, **sides, "selected": True, "reason": None})
-        else:
-            sides = {"dtype": each.dtype, "rows": None, "columns": None}
-            rows.append({**name, **sides, "selected": False, "reason": each.reason})
-    return Report("barcode", {"checkpoint": Path(path)}, {**pattern_settings(patterns), "list": True}, rows)
+        rows.append({**name, **(_columns_of_layer(each) if isinstance(each, LayerInfo) else _columns_of_other(each))})
+    settings: Settings = {**pattern_settings(patterns), "list": True}
+    return Report("barcode", {"checkpoint": Path(path)}, settings, rows, notes=notes_on(layers))
+
+
+def _columns_of_layer(info: LayerInfo) -> Row:
+    return {
+        "dtype": info.number_format.name,
+        "rows": info.n_rows,
+        "columns": info.n_columns,
+        "selected": True,
+        "pruned_by_default": info.is_pruned_by_default,
+        "rule": WEIGHTS if info.rule is None else info.rule.name,
+        "reason": None if info.rule is None else info.rule.reason,
+    }
+
+
+def _columns_of_other(tensor: LeftOut) -> Row:
+    return {
+        "dtype": tensor.dtype,
+        "rows": None,
+        "columns": None,
+        "selected": False,
+        "pruned_by_default": tensor.is_pruned_by_default,
+        "rule": tensor.rule.name,
+        "reason": tensor.reason,
+    }
+
+
+WEIGHTS = "weights"
+"""Rule of a tensor that no other rule keeps from being a layer."""

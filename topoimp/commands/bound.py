@@ -20,6 +20,7 @@ from topoimp.data.shapes import data_shape
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.layer import Layer
+from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerInfo, LayerPatterns
 from topoimp.layers.spatial_view import InputSizes, check_images, in_spatial_view
 from topoimp.layers.streaming import LayerStream, counted
@@ -109,7 +110,8 @@ def bound_report(
     layers = select_layers(open_checkpoint(path), patterns)
     inputs = {"checkpoint": Path(path)}
     if patterns.view is View.SPATIAL:
-        return Report("bound", inputs, pattern_settings(patterns), spatial_rows(layers.infos), left_out(layers))
+        spatial = spatial_rows(layers.infos)
+        return Report("bound", inputs, pattern_settings(patterns), spatial, left_out(layers), notes=notes_on(layers))
     n_looks = 2 * len(layers.infos) - 1  # all layers once, and for one order over all again, but for the one that binds
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
 
@@ -128,7 +130,7 @@ def bound_report(
     rows = checkpoint_rows(layers.infos, bounds, overlaps, global_safe_count(stream, bounds), options.rate)
     rows += with_holm([row for _, _, at_densities in found.values() for row in at_densities])
     settings = {**pattern_settings(patterns), **options.settings()}
-    return Report("bound", inputs, settings, rows, left_out(layers))
+    return Report("bound", inputs, settings, rows, left_out(layers), notes=notes_on(layers))
 
 
 def architecture_bound_report(

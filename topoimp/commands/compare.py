@@ -15,6 +15,7 @@ from topoimp.comparison.others import MaskedReference, Other
 from topoimp.comparison.retention_columns import with_holm
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
+from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
@@ -161,7 +162,7 @@ def _own_report(
     roles = ["run"] if len(paths) == 1 else [f"run-{number + 1}" for number in range(len(paths))]
     settings = {**measures.settings(), "reference": reference, **_selected(selection)}
     inputs = dict(zip(roles, map(Path, paths), strict=True))
-    return Report("compare", inputs, settings, with_holm(rows), left_out(first))
+    return Report("compare", inputs, settings, with_holm(rows), left_out(first), notes=notes_on(first))
 
 
 def _reference_report(
@@ -201,7 +202,7 @@ def _reference_report(
         settings |= {"across_seeds": across_seeds, **_selected(selection)}
     roles = ["other"] if len(others) == 1 else [f"other-{number + 1}" for number in range(len(others))]
     inputs = dict(zip(["reference", *roles], map(Path, paths), strict=True))
-    return Report("compare", inputs, settings, with_holm(rows), left_out(layers))
+    return Report("compare", inputs, settings, with_holm(rows), left_out(layers), notes=notes_on(layers))
 
 
 def _check_selection(selection: RoundSelection, finished: Sequence[ComparedFiles], *, across_seeds: bool) -> None:

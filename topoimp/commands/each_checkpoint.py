@@ -56,8 +56,8 @@ def report_of_each(paths: Sequence[Path], report_of: Callable[[Path], Report]) -
 
     Returns:
         of one checkpoint, its report as it is. Of several, the rows of all, with the column ``checkpoint``; the inputs
-        are ``checkpoint-1`` and so on, the settings those of the first, and the tensors left out are named
-        ``PATH: NAME``.
+        are ``checkpoint-1`` and so on, the settings those of the first, the tensors left out are named
+        ``PATH: NAME``, and each note begins with its path.
     """
     reports: list[tuple[Path, Report]] = []
     failures: list[CheckpointFailure] = []
@@ -76,4 +76,5 @@ def _together(reports: Sequence[tuple[Path, Report]]) -> Report:
     rows = [{"level": row["level"], "checkpoint": str(path), **row} for path, report in reports for row in report.rows]
     left_out = {f"{path}: {name}": why for path, report in reports for name, why in report.left_out.items()}
     inputs = {f"checkpoint-{place + 1}": path for place, (path, _) in enumerate(reports)}
-    return replace(reports[0][1], inputs=inputs, rows=rows, left_out=left_out)
+    notes = [f"{path}: {note}" for path, report in reports for note in report.notes]
+    return replace(reports[0][1], inputs=inputs, rows=rows, left_out=left_out, notes=notes)

@@ -12,6 +12,7 @@ from topoimp.checkpoint import AnyPath, bytes_of_copy, open_checkpoint
 from topoimp.choices import Method, Scope
 from topoimp.commands.chance_columns import with_retention_iid
 from topoimp.commands.prune_run import seeds_requested
+from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerInfo
 from topoimp.pruning.masks import mask_bytes, mask_shapes
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
@@ -56,7 +57,7 @@ def plan_run(
 
     rows = [row for each in files for row in _rows_of_seed(each, plan)]
     settings = run_settings(plan.scheme, seeds=[str(each.seed) for each in files], rewind=rewinding.text())
-    return Report("prune", {"run": run}, {**settings, "dry_run": True}, rows, left_out(layers))
+    return Report("prune", {"run": run}, {**settings, "dry_run": True}, rows, left_out(layers), notes=notes_on(layers))
 
 
 def _rows_of_seed(files: SeedFiles, plan: Plan) -> list[Row]:

@@ -1,6 +1,6 @@
 """Prune with training between the rounds: the networks of a run folder, or a checkpoint with the user's own trainer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +10,8 @@ from topoimp.choices import Data
 from topoimp.data import Images, load_images
 from topoimp.errors import CheckpointError, DataError, OptionError, TopoimpError
 from topoimp.kernels.threads import OnStep, available_threads
-from topoimp.layers.records import natural
+from topoimp.layers.notes import notes_on
+from topoimp.layers.records import Layers, natural
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, run_settings
@@ -134,7 +135,7 @@ def prune_run(
         )
         for files in map(RunFiles(run).seed, requested)
     ]
-    return _pruned(run, tasks, left_out(layers), n_jobs, on_step, on_wait)
+    return _pruned(run, tasks, layers, n_jobs, on_step, on_wait)
 
 
 def seeds_requested(run: Path, seeds: Sequence[int] | None) -> list[int]:
@@ -209,13 +210,13 @@ def prune_with_trainer(
         )
         for files in map(RunFiles(run).seed, [0] if seeds is None else seeds)
     ]
-    return _pruned(run, tasks, left_out(layers), n_jobs, on_step, on_wait)
+    return _pruned(run, tasks, layers, n_jobs, on_step, on_wait)
 
 
 def _pruned(
     run: Path,
     tasks: Sequence[SeedTask],
-    left_out: Mapping[str, str],
+    layers: Layers,
     jobs: int,
     on_step: OnStep | None,
     on_wait: Callable[[str], None],
@@ -242,7 +243,7 @@ def _pruned(
     shown = run_settings(scheme, seeds=[str(task.files.seed) for task in tasks], **of_run)
     tables = {name: RunFiles(run).table(name) for name in ("rounds", "summary", "paired")}
     outputs = {name: path for name, path in tables.items() if path.is_file()}
-    report = Report("prune", {"run": run}, shown, rows, left_out, outputs)
+    report = Report("prune", {"run": run}, shown, rows, left_out(layers), outputs, notes_on(layers))
     return IterativePruning(report, [task.rounds.folder for task in tasks], n_new, held)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from topoimp.checkpoint import AnyPath, Checkpoint, Staging, bytes_of_copy, open_checkpoint, other_files
 from topoimp.kernels.threads import OnStep, thread_count
+from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
@@ -120,7 +121,8 @@ class PruningJob:
 
     def report(self, settings: Settings, rows: Sequence[Row]) -> Report:
         """Return the report of a pruning with these rows."""
-        return Report("prune", self.inputs, settings, rows, left_out(self.layers), self.outputs.by_role())
+        outputs, notes = self.outputs.by_role(), notes_on(self.layers)
+        return Report("prune", self.inputs, settings, rows, left_out(self.layers), outputs, notes)
 
     def finish(self, staging: Staging, report: Report, held_at_floor: Sequence[str]) -> Pruning:
         """Write the table, and put all outputs in place if the inputs have not changed meanwhile."""

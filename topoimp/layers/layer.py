@@ -99,7 +99,8 @@ class Layer:
         counts += [f"{infinite} infinite weights"] if infinite else []
         found = f"holds {' and '.join(counts)}, the first at index {special[0]}"
         where = f"{self.origin}: " if self.origin else ""
-        raise LayerError(f"{where}tensor {self.name!r} {found}; a layer needs finite weights")
+        cure = "; `exclude` leaves this tensor out" if self.origin else ""
+        raise LayerError(f"{where}tensor {self.name!r} {found}; a layer needs finite weights{cure}")
 
 
 def by_channel(layer: Layer, n_parallel: int) -> Layer:

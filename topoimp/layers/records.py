@@ -15,11 +15,9 @@ from topoimp.checkpoint.number_format import NumberFormat
 from topoimp.choices import View, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.layer import Layer, by_channel
+from topoimp.layers.rule import Rule
 from topoimp.layers.spatial import InputSize
 from topoimp.layers.wrapped_names import bare_name
-
-EMBEDDINGS = ("*embed*", "*wte*", "*wpe*", "*lm_head*")
-"""Names of embeddings and heads; pruning skips these layers by default."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,7 @@ class LayerInfo:
         also: names of tensors that are tied to this one.
         input_size: image under a convolution in the view ``spatial``; rows are then the positions of its output,
             columns those of its padded input.
+        rule: the rule by which the layer is not pruned by default; None if it is.
     """
 
     name: str
@@ -46,11 +45,18 @@ class LayerInfo:
     first: int = 0
     also: tuple[str, ...] = ()
     input_size: InputSize | None = None
+    rule: Rule | None = None
 
     @property
     def n_weights(self) -> int:
         """Weights, stored zeros included."""
         return prod(self.shape)
+
+    @property
+    def is_pruned_by_default(self) -> bool:
+        """Whether pruning takes the layer if no pattern selects layers: by its rule, and its sides as a matrix."""
+        is_matrix = len(self.shape) > 1 and self.shape[0] > 1 and prod(self.shape[1:]) > 1
+        return self.rule is None and is_matrix
 
     @property
     def n_parallel(self) -> int:
@@ -65,12 +71,14 @@ class LayerInfo:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A tensor that is not a selected layer, and the reason."""
+    """A tensor that is not a selected layer, the reason in words, the rule, and whether pruning takes it by default."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     reason: str
+    rule: Rule
+    is_pruned_by_default: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,9 +88,10 @@ class LayerPatterns:
     A pattern is a glob (``fc*.weight``, case matters), or ``re:`` and a regular expression found anywhere in the name.
 
     Args:
-        include: select only layers that match one of these; all if empty.
+        include: select only layers that match one of these; all if empty. A pattern that matches nothing but tensors
+            left out by default selects these.
         exclude: select no layer that matches one of these.
-        embeddings: select embeddings and heads (``EMBEDDINGS``) too.
+        embeddings: select embeddings and heads too (``topoimp.layers.catalogue`` has their rules).
         groups: pairs of a pattern and the number of graphs in each tensor that matches it; the first match counts.
             Without a match, the weights of RNN, GRU and LSTM (``topoimp.layers.recurrent``) have a graph for each gate.
         view: reading of tensors with more than two axes; a ``View`` or its word.

@@ -1,4 +1,4 @@
-"""Decide which tensors of a checkpoint are layers, and which of these the patterns select.
+"""Find the layers of a checkpoint by the rules of ``topoimp.layers.catalogue``, and those that the patterns select.
 
 A layer is a floating-point tensor with two or more axes that flattens to at least two rows and two columns. A tensor
 that holds several graphs, as grouped convolutions and stacked experts do, is split along its first axis into as many
@@ -6,31 +6,21 @@ layers. So are the stacked gates of recurrent layers, which torch's names tell (
 tensors that share all their data, the first is a layer.
 """
 
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 from topoimp.checkpoint import Checkpoint, TensorInfo
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.choices import View
 from topoimp.errors import LayerError, OptionError
-from topoimp.layers.records import (
-    EMBEDDINGS,
-    LayerInfo,
-    LayerPatterns,
-    Layers,
-    LeftOut,
-    matches,
-    matches_layer,
-    natural,
-)
+from topoimp.layers.catalogue import NOT_ASKED_FOR, UNKNOWN_GATES, rule_for_graph, rule_for_tensor
+from topoimp.layers.neighbours import Neighbours
+from topoimp.layers.notes import why_no_layer
+from topoimp.layers.records import LayerInfo, LayerPatterns, Layers, LeftOut, matches, matches_layer, natural
 from topoimp.layers.recurrent import gates_in, is_recurrent
+from topoimp.layers.rule import Effect, Rule
 from topoimp.layers.spatial_view import check_images, in_spatial_view
-
-SKIPPED_EMBEDDING = "an embedding or a head"
-SINGLE_CHANNEL = "a single input channel"
-SKIPPED_BY_PATTERN = "not asked for"
-UNKNOWN_GATES = "a recurrent weight whose number of gates does not follow from the shapes"
 
 
 def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
@@ -41,6 +31,21 @@ def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
             convolution no image in the view ``spatial``.
         LayerError: if no layer is selected.
     """
+    infos, _ = classify_tensors(checkpoint, patterns)
+    layers = sorted_tensors(checkpoint, patterns)
+    if not layers.infos:
+        raise LayerError(why_no_layer(layers))
+    if patterns.view is View.SPATIAL:
+        check_images(layers.infos, infos, patterns.input_sizes)
+    return layers
+
+
+def sorted_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
+    """Return the same as ``select_layers``, also of a checkpoint of which no layer is selected.
+
+    Raises:
+        OptionError: if a pattern is no regular expression or matches no layer, or a tensor has no such groups.
+    """
     infos, left_out = classify_tensors(checkpoint, patterns)
 
     for pattern in (*patterns.include, *patterns.exclude):
@@ -48,14 +53,15 @@ def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
             names = ", ".join(info.name for info in infos[:3]) + (", ..." if len(infos) > 3 else "")
             raise OptionError(f"pattern {pattern!r} matches no layer of {checkpoint.path}; its layers are {names}")
 
-    reasons = [(info, _reason_to_skip(info, patterns)) for info in infos]
-    selected = tuple(info for info, reason in reasons if reason is None)
-    left_out += [LeftOut(info.name, info.shape, info.number_format.name, reason) for info, reason in reasons if reason]
-    if not selected:
-        raise LayerError(_no_layer_left(checkpoint, infos, left_out))
-    if patterns.view is View.SPATIAL:
-        check_images(selected, infos, patterns.input_sizes)
-    return Layers(checkpoint, selected, tuple(left_out), patterns)
+    naming = _naming(infos, patterns)
+    selected: list[LayerInfo] = []
+    for info in infos:
+        rule = _rule_to_skip(info, patterns, naming)
+        if rule is None:
+            selected.append(info)
+        else:
+            left_out.append(_left_out_layer(info, rule))
+    return Layers(checkpoint, tuple(selected), tuple(left_out), patterns)
 
 
 def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[list[LayerInfo], list[LeftOut]]:
@@ -66,26 +72,24 @@ def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[l
     """
     infos: list[LayerInfo] = []
     left_out: list[LeftOut] = []
-    shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
+    around = Neighbours(checkpoint.tensors, checkpoint.ties)
     for tensor in sorted(checkpoint.tensors.values(), key=lambda tensor: natural(tensor.name)):
-        reason = _reason_not_weights(tensor, checkpoint.ties)
-        if reason:
-            left_out.append(LeftOut(tensor.name, tensor.shape, tensor.dtype, reason))
-            continue
         n_groups = next((n for pattern, n in patterns.groups if matches(tensor.name, pattern)), None)
+        rule = rule_for_tensor(tensor, around)
+        if rule is not None and _forbids(rule, n_groups):
+            left_out.append(_left_out(tensor, rule, around))
+            continue
+
         if n_groups is None and is_recurrent(tensor.name, tensor.shape):
-            n_gates = gates_in(tensor.name, shapes)
-            if n_gates is None:
-                left_out.append(LeftOut(tensor.name, tensor.shape, tensor.dtype, UNKNOWN_GATES))
-                continue
-            n_groups = n_gates if n_gates > 1 else None  # the one matrix of an RNN keeps its name
-        also = tuple(name for name, first in checkpoint.ties.items() if first == tensor.name)
-        for info in _layers_in(tensor, n_groups, patterns, also):
-            too_small = _reason_too_small(info)
-            if too_small:
-                left_out.append(LeftOut(info.name, info.shape, tensor.dtype, too_small))
-            else:
+            n_gates = gates_in(tensor.name, around.shapes)
+            n_groups = None if n_gates == 1 else n_gates  # the one matrix of an RNN keeps its name
+        for info in _layers_in(tensor, n_groups, patterns, around.names_of(tensor)[1:]):
+            info = replace(info, rule=None if rule is UNKNOWN_GATES else rule)
+            too_small = rule_for_graph(info.n_rows, info.n_columns, info.n_parallel)
+            if too_small is None:
                 infos.append(info)
+            else:
+                left_out.append(_left_out_layer(info, too_small))
 
     # A pattern without an effect is a mistake, and so is a group with the name of a tensor.
     for pattern, _ in patterns.groups:
@@ -121,51 +125,33 @@ def _layers_in(
     return in_spatial_view(infos, patterns.input_sizes) if patterns.view is View.SPATIAL else infos
 
 
-def _reason_to_skip(info: LayerInfo, patterns: LayerPatterns) -> str | None:
+def _forbids(rule: Rule, n_groups: int | None) -> bool:
+    """Whether a tensor for which a rule holds is never a layer."""
+    return rule.effect is Effect.NEVER or (rule.effect is Effect.UNLESS_GROUPED and n_groups is None)
+
+
+def _left_out(tensor: TensorInfo, rule: Rule, around: Neighbours) -> LeftOut:
+    return LeftOut(tensor.name, tensor.shape, tensor.dtype, rule.reason_for(tensor, around), rule)
+
+
+def _left_out_layer(info: LayerInfo, rule: Rule) -> LeftOut:
+    dtype = info.number_format.name
+    return LeftOut(info.name, info.shape, dtype, rule.reason, rule, info.is_pruned_by_default)
+
+
+def _naming(infos: Sequence[LayerInfo], patterns: LayerPatterns) -> list[str]:
+    """Return the patterns of ``include`` that match only layers left out by default, and so can mean no others."""
+    by_default = [info for info in infos if _rule_by_default(info, patterns) is None]
+    return [pattern for pattern in patterns.include if not any(matches_layer(info, pattern) for info in by_default)]
+
+
+def _rule_to_skip(info: LayerInfo, patterns: LayerPatterns, naming: Sequence[str]) -> Rule | None:
     is_included = not patterns.include or any(matches_layer(info, pattern) for pattern in patterns.include)
     if not is_included or any(matches_layer(info, pattern) for pattern in patterns.exclude):
-        return SKIPPED_BY_PATTERN
-    return SKIPPED_EMBEDDING if not patterns.embeddings and _is_embedding(info) else None
+        return NOT_ASKED_FOR
+    return None if any(matches_layer(info, pattern) for pattern in naming) else _rule_by_default(info, patterns)
 
 
-def _is_embedding(info: LayerInfo) -> bool:
-    return any(fnmatchcase(name, pattern) for name in (info.tensor, *info.also) for pattern in EMBEDDINGS)
-
-
-def _no_layer_left(checkpoint: Checkpoint, infos: Sequence[LayerInfo], left_out: Sequence[LeftOut]) -> str:
-    """Return the message of a checkpoint without a layer, or without a selected one."""
-    if not infos:
-        holds = _counted(len(checkpoint.tensors), "tensor")
-        gates = next((tensor.name for tensor in left_out if tensor.reason == UNKNOWN_GATES), None)
-        if gates is not None:
-            return f"{checkpoint.path}: holds {holds}, and no layer: `groups` gives the number of gates in {gates}"
-        needed = "a floating-point tensor with two rows and two columns or more"
-        return f"{checkpoint.path}: holds {holds}, and no layer: {needed}"
-    cure = "; `embeddings` adds embeddings and heads" if any(map(_is_embedding, infos)) else ""
-    return f"{checkpoint.path}: holds {_counted(len(infos), 'layer')}, and none is selected{cure}"
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
-def _reason_not_weights(tensor: TensorInfo, ties: Mapping[str, str]) -> str | None:
-    if 0 in tensor.shape:
-        return "no weights"
-    if tensor.dtype.endswith("FNUZ"):
-        return f"{tensor.dtype} numbers are not read"
-    if tensor.dtype not in NUMBER_FORMATS:
-        return f"{tensor.dtype} numbers are no floating-point weights"
-    if len(tensor.shape) < 2:
-        return "one axis" if tensor.shape else "a scalar"
-    if tensor.name in ties:
-        return f"tied to {ties[tensor.name]}, and looked at there"
-    return None
-
-
-def _reason_too_small(info: LayerInfo) -> str | None:
-    if info.n_rows < 2:
-        return "a single row"
-    if info.n_columns < 2:
-        return SINGLE_CHANNEL if info.n_parallel > 1 else "a single column"
-    return None
+def _rule_by_default(info: LayerInfo, patterns: LayerPatterns) -> Rule | None:
+    is_added = patterns.embeddings and info.rule is not None and info.rule.effect is Effect.UNLESS_EMBEDDINGS
+    return None if is_added else info.rule

@@ -31,6 +31,7 @@ class Report:
         rows: layer rows and network rows (``level``), in the order in which CSV lists them.
         left_out: by tensor or layer left out, the reason.
         outputs: the files written, by role.
+        notes: sentences for people about the layers, such as the number of tensors left out; arguments in backticks.
 
     >>> report = Report("bound", {}, {"rate": 0.2}, [{"level": "network", "floor": 3, "tau": None}])
     >>> print(report.to_csv(), end="")
@@ -44,6 +45,7 @@ class Report:
     rows: Sequence[Row]
     left_out: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, Path] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         unknown = {column for row in self.rows for column in row} - set(COLUMNS)
@@ -96,9 +98,9 @@ class Report:
     def to_json(self) -> str:
         """Return one JSON object: command, version, inputs, settings, layers, network, left_out.
 
-        More keys may follow: ``outputs``, if files were written; ``rounds``, ``epochs``, ``others`` or ``checkpoints``,
-        all network rows, if there are several; ``densities``, if there are rows at densities; ``convolutions`` and
-        ``dense``, if there are rows of their sums.
+        More keys may follow: ``notes``, if there are sentences about the layers; ``outputs``, if files were written;
+        ``rounds``, ``epochs``, ``others`` or ``checkpoints``, all network rows, if there are several; ``densities``, if
+        there are rows at densities; ``convolutions`` and ``dense``, if there are rows of their sums.
         """
         from importlib.metadata import version  # slow to import, and only needed here
 
@@ -111,6 +113,8 @@ class Report:
             "network": self.network,
             "left_out": dict(self.left_out),
         }
+        if self.notes:
+            content["notes"] = list(self.notes)
         if self.outputs:
             content["outputs"] = {role: str(path) for role, path in self.outputs.items()}
         step = next((step for step in ("other", "checkpoint", "round", "epoch") if step in self.network), None)

@@ -17,6 +17,7 @@ from topoimp.choices import PruningSchedule
 from topoimp.errors import OptionError, VerificationError
 from topoimp.kernels.threads import thread_count
 from topoimp.layers.layer import Layer
+from topoimp.layers.notes import notes_on
 from topoimp.layers.records import Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
@@ -170,7 +171,8 @@ class ModulePruner:
         self._kept.update(masks)
 
         rows = [row for round_ in swept.rounds for row in rows_of_pruning(stream.layers.infos, round_)]
-        report = Report("prune", {}, pruning_settings(scheme), rows, left_out(stream.layers))
+        layers = stream.layers
+        report = Report("prune", {}, pruning_settings(scheme), rows, left_out(layers), notes=notes_on(layers))
         return ModulePruning(masks, report, swept.rounds[-1].missed)
 
 
