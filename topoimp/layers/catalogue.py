@@ -7,6 +7,7 @@ Names cannot tell all constants: ``topoimp.layers.notes`` says which selected la
 """
 
 import re
+from functools import lru_cache
 
 from topoimp.checkpoint import TensorInfo
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
@@ -19,7 +20,17 @@ from topoimp.layers.rule import Effect, Holds, HoldsForGraph, Rule
 def _named(*endings: str) -> Holds:
     """Return the question whether the last components of a name match a regular expression, whatever their case."""
     pattern = re.compile(rf"(?:.*\.)?(?:{'|'.join(endings)})", re.IGNORECASE)
-    return lambda tensor, _: pattern.fullmatch(tensor.name) is not None
+
+    @lru_cache(maxsize=4096)
+    def matches(last_components: str) -> bool:
+        return pattern.fullmatch(last_components) is not None
+
+    # Thousands of tensors of a model share their last components.
+    return lambda tensor, _: matches(".".join(tensor.name.rsplit(".", _LAST)[-_LAST:]))
+
+
+_LAST = 3
+"""Components of a name that expressions look at, at most."""
 
 
 _UNREAD = re.compile("F[468]_?|C64|complex|float|sparse|nested|meta")

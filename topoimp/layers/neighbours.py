@@ -90,6 +90,11 @@ class Neighbours:
         return is_as_long and any(map(_HEAD_IF_AS_LONG.fullmatch, names))
 
     @cached_property
+    def dtypes(self) -> frozenset[str]:
+        """The types of all tensors."""
+        return frozenset(tensor.dtype for tensor in self.tensors.values())
+
+    @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every tensor, by name."""
         return {name: tensor.shape for name, tensor in self.tensors.items()}

@@ -147,6 +147,8 @@ def codes_scaled_by(tensor: TensorInfo, around: Neighbours) -> TensorInfo | None
     >>> codes_scaled_by(scale, Neighbours({"up.weight": codes, "up.weight_scale_inv": scale}, {})).name
     'up.weight'
     """
+    if around.dtypes <= WIDE:
+        return None
     for each in QUANTISATIONS:
         beside = (stem + ending for stem in _stems(tensor.name, each.companions) for ending in each.codes)
         for name in beside:

@@ -7,7 +7,6 @@ tensors that share all their data, the first is a layer.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import prod
 
 from topoimp.checkpoint import Checkpoint, TensorInfo
@@ -31,11 +30,11 @@ def select_layers(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
             convolution no image in the view ``spatial``.
         LayerError: if no layer is selected.
     """
-    infos, _ = classify_tensors(checkpoint, patterns)
     layers = sorted_tensors(checkpoint, patterns)
     if not layers.infos:
         raise LayerError(why_no_layer(layers))
     if patterns.view is View.SPATIAL:
+        infos, _ = classify_tensors(checkpoint, patterns)
         check_images(layers.infos, infos, patterns.input_sizes)
     return layers
 
@@ -83,8 +82,8 @@ def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[l
         if n_groups is None and is_recurrent(tensor.name, tensor.shape):
             n_gates = gates_in(tensor.name, around.shapes)
             n_groups = None if n_gates == 1 else n_gates  # the one matrix of an RNN keeps its name
-        for info in _layers_in(tensor, n_groups, patterns, around.names_of(tensor)[1:]):
-            info = replace(info, rule=None if rule is UNKNOWN_GATES else rule)
+        rule = None if rule is UNKNOWN_GATES else rule  # the groups are known
+        for info in _layers_in(tensor, n_groups, patterns, around.names_of(tensor)[1:], rule):
             too_small = rule_for_graph(info.n_rows, info.n_columns, info.n_parallel)
             if too_small is None:
                 infos.append(info)
@@ -102,7 +101,7 @@ def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[l
 
 
 def _layers_in(
-    tensor: TensorInfo, n_groups: int | None, patterns: LayerPatterns, also: tuple[str, ...]
+    tensor: TensorInfo, n_groups: int | None, patterns: LayerPatterns, also: tuple[str, ...], rule: Rule | None
 ) -> list[LayerInfo]:
     """Return the layers in a tensor: itself, or its groups."""
     shape = tensor.shape
@@ -119,7 +118,7 @@ def _layers_in(
     names = [tensor.name] if n_groups is None else [f"{tensor.name}[{number}]" for number in range(n_groups)]
     sides_and_type = n_rows, n_columns, NUMBER_FORMATS[tensor.dtype], patterns.view
     infos = [
-        LayerInfo(name, tensor.name, shape, *sides_and_type, first=number * prod(shape), also=also)
+        LayerInfo(name, tensor.name, shape, *sides_and_type, first=number * prod(shape), also=also, rule=rule)
         for number, name in enumerate(names)
     ]
     return in_spatial_view(infos, patterns.input_sizes) if patterns.view is View.SPATIAL else infos
