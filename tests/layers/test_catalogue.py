@@ -84,6 +84,7 @@ BY_NAME = {
         "transformer.wpe.weight",
         "shared.weight",
         "model.shared.weight",
+        "module._orig_mod.shared.weight",
         "emb.weight",
         "tok_emb.weight",
         "model.embed_tokens.weight",

@@ -15,7 +15,7 @@ from topoimp.layers.recurrent import is_recurrent
 EMBEDDING_NAME = re.compile(
     r".*(?:embed|wte|wpe).*"  # anywhere in the name, case matters
     r"|(?:.*\.)?(?:[a-z0-9]+_)*emb(?:\.weight)?"  # RWKV: emb.weight; minGPT: tok_emb.weight
-    r"|(?:(?:base_)?model\.|transformer\.)*shared\.weight"  # T5, BART
+    r"|(?:(?:base_)?model\.|transformer\.|module\.|_orig_mod\.)*shared\.weight"  # T5, BART
 )
 """Names of embeddings, unless the shapes around them tell a linear layer."""
 
