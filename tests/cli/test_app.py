@@ -135,7 +135,7 @@ def test_failed_verification_exits_with_4(topoimp, monkeypatch, lenet):
 
 
 def test_a_closed_pipe_is_quiet(lenet):
-    command = f"{shlex.join(PROGRAM)} barcode {lenet} --format json | true; echo ${{PIPESTATUS[0]}}"
+    command = f"{shlex.join(PROGRAM)} barcode {lenet} --format json -q | true; echo ${{PIPESTATUS[0]}}"
 
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
 

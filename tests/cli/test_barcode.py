@@ -167,7 +167,7 @@ def test_a_check_of_every_layer_leaves_nothing_out(topoimp, lenet):
 
     rows = list(csv.DictReader(io.StringIO(outcome.out)))
     assert [row["gudhi_agrees"] for row in rows] == ["true"] * 4
-    assert outcome.err == "left out: 3 (one axis)\nGUDHI finds the same bars in 3 of 3 layers\n"
+    assert outcome.err == "GUDHI finds the same bars in 3 of 3 layers\nleft out: 3 (one axis)\n"
 
 
 def test_a_check_of_nothing_exits_with_1(topoimp, lenet):

@@ -71,7 +71,8 @@ def test_several_nulls_are_named(topoimp, lenet, pruned):
 
 
 def test_gates_take_p_values(topoimp, lenet, pruned):
-    outcome = topoimp("compare", lenet, pruned("magnitude"), "--null", "random", "--fail-if", "network:p_holm<0.05")
+    gate = ("--fail-if", "network:p_holm<0.05")
+    outcome = topoimp("compare", lenet, pruned("magnitude"), "--null", "random", *gate, "-q")
 
     assert outcome.status == 3
     assert outcome.err.startswith("error: gate 'network:p_holm<0.05': the network has p_holm ")
@@ -100,12 +101,15 @@ def test_the_norm_of_neural_persistence_can_be_chosen(topoimp, lenet):
 
 def test_for_layers_too_large_to_be_simulated_a_note_names_the_option_that_does(topoimp, write, monkeypatch):
     monkeypatch.setattr("topoimp.chance.forest_by_chance.LARGEST_SIMULATED", 5)
-    weights = {"a": np.ones((2, 3)), "b": np.ones((2, 3)), "dead": np.zeros((2, 3))}
+    weights = {f"{name}.weight": np.full((2, 3), float(name != "dead")) for name in ("a", "b", "dead")}
     path, other = write(weights, "one"), write({name: np.tril(weight) for name, weight in weights.items()}, "other")
 
     noted, shuffled = topoimp("compare", path, other), topoimp("compare", path, other, "--null", "shuffle:2")
 
-    assert noted.err == "by chance: unknown for a, b, 2 in all, too large to simulate; --null shuffle:20 does\n"
+    assert (
+        noted.err
+        == "by chance: unknown for a.weight, b.weight, 2 in all, too large to simulate; --null shuffle:20 does\n"
+    )
     assert shuffled.err == ""
 
 
@@ -120,7 +124,7 @@ def test_of_several_others_each_has_a_line(topoimp, lenet, lenet_init, pruned):
 
 @pytest.mark.parametrize(("method", "status"), [("topological", 0), ("magnitude", 3)])
 def test_a_pipeline_stops_where_the_barcode_is_not_kept(topoimp, lenet, pruned, method, status):
-    outcome = topoimp("compare", lenet, pruned(method), "--fail-if", "barcode_kept==0")
+    outcome = topoimp("compare", lenet, pruned(method), "--fail-if", "barcode_kept==0", "-q")
 
     assert outcome.status == status
     assert outcome.out.splitlines()[-2].startswith("network")
@@ -133,7 +137,7 @@ def test_a_pipeline_stops_where_the_barcode_is_not_kept(topoimp, lenet, pruned, 
 def test_each_row_at_which_a_gate_fires_has_a_line_and_the_report_is_printed(topoimp, lenet, pruned):
     gates = ("--fail-if", "network:retention<1", "--fail-if", "beta0>1e9", "--fail-if", "layer:dead_columns>0")
 
-    outcome = topoimp("compare", lenet, pruned("magnitude"), *gates, "--format", "json")
+    outcome = topoimp("compare", lenet, pruned("magnitude"), *gates, "--format", "json", "-q")
 
     retention = json.loads(outcome.out)["network"]["retention"]
     assert outcome.status == 3
@@ -225,7 +229,7 @@ def test_a_gate_applies_to_the_means_that_are_shown(topoimp, rounds):
     words = ("compare", rounds, "--over-seeds", "--rounds", "last")
 
     assert topoimp(*words, "--fail-if", "n_seeds<2").status == 0
-    fired = topoimp(*words, "--fail-if", "network:n_seeds<3")
+    fired = topoimp(*words, "--fail-if", "network:n_seeds<3", "-q")
     assert fired.status == 3
     assert fired.err.splitlines()[0] == "error: gate 'network:n_seeds<3': n_kept of the network has n_seeds 2"
 

@@ -10,7 +10,7 @@ import pytest
 def halves(write):
     """Two layers: the identity, in two parts, with a dead column beside; and a full one."""
     split = np.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.0]])
-    return write({"split": split, "whole": np.array([[4.0, 3.0], [2.0, 1.0]])})
+    return write({"split.weight": split, "whole.weight": np.array([[4.0, 3.0], [2.0, 1.0]])})
 
 
 def test_barcode_names_every_row_at_which_a_gate_fires(topoimp, halves):
@@ -21,8 +21,8 @@ def test_barcode_names_every_row_at_which_a_gate_fires(topoimp, halves):
     assert outcome.status == 3
     assert outcome.out.splitlines()[-2].startswith("network")
     assert outcome.err.splitlines() == [
-        "error: gate 'layer:beta0>1': layer 'split' has beta0 3",
-        "error: gate 'dead_columns>0': layer 'split' has dead_columns 1",
+        "error: gate 'layer:beta0>1': layer 'split.weight' has beta0 3",
+        "error: gate 'dead_columns>0': layer 'split.weight' has dead_columns 1",
         "error: gate 'dead_columns>0': the network has dead_columns 1",
     ]
 
@@ -34,8 +34,8 @@ def test_bound_names_every_row_at_which_a_gate_fires(topoimp, halves):
 
     assert outcome.status == 3
     assert outcome.err.splitlines() == [
-        "error: gate 'layer:safe_sparsity<0.5': layer 'whole' has safe_sparsity 0.25",
-        "error: gate 'retention<1': layer 'whole' at density 0.5 has retention 0.6666666666666666",
+        "error: gate 'layer:safe_sparsity<0.5': layer 'whole.weight' has safe_sparsity 0.25",
+        "error: gate 'retention<1': layer 'whole.weight' at density 0.5 has retention 0.6666666666666666",
     ]
 
 
