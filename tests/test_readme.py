@@ -14,10 +14,10 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
 def sessions(text):
-    """Each command of the console blocks, which may go on after ``&&``, with the lines that follow it."""
+    r"""Each command of the console blocks, which may go on after ``&&`` or ``\``, with the lines that follow it."""
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command = re.match(r"(?:[^\n]*&&\n)*[^\n]*\n", part)[0]
+            command = re.match(r"(?:[^\n]*(?:&&|\\)\n)*[^\n]*\n", part)[0]
             yield command, part[len(command) :]
 
 
