@@ -1,6 +1,7 @@
 """Pruning a torch module in memory, by the rules, the order and the counts of ``prune FILE``.
 
 Pruned weights, and zeros that were there before, become +0.0 in place; all other weights stay as they are, bit for bit.
+Of a parameter with a mask of ``torch.nn.utils.prune`` the mask becomes 0 instead, and the original stays as it is.
 Embeddings and heads are left alone unless asked for, and so are buffers. Tied parameters are pruned once, under the
 first of their names. Targets are computed from the edges before the first round, however many become zero in training.
 """
@@ -13,6 +14,7 @@ import numpy as np
 
 from topoimp.arrays import BoolArray
 from topoimp.checkpoint import tensors_as_checkpoint
+from topoimp.checkpoint.masked_weights import MASK_SUFFIX
 from topoimp.choices import PruningSchedule
 from topoimp.errors import OptionError, VerificationError
 from topoimp.kernels.threads import thread_count
@@ -26,8 +28,9 @@ from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.rules import kept_of
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, pruning_settings, rows_of_pruning
+from topoimp.torch_modules.masked_parameters import mask_buffers, put_on_buffer, weight_names
 from topoimp.torch_modules.masks import ModuleMasks, masks_by_parameter, put_on
-from topoimp.torch_modules.weights import named_weights, unwrapped
+from topoimp.torch_modules.weights import named_weights, parameters_called, unwrapped
 
 if TYPE_CHECKING:
     import torch
@@ -158,16 +161,24 @@ class ModulePruner:
     def _layers(self) -> Layers:
         """Return the layers to prune; their weights are read later, and pruned ones as 0."""
         name = type(unwrapped(self._model)).__name__
-        checkpoint = tensors_as_checkpoint(named_weights(self._model), name=name, kept=self._kept)
+        masks = {f"{weight}{MASK_SUFFIX}": buffer for weight, buffer in mask_buffers(self._model).items()}
+        parameters = {weight: parameter for parameter, weight in weight_names(self._model).items()}
+        kept = {parameters[weight]: mask for weight, mask in self._kept.items()}
+        checkpoint = tensors_as_checkpoint({**named_weights(self._model), **masks}, name=name, kept=kept)
         return select_layers(checkpoint, self._patterns)
 
     def _prune(self, stream: LayerStream, scheme: Scheme, swept: Sweep) -> ModulePruning:
         import torch
 
-        parameters = named_weights(self._model)
+        parameters = parameters_called(self._model, stream.layers.by_tensor())
         flags = masks_of_round(stream, swept.rounds[-1])
         masks = {name: torch.from_numpy(flags[name]).to(parameters[name].device) for name in flags}
-        put_on({parameters[name]: mask for name, mask in masks.items()})
+
+        # Of a weight with a mask of torch's own, the mask is pruned, and the original stays.
+        of_torch = mask_buffers(self._model)
+        put_on({parameters[name]: mask for name, mask in masks.items() if name not in of_torch})
+        for name in masks.keys() & of_torch:
+            put_on_buffer(self._model, name, masks[name])
         self._kept.update(masks)
 
         rows = [row for round_ in swept.rounds for row in rows_of_pruning(stream.layers.infos, round_)]
@@ -200,7 +211,8 @@ def masks_of_round(stream: LayerStream, round_: Round) -> dict[str, BoolArray]:
 
 def _by_first_name(model: "nn.Module", masks: ModuleMasks) -> dict[str, "torch.Tensor"]:
     """Return masks under the first name of each parameter: the one that its layer has."""
-    names = {parameter: name for name, parameter in reversed(named_weights(model).items())}
+    weights = weight_names(model)
+    names = {parameter: weights[name] for name, parameter in reversed(named_weights(model).items())}
     return {names[parameter]: mask for parameter, mask in masks_by_parameter(model, masks).items()}
 
 
