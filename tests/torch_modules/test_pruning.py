@@ -39,7 +39,8 @@ def assert_as_the_file_command(model, *, rounds=None, sparsity=None, **options):
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "model.pt"
         torch.save(model.state_dict(), saved)
-        of_file = prune_checkpoint(saved, PruningOptions(rounds=rounds, sparsity=sparsity, **options))
+        output = saved.with_suffix(".safetensors")
+        of_file = prune_checkpoint(saved, PruningOptions(rounds=rounds, sparsity=sparsity, **options), output=output)
         weights, masks = load_file(of_file.outputs.checkpoint), read_masks(of_file.outputs.mask)
 
         of_module = prune_module(model, PruningOptions(rounds=rounds, sparsity=sparsity, **options))
