@@ -16,17 +16,8 @@ from topoimp.checkpoint.flags import stored_flags
 from topoimp.checkpoint.masked_weights import MaskedWeight
 from topoimp.errors import VerificationError
 from topoimp.kernels.threads import pieces
-from topoimp.layers.records import LayerInfo, Layers
+from topoimp.layers.records import LayerInfo
 from topoimp.pruning.masks import PackedMask
-
-
-def exchanged_tensors(layers: Layers) -> list[str]:
-    """Return the stored tensors that pruning changes, ties included; of a masked weight, its mask."""
-    checkpoint = layers.checkpoint
-    pruned = layers.by_tensor()
-    names = [name for name in checkpoint.tensors if checkpoint.ties.get(name, name) in pruned]
-    masked = checkpoint.masked_weights
-    return [masked[name].mask.name if name in masked else name for name in names]
 
 
 def pruned_mask(
