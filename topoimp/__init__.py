@@ -1,8 +1,9 @@
 """topoimp: zeroth-order persistent homology of neural-network checkpoints.
 
 Commands, as functions that return reports: ``train_run``, ``barcode_report``, ``bound_report``, ``prune_checkpoint``,
-``comparison_report``. Their steps: ``as_layer`` reads an array as a layer, ``spanning_forest`` and ``barcode_of``
-compute its topology, ``neural_persistence`` sums it up, ``layer_bound`` bounds it; ``read_masks`` reads a mask file.
+``comparison_report``. Their steps: ``open_checkpoint`` and ``read_layer`` read a layer by its name,
+``as_layer`` reads an array as one, ``spanning_forest`` and ``barcode_of`` compute its topology, ``neural_persistence``
+sums it up, ``layer_bound`` bounds it; ``read_masks`` reads a mask file.
 In a training loop in torch, ``prune_module`` and ``ModulePruner`` prune a module in memory, ``hold_mask`` holds its
 mask, ``rewind_module`` rewinds it; ``topological_unstructured`` is a method of ``torch.nn.utils.prune``.
 

@@ -10,6 +10,7 @@ from topoimp.chance.forest_by_chance import forest_edges_by_chance
 from topoimp.chance.null_distribution import ExactDistribution, NullDistribution
 from topoimp.chance.null_models import null_forest_edges
 from topoimp.chance.simulation import shuffled_forest_edges
+from topoimp.checkpoint import Checkpoint, open_checkpoint
 from topoimp.choices import (
     BarConvention,
     Data,
@@ -46,6 +47,7 @@ from topoimp.errors import (
     TrainingError,
     VerificationError,
 )
+from topoimp.layers.by_name import layer_names, read_layer
 from topoimp.layers.layer import Layer, as_layer
 from topoimp.layers.records import LayerPatterns
 from topoimp.layers.spatial import InputSize
@@ -82,6 +84,7 @@ __all__ = [
     "Bars",
     "BettiNumbers",
     "BoundOptions",
+    "Checkpoint",
     "CheckpointError",
     "Data",
     "DataError",
@@ -142,8 +145,10 @@ __all__ = [
     "forest_edges_by_chance",
     "hold_mask",
     "layer_bound",
+    "layer_names",
     "neural_persistence",
     "null_forest_edges",
+    "open_checkpoint",
     "overlap",
     "parse_trainer",
     "persistent_entropy",
@@ -153,6 +158,7 @@ __all__ = [
     "prune_module",
     "prune_run",
     "prune_with_trainer",
+    "read_layer",
     "read_masks",
     "rewind_module",
     "shape_bound_report",

@@ -10,6 +10,7 @@ from topoimp.commands.barcode_rows import Barcodes, barcode_rows
 from topoimp.commands.spatial_barcode_rows import SpatialBarcodes, spatial_barcode_rows
 from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
+from topoimp.layers.by_name import ALL_LAYERS
 from topoimp.layers.layer import Layer
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerInfo, LayerPatterns, Layers, LeftOut, natural
@@ -25,8 +26,6 @@ from topoimp.topology.forest import Forest, spanning_forest
 from topoimp.topology.gudhi_check import check_barcode, check_filters, check_limit_of
 from topoimp.topology.vectors import VectorSettings
 from topoimp.writing.outputs import check_files
-
-ALL_LAYERS = LayerPatterns(embeddings=True)
 
 
 def barcode_report(

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from topoimp.checkpoint import tensors_as_checkpoint
 from topoimp.choices import Scale
-from topoimp.commands.barcode import ALL_LAYERS
 from topoimp.commands.barcode_rows import Barcodes, barcode_rows
 from topoimp.errors import OptionError, OutputError
+from topoimp.layers.by_name import ALL_LAYERS
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
