@@ -78,7 +78,7 @@ def test_without_arguments_help_is_shown(topoimp):
     ("command", "default"),
     [
         ("prune", "[default: (0.2)]"),
-        ("prune", "[default: (STEM.pruned.safetensors)]"),
+        ("prune", "[default: (the name of CHECKPOINT with .pruned before its ending)]"),
         ("prune", "[default: (topological)]"),
         ("barcode", "[default: (rieck)]"),
         ("train", "[default: (the recipe's)]"),
