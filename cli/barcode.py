@@ -22,6 +22,7 @@ from .options import (
     Include,
     InputSizes,
     Junit,
+    Key,
     NpConvention,
     Quiet,
     ScaleOption,
@@ -44,6 +45,7 @@ CHECK = "Check"
 
 def _barcode(
     checkpoint: CheckpointPaths,
+    key: Key = None,
     include: Include = None,
     exclude: Exclude = None,
     groups: Groups = None,
@@ -199,7 +201,7 @@ def _barcode(
         of_gates = {"--fail-if": fail_if, "--junit": junit}
         details = {flag: value for options in of_files.values() for flag, value in options.items()}
         refuse({**of_topology, **of_gates, **details}, "does not go with --list, which shows tensors and no topology")
-        each = report_of_each(checkpoint, lambda path: tensor_list(path, patterns=patterns))
+        each = report_of_each(checkpoint, lambda path: tensor_list(path, key=key, patterns=patterns))
         if each.report is not None:
             show(each.report, format, _show_list)
             note_left_out(each.report, quiet=quiet)
@@ -217,6 +219,7 @@ def _barcode(
         with progress("looking at layers", quiet=quiet) as on_step:
             return barcode_report(
                 path,
+                key=key,
                 patterns=patterns,
                 scale=scale,
                 np_convention=np_convention,

@@ -25,6 +25,7 @@ from .options import (
     Include,
     InputSizes,
     Junit,
+    Key,
     Nulls,
     Quiet,
     Rate,
@@ -93,6 +94,7 @@ def _bound(
         int,
         typer.Option("--seed", metavar="S", help="Seed of the simulations of --null and --densities, at least 0."),
     ] = 0,
+    key: Key = None,
     include: Include = None,
     exclude: Exclude = None,
     embeddings: Embeddings = False,
@@ -135,10 +137,10 @@ def _bound(
     )
     gates = Gates("bound", fail_if, junit)
     if not checkpoint:
-        if include or exclude or embeddings or groups or view is View.CHANNEL:
+        if key is not None or include or exclude or embeddings or groups or view is View.CHANNEL:
             which = "--shape" if arch is None else "--arch"
             raise OptionError(
-                "--include, --exclude, --embeddings, --groups and --view channel are about a CHECKPOINT; "
+                "--key, --include, --exclude, --embeddings, --groups and --view channel are about a CHECKPOINT; "
                 f"{which} has none"
             )
         images = parse_input_sizes(input_sizes)
@@ -163,7 +165,7 @@ def _bound(
 
     def report_of(path: Path) -> Report:
         with progress("looking at layers", quiet=quiet) as on_step:
-            return bound_report(path, options, patterns=patterns, threads=threads, on_step=on_step)
+            return bound_report(path, options, key=key, patterns=patterns, threads=threads, on_step=on_step)
 
     with noting_compilation(quiet=quiet):
         each = report_of_each(checkpoint, report_of)

@@ -44,6 +44,15 @@ CheckpointPaths = Annotated[
         show_default=False,
     ),
 ]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="KEY",
+        help="State dict to read of a PyTorch file that holds several, as in ema_state_dict or model.ema.",
+        show_default="state_dict, model or another usual key",
+    ),
+]
 Include = Annotated[
     list[str] | None,
     typer.Option(

@@ -150,7 +150,7 @@ def note_left_out(report: Report, *, quiet: bool) -> None:
         note(with_flags(sentence, _FLAGS), quiet=quiet)
 
 
-_FLAGS = {name: f"--{name}" for name in ("embeddings", "include", "exclude", "groups")}
+_FLAGS = {name: f"--{name}" for name in ("embeddings", "include", "exclude", "groups", "key")}
 """Flags of the arguments that the notes of a report name."""
 
 

@@ -18,6 +18,7 @@ from .options import (
     Groups,
     Include,
     Junit,
+    Key,
     Quiet,
     Rate,
     Threads,
@@ -76,6 +77,7 @@ def _prune(
     output_rate: OutputRate = None,
     output_layer: OutputLayer = None,
     seed: Seed = None,
+    key: Key = None,
     include: Include = None,
     exclude: Exclude = None,
     embeddings: Embeddings = False,
@@ -111,7 +113,7 @@ def _prune(
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings)
     if is_run or trainer is not None:
         of_files = {"--apply-mask": apply_mask, "--mask-out": mask_out, "--emit-rounds": emit_rounds, "--seed": seed}
-        refuse(of_files, "does not go with rounds that are trained")
+        refuse({**of_files, "--key": key}, "does not go with rounds that are trained")
     else:
         of_training = {"--rewind": rewind, "--timeout": timeout, "--seeds": seeds, "--jobs": jobs}
         refuse(of_training, "does not go with pruning without training (a run folder or --trainer has some)")
@@ -138,6 +140,7 @@ def _prune(
             pruning = prune_by_mask(
                 checkpoint,
                 apply_mask,
+                key=key,
                 output=output,
                 patterns=patterns,
                 shuffle_mask=shuffle_mask,
@@ -247,6 +250,7 @@ def _prune(
             plan = plan_pruning(
                 checkpoint,
                 options,
+                key=key,
                 output=output,
                 mask_out=mask_out,
                 emit_rounds=numbers,
@@ -266,6 +270,7 @@ def _prune(
         pruning = prune_checkpoint(
             checkpoint,
             options,
+            key=key,
             output=output,
             mask_out=mask_out,
             emit_rounds=numbers,

@@ -60,6 +60,9 @@ def test_counts_add_up_whatever_is_left_out(rules):
 
         tensors = {f"t{k}": TensorInfo(f"t{k}", "I32", (2, 2), 0, 0) for k in range(len(rules))}  # noqa: RUF012
         ties: dict[str, str] = {}  # noqa: RUF012
+        key = None
+        other_keys = ()
+        unindexed = ()
 
     left_out = tuple(LeftOut(f"t{k}", (2, 2), "I32", rule.reason, rule) for k, rule in enumerate(rules))
 

@@ -3,7 +3,7 @@
 from topoimp.checkpoint.finding import AnyPath, other_files
 from topoimp.checkpoint.header import TensorInfo, laid_out
 from topoimp.checkpoint.locking import LockState, owned
-from topoimp.checkpoint.reading import Checkpoint, open_checkpoint, tensors_as_checkpoint
+from topoimp.checkpoint.reading import Checkpoint, open_checkpoint, open_checkpoints, tensors_as_checkpoint
 from topoimp.checkpoint.safetensors_file import Advice
 from topoimp.checkpoint.staging import Staging, remove
 from topoimp.checkpoint.writing import CheckpointCopy, TensorWriter, bytes_of_copy, files_of_copy, write_arrays
@@ -21,6 +21,7 @@ __all__ = [
     "files_of_copy",
     "laid_out",
     "open_checkpoint",
+    "open_checkpoints",
     "other_files",
     "owned",
     "remove",

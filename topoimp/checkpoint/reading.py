@@ -1,6 +1,6 @@
 """Open a checkpoint: headers are read and checked at once, each tensor on demand; also from tensors in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -215,6 +215,40 @@ def open_checkpoint(path: AnyPath, *, key: str | None = None) -> Checkpoint:
     else:
         files = _indexed(paths.shard_of, files, path)
     return Checkpoint(path, files, paths)
+
+
+def open_checkpoints(paths: Sequence[AnyPath], *, key: str | None) -> list[Checkpoint]:
+    """Open checkpoints that are used together, each with its state dict below ``key``; at least one must have it.
+
+    One without it is opened as it is, if it leaves no choice: a safetensors file, or a PyTorch file with a single one.
+
+    Raises:
+        OptionError: if a file with several state dicts, or every file, has none below ``key``.
+        CheckpointError: as ``open_checkpoint``.
+    """
+    opened: list[Checkpoint] = []
+    errors: list[OptionError] = []
+    for path in paths:
+        try:
+            opened.append(open_checkpoint(path, key=key))
+        except OptionError as error:
+            errors.append(error)
+            plain = _opened_without_choice(path)
+            if plain is None:
+                raise
+            opened.append(plain)
+    if errors and len(errors) == len(paths):
+        raise errors[0]
+    return opened
+
+
+def _opened_without_choice(path: AnyPath) -> Checkpoint | None:
+    """Open a checkpoint as it is; None if it holds several state dicts, or none."""
+    try:
+        opened = open_checkpoint(path)
+    except CheckpointError:
+        return None
+    return None if opened.other_keys else opened
 
 
 def tensors_as_checkpoint(

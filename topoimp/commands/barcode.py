@@ -18,7 +18,7 @@ from topoimp.layers.streaming import LayerStream, Look, counted
 from topoimp.layers.tensors import select_layers, sorted_tensors
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import Settings, left_out, pattern_settings
+from topoimp.reports.rows import Settings, key_settings, left_out, left_out_of_files, pattern_settings
 from topoimp.rounds.run_images import with_images_of_run
 from topoimp.topology.barcode import check_norm, scale_of_convention
 from topoimp.topology.filter_barcodes import FilterBarcodes, filter_barcodes
@@ -31,6 +31,7 @@ from topoimp.writing.outputs import check_files
 def barcode_report(
     path: AnyPath,
     *,
+    key: str | None = None,
     patterns: LayerPatterns = ALL_LAYERS,
     scale: Scale | str | None = None,
     np_convention: NeuralPersistence | str | None = None,
@@ -54,6 +55,7 @@ def barcode_report(
 
     Args:
         path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
+        key: the state dict to read of a PyTorch file that holds several (``topoimp.checkpoint.open_checkpoint``).
         patterns: the layers; all, embeddings and heads too, by default. In the view ``spatial`` a convolution has a
             barcode for each filter, unrolled over its image; the images of a run folder's checkpoints are known.
         scale: divisor of strengths; that of ``np_convention`` if None.
@@ -95,11 +97,17 @@ def barcode_report(
     if curve is not None:
         patterns.check_edges_are_weights("`curve` is of weights, and needs")
     patterns = with_images_of_run(patterns, path)
-    layers = select_layers(open_checkpoint(path), patterns)
+    layers = select_layers(open_checkpoint(path, key=key), patterns)
     check_files(list(outputs.values()), layers.checkpoint)
     n_looks = len(layers.infos) * (1 if curve is None else 2)
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
-    settings: Settings = {**pattern_settings(patterns), "scale": scale, "np_convention": np_convention, "p": p}
+    settings: Settings = {
+        **key_settings(key, layers.checkpoint),
+        **pattern_settings(patterns),
+        "scale": scale,
+        "np_convention": np_convention,
+        "p": p,
+    }
     with Staging(list(outputs.values()), force=force) as staging:
         barcodes, rows, found = _looked_at(stream, scale, p)
 
@@ -192,14 +200,14 @@ def _check_by_gudhi(stream: LayerStream, found: Mapping[str, Forest | FilterBarc
     return {info.name for info in infos}
 
 
-def tensor_list(path: AnyPath, *, patterns: LayerPatterns = ALL_LAYERS) -> Report:
+def tensor_list(path: AnyPath, *, key: str | None = None, patterns: LayerPatterns = ALL_LAYERS) -> Report:
     """Report every tensor of a checkpoint: whether it is a layer, whether ``prune`` takes it by default, and why not.
 
     Raises:
         OptionError: if a pattern matches nothing.
         CheckpointError: if the file cannot be used.
     """
-    checkpoint = open_checkpoint(path)
+    checkpoint = open_checkpoint(path, key=key)
     if not checkpoint.tensors:
         raise CheckpointError(f"{path}: holds no tensors")
     layers = sorted_tensors(checkpoint, patterns)
@@ -209,8 +217,9 @@ def tensor_list(path: AnyPath, *, patterns: LayerPatterns = ALL_LAYERS) -> Repor
     for each in sorted(tensors, key=lambda tensor: natural(tensor.name)):
         name: Row = {"level": "layer", "layer": each.name, "shape": "x".join(map(str, each.shape))}
         rows.append({**name, **(_columns_of_layer(each) if isinstance(each, LayerInfo) else _columns_of_other(each))})
-    settings: Settings = {**pattern_settings(patterns), "list": True}
-    return Report("barcode", {"checkpoint": Path(path)}, settings, rows, notes=notes_on(layers))
+    settings: Settings = {**key_settings(key, checkpoint), **pattern_settings(patterns), "list": True}
+    others = left_out_of_files(checkpoint)
+    return Report("barcode", {"checkpoint": Path(path)}, settings, rows, others, notes=notes_on(layers))
 
 
 def _columns_of_layer(info: LayerInfo) -> Row:

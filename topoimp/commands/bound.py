@@ -29,7 +29,7 @@ from topoimp.pruning.bounds import LayerBound, global_safe_count, layer_bound
 from topoimp.pruning.schedule import DEFAULT_RATE, exact_rate
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import Settings, left_out, pattern_settings, setting_of_nulls, view_settings
+from topoimp.reports.rows import Settings, key_settings, left_out, pattern_settings, setting_of_nulls, view_settings
 from topoimp.rounds.run_images import with_images_of_run
 from topoimp.topology.forest import spanning_forest
 
@@ -84,6 +84,7 @@ def bound_report(
     path: AnyPath,
     options: BoundOptions = USUAL_BOUNDS,
     *,
+    key: str | None = None,
     patterns: LayerPatterns | None = None,
     threads: int | None = None,
     on_step: OnStep | None = None,
@@ -93,6 +94,7 @@ def bound_report(
     Args:
         path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
         options: rate, densities, null models and seed.
+        key: the state dict to read of a PyTorch file that holds several (``topoimp.checkpoint.open_checkpoint``).
         patterns: the layers; all but embeddings and heads if None. In the view ``spatial`` no weight is read: the
             bounds follow from the shapes, and the convolutions together and the dense layers together have a row. The
             images of a run folder's checkpoints are known.
@@ -100,18 +102,20 @@ def bound_report(
         on_step: called with the number of steps done and of all steps.
 
     Raises:
-        OptionError: if a pattern matches nothing, or densities are given in the view ``channel``.
+        OptionError: if a pattern matches nothing, there is no state dict below ``key``, or densities are given in the
+            view ``channel``.
         TopoimpError: if the file or one of its layers cannot be used.
     """
     patterns = patterns or LayerPatterns()
     if options.densities:
         patterns.check_matrix_view("densities are of weights, and need")
     patterns = with_images_of_run(patterns, path)
-    layers = select_layers(open_checkpoint(path), patterns)
+    layers = select_layers(open_checkpoint(path, key=key), patterns)
     inputs = {"checkpoint": Path(path)}
+    of_layers = {**key_settings(key, layers.checkpoint), **pattern_settings(patterns)}
     if patterns.view is View.SPATIAL:
         spatial = spatial_rows(layers.infos)
-        return Report("bound", inputs, pattern_settings(patterns), spatial, left_out(layers), notes=notes_on(layers))
+        return Report("bound", inputs, of_layers, spatial, left_out(layers), notes=notes_on(layers))
     n_looks = 2 * len(layers.infos) - 1  # all layers once, and for one order over all again, but for the one that binds
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
 
@@ -129,7 +133,7 @@ def bound_report(
     overlaps = [overlap for _, overlap, _ in found.values()]
     rows = checkpoint_rows(layers.infos, bounds, overlaps, global_safe_count(stream, bounds), options.rate)
     rows += with_holm([row for _, _, at_densities in found.values() for row in at_densities])
-    settings = {**pattern_settings(patterns), **options.settings()}
+    settings = {**of_layers, **options.settings()}
     return Report("bound", inputs, settings, rows, left_out(layers), notes=notes_on(layers))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_nulls
-from topoimp.checkpoint import AnyPath, open_checkpoint
+from topoimp.checkpoint import AnyPath, Checkpoint, open_checkpoints
 from topoimp.choices import Essential, Method, RoundReference, check_seed, chosen
 from topoimp.commands.compare_rows import comparison_rows
 from topoimp.commands.compare_run import compare_rounds, opened_round, passes_over
@@ -15,7 +15,7 @@ from topoimp.comparison.others import MaskedReference, Other
 from topoimp.comparison.retention_columns import with_holm
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
-from topoimp.layers.notes import notes_on
+from topoimp.layers.notes import notes_on, notes_on_files
 from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
@@ -23,7 +23,7 @@ from topoimp.pruning.applied_masks import is_mask_of, masks_for
 from topoimp.pruning.masks import is_mask
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import Settings, left_out, pattern_settings, setting_of_nulls
+from topoimp.reports.rows import Settings, key_settings, left_out, left_out_of_files, pattern_settings, setting_of_nulls
 from topoimp.rounds.finished import ComparedFiles, RoundSelection, files_of, holds_rounds
 from topoimp.rounds.origin import check_origin
 
@@ -35,6 +35,7 @@ def comparison_report(
     seeds: Sequence[int] | None = None,
     method: Method | str | None = None,
     across_seeds: bool = False,
+    key: str | None = None,
     patterns: LayerPatterns | None = None,
     null: Null | str | Sequence[Null | str] | None = None,
     seed: int = 0,
@@ -62,6 +63,8 @@ def comparison_report(
         seeds: networks whose rounds are compared; all if None.
         method: method whose rounds are compared; all if None.
         across_seeds: compare a reference also with rounds that start from another network.
+        key: the state dict to read of PyTorch files that hold several (``topoimp.checkpoint.open_checkpoint``). A file
+            without it must have no choice: a single state dict, or a safetensors file.
         patterns: which layers; all but embeddings and heads if None.
         null: a null model of the reference, as in ``columns:200``, or several; the closed form alone if None.
         seed: of all simulations, at least 0.
@@ -100,8 +103,10 @@ def comparison_report(
     if reference is not None or (paths and holds_rounds(Path(paths[0]))):
         if across_seeds:
             raise OptionError("`across_seeds` is given, but each round has a reference of its own seed")
+        if key is not None:
+            raise OptionError("`key` is given, but the checkpoints of rounds are safetensors files")
         return _own_report(paths, chosen(RoundReference, reference or RoundReference.ROUND_0), selection, measures)
-    return _reference_report(paths, selection, measures, across_seeds=across_seeds)
+    return _reference_report(paths, selection, measures, key=key, across_seeds=across_seeds)
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,12 @@ def _own_report(
 
 
 def _reference_report(
-    paths: Sequence[AnyPath], selection: RoundSelection, measures: _Measures, *, across_seeds: bool
+    paths: Sequence[AnyPath],
+    selection: RoundSelection,
+    measures: _Measures,
+    *,
+    key: str | None,
+    across_seeds: bool,
 ) -> Report:
     """Report checkpoints, masks and rounds, all beside the first path."""
     if len(paths) < 2:
@@ -174,10 +184,10 @@ def _reference_report(
         raise OptionError(f"{given}; at least one other is needed")
     reference, *others = paths
 
-    opened = open_checkpoint(reference)
+    files = [found for other in others for found in files_of(Path(other), selection)]
+    opened, *opened_files = open_checkpoints([reference, *(file.path for file in files)], key=key)
     if is_mask(opened):
         raise CheckpointError(f"{opened.path}: is a mask; the reference needs weights")
-    files = [found for other in others for found in files_of(Path(other), selection)]
     finished = [file for file in files if file.round is not None]
     _check_selection(selection, finished, across_seeds=across_seeds)
 
@@ -185,7 +195,7 @@ def _reference_report(
     if not across_seeds:
         check_origin(layers, finished, measures.threads)
     stream = LayerStream(layers, measures.threads, counted(measures.on_step, len(layers.infos)))
-    opened_others = [_opened(file, layers) for file in files]
+    opened_others = [_other(file, each, layers) for file, each in zip(files, opened_files, strict=True)]
     nulls = with_initial_weights(measures.nulls, layers)
     compared = compare_layers(stream, opened_others, nulls=nulls, seed=measures.seed)
 
@@ -197,12 +207,16 @@ def _reference_report(
         names: Row = {} if is_one else {"other": file.name, **of_round}
         rows += [{**row, **names} for row in measures.rows(pairs)]
 
-    settings = measures.settings()
+    settings = {**key_settings(key, opened), **measures.settings()}
     if finished:
         settings |= {"across_seeds": across_seeds, **_selected(selection)}
     roles = ["other"] if len(others) == 1 else [f"other-{number + 1}" for number in range(len(others))]
     inputs = dict(zip(["reference", *roles], map(Path, paths), strict=True))
-    return Report("compare", inputs, settings, with_holm(rows), left_out(layers), notes=notes_on(layers))
+    passed_over = {
+        f"{each.path}: {name}": why for each in opened_files for name, why in left_out_of_files(each).items()
+    }
+    notes = [*notes_on(layers), *(f"{each.path}: {note}" for each in opened_files for note in notes_on_files(each))]
+    return Report("compare", inputs, settings, with_holm(rows), {**left_out(layers), **passed_over}, notes=notes)
 
 
 def _check_selection(selection: RoundSelection, finished: Sequence[ComparedFiles], *, across_seeds: bool) -> None:
@@ -220,9 +234,8 @@ def _selected(selection: RoundSelection) -> Settings:
     return {"rounds": rounds, "seeds": seeds, "method": selection.method}
 
 
-def _opened(file: ComparedFiles, reference: Layers) -> Other:
-    """Open a checkpoint or mask to compare the reference with."""
-    opened = open_checkpoint(file.path)
+def _other(file: ComparedFiles, opened: Checkpoint, reference: Layers) -> Other:
+    """Return a checkpoint or mask as it is compared with the reference."""
     if not is_mask(opened) and (file.round is not None or not is_mask_of(reference, opened)):
         return opened_round(file, opened, reference)
     reference.patterns.check_matrix_view(f"{opened.path} is a mask, and needs")

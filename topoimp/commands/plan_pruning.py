@@ -51,6 +51,7 @@ def plan_pruning(
     path: AnyPath,
     options: PruningOptions,
     *,
+    key: str | None = None,
     output: AnyPath | None = None,
     mask_out: AnyPath | None = None,
     emit_rounds: Sequence[int] = (),
@@ -69,7 +70,7 @@ def plan_pruning(
         GateError: if ``strict`` and a target is below a floor.
         TopoimpError: if the file, a layer or a pattern cannot be used.
     """
-    job, scheme = job_in_rounds(path, options, output, mask_out, emit_rounds, rewind_from, threads, on_step)
+    job, scheme = job_in_rounds(path, options, key, output, mask_out, emit_rounds, rewind_from, threads, on_step)
     swept = sweep(job.stream, scheme)
     rounds = swept.rounds
     if strict:

@@ -31,6 +31,7 @@ def prune_checkpoint(
     path: AnyPath,
     options: PruningOptions,
     *,
+    key: str | None = None,
     output: AnyPath | None = None,
     mask_out: AnyPath | None = None,
     emit_rounds: Sequence[int] = (),
@@ -45,6 +46,8 @@ def prune_checkpoint(
     Args:
         path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it; never changed.
         options: how far to prune, by which method, and which layers.
+        key: the state dict to read of a PyTorch file that holds several, also of ``rewind_from``
+            (``topoimp.checkpoint.open_checkpoint``).
         output: the pruned checkpoint; if None beside the input, under its name with ``.pruned`` before the ending. A
             PyTorch file gives a PyTorch file with the same content otherwise, or a safetensors file if ``output`` ends
             in .safetensors. Mask and table follow it.
@@ -73,7 +76,7 @@ def prune_checkpoint(
     >>> pruning.report.network["n_kept"], pruning.report.network["barcode_kept"]
     (150, True)
     """
-    job, scheme = job_in_rounds(path, options, output, mask_out, emit_rounds, rewind_from, threads, on_step)
+    job, scheme = job_in_rounds(path, options, key, output, mask_out, emit_rounds, rewind_from, threads, on_step)
     settings = pruning_settings(scheme)
 
     with job.staging(force=force) as staging:
@@ -91,6 +94,7 @@ def prune_checkpoint(
 def job_in_rounds(
     path: AnyPath,
     options: PruningOptions,
+    key: str | None,
     output: AnyPath | None,
     mask_out: AnyPath | None,
     emit_rounds: Sequence[int],
@@ -108,6 +112,7 @@ def job_in_rounds(
     job = plan_job(
         path,
         options.patterns,
+        key=key,
         output=output,
         mask_out=mask_out,
         emit_rounds=emit_rounds,
@@ -123,6 +128,7 @@ def apply_mask(
     path: AnyPath,
     mask: AnyPath,
     *,
+    key: str | None = None,
     output: AnyPath | None = None,
     patterns: LayerPatterns | None = None,
     shuffle_mask: MaskShuffle | str | None = None,
@@ -154,7 +160,16 @@ def apply_mask(
     check_seed(seed)
 
     masking = open_checkpoint(mask)
-    job = plan_job(path, patterns, output=output, mask_out=mask_out, mask=masking, threads=threads, on_step=on_step)
+    job = plan_job(
+        path,
+        patterns,
+        key=key,
+        output=output,
+        mask_out=mask_out,
+        mask=masking,
+        threads=threads,
+        on_step=on_step,
+    )
     pruners: dict[str, Pruner] = {**masks_for(job.layers, masking)}
     infos = job.layers.infos
     by_mask = is_mask(masking) or is_mask_of(job.layers, masking)

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from topoimp.checkpoint import AnyPath, Checkpoint, Staging, bytes_of_copy, open_checkpoint, other_files
+from topoimp.checkpoint import (
+    AnyPath,
+    Checkpoint,
+    Staging,
+    bytes_of_copy,
+    open_checkpoint,
+    open_checkpoints,
+    other_files,
+)
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerPatterns, Layers
@@ -19,7 +27,7 @@ from topoimp.pruning.preservation import Preservation
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import Settings, left_out
+from topoimp.reports.rows import Settings, key_settings, left_out
 from topoimp.rounds.run_folder import recipe_beside
 from topoimp.topology.forest import Forest
 from topoimp.writing.outputs import Outputs, plan_outputs
@@ -52,11 +60,13 @@ class PruningJob:
 
     Args:
         inputs: the files that are read, by role.
+        key: the state dict that was requested of PyTorch files; None for the usual one.
         stream: the layers that are pruned.
         rewind: the same layers of the checkpoint to rewind to; None if the weights stay as they are.
     """
 
     inputs: Mapping[str, Path]
+    key: str | None
     stream: LayerStream
     rewind: Layers | None
     outputs: Outputs
@@ -120,7 +130,8 @@ class PruningJob:
         return verify_pruned(written, self.stream, forests, masks=masks, expected=expected, source=source)
 
     def report(self, settings: Settings, rows: Sequence[Row]) -> Report:
-        """Return the report of a pruning with these rows."""
+        """Return the report of a pruning with these settings, the key of the state dict, and these rows."""
+        settings = {**key_settings(self.key, self.layers.checkpoint), **settings}
         outputs, notes = self.outputs.by_role(), notes_on(self.layers)
         return Report("prune", self.inputs, settings, rows, left_out(self.layers), outputs, notes)
 
@@ -142,6 +153,7 @@ def plan_job(
     path: AnyPath,
     patterns: LayerPatterns,
     *,
+    key: str | None,
     output: AnyPath | None,
     mask_out: AnyPath | None,
     emit_rounds: Sequence[int] = (),
@@ -153,10 +165,10 @@ def plan_job(
 ) -> PruningJob:
     """Return the job of pruning a checkpoint, in rounds or by a mask; nothing is written."""
     n_threads = thread_count(threads)
-    checkpoint = open_checkpoint(path)
+    checkpoint, *rewinds = open_checkpoints([path] if rewind_from is None else [path, rewind_from], key=key)
     opened = {"checkpoint": checkpoint, **({} if mask is None else {"mask": mask})}
-    if rewind_from is not None:
-        opened["rewind"] = open_checkpoint(rewind_from)
+    if rewinds:
+        opened["rewind"] = rewinds[0]
 
     target, mask_file = (None if file is None else Path(file) for file in (output, mask_out))
     copied = opened.get("rewind", checkpoint)
@@ -170,7 +182,7 @@ def plan_job(
     # A pass over all layers, then for each checkpoint written one more of them and one of all tensors.
     n_steps = len(layers.infos) + len(outputs.checkpoints) * (len(layers.infos) + len(checkpoint.tensors))
     inputs = {role: read.path for role, read in opened.items()}
-    return PruningJob(inputs, LayerStream(layers, n_threads, counted(on_step, n_steps)), rewind, outputs)
+    return PruningJob(inputs, key, LayerStream(layers, n_threads, counted(on_step, n_steps)), rewind, outputs)
 
 
 def metadata_of(settings: Settings, number: int) -> dict[str, str]:

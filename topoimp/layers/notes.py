@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from topoimp.checkpoint import Checkpoint
 from topoimp.layers.catalogue import (
     EMBEDDING,
     HEAD,
@@ -35,7 +36,20 @@ _SAYS_WEIGHT = re.compile(
 
 def notes_on(layers: Layers) -> list[str]:
     """Return the sentences about a selection of layers."""
-    return [*_on_left_out(layers), *_on_selected(layers)]
+    return [*notes_on_files(layers.checkpoint), *_on_left_out(layers), *_on_selected(layers)]
+
+
+def notes_on_files(checkpoint: Checkpoint) -> list[str]:
+    """Return the sentences about the state dicts and tensors of a checkpoint's files that are passed over."""
+    notes = [
+        _listed(
+            "as other state dicts of the file",
+            checkpoint.other_keys,
+            f"; {checkpoint.key} was read (`key` reads another)",
+        ),
+        _listed("as the index does not name them", checkpoint.unindexed),
+    ]
+    return [note for note in notes if note]
 
 
 def why_no_layer(layers: Layers) -> str:

@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from types import MappingProxyType
 from typing import TypeAlias
 
+from topoimp.checkpoint import Checkpoint
 from topoimp.choices import Method, NeuralPersistence, Scale, View
 from topoimp.layers.records import LayerInfo, LayerPatterns, Layers
 from topoimp.pruning.one_shot import Round
@@ -37,6 +38,11 @@ def layer_columns(info: LayerInfo) -> Row:
         "dtype": info.number_format.name,
         "view": info.view,
     }
+
+
+def key_settings(key: str | None, checkpoint: Checkpoint) -> Settings:
+    """Return the key of the state dict that was read, if the caller gave it or the file has others."""
+    return {"key": checkpoint.key} if key is not None or checkpoint.other_keys else {}
 
 
 def pattern_settings(patterns: LayerPatterns) -> Settings:
@@ -131,9 +137,21 @@ def rows_of_pruning(infos: Sequence[LayerInfo], round_: Round) -> list[Row]:
     return [*rows, {**network, **preservation_columns(round_.preservation)}]
 
 
+OTHER_STATE_DICT = "another state dict of the file"
+UNINDEXED = "not in the index"
+
+
 def left_out(layers: Layers) -> dict[str, str]:
-    """Return, by tensor that is not selected, the reason."""
-    return {tensor.name: tensor.reason for tensor in layers.left_out}
+    """Return the reason for each tensor that is not selected, and for what ``left_out_of_files`` names."""
+    return {**left_out_of_files(layers.checkpoint), **{tensor.name: tensor.reason for tensor in layers.left_out}}
+
+
+def left_out_of_files(checkpoint: Checkpoint) -> dict[str, str]:
+    """Return the reason for each state dict, by its key, and each tensor of a shard that a checkpoint passes over."""
+    return {
+        **dict.fromkeys(checkpoint.other_keys, OTHER_STATE_DICT),
+        **dict.fromkeys(checkpoint.unindexed, UNINDEXED),
+    }
 
 
 PERSISTENCE_COLUMNS = MappingProxyType({each: f"np_{each.replace('-', '_')}" for each in NeuralPersistence})
