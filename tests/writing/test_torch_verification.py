@@ -24,8 +24,8 @@ def verify(original, copy):
     verify_other_bytes(copy, original, open_checkpoint(original).files[0].loaded, ["w"])
 
 
-def place_of_w(original):
-    return tensor_places(original, open_checkpoint(original).files[0].loaded)["w"]
+def place_of(name, original):
+    return tensor_places(original, open_checkpoint(original).files[0].loaded)[name]
 
 
 def change(path, byte):
@@ -40,11 +40,10 @@ def test_a_right_copy_is_right(copied):
 
 def test_every_byte_outside_the_tensor_is_compared(copied):
     original, copy = copied
-    place = place_of_w(original)
     content = copy.read_bytes()
-    checksum_behind = 16 if place.storage.record else 0
 
-    for byte in (0, 40, place.start - 1, place.stop + checksum_behind, len(content) - 1):
+    # The storages of an older file lie in the order of their addresses, which differs from run to run.
+    for byte in (0, 40, place_of("w", original).start - 1, place_of("v", original).start):
         change(copy, byte)
         with pytest.raises(VerificationError, match=r"copy.pt: a byte from \d+ on changed that is no part of a layer"):
             verify(original, copy)
@@ -62,7 +61,7 @@ def test_a_copy_of_another_size_is_refused(copied):
 def test_a_wrong_checksum_is_named(tmp_path):
     torch.save(CONTENT, tmp_path / "m.pt")
     (tmp_path / "copy.pt").write_bytes((tmp_path / "m.pt").read_bytes())
-    change(tmp_path / "copy.pt", place_of_w(tmp_path / "m.pt").start)
+    change(tmp_path / "copy.pt", place_of("w", tmp_path / "m.pt").start)
 
     with pytest.raises(VerificationError, match=r"copy.pt: record m/data/0 has a wrong checksum"):
         verify(tmp_path / "m.pt", tmp_path / "copy.pt")
