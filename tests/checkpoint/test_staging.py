@@ -1,10 +1,12 @@
 import errno
 import fcntl
 import threading
+from contextlib import suppress
 
 import pytest
 
 from topoimp.checkpoint import Staging
+from topoimp.checkpoint.staging import remove_partial_outputs
 from topoimp.errors import OutputError
 
 
@@ -266,3 +268,47 @@ def test_an_output_that_nothing_was_written_to_is_a_bug(tmp_path):
         Staging([tmp_path / "a"], force=False) as staging,
     ):
         staging.commit()
+
+
+def test_folders_of_outputs_are_made_if_asked_for(tmp_path):
+    target = tmp_path / "new/deep/a"
+
+    with Staging([target, tmp_path / "new/b"], force=False, makes_folders=True) as staging:
+        for output in (target, tmp_path / "new/b"):
+            staging.partial(output).write_text("new")
+        staging.commit()
+
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "new",
+        "new/b",
+        "new/deep",
+        "new/deep/a",
+    ]
+
+
+@pytest.mark.parametrize("ends_in_time", [True, False])
+def test_made_folders_that_stay_empty_are_removed_and_others_stay(tmp_path, ends_in_time):
+    (tmp_path / "old").mkdir()
+    targets = [tmp_path / "old/new/a", tmp_path / "new/deep/a"]
+
+    with suppress(KeyboardInterrupt), Staging(targets, force=False, makes_folders=True):
+        assert (tmp_path / "new/deep").is_dir()
+        if not ends_in_time:
+            remove_partial_outputs()
+            assert [path.name for path in tmp_path.rglob("*")] == ["old"]
+        raise KeyboardInterrupt
+
+    assert [path.name for path in tmp_path.rglob("*")] == ["old"]
+
+
+def test_a_folder_that_cannot_be_made_leaves_none_behind(tmp_path):
+    (tmp_path / "file").touch()
+    targets = [tmp_path / "new/a", tmp_path / "file/new/b"]
+
+    with (
+        pytest.raises(OutputError, match=r"b: cannot be written: Not a directory"),
+        Staging(targets, force=False, makes_folders=True),
+    ):
+        pass
+
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

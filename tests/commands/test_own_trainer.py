@@ -190,3 +190,14 @@ def test_a_folder_that_is_the_current_one_is_named(tmp_path, monkeypatch, lenet)
     with pytest.raises(TrainingError):  # the trainer makes no folder; what counts is where the rounds are
         prune_with_trainer(Path(), PruningOptions(rounds=1), rewind="none", trainer=trainer("right", out_of_folder))
     assert (tmp_path / "model.rounds/seed-0/topological-rewind-none/round-00/model/model.safetensors").is_file()
+
+
+def test_rounds_are_never_written_into_a_hub_cache(tmp_path, lenet):
+    snapshot = tmp_path / "models--org--name/snapshots/abc"
+    snapshot.mkdir(parents=True)
+    shutil.copy(lenet, snapshot / "model.safetensors")
+
+    with pytest.raises(OptionError, match=r"abc.rounds: would lie in .*models--org--name of the Hugging Face cache"):
+        prune_with_trainer(snapshot, PruningOptions(rounds=1), rewind="none", trainer=trainer("right"))
+
+    assert [path.name for path in snapshot.parent.iterdir()] == ["abc"]

@@ -203,3 +203,81 @@ def test_a_file_beside_the_weights_that_cannot_be_read_is_named(model, monkeypat
         CheckpointError, match=r"model.safetensors.index.json: cannot be read|config.json: cannot be read"
     ):
         prune_checkpoint(model, PruningOptions(rounds=1))
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """A cache of huggingface_hub with one repository and snapshot: links to blobs."""
+    repository = tmp_path / "hub/models--org--name"
+    write_model(repository / "blobs")
+    snapshot = repository / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs/main").write_text("a" * 40)
+    for file in (repository / "blobs").iterdir():
+        (snapshot / file.name).symlink_to(os.path.relpath(file, snapshot))
+    return tmp_path / "hub"
+
+
+SNAPSHOT = "models--org--name/snapshots/" + "a" * 40
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        SNAPSHOT,
+        f"{SNAPSHOT}/model.safetensors.index.json",
+        f"{SNAPSHOT}/s1.safetensors",
+        "models--org--name/blobs/s1.safetensors",
+        "to-snapshots/" + "a" * 40,
+        "models--org--name/refs/../snapshots/" + "a" * 40,
+    ],
+)
+def test_a_hub_cache_gets_no_file_beside_those_of_its_own(cache, tmp_path, name):
+    (cache / "to-snapshots").symlink_to("models--org--name/snapshots")
+    before = everything_in(tmp_path)
+
+    with pytest.raises(OptionError, match=r"would lie in .*--org--name of the Hugging Face cache; `output` can name"):
+        prune_checkpoint(cache / name, PruningOptions(rounds=1))
+
+    assert everything_in(tmp_path) == before
+
+
+def test_a_hub_cache_is_clean_for_its_own_scan_and_a_snapshot_can_be_pruned_elsewhere(cache, tmp_path, monkeypatch):
+    from huggingface_hub import scan_cache_dir
+
+    monkeypatch.chdir(cache / SNAPSHOT)
+    for options in ({}, {"output": "../new"}, {"mask_out": "../mask.safetensors", "output": tmp_path / "new"}):
+        with pytest.raises(OptionError, match="of the Hugging Face cache"):
+            prune_checkpoint(".", PruningOptions(rounds=1), **options)
+    (tmp_path / "link").symlink_to(cache / SNAPSHOT)
+
+    prune_checkpoint(".", PruningOptions(rounds=1), output=tmp_path / "deep/new")
+    prune_checkpoint(tmp_path / "link", PruningOptions(rounds=1))
+
+    assert (tmp_path / "deep/new/s1.safetensors").is_file()
+    assert (tmp_path / "link.pruned/s1.safetensors").is_file()
+    scanned = scan_cache_dir(cache)
+    assert not scanned.warnings
+    assert [repository.nb_files for repository in scanned.repos] == [4]
+
+
+def test_names_like_those_of_a_cache_are_names(tmp_path):
+    folder = write_model(tmp_path / "models--org--name/final")
+
+    prune_checkpoint(folder, PruningOptions(rounds=1))
+
+    assert (folder.parent / "final.pruned").is_dir()
+
+
+def test_new_folders_of_outputs_are_made_and_a_plan_makes_none(model, tmp_path):
+    from topoimp.commands.plan_pruning import plan_pruning
+
+    places = {"output": tmp_path / "new/deep/out", "mask_out": tmp_path / "masks/m.safetensors"}
+    plan_pruning(model, PruningOptions(rounds=1), **places)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+    prune_checkpoint(model, PruningOptions(rounds=1), **places)
+
+    assert sorted(path.name for path in (tmp_path / "new/deep").iterdir()) == ["out", "out.csv"]
+    assert (tmp_path / "masks/m.safetensors").is_file()

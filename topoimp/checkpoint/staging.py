@@ -33,6 +33,7 @@ class Staging:
         force: replace existing outputs.
         folders: the targets that are folders.
         needed: by target, the bytes that it will take, if known.
+        makes_folders: make the folders that targets are to lie in; those that stay empty are removed again.
 
     Raises:
         OutputError: if a target exists without ``force``, is no file or folder as it should be, is named twice, or
@@ -46,11 +47,14 @@ class Staging:
         force: bool,
         folders: Collection[Path] = (),
         needed: Mapping[Path, int] | None = None,
+        makes_folders: bool = False,
     ) -> None:
         self._targets = [Path(target) for target in targets]
         self._folders = {Path(folder) for folder in folders}
         self._force = force
         self._needed = dict(needed or {})
+        self._makes_folders = makes_folders
+        self._made: list[Path] = []
         self._locks = ExitStack()
         self._token = secrets.token_hex(4)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="topoimp-sync")
@@ -104,8 +108,16 @@ class Staging:
     def _begin(self, target: Path) -> None:
         with writable(target):
             self._check(target)
+            if self._makes_folders:
+                self._make_folders(target.parent)
             _remove_leftovers(target)
             self._claim(target)
+
+    def _make_folders(self, folder: Path) -> None:
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        for each in reversed(missing):
+            each.mkdir(exist_ok=True)
+            self._made.append(each)
 
     def _claim(self, target: Path) -> None:
         """Make and lock the partial output, so that no other process removes it as a leftover."""
@@ -162,10 +174,13 @@ class Staging:
         _open.discard(self)
 
     def remove_partial(self) -> None:
-        """Remove the partial outputs."""
+        """Remove the partial outputs, and the folders that were made for them and stayed empty."""
         for target in self._targets:
             with suppress(OSError):
                 remove(self.partial(target))
+        for folder in reversed(self._made):
+            with suppress(OSError):  # it holds an output
+                folder.rmdir()
 
 
 @contextmanager

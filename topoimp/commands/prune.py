@@ -60,7 +60,7 @@ def prune_checkpoint(
         on_step: called with the number of steps done and of all steps.
 
     Raises:
-        OptionError: if rounds, sparsity and rate do not fit, or the output is an input.
+        OptionError: if rounds, sparsity and rate do not fit, or the output is an input or in a Hugging Face cache.
         OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room.
         GateError: if ``strict`` and a target is below a floor.
         VerificationError: if the files written are not the pruning that was computed; none of them stays.

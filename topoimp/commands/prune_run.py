@@ -31,6 +31,7 @@ from topoimp.rounds.run_folder import SUFFIX, RunFiles, sha256_of
 from topoimp.rounds.seed import SeedTask, await_ending_run, prune_seed
 from topoimp.rounds.table import read_tables, rows_in
 from topoimp.rounds.trainer import Trainer
+from topoimp.writing.outputs import check_outside_hub_cache
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,7 @@ def prune_with_trainer(
     named = checkpoint.paths.folder or path.with_suffix("")
     named = named if named.name not in ("", "..") else named.resolve()
     run = named.with_name(f"{named.name}.rounds") if output is None else Path(output)
+    check_outside_hub_cache(run)
     n_jobs = checked_jobs(jobs) or 1
     plan, layers = plan_of(options, checkpoint, None, threads=threads_of(threads, n_jobs), strict=strict)
     settings = {

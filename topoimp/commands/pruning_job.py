@@ -86,7 +86,8 @@ class PruningJob:
     def staging(self, *, force: bool) -> Staging:
         """Return the context in which the outputs are written."""
         folders = self.outputs.checkpoints if self.outputs.are_folders else ()
-        return Staging(self.outputs.in_order, force=force, folders=folders, needed=self.bytes_needed())
+        needed = self.bytes_needed()
+        return Staging(self.outputs.in_order, force=force, folders=folders, needed=needed, makes_folders=True)
 
     def write(
         self,

@@ -1,8 +1,9 @@
 """The names of a pruning's output files, and the check that they replace nothing of the user's."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 from topoimp.checkpoint import Checkpoint, files_of_copy, open_checkpoint
@@ -12,6 +13,10 @@ from topoimp.errors import CheckpointError, OptionError, OutputError
 from topoimp.pruning.masks import is_mask
 
 SUFFIX = ".safetensors"
+
+_HUB_REPOSITORY = re.compile("(models|datasets|spaces)--.+")
+_HUB_FOLDERS = ("snapshots", "blobs", "refs")
+"""Folders of a repository in the cache of huggingface_hub, whose tools take any other file in them for damage."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ class Outputs:
         """Check that the outputs replace nothing of the user's; symbolic links are resolved first.
 
         Raises:
-            OptionError: if an output has no name, is an input, contains one, or lies inside one or another output.
+            OptionError: if an output has no name, is an input, contains one, or lies inside one or another output, or
+                in a Hugging Face cache.
             OutputError: if an output is a link, or a folder with a file that topoimp did not write.
         """
         _check_name(self.mask)
@@ -57,6 +63,8 @@ class Outputs:
                 if target != folder and _is_inside(target, folder):
                     raise OptionError(f"{target}: lies inside the output {folder}; it needs another place")
             check_files(self.in_order[::-1], checkpoint, *others)
+            for target in self.in_order:
+                check_outside_hub_cache(target)
             for folder in folders:
                 _refuse_foreign_folder(folder, checkpoint)
 
@@ -140,6 +148,17 @@ def check_files(targets: Sequence[Path], *sources: Checkpoint) -> None:
                 _check_apart(target, source)
             if target.is_symlink():
                 raise OutputError(f"{target}: is a link; name what it leads to")
+
+
+def check_outside_hub_cache(target: Path) -> None:
+    """Raise an OptionError if an output would lie in the cache of huggingface_hub, as named or with links resolved."""
+    for path in (target.absolute(), target.absolute().parent.resolve() / target.name):
+        parts = path.parts
+        for number, (repository, folder) in enumerate(pairwise(parts[:-1])):
+            if folder in _HUB_FOLDERS and _HUB_REPOSITORY.fullmatch(repository):
+                cached = Path(*parts[: number + 1])
+                needed = "`output` can name another place"
+                raise OptionError(f"{target}: would lie in {cached} of the Hugging Face cache; {needed}")
 
 
 def _check_apart(target: Path, source: Checkpoint) -> None:
