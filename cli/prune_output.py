@@ -67,7 +67,7 @@ def sum_up_pruning(pruning: "Pruning", format: Format, *, quiet: bool, verbose: 
         note(f"rewound: the weights are those of {report.inputs['rewind']}", quiet=quiet)
     if pruning.not_copied:
         names = first_names(pruning.not_copied)
-        note(f"not copied, as it holds other weights or is no tensor: {names}", quiet=quiet)
+        note(f"not copied, as it holds other weights, or is no tensor or file: {names}", quiet=quiet)
     if pruning.recipe:
         note(f"the recipe of these weights is {pruning.recipe}", quiet=quiet)
     for path in (*outputs.rounds.values(), outputs.checkpoint, outputs.mask, outputs.table):

@@ -1,11 +1,12 @@
 import json
+import os
 
 import numpy as np
 import pytest
 import torch
 from safetensors.numpy import save_file
 
-from topoimp.checkpoint import open_checkpoint
+from topoimp.checkpoint import open_checkpoint, other_files
 from topoimp.checkpoint.index import read_index
 from topoimp.errors import CheckpointError
 
@@ -142,3 +143,91 @@ def test_shards_of_pytorch_files_are_read_too(tmp_path):
 
     assert list(checkpoint.tensors) == ["a", "b"]
     assert checkpoint.stored("b").tobytes() == B.tobytes()
+
+
+@pytest.fixture
+def linked(tmp_path):
+    """A folder with links to a file and to folders elsewhere, and to a file in it."""
+    folder = tmp_path / "m"
+    for name in ("m/sub", "elsewhere/deep"):
+        (tmp_path / name).mkdir(parents=True)
+    save_file({"a": np.ones((2, 2))}, folder / "model.safetensors")
+    for file in ("m/config.json", "m/sub/x.txt", "elsewhere/y.txt", "elsewhere/deep/z.txt", "elsewhere/other.bin"):
+        (tmp_path / file).write_text(file)
+    (folder / "link.json").symlink_to("config.json")
+    (folder / "far.txt").symlink_to(tmp_path / "elsewhere/y.txt")
+    (folder / "folder").symlink_to("../elsewhere")
+    (folder / "sub/again").symlink_to(tmp_path / "elsewhere/deep")
+    (folder / "._link.json").symlink_to("gone")
+    (folder / ".hidden").symlink_to("../elsewhere")
+    return folder
+
+
+def others_in(folder):
+    return [[str(file) for file in files] for files in other_files(open_checkpoint(folder).paths)]
+
+
+def test_links_stand_for_the_files_and_folders_that_they_lead_to(linked):
+    copied, left_out = others_in(linked)
+
+    assert copied == [
+        "config.json",
+        "far.txt",
+        "folder/deep/z.txt",
+        "folder/y.txt",
+        "link.json",
+        "sub/again/z.txt",
+        "sub/x.txt",
+    ]
+    assert left_out == ["folder/other.bin"]
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "sub/tokenizer.json", "folder/tokenizer.json"])
+def test_a_link_that_leads_nowhere_is_refused_by_its_name(linked, name):
+    (linked / name).symlink_to("../../blobs/gone")
+
+    with pytest.raises(CheckpointError) as caught:
+        others_in(linked)
+
+    assert str(caught.value) == (
+        f"{linked / name}: is a link to ../../blobs/gone, which is not there; "
+        "a copy would lack it; fetch the file, or remove the link"
+    )
+
+
+def test_a_link_to_itself_leads_nowhere(linked):
+    (linked / "self").symlink_to("self")
+
+    with pytest.raises(CheckpointError, match="self: is a link to self, which is not there"):
+        others_in(linked)
+
+
+def test_weights_that_are_not_copied_and_hidden_links_may_lead_nowhere_and_what_is_no_file_is_left_out(linked):
+    for name in ("pytorch_model.bin", ".#config.json"):
+        (linked / name).symlink_to("gone")
+    os.mkfifo(linked / "pipe")
+    (linked / "nothing").symlink_to("/dev/null")
+
+    _, left_out = others_in(linked)
+
+    assert left_out == [".#config.json", "folder/other.bin", "nothing", "pipe", "pytorch_model.bin"]
+
+
+@pytest.mark.parametrize(
+    ("name", "leads_to", "named"),
+    [
+        ("loop", ".", "loop"),
+        ("loop", "..", "loop/m"),
+        ("sub/loop", "..", "sub/loop"),
+        ("folder/loop", "../m", "folder/loop"),
+        ("folder/deep/loop", ".", "folder/deep/loop"),
+    ],
+)
+def test_a_link_to_a_folder_that_it_lies_in_is_refused(linked, name, leads_to, named):
+    (linked / name).symlink_to(leads_to)
+
+    with pytest.raises(CheckpointError) as caught:
+        others_in(linked)
+
+    assert str(caught.value).startswith(f"{linked / named}: is a link to /")
+    assert str(caught.value).endswith(", which it lies in; a copy would have no end")

@@ -281,3 +281,30 @@ def test_new_folders_of_outputs_are_made_and_a_plan_makes_none(model, tmp_path):
 
     assert sorted(path.name for path in (tmp_path / "new/deep").iterdir()) == ["out", "out.csv"]
     assert (tmp_path / "masks/m.safetensors").is_file()
+
+
+def test_a_copy_has_the_files_of_linked_folders_and_no_output_lies_in_one(model, tmp_path):
+    (tmp_path / "elsewhere/sub").mkdir(parents=True)
+    (tmp_path / "elsewhere/sub/vocabulary.txt").write_text("a b c")
+    (model / "tokenizer").symlink_to("../elsewhere")
+    before = everything_in(tmp_path)
+
+    for output in ("elsewhere/sub/out", "model/tokenizer/sub/out"):
+        with pytest.raises(OptionError, match=r"out: lies inside the input .*tokenizer/sub; an output needs another"):
+            prune_checkpoint(model, PruningOptions(rounds=1), output=tmp_path / output)
+    assert everything_in(tmp_path) == before
+    prune_checkpoint(model, PruningOptions(rounds=1))
+    prune_checkpoint(model, PruningOptions(rounds=2), force=True)
+
+    copy = tmp_path / "model.pruned/tokenizer"
+    assert not copy.is_symlink()
+    assert everything_in(copy) == {"sub/vocabulary.txt": b"a b c"}
+
+
+def test_a_folder_with_a_link_that_leads_nowhere_gets_no_copy(model, tmp_path):
+    (model / "tokenizer.json").symlink_to("../../blobs/gone")
+
+    with pytest.raises(CheckpointError, match=r"tokenizer.json: is a link to ../../blobs/gone, which is not there"):
+        prune_checkpoint(model, PruningOptions(rounds=1))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]

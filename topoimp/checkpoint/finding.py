@@ -56,29 +56,49 @@ def find_files(path: Path) -> CheckpointFiles:
 
 
 def other_files(paths: CheckpointFiles) -> tuple[list[Path], list[Path]]:
-    """Return a folder's other files, relative to it: those that a copy takes along, and the weights that it leaves out.
+    """Return a folder's other files, relative to it: those that a copy takes along, and those that it leaves out.
 
-    Subfolders count, but for hidden ones and links to folders. The files that macOS adds, ``._NAME``, are neither.
+    Left out are weights, hidden links that lead nowhere, and what is no file, such as a socket. Subfolders count, but
+    for hidden ones. A link to a file or a folder stands for what it leads to. The files that macOS adds, ``._NAME``,
+    are neither.
+
+    Raises:
+        CheckpointError: if a link leads nowhere, or to a folder that it lies in, or a folder cannot be read.
     """
+    copied: list[Path] = []
+    left_out: list[Path] = []
     if paths.folder is None:
-        return [], []
+        return copied, left_out
+
     own = {*paths.weights, paths.index}
-    others = [file.relative_to(paths.folder) for file in _files_below(paths.folder) if file not in own]
-    return [file for file in others if not _holds_weights(file)], [file for file in others if _holds_weights(file)]
+    for file in _files_below(paths.folder, [paths.folder.resolve()]):
+        if file in own:
+            continue
+        is_copied = file.is_file() and not _holds_weights(file)
+        if not (file.exists() or _holds_weights(file) or file.name.startswith(".")):
+            needed = "a copy would lack it; fetch the file, or remove the link"
+            raise CheckpointError(f"{file}: is a link to {file.readlink()}, which is not there; {needed}")
+        (copied if is_copied else left_out).append(file.relative_to(paths.folder))
+    return copied, left_out
 
 
 def _holds_weights(file: Path) -> bool:
     return is_index(file.name) or file.name.endswith((*SUFFIXES, *OTHER_WEIGHTS))
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def _files_below(folder: Path, above: list[Path]) -> Iterator[Path]:
+    """Return everything in a folder and its subfolders that is no folder; ``above`` are the folders that led there."""
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise CheckpointError(f"{folder}: cannot be read: {error.strerror}") from error
     for entry in entries:
         if entry.is_dir():
-            if not entry.name.startswith(".") and not entry.is_symlink():
-                yield from _files_below(entry)
-        elif entry.is_file() and not entry.name.startswith("._"):
+            if entry.name.startswith("."):
+                continue
+            place = entry.resolve()
+            if place in above:
+                raise CheckpointError(f"{entry}: is a link to {place}, which it lies in; a copy would have no end")
+            yield from _files_below(entry, [*above, place])
+        elif not entry.name.startswith("._"):
             yield entry

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 from pathlib import Path
 
-from topoimp.checkpoint import Checkpoint, files_of_copy, open_checkpoint
+from topoimp.checkpoint import Checkpoint, files_of_copy, open_checkpoint, other_files
 from topoimp.checkpoint.staging import writable
 from topoimp.checkpoint.torch_file import SUFFIXES as TORCH_SUFFIXES
 from topoimp.errors import CheckpointError, OptionError, OutputError
@@ -169,8 +169,14 @@ def _check_apart(target: Path, source: Checkpoint) -> None:
         raise OptionError(f"{target}: is the input; an output needs another name")
     if any(_is_inside(part, target) for part in parts):
         raise OptionError(f"{target}: holds the input; an output needs another name")
-    if paths.folder is not None and _is_inside(target, paths.folder):
-        raise OptionError(f"{target}: lies inside the input {paths.folder}; an output needs another place")
+    if paths.folder is None:
+        return
+
+    # Folders that links in the input lead to are copied too.
+    folders = [paths.folder, *((paths.folder / file).parent for file in other_files(paths)[0])]
+    for folder in dict.fromkeys(folders):
+        if _is_inside(target, folder):
+            raise OptionError(f"{target}: lies inside the input {folder}; an output needs another place")
 
 
 def _is_same(one: Path, other: Path) -> bool:
