@@ -119,7 +119,10 @@ def test_a_folder_becomes_a_folder_and_nothing_is_lost(tmp_path):
     pruning = prune_checkpoint(folder, PruningOptions(rounds=2))
 
     assert pruning.outputs.checkpoint == tmp_path / "model.pruned"
-    assert names_in(tmp_path / "model.pruned") == [name for name in names_in(folder) if name not in pruning.not_copied]
+    assert names_in(tmp_path / "model.pruned") == [
+        "README.md",
+        *(name for name in names_in(folder) if name not in pruning.not_copied),
+    ]
     assert pruning.not_copied == ["model.safetensors.index.fp16.json", "pytorch_model.bin", "rust_model.ot"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "model",

@@ -171,7 +171,7 @@ def test_shards_whose_copies_sort_otherwise_are_held_against_the_right_ones(tmp_
     prune_checkpoint(folder, PruningOptions(rounds=1))
 
     names = sorted(path.name for path in (tmp_path / "m.pruned").iterdir())
-    assert names == ["model-1.safetensors", "model.safetensors.index.json", "n.safetensors"]
+    assert names == ["README.md", "model-1.safetensors", "model.safetensors.index.json", "n.safetensors"]
 
 
 def test_a_folder_that_cannot_be_looked_into_is_said(model, monkeypatch):

@@ -30,6 +30,7 @@ from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, key_settings, left_out
 from topoimp.rounds.run_folder import recipe_beside
 from topoimp.topology.forest import Forest
+from topoimp.writing.model_card import write_model_card
 from topoimp.writing.outputs import Outputs, plan_outputs
 from topoimp.writing.pruned_copy import check_exchangeable, write_pruned_copy
 from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
@@ -100,6 +101,8 @@ class PruningJob:
     ) -> dict[str, Preservation]:
         """Write a checkpoint, and the mask of the last one, under temporary names, and check both as written.
 
+        A folder gets a model card.
+
         Returns:
             by layer name, the topology under the mask.
         """
@@ -128,7 +131,10 @@ class PruningJob:
             )
         masks = None if mask is None else read_masks(mask)
         written = open_checkpoint(place, key=source.checkpoint.key if self.outputs.are_torch else None)
-        return verify_pruned(written, self.stream, forests, masks=masks, expected=expected, source=source)
+        kept = verify_pruned(written, self.stream, forests, masks=masks, expected=expected, source=source)
+        if self.outputs.are_folders:
+            write_model_card(place, layers, kept, metadata, is_rewound=self.rewind is not None)
+        return kept
 
     def report(self, settings: Settings, rows: Sequence[Row]) -> Report:
         """Return the report of a pruning with these settings, the key of the state dict, and these rows."""

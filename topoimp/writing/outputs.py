@@ -11,6 +11,7 @@ from topoimp.checkpoint.staging import writable
 from topoimp.checkpoint.torch_file import SUFFIXES as TORCH_SUFFIXES
 from topoimp.errors import CheckpointError, OptionError, OutputError
 from topoimp.pruning.masks import is_mask
+from topoimp.writing.model_card import CARD
 
 SUFFIX = ".safetensors"
 
@@ -201,7 +202,7 @@ def _refuse_foreign_folder(target: Path, source: Checkpoint) -> None:
         raise OutputError(f"{target}: exists already, and topoimp did not write it; name another output")
 
     weights = [file.name for file in (*existing.paths.weights, existing.paths.index) if file is not None]
-    own = {*files_of_copy(source), *weights}
+    own = {*files_of_copy(source), *weights, CARD}
     names = sorted(str(file.relative_to(target)) for file in target.rglob("*") if file.is_file())
     foreign = [name for name in names if name not in own]
     if foreign:
