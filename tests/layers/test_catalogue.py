@@ -256,7 +256,7 @@ def test_a_tied_name_counts_as_well():
 
 
 def test_every_rule_has_an_example():
-    examples = {*BY_NAME, *TYPES, "unknown gates", "single row", "single channel", "single column"}
+    examples = {*BY_NAME, *TYPES, "unknown gates", "factor", "single row", "single channel", "single column"}
     in_other_files = {"quantised codes", "quantised scales", "not asked for"}
 
     assert {rule.name for rule in all_rules()} == examples | in_other_files

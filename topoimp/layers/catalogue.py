@@ -50,6 +50,13 @@ QUANTISED_SCALES = Rule(
     "a scale, zero point or table of a quantised weight",
     "layers/quantised.py; each number serves a group of weights, which are all lost with it",
 )
+FACTOR = Rule(
+    "factor",
+    Effect.UNLESS_INCLUDED,
+    "a factor of weight norm; torch.nn.utils.remove_weight_norm or parametrize.remove_parametrizations joins the two",
+    "torch.nn.utils.weight_norm: weight_g, weight_v; parametrizations.weight_norm: original0, original1; the weight is "
+    "g v / norm of v, and a pruned v would change all others",
+)
 UNREAD_TYPE = Rule("unread type", Effect.NEVER, "{dtype} numbers are not read", "types of safetensors and torch")
 UNKNOWN_GATES = Rule(
     "unknown gates",
@@ -115,6 +122,10 @@ TENSOR_RULES: tuple[tuple[Rule, Holds], ...] = (
     (
         QUANTISED_SCALES,
         is_scale,
+    ),
+    (
+        FACTOR,
+        lambda tensor, around: around.is_factor(tensor),
     ),
     (
         Rule("mask", Effect.UNLESS_INCLUDED, "a mask", "CLIP and Swin: attn_mask, a buffer; nanoGPT: tril"),

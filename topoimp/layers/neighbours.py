@@ -89,6 +89,19 @@ class Neighbours:
         is_as_long = len(tensor.shape) == 2 and tensor.shape[0] in self.vocabularies
         return is_as_long and any(map(_HEAD_IF_AS_LONG.fullmatch, names))
 
+    def is_factor(self, tensor: TensorInfo) -> bool:
+        """Whether a tensor is the direction v of weight norm, whose weight is g v / |v|, or the length g.
+
+        There is one length for each row or each column of the direction, or a single one.
+        """
+        length_and_direction = _factors_with(tensor.name)
+        if not length_and_direction or any(name not in self.tensors for name in length_and_direction):
+            return False
+        length, direction = (self.tensors[name].shape for name in length_and_direction)
+        sides = [(1,) * len(direction)]
+        sides += [(*(1,) * axis, n, *(1,) * (len(direction) - axis - 1)) for axis, n in enumerate(direction)]
+        return len(direction) > 1 and length in ((), *sides)
+
     @cached_property
     def dtypes(self) -> frozenset[str]:
         """The types of all tensors."""
@@ -117,3 +130,11 @@ class Neighbours:
             if len(tensor.shape) == 2 and not EMBEDDING_NAME.fullmatch(tensor.name)
         ]
         return frozenset(rows for rows, _ in matrices), frozenset(columns for _, columns in matrices)
+
+
+def _factors_with(name: str) -> tuple[str, ...]:
+    """Return the names of the length and the direction of weight norm, one of which is given; none of another name."""
+    parametrized = re.fullmatch(r"(.*\.?parametrizations\..+\.original)[01]", name)
+    if parametrized is not None:
+        return (f"{parametrized[1]}0", f"{parametrized[1]}1")
+    return (f"{name[:-2]}_g", f"{name[:-2]}_v") if name.endswith(("_g", "_v")) else ()

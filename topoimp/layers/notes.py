@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from topoimp.checkpoint import Checkpoint
 from topoimp.layers.catalogue import (
     EMBEDDING,
+    FACTOR,
     HEAD,
     NOT_ASKED_FOR,
     QUANTISED_CODES,
@@ -66,6 +67,8 @@ def why_no_layer(layers: Layers) -> str:
     holds = f"{path}: holds {_counted(len(layers.checkpoint.tensors), 'tensor')}, and no layer"
     if gates := _of_rules(layers, UNKNOWN_GATES):
         return f"{holds}: `groups` gives the number of gates in {gates[0].name}"
+    if factors := _of_rules(layers, FACTOR):
+        return f"{holds}: {factors[0].name} is {FACTOR.reason}"
     if constants := _constants(layers):
         return f"{holds}: {constants[0].name} is left out ({constants[0].reason}); `include` adds it by its name"
     return f"{holds}: a floating-point tensor with two rows and two columns or more"
@@ -93,6 +96,11 @@ def _on_left_out(layers: Layers) -> list[str]:
             "as their types are not read",
             [f"{tensor.name} ({tensor.dtype})" for tensor in _of_rules(layers, UNREAD_TYPE)],
         ),
+        _listed(
+            "as factors of weight norm",
+            _names(_of_rules(layers, FACTOR)),
+            " (torch.nn.utils.remove_weight_norm or parametrize.remove_parametrizations joins them)",
+        ),
         _listed("as scales, zero points or tables of quantised weights", _names(_of_rules(layers, QUANTISED_SCALES))),
     ]
     codes = _of_rules(layers, QUANTISED_CODES)
@@ -107,7 +115,7 @@ def _on_left_out(layers: Layers) -> list[str]:
 
 
 _NAMED_RULES = frozenset(
-    {EMBEDDING, HEAD, SINGLE_CHANNEL, UNKNOWN_GATES, UNREAD_TYPE, QUANTISED_SCALES, QUANTISED_CODES}
+    {EMBEDDING, HEAD, FACTOR, SINGLE_CHANNEL, UNKNOWN_GATES, UNREAD_TYPE, QUANTISED_SCALES, QUANTISED_CODES}
 )
 """Rules that have a sentence with names; those of constants have one together, and all others are only counted."""
 
@@ -133,11 +141,11 @@ def _on_selected(layers: Layers) -> list[str]:
 
 
 def _constants(layers: Layers) -> list[LeftOut]:
-    """Return the tensors that are left out as their numbers are no weights, scales aside."""
+    """Return the tensors that are left out as their numbers are no weights, scales and factors aside."""
     return [
         tensor
         for tensor in layers.left_out
-        if tensor.rule.effect is Effect.UNLESS_INCLUDED and tensor.rule is not QUANTISED_SCALES
+        if tensor.rule.effect is Effect.UNLESS_INCLUDED and tensor.rule not in (QUANTISED_SCALES, FACTOR)
     ]
 
 
