@@ -17,6 +17,7 @@ from .annotations import annotate, asks_for_annotations
 from .barcode import barcode
 from .bound import bound
 from .compare import compare
+from .help import HelpCommand, HelpGroup
 from .interruption import end_on_signals, ignore_signals
 from .messages import flags_of, with_flags
 from .prune import prune
@@ -24,14 +25,15 @@ from .streams import error_line, flush_streams, prepare_streams, write
 from .train import train
 
 app = typer.Typer(
+    cls=HelpGroup,
+    rich_markup_mode=None,
     name="topoimp",
-    no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (train, barcode, bound, prune, compare):
-    app.command(name=command.name, epilog=command.epilog)(command.function)
+    app.command(name=command.name, epilog=command.epilog, cls=HelpCommand)(command.function)
 
 
 def _show_version(is_asked_for: bool) -> None:
@@ -59,17 +61,18 @@ EXIT_STATUS: tuple[tuple[type[TopoimpError], int], ...] = (
 )
 """Exit status by error; the first entry that fits counts."""
 
+WRONG_USAGE = 2
 DEFECT = 70
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; an error that topoimp raises on purpose is one line on stderr."""
     try:
-        status = app(list(arguments), prog_name="topoimp", standalone_mode=False)
-    except typer.TyperException as error:  # wrong usage
-        if error.format_message():  # without arguments the help was shown instead
-            _report([error.format_message()], arguments)
-        return 2
+        status = app(list(arguments) or ["--help"], prog_name="topoimp", standalone_mode=False)
+        status = status if arguments else WRONG_USAGE
+    except typer.TyperException as error:
+        _report([error.format_message()], arguments)
+        return WRONG_USAGE
     except TopoimpError as error:
         flags = flags_of(app)
         messages = [with_flags(str(message), flags) for message in error.args]  # several gates may not hold
