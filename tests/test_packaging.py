@@ -96,11 +96,16 @@ NOT_INSTALLED = {"giotto-ph": "gph", "datasets": "datasets"}
 """Modules of distributions that a plain test environment may lack."""
 
 
+INSTALLED_APART = {"real_owners.py"}
+"""Files that import packages which benchmarks/real_cases.py names and which are installed in folders of their own."""
+
+
 def imports_of(*folders):
     """The outside modules that the Python files of some folders import."""
     files = [path for folder in folders for path in folder.rglob("*.py")]
     own = {"topoimp", "topoimp_cli", *(path.stem for path in files)}
-    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    read = [path for path in files if path.name not in INSTALLED_APART]
+    nodes = [node for path in read for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0}
     return {module.partition(".")[0] for module in modules} - own - sys.stdlib_module_names
