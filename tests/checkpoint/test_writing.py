@@ -1,4 +1,7 @@
 import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -119,6 +122,26 @@ def folder(tmp_path):
     save_file({"b": np.zeros((2, 3))}, place / "s2.safetensors")
     (place / "vocabulary.txt").symlink_to(place / "config.json")
     return place
+
+
+def test_threads_that_go_on_to_the_next_shard_at_once_lose_no_part(folder, tmp_path, monkeypatch):
+    # The first to go on closes the shard before; a second close would hit whatever file has its number by then.
+    original = open_checkpoint(folder)
+    (tmp_path / "copy").mkdir()
+    close = os.close
+    monkeypatch.setattr(os, "close", lambda number: (time.sleep(0.001), close(number)))
+
+    with CheckpointCopy(tmp_path / "copy", original, {}) as copy, ThreadPoolExecutor(8) as pool:
+        for name in [*original.tensors] * 20:
+            octets = original.stored(name)
+            starts = range(0, octets.size, max(1, octets.size // 8))
+            parts = [(name, start, octets[start : start + starts.step]) for start in starts]
+            list(pool.map(lambda part: copy.write(*part), parts))
+        copy.copy_other_files()
+
+    written = open_checkpoint(tmp_path / "copy")
+    for name in original.tensors:
+        assert_array_equal(written.stored(name), original.stored(name))
 
 
 def test_a_folder_is_copied_with_its_index_and_everything_that_holds_no_weights(folder, tmp_path):

@@ -67,10 +67,11 @@ class TensorWriter:
             _write_at(self._descriptor, octets, self._data_start + tensor.start + start)
 
     def close(self) -> None:
-        """Close the file; a later ``write`` opens it again."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Close the file, after the parts that other threads write; a later ``write`` opens it again."""
+        with self._one_at_a_time:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
 
 
 class CheckpointCopy:
