@@ -37,6 +37,8 @@ BY_NAME = {
         "layers.3.bias",
         "e_score_correction_bias",
         "biases",
+        "rescale_atomic_energy.shift",
+        "energy_shifts",
     ),
     "norm": (
         "self_attn.q_norm.weight",

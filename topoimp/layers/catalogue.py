@@ -149,9 +149,9 @@ TENSOR_RULES: tuple[tuple[Rule, Holds], ...] = (
             "bias",
             Effect.UNLESS_INCLUDED,
             "a bias with several axes",
-            "gpt-oss: experts.gate_up_proj_bias, a row for each expert; Transformer-XL: r_w_bias, one for each head",
+            "gpt-oss: experts.gate_up_proj_bias, by expert; Transformer-XL: r_w_bias; SevenNet: shift, by element",
         ),
-        _named(r"(?:[^.]*_)?bias(?:es)?(?:_[a-z0-9_]+)?"),
+        _named(r"(?:[^.]*_)?bias(?:es)?(?:_[a-z0-9_]+)?", "(?:[^.]*_)?shifts?"),
     ),
     (
         Rule(
