@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
-from study_tables import MARGIN
+from study_tables import MARGIN, mean_of
 
 STUDY = Path(__file__).resolve().parent / "study"
 
@@ -59,18 +59,32 @@ NULLS = ("edges", "rows", "columns", "scales", "degrees")
 
 
 def weights_table(excess: pd.DataFrame) -> str:
-    """Return the retention of the trained weights at the critical density, and its excess over two null models."""
+    """Return the retention of the trained weights at the critical density, less that before training and two nulls."""
     at_floor = excess[(excess["weights"] == "model") & (excess["multiple"] == 1)]
-    header = ("network", "layer", "retention", "excess over `edges`", "excess over `degrees`", "seeds")
+    header = ("network", "layer", "retention", "less before training", "less `edges`", "less `degrees`", "seeds")
     lines = []
     for network, name in _present(at_floor):
         of_network = at_floor[at_floor["network"] == network]
         for layer, rows in of_network.sort_values("layer").groupby("layer"):
             by_null = rows.set_index("null")
             edges, degrees = by_null.loc["edges"], by_null.loc["degrees"]
-            shown = (f"{edges['retention']:.3f}", _interval(edges, "excess"), _interval(degrees, "excess", 4))
+            trained_less_initial = _interval(by_training(excess, network, layer), "excess")
+            less_nulls = (_interval(edges, "excess"), _interval(degrees, "excess", 4))
+            shown = (f"{edges['retention']:.3f}", trained_less_initial, *less_nulls)
             lines.append((name, layer.removesuffix(".weight"), *shown, str(edges["n_seeds"])))
     return markdown(header, lines)
+
+
+def by_training(excess: pd.DataFrame, network: str, layer: str) -> pd.Series:
+    """Return the mean change of a layer's retention by training, at its critical density, with its interval.
+
+    The excess over random masks is the retention less a number that no weight decides.
+    """
+    rows = excess[(excess["network"] == network) & (excess["layer"] == layer) & (excess["multiple"] == 1)]
+    by_seed = rows[rows["null"] == "random"].set_index("weights")["excess_by_seed"]
+    trained, initial = ([float(value) for value in by_seed[weights].split()] for weights in ("model", "init"))
+    found = mean_of([after - before for after, before in zip(trained, initial, strict=True)])
+    return pd.Series(found.columns("excess"))
 
 
 def verdicts_table(excess: pd.DataFrame) -> str:

@@ -142,3 +142,39 @@ def test_training_lowers_the_overlap_of_every_hidden_layer_and_raises_every_pers
         changes = last["overlap_mean"].to_numpy() - first["overlap_mean"].to_numpy()
         assert (changes[:-1] < 0).all()
         assert (last["np_balwani_mean"].to_numpy() > first["np_balwani_mean"].to_numpy()).all()
+
+
+EXCESS = pd.read_csv(REPOSITORY / "benchmarks/study/excess.csv")
+STUDY_PAGE = (REPOSITORY / "docs/study.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("table", [study_page.weights_table, study_page.verdicts_table, study_page.nulls_table])
+def test_the_page_of_the_study_has_the_tables_of_its_weights(table):
+    assert table(EXCESS) in STUDY_PAGE
+    assert set(EXCESS["n_seeds"]) == {10}
+
+
+def test_the_conclusions_from_weights_have_the_numbers_of_the_tables():
+    words = " ".join(STUDY_PAGE.split())
+    trained = EXCESS[EXCESS["weights"] == "model"]
+    edges = trained[(trained["null"] == "edges") & trained["p_above"].notna()]
+    degrees = trained[(trained["null"] == "degrees") & trained["p_within_margin"].notna()]
+    within = (degrees["p_within_margin_holm"] < 0.05).sum()
+
+    assert (len(edges), len(degrees)) == (110, 110)
+    assert (edges["p_above_holm"] >= 0.05).all()
+    assert f"in {(edges['ci_high'] < 0).sum()} the 95 % interval lies below 0 (10 seeds each)" in words
+    assert f"In {within} of 110 cells" in words
+    assert f"No mean is farther from 0 than {degrees['excess'].abs().max():.2%}".replace("%", " %") in words
+    assert f"where the shuffle is up to {-edges['excess'].min():.0%} away".replace("%", " %") in words
+
+
+def test_the_loss_by_training_is_the_deficit_against_the_shuffle():
+    at_floor = EXCESS[(EXCESS["multiple"] == 1) & (EXCESS["null"] == "edges") & (EXCESS["weights"] == "model")]
+
+    gaps = [
+        abs(study_page.by_training(EXCESS, row["network"], row["layer"])["excess"] - row["excess"])
+        for _, row in at_floor.iterrows()
+    ]
+
+    assert max(gaps) == pytest.approx(0.013, abs=5e-4)
