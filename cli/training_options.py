@@ -13,7 +13,8 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir",
         metavar="DIR",
-        help="Folder of the data set's published files, or with a folder of its name in it; for prune also an .npz.",
+        help="Folder of the data set's published files, or with a folder of its name in it, as torchvision's root; for "
+        "prune also an .npz.",
         show_default="TOPOIMP_DATA_DIR, or the Hugging Face hub",
         rich_help_panel=TRAINING,
     ),

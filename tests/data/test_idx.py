@@ -54,6 +54,28 @@ def test_published_files_are_read(folder):
     assert images.train_labels.tolist() == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize(("data", "name"), [(Data.MNIST, "MNIST"), (Data.FASHION_MNIST, "FashionMNIST")])
+def test_the_root_of_torchvision_gives_the_same(tmp_path, data, name):
+    for other in ("MNIST", "FashionMNIST"):
+        (tmp_path / other).mkdir()
+    raw = write_files(tmp_path / name / "raw")
+
+    assert load_images(data, tmp_path).sha256() == load_images(data, raw).sha256()
+
+
+def test_files_beside_the_folder_of_torchvision_come_first(folder):
+    (folder / "MNIST/raw").mkdir(parents=True)
+
+    assert load_images(Data.MNIST, folder).image == (1, 4, 3)
+
+
+def test_a_torchvision_folder_without_files_is_named(tmp_path):
+    (tmp_path / "MNIST/raw").mkdir(parents=True)
+
+    with pytest.raises(DataError, match=re.escape(f"{tmp_path}/MNIST/raw/{NAMES[0]}.gz: no such file")):
+        load_images(Data.MNIST, tmp_path)
+
+
 def test_unpacked_files_give_the_same(folder):
     packed = load_images(Data.MNIST, folder).sha256()
 

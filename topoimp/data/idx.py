@@ -20,19 +20,31 @@ TRAIN_LABELS = "train-labels-idx1-ubyte"
 TEST_IMAGES = "t10k-images-idx3-ubyte"
 TEST_LABELS = "t10k-labels-idx1-ubyte"
 
+_OF_TORCHVISION = {Data.MNIST: "MNIST/raw", Data.FASHION_MNIST: "FashionMNIST/raw"}
+"""Folders in which torchvision keeps the files, below the ``root`` that it is given."""
+
 _NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 
 def idx_images(data: Data, folder: Path) -> Images:
-    """Return MNIST or Fashion-MNIST from the folder of its files, or a folder that contains this folder.
+    """Return MNIST or Fashion-MNIST from the folder of its files, or one that contains it, as torchvision's ``root``.
 
     Raises:
         DataError: if a file is missing or malformed.
     """
-    home = home_of(data, folder, [*_NAMES, *(f"{name}.gz" for name in _NAMES)])
+    home = _home_of(data, folder)
     train = Part(_read(home, TRAIN_IMAGES, n_axes=3)[:, np.newaxis], _read(home, TRAIN_LABELS, n_axes=1))
     test = Part(_read(home, TEST_IMAGES, n_axes=3)[:, np.newaxis], _read(home, TEST_LABELS, n_axes=1))
     return named_images(data, home, train, test)
+
+
+def _home_of(data: Data, folder: Path) -> Path:
+    """Return the folder of the files: the given one, one in it with the data set's name, or that of torchvision."""
+    names = [*_NAMES, *(f"{name}.gz" for name in _NAMES)]
+    home = home_of(data, folder, names)
+    of_torchvision = folder / _OF_TORCHVISION[data]
+    is_elsewhere = home == folder and names_in(folder).isdisjoint(names)
+    return of_torchvision if is_elsewhere and of_torchvision.is_dir() else home
 
 
 def _read(folder: Path, name: str, *, n_axes: int) -> ByteArray:
