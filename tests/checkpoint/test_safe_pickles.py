@@ -173,3 +173,14 @@ def test_no_message_advises_to_load_a_file_without_protection(tmp_path, content)
     assert "False" not in str(caught.value)
     assert "safe_globals" not in str(caught.value)
     assert "trust" not in str(caught.value)
+
+
+def test_a_truncated_file_is_refused_in_one_sentence(tmp_path):
+    torch.save({"fc.weight": torch.rand(20, 20)}, tmp_path / "whole.pt")
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "whole.pt").read_bytes()[:900])
+
+    with pytest.raises(CheckpointError) as error:
+        open_checkpoint(tmp_path / "cut.pt")
+
+    reason = "PytorchStreamReader failed reading zip archive: failed finding central directory"
+    assert str(error.value) == f"{tmp_path}/cut.pt: is no PyTorch file that can be loaded ({reason})"

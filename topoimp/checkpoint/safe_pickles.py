@@ -126,10 +126,11 @@ def _why_refused(reason: str) -> str:
 
 
 def _without_advice(reason: str) -> str:
-    """Return the first line of a loader's reason, without its advice to load the file in a way that runs code."""
+    """Return the first sentence of a loader's reason, without its advice to load the file in a way that runs code."""
     first_line = reason.strip().partition("\n")[0]
-    sentences = re.split(r"(?<=[.;,]) ", first_line)
-    return " ".join(sentence for sentence in sentences if not _ADVICE.search(sentence)).strip()
+    clauses = re.split(r"(?<=[.;,]) ", first_line)
+    kept = " ".join(clause for clause in clauses if not _ADVICE.search(clause)).strip()
+    return kept.partition(". ")[0]  # later sentences guess at causes
 
 
 _ADVICE = re.compile(r"weights_only|safe_globals|arbitrary code|trust")
