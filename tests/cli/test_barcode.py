@@ -80,7 +80,7 @@ def test_the_view_is_said_and_so_is_what_it_leaves_out(topoimp, sample):
     assert "deaths divided by the largest strength of the network, view channel\n" in outcome.out
     assert outcome.err == (
         "left out as they have a single input channel: conv1.weight, 1 in all (the view matrix has them)\n"
-        "left out: 4 (one axis)\n"
+        "tensors left out: 4 (one axis)\n"
     )
 
 
@@ -111,7 +111,7 @@ def test_files_are_written_and_named_on_stderr(topoimp, lenet, tmp_path):
     outcome = topoimp("barcode", lenet, "--bars", bars, "--vectors", vectors, "--curve", curve, "--levels", "0.5,0")
 
     assert outcome.status == 0
-    assert outcome.err == f"left out: 3 (one axis)\nwrote {bars}\nwrote {vectors}\nwrote {curve}\n"
+    assert outcome.err == f"tensors left out: 3 (one axis)\nwrote {bars}\nwrote {vectors}\nwrote {curve}\n"
     assert len(bars.read_text().splitlines()) == 1 + 1591 + 3
     assert curve.read_text().splitlines()[-1] == "fc3.weight,0.0,0.0,1000,1,891,1.0,891.0"
     assert vectors.stat().st_size > 0
@@ -159,7 +159,7 @@ def test_a_check_says_what_was_checked_and_what_was_not(topoimp, lenet):
         "GUDHI finds the same bars in 2 of 3 layers",
         "not checked, as they have more than 30,000 edges: fc1.weight",
     ]
-    assert outcome.err == "left out: 3 (one axis)\n"
+    assert outcome.err == "tensors left out: 3 (one axis)\n"
 
 
 def test_a_check_of_every_layer_leaves_nothing_out(topoimp, lenet):
@@ -167,7 +167,7 @@ def test_a_check_of_every_layer_leaves_nothing_out(topoimp, lenet):
 
     rows = list(csv.DictReader(io.StringIO(outcome.out)))
     assert [row["gudhi_agrees"] for row in rows] == ["true"] * 4
-    assert outcome.err == "GUDHI finds the same bars in 3 of 3 layers\nleft out: 3 (one axis)\n"
+    assert outcome.err == "GUDHI finds the same bars in 3 of 3 layers\ntensors left out: 3 (one axis)\n"
 
 
 def test_a_check_of_nothing_exits_with_1(topoimp, lenet):

@@ -14,7 +14,7 @@ def test_the_table_and_the_line_about_one_global_order(topoimp, lenet):
     assert outcome.out.splitlines()[-1].startswith(
         "pruned by magnitude with one global order, all barcodes are kept down to "
     )
-    assert outcome.err == "left out: 3 (one axis)\n"
+    assert outcome.err == "tensors left out: 3 (one axis)\n"
 
 
 def test_quiet_says_nothing_on_stderr_and_all_on_stdout(topoimp, lenet):

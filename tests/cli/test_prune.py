@@ -156,7 +156,7 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(topoimp, lenet):
     ]
     assert sizes.startswith("about 1.1 MB to write, 1")
     assert outcome.err.splitlines() == [
-        "left out: 3 (one axis)",
+        "tensors left out: 3 (one axis)",
         "no training between rounds: they equal one shot at the last target",
         "dry run: nothing was written",
     ]

@@ -75,7 +75,7 @@ def test_one_state_dict_needs_no_key_and_no_note(topoimp, tmp_path):
 
     outcome = topoimp("barcode", tmp_path / "m.pt", "--format", "json")
 
-    assert outcome.err == "left out: 1 (one axis)\n"
+    assert outcome.err == "tensors left out: 1 (one axis)\n"
     assert "key" not in json.loads(outcome.out)["settings"]
 
 

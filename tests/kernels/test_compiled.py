@@ -18,7 +18,7 @@ from topoimp.kernels.compiled import compiled, telling_of_compilation
 
 PROGRAM = "from topoimp_cli.app import run; run()"
 NOTE = "compiling for this machine, once; it takes some seconds"
-LEFT_OUT = "left out: 2 (one axis)\n"
+LEFT_OUT = "tensors left out: 2 (one axis)\n"
 
 
 def topoimp(*arguments, program=PROGRAM, **environment):

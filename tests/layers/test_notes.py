@@ -41,16 +41,26 @@ def test_every_tensor_left_out_is_counted_once(checkpoint):
         "left out as embeddings or heads: embed.weight, lm_head.weight, 2 in all (`embeddings` adds them)",
         "left out as no weights between neurons: attn_mask (a mask), q_bias (a bias with several axes), 2 in all "
         "(`include` adds those that it names)",
-        "left out: 1 (one axis), 1 (not floating-point), 1 (single row)",
+        "tensors left out: 1 (one axis), 1 (not floating-point), 1 (single row)",
         "taken for weights, though their names do not say so: sigma, 1 in all "
         "(`exclude` leaves out those that are none)",
+    ]
+
+
+def test_weights_that_are_read_under_masks_are_named(write):
+    arrays = {name: np.ones((3, 3), np.float32) for name in ("a.weight_orig", "a.weight_mask", "b.weight")}
+
+    assert notes_on(select_layers(open_checkpoint(write(arrays)), LayerPatterns())) == [
+        "read under their masks: a.weight, 1 in all (NAME_orig times NAME_mask)"
     ]
 
 
 def test_tensors_that_were_not_asked_for_are_counted(checkpoint):
     layers = select_layers(checkpoint, LayerPatterns(include=("fc1*",)))
 
-    assert notes_on(layers) == ["left out: 5 (not asked for), 1 (one axis), 1 (not floating-point), 1 (single row)"]
+    assert notes_on(layers) == [
+        "tensors left out: 5 (not asked for), 1 (one axis), 1 (not floating-point), 1 (single row)"
+    ]
 
 
 @given(st.lists(st.sampled_from(all_rules()), min_size=1, max_size=30))
@@ -63,6 +73,7 @@ def test_counts_add_up_whatever_is_left_out(rules):
         key = None
         other_keys = ()
         unindexed = ()
+        masked_weights: dict[str, object] = {}  # noqa: RUF012
 
     left_out = tuple(LeftOut(f"t{k}", (2, 2), "I32", rule.reason, rule) for k, rule in enumerate(rules))
 

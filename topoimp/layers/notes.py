@@ -41,7 +41,7 @@ def notes_on(layers: Layers) -> list[str]:
 
 
 def notes_on_files(checkpoint: Checkpoint) -> list[str]:
-    """Return the sentences about the state dicts and tensors of a checkpoint's files that are passed over."""
+    """Return the sentences about masked weights, and about state dicts and tensors that the commands do not read."""
     notes = [
         _listed(
             "as other state dicts of the file",
@@ -50,6 +50,9 @@ def notes_on_files(checkpoint: Checkpoint) -> list[str]:
         ),
         _listed("as the index does not name them", checkpoint.unindexed),
     ]
+    masked = [*checkpoint.masked_weights]
+    if masked:
+        notes.append(f"read under their masks: {_first(masked)}, {len(masked)} in all (NAME_orig times NAME_mask)")
     return [note for note in notes if note]
 
 
@@ -110,7 +113,7 @@ def _on_left_out(layers: Layers) -> list[str]:
     counts = Counter(tensor.rule.name for tensor in layers.left_out if tensor.rule not in _NAMED_RULES)
     counts -= Counter(tensor.rule.name for tensor in _constants(layers))
     if counts:
-        notes.append(f"left out: {', '.join(f'{n} ({rule})' for rule, n in counts.most_common())}")
+        notes.append(f"tensors left out: {', '.join(f'{n} ({rule})' for rule, n in counts.most_common())}")
     return [note for note in notes if note]
 
 
