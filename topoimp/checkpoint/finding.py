@@ -59,8 +59,7 @@ def other_files(paths: CheckpointFiles) -> tuple[list[Path], list[Path]]:
     """Return a folder's other files, relative to it: those that a copy takes along, and those that it leaves out.
 
     Left out are weights, hidden links that lead nowhere, and what is no file, such as a socket. Subfolders count, but
-    for hidden ones. A link to a file or a folder stands for what it leads to. The files that macOS adds, ``._NAME``,
-    are neither.
+    for hidden ones. A copy of a link is a copy of its target. The files that macOS adds, ``._NAME``, are neither.
 
     Raises:
         CheckpointError: if a link leads nowhere, or to a folder that it lies in, or a folder cannot be read.
