@@ -20,7 +20,7 @@ MULTIPLES = (1, 2, 4, 8)
 """Densities at which weights are compared with null models, as multiples of the critical density."""
 
 NULLS = ("random", "iid:1000", "edges:1000", "rows:1000", "columns:1000", "scales:1000", "degrees:1000")
-ROUND_NULLS = ("edges:200", "degrees:200")
+ROUND_NULLS = ("edges:100", "degrees:20")
 LEAST_DENSITY = 0.005
 
 
@@ -57,7 +57,7 @@ SEEDS = range(100, 110)
 
 NETWORKS = (
     Network("paper-mnist", PAPER, "mnist", (*SIX_EPOCHS, *ADAM), SEEDS),
-    Network("paper-fashion", PAPER, "fashion-mnist", (*SIX_EPOCHS, *ADAM), SEEDS),
+    Network("paper-fashion", PAPER, "fashion-mnist", (*SIX_EPOCHS, *ADAM), SEEDS, prunings=("imp", "t-imp")),
     Network("paper-decay", PAPER, "mnist", (*SIX_EPOCHS, *ADAM, "--weight-decay", "0.0001"), SEEDS, n_rounds=0),
     Network("paper-sgd", PAPER, "mnist", (*SIX_EPOCHS, *SGD), SEEDS, n_rounds=0),
     Network("paper-sgd-decay", PAPER, "mnist", (*SIX_EPOCHS, *SGD, "--weight-decay", "0.0005"), SEEDS, n_rounds=0),
@@ -123,7 +123,10 @@ def pieces_of(network: Network, work: Path) -> Iterator[list[Piece]]:
 
     nulls = [word for null in ROUND_NULLS for word in ("--null", null)]
     yield [
-        Piece(f"{network.name}/rounds-{reference}.csv", ("compare", run, "--reference", reference, *nulls))
+        Piece(
+            f"{network.name}/rounds-{reference}.csv",
+            ("compare", run, "--reference", reference, "--method", "magnitude", *nulls),
+        )
         for reference in ("round-0", "previous")
     ]
 
