@@ -55,7 +55,7 @@ def test_embeddings_are_shown_and_set_the_network_scale(write):
     assert (rows["a"]["median_death"], rows["a"]["last_death"]) == (0.25, 0.125)
 
 
-def test_the_scale_is_that_of_the_layers_looked_at(write):
+def test_the_scale_is_that_of_the_network_without_excluded_layers(write):
     rows = rows_of(barcode_report(write(WEIGHTS), patterns=LayerPatterns(exclude=("embed",), embeddings=True)))
 
     assert rows["a"]["scale"] == 4.0

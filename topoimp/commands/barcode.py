@@ -24,6 +24,7 @@ from topoimp.topology.barcode import check_norm, scale_of_convention
 from topoimp.topology.filter_barcodes import FilterBarcodes, filter_barcodes
 from topoimp.topology.forest import Forest, spanning_forest
 from topoimp.topology.gudhi_check import check_barcode, check_filters, check_limit_of
+from topoimp.topology.own_scale import largest_unselected
 from topoimp.topology.vectors import VectorSettings
 from topoimp.writing.outputs import check_files
 
@@ -58,7 +59,8 @@ def barcode_report(
         key: the state dict to read of a PyTorch file that holds several (``topoimp.checkpoint.open_checkpoint``).
         patterns: the layers; all, embeddings and heads too, by default. In the view ``spatial`` a convolution has a
             barcode for each filter, unrolled over its image; the images of a run folder's checkpoints are known.
-        scale: divisor of strengths; that of ``np_convention`` if None.
+        scale: divisor of strengths; that of ``np_convention`` if None. The scale ``network`` is the checkpoint's own
+            (``topoimp.topology.own_scale``), whichever layers are selected; it takes a look at the others.
         np_convention: the convention of neural persistence that ``settings`` names; that of ``scale`` if None. All
             three are reported, each with its own scale, unless the scale is ``none``.
         p: norm of neural persistence and degree of total persistence, at least 1, finite.
@@ -152,7 +154,9 @@ def _looked_at(
         return unrolled, spatial_barcode_rows(infos, unrolled, p), unrolled.found
 
     found = stream.each(_forest_and_edges)
-    barcodes = Barcodes({name: forest for name, (forest, _) in found.items()}, scale)
+    forests = {name: forest for name, (forest, _) in found.items()}
+    unselected = None if scale is Scale.NONE else largest_unselected(stream.layers, stream.threads)
+    barcodes = Barcodes(forests, scale, unselected)
     rows = barcode_rows(infos, barcodes, {name: n_edges for name, (_, n_edges) in found.items()}, p)
     return barcodes, rows, barcodes.forests
 

@@ -14,20 +14,30 @@ from topoimp.reports.cells import Row
 from topoimp.reports.rows import layer_columns, network_persistence_columns, persistence_columns
 from topoimp.topology.barcode import Unit, barcode_of_forest, largest_strength, reason_undefined, unit_of
 from topoimp.topology.forest import Forest
+from topoimp.topology.own_scale import own_scale
 from topoimp.topology.summaries import persistent_entropy, total_persistence
 
 
 @dataclass(frozen=True)
 class Barcodes:
-    """The maximum spanning forests of all layers, by name, and the scale of their barcodes."""
+    """The maximum spanning forests of the selected layers, by name, and the scale of their barcodes.
+
+    ``unselected`` is the largest strength of the network's other layers; None without any, and at the scale ``none``.
+    """
 
     forests: Mapping[str, Forest]
     scale: Scale
+    unselected: float | None = None
 
     @cached_property
     def largest(self) -> float | None:
-        """The largest strength of all layers; None without edges."""
+        """The largest strength of the selected layers; None without edges."""
         return largest_strength(self.forests.values())
+
+    @cached_property
+    def own_scale(self) -> float | None:
+        """The own scale of the checkpoint; None without edges."""
+        return own_scale(self.forests.values(), self.unselected)
 
     def graphs(self) -> Iterator[tuple[str, Forest]]:
         """Yield the name and the forest of each layer, in order."""
@@ -36,8 +46,9 @@ class Barcodes:
     @cached_property
     def units(self) -> dict[str, Unit]:
         """The unit of each layer's strengths, by name."""
+        network_largest = self.largest if self.scale is Scale.NONE else self.own_scale
         return {
-            name: unit_of(self.scale, network_largest=self.largest, layer_largest=forest.strongest)
+            name: unit_of(self.scale, network_largest=network_largest, layer_largest=forest.strongest)
             for name, forest in self.forests.items()
         }
 
@@ -58,7 +69,7 @@ def _layer_row(info: LayerInfo, barcodes: Barcodes, n_edges: int, p: float) -> R
     barcode = barcode_of_forest(forest)
     divisor = unit.divisor
     reason = reason_undefined(barcode)
-    normalised = persistence_columns(barcode, network_scale=barcodes.largest, p=p)
+    normalised = persistence_columns(barcode, own_scale=barcodes.own_scale, p=p)
     own = summaries(unit.persistences(barcode), p)
     return {
         **layer_columns(info),
@@ -98,7 +109,7 @@ def _network_row(rows: Sequence[Row], barcodes: Barcodes, p: float) -> Row:
         **{column: sum(int(row[column] or 0) for row in rows) for column in ("dead_rows", "dead_columns")},
         "largest": barcodes.largest,
         "tau": min((forest.weakest for forest in forests if forest.weakest is not None), default=None),
-        "scale": {Scale.NETWORK: barcodes.largest, Scale.LAYER: None, Scale.NONE: 1.0}[scale],
+        "scale": {Scale.NETWORK: barcodes.own_scale, Scale.LAYER: None, Scale.NONE: 1.0}[scale],
         **({} if scale is Scale.NONE else network_persistence_columns(rows)),
         **own,
         "undefined": undivided(own) if scale is Scale.NONE else next(iter(reasons), None),

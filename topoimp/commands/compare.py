@@ -13,6 +13,7 @@ from topoimp.commands.initial_weights import with_initial_weights
 from topoimp.comparison.comparison import LayerComparison, compare_layers
 from topoimp.comparison.others import MaskedReference, Other
 from topoimp.comparison.retention_columns import with_holm
+from topoimp.comparison.scales import Scales, scales_of
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.notes import notes_on, notes_on_files
@@ -47,8 +48,9 @@ def comparison_report(
     """Report, layer by layer, how much others have of a reference's topology, and how much chance would keep.
 
     Distances are measured at the scale of the reference, so that all rows compare; neural persistences each at the
-    scale of its own checkpoint, as ``barcode`` has them for the same layers. The numbers of chance are those of
-    ``topoimp.chance.forest_by_chance``, which ``bound`` with densities has too.
+    scale of its own checkpoint, so that they are those of ``barcode``. The scale of a checkpoint is its own,
+    ``topoimp.topology.own_scale``: layers that are not compared, such as embeddings, are read for it once. The numbers
+    of chance are those of ``topoimp.chance.forest_by_chance``, which ``bound`` with densities has too.
 
     Args:
         paths: a reference, and at least one other to compare it with; or only folders of rounds of pruning
@@ -121,9 +123,9 @@ class _Measures:
     threads: int
     on_step: OnStep | None
 
-    def rows(self, layers: Sequence[LayerComparison]) -> list[Row]:
+    def rows(self, layers: Sequence[LayerComparison], scales: Scales) -> list[Row]:
         """Return a row for each compared layer, and one for the network."""
-        return comparison_rows(layers, self.essential, self.p, self.threads, self.nulls)
+        return comparison_rows(layers, scales, self.essential, self.p, self.threads, self.nulls)
 
     def settings(self) -> Settings:
         """Return the settings of the report."""
@@ -160,9 +162,9 @@ def _own_report(
         on_layer=counted(measures.on_step, len(first.infos) * len(passes)),
     )
     rows: list[Row] = []
-    for file, layers in compared:
+    for file, layers, scales in compared:
         of_round: Row = {"other": file.name, "pruning": file.pruning.name, "seed": file.seed, "round": file.round}
-        rows += [{**row, **of_round} for row in measures.rows(layers)]
+        rows += [{**row, **of_round} for row in measures.rows(layers, scales)]
 
     roles = ["run"] if len(paths) == 1 else [f"run-{number + 1}" for number in range(len(paths))]
     settings = {**measures.settings(), "reference": reference, **_selected(selection)}
@@ -198,14 +200,15 @@ def _reference_report(
     opened_others = [_other(file, each, layers) for file, each in zip(files, opened_files, strict=True)]
     nulls = with_initial_weights(measures.nulls, layers)
     compared = compare_layers(stream, opened_others, nulls=nulls, seed=measures.seed)
+    scales = scales_of(layers, opened_others, compared, measures.threads)
 
     # A single checkpoint or mask needs no column that names it.
     is_one = len(files) == 1 and not finished
     rows: list[Row] = []
-    for file, pairs in zip(files, compared, strict=True):
+    for file, pairs, of_pair in zip(files, compared, scales, strict=True):
         of_round: Row = {"seed": file.seed, "round": file.round} if finished else {}
         names: Row = {} if is_one else {"other": file.name, **of_round}
-        rows += [{**row, **names} for row in measures.rows(pairs)]
+        rows += [{**row, **names} for row in measures.rows(pairs, of_pair)]
 
     settings = {**key_settings(key, opened), **measures.settings()}
     if finished:

@@ -11,6 +11,7 @@ from topoimp.commands.barcode_rows import dead_columns
 from topoimp.comparison.comparison import LayerComparison
 from topoimp.comparison.others import LayerPair
 from topoimp.comparison.retention_columns import retention_columns, retention_reasons
+from topoimp.comparison.scales import Scales
 from topoimp.comparison.weight_differences import jaccard
 from topoimp.kernels.threads import in_parallel
 from topoimp.pruning.preservation import total_preservation
@@ -24,7 +25,7 @@ from topoimp.reports.rows import (
     persistence_columns,
     preservation_columns,
 )
-from topoimp.topology.barcode import Barcode, barcode_of_forest, largest_strength
+from topoimp.topology.barcode import Barcode, barcode_of_forest
 from topoimp.topology.distance import barcode_distances
 
 BOUND = "distance_bound"
@@ -35,14 +36,15 @@ DEAD = ("dead_rows", "dead_columns", "dead_rows_reference", "dead_columns_refere
 
 
 def comparison_rows(
-    layers: Sequence[LayerComparison], essential: Essential, p: float, threads: int, nulls: Sequence[Null] = ()
+    layers: Sequence[LayerComparison],
+    scales: Scales,
+    essential: Essential,
+    p: float,
+    threads: int,
+    nulls: Sequence[Null] = (),
 ) -> list[Row]:
     """Return, for each null, a row for each layer of the reference and of one other, and one for the network."""
     pairs = [layer.pair for layer in layers]
-    scales = _Scales(
-        reference=largest_strength(pair.reference for pair in pairs),
-        other=largest_strength(pair.other for pair in pairs),
-    )
     chance = added_up_by_chance([layer.chance for layer in layers])
 
     def describe(start: int, stop: int) -> list[_Columns]:
@@ -57,17 +59,6 @@ def comparison_rows(
 
 
 @dataclass(frozen=True)
-class _Scales:
-    """The largest strength of the reference and of the other; None without edges.
-
-    Distances are at the scale of the reference, neural persistences each at that of its own checkpoint.
-    """
-
-    reference: float | None
-    other: float | None
-
-
-@dataclass(frozen=True)
 class _Columns:
     """The columns of a layer, those before and after the columns of chance, and the reasons for blank ones."""
 
@@ -76,7 +67,7 @@ class _Columns:
     reasons: Mapping[str, str]
 
 
-def _layer_columns(layer: LayerComparison, scales: _Scales, essential: Essential, p: float) -> _Columns:
+def _layer_columns(layer: LayerComparison, scales: Scales, essential: Essential, p: float) -> _Columns:
     pair = layer.pair
     reference, other = barcode_of_forest(pair.reference), barcode_of_forest(pair.other)
     distances, reasons = _distances(pair, reference, other, scales.reference, essential)
@@ -87,8 +78,8 @@ def _layer_columns(layer: LayerComparison, scales: _Scales, essential: Essential
         **dead_columns(pair.graph),
         **dead_columns(pair.reference, REFERENCE),
         **distances,
-        **persistence_columns(other, network_scale=scales.other, p=p),
-        **persistence_columns(reference, network_scale=scales.reference, p=p, suffix=REFERENCE),
+        **persistence_columns(other, own_scale=scales.other, p=p),
+        **persistence_columns(reference, own_scale=scales.reference, p=p, suffix=REFERENCE),
     }
     return _Columns(preservation_columns(pair.preservation), after, reasons)
 

@@ -10,6 +10,7 @@ from topoimp.choices import RoundReference
 from topoimp.commands.initial_weights import with_initial_weights
 from topoimp.comparison.comparison import LayerComparison, compare_in_turn, compare_layers
 from topoimp.comparison.others import OtherCheckpoint, ReferenceItself, other_checkpoint
+from topoimp.comparison.scales import Scales, scales_in_turn, scales_of
 from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
@@ -55,20 +56,24 @@ def compare_rounds(
     seed: int,
     threads: int,
     on_layer: Callable[[], None],
-) -> Iterator[tuple[ComparedFiles, list[LayerComparison]]]:
-    """Yield each round and its layers beside those of its reference; a pass is read when its first round is asked for.
+) -> Iterator[tuple[ComparedFiles, list[LayerComparison], Scales]]:
+    """Yield each round, its layers beside those of its reference, and their scales.
 
-    Each weight is read once in a pass. ``on_layer`` is called after each layer of a pass.
+    A pass is read when its first round is asked for, each weight once. ``on_layer`` is called after each layer of a
+    pass.
     """
     for each in passes:
         stream = LayerStream(each.layers(patterns), threads, on_layer)
         of_seed = with_initial_weights(nulls, stream.layers)
         if reference is RoundReference.PREVIOUS:
-            compared = compare_in_turn(stream, _in_turn(each.rounds, stream.layers), nulls=of_seed, seed=seed)
+            in_turn = _in_turn(each.rounds, stream.layers)
+            compared = compare_in_turn(stream, in_turn, nulls=of_seed, seed=seed)
+            scales = scales_in_turn(stream.layers, in_turn, compared, threads)
         else:
             others = [ReferenceItself() if file.round == 0 else _opened(file, stream.layers) for file in each.rounds]
             compared = compare_layers(stream, others, nulls=of_seed, seed=seed)
-        yield from zip(each.rounds, compared, strict=True)
+            scales = scales_of(stream.layers, others, compared, threads)
+        yield from zip(each.rounds, compared, scales, strict=True)
 
 
 def opened_round(file: ComparedFiles, opened: Checkpoint, reference: Layers) -> OtherCheckpoint:

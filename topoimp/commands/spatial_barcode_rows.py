@@ -102,7 +102,7 @@ def _layer_row(
     persistences = np.concatenate([unit.persistences(barcode) for barcode, unit in pairs])
     levels = np.concatenate([unit.levels(barcode.deaths) for barcode, unit in pairs])
 
-    values = [persistence_columns(barcode, network_scale=largest, p=p) for barcode in barcodes]
+    values = [persistence_columns(barcode, own_scale=largest, p=p) for barcode in barcodes]
     is_shared = scale is not Scale.LAYER or graphs.n_filters is None
     n_edges = graphs.found.n_edges
     own_summaries = summaries(persistences, p)

@@ -22,6 +22,7 @@ from topoimp.pruning.masks import Masks
 from topoimp.pruning.preservation import Preservation, graph_of_mask, preservation_of, preservation_under_mask
 from topoimp.pruning.rules import Pruner
 from topoimp.topology.forest import Forest, spanning_forest
+from topoimp.topology.own_scale import largest_unselected
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,9 @@ class Other(Protocol):
     def kept(self, info: LayerInfo, layer: Layer, threads: int) -> Callable[[int, int], BoolArray]:
         """Return the function that flags the weights kept of a part of a layer, by flat index."""
 
+    def largest_unselected(self, of_reference: float | None, threads: int) -> float | None:
+        """Return the largest finite |w| of the network's other layers, given that of the reference's."""
+
 
 @dataclass(frozen=True)
 class OtherCheckpoint:
@@ -131,6 +135,10 @@ class OtherCheckpoint:
             return lambda start, stop: mask.part(other_info.first + start, other_info.first + stop)
         return present_in(self.layers.read(other_info))
 
+    def largest_unselected(self, of_reference: float | None, threads: int) -> float | None:  # noqa: ARG002  # of a protocol
+        """Return the largest finite |w| of the network's other layers."""
+        return largest_unselected(self.layers, threads)
+
 
 @dataclass(frozen=True)
 class ReferenceItself:
@@ -148,10 +156,17 @@ class ReferenceItself:
         """Return the function that flags the weights kept of a part of a layer, by flat index."""
         return present_in(layer)
 
+    def largest_unselected(self, of_reference: float | None, threads: int) -> float | None:  # noqa: ARG002  # of a protocol
+        """Return that of the reference."""
+        return of_reference
+
 
 @dataclass(frozen=True)
 class MaskedReference:
-    """The reference itself under a mask; ``pruners`` holds, by layer name, the mask of the layer."""
+    """The reference itself under a mask; ``pruners`` holds, by layer name, the mask of the layer.
+
+    Layers that are not selected are as in the reference, which is how ``prune`` leaves them.
+    """
 
     reference: Layers
     pruners: Mapping[str, Pruner]
@@ -167,6 +182,10 @@ class MaskedReference:
     def kept(self, info: LayerInfo, layer: Layer, threads: int) -> Callable[[int, int], BoolArray]:
         """Return the function that flags the weights kept of a part of a layer, by flat index."""
         return present_in(self._masked(info, layer, threads))
+
+    def largest_unselected(self, of_reference: float | None, threads: int) -> float | None:  # noqa: ARG002  # of a protocol
+        """Return that of the reference."""
+        return of_reference
 
     def _masked(self, info: LayerInfo, layer: Layer, threads: int) -> Layer:
         """Return the layer under its mask; each piece of the reference is given back once it is copied."""

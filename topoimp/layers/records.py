@@ -127,12 +127,17 @@ class LayerPatterns:
 
 @dataclass(frozen=True)
 class Layers:
-    """The selected layers of a checkpoint, in the natural order of their names."""
+    """The selected layers of a checkpoint, in the natural order of their names.
+
+    ``unselected`` are the other layers of the network, embeddings and heads too, but none that ``exclude`` names. They
+    count in the checkpoint's own scale alone (``topoimp.topology.own_scale``).
+    """
 
     checkpoint: Checkpoint
     infos: tuple[LayerInfo, ...]
     left_out: tuple[LeftOut, ...]
     patterns: LayerPatterns = LayerPatterns()
+    unselected: tuple[LayerInfo, ...] = ()
 
     @cached_property
     def by_name(self) -> dict[str, LayerInfo]:

@@ -54,13 +54,16 @@ def sorted_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
 
     naming = _naming(infos, patterns)
     selected: list[LayerInfo] = []
+    unselected: list[LayerInfo] = []
     for info in infos:
         rule = _rule_to_skip(info, patterns, naming)
         if rule is None:
             selected.append(info)
-        else:
-            left_out.append(_left_out_layer(info, rule))
-    return Layers(checkpoint, tuple(selected), tuple(left_out), patterns)
+            continue
+        left_out.append(_left_out_layer(info, rule))
+        if _is_of_network(info, patterns):
+            unselected.append(info)
+    return Layers(checkpoint, tuple(selected), tuple(left_out), patterns, tuple(unselected))
 
 
 def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[list[LayerInfo], list[LeftOut]]:
@@ -149,6 +152,12 @@ def _rule_to_skip(info: LayerInfo, patterns: LayerPatterns, naming: Sequence[str
     if not is_included or any(matches_layer(info, pattern) for pattern in patterns.exclude):
         return NOT_ASKED_FOR
     return None if any(matches_layer(info, pattern) for pattern in naming) else _rule_by_default(info, patterns)
+
+
+def _is_of_network(info: LayerInfo, patterns: LayerPatterns) -> bool:
+    """Whether a layer that is not selected is one of the network's all the same: a weight that no pattern excludes."""
+    is_weight = info.rule is None or info.rule.effect is Effect.UNLESS_EMBEDDINGS
+    return is_weight and not any(matches_layer(info, pattern) for pattern in patterns.exclude)
 
 
 def _rule_by_default(info: LayerInfo, patterns: LayerPatterns) -> Rule | None:

@@ -21,7 +21,10 @@ _COLUMNS = {
         "`convolutions` or all `dense` layers (`bound` in the view `spatial`)."
     ),
     "method": _text("Rule that chooses the weights to keep: `topological`, `magnitude` or `random`."),
-    "epsilon": _number("Share of the scale up to which `topological` protects no death; blank for other methods."),
+    "epsilon": _number(
+        "Share of the largest magnitude of the pruned layers up to which `topological` protects no death; blank for "
+        "other methods."
+    ),
     "scope": _text("`layer` if each layer has its own target; `global` if all layers share one target."),
     "schedule": _text("`geometric` if a round removes a share of the remaining weights; `linear` if the same number."),
     "rewind": _text(
@@ -185,11 +188,11 @@ _COLUMNS = {
         "Sum over the layers of np_rieck_finite_reference; blank in a layer row."
     ),
     "np_balwani": _number(
-        "Neural persistence, convention `balwani`, at the checkpoint's own scale; network: mean over the layers; "
+        "Neural persistence, convention `balwani`, at the layer's own scale; network: mean over the layers; "
         "a convolution in the view `spatial`: mean over its filters."
     ),
     "np_balwani_reference": _number(
-        "Neural persistence of the reference, convention `balwani`, at its own scale; network: mean."
+        "Neural persistence of the reference, convention `balwani`, at the layer's own scale; network: mean."
     ),
     "np_balwani_total": _number(
         "Sum over the layers of np_balwani; of a convolution in the view `spatial` the sum over its filters; blank in "

@@ -158,13 +158,13 @@ PERSISTENCE_COLUMNS = MappingProxyType({each: f"np_{each.replace('-', '_')}" for
 """By convention of neural persistence, its column."""
 
 
-def persistence_columns(barcode: Barcode, *, network_scale: float | None, p: float, suffix: str = "") -> Row:
-    """Return a layer's neural persistence in every convention, each at its own scale.
+def persistence_columns(barcode: Barcode, *, own_scale: float | None, p: float, suffix: str = "") -> Row:
+    """Return a layer's neural persistence in every convention.
 
-    ``network_scale`` is the largest strength of the layer's own checkpoint, never that of a reference, so that every
-    command has the same number.
+    ``own_scale`` is that of the layer's own checkpoint (``topoimp.topology.own_scale``), never that of a reference, so
+    that every command has the same number.
     """
-    scales = {Scale.NETWORK: network_scale, Scale.LAYER: barcode.strongest}
+    scales = {Scale.NETWORK: own_scale, Scale.LAYER: barcode.strongest}
     return {
         column + suffix: neural_persistence(barcode, convention, scale=scales[scale_of_convention(convention)], p=p)
         for convention, column in PERSISTENCE_COLUMNS.items()

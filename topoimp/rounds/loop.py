@@ -32,6 +32,7 @@ from topoimp.rounds.run_folder import PruningFiles, RoundFiles, TrainingTask, sh
 from topoimp.rounds.trainer import Metrics, Retrain
 from topoimp.rounds.unpruned import Unpruned, read_unpruned
 from topoimp.topology.forest import Forest, spanning_forests
+from topoimp.topology.own_scale import scale_of
 from topoimp.writing.pruned_copy import write_pruned_copy
 from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
 from topoimp.writing.verification import verify_pruned, verify_weights
@@ -146,7 +147,7 @@ def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> tuple[_Trai
         # The forests are those of the written weights, which are the same bit for bit.
         unpruned = read_unpruned(trained, plan.scheme, _reopening_round_0(files, plan))
         forests = unpruned.forests
-        topology = RoundTopology(layers.infos, unpruned, forests, masks, plan.threads)
+        topology = RoundTopology(layers.infos, unpruned, forests, unpruned.scale, masks, plan.threads)
         rows = rows_of_round(topology, start.metrics, number=0, pruned=None)
         _write_metrics(round_.metrics, rows, start, plan, checks=["written"])
         staging.commit()
@@ -191,7 +192,8 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
         weights, checks = _check_trained(task, plan, masks, init)
         forests = spanning_forests(weights)
 
-        topology = RoundTopology(source.infos, run.unpruned, forests, masks, plan.threads)
+        scale = scale_of(weights, forests)
+        topology = RoundTopology(source.infos, run.unpruned, forests, scale, masks, plan.threads)
         rows = rows_of_round(topology, metrics, number=number, pruned=PrunedRound(pruned, by_chance))
         for path in list(round_.folder.iterdir()):  # the inputs of training, and any other file that the trainer left
             if path not in (round_.model, round_.mask):

@@ -27,18 +27,19 @@ from topoimp.reports.rows import (
 )
 from topoimp.rounds.trainer import METRICS, Metrics
 from topoimp.rounds.unpruned import Unpruned
-from topoimp.topology.barcode import barcode_of_forest, largest_strength
+from topoimp.topology.barcode import barcode_of_forest
 from topoimp.topology.distance import barcode_distances
 from topoimp.topology.forest import Forest
 
 
 @dataclass(frozen=True)
 class RoundTopology:
-    """The pruned layers and masks of a round, round 0, and by layer name the forests of the trained weights."""
+    """The pruned layers and masks of a round, round 0, and the trained weights: forests by layer name, own scale."""
 
     infos: Sequence[LayerInfo]
     unpruned: Unpruned
     trained: Mapping[str, Forest]
+    scale: float | None
     masks: Masks
     threads: int
 
@@ -81,14 +82,13 @@ def rows_of_round(topology: RoundTopology, metrics: Metrics, *, number: int, pru
     found = topology.unpruned.by_chance({name: part.n_kept for name, part in by_name.items()})
     chances = [replace(found[name], observed=part.n_forest_kept) for name, part in by_name.items()]
 
-    scale_before = largest_strength(reference.values())
-    scale_after = largest_strength(topology.trained.values())
+    scales = topology.unpruned.scale, topology.scale
     rows: list[Row] = []
     for info, part, chance in zip(topology.infos, parts, chances, strict=True):
         row: dict[str, Cell] = {**layer_columns(info), "round": number}
         if pruned is not None:
             row |= pruned.layer_columns(info.name)
-        columns = _topology_columns(reference[info.name], topology.trained[info.name], scale_before, scale_after)
+        columns = _topology_columns(reference[info.name], topology.trained[info.name], *scales)
         rows.append({**row, **preservation_columns(part), **_columns_of_chance([chance]), **columns})
 
     # Counts of the network add up; persistences have means and totals over the layers, distances are the largest.
@@ -125,7 +125,7 @@ def _topology_columns(before: Forest, after: Forest, scale_before: float | None,
     """Return neural persistences, each at its own scale, and distances of the trained weights at that of round 0."""
     reference, trained = barcode_of_forest(before), barcode_of_forest(after)
     return {
-        **persistence_columns(trained, network_scale=scale_after, p=2.0),
-        **persistence_columns(reference, network_scale=scale_before, p=2.0, suffix=REFERENCE),
+        **persistence_columns(trained, own_scale=scale_after, p=2.0),
+        **persistence_columns(reference, own_scale=scale_before, p=2.0, suffix=REFERENCE),
         **distance_columns(barcode_distances(reference, trained, scale=scale_before)),
     }

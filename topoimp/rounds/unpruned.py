@@ -10,16 +10,18 @@ from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.options import Scheme
 from topoimp.topology.forest import Forest, spanning_forest
+from topoimp.topology.own_scale import scale_of
 
 
 @dataclass(frozen=True)
 class Unpruned:
-    """The forests of round 0, by layer name, and the numbers of their edges that chance keeps.
+    """The forests of round 0, by layer name, its own scale, and the numbers of their edges that chance keeps.
 
     ``reopen`` opens the weights again, for numbers of kept weights that the scheme did not foretell.
     """
 
     forests: Mapping[str, Forest]
+    scale: float | None
     reopen: Callable[[], LayerStream]
     _known: dict[tuple[str, int], ForestByChance] = field(repr=False)
 
@@ -57,7 +59,8 @@ def read_unpruned(stream: LayerStream, scheme: Scheme, reopen: Callable[[], Laye
 
     found = stream.each(look)
     known = {(name, chance.n_kept): chance for name, (_, chances) in found.items() for chance in chances}
-    return Unpruned({name: forest for name, (forest, _) in found.items()}, reopen, known)
+    forests = {name: forest for name, (forest, _) in found.items()}
+    return Unpruned(forests, scale_of(stream, forests), reopen, known)
 
 
 def _foretold(info: LayerInfo, forest: Forest, scheme: Scheme) -> list[int]:

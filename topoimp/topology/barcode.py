@@ -54,7 +54,7 @@ class Barcode:
 
 
 def largest_strength(forests: Iterable[Forest]) -> float | None:
-    """Return the largest strength in several layers, the scale of a network; None without edges."""
+    """Return the largest strength in several layers; None without edges."""
     return max((forest.strongest for forest in forests if forest.strongest is not None), default=None)
 
 
@@ -78,7 +78,7 @@ class Unit:
 
 
 def unit_of(scale: Scale, *, network_largest: float | None, layer_largest: float | None) -> Unit:
-    """Return the unit of one layer at a scale, from the largest strength of all selected layers and that of the layer.
+    """Return the unit of one layer at a scale, from the largest strength of the network and that of the layer.
 
     Bars are born at 1. At the scale ``none`` strengths stay as they are, and bars are born at the network's largest
     strength, or at 0 without edges.
@@ -117,7 +117,8 @@ def neural_persistence(
     ``rieck-finite`` leaves out one essential bar: in [0, 1]. ``balwani`` does too, and divides by (V - 2)^(1/p), as the
     bar of the strongest edge has length 0; for several components this is our extension.
 
-    The scale is the largest strength of the network (rieck) or of the layer (balwani); None without edges. With the
+    The scale is the largest strength of the network (rieck; ``topoimp.topology.own_scale``) or of the layer (balwani);
+    None without edges. With the
     scale of another checkpoint, a bar that dies above it counts with |1 - death / scale|.
 
     Returns:
