@@ -1,5 +1,6 @@
 """What many tests need: the command line in this process, the sample checkpoints, and small files to work on."""
 
+import os
 import shutil
 import signal
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
+from forks import running_forks
 
 from topoimp.checkpoint import open_checkpoint, write_arrays
 from topoimp.layers.records import LayerInfo, LayerPatterns
@@ -17,6 +19,10 @@ from topoimp.layers.tensors import select_layers
 # Cases are drawn anew each time; a failure prints the blob that finds it again. Slow machines may be slow.
 hypothesis.settings.register_profile("topoimp", deadline=None, print_blob=True, max_examples=100)
 hypothesis.settings.load_profile("topoimp")
+
+# Tests run on all cores side by side, and the threads of one operation of torch would only wait for each other: the
+# small networks here took five times as long. torch and the programs that tests start read this when they are loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A script's background jobs ignore interruptions, and so would every command that a test interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -102,6 +108,13 @@ def write(tmp_path):
         return tmp_path / name
 
     return write_file
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """Start the command line, and other programs, in forked processes."""
+    with running_forks() as forks:
+        yield forks
 
 
 @pytest.fixture(scope="session")

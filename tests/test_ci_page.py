@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import shutil
-import stat
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -25,7 +24,12 @@ ACTION = yaml.safe_load((REPOSITORY / "action.yml").read_text(encoding="utf-8"))
 HOOKS = {
     hook["id"]: hook for hook in yaml.safe_load((REPOSITORY / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
 }
-ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.fixture
+def environment(forks):
+    """The variables of a process that finds topoimp on its PATH."""
+    return {**os.environ, "PATH": f"{forks.programs}{os.pathsep}{os.environ['PATH']}"}
 
 
 @pytest.fixture
@@ -37,30 +41,34 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run_in_shell(command, folder):
-    return subprocess.run(  # noqa: S602  # ours
-        command,
-        shell=True,
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def run_in_shell(folder, environment):
+    def run(command):
+        return subprocess.run(  # noqa: S602  # ours
+            command,
+            shell=True,
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    return run
 
 
 @pytest.mark.parametrize(("command", "output"), list(sessions(PAGE)), ids=lambda text: text[:20])
-def test_every_command_of_the_page_prints_what_it_shows(folder, command, output):
-    done = run_in_shell(command, folder)
+def test_every_command_of_the_page_prints_what_it_shows(run_in_shell, command, output):
+    done = run_in_shell(command)
 
     assert squeezed(without_compiling(done.stdout)) == squeezed(output)
 
 
-def test_the_script_for_gitlab_writes_its_report(folder):
+def test_the_script_for_gitlab_writes_its_report(run_in_shell, folder):
     install, command = GITLAB["checkpoints"]["script"]
 
-    done = run_in_shell(command, folder)
+    done = run_in_shell(command)
 
     report = folder / GITLAB["checkpoints"]["artifacts"]["reports"]["junit"]
     assert install.startswith("pip install ")
@@ -80,7 +88,7 @@ def run_step(step, folder, inputs, **environment):
     """Run a step of the action as GitHub's runner does: ``shell: bash``, from a file, in the user's checkout."""
     script = folder.parent / "step.sh"
     script.write_text(step["run"], encoding="utf-8")
-    own = {**ENVIRONMENT, **environment_of(step, inputs), **environment}
+    own = {**os.environ, **environment_of(step, inputs), **environment}
     shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", script]
     return subprocess.run(shell, cwd=folder, env=own, capture_output=True, text=True, check=False)
 
@@ -89,18 +97,17 @@ INSTALL, RUN = ACTION["runs"]["steps"]
 
 
 @pytest.fixture
-def runner(tmp_path):
+def runner(tmp_path, forks):
     """A folder for the runner's temporary files, in which the action finds topoimp installed."""
-    program = tmp_path / "runner/topoimp/bin/topoimp"
-    program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m topoimp "$@"\n')
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    installed = tmp_path / "runner/topoimp"
+    installed.mkdir(parents=True)
+    (installed / "bin").symlink_to(forks.programs)
     return tmp_path / "runner"
 
 
 def run_action(folder, runner, **inputs):
     words = {name.replace("_", "-"): value for name, value in inputs.items()}
-    done = run_step(RUN, folder, words, RUNNER_TEMP=str(runner), PYTHONPATH=str(REPOSITORY))
+    done = run_step(RUN, folder, words, RUNNER_TEMP=str(runner))
     return done.returncode, done.stdout.splitlines()
 
 
@@ -109,7 +116,7 @@ USES = [step["with"] for step in WORKFLOW["jobs"]["checkpoints"]["steps"] if "to
 
 @pytest.mark.parametrize("inputs", USES, ids=lambda inputs: inputs.get("command", "barcode"))
 def test_the_action_of_the_workflow_passes(folder, runner, inputs):
-    done = run_step(RUN, folder, inputs, RUNNER_TEMP=str(runner), PYTHONPATH=str(REPOSITORY))
+    done = run_step(RUN, folder, inputs, RUNNER_TEMP=str(runner))
 
     assert set(inputs) <= set(ACTION["inputs"])
     assert (done.returncode, done.stdout) == (0, "")
@@ -209,11 +216,16 @@ def files_for(hook, folder):
     return [name for name in names if re.search(hook["files"], name) and not re.search(hook["exclude"], name)]
 
 
-def run_hook(name, folder, args=()):
+@pytest.fixture
+def run_hook(folder, environment):
     """Run a hook as pre-commit does: its entry, the arguments of the user, and the files; without a shell."""
-    hook = HOOKS[name]
-    command = [*shlex.split(hook["entry"]), *args, *files_for(hook, folder)]
-    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+    def run(name, args=()):
+        hook = HOOKS[name]
+        command = [*shlex.split(hook["entry"]), *args, *files_for(hook, folder)]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    return run
 
 
 @pytest.mark.parametrize("name", HOOKS)
@@ -235,12 +247,12 @@ def test_a_hook_takes_checkpoints_and_no_other_files(name):
 
 
 @pytest.mark.parametrize("use", PRE_COMMIT["repos"][0]["hooks"], ids=lambda use: use["id"])
-def test_the_hooks_of_the_page_pass_and_fail_where_their_gates_do(folder, use):
-    passed = run_hook(use["id"], folder, use["args"])
+def test_the_hooks_of_the_page_pass_and_fail_where_their_gates_do(run_hook, folder, use):
+    passed = run_hook(use["id"], use["args"])
     bad = {"parts": np.diag([1.0, 1.0, 0.0]), "tight": np.arange(36.0, 0.0, -1.0).reshape(6, 6)}
     write_arrays(folder / "models/bad.safetensors", bad, {})
 
-    failed = run_hook(use["id"], folder, use["args"])
+    failed = run_hook(use["id"], use["args"])
 
     assert passed.returncode == 0, passed.stderr
     assert failed.returncode == 3
@@ -250,11 +262,11 @@ def test_the_hooks_of_the_page_pass_and_fail_where_their_gates_do(folder, use):
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_a_hook_without_arguments_fails_for_files_that_cannot_be_used(folder, name):
-    passed = run_hook(name, folder)
+def test_a_hook_without_arguments_fails_for_files_that_cannot_be_used(run_hook, folder, name):
+    passed = run_hook(name)
     write_arrays(folder / "bad.safetensors", {"w": np.array([[1.0, np.nan], [1.0, 1.0]])}, {})
 
-    failed = run_hook(name, folder)
+    failed = run_hook(name)
 
     assert passed.returncode == 0, passed.stderr
     assert failed.returncode == 1

@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY, SAMPLES, without_compiling
@@ -34,8 +33,8 @@ def squeezed(text):
     return [line.rstrip() for line in text.strip().splitlines()]
 
 
-def test_every_command_prints_what_the_readme_shows_its_pipelines_with_both_outcomes(folder):
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+def test_every_command_prints_what_the_readme_shows_its_pipelines_with_both_outcomes(forks, folder):
+    programs = f"{forks.programs}{os.pathsep}{os.environ['PATH']}"
     shown = list(sessions(README))
 
     assert [re.findall(r"topoimp (\w+)", command) for command, _ in shown] == [

@@ -29,7 +29,6 @@ from topoimp.errors import OutputError, TopoimpError
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.options import PruningOptions
 
-PROGRAM = [sys.executable, "-c", "from topoimp_cli.app import run; run()"]
 PATIENCE = 120
 """Seconds after which something hangs."""
 
@@ -163,12 +162,6 @@ def outputs_of(folder):
     return [folder.with_name(f"model.pruned{end}") for end in ("", ".csv", ".mask.safetensors")]
 
 
-def start(*arguments):
-    return subprocess.Popen(
-        [*PROGRAM, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-
-
 def stop_while_writing(process, folder, delay, sent):
     """Send a signal to a run, some time after its first partial output is there."""
     deadline = time.monotonic() + PATIENCE
@@ -190,12 +183,12 @@ def assert_consistent(folder, rounds):
 
 
 @times(6, 150)
-def test_a_killed_run_leaves_input_and_earlier_outputs_intact_and_a_rerun_finishes(large, tmp_path, n_times):
+def test_a_killed_run_leaves_input_and_earlier_outputs_intact_and_a_rerun_finishes(forks, large, tmp_path, n_times):
     prune_checkpoint(large, PruningOptions(rounds=1))
     before, rng, left_behind = contents(large, *outputs_of(large)), chance(n_times), 0
 
     for attempt in range(n_times):
-        process = start("prune", large, "--rounds", 2, "--force")
+        process = forks.start("prune", large, "--rounds", 2, "--force")
         stop_while_writing(process, tmp_path, rng.uniform(0, 0.8) if attempt else 0, signal.SIGKILL)
         left_behind += len(list(tmp_path.glob("*.partial-*"))) > 0
         if contents(large, *outputs_of(large)) != before:  # it was done before it was killed
@@ -214,11 +207,11 @@ def test_a_killed_run_leaves_input_and_earlier_outputs_intact_and_a_rerun_finish
 
 @times(4, 60)
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_exits_with_its_status_and_leaves_no_trace_or_all_of_it(large, tmp_path, n_times, sent):
+def test_an_interrupted_run_exits_with_its_status_and_leaves_no_trace_or_all(forks, large, tmp_path, n_times, sent):
     before, rng, outcomes = contents(large), chance(n_times), Counter()
 
     for _ in range(n_times):
-        process = start("prune", large, "--rounds", 2)
+        process = forks.start("prune", large, "--rounds", 2)
         stop_while_writing(process, tmp_path, rng.uniform(0, 0.4), sent)
         done = outputs_of(large)[0].exists()  # before it was interrupted
         outcomes[process.returncode, "done" if done else "no trace"] += 1
@@ -234,9 +227,9 @@ def test_an_interrupted_run_exits_with_its_status_and_leaves_no_trace_or_all_of_
 
 
 @times(2, 40)
-def test_two_runs_at_once_leave_the_outputs_of_one_of_them(large, tmp_path, n_times):
+def test_two_runs_at_once_leave_the_outputs_of_one_of_them(forks, large, tmp_path, n_times):
     for _ in range(n_times):
-        runs = [start("prune", large, "--rounds", rounds, "--force") for rounds in (1, 2)]
+        runs = [forks.start("prune", large, "--rounds", rounds, "--force") for rounds in (1, 2)]
         for run in runs:
             run.communicate(timeout=PATIENCE)
 
@@ -246,9 +239,9 @@ def test_two_runs_at_once_leave_the_outputs_of_one_of_them(large, tmp_path, n_ti
 
 
 @times(2, 40)
-def test_of_two_runs_at_once_without_force_one_is_refused(large, tmp_path, n_times):
+def test_of_two_runs_at_once_without_force_one_is_refused(forks, large, tmp_path, n_times):
     for _ in range(n_times):
-        runs = [start("prune", large, "--rounds", rounds) for rounds in (1, 2)]
+        runs = [forks.start("prune", large, "--rounds", rounds) for rounds in (1, 2)]
         said = [run.communicate(timeout=PATIENCE)[1] for run in runs]
 
         assert sorted(run.returncode for run in runs) == [0, 1]

@@ -13,7 +13,6 @@ import pytest
 from conftest import SAMPLES, without_compiling
 
 COMMANDS = ("train", "barcode", "bound", "prune", "compare")
-PROGRAM = [sys.executable, "-c", "from topoimp_cli.app import run; run()"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -134,27 +133,31 @@ def test_failed_verification_exits_with_4(topoimp, monkeypatch, lenet):
     assert outcome.err.startswith("error: ")
 
 
-def test_a_closed_pipe_is_quiet(lenet):
-    command = f"{shlex.join(PROGRAM)} barcode {lenet} --format json -q | true; echo ${{PIPESTATUS[0]}}"
+def test_a_closed_pipe_is_quiet(forks, lenet):
+    command = f"{shlex.join(forks.command())} barcode {lenet} --format json -q | true; echo ${{PIPESTATUS[0]}}"
 
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
 
     assert (done.stdout, without_compiling(done.stderr)) == ("0\n", "")
 
 
-def test_a_full_stdout_is_one_line(lenet):
+def test_a_full_stdout_is_one_line(forks, lenet):
+    command = [*forks.command(), "barcode", lenet]
+
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run([*PROGRAM, "barcode", lenet], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
 
     assert done.returncode == 1
     assert without_compiling(done.stderr) == "error: stdout: cannot be written: No space left on device\n"
 
 
-def test_names_that_the_terminal_cannot_show_are_spelled_out(write):
+def test_names_that_the_terminal_cannot_show_are_spelled_out(forks, write):
     path = write({"層.weight": np.eye(3)})
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
 
-    done = subprocess.run([*PROGRAM, "barcode", path], capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(
+        [*forks.command(), "barcode", path], capture_output=True, text=True, check=True, env=environment
+    )
 
     assert "\\u5c64.weight" in done.stdout
 
@@ -167,9 +170,9 @@ def test_wide_and_control_characters_do_not_break_a_table(topoimp, write):
 
 
 @pytest.mark.parametrize("arguments", [("prune", "--rounds", "3"), ("compare",)])
-def test_tables_of_the_sample_fit_80_columns(lenet, arguments):
+def test_tables_of_the_sample_fit_80_columns(forks, lenet, arguments):
     files = [lenet.name] * (2 if arguments[0] == "compare" else 1)
-    command = shlex.join([*PROGRAM, arguments[0], *files, *arguments[1:]])
+    command = shlex.join([*forks.command(), arguments[0], *files, *arguments[1:]])
     terminal = ["script", "--quiet", "--command", f"stty cols 80; cd {lenet.parent}; {command}", "/dev/null"]
 
     shown = subprocess.run(terminal, capture_output=True, text=True, check=True).stdout
@@ -188,9 +191,9 @@ def test_nothing_on_stdout_is_coloured_or_cut_when_piped(topoimp, write):
     assert "\x1b" not in outcome.out
 
 
-def test_a_bar_is_shown_on_a_terminal_if_it_takes_long_and_leaves_nothing_behind(lenet, tmp_path):
+def test_a_bar_is_shown_on_a_terminal_if_it_takes_long_and_leaves_nothing_behind(forks, lenet, tmp_path):
     program = "import topoimp_cli.progress as p; p._PATIENCE = 0; from topoimp_cli.app import run; run()"
-    command = shlex.join([sys.executable, "-c", program, "barcode", str(lenet)])
+    command = shlex.join([*forks.command(program), "barcode", str(lenet)])
     terminal = ["script", "--quiet", "--return", "--command", f"stty cols 80; {command} > out", "/dev/null"]
 
     shown = subprocess.run(terminal, capture_output=True, text=True, check=True, cwd=tmp_path).stdout

@@ -1,8 +1,8 @@
 """Ctrl-C and SIGTERM end a command, whatever it waits for, and leave nothing half-written."""
 
+import os
 import signal
-import subprocess
-import sys
+import time
 
 import numpy as np
 import pytest
@@ -46,21 +46,26 @@ def model(tmp_path):
     return path
 
 
-def status_after(*signals, folder, slow, how, arguments, prelude=""):
+@pytest.fixture
+def status_after(forks, model):
     """Start a command, send it signals once its slow function has begun, and return its exit status."""
-    program = [sys.executable, "-c", PROGRAM, *slow.rsplit(".", 1), how, prelude]
-    with subprocess.Popen(
-        [*program, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+
+    def status(*signals, slow, how, arguments, prelude=""):
+        program = [*slow.rsplit(".", 1), how, prelude]
+        process = forks.start(*program, *arguments, code=PROGRAM, folder=model.parent)
         try:
-            assert process.stdout.readline() == "begun\n"
+            while not process.written() and process.poll() is None:
+                time.sleep(0.005)
             for sent in signals:
-                process.send_signal(sent)
-            _, stderr = process.communicate(timeout=60)
+                os.kill(process.pid, sent)
+            out, err = process.communicate(timeout=60)
         finally:
             process.kill()
-    assert "Traceback" not in stderr
-    return process.returncode
+        assert out.startswith("begun\n")
+        assert "Traceback" not in err
+        return process.returncode
+
+    return status
 
 
 @pytest.mark.parametrize(
@@ -74,19 +79,19 @@ def status_after(*signals, folder, slow, how, arguments, prelude=""):
         ("topoimp.training.loop.cross_entropy", "running", "train mlp:64-8-10", signal.SIGTERM),
     ],
 )
-def test_a_command_ends_while_its_threads_work_or_wait(model, slow, how, command, sent):
+def test_a_command_ends_while_its_threads_work_or_wait(status_after, model, slow, how, command, sent):
     arguments = [str(model) if word == "{}" else word for word in command.split()]
 
-    assert status_after(sent, folder=model.parent, slow=slow, how=how, arguments=arguments) == STATUS[sent]
+    assert status_after(sent, slow=slow, how=how, arguments=arguments) == STATUS[sent]
 
 
 @pytest.mark.parametrize("sent", STATUS)
 @pytest.mark.parametrize("how", ["waiting", "running"])
 @pytest.mark.parametrize("threads", ["1", "2"])
-def test_nothing_half_written_is_left_behind(model, sent, how, threads):
+def test_nothing_half_written_is_left_behind(status_after, model, sent, how, threads):
     arguments = ["prune", model, "--rounds", "2", "--threads", threads]
 
-    status = status_after(sent, folder=model.parent, slow=PRUNE_PIECE, how=how, arguments=arguments)
+    status = status_after(sent, slow=PRUNE_PIECE, how=how, arguments=arguments)
 
     assert status == STATUS[sent]
     assert list(model.parent.iterdir()) == [model]
@@ -104,12 +109,11 @@ staging.remove = lambda path: (os.kill(os.getpid(), signal.SIGTERM), remove(path
 """
 
 
-def test_a_second_signal_does_not_disturb_the_end(model):
+def test_a_second_signal_does_not_disturb_the_end(status_after, model):
     arguments = ["prune", model, "--rounds", "2", "--threads", "1"]
 
     status = status_after(
         signal.SIGINT,
-        folder=model.parent,
         slow=PRUNE_PIECE,
         how="waiting",
         arguments=arguments,
@@ -120,11 +124,10 @@ def test_a_second_signal_does_not_disturb_the_end(model):
     assert list(model.parent.iterdir()) == [model]
 
 
-def test_a_signal_that_the_process_was_started_to_ignore_is_ignored(model):
+def test_a_signal_that_the_process_was_started_to_ignore_is_ignored(status_after, model):
     status = status_after(
         signal.SIGINT,
         signal.SIGTERM,
-        folder=model.parent,
         slow="topoimp.commands.barcode.spanning_forest",
         how="waiting",
         arguments=["barcode", model],

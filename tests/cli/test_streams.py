@@ -12,6 +12,8 @@ import pytest
 from topoimp_cli.streams import encodable, plain
 
 PROGRAM = shlex.join([sys.executable, "-c", "from topoimp_cli.app import run; run()"])
+"""The program in a new interpreter, as the interpreter itself sees which streams are closed."""
+
 GATE = "--fail-if 'network:density<2'"
 HOSTILE = "a\x1b[31m\nred\x9b\u202e"
 """A name with an escape sequence, a line break, a control character of eight bits and one that turns the direction."""
@@ -24,45 +26,85 @@ def shell(command, **environment):
     )
 
 
+@pytest.fixture
+def forked(forks):
+    """The program in a forked process, as a word of a shell."""
+    return shlex.join(forks.command())
+
+
+OF_EACH_COMMAND = """
+import os, shlex, sys
+from pathlib import Path
+from topoimp_cli import app
+import numba, topoimp.commands.compare
+
+statuses = []
+for command in sys.argv[2:]:
+    process = os.fork()
+    if process == 0:
+        sys.argv[1:] = shlex.split(command)
+        app.run()
+    statuses.append(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+Path(sys.argv[1]).write_text(str(statuses))
+"""
+"""Runs commands in copies of this interpreter, and writes their exit statuses to a file."""
+
+
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize(("options", "status"), [("", 0), (GATE, 3), ("--null nonsense", 2)])
-def test_a_closed_stream_keeps_the_exit_status(lenet, closed, options, status):
-    assert shell(f"{PROGRAM} compare {lenet} {lenet} {options} {closed}").returncode == status
+def test_a_closed_stream_keeps_the_exit_status(lenet, closed):
+    compare = f"compare {lenet} {lenet}"
+    statuses = lenet.with_name("statuses")
+    program = [
+        sys.executable,
+        "-c",
+        OF_EACH_COMMAND,
+        statuses,
+        compare,
+        f"{compare} {GATE}",
+        f"{compare} --null nonsense",
+    ]
+
+    shell(f"{shlex.join(map(str, program))} {closed}")
+
+    assert statuses.read_text() == "[0, 3, 2]"
 
 
-def test_with_stderr_closed_stdout_has_the_result_and_nothing_else(lenet):
-    command = f"{PROGRAM} prune {lenet} --rounds 1 --force"
+def test_with_stderr_closed_stdout_has_the_result_and_nothing_else(lenet, forked):
+    arguments = f"prune {lenet} --rounds 1 --force"
 
-    assert shell(f"{command} 2>&-").stdout == shell(f"{command} 2>/dev/null").stdout
+    closed = shell(f"{PROGRAM} {arguments} 2>&-").stdout
+
+    assert closed == shell(f"{forked} {arguments} 2>/dev/null").stdout
+    assert closed.startswith(str(lenet))
 
 
-def test_a_file_that_is_written_while_streams_are_closed_holds_nothing_else(lenet):
+def test_a_file_that_is_written_while_streams_are_closed_holds_nothing_else(lenet, forked):
     done = shell(f"{PROGRAM} prune {lenet} --rounds 1 -v <&- >&- 2>&-")
 
     written = lenet.with_name("lenet-300-100-mnist.pruned.csv").read_text()
     assert done.returncode == 0
-    assert written == shell(f"{PROGRAM} prune {lenet} --rounds 1 --force --format csv").stdout
+    assert written == shell(f"{forked} prune {lenet} --rounds 1 --force --format csv").stdout
 
 
 @pytest.mark.parametrize(("options", "status"), [("", 0), (GATE, 3)])
-def test_a_gone_reader_of_stdout_keeps_the_exit_status(lenet, options, status):
-    done = shell(f"{PROGRAM} compare {lenet} {lenet} --format json {options} | true; echo ${{PIPESTATUS[0]}}")
+def test_a_gone_reader_of_stdout_keeps_the_exit_status(forked, lenet, options, status):
+    done = shell(f"{forked} compare {lenet} {lenet} --format json {options} | true; echo ${{PIPESTATUS[0]}}")
 
     assert done.stdout == f"{status}\n"
 
 
-def test_a_gone_reader_of_stderr_keeps_the_exit_status(lenet):
-    done = shell(f"{{ {PROGRAM} compare {lenet} {lenet} {GATE} > out; }} 2>&1 | true; echo ${{PIPESTATUS[0]}}; rm out")
+def test_a_gone_reader_of_stderr_keeps_the_exit_status(forked, lenet):
+    done = shell(f"{{ {forked} compare {lenet} {lenet} {GATE} > out; }} 2>&1 | true; echo ${{PIPESTATUS[0]}}; rm out")
 
     assert done.stdout == "3\n"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
-def test_the_rule_of_a_table_is_one_that_stdout_can_show(write, encoding):
+def test_the_rule_of_a_table_is_one_that_stdout_can_show(forked, write, encoding):
     path = write({"层": np.eye(3), "long.name.of.a.layer": np.eye(3)})
 
     title, _, rule, first, second, _, network, _ = (
-        shell(f"{PROGRAM} barcode {path}", PYTHONIOENCODING=encoding).stdout.encode("ascii").decode().split("\n")[:8]
+        shell(f"{forked} barcode {path}", PYTHONIOENCODING=encoding).stdout.encode("ascii").decode().split("\n")[:8]
     )
     assert title.startswith(str(path))
     assert set(rule) == {"-"}
@@ -70,8 +112,8 @@ def test_the_rule_of_a_table_is_one_that_stdout_can_show(write, encoding):
     assert "\\u5c42 " in first + second
 
 
-def test_the_rule_of_a_table_is_a_line_where_stdout_has_one(lenet):
-    done = shell(f"{PROGRAM} barcode {lenet}", PYTHONIOENCODING="utf-8")
+def test_the_rule_of_a_table_is_a_line_where_stdout_has_one(forked, lenet):
+    done = shell(f"{forked} barcode {lenet}", PYTHONIOENCODING="utf-8")
 
     assert set(done.stdout.splitlines()[2]) == {"─"}
 
@@ -100,9 +142,9 @@ def test_no_control_character_of_a_name_is_printed(topoimp, write, arguments):
     assert [sign for sign in printed if sign != "\n" and not sign.isprintable()] == []
 
 
-def test_csv_shows_control_characters_on_a_terminal_and_keeps_them_in_a_pipe(write):
+def test_csv_shows_control_characters_on_a_terminal_and_keeps_them_in_a_pipe(forked, write):
     path = write({HOSTILE: np.eye(3)})
-    command = f"{PROGRAM} barcode {path} --format csv -q"
+    command = f"{forked} barcode {path} --format csv -q"
     terminal = ["script", "--quiet", "--return", "--command", command, "/dev/null"]
 
     shown = subprocess.run(terminal, capture_output=True, text=True, check=True).stdout
