@@ -84,7 +84,7 @@ Groups = Annotated[
         "--groups",
         metavar="PATTERN=G",
         help="Read matching tensors as G graphs along their first axis, G from 1: grouped convolutions, stacked "
-        "experts, gates. Repeatable.",
+        "experts, gates. G@1 cuts the columns into G blocks instead, each with all rows. Repeatable.",
         show_default="one graph, or one for each gate of an RNN, GRU or LSTM",
     ),
 ]
@@ -198,7 +198,7 @@ def layer_patterns(
     """Return the patterns that the options name.
 
     Raises:
-        OptionError: if groups are not written as PATTERN=G, or images not as PATTERN=HxW.
+        OptionError: if groups are not written as PATTERN=G or PATTERN=G@AXIS, or images not as PATTERN=HxW.
     """
     from topoimp.layers.records import LayerPatterns
 
@@ -206,7 +206,7 @@ def layer_patterns(
         tuple(include or ()),
         tuple(exclude or ()),
         embeddings=embeddings,
-        groups=tuple(map(_group, groups or ())),
+        groups=tuple(map(_groups, groups or ())),
         view=view,
         input_sizes=parse_input_sizes(input_sizes),
     )
@@ -244,11 +244,18 @@ def sides_of(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split("x")))
 
 
-def _group(text: str) -> tuple[str, int]:
-    pattern, _, number = text.rpartition("=")
-    if not pattern or not re.fullmatch(r"[0-9]{1,9}", number) or int(number) < 1:
-        raise OptionError(f"--groups is {text!r}; it must be a pattern and a number of groups, as in '*experts*=8'")
-    return pattern, int(number)
+_GROUPS = re.compile(r"(.+)=(0*[1-9][0-9]{0,8})(?:@([01]))?", re.DOTALL)
+
+
+def _groups(text: str) -> tuple[str, int, int]:
+    found = _GROUPS.fullmatch(text)
+    if found is None:
+        raise OptionError(
+            f"--groups is {text!r}; it must be a pattern and a number of groups, as in '*experts*=8', or in "
+            "'*c_attn*=3@1' for groups of columns"
+        )
+    pattern, number, axis = found.groups()
+    return pattern, int(number), int(axis or 0)
 
 
 def parse_numbers(text: str | None, flag: str) -> list[float]:

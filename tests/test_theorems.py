@@ -236,3 +236,18 @@ def test_groups_add_up_to_a_floor_larger_than_that_of_one_graph(tmp_path_factory
 
     assert report.network["floor"] == n_groups * (n_rows + n_columns - 1)
     assert report.network["floor"] - bound_report(path).network["floor"] == (n_groups - 1) * (n_columns - 1)
+
+
+@given(st.integers(2, 4), st.integers(2, 5), st.integers(2, 6))
+def test_groups_of_columns_add_up_to_a_floor_larger_than_that_of_one_graph(
+    tmp_path_factory, n_groups, n_rows, n_columns
+):
+    from topoimp.checkpoint import write_arrays
+
+    path = tmp_path_factory.mktemp("groups") / "model.safetensors"
+    write_arrays(path, {"c_attn": make_weight(0, n_rows, n_groups * n_columns, "normal")}, {})
+
+    report = bound_report(path, patterns=LayerPatterns(groups=(("c_attn", n_groups, 1),)))
+
+    assert report.network["floor"] == n_groups * (n_rows + n_columns - 1)
+    assert report.network["floor"] - bound_report(path).network["floor"] == (n_groups - 1) * (n_rows - 1)

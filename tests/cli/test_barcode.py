@@ -91,13 +91,28 @@ def test_groups_are_layers_of_their_own(topoimp, sample):
     assert names == ["conv1.weight", "conv2.weight[0]", "conv2.weight[1]", "fc1.weight", "fc2.weight", ""]
 
 
+def test_groups_of_columns_have_the_axis_in_option_and_settings(topoimp, lenet):
+    outcome = topoimp("barcode", lenet, "--groups", "fc2*=4@1", "--groups", "fc3*=2@0", "--format", "json")
+
+    report = json.loads(outcome.out)
+    sides = {row["layer"]: (row["rows"], row["columns"]) for row in report["layers"]}
+    assert sides == {
+        "fc1.weight": (300, 784),
+        **{f"fc2.weight[{k}]": (100, 75) for k in range(4)},
+        **{f"fc3.weight[{k}]": (5, 100) for k in range(2)},
+    }
+    assert report["settings"]["groups"] == ["fc2*=4@1", "fc3*=2"]
+
+
 def test_threads_change_no_result(topoimp, lenet):
     one, three = (topoimp("barcode", lenet, "--format", "json", "--threads", n).out for n in (1, 3))
 
     assert one == three
 
 
-@pytest.mark.parametrize("groups", ["conv2*", "=2", "conv2*=0", "conv2*=x", "conv2*=-1"])
+@pytest.mark.parametrize(
+    "groups", ["conv2*", "=2", "conv2*=0", "conv2*=x", "conv2*=-1", "conv2*=2@2", "conv2*=2@", "conv2*=@1"]
+)
 def test_groups_that_are_not_written_as_such_are_refused(topoimp, lenet, groups):
     outcome = topoimp("barcode", lenet, "--groups", groups)
 

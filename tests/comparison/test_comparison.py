@@ -155,7 +155,9 @@ def test_a_mask_leaves_what_its_checkpoint_holds(write):
     ((by_mask,), (by_weights,)) = compare_layers(
         reference,
         [
-            MaskedReference(reference.layers, {"a": MaskPruner(pack_mask(kept, (40, 30)))}),
+            MaskedReference(
+                reference.layers, {"a": MaskPruner(pack_mask(kept, (40, 30)), reference.layers.infos[0].block)}
+            ),
             other_checkpoint(reference.layers, masked.layers),
         ],
     )
@@ -269,7 +271,7 @@ def test_all_others_say_which_weights_they_keep(write):
     reference = stream_of(write({"a": weight}, "reference"))
     trained = stream_of(write({"a": weight * [[0, 1], [1, 1]]}, "trained"))
     mask = {"a": pack_mask(np.array([[1, 0], [1, 0]], bool), (2, 2))}
-    masked = MaskedReference(reference.layers, {"a": MaskPruner(mask["a"], 0)})
+    masked = MaskedReference(reference.layers, {"a": MaskPruner(mask["a"], reference.layers.infos[0].block)})
     others = [
         ReferenceItself(),
         other_checkpoint(reference.layers, trained.layers),

@@ -208,6 +208,36 @@ def test_stacked_experts_are_one_matrix_each(write):
         assert_array_equal(layer.strengths(), np.abs(expert))
 
 
+def test_groups_along_the_second_axis_are_blocks_of_columns(write):
+    weight = np.arange(1.0, 25).reshape(4, 6)
+    layers = select_layers(open_checkpoint(write({"c_attn": weight})), LayerPatterns(groups=(("c_attn", 3, 1),)))
+
+    assert [(info.name, info.shape, info.n_rows, info.n_columns, info.place) for info in layers.infos] == [
+        (f"c_attn[{k}]", (4, 2), 4, 2, ("c_attn", 2 * k)) for k in range(3)
+    ]
+    for layer, block in zip(read_all(layers), np.split(weight, 3, axis=1), strict=True):
+        assert_array_equal(layer.strengths(), block)
+
+
+def test_one_group_is_the_whole_tensor_along_either_axis(write):
+    weight = np.arange(1.0, 13).reshape(4, 3)
+    checkpoint = open_checkpoint(write({"w": weight}))
+
+    for axis in (0, 1):
+        (layer,) = read_all(select_layers(checkpoint, LayerPatterns(groups=(("w", 1, axis),))))
+        assert_array_equal(layer.strengths(), weight)
+
+
+def test_blocks_of_a_single_column_are_listed_as_such(write):
+    checkpoint = open_checkpoint(write({"w": np.ones((4, 3)), "v": np.ones((2, 2))}))
+
+    layers = select_layers(checkpoint, LayerPatterns(groups=(("w", 3, 1),)))
+
+    assert [(tensor.name, tensor.reason) for tensor in layers.left_out] == [
+        (f"w[{k}]", "a single column") for k in range(3)
+    ]
+
+
 def test_more_than_ten_groups_stay_in_order(write):
     layers = select_layers(open_checkpoint(write({"w": np.ones((24, 2))})), LayerPatterns(groups=(("w", 12),)))
 
@@ -238,6 +268,7 @@ def test_groups_of_a_single_output_channel_are_listed_as_single_rows(write, shap
     ("groups", "message"),
     [
         ((("w", 4),), r"`groups`: tensor 'w' of shape \[6, 2\] cannot be split into 4 groups"),
+        ((("w", 3, 1),), r"`groups`: tensor 'w' of shape \[6, 2\] cannot be split into 3 groups along axis 1"),
         ((("x*", 2),), r"`groups`: pattern 'x\*' matches no tensor of .*model.safetensors"),
     ],
 )
@@ -246,6 +277,12 @@ def test_groups_that_do_not_fit_are_refused(write, groups, message):
 
     with pytest.raises(OptionError, match=message):
         selected(checkpoint, groups=groups)
+
+
+@pytest.mark.parametrize("groups", [("w", 0), ("w", -1, 1), ("w", 2, 2), ("w", 2, -1)])
+def test_groups_are_a_number_from_1_along_one_of_two_axes(groups):
+    with pytest.raises(OptionError, match=r"`groups`: w=.* must be a number from 1, along the axis 0 or 1"):
+        LayerPatterns(groups=(groups,))
 
 
 def test_the_view_channel_has_one_edge_between_two_channels(write):

@@ -32,7 +32,7 @@ def kept_by(mask, layers):
 def test_the_weights_that_are_not_zero_are_kept(write):
     weight = np.float32([[1, 0, -0.0], [2, 3, 0]])
     layers = stream_of(write({"a": weight})).layers
-    pruner = NonzeroPruner(layers.checkpoint, "a")
+    pruner = NonzeroPruner(layers.checkpoint, "a", layers.infos[0].block)
 
     assert kept_of(pruner, layers.read(layers.infos[0]), threads=2).tolist() == (weight.ravel() != 0).tolist()
 

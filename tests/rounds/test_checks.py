@@ -10,6 +10,7 @@ from mask_files import pack_mask
 
 from topoimp.checkpoint import open_checkpoint, write_arrays
 from topoimp.errors import TrainingError, VerificationError
+from topoimp.layers.block import Block
 from topoimp.layers.records import LayerPatterns
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.masks import PackedMask
@@ -137,5 +138,5 @@ def test_a_mask_says_which_weights_it_keeps():
     mask = pack_mask(kept, (7, 11))
 
     assert mask.keeps(np.arange(77)).tolist() == kept.tolist()
-    assert mask.n_kept_of(3, 50) == kept[3:50].sum()
+    assert mask.n_kept_of(Block(3, 47, 47, 47)) == kept[3:50].sum()
     assert isinstance(mask, PackedMask)

@@ -90,6 +90,14 @@ def test_so_it_is_with_groups_of_which_some_are_left_alone():
     assert [int(part.sum()) for part in masks["0.weight"].split(4)] == [36, 23, 36]
 
 
+def test_so_it_is_with_groups_of_columns():
+    patterns = LayerPatterns(exclude=("0.weight[[]1[]]",), groups=(("0.weight", 3, 1),))
+
+    masks = assert_as_the_file_command(network(), rounds=2, patterns=patterns).masks
+
+    assert [int(part.sum()) for part in masks["0.weight"].split(3, dim=1)] == [23, 36, 23]
+
+
 def test_so_it_is_with_convolutions_that_lie_channel_by_channel_in_memory():
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 4, 3)).to(
         memory_format=torch.channels_last

@@ -6,7 +6,7 @@ is in memory.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -132,7 +132,7 @@ class OtherCheckpoint:
         other_info = self.infos[info.name]
         mask = self.masks.get(other_info.tensor)
         if mask is not None:
-            return lambda start, stop: mask.part(other_info.first + start, other_info.first + stop)
+            return partial(mask.part_of, other_info.block)
         return present_in(self.layers.read(other_info))
 
     def largest_unselected(self, of_reference: float | None, threads: int) -> float | None:  # noqa: ARG002  # of a protocol

@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from math import prod
+from typing import NamedTuple
 
+import numpy as np
+
+from topoimp.arrays import CodeArray
 from topoimp.checkpoint import Advice, Checkpoint
 from topoimp.checkpoint.number_format import NumberFormat
 from topoimp.choices import View, chosen
 from topoimp.errors import OptionError
+from topoimp.kernels.threads import in_parallel
+from topoimp.layers.block import Block
 from topoimp.layers.layer import Layer, by_channel
 from topoimp.layers.rule import Rule
 from topoimp.layers.spatial import InputSize
@@ -29,6 +35,8 @@ class LayerInfo:
         shape: shape of the tensor or the group.
         n_rows: vertices on the side of the first axis; ``n_columns`` are those of the other axes.
         first: flat index of the layer's first weight within the tensor.
+        row_distance: of a group of columns, the weights of the tensor from the beginning of a row to that of the next;
+            None if the layer's weights follow each other.
         also: names of tensors that are tied to this one.
         input_size: image under a convolution in the view ``spatial``; rows are then the positions of its output,
             columns those of its padded input.
@@ -43,6 +51,7 @@ class LayerInfo:
     number_format: NumberFormat
     view: View = View.MATRIX
     first: int = 0
+    row_distance: int | None = None
     also: tuple[str, ...] = ()
     input_size: InputSize | None = None
     rule: Rule | None = None
@@ -64,6 +73,14 @@ class LayerInfo:
         return self.n_weights // (self.n_rows * self.n_columns) if self.view is View.CHANNEL else 1
 
     @property
+    def block(self) -> Block:
+        """The places of the layer's weights in the tensor."""
+        n_weights = self.n_weights
+        if self.row_distance is None:
+            return Block(self.first, n_weights, n_weights, n_weights)
+        return Block(self.first, n_weights, n_weights // self.shape[0], self.row_distance)
+
+    @property
     def place(self) -> tuple[str, int]:
         """Tensor and first weight: the order of equal strengths in different layers."""
         return self.tensor, self.first
@@ -81,6 +98,21 @@ class LeftOut:
     is_pruned_by_default: bool = False
 
 
+class Groups(NamedTuple):
+    """The number of graphs in each tensor that matches a pattern: equal blocks of its rows, or of its columns.
+
+    Args:
+        axis: 0 splits the rows, the first axis; 1 the columns, the second: each graph has all rows.
+    """
+
+    pattern: str
+    number: int
+    axis: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.pattern}={self.number}{f'@{self.axis}' if self.axis else ''}"
+
+
 @dataclass(frozen=True)
 class LayerPatterns:
     """Patterns that select layers by name, and the view in which they are read.
@@ -92,20 +124,22 @@ class LayerPatterns:
             left out by default selects these.
         exclude: select no layer that matches one of these.
         embeddings: select embeddings and heads too (``topoimp.layers.catalogue`` has their rules).
-        groups: pairs of a pattern and the number of graphs in each tensor that matches it; the first match counts.
-            Without a match, the weights of RNN, GRU and LSTM (``topoimp.layers.recurrent``) have a graph for each gate.
+        groups: ``(pattern, number)`` or ``(pattern, number, axis)``, the number of graphs in each tensor that matches
+            the pattern (``Groups``); the first match counts. Without a match, the weights of RNN, GRU and LSTM
+            (``topoimp.layers.recurrent``) have a graph for each gate.
         view: reading of tensors with more than two axes; a ``View`` or its word.
         input_sizes: pairs of a pattern and the image under each convolution that matches it, for the view ``spatial``;
             the first match counts.
 
     Raises:
-        OptionError: if there is no such view, or images are given in another view than ``spatial``.
+        OptionError: if there is no such view, images are given in another view than ``spatial``, or groups are no
+            number from 1 along the axis 0 or 1.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     embeddings: bool = False
-    groups: tuple[tuple[str, int], ...] = ()
+    groups: tuple[tuple[str, int] | tuple[str, int, int], ...] = ()
     view: View = View.MATRIX
     input_sizes: tuple[tuple[str, InputSize], ...] = ()
 
@@ -113,6 +147,14 @@ class LayerPatterns:
         object.__setattr__(self, "view", chosen(View, self.view))
         if self.input_sizes and self.view is not View.SPATIAL:
             raise OptionError(f"`input_sizes` are for the view spatial; the view is {self.view}")
+        for groups in self.all_groups:
+            if groups.number < 1 or groups.axis not in (0, 1):
+                raise OptionError(f"`groups`: {groups} must be a number from 1, along the axis 0 or 1")
+
+    @property
+    def all_groups(self) -> list[Groups]:
+        """The groups, each with its axis."""
+        return [Groups(*groups) for groups in self.groups]
 
     def check_matrix_view(self, reason: str) -> None:
         """Raise an OptionError, such as "... pruning is of weights, and needs the view matrix", in another view."""
@@ -144,24 +186,32 @@ class Layers:
         """Each layer by its name, in order."""
         return {info.name: info for info in self.infos}
 
-    def read(self, info: LayerInfo) -> Layer:
-        """Return a layer with its weights; finding its forest checks that they are finite."""
-        codes = self.checkpoint.codes(info.tensor, info.first, info.first + info.n_weights)
+    def read(self, info: LayerInfo, threads: int = 1) -> Layer:
+        """Return a layer with its weights; finding its forest checks that they are finite.
+
+        Weights that follow each other in the tensor are mapped; a group of columns is copied, by all threads.
+        """
+        if info.row_distance is None:
+            codes = self.checkpoint.codes(info.tensor, info.first, info.first + info.n_weights)
+        else:
+            codes = self._copied(info, threads)
         n_rows = info.n_rows if info.input_size is None else info.shape[0]  # one row a filter
         layer = Layer(info.name, codes.reshape(n_rows, -1), info.number_format, origin=str(self.checkpoint.path))
         return by_channel(layer, info.n_parallel) if info.n_parallel > 1 else layer
 
     def will_need(self, info: LayerInfo) -> None:
         """Start to read a layer's weights from the disk in the background."""
-        self.checkpoint.advise(Advice.WILL_NEED, info.tensor, *self._extent(info))
+        self._advise(Advice.WILL_NEED, info, 0, info.n_weights)
 
     def have_ready(self, info: LayerInfo, start: int = 0, stop: int | None = None) -> None:
         """Read a layer's weights from ``start`` to ``stop`` into memory, or raise a CheckpointError."""
-        self.checkpoint.advise(Advice.NEED_NOW, info.tensor, *self._extent(info, start, stop))
+        if info.row_distance is None:  # a copy is in memory
+            self._advise(Advice.NEED_NOW, info, start, info.n_weights if stop is None else stop)
 
     def done_with(self, info: LayerInfo, start: int = 0, stop: int | None = None) -> None:
         """Release the memory of a layer's weights from ``start`` to ``stop``; they can be read again."""
-        self.checkpoint.done_with(info.tensor, *self._extent(info, start, stop))
+        if info.row_distance is None:  # the tensor of a copy was released
+            self._advise(Advice.DONE_WITH, info, start, info.n_weights if stop is None else stop)
 
     def by_place(self) -> dict[tuple[str, int], LayerInfo]:
         """Return each layer by (tensor, first weight), also under the names that are tied to its tensor."""
@@ -185,9 +235,26 @@ class Layers:
 
         return sorted(self.infos, key=place)
 
-    def _extent(self, info: LayerInfo, start: int = 0, stop: int | None = None) -> tuple[int, int]:
+    def _copied(self, info: LayerInfo, threads: int) -> CodeArray:
+        """Return a copy of a group of columns; pieces of the tensor are released once they are copied."""
+        block = info.block
+        copy = np.empty(info.n_weights, info.number_format.code_dtype)
+
+        def look(start: int, stop: int) -> None:
+            for part in block.rectangles(start, stop):
+                self._advise(Advice.NEED_NOW, info, part.start, part.stop)
+                codes = part.in_values(self.checkpoint.codes(info.tensor, part.first, part.end))
+                copy[part.start : part.stop].reshape(part.shape)[...] = codes
+                self._advise(Advice.DONE_WITH, info, part.start, part.stop)
+
+        in_parallel(look, info.n_weights, threads, unit=block.width)
+        return copy
+
+    def _advise(self, advice: Advice, info: LayerInfo, start: int, stop: int) -> None:
+        """Advise the system on the part of a tensor from a layer's weight ``start`` to the one before ``stop``."""
         size = info.number_format.n_bits // 8
-        return (info.first + start) * size, (info.first + (info.n_weights if stop is None else stop)) * size
+        first, last = info.block.places(np.array([start, stop - 1])).tolist()
+        self.checkpoint.advise(advice, info.tensor, first * size, (last + 1) * size)
 
 
 def matches_layer(info: LayerInfo, pattern: str) -> bool:

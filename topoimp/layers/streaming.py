@@ -83,7 +83,7 @@ class LayerStream:
         return {name: window.results[name] for name in self.layers.by_name}
 
     def _look(self, look: Look[Result], info: LayerInfo, threads: int) -> Result:
-        layer = self.layers.read(info)
+        layer = self.layers.read(info, threads)
         self.layers.have_ready(info)
         result = look(layer, threads)
 

@@ -1,9 +1,10 @@
 """Find the layers of a checkpoint by the rules of ``topoimp.layers.catalogue``, and those that the patterns select.
 
 A layer is a floating-point tensor with two or more axes that flattens to at least two rows and two columns. A tensor
-that holds several graphs, as grouped convolutions and stacked experts do, is split along its first axis into as many
-layers. So are the stacked gates of recurrent layers, which torch's names tell (``topoimp.layers.recurrent``). Of
-tensors that share all their data, the first is a layer.
+that holds several graphs is split into as many layers: along its first axis, as grouped convolutions and stacked
+experts, or along its second, as projections that are stored as (inputs, outputs) and packed into one. The stacked gates
+of recurrent layers, which torch's names tell (``topoimp.layers.recurrent``), are split too. Of tensors that share all
+their data, the first is a layer.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from topoimp.errors import LayerError, OptionError
 from topoimp.layers.catalogue import NOT_ASKED_FOR, UNKNOWN_GATES, rule_for_graph, rule_for_tensor
 from topoimp.layers.neighbours import Neighbours
 from topoimp.layers.notes import why_no_layer
-from topoimp.layers.records import LayerInfo, LayerPatterns, Layers, LeftOut, matches, matches_layer, natural
+from topoimp.layers.records import Groups, LayerInfo, LayerPatterns, Layers, LeftOut, matches, matches_layer, natural
 from topoimp.layers.recurrent import gates_in, is_recurrent
 from topoimp.layers.rule import Effect, Rule
 from topoimp.layers.spatial_view import check_images, in_spatial_view
@@ -76,17 +77,18 @@ def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[l
     left_out: list[LeftOut] = []
     around = Neighbours(checkpoint.tensors, checkpoint.ties)
     for tensor in sorted(checkpoint.tensors.values(), key=lambda tensor: natural(tensor.name)):
-        n_groups = next((n for pattern, n in patterns.groups if matches(tensor.name, pattern)), None)
+        groups = next((groups for groups in patterns.all_groups if matches(tensor.name, groups.pattern)), None)
         rule = rule_for_tensor(tensor, around)
-        if rule is not None and _forbids(rule, n_groups):
+        if rule is not None and _forbids(rule, groups):
             left_out.append(_left_out(tensor, rule, around))
             continue
 
-        if n_groups is None and is_recurrent(tensor.name, tensor.shape):
+        if groups is None and is_recurrent(tensor.name, tensor.shape):
             n_gates = gates_in(tensor.name, around.shapes)
-            n_groups = None if n_gates == 1 else n_gates  # the one matrix of an RNN keeps its name
+            # The one matrix of an RNN keeps its name.
+            groups = Groups(tensor.name, n_gates) if n_gates is not None and n_gates > 1 else None
         rule = None if rule is UNKNOWN_GATES else rule  # the groups are known
-        for info in _layers_in(tensor, n_groups, patterns, around.names_of(tensor)[1:], rule):
+        for info in _layers_in(tensor, groups, patterns, around.names_of(tensor)[1:], rule):
             too_small = rule_for_graph(info.n_rows, info.n_columns, info.n_parallel)
             if too_small is None:
                 infos.append(info)
@@ -94,7 +96,7 @@ def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[l
                 left_out.append(_left_out_layer(info, too_small))
 
     # A pattern without an effect is a mistake, and so is a group with the name of a tensor.
-    for pattern, _ in patterns.groups:
+    for pattern, *_ in patterns.groups:
         if not any(matches(name, pattern) for name in checkpoint.tensors):
             raise OptionError(f"`groups`: pattern {pattern!r} matches no tensor of {checkpoint.path}")
     for info in infos:
@@ -104,32 +106,46 @@ def classify_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> tuple[l
 
 
 def _layers_in(
-    tensor: TensorInfo, n_groups: int | None, patterns: LayerPatterns, also: tuple[str, ...], rule: Rule | None
+    tensor: TensorInfo, groups: Groups | None, patterns: LayerPatterns, also: tuple[str, ...], rule: Rule | None
 ) -> list[LayerInfo]:
     """Return the layers in a tensor: itself, or its groups."""
     shape = tensor.shape
-    if n_groups is not None:
-        if not shape or shape[0] % n_groups:
-            split = f"of shape {list(shape)} cannot be split into {n_groups} groups"
-            raise OptionError(f"`groups`: tensor {tensor.name!r} {split}")
-        shape = (shape[0] // n_groups, *shape[1:])
-        if shape[0] == 1 and len(shape) == 3:  # stacked experts: each is one matrix
-            shape = shape[1:]
+    if groups is not None:
+        shape = _split(tensor, groups)
 
     n_rows = shape[0] if len(shape) > 1 else 1
     n_columns = shape[1] if len(shape) > 1 and patterns.view is View.CHANNEL else prod(shape) // n_rows
-    names = [tensor.name] if n_groups is None else [f"{tensor.name}[{number}]" for number in range(n_groups)]
+    names = [tensor.name] if groups is None else [f"{tensor.name}[{number}]" for number in range(groups.number)]
+
+    # Groups of columns lie side by side in each row, groups of rows one after the other.
+    is_of_columns = groups is not None and groups.axis == 1 and groups.number > 1
+    n_apart = prod(shape[1:]) if is_of_columns else prod(shape)
+    row_distance = prod(tensor.shape[1:]) if is_of_columns else None
     sides_and_type = n_rows, n_columns, NUMBER_FORMATS[tensor.dtype], patterns.view
     infos = [
-        LayerInfo(name, tensor.name, shape, *sides_and_type, first=number * prod(shape), also=also, rule=rule)
+        LayerInfo(name, tensor.name, shape, *sides_and_type, number * n_apart, row_distance, also=also, rule=rule)
         for number, name in enumerate(names)
     ]
     return in_spatial_view(infos, patterns.input_sizes) if patterns.view is View.SPATIAL else infos
 
 
-def _forbids(rule: Rule, n_groups: int | None) -> bool:
+def _split(tensor: TensorInfo, groups: Groups) -> tuple[int, ...]:
+    """Return the shape of each group of a tensor."""
+    shape = list(tensor.shape)
+    axis = groups.axis
+    if len(shape) <= axis or shape[axis] % groups.number:
+        along = f" along axis {axis}" if axis else ""
+        split = f"of shape {shape} cannot be split into {groups.number} groups{along}"
+        raise OptionError(f"`groups`: tensor {tensor.name!r} {split}")
+
+    shape[axis] //= groups.number
+    is_stack = axis == 0 and shape[0] == 1 and len(shape) == 3  # stacked experts: each is one matrix
+    return tuple(shape[1:] if is_stack else shape)
+
+
+def _forbids(rule: Rule, groups: Groups | None) -> bool:
     """Whether a tensor for which a rule holds is never a layer."""
-    return rule.effect is Effect.NEVER or (rule.effect is Effect.UNLESS_GROUPED and n_groups is None)
+    return rule.effect is Effect.NEVER or (rule.effect is Effect.UNLESS_GROUPED and groups is None)
 
 
 def _left_out(tensor: TensorInfo, rule: Rule, around: Neighbours) -> LeftOut:

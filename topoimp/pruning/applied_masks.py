@@ -20,6 +20,7 @@ from topoimp.checkpoint.masked_weights import MASK_SUFFIX
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.errors import CheckpointError
 from topoimp.kernels.threads import pieces
+from topoimp.layers.block import Block
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import Layers
 from topoimp.layers.wrapped_names import matched_names
@@ -32,16 +33,16 @@ FIRST_FEW = 64
 
 @dataclass(frozen=True)
 class MaskPruner:
-    """Keeps the weights of a tensor's mask, for the layer that begins at the flat index ``first`` of the tensor."""
+    """Keeps the weights of a tensor's mask, for the layer that is a block of the tensor."""
 
     mask: PackedMask
-    first: int = 0
+    block: Block
 
     def on(self, layer: Layer, threads: int) -> PartPruner:  # noqa: ARG002  # of a protocol
         """Return the function that writes parts of a layer."""
 
         def flags(start: int, stop: int) -> BoolArray:
-            kept = self.mask.part(self.first + start, self.first + stop)
+            kept = self.mask.part_of(self.block, start, stop)
             self.mask.give_back()
             return kept
 
@@ -52,12 +53,12 @@ class MaskPruner:
 class NonzeroPruner:
     """Keeps the weights that are not zero in a tensor of a checkpoint; integers and booleans must be 0 or 1.
 
-    The layer begins at the flat index ``first`` of the tensor.
+    The layer is a block of the tensor.
     """
 
     checkpoint: Checkpoint
     tensor: str
-    first: int = 0
+    block: Block
 
     def on(self, layer: Layer, threads: int) -> PartPruner:  # noqa: ARG002  # of a protocol
         """Return the function that writes parts of a layer."""
@@ -65,12 +66,17 @@ class NonzeroPruner:
         if dtype in INTEGERS:
             return partial(write_where, layer, self._flags)
 
-        codes = self.checkpoint.codes(self.tensor, self.first, self.first + layer.n_weights)
-        number_format = NUMBER_FORMATS[dtype]
-        return partial(write_where, layer, lambda start, stop: number_format.magnitudes(codes[start:stop]) != 0)
+        codes = partial(self.checkpoint.codes, self.tensor)
+        whole = self.block.read(codes, 0, layer.n_weights) if self.block.is_whole else None
+
+        def flags(start: int, stop: int) -> BoolArray:
+            part = self.block.read(codes, start, stop) if whole is None else whole[start:stop]
+            return np.not_equal(NUMBER_FORMATS[dtype].magnitudes(part), 0)
+
+        return partial(write_where, layer, flags)
 
     def _flags(self, start: int, stop: int) -> BoolArray:
-        return self.checkpoint.flags(self.tensor, self.first + start, self.first + stop)
+        return self.block.read(partial(self.checkpoint.flags, self.tensor), start, stop)
 
 
 def write_where(layer: Layer, flags: Callable[[int, int], BoolArray], start: int, pruned: CodeArray) -> BoolArray:
@@ -90,7 +96,7 @@ def masks_for(layers: Layers, mask: Checkpoint) -> dict[str, MaskPruner | Nonzer
     if is_mask(mask):
         masks = masks_in(mask)
         names = _tensors_for(layers, {name: packed.shape for name, packed in masks.items()}, mask.path)
-        return {info.name: MaskPruner(masks[names[info.tensor]], info.first) for info in layers.infos}
+        return {info.name: MaskPruner(masks[names[info.tensor]], info.block) for info in layers.infos}
 
     tensors = _masks_by_weight(mask)
     names = _tensors_for(layers, {name: mask.tensors[tensor].shape for name, tensor in tensors.items()}, mask.path)
@@ -100,7 +106,7 @@ def masks_for(layers: Layers, mask: Checkpoint) -> dict[str, MaskPruner | Nonzer
         if not can_be_flags(tensor.dtype):
             needed = "a mask has integers, booleans or floating-point numbers"
             raise CheckpointError(f"{mask.path}: tensor {tensor.name!r} has the type {tensor.dtype}; {needed}")
-        pruners[info.name] = NonzeroPruner(mask, tensor.name, info.first)
+        pruners[info.name] = NonzeroPruner(mask, tensor.name, info.block)
     return pruners
 
 

@@ -18,6 +18,7 @@ from topoimp.arrays import BoolArray, ByteArray, IndexArray
 from topoimp.checkpoint import AnyPath, Checkpoint, TensorWriter, laid_out, open_checkpoint
 from topoimp.errors import CheckpointError
 from topoimp.kernels.threads import pieces
+from topoimp.layers.block import Block
 from topoimp.layers.records import Layers, natural
 
 SHAPES_KEY = "topoimp.mask.shapes"
@@ -63,9 +64,14 @@ class PackedMask:
         kept: BoolArray = (self.bits[indices >> 3] >> (indices & 7).astype(np.uint8) & 1).astype(np.bool_)
         return kept
 
-    def n_kept_of(self, start: int, stop: int) -> int:
-        """Count the kept weights from ``start`` to ``stop``."""
-        return sum(int(np.count_nonzero(self.part(first, end))) for first, end in pieces(start, stop))
+    def part_of(self, block: Block, start: int, stop: int) -> BoolArray:
+        """Return a flag for each weight of a layer from the index ``start`` to ``stop``."""
+        return block.read(self.part, start, stop)
+
+    def n_kept_of(self, block: Block) -> int:
+        """Count the kept weights of a layer."""
+        parts = (self.part_of(block, start, stop) for start, stop in pieces(0, block.n_weights))
+        return sum(int(np.count_nonzero(part)) for part in parts)
 
     def kept(self) -> BoolArray:
         """Return a flag for each weight, in the shape of the tensor."""

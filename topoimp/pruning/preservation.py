@@ -154,9 +154,9 @@ def graph_of_mask(info: LayerInfo, mask: PackedMask, after: Forest, threads: int
 
     ``after`` is the forest of the weights that were trained under the mask: the same graph if none of them is 0.
     """
-    if after.n_edges == mask.n_kept_of(info.first, info.first + info.n_weights):
+    if after.n_edges == mask.n_kept_of(info.block):
         return after
-    kept = mask.part(info.first, info.first + info.n_weights).astype(np.float32).view(np.uint32)
+    kept = mask.part_of(info.block, 0, info.n_weights).astype(np.float32).view(np.uint32)
     return spanning_forest(Layer(info.name, kept.reshape(info.n_rows, -1), F32), threads=threads)
 
 
@@ -167,7 +167,7 @@ def preservation_under_mask(
 
     The bars are those of the trained weights, all counts those of the mask's ``graph`` (see ``graph_of_mask``).
     """
-    n_forest_kept = int(np.count_nonzero(mask.keeps(info.first + reference.indices)))
+    n_forest_kept = int(np.count_nonzero(mask.keeps(info.block.places(reference.indices))))
     preservation = preservation_of(reference, graph, n_weights=info.n_weights, n_forest_kept=n_forest_kept)
     return replace(preservation, barcode_kept=barcode_of_forest(after).equals(barcode_of_forest(reference)))
 

@@ -51,7 +51,7 @@ def pattern_settings(patterns: LayerPatterns) -> Settings:
         "include": list(patterns.include),
         "exclude": list(patterns.exclude),
         "embeddings": patterns.embeddings,
-        "groups": [f"{pattern}={n}" for pattern, n in patterns.groups],
+        "groups": [str(groups) for groups in patterns.all_groups],
         **view_settings(patterns),
     }
 

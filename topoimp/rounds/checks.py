@@ -4,6 +4,7 @@ All is read back from the disk. The commonest defects of iterative pruning are t
 that pruned weights came back, and that another sparsity was reached.
 """
 
+from functools import partial
 from math import prod, sqrt
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def check_held(trained: Layers, masks: Masks) -> None:
         first = -1
         for start, stop in pieces(0, info.n_weights):
             is_edge = info.number_format.magnitudes(codes[start:stop]) != 0
-            revived = np.flatnonzero(is_edge & ~mask.part(info.first + start, info.first + stop))
+            revived = np.flatnonzero(is_edge & ~mask.part_of(info.block, start, stop))
             if revived.size and first < 0:
                 first = start + int(revived[0])
             n_revived += revived.size
@@ -128,7 +129,7 @@ def _correlation(info: LayerInfo, ours: np.ndarray, theirs: np.ndarray, masks: M
     """Return the number of kept weights of a layer, and the correlation of two versions; None if one is constant."""
     sums = np.zeros(6)
     for start, stop in pieces(0, info.n_weights):
-        kept = masks[info.tensor].part(info.first + start, info.first + stop)
+        kept = masks[info.tensor].part_of(info.block, start, stop)
         x, y = (info.number_format.values(codes[start:stop][kept]) for codes in (ours, theirs))
         sums += [len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y]
     n, x1, y1, xx, yy, xy = map(float, sums)
@@ -141,4 +142,4 @@ def _correlation(info: LayerInfo, ours: np.ndarray, theirs: np.ndarray, masks: M
 
 
 def _codes(layers: Layers, info: LayerInfo) -> np.ndarray:
-    return layers.checkpoint.codes(info.tensor, info.first, info.first + info.n_weights)
+    return info.block.read(partial(layers.checkpoint.codes, info.tensor), 0, info.n_weights)

@@ -139,7 +139,7 @@ def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> tuple[_Trai
     with _staged_round(files, 0) as (staging, round_):
         trained = plan.stream(open_checkpoint(start.trained))
         layers = trained.layers
-        pruners = {info.name: NonzeroPruner(layers.checkpoint, info.tensor, info.first) for info in layers.infos}
+        pruners = {info.name: NonzeroPruner(layers.checkpoint, info.tensor, info.block) for info in layers.infos}
         metadata = {"topoimp.round": "0"}
         masks = _write_pruned(round_.model, round_.mask, layers, pruners, metadata, plan.threads)
         verify_weights(open_checkpoint(round_.model), trained, masks)

@@ -197,7 +197,7 @@ def masks_of_round(stream: LayerStream, round_: Round) -> dict[str, BoolArray]:
     def mask(layer: Layer, threads: int) -> None:
         info = stream.layers.by_name[layer.name]
         layer_mask = kept_of(round_.keeps[layer.name], layer, threads)
-        kept[info.tensor][info.first : info.first + info.n_weights] = layer_mask
+        info.block.write(layer_mask, 0, to=kept[info.tensor], first=0)
 
         # A round's counts are checked on its masks too.
         n_kept = int(np.count_nonzero(layer_mask))

@@ -16,6 +16,7 @@ from topoimp.checkpoint.flags import stored_flags
 from topoimp.checkpoint.masked_weights import MaskedWeight
 from topoimp.errors import VerificationError
 from topoimp.kernels.threads import pieces
+from topoimp.layers.block import are_in_blocks
 from topoimp.layers.records import LayerInfo
 from topoimp.pruning.masks import PackedMask
 
@@ -29,7 +30,8 @@ def pruned_mask(
     """
     stop = start + len(kept)
     before = checkpoint.flags(weight.mask.name, start, stop)
-    return stored_flags(before & (kept | ~_are_in_layers(infos, start, stop)), weight.mask.dtype)
+    is_in_layer = are_in_blocks((info.block for info in infos), start, stop)
+    return stored_flags(before & (kept | ~is_in_layer), weight.mask.dtype)
 
 
 def check_masked_weight(
@@ -46,17 +48,9 @@ def check_masked_weight(
     weight = original.masked_weights[name]
     for start, stop in pieces(0, prod(weight.mask.shape)):
         found, before = (each.flags(weight.mask.name, start, stop) for each in (written, original))
-        is_in_layer = _are_in_layers(infos, start, stop)
+        is_in_layer = are_in_blocks((info.block for info in infos), start, stop)
         kept = found if mask is None else mask.part(start, stop)
         if not np.array_equal(found, before & (kept | ~is_in_layer)):
             raise VerificationError(f"{written.path}: tensor {weight.mask.name!r} is not the mask that was found")
     written.done_with(weight.mask.name)
     original.done_with(weight.mask.name)
-
-
-def _are_in_layers(infos: Sequence[LayerInfo], start: int, stop: int) -> BoolArray:
-    """Return a flag for each weight of a tensor from ``start`` to ``stop``: whether one of the layers has it."""
-    flags = np.zeros(stop - start, np.bool_)
-    for info in infos:
-        flags[max(info.first - start, 0) : max(info.first + info.n_weights - start, 0)] = True
-    return flags

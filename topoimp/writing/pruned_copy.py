@@ -47,7 +47,7 @@ def write_pruned_copy(
         for name in checkpoint.tensors:
             infos = selected.get(checkpoint.ties.get(name, name))
             if infos:
-                parts = ((info, pruners[info.name].on(layers.read(info), threads)) for info in infos)
+                parts = ((info, pruners[info.name].on(layers.read(info, threads), threads)) for info in infos)
                 _write_tensor(name, checkpoint, list(parts), copy, masks, threads)
             else:
                 for stored in checkpoint.stored_as(name):
@@ -116,10 +116,18 @@ def _prune_piece(
     last = first + len(piece)
     if sum(info.n_weights for info, _ in parts) < prod(checkpoint.tensors[name].shape):  # some groups are not selected
         piece[:] = checkpoint.codes(name, first, last)
+        checkpoint.done_with(name, first * piece.itemsize, last * piece.itemsize)
         kept[:] = parts[0][0].number_format.magnitudes(piece) != 0
     for info, write in parts:
-        start = max(first, info.first)
-        stop = min(last, info.first + info.n_weights)
-        if start < stop:
-            part = slice(start - first, stop - first)
-            kept[part] = write(start - info.first, piece[part])
+        block = info.block
+        start = block.n_before(first)
+        stop = block.n_before(last)
+        if start == stop:
+            continue
+        if block.is_whole:
+            part = slice(block.first + start - first, block.first + stop - first)
+            kept[part] = write(start, piece[part])
+        else:
+            own = np.empty(stop - start, piece.dtype)
+            block.write(write(start, own), start, kept, first)
+            block.write(own, start, piece, first)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from topoimp.checkpoint import Checkpoint
 from topoimp.errors import VerificationError
 from topoimp.kernels.pruning import count_wrong
 from topoimp.kernels.threads import PIECE, in_parallel, pieces
+from topoimp.layers.block import are_in_blocks
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo, Layers
 from topoimp.layers.streaming import LayerStream
@@ -57,7 +59,7 @@ def verify_pruned(
 
         # The mask was found on other weights if the checkpoint was rewound.
         if mask is not None and source is not stream.layers:
-            layer = pruned_layer(MaskPruner(mask, info.first), stream.layers.read(info), threads)
+            layer = pruned_layer(MaskPruner(mask, info.block), stream.layers.read(info, threads), threads)
             stream.layers.done_with(info)
         left = spanning_forest(layer, threads=threads)
         n_present = count_present(forest, layer)
@@ -103,11 +105,11 @@ def _check_expected(
     if mask is None:
         return
 
-    n_kept = mask.n_kept_of(info.first, info.first + info.n_weights)
+    n_kept = mask.n_kept_of(info.block)
     if n_kept != found.n_kept:  # zeros cannot tell: a kept weight may be zero
         needed = f"it must keep {found.n_kept}"
         raise VerificationError(f"{path}: the mask of {info.name!r} keeps {n_kept} weights; {needed}")
-    if not mask.keeps(info.first + forest.indices[: expected.n_protected]).all():
+    if not mask.keeps(info.block.places(forest.indices[: expected.n_protected])).all():
         raise VerificationError(f"{path}: the mask of {info.name!r} lacks protected edges of the forest")
 
 
@@ -115,14 +117,14 @@ def _check_weights(
     path: Path, written: Layer, source: Layers, info: LayerInfo, mask: PackedMask | None, threads: int
 ) -> int:
     """Check the weights of a layer against their source and the mask, and return the number of nonzero ones."""
-    original = source.read(info)
+    original = source.read(info, threads)
     sign = written.codes.dtype.type(written.number_format.magnitude_mask)
 
     def count(start: int, stop: int) -> IndexArray:
         total = np.zeros(3, np.int64)
         for first, last in pieces(start, stop):
             piece = written.weights[first:last]
-            kept = piece != 0 if mask is None else mask.part(info.first + first, info.first + last)
+            kept = piece != 0 if mask is None else mask.part_of(info.block, first, last)
             total += count_wrong(original.weights[first:last], piece, kept, sign)
             source.done_with(info, first, last)
         return total
@@ -173,16 +175,21 @@ def _check_between(
     written: Checkpoint, original: Checkpoint, name: str, infos: Sequence[LayerInfo], mask: PackedMask | None
 ) -> None:
     """Check the groups of a tensor that are not pruned, and their mask, against the original."""
-    number_format = infos[0].number_format
-    bounds = [edge for info in infos for edge in (info.first, info.first + info.n_weights)]
-    codes = original.codes(name)
+    n_weights = prod(original.tensors[name].shape)
+    if sum(info.n_weights for info in infos) == n_weights:
+        return
 
-    for start, stop in zip([0, *bounds[1::2]], [*bounds[::2], codes.size], strict=True):
-        if start < stop:
-            _check_bytes(written, name, original, name, *(n * number_format.n_bits // 8 for n in (start, stop)))
-            is_edge = number_format.magnitudes(codes[start:stop]) != 0
-            if mask is not None and not np.array_equal(mask.part(start, stop), is_edge):
-                raise VerificationError(f"{written.path}: the mask of {name!r} prunes a group that was not pruned")
+    for start, stop in pieces(0, n_weights):
+        is_other = ~are_in_blocks((info.block for info in infos), start, stop)
+        expected = original.codes(name, start, stop)[is_other]
+        if not np.array_equal(written.codes(name, start, stop)[is_other], expected):
+            raise VerificationError(f"{written.path}: tensor {name!r} changed, though it was not pruned")
+
+        is_edge = infos[0].number_format.magnitudes(expected) != 0
+        if mask is not None and not np.array_equal(mask.part(start, stop)[is_other], is_edge):
+            raise VerificationError(f"{written.path}: the mask of {name!r} prunes a group that was not pruned")
+    written.done_with(name)
+    original.done_with(name)
 
 
 def _check_bytes(written: Checkpoint, name: str, source: Checkpoint, same: str, start: int, stop: int) -> None:
