@@ -21,8 +21,9 @@ from topoimp.layers.catalogue import (
     UNREAD_TYPE,
 )
 from topoimp.layers.neighbours import Neighbours
+from topoimp.layers.packed import experts_in, projections_in
 from topoimp.layers.quantised import quantisation_of_codes, scale_of
-from topoimp.layers.records import Layers, LeftOut
+from topoimp.layers.records import Layers, LeftOut, matches
 from topoimp.layers.rule import Effect, Rule
 
 NOT_QUANTISED = "what can be pruned is the checkpoint before quantisation, or a dequantised copy of this one"
@@ -140,7 +141,24 @@ def _on_selected(layers: Layers) -> list[str]:
             f"taken for weights, though their names do not say so: {_first(unnamed)}, {len(unnamed)} in all "
             "(`exclude` leaves out those that are none)"
         )
-    return notes
+    return [*notes, *_on_packed(layers)]
+
+
+def _on_packed(layers: Layers) -> list[str]:
+    """Return the sentences about tensors of several matrices that are read as one graph."""
+    tensors = [
+        layers.checkpoint.tensors[name]
+        for name in layers.by_tensor()
+        if not any(matches(name, groups.pattern) for groups in layers.patterns.all_groups)
+    ]
+    kinds = {"stacked experts": experts_in, "packed queries, keys and values": projections_in}
+    found = {kind: [groups for t in tensors if (groups := shown(t.name, t.shape))] for kind, shown in kinds.items()}
+    return [
+        f"{kind} read as one graph: {_first([each.pattern for each in groups])}, {len(groups)} in all "
+        f"(`groups` {groups[0]} reads the parts of the first as graphs of their own)"
+        for kind, groups in found.items()
+        if groups
+    ]
 
 
 def _constants(layers: Layers) -> list[LeftOut]:
