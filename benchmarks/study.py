@@ -19,7 +19,9 @@ HERE = Path(__file__).resolve().parent
 MULTIPLES = (1, 2, 4, 8)
 """Densities at which weights are compared with null models, as multiples of the critical density."""
 
-NULLS = ("random", "iid:1000", "edges:1000", "rows:1000", "columns:1000", "scales:1000", "degrees:1000")
+NULLS = ("iid", "edges", "rows", "columns", "scales", "degrees")
+"""Null models that are simulated; random masks have a closed form."""
+
 ROUND_NULLS = ("edges:100", "degrees:20")
 LEAST_DENSITY = 0.005
 
@@ -37,6 +39,7 @@ class Network:
         n_rounds: rounds of pruning to the least density; 0 if the networks are not pruned.
         rate: share of the remaining weights that one round removes.
         prunings: names of ``PRUNINGS``.
+        n_simulations: of each null model at the weights.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Network:
     n_rounds: int = 24
     rate: float = 0.2
     prunings: tuple[str, ...] = ("imp", "t-imp", "imp-paper", "t-imp-paper", "random")
+    n_simulations: int = 1000
 
 
 PAPER = "mlp:784-100-100-100-100-100-10"
@@ -72,6 +76,7 @@ NETWORKS = (
         n_rounds=12,
         rate=0.36,
         prunings=("imp", "t-imp"),
+        n_simulations=100,
     ),
 )
 
@@ -102,7 +107,8 @@ def pieces_of(network: Network, work: Path) -> Iterator[list[Piece]]:
     yield [Piece(f"{network.name}/train.csv", trained)]
 
     densities = ",".join("critical" if multiple == 1 else f"{multiple}*critical" for multiple in MULTIPLES)
-    nulls = [word for null in NULLS for word in ("--null", null)]
+    simulated = [word for null in NULLS for word in ("--null", f"{null}:{network.n_simulations}")]
+    nulls = ["--null", "random", *simulated]
     yield [
         Piece(
             f"{network.name}/nulls/{seed}-{weights}.csv",

@@ -31,7 +31,8 @@ def figure_1(training: pd.DataFrame) -> str:
 
 def figure_3(training: pd.DataFrame) -> str:
     """Return the table of figure 3, in Markdown: mean and deviation of the overlap of each layer after training."""
-    last = training[training["epoch"] == training.groupby("network")["epoch"].transform("max")]
+    of_the_paper = training[training["network"].isin(RECIPES)]
+    last = of_the_paper[of_the_paper["epoch"] == of_the_paper.groupby("network")["epoch"].transform("max")]
     cells = (last["overlap_mean"].map("{:.3f}".format) + " ± " + last["overlap_std"].map("{:.3f}".format)).rename(
         "cell"
     )
@@ -63,13 +64,13 @@ def weights_table(excess: pd.DataFrame) -> str:
     at_floor = excess[(excess["weights"] == "model") & (excess["multiple"] == 1)]
     header = ("network", "layer", "retention", "less before training", "less `edges`", "less `degrees`", "seeds")
     lines = []
-    for network, name in _present(at_floor):
+    for network, name in present(at_floor):
         of_network = at_floor[at_floor["network"] == network]
         for layer, rows in of_network.sort_values("layer").groupby("layer"):
             by_null = rows.set_index("null")
             edges, degrees = by_null.loc["edges"], by_null.loc["degrees"]
-            trained_less_initial = _interval(by_training(excess, network, layer), "excess")
-            less_nulls = (_interval(edges, "excess"), _interval(degrees, "excess", 4))
+            trained_less_initial = interval(by_training(excess, network, layer), "excess")
+            less_nulls = (interval(edges, "excess"), interval(degrees, "excess", 4))
             shown = (f"{edges['retention']:.3f}", trained_less_initial, *less_nulls)
             lines.append((name, layer.removesuffix(".weight"), *shown, str(edges["n_seeds"])))
     return markdown(header, lines)
@@ -95,7 +96,7 @@ def verdicts_table(excess: pd.DataFrame) -> str:
     header = ("network", "H1: cells", "above 0", "below 0", "H2: cells", "within 1 %", "outside 1 %", "undecided")
     trained = excess[excess["weights"] == "model"]
     lines = []
-    for network, name in _present(trained):
+    for network, name in present(trained):
         of_network = trained[trained["network"] == network]
         h1 = of_network[(of_network["null"] == "edges") & of_network["p_above"].notna()]
         h2 = of_network[(of_network["null"] == "degrees") & of_network["p_within_margin"].notna()]
@@ -111,7 +112,7 @@ def nulls_table(excess: pd.DataFrame) -> str:
     """Return the excess of the trained weights over each null model at the critical density, mean over the layers."""
     at_floor = excess[(excess["weights"] == "model") & (excess["multiple"] == 1)]
     table = at_floor.pivot_table(index="network", columns="null", values="excess", aggfunc="mean")
-    lines = [(name, *(f"{table.loc[network, null]:+.3f}" for null in NULLS)) for network, name in _present(at_floor)]
+    lines = [(name, *(f"{table.loc[network, null]:+.3f}" for null in NULLS)) for network, name in present(at_floor)]
     return markdown(("network", *(f"`{null}`" for null in NULLS)), lines)
 
 
@@ -121,13 +122,13 @@ def markdown(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _present(table: pd.DataFrame) -> list[tuple[str, str]]:
+def present(table: pd.DataFrame) -> list[tuple[str, str]]:
     """Return the networks that a table has, each with its name in tables, in the order of ``NETWORKS``."""
     found = set(table["network"])
     return [(network, name) for network, name in NETWORKS.items() if network in found]
 
 
-def _interval(row: pd.Series, column: str, decimals: int = 3) -> str:
+def interval(row: pd.Series, column: str, decimals: int = 3) -> str:
     """Return a mean with its 95 % interval."""
     mean, low, high = (f"{row[name]:+.{decimals}f}" for name in (column, "ci_low", "ci_high"))
     return f"{mean} [{low}, {high}]"

@@ -13,6 +13,7 @@ sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
 study_tables = importlib.import_module("study_tables")
 study_page = importlib.import_module("study_page")
+study_rounds = importlib.import_module("study_rounds")
 accuracy_table, excess_table, rounds_table, training_table = (
     getattr(study_tables, f"{name}_table") for name in ("accuracy", "excess", "rounds", "training")
 )
@@ -131,13 +132,15 @@ def test_the_page_about_the_paper_has_the_figures_of_the_study():
     assert study_page.figure_3(training) in page
     before = training[(training["network"] == "paper-mnist") & (training["epoch"] == 0)]["overlap_mean"]
     assert ", ".join(f"{value:.3f}" for value in before)[:-7] in page.replace("\n", " ")
-    assert set(training["n_seeds"]) == {10}
+    assert set(training[training["network"].isin(study_page.RECIPES)]["n_seeds"]) == {10}
 
 
 def test_training_lowers_the_overlap_of_every_hidden_layer_and_raises_every_persistence():
     training = pd.read_csv(REPOSITORY / "benchmarks/study/training.csv")
 
-    for _, network in training.groupby("network"):
+    of_the_paper = training[training["network"].isin(study_page.RECIPES)]
+
+    for _, network in of_the_paper.groupby("network"):
         first, last = (network[network["epoch"] == epoch] for epoch in (0, 6))
         changes = last["overlap_mean"].to_numpy() - first["overlap_mean"].to_numpy()
         assert (changes[:-1] < 0).all()
@@ -151,7 +154,8 @@ STUDY_PAGE = (REPOSITORY / "docs/study.md").read_text(encoding="utf-8")
 @pytest.mark.parametrize("table", [study_page.weights_table, study_page.verdicts_table, study_page.nulls_table])
 def test_the_page_of_the_study_has_the_tables_of_its_weights(table):
     assert table(EXCESS) in STUDY_PAGE
-    assert set(EXCESS["n_seeds"]) == {10}
+    assert set(EXCESS[EXCESS["network"] != "conv-cifar10"]["n_seeds"]) == {10}
+    assert set(EXCESS[EXCESS["network"] == "conv-cifar10"]["n_seeds"]) == {3}
 
 
 def test_the_conclusions_from_weights_have_the_numbers_of_the_tables():
@@ -161,10 +165,10 @@ def test_the_conclusions_from_weights_have_the_numbers_of_the_tables():
     degrees = trained[(trained["null"] == "degrees") & trained["p_within_margin"].notna()]
     within = (degrees["p_within_margin_holm"] < 0.05).sum()
 
-    assert (len(edges), len(degrees)) == (110, 110)
+    assert (len(edges), len(degrees)) == (122, 122)
     assert (edges["p_above_holm"] >= 0.05).all()
-    assert f"in {(edges['ci_high'] < 0).sum()} the 95 % interval lies below 0 (10 seeds each)" in words
-    assert f"In {within} of 110 cells" in words
+    assert f"in {(edges['ci_high'] < 0).sum()} the 95 % interval lies below 0 (10 seeds each" in words
+    assert f"In {within} of 122 cells" in words
     assert f"No mean is farther from 0 than {degrees['excess'].abs().max():.2%}".replace("%", " %") in words
     assert f"where the shuffle is up to {-edges['excess'].min():.0%} away".replace("%", " %") in words
 
@@ -174,7 +178,80 @@ def test_the_loss_by_training_is_the_deficit_against_the_shuffle():
 
     gaps = [
         abs(study_page.by_training(EXCESS, row["network"], row["layer"])["excess"] - row["excess"])
-        for _, row in at_floor.iterrows()
+        for _, row in at_floor[at_floor["network"] != "conv-cifar10"].iterrows()
     ]
 
     assert max(gaps) == pytest.approx(0.013, abs=5e-4)
+
+
+ACCURACY = pd.read_csv(REPOSITORY / "benchmarks/study/accuracy.csv")
+ROUNDS = pd.read_csv(REPOSITORY / "benchmarks/study/rounds.csv")
+
+
+@pytest.mark.parametrize("table", [study_rounds.accuracy_verdicts, study_rounds.accuracy_table])
+def test_the_page_of_the_study_has_the_tables_of_its_accuracies(table):
+    assert table(ACCURACY) in STUDY_PAGE
+    assert set(ACCURACY["n_seeds"]) == {10}
+
+
+@pytest.mark.parametrize("table", [study_rounds.rounds_verdicts, study_rounds.rounds_table])
+def test_the_page_of_the_study_has_the_tables_of_its_rounds(table):
+    assert table(ROUNDS) in STUDY_PAGE
+    assert set(ROUNDS["n_seeds"]) == {10}
+
+
+def points(row):
+    """A difference of accuracies with its interval, both without signs, as the page writes them."""
+    return tuple(f"{abs(100 * row[name]):.2f}" for name in ("difference", "ci_high", "ci_low"))
+
+
+def test_the_conclusions_from_accuracy_have_the_numbers_of_the_tables():
+    words = " ".join(STUDY_PAGE.split())
+    t_imp = ACCURACY[ACCURACY["pruning"] != "random"]
+    equal = t_imp[study_rounds.is_equal(t_imp)]
+    rewound = t_imp[(t_imp["network"] == "lenet-mnist") & (t_imp["pruning"] == "t-imp")].set_index("round")
+
+    assert f"In none of the {len(equal)} rounds at equal density is T-IMP significantly ahead; in two it" in words
+    assert (study_rounds.is_ahead(equal).sum(), study_rounds.is_behind(equal).sum()) == (0, 2)
+    assert (rewound.loc[:16, "difference"].abs() < 0.001).all()
+    mean, low, high = points(rewound.loc[18])
+    assert f"behind by {mean} points at 1.85 % ({low} to {high})" in words
+    mean, low, high = points(rewound.loc[19])
+    assert f"by {mean} at 1.49 % ({low} to {high})" in words
+    later = 100 * rewound.loc[20:, "difference"].abs()
+    assert f"and by {later.min():.2f} to {later.max():.2f} points in the five rounds after" in words
+    assert study_rounds.is_behind(rewound.loc[20:]).all()
+
+
+def test_the_conclusions_about_collapses_have_the_numbers_of_the_tables():
+    words = " ".join(STUDY_PAGE.split())
+    last = ACCURACY[ACCURACY["round"] == 24].set_index(["network", "pruning"])
+
+    rewound = last.loc[("paper-mnist", "t-imp")]
+    assert f"stays there, at an accuracy of {rewound['test_accuracy']:.1%}, while".replace("%", " %") in words
+    assert f"IMP falls to {rewound['test_accuracy_other']:.1%} at".replace("%", " %") in words
+    tuned = last.loc[("lenet-mnist", "t-imp-paper")]
+    mean, low, high = (f"{100 * tuned[name]:.1f}" for name in ("difference", "ci_low", "ci_high"))
+    assert f"is {mean} points ahead ({low} to {high})" in words
+    fine_tuned = ACCURACY[(ACCURACY["pruning"] == "t-imp-paper") & (ACCURACY["round"] < 24)]
+    assert (fine_tuned["p_holm"] >= 0.05).all()
+    assert fine_tuned["density_other"].min() == pytest.approx(0.0465, abs=5e-5)
+
+
+def test_the_conclusions_from_rounds_have_the_numbers_of_the_tables():
+    words = " ".join(STUDY_PAGE.split())
+    cells = study_rounds.decided(ROUNDS)
+
+    of_round_0 = {key: table for key, table in cells.items() if key[1] == "round-0"}
+    for null in ("edges", "degrees"):
+        of_null = pd.concat([table for key, table in of_round_0.items() if key[2] == null])
+        assert f"In all {len(of_null)} cells" in words
+        assert (of_null["ci_high"] < 0).all()
+
+    before = cells["rewound", "previous", "edges"]
+    mean = f"{-before['excess'].mean():.1%}".replace("%", " %")
+    assert f"keep {mean} less than a shuffle in the mean of {len(before)} cells" in words
+    for training, beginning in (("rewound", "as graphs with the same degrees:"), ("fine-tuned", "Fine-tuned,")):
+        table = cells[training, "previous", "degrees"]
+        n_within = ((table["ci_low"] > -0.01) & (table["ci_high"] < 0.01)).sum()
+        assert f"{beginning} within 1 % in {n_within} of {len(table)} cells" in words
