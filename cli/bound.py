@@ -257,7 +257,7 @@ def _show(report: Report, title: str, columns: dict[str, str]) -> None:
 
 def _global_line(network: Row) -> str:
     subject = f"{network['checkpoint']}: " if "checkpoint" in network else ""
-    if network.get("safe_count_global") is None:
+    if network["binding_layer"] is None:
         return f"{subject}no layer has an edge"
     return (
         f"{subject}pruned by magnitude with one global order, all barcodes are kept down to "

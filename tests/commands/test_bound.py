@@ -50,7 +50,26 @@ def test_layers_of_zeros_bound_nothing(write):
     assert report.layers[0]["undefined"] == "a layer of zeros"
     assert report.layers[0]["critical_density"] is None
     assert report.network["undefined"] == "all layers are zero"
-    assert "binding_layer" not in report.network
+    assert (report.network["safe_count_global"], report.network["safe_sparsity_global"]) == (0, 1.0)
+    assert (report.network["safe_rounds_global"], report.network["binding_layer"]) == (None, None)
+    assert (report.network["certificate_tight"], report.network["binding_vertex"]) == (None, None)
+
+
+@pytest.mark.parametrize("densities", [[], [0.5, 0.25]])
+@pytest.mark.parametrize("n_zeros", [1, 2])
+def test_layers_of_zeros_have_every_column_that_others_have(write, densities, n_zeros):
+    weights = {"a": np.ones((2, 3)), "b": np.ones((3, 2))}
+    zeros = {name: np.zeros((2, 3)) for name in list(weights)[:n_zeros]}
+
+    with_zeros = bound_report(write(weights | zeros), BoundOptions(densities=densities))
+    without = bound_report(write(weights), BoundOptions(densities=densities))
+
+    assert columns_by_level(with_zeros) == columns_by_level(without)
+
+
+def columns_by_level(report):
+    """The columns of the rows of each level, in order."""
+    return {str(row["level"]): list(row) for row in report.rows}
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,11 @@ def test_whatever_is_written_is_a_gate_or_refused(text):
         ("barcode_kept!=true", Gate("barcode_kept!=true", "barcode_kept", "!=", 1.0)),
         ("barcode_kept==false", Gate("barcode_kept==false", "barcode_kept", "==", 0.0)),
         ("wasserstein_1>.5", Gate("wasserstein_1>.5", "wasserstein_1", ">", 0.5)),
+        ("density: excess<0", Gate("density: excess<0", "excess", "<", 0.0, "density")),
+        ("density<0.1", Gate("density<0.1", "density", "<", 0.1)),
+        ("density:density<0.1", Gate("density:density<0.1", "density", "<", 0.1, "density")),
+        ("convolutions:floor>9", Gate("convolutions:floor>9", "floor", ">", 9.0, "convolutions")),
+        ("dense:floor>9", Gate("dense:floor>9", "floor", ">", 9.0, "dense")),
     ],
 )
 def test_how_a_gate_is_written(text, gate):
@@ -99,6 +104,24 @@ def test_a_gate_on_such_a_column_is_refused_before_anything_is_computed(text, me
 )  # fmt: skip
 def test_every_row_that_matches_is_named_with_its_value(text, found):
     assert fired_gates([parse_gate(text)], ROWS) == [f"gate {text!r}: {each}" for each in found]
+
+
+def test_a_gate_on_densities_looks_at_no_other_row():
+    rows = [
+        {"level": "layer", "layer": "a", "retention": 0.1},
+        {"level": "density", "layer": "a", "density": 0.5, "retention": 0.75},
+        {"level": "density", "layer": "a", "density": 0.25, "retention": 0.5},
+        {"level": "network", "retention": 0.1},
+    ]
+
+    assert fired_gates([parse_gate("density:retention<0.6")], rows) == [
+        "gate 'density:retention<0.6': layer 'a' at density 0.25 has retention 0.5"
+    ]
+
+
+def test_a_gate_on_densities_is_refused_where_there_are_none():
+    with pytest.raises(OptionError, match="no density row of this report has a column 'retention'"):
+        fired_gates([parse_gate("density:retention<0.6")], ROWS)
 
 
 def test_a_gate_narrowed_to_rows_that_do_not_match_does_not_fire():

@@ -96,17 +96,17 @@ def _network_safe_columns(bounds: Mapping[str, LayerBound], shared: GlobalSafeCo
         "safe_sparsity": (n_weights - safe_count) / n_weights,
         "safe_rounds": _least(rounds_above(bound.n_edges, bound.safe_count, rate) for bound in layers),
     }
-    if shared is None:
-        return columns
 
-    vertex = bounds[shared.layer].vertex
+    # Without an edge no weight is needed, and no layer binds.
+    count = 0 if shared is None else shared.count
+    vertex = None if shared is None else bounds[shared.layer].vertex
     return {
         **columns,
-        "certificate_tight": columns["certificate"] == columns["tau"],
-        "safe_count_global": shared.count,
-        "safe_sparsity_global": (n_weights - shared.count) / n_weights,
-        "safe_rounds_global": rounds_above(sum(bound.n_edges for bound in layers), shared.count, rate),
-        "binding_layer": shared.layer,
+        "certificate_tight": None if shared is None else columns["certificate"] == columns["tau"],
+        "safe_count_global": count,
+        "safe_sparsity_global": (n_weights - count) / n_weights,
+        "safe_rounds_global": rounds_above(sum(bound.n_edges for bound in layers), count, rate),
+        "binding_layer": None if shared is None else shared.layer,
         "binding_vertex": str(vertex) if vertex else None,
     }
 

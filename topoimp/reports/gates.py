@@ -1,8 +1,8 @@
 """Gates: conditions on the rows of a report that make a command fail, such as ``retention<0.9``.
 
-A gate is a column, a comparison and a number. It is parsed, never evaluated. It fires at each row that matches;
-``layer:`` or ``network:`` before it selects such rows alone. True counts as 1 and false as 0. An undefined value makes
-it fire too: a value that could not be measured must not pass.
+A gate is a column, a comparison and a number. It is parsed, never evaluated. It fires at each row that matches; a level
+before it, as in ``layer:``, ``network:`` or ``density:``, selects such rows alone. True counts as 1 and false as 0. An
+undefined value makes it fire too: a value that could not be measured must not pass.
 """
 
 import operator
@@ -20,8 +20,16 @@ from topoimp.reports.report import csv_cell
 _COMPARISONS: MappingProxyType[str, Callable[[float, float], bool]] = MappingProxyType(
     {"<=": operator.le, ">=": operator.ge, "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt}
 )
+_SUBJECTS = MappingProxyType(
+    {"network": "the network", "convolutions": "all convolutions", "dense": "all dense layers"}
+)
+"""The subjects of rows about several layers, by level."""
+
+LEVELS = ("layer", "density", *_SUBJECTS)
+"""The levels of rows that a gate can select."""
+
 _GATE = re.compile(
-    r"(?:(?P<level>layer|network)\s*:)?\s*(?P<column>[a-z][a-z0-9_]*)\s*(?P<comparison><=|>=|==|!=|<|>)\s*"
+    rf"(?:(?P<level>{'|'.join(LEVELS)})\s*:)?\s*(?P<column>[a-z][a-z0-9_]*)\s*(?P<comparison><=|>=|==|!=|<|>)\s*"
     r"(?P<number>[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|true|false)",
     re.ASCII,
 )
@@ -89,7 +97,7 @@ def parse_gate(text: str) -> Gate:
     if found is None or not isfinite(_number(found["number"])):
         raise OptionError(
             f"the gate is {text!r}; it must be a column, one of {', '.join(_COMPARISONS)} and a number, as in "
-            "'retention<0.9' or 'network:barcode_kept==0'"
+            f"'retention<0.9' or 'network:barcode_kept==0' (levels are {', '.join(LEVELS)})"
         )
 
     level, column, comparison, number = found.group("level", "column", "comparison", "number")
@@ -148,11 +156,6 @@ def _result(gate: Gate, row: Row, places: Sequence[str]) -> GateResult:
     reason = row.get("undefined")
     return GateResult(gate, _subject(row, places), row.get(gate.column), None if reason is None else str(reason))
 
-
-_SUBJECTS = MappingProxyType(
-    {"network": "the network", "convolutions": "all convolutions", "dense": "all dense layers"}
-)
-"""The subjects of rows about several layers, by level."""
 
 _PLACES = MappingProxyType(
     {
