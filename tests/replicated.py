@@ -1,12 +1,14 @@
 """What the tests of replicates have done in other processes."""
 
 import ctypes
+import multiprocessing
 import os
 import time
 from contextlib import suppress
 from pathlib import Path
 from unittest.mock import patch
 
+from topoimp.checkpoint.locking import owned
 from topoimp.errors import TrainingError
 from topoimp.rounds.replicates import end_with_parent
 
@@ -77,6 +79,19 @@ def staying(task, on_step):  # noqa: ARG001
     while True:
         with suppress(KeyboardInterrupt):
             time.sleep(60)
+
+
+def holding(lock, connection):
+    """Own a lock until the connection sends or closes, and tell the number of this process."""
+    with owned(lock), suppress(EOFError):
+        connection.send(os.getpid())
+        connection.recv()
+
+
+def holding_in_a_child(lock, connection):
+    child = multiprocessing.get_context("spawn").Process(target=holding, args=(lock, connection))
+    child.start()
+    child.join()
 
 
 def _write_at_once(path):

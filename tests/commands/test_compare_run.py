@@ -20,7 +20,7 @@ from topoimp.topology.strong_edges import collect
 def run(trained, tmp_path_factory):
     """A run folder with rounds of magnitude pruning, and of others of one seed each; tests only read it."""
     run = shutil.copytree(trained, tmp_path_factory.mktemp("pruned") / "run")
-    prune_run(run, PruningOptions(rounds=3, method="magnitude"))
+    prune_run(run, PruningOptions(rounds=3, method="magnitude"), jobs=1)
     prune_run(run, PruningOptions(rounds=2, rate=0.5), seeds=[0])
     prune_run(run, PruningOptions(rounds=2, method="magnitude", scope="global"), seeds=[1])
     return run

@@ -2,16 +2,14 @@
 
 import csv
 import multiprocessing
-import os
 import shutil
 import subprocess
 import sys
 import time
-from contextlib import suppress
 
 import pytest
+import replicated
 
-from topoimp.checkpoint import owned
 from topoimp.choices import Method
 from topoimp.commands.prune_run import prune_run
 from topoimp.commands.train import train_run
@@ -177,22 +175,11 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(run, straight, appeared):
     assert len(pruning.report.rows) == 2 * 4 * 3
 
 
-def hold_rounds(run, connection):
-    """Own the lock of the rounds of seed 0 in a child process until the connection is closed, and tell its number."""
-    with owned(run / "seed-0/.topological.lock"), suppress(EOFError):
-        connection.send(os.getpid())
-        connection.recv()
-
-
-def start_holder(run, connection):
-    child = multiprocessing.get_context("spawn").Process(target=hold_rounds, args=(run, connection))
-    child.start()
-    child.join()
-
-
 def test_a_killed_run_that_is_still_ending_is_waited_for(run):
     ours, theirs = multiprocessing.Pipe()
-    parent = multiprocessing.get_context("spawn").Process(target=start_holder, args=(run, theirs))
+    parent = multiprocessing.get_context("spawn").Process(
+        target=replicated.holding_in_a_child, args=(run / "seed-0/.topological.lock", theirs)
+    )
     parent.start()
     theirs.close()
     owner = ours.recv()

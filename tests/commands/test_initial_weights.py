@@ -27,7 +27,7 @@ def at_densities(path, null):
 def run(trained, tmp_path_factory):
     """A run folder with rounds of magnitude pruning; tests only read it."""
     run = shutil.copytree(trained, tmp_path_factory.mktemp("pruned") / "run")
-    prune_run(run, PruningOptions(rounds=2, method="magnitude", rate=0.5))
+    prune_run(run, PruningOptions(rounds=2, method="magnitude", rate=0.5), jobs=1)
     return run
 
 

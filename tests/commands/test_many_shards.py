@@ -33,21 +33,26 @@ def sharded(tmp_path):
     return write
 
 
-def run_limited(*commands):
+@pytest.fixture
+def run_limited(forks):
     """Run commands one after the other in one process that may open few files; give its exit status and stderr."""
     program = (
-        "import json, resource, sys\n"
+        "import json, os, resource, sys\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({MAX_OPEN}, {MAX_OPEN}))\n"
         "from topoimp_cli.app import main\n"
-        "sys.exit(max(main(command) for command in json.loads(sys.argv[1])))\n"
+        "os._exit(max([main(command) for command in json.loads(sys.argv[1])]))\n"
     )
-    arguments = json.dumps([[str(word) for word in command] for command in commands])
-    done = subprocess.run([sys.executable, "-c", program, arguments], capture_output=True, text=True, check=False)
-    return done.returncode, done.stderr
+
+    def run(*commands):
+        process = forks.start(json.dumps([[str(word) for word in command] for command in commands]), code=program)
+        _, err = process.communicate(timeout=120)
+        return process.returncode, err
+
+    return run
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
-def test_every_command_works_on_more_shards_than_files_may_be_open(sharded, tmp_path, suffix):
+def test_every_command_works_on_more_shards_than_files_may_be_open(run_limited, sharded, tmp_path, suffix):
     folder = sharded(suffix)
     pruned = tmp_path / "model.pruned"
     mask = tmp_path / "model.pruned.mask.safetensors"

@@ -107,7 +107,7 @@ def test_neural_persistences_of_rounds_are_those_of_barcode(run):
 
 
 def test_two_methods_are_compared_seed_by_seed_in_a_table_that_goes_with_them(run):
-    prune_run(run, PruningOptions(rounds=1, method=Method.MAGNITUDE), jobs=2)
+    prune_run(run, PruningOptions(rounds=1, method=Method.MAGNITUDE), jobs=1)
     report = prune_run(run, PruningOptions(rounds=1, method=Method.RANDOM), seeds=[1]).report
 
     accuracies = {
@@ -124,7 +124,7 @@ def test_two_methods_are_compared_seed_by_seed_in_a_table_that_goes_with_them(ru
     assert report.outputs["paired"] == run / "paired.csv"
 
     shutil.rmtree(run / "seed-1/random")
-    outputs = prune_run(run, PruningOptions(rounds=1, method=Method.MAGNITUDE)).report.outputs
+    outputs = prune_run(run, PruningOptions(rounds=1, method=Method.MAGNITUDE), jobs=1).report.outputs
     assert not (run / "paired.csv").exists()
     assert list(outputs) == ["rounds", "summary"]
 
