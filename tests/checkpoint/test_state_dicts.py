@@ -1,3 +1,4 @@
+import collections
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,31 @@ def test_a_key_is_for_pytorch_files_alone(write):
 
     with pytest.raises(OptionError, match=r"`key` is 'ema', and .* is no PyTorch file, which alone has state dicts"):
         open_checkpoint(path, key="ema")
+
+
+def nested_twice(depth):
+    """A dictionary of dictionaries, each of which holds the one before twice."""
+    content = {"w": torch.ones(2)}
+    for _ in range(depth):
+        content = {"a": content, "b": content}
+    return content
+
+
+def test_a_dictionary_that_is_named_in_too_many_ways_is_refused_at_once():
+    assert len(find_state_dict({**ONE, "more": nested_twice(8)}, PATH).tensors) == 1 + 2**8
+
+    with pytest.raises(CheckpointError) as caught:
+        find_state_dict({**ONE, "more": nested_twice(40)}, PATH)
+
+    assert str(caught.value) == "m.pt: names its dictionaries in more than 100000 ways; it is damaged"
+
+
+def test_a_dictionary_whose_methods_are_hidden_is_read_by_its_entries():
+    content = collections.OrderedDict(ONE)
+    content.__dict__.update(values=3, items=3, keys=3)
+
+    assert found({"model": content}) == (["a"], "model", [])
+
+
+def test_a_key_that_python_does_not_write_out_is_named_by_its_type():
+    assert find_state_dict({"model": ONE, 10**5000: TWO, (1, 2): 3}, PATH).not_tensors == ("(int)", "(tuple)")

@@ -240,3 +240,14 @@ def test_a_tensor_without_numbers_of_its_own_has_a_type_of_its_own(save, kind):
 def test_a_name_that_safetensors_cannot_hold_is_refused(save, name, message):
     with pytest.raises(CheckpointError, match=f"model.pt: names a tensor .*, {message}|{message}"):
         open_checkpoint(save({name: torch.ones(2, 2)}))
+
+
+def test_a_repeated_number_does_not_become_gigabytes(save):
+    path = save({"small": torch.ones(1, 4).expand(3, 4), "huge": torch.ones(1).expand(2**20, 2**20)})
+
+    checkpoint = open_checkpoint(path)
+
+    assert checkpoint.stored("small").tobytes() == torch.ones(3, 4).numpy().tobytes()
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.stored("huge")
+    assert str(caught.value) == (f"{path}: tensor 'huge' repeats 4 bytes to {2**42}; at most {2**26} bytes are read so")

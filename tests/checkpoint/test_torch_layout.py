@@ -7,7 +7,8 @@ import torch
 from torch_files import random_tensors, rewritten
 
 from topoimp.checkpoint import open_checkpoint
-from topoimp.checkpoint.torch_layout import check_tensors_exchangeable, is_mappable, tensor_places
+from topoimp.checkpoint.torch_layout import check_tensors_exchangeable, tensor_places
+from topoimp.checkpoint.torch_storages import is_mappable
 from topoimp.errors import CheckpointError
 
 
@@ -131,7 +132,7 @@ def test_an_older_file_whose_lengths_disagree_cannot_be_copied(tmp_path):
     content = path.read_bytes()
     path.write_bytes(content[:-56] + (11).to_bytes(8, "little") + content[-48:])
 
-    with pytest.raises(CheckpointError, match="their lengths are others than those named"):
+    with pytest.raises(CheckpointError, match="its storages have other lengths than its pickle names"):
         tensor_places(path, loaded)
 
 

@@ -8,10 +8,11 @@ topoimp's own, which does nothing, takes the place of each.
 import pickle
 import re
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topoimp.checkpoint.torch_layout import is_mappable
+from topoimp.checkpoint.torch_storages import NamedStorages, check_sizes, is_mappable, named_storages
 from topoimp.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ def _stand_ins() -> tuple[tuple[type, str], ...]:
 STAND_INS = _stand_ins()
 
 
-def load_safely(path: Path) -> tuple[object, list["torch.UntypedStorage"]]:
-    """Return the content of a PyTorch file, and all its storages in the order in which torch.load made them.
+def load_safely(path: Path) -> tuple[object, list["torch.UntypedStorage"], NamedStorages]:
+    """Return the content of a PyTorch file, the storages with bytes that torch.load made, and those that it names.
 
     Its tensors are mapped into memory where the format allows it.
 
@@ -98,20 +99,30 @@ def load_safely(path: Path) -> tuple[object, list["torch.UntypedStorage"]]:
         storages.append(storage)
         return storage
 
-    # torch.load takes every file named so for a safetensors file, but not an open one, which cannot be mapped.
-    is_misnamed = path.suffix == ".safetensors"
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(list(STAND_INS)):
-            warnings.simplefilter("ignore")  # about how the file was saved
-            if is_misnamed:
-                with path.open("rb") as file:
-                    return torch.load(file, map_location=on_cpu, weights_only=True), storages
-            return torch.load(path, map_location=on_cpu, weights_only=True, mmap=is_mappable(path)), storages
+        named = named_storages(path)
+        content = _load(path, on_cpu)
+        # A storage without bytes may have no place in memory, and is made anew each time that it is named.
+        with_bytes = [storage for storage in storages if storage.nbytes()]
+        check_sizes(path, named, [storage.nbytes() for storage in with_bytes])
+        return content, with_bytes, named
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path}: {_why_refused(str(error))}") from error
     except Exception as error:  # a damaged file can make the loader raise anything
         reason = _without_advice(str(error)) or type(error).__name__
         raise CheckpointError(f"{path}: is no PyTorch file that can be loaded ({reason})") from error
+
+
+def _load(path: Path, on_cpu: Callable[[Any, str], Any]) -> object:  # Any: as in load_safely
+    import torch
+
+    with warnings.catch_warnings(), torch.serialization.safe_globals(list(STAND_INS)):
+        warnings.simplefilter("ignore")  # about how the file was saved
+        # torch.load takes every file named so for a safetensors file, but not an open one, which cannot be mapped.
+        if path.suffix == ".safetensors":
+            with path.open("rb") as file:
+                return torch.load(file, map_location=on_cpu, weights_only=True)
+        return torch.load(path, map_location=on_cpu, weights_only=True, mmap=is_mappable(path))
 
 
 def _why_refused(reason: str) -> str:

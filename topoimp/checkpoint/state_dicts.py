@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "params", "weights")
 """Keys under which training scripts keep the state dict, in the order of the search."""
 
+MAX_DICTIONARIES = 100_000
+"""Limit of the dictionaries in a file, each counted as often as keys lead to it: if each holds the one before twice, a
+few hundred bytes name more than can ever be read."""
+
 _OPTIMIZER_ENTRIES = {"state", "param_groups"}
 """Entries of every state dict of a torch optimizer."""
 
@@ -48,7 +52,10 @@ def find_state_dict(loaded: object, path: Path, key: str | None = None) -> State
         OptionError: if there is no state dict below ``key``.
     """
     try:
-        return _find_state_dict(loaded, path, key)
+        plain = _plain(loaded, {})
+        if _n_dictionaries(plain, {}) > MAX_DICTIONARIES:
+            raise CheckpointError(f"{path}: names its dictionaries in more than {MAX_DICTIONARIES} ways; it is damaged")
+        return _find_state_dict(plain, path, key)
     except RecursionError as error:  # a dictionary may even hold itself
         raise CheckpointError(f"{path}: nests its dictionaries too deeply to read") from error
 
@@ -78,6 +85,26 @@ def _find_state_dict(loaded: object, path: Path, key: str | None) -> StateDict:
     return StateDict(tensors, _joined(steps) if steps else None, tuple(other_keys), tuple(not_tensors))
 
 
+def _plain(value: object, copies: dict[int, dict[Any, Any]]) -> object:
+    """Return a value with plain dictionaries: a damaged one can hide its methods behind attributes of their names."""
+    if not isinstance(value, dict):
+        return value
+    if id(value) not in copies:
+        copies[id(value)] = copy = {}
+        for key, each in dict.items(value):
+            copy[key] = _plain(each, copies)
+    return copies[id(value)]
+
+
+def _n_dictionaries(value: object, counts: dict[int, int]) -> int:
+    """Count the dictionaries in a value, each as often as keys lead to it."""
+    if not isinstance(value, dict):
+        return 0
+    if id(value) not in counts:
+        counts[id(value)] = 1 + sum(_n_dictionaries(each, counts) for each in value.values())
+    return counts[id(value)]
+
+
 def is_tensor(value: object) -> bool:
     """Return whether a value is a torch tensor."""
     import torch
@@ -96,7 +123,7 @@ def _usual_steps(loaded: Mapping[Any, Any], path: Path) -> list[Any]:
     if not known:
         raise CheckpointError(f"{path}: holds no tensors by name; a state dict is needed")
     if len(inside) > 1 and known is inside:
-        names = _first_names([str(key) for key in inside])
+        names = _first_names([_text(key) for key in inside])
         raise CheckpointError(f"{path}: holds several state dicts ({names}); `key` names the one to read")
     return [known[0], *_usual_steps(loaded[known[0]], path)]
 
@@ -151,21 +178,28 @@ def _is_read(key: object, value: object) -> bool:
 
 def _is_optimizer(key: object, value: Mapping[Any, Any]) -> bool:
     """Whether a dictionary is the state of an optimizer, by its entries or by the key that it lies below."""
-    if value.keys() >= _OPTIMIZER_ENTRIES or re.search("(^|[^a-z])optim(izer)?s?($|[^a-z])", str(key).lower()):
+    name = _text(key).lower()
+    if value.keys() >= _OPTIMIZER_ENTRIES or re.search("(^|[^a-z])optim(izer)?s?($|[^a-z])", name):
         return True
-    return str(key).lower().startswith("opt") and "state" in value
+    return name.startswith("opt") and "state" in value
 
 
 def _flattened(content: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, "torch.Tensor"]]:
     for key, value in content.items():
         if is_tensor(value):
-            yield f"{prefix}{key}", value
+            yield f"{prefix}{_text(key)}", value
         elif isinstance(value, Mapping) and _is_read(key, value):
-            yield from _flattened(value, f"{prefix}{key}.")
+            yield from _flattened(value, f"{prefix}{_text(key)}.")
 
 
 def _joined(steps: Sequence[Any]) -> str:
-    return ".".join(map(str, steps))
+    return ".".join(map(_text, steps))
+
+
+def _text(key: object) -> str:
+    """Return a key as text; of integers that Python does not write out, and other long ones, the type."""
+    is_short = isinstance(key, str | bool | float | None) or (isinstance(key, int) and abs(key) < 2**63)
+    return str(key) if is_short else f"({type(key).__name__})"
 
 
 def _first_names(names: Sequence[str]) -> str:

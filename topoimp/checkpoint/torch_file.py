@@ -18,13 +18,17 @@ from topoimp.checkpoint.header import BITS, TensorInfo, is_text, laid_out
 from topoimp.checkpoint.safe_pickles import load_safely
 from topoimp.checkpoint.safetensors_file import TensorFile, check_type, size_and_time
 from topoimp.checkpoint.state_dicts import find_state_dict
-from topoimp.checkpoint.torch_layout import LEGACY, LoadedFile
+from topoimp.checkpoint.torch_layout import LoadedFile, is_plain
+from topoimp.checkpoint.torch_storages import LEGACY
 from topoimp.errors import CheckpointError
 
 if TYPE_CHECKING:
     import torch
 
 SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
+
+MAX_REPEATED = 1 << 26
+"""Bytes of a tensor that repeats its numbers; a few numbers of strides can ask for any number of them."""
 
 _ZIP = b"PK\x03\x04"
 
@@ -53,12 +57,16 @@ def open_torch(path: Path, key: str | None = None) -> TensorFile:
         OptionError: if there is no state dict below ``key``.
     """
     modified = size_and_time(path)
-    content, storages = load_safely(path)
+    content, storages, named = load_safely(path)
     found = find_state_dict(content, path, key)
-    for name in found.tensors:
+    addresses = {storage.data_ptr() for storage in storages}
+    for name, value in found.tensors.items():
         _check_name(name, path)
+        if is_plain(value) and value.numel() and value.untyped_storage().data_ptr() not in addresses:
+            raise CheckpointError(f"{path}: has no numbers of tensor {name!r}; it is damaged")
+
     file = torch_tensors(found.tensors, path, modified=modified)
-    loaded = LoadedFile(found.tensors, storages)
+    loaded = LoadedFile(found.tensors, storages, named)
     return replace(file, key=found.key, other_keys=found.other_keys, not_tensors=found.not_tensors, loaded=loaded)
 
 
@@ -101,11 +109,20 @@ def _stored(
 ) -> ByteArray:
     """Return a tensor's bytes as safetensors stores them, read-only; copied only if they are masked or scattered."""
     check_type(tensor, path)
+    _check_repeats(tensor, values[tensor.name], path)
     stored = _bytes_of(values[tensor.name])
     if tensor.name not in kept:
         return stored
     is_kept = _bytes_of(kept[tensor.name])
     return np.multiply(stored.reshape(is_kept.size, -1), is_kept[:, None]).reshape(-1) if stored.size else stored
+
+
+def _check_repeats(tensor: TensorInfo, value: "torch.Tensor", path: Path) -> None:
+    """Check that a tensor that repeats its numbers, as an expanded one does, does not grow out of all proportion."""
+    n_bytes = tensor.end - tensor.start
+    if n_bytes > max(value.untyped_storage().nbytes(), MAX_REPEATED):
+        found = f"repeats {value.untyped_storage().nbytes()} bytes to {n_bytes}"
+        raise CheckpointError(f"{path}: tensor {tensor.name!r} {found}; at most {MAX_REPEATED} bytes are read so")
 
 
 def _bytes_of(value: "torch.Tensor") -> ByteArray:

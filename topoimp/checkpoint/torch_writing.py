@@ -15,7 +15,8 @@ from zlib import crc32
 
 import numpy as np
 
-from topoimp.checkpoint.torch_layout import Extent, LoadedFile, TensorPlace, tensor_places
+from topoimp.checkpoint.torch_layout import LoadedFile, TensorPlace, tensor_places
+from topoimp.checkpoint.torch_storages import Extent
 from topoimp.errors import CheckpointError
 
 CHECKSUM_BYTES = 4
