@@ -135,6 +135,51 @@ def test_damaged_indices_are_refused_and_nothing_outside_the_folder_is_opened(tm
     record("damaged indices, by outcome", outcomes)
 
 
+def watched(arguments, at):
+    """Run a program that writes to a file before each step; return its output, or fail where it crashes or hangs."""
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    last, has_ended = "", False
+    while not has_ended:
+        try:
+            output, errors = process.communicate(timeout=PATIENCE)
+            has_ended = True
+        except subprocess.TimeoutExpired:
+            if at.exists() and at.read_text() == last:
+                process.kill()
+            last = at.read_text() if at.exists() else ""
+    assert process.returncode == 0, f"exit status {process.returncode} at {at.read_text()}\n{errors[-2000:]}"
+    return output
+
+
+@times(60, 2_500)
+def test_damaged_pytorch_files_indices_and_masks_are_used_or_refused_and_nothing_is_left(tmp_path, n_times):
+    trials = [sys.executable, Path(__file__).with_name("damage_trials.py"), str(n_times), tmp_path]
+
+    found = dict(map(json.loads, watched(trials, tmp_path / "at").splitlines()))
+
+    assert len(found) == 7
+    for name, trial in found.items():
+        assert set(trial["outcomes"]) <= {"read", "CheckpointError", "LayerError", "OptionError"}
+        assert sum(trial["outcomes"].values()) == n_times
+        assert trial["outcomes"]["read"] > n_times / 20
+        assert trial["outcomes"]["CheckpointError"] > n_times / 4
+        assert trial["memory"] < 100
+        assert trial["left"] == []
+        record(name, trial["outcomes"])
+
+
+@pytest.mark.parametrize(
+    ("program", "outcome"), [("import os; os.kill(os.getpid(), 11)", "-11"), ("raise ValueError('a bug')", "a bug")]
+)
+def test_a_crash_of_a_watched_program_is_a_failure_that_names_the_input(tmp_path, program, outcome):
+    (tmp_path / "at").write_text("trial, 7: noise")
+
+    with pytest.raises(AssertionError, match="trial, 7: noise") as caught:
+        watched([sys.executable, "-c", program], tmp_path / "at")
+
+    assert outcome in str(caught.value)
+
+
 @pytest.fixture
 def large(tmp_path):
     """A folder with shards, large enough to be interrupted while it is pruned."""
