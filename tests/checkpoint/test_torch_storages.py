@@ -65,11 +65,9 @@ def test_two_records_of_one_name_are_refused_as_readers_differ_in_the_one_they_t
 def test_records_that_share_bytes_are_refused(reason_for):
     """Pruned, one would change the other."""
     content = archive_of(records_of(saved()))
-    entries = [place for place in range(len(content)) if content.startswith(b"PK\x01\x02", place)]
-    archive = zipfile.ZipFile(io.BytesIO(content))
-    one, other = (entries[archive.namelist().index(f"archive/data/{key}")] for key in "01")
+    entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"archive/data/0"))
 
-    damaged = exchanged(content, one + 42, one + 46, content[other + 42 : other + 46])
+    damaged = exchanged(content, entry + 20, entry + 28, 2 * (100).to_bytes(4, "little"))
 
     assert reason_for(damaged) == "(its archive has two records that share bytes)"
 
@@ -127,3 +125,13 @@ def test_a_storage_of_nothing_is_no_hindrance(tmp_path):
     torch.save({"a": torch.ones(0, 3), "b": torch.ones(0), "c": torch.ones(2, 2)}, tmp_path / "m.pt")
 
     assert open_checkpoint(tmp_path / "m.pt").tensors["a"].shape == (0, 3)
+
+
+def test_a_record_whose_header_differs_from_the_directory_is_refused(reason_for):
+    """Loaded by its place alone, it could not be verified in a copy."""
+    content = archive_of(records_of(saved()))
+    header = content.rindex(b"PK\x03\x04", 0, content.index(b"archive/data/1"))
+
+    damaged = exchanged(content, header + 30, header + 31, b"b")
+
+    assert reason_for(damaged).startswith("(its archive is damaged: File name in directory")

@@ -10,7 +10,8 @@ not listed as the memory was. Such a file is refused here.
 
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -101,10 +102,8 @@ def named_storages(path: Path) -> NamedStorages:
         if not is_zipfile(file):  # torch.load says so too
             return NamedStorages()
 
-        try:
+        with _damage_as_error():
             archive = ZipFile(file)
-        except Exception as error:  # a damaged archive can raise anything
-            raise StorageError(f"its archive is damaged: {str(error) or type(error).__name__}") from error
         return _in_archive(archive, file)
 
 
@@ -140,6 +139,15 @@ def storage_extents(path: Path, named: NamedStorages, sizes: Sequence[int]) -> l
         if named.byte_order != b"little":
             raise StorageError("they are big-endian")
         return [_extent(info, file) for info in infos]
+
+
+@contextmanager
+def _damage_as_error() -> Iterator[None]:
+    """Raise a StorageError for any exception: a damaged archive can raise all."""
+    try:
+        yield
+    except Exception as error:
+        raise StorageError(f"its archive is damaged: {str(error) or type(error).__name__}") from error
 
 
 def _in_archive(archive: ZipFile, file: IO[bytes]) -> NamedStorages:
@@ -180,6 +188,8 @@ def _distinct_records(archive: ZipFile, file: IO[bytes]) -> dict[str, ZipInfo]:
 
     end = 0
     for info in sorted(infos, key=lambda info: info.header_offset):
+        with _damage_as_error():
+            archive.open(info).close()  # compares the header before its bytes with the directory
         extent = _extent(info, file)
         if info.header_offset < end:
             raise StorageError("its archive has two records that share bytes")
