@@ -1,6 +1,5 @@
 import io
 import pickle
-import zipfile
 
 import pytest
 import torch
