@@ -47,7 +47,7 @@ class Captured(Forked):
             super().__init__(address, code, arguments, streams, folder)
 
     def written(self):
-        """Give what stdout has by now."""
+        """Return what the process has written to stdout so far."""
         return os.pread(self._out.fileno(), 1 << 20, 0).decode()
 
     def communicate(self, timeout=None):

@@ -40,7 +40,10 @@ def is_zip(content: bytes) -> bool:
 
 
 def main_pickle(content: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """Give the pickle that describes the tensors, and what makes a file of another one with right checksums."""
+    """Return the pickle that describes the tensors, and a function that returns the file with another pickle in it.
+
+    The checksums of that file are right.
+    """
     if is_zip(content):
         records = records_of(content)
         name = next(name for name in records if name.endswith("/data.pkl"))
@@ -50,7 +53,7 @@ def main_pickle(content: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
 
 
 def pickles_of(content: bytes) -> list[tuple[int, int]]:
-    """Give the bytes of the five pickles before the storages of a file before version 1.6."""
+    """Return start and stop of the five pickles that precede the storages, in the format before torch 1.6."""
     file, ends = io.BytesIO(content), [0]
     for _ in range(5):
         list(genops(file))

@@ -22,7 +22,7 @@ def saved(content, *, is_zip=True):
 
 
 def with_value(content, value):
-    """Give a file whose state dict has one more value, pushed by instructions."""
+    """Return the file with one more value in its state dict; ``value`` holds the instructions that push it."""
     before, finished = main_pickle(content)
     place = next(start for name, _, start, _ in reversed(instructions(before)) if name == "SETITEMS")
     return finished(exchanged(before, place, place, pushed("more") + value))

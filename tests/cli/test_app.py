@@ -212,7 +212,7 @@ def test_help_is_plain_and_breaks_no_word(topoimp, command, width, monkeypatch):
 
     wide = [line for line in lines if len(line) > min(width, 100) and len(line.split()) > 1]
     names = [line for line in wide if line.lstrip().startswith(("-", "Usage:", "Example:", "[")) or line.endswith(":")]
-    assert wide == names  # what is copied stays in one line
+    assert wide == names  # a name that users copy stays on one line
     assert not any("<bool>" in line or "list[" in line or "│" in line for line in lines)
 
 
