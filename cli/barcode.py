@@ -32,7 +32,7 @@ from .options import (
     parse_numbers,
     refuse,
 )
-from .output import note_left_out, noting_compilation, show, show_findings, show_table
+from .output import noting_compilation, show, show_findings, show_notes, show_table
 from .progress import progress
 from .streams import note
 
@@ -204,7 +204,7 @@ def _barcode(
         each = report_of_each(checkpoint, lambda path: tensor_list(path, key=key, patterns=patterns))
         if each.report is not None:
             show(each.report, format, _show_list)
-            note_left_out(each.report, quiet=quiet)
+            show_notes(each.report, quiet=quiet)
         each.raise_failures()
         return
 
@@ -243,7 +243,7 @@ def _barcode(
     report = gates.apply_to_each(each)
     show(report, format, show_barcodes)
     show_findings(checked(report), format, quiet=quiet)
-    note_left_out(report, quiet=quiet)
+    show_notes(report, quiet=quiet)
     for path in report.outputs.values():
         note(f"wrote {path}", quiet=quiet)
     gates.raise_failures()

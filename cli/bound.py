@@ -35,7 +35,7 @@ from .options import (
     parse_input_sizes,
     refuse,
 )
-from .output import for_people, in_view, note_left_out, noting_compilation, show, show_finding, show_table
+from .output import for_people, in_view, noting_compilation, show, show_finding, show_notes, show_table
 from .progress import progress
 
 
@@ -171,7 +171,7 @@ def _bound(
         each = report_of_each(checkpoint, report_of)
     report = gates.apply_to_each(each)
     show(report, format, show_graphs if view is View.SPATIAL else _show_bounds)
-    note_left_out(report, quiet=quiet)
+    show_notes(report, quiet=quiet)
     note_graphs(report, quiet=quiet)
     gates.raise_failures()
 

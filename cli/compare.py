@@ -28,9 +28,8 @@ from .options import (
     ViewOption,
     layer_patterns,
 )
-from .output import first_names, for_people, in_view, note_left_out, noting_compilation, show, show_table
+from .output import for_people, in_view, noting_compilation, show, show_notes, show_table
 from .progress import progress
-from .streams import note
 from .training_options import parse_seeds
 
 OF_ROUNDS = "Rounds of pruning"
@@ -146,8 +145,7 @@ def _compare(
     shown = comparison_over_seeds(report) if over_seeds else report
     gates.apply(shown.rows)
     show(shown, format, _show_over_seeds if over_seeds else lambda report: _show_comparison(report, np_convention))
-    note_left_out(report, quiet=quiet)
-    _note_chance(report, quiet=quiet)
+    show_notes(report, quiet=quiet)
     gates.raise_failures()
 
 
@@ -202,14 +200,6 @@ _OVER_SEEDS = {
     "minimum": "minimum",
     "maximum": "maximum",
 }
-
-
-def _note_chance(report: Report, *, quiet: bool) -> None:
-    """Name the layers whose share by chance is unknown, and the option that simulates it."""
-    names = dict.fromkeys(str(row["layer"]) for row in report.layers if row["floor"] and row["retention_iid"] is None)
-    if names and report.settings["null"] is None:
-        unknown = f"unknown for {first_names([*names])}, {len(names)} in all, too large to simulate"
-        note(f"by chance: {unknown}; --null shuffle:20 does", quiet=quiet)
 
 
 _KEPT = {

@@ -144,13 +144,13 @@ def in_view(report: Report) -> str:
     return "" if view == "matrix" else f", view {view}"
 
 
-def note_left_out(report: Report, *, quiet: bool) -> None:
-    """Note how many tensors were left out and why, the options that read them, and layers that may be none."""
+def show_notes(report: Report, *, quiet: bool) -> None:
+    """Print the notes of a report: the tensors that were left out and why, and what else its rows do not say."""
     for sentence in report.notes:
         note(with_flags(sentence, _FLAGS), quiet=quiet)
 
 
-_FLAGS = {name: f"--{name}" for name in ("embeddings", "include", "exclude", "groups", "key")}
+_FLAGS = {name: f"--{name}" for name in ("embeddings", "include", "exclude", "groups", "key", "force", "null")}
 """Flags of the arguments that the notes of a report name."""
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from topoimp.reports.report import Report
 
 from .options import Format
-from .output import first_names, for_people, note_left_out, show_findings, show_table
+from .output import for_people, show_findings, show_notes, show_table
 from .streams import note
 
 if TYPE_CHECKING:
@@ -54,21 +54,12 @@ def held_layers(names: Sequence[str]) -> list[str]:
 
 
 def sum_up_pruning(pruning: "Pruning", format: Format, *, quiet: bool, verbose: bool) -> None:  # noqa: A002  # the option's word
-    """Print the layers held at their floor; note those left out, the files not copied, and the files written."""
+    """Print the layers held at their floor, and the notes of the report; note the files written."""
     report, outputs = pruning.report, pruning.outputs
     show_findings(held_layers(pruning.held_at_floor), format, quiet=quiet)
-    note_left_out(report, quiet=quiet)
+    show_notes(report, quiet=quiet)
     if verbose:
         for name, reason in report.left_out.items():
             note(f"left out {name}: {reason}", quiet=quiet)
-    if "rounds" in report.settings:
-        note("no training between rounds: they equal one shot at the last target", quiet=quiet)
-    if "rewind" in report.inputs:
-        note(f"rewound: the weights are those of {report.inputs['rewind']}", quiet=quiet)
-    if pruning.not_copied:
-        names = first_names(pruning.not_copied)
-        note(f"not copied, as it holds other weights, or is no tensor or file: {names}", quiet=quiet)
-    if pruning.recipe:
-        note(f"the recipe of these weights is {pruning.recipe}", quiet=quiet)
     for path in (*outputs.rounds.values(), outputs.checkpoint, outputs.mask, outputs.table):
         note(f"wrote {path}", quiet=quiet)

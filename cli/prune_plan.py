@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 from topoimp.reports.report import Report
 
 from .options import Format
-from .output import for_people, note_left_out, show, show_findings, show_table
+from .output import for_people, show, show_findings, show_notes, show_table
 from .prune_output import show_pruning, which_pruning
-from .streams import note
 
 if TYPE_CHECKING:
     from topoimp.commands.plan_pruning import PruningPlan
@@ -24,13 +23,7 @@ def show_plan(plan: "PruningPlan", format: Format, *, quiet: bool) -> None:  # n
         f"about {_size(plan.bytes_to_write)} to write, {_size(plan.peak_memory)} of memory",
     ]
     show_findings(findings, format, quiet=quiet)
-    note_left_out(plan.report, quiet=quiet)
-    note("no training between rounds: they equal one shot at the last target", quiet=quiet)
-    if plan.recipe:
-        note(f"the recipe of these weights is {plan.recipe}", quiet=quiet)
-    for path in plan.existing:
-        note(f"exists already, --force would replace it: {path}", quiet=quiet)
-    note("dry run: nothing was written", quiet=quiet)
+    show_notes(plan.report, quiet=quiet)
 
 
 _ROUND = {
@@ -57,9 +50,7 @@ def show_run_plan(report: Report, format: Format, *, quiet: bool) -> None:  # no
         f"about {size} to write for each round of a seed, round 0 too",
     ]
     show_findings(findings, format, quiet=quiet)
-    note_left_out(report, quiet=quiet)
-    note("later rounds are found on weights that are not trained yet: their targets are known", quiet=quiet)
-    note("dry run: nothing was written", quiet=quiet)
+    show_notes(report, quiet=quiet)
 
 
 def _first_bound(report: Report) -> dict[str, int]:

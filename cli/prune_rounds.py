@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from topoimp.reports.report import Report
 
 from .options import Format
-from .output import for_people, note_left_out, show_findings, show_table
+from .output import for_people, show_findings, show_notes, show_table
 from .prune_output import held_layers, which_pruning
 from .streams import note
 
@@ -60,19 +60,12 @@ def sum_up_rounds(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Print the layers held at their floor; note those left out, the rounds that existed, and the files written."""
+    """Print the layers held at their floor, and the notes of the report; note the files written."""
     report = pruning.report
     show_findings(held_layers(pruning.held_at_floor), format, quiet=quiet)
-    note_left_out(report, quiet=quiet)
+    show_notes(report, quiet=quiet)
     if verbose:
         for name, reason in report.left_out.items():
             note(f"left out {name}: {reason}", quiet=quiet)
-    n_all = int(str(report.settings["rounds"])) * len(pruning.folders)
-    if pruning.n_new < n_all:
-        note(f"{n_all - pruning.n_new} of {n_all} rounds were there already, and are left as they are", quiet=quiet)
-    if report.settings["rewind"] == "none":
-        note("no rewinding: every round trains on from the weights of the last", quiet=quiet)
-    for folder in pruning.folders:
-        note(f"rounds are in {folder}", quiet=quiet)
     first, *others = report.outputs.values()
     note(f"wrote {', '.join([str(first), *(path.name for path in others[:-1])])} and {others[-1].name}", quiet=quiet)

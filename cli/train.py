@@ -10,7 +10,7 @@ from topoimp.choices import Optimizer, Recipes
 from topoimp.reports.report import Report
 
 from .options import Command, Force, Format, FormatOption, Quiet
-from .output import noting_compilation, show, show_table
+from .output import noting_compilation, show, show_notes, show_table
 from .progress import progress
 from .streams import note
 from .training_options import DataDir, Jobs, Seeds, parse_seeds, parse_sets
@@ -234,10 +234,8 @@ def _show_epochs(report: Report) -> None:
 
 
 def _note_training(training: "Training", *, quiet: bool) -> None:
+    show_notes(training.report, quiet=quiet)
     n_seeds = len(training.seed_folders)
-    n_existing = n_seeds - training.n_new
-    if n_existing:
-        note(f"{n_existing} of {n_seeds} seeds were trained already, and stay as they are", quiet=quiet)
     if n_seeds == 1 and training.n_new:
         folder = training.seed_folders[0]
         tables = "metrics.csv, topology.csv" if "watch" in training.report.settings else "metrics.csv"

@@ -137,7 +137,9 @@ def test_what_is_not_copied_is_said(topoimp, lenet):
 
     outcome = topoimp("prune", folder, "--rounds", 1)
 
-    assert "not copied, as it holds other weights, or is no tensor or file: pytorch_model.bin\n" in outcome.err
+    assert (
+        "not copied, as it holds other weights, or is no tensor or file: pytorch_model.bin, 1 in all\n" in outcome.err
+    )
     written = [f"wrote {folder}.pruned{end}" for end in ("", ".mask.safetensors", ".csv")]
     assert outcome.err.splitlines()[-3:] == written
 

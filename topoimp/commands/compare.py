@@ -7,7 +7,7 @@ from pathlib import Path
 from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_nulls
 from topoimp.checkpoint import AnyPath, Checkpoint, open_checkpoints
 from topoimp.choices import Essential, Method, RoundReference, check_seed, chosen
-from topoimp.commands.compare_rows import comparison_rows
+from topoimp.commands.compare_rows import comparison_rows, notes_on_chance
 from topoimp.commands.compare_run import compare_rounds, opened_round, passes_over
 from topoimp.commands.initial_weights import with_initial_weights
 from topoimp.comparison.comparison import LayerComparison, compare_layers
@@ -169,7 +169,8 @@ def _own_report(
     roles = ["run"] if len(paths) == 1 else [f"run-{number + 1}" for number in range(len(paths))]
     settings = {**measures.settings(), "reference": reference, **_selected(selection)}
     inputs = dict(zip(roles, map(Path, paths), strict=True))
-    return Report("compare", inputs, settings, with_holm(rows), left_out(first), notes=notes_on(first))
+    notes = [*notes_on(first), *notes_on_chance(rows, measures.nulls)]
+    return Report("compare", inputs, settings, with_holm(rows), left_out(first), notes=notes)
 
 
 def _reference_report(
@@ -218,7 +219,8 @@ def _reference_report(
     passed_over = {
         f"{each.path}: {name}": why for each in opened_files for name, why in left_out_of_files(each).items()
     }
-    notes = [*notes_on(layers), *(f"{each.path}: {note}" for each in opened_files for note in notes_on_files(each))]
+    of_others = [f"{each.path}: {note}" for each in opened_files for note in notes_on_files(each)]
+    notes = [*notes_on(layers), *of_others, *notes_on_chance(rows, measures.nulls)]
     return Report("compare", inputs, settings, with_holm(rows), {**left_out(layers), **passed_over}, notes=notes)
 
 

@@ -14,6 +14,7 @@ from topoimp.comparison.retention_columns import retention_columns, retention_re
 from topoimp.comparison.scales import Scales
 from topoimp.comparison.weight_differences import jaccard
 from topoimp.kernels.threads import in_parallel
+from topoimp.layers.notes import first_names
 from topoimp.pruning.preservation import total_preservation
 from topoimp.reports.cells import Cell, Row
 from topoimp.reports.rows import (
@@ -56,6 +57,16 @@ def comparison_rows(
         of_layers = [_layer_row(*each, null) for each in zip(layers, described, strict=True)]
         rows += [*of_layers, _network_row(of_layers, pairs, chance, null)]
     return rows
+
+
+def notes_on_chance(rows: Sequence[Row], nulls: Sequence[Null]) -> list[str]:
+    """Return the sentence that names the layers whose share by chance is unknown; none where null models are drawn."""
+    layers = [row for row in rows if row["level"] == "layer"]
+    unknown = [*dict.fromkeys(str(row["layer"]) for row in layers if row["floor"] and row["retention_iid"] is None)]
+    if nulls or not unknown:
+        return []
+    names = f"{first_names(unknown)}, {len(unknown)} in all"
+    return [f"by chance: unknown for {names}, too large to simulate; `null` shuffle:20 does"]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from topoimp.pruning.options import PruningOptions
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import pruning_settings
-from topoimp.rounds.run_folder import recipe_beside
 
 PROCESS_BYTES = 105_000_000  # before a weight is read: interpreter, numpy, compiled passes (measured, Python 3.11)
 PIECES_BYTES = 8_000_000  # pieces that are pruned and written, of all threads
@@ -98,12 +97,12 @@ def plan_pruning(
 
     return PruningPlan(
         report=job.report({**pruning_settings(scheme), "seed": scheme.seed, "dry_run": True}, rows),
-        existing=[target for target in job.outputs.in_order if target.exists()],
+        existing=job.existing,
         first_bound=first_bound,
         first_changed=first_changed,
         bytes_to_write=sum(needed.values()),
         peak_memory=peak_memory,
-        recipe=recipe_beside(job.inputs["checkpoint"]),
+        recipe=job.recipe,
     )
 
 

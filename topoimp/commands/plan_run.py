@@ -12,6 +12,7 @@ from topoimp.checkpoint import AnyPath, bytes_of_copy, open_checkpoint
 from topoimp.choices import Method, Scope
 from topoimp.commands.chance_columns import with_retention_iid
 from topoimp.commands.prune_run import seeds_requested
+from topoimp.commands.pruning_job import DRY_RUN
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerInfo
 from topoimp.pruning.masks import mask_bytes, mask_shapes
@@ -21,10 +22,12 @@ from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import layer_columns, left_out, run_settings
 from topoimp.rounds.loop import Plan
-from topoimp.rounds.planning import plan_of, rewinding_of, threads_of
+from topoimp.rounds.planning import Rewinding, plan_of, rewinding_of, rounds_of, threads_of
 from topoimp.rounds.recipe_file import read_recipe
-from topoimp.rounds.run_folder import RunFiles, SeedFiles
+from topoimp.rounds.run_folder import SUFFIX, PruningFiles, RunFiles, SeedFiles
 from topoimp.topology.forest import Forest, spanning_forests
+
+TARGETS = "later rounds are found on weights that are not trained yet: their targets are known"
 
 
 def plan_run(
@@ -56,8 +59,23 @@ def plan_run(
     plan, layers = plan_of(options, trained, recipe, threads=threads_of(threads, jobs=1), strict=strict)
 
     rows = [row for each in files for row in _rows_of_seed(each, plan)]
-    settings = run_settings(plan.scheme, seeds=[str(each.seed) for each in files], rewind=rewinding.text())
-    return Report("prune", {"run": run}, {**settings, "dry_run": True}, rows, left_out(layers), notes=notes_on(layers))
+    rewind = rewinding.text()
+    settings = run_settings(plan.scheme, seeds=[str(each.seed) for each in files], rewind=rewind)
+
+    is_usual = rewinding == Rewinding(recipe.rewind_at)
+    rounds = [rounds_of(each, plan.scheme, {"rewind": rewind}, SUFFIX, is_usual=is_usual) for each in files]
+    notes = [*notes_on(layers), TARGETS, *_existing(rounds, plan.scheme.schedule.n_rounds), DRY_RUN]
+    return Report("prune", {"run": run}, {**settings, "dry_run": True}, rows, left_out(layers), notes=notes)
+
+
+def _existing(folders: Sequence[PruningFiles], n_rounds: int) -> list[str]:
+    """Return the sentences about the rounds of each seed that are finished, round 0 aside."""
+    numbers = {files.folder: min(files.n_finished() - 1, n_rounds) for files in folders}
+    return [
+        f"{n} of {n_rounds} rounds exist already, `force` would begin anew: {folder}"
+        for folder, n in numbers.items()
+        if n > 0
+    ]
 
 
 def _rows_of_seed(files: SeedFiles, plan: Plan) -> list[Row]:

@@ -16,6 +16,7 @@ from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, run_settings
 from topoimp.rounds.planning import (
+    NO_REWINDING,
     Rewinding,
     checked_jobs,
     deciding_settings,
@@ -245,8 +246,21 @@ def _pruned(
     shown = run_settings(scheme, seeds=[str(task.files.seed) for task in tasks], **of_run)
     tables = {name: RunFiles(run).table(name) for name in ("rounds", "summary", "paired")}
     outputs = {name: path for name, path in tables.items() if path.is_file()}
-    report = Report("prune", {"run": run}, shown, rows, left_out(layers), outputs, notes_on(layers))
-    return IterativePruning(report, [task.rounds.folder for task in tasks], n_new, held)
+    folders = [task.rounds.folder for task in tasks]
+    notes = [*notes_on(layers), *_notes_on_rounds(folders, n_rounds, n_new, rewind=of_run["rewind"])]
+    report = Report("prune", {"run": run}, shown, rows, left_out(layers), outputs, notes)
+    return IterativePruning(report, folders, n_new, held)
+
+
+def _notes_on_rounds(folders: Sequence[Path], n_rounds: int, n_new: int, *, rewind: str) -> list[str]:
+    """Return the sentences about rounds that existed, training without rewinding, and the folders of the rounds."""
+    n_all = n_rounds * len(folders)
+    notes = []
+    if n_new < n_all:
+        notes.append(f"{n_all - n_new} of {n_all} rounds were there already, and are left as they are")
+    if rewind == NO_REWINDING:
+        notes.append("no rewinding: every round trains on from the weights of the last")
+    return [*notes, *(f"rounds are in {folder}" for folder in folders)]
 
 
 def _write_tables(run: Path) -> None:

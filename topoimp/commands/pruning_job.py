@@ -17,7 +17,7 @@ from topoimp.checkpoint import (
     other_files,
 )
 from topoimp.kernels.threads import OnStep, thread_count
-from topoimp.layers.notes import notes_on
+from topoimp.layers.notes import first_names, notes_on
 from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
@@ -35,6 +35,10 @@ from topoimp.writing.outputs import Outputs, plan_outputs
 from topoimp.writing.pruned_copy import check_exchangeable, write_pruned_copy
 from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
 from topoimp.writing.verification import verify_pruned
+
+ONE_SHOT = "no training between rounds: they equal one shot at the last target"
+DRY_RUN = "dry run: nothing was written"
+NOT_COPIED = "not copied, as it holds other weights, or is no tensor or file"
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,23 @@ class PruningJob:
     def layers(self) -> Layers:
         """The layers that are pruned."""
         return self.stream.layers
+
+    @property
+    def recipe(self) -> Path | None:
+        """recipe.toml of the run folder that the input lies in, if it lies in one."""
+        return recipe_beside(self.inputs["checkpoint"])
+
+    @property
+    def existing(self) -> list[Path]:
+        """Existing outputs, which only ``force`` replaces."""
+        return [target for target in self.outputs.in_order if target.exists()]
+
+    @property
+    def not_copied(self) -> list[str]:
+        """Files of the input's folder, and parts of its files, that the output does not have."""
+        checkpoint = self.layers.checkpoint
+        not_tensors = [] if self.outputs.are_torch else checkpoint.not_tensors
+        return [*not_tensors, *(str(file) for file in other_files(checkpoint.paths)[1])]
 
     def bytes_needed(self) -> dict[Path, int]:
         """Return about how many bytes the mask and the checkpoints take on the disk, without their headers."""
@@ -139,8 +160,25 @@ class PruningJob:
     def report(self, settings: Settings, rows: Sequence[Row]) -> Report:
         """Return the report of a pruning with these settings, the key of the state dict, and these rows."""
         settings = {**key_settings(self.key, self.layers.checkpoint), **settings}
-        outputs, notes = self.outputs.by_role(), notes_on(self.layers)
-        return Report("prune", self.inputs, settings, rows, left_out(self.layers), outputs, notes)
+        outputs = self.outputs.by_role()
+        missing = {**dict.fromkeys(self.not_copied, NOT_COPIED), **left_out(self.layers)}
+        return Report("prune", self.inputs, settings, rows, missing, outputs, self._notes(settings))
+
+    def _notes(self, settings: Settings) -> list[str]:
+        """Return the sentences about the layers, the rounds, the files beside the weights, and a dry run."""
+        notes = notes_on(self.layers)
+        if "rounds" in settings:
+            notes.append(ONE_SHOT)
+        if self.rewind is not None:
+            notes.append(f"rewound: the weights are those of {self.inputs['rewind']}")
+        if self.not_copied:
+            notes.append(f"{NOT_COPIED}: {first_names(self.not_copied)}, {len(self.not_copied)} in all")
+        if self.recipe is not None:
+            notes.append(f"the recipe of these weights is {self.recipe}")
+        if "dry_run" in settings:
+            notes += [f"exists already, `force` would replace it: {path}" for path in self.existing]
+            notes.append(DRY_RUN)
+        return notes
 
     def finish(self, staging: Staging, report: Report, held_at_floor: Sequence[str]) -> Pruning:
         """Write the table, and put all outputs in place if the inputs have not changed meanwhile."""
@@ -150,10 +188,7 @@ class PruningJob:
         if self.rewind is not None:
             self.rewind.checkpoint.check_unchanged()
         staging.commit()
-
-        not_tensors = [] if self.outputs.are_torch else checkpoint.not_tensors
-        not_copied = [*not_tensors, *(str(file) for file in other_files(checkpoint.paths)[1])]
-        return Pruning(report, self.outputs, held_at_floor, recipe_beside(self.inputs["checkpoint"]), not_copied)
+        return Pruning(report, self.outputs, held_at_floor, self.recipe, self.not_copied)
 
 
 def plan_job(

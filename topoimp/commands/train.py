@@ -180,8 +180,13 @@ def train_run(
     files = [run.seed(each) for each in requested]
     rows = [row for each in files for row in rows_of_file(each.metrics)]
     report = _report(rows, resolved, images.name, requested, columns, watch_every)
-    report = replace(report, inputs=inputs)
+    notes = [] if len(new) == len(requested) else [_note_on_existing(len(requested) - len(new), len(requested))]
+    report = replace(report, inputs=inputs, outputs={"run": run.folder}, notes=notes)
     return Training(report, run.folder, [each.folder for each in files], len(tasks))
+
+
+def _note_on_existing(n_existing: int, n_seeds: int) -> str:
+    return f"{n_existing} of {n_seeds} seeds were trained already, and stay as they are"
 
 
 def _sha256_of_input(path: Path) -> str:

@@ -53,7 +53,7 @@ def notes_on_files(checkpoint: Checkpoint) -> list[str]:
     ]
     masked = [*checkpoint.masked_weights]
     if masked:
-        notes.append(f"read under their masks: {_first(masked)}, {len(masked)} in all (NAME_orig times NAME_mask)")
+        notes.append(f"read under their masks: {first_names(masked)}, {len(masked)} in all (NAME_orig times NAME_mask)")
     return [note for note in notes if note]
 
 
@@ -131,14 +131,14 @@ def _on_selected(layers: Layers) -> list[str]:
     scaled = [tensor.name for tensor in tensors if scale_of(tensor, around) is not None]
     if scaled:
         notes.append(
-            f"without their scales: {_first(scaled)}, {len(scaled)} in all; strengths, and all that follows from them, "
-            "are those of the stored codes; a dequantised copy has the weights that the network computes with"
+            f"without their scales: {first_names(scaled)}, {len(scaled)} in all; strengths, and all that follows from "
+            "them, are those of the stored codes; a dequantised copy has the weights that the network computes with"
         )
 
     unnamed = [tensor.name for tensor in tensors if not _SAYS_WEIGHT.fullmatch(tensor.name)]
     if unnamed and not layers.patterns.include:
         notes.append(
-            f"taken for weights, though their names do not say so: {_first(unnamed)}, {len(unnamed)} in all "
+            f"taken for weights, though their names do not say so: {first_names(unnamed)}, {len(unnamed)} in all "
             "(`exclude` leaves out those that are none)"
         )
     return [*notes, *_on_packed(layers)]
@@ -154,7 +154,7 @@ def _on_packed(layers: Layers) -> list[str]:
     kinds = {"stacked experts": experts_in, "packed queries, keys and values": projections_in}
     found = {kind: [groups for t in tensors if (groups := shown(t.name, t.shape))] for kind, shown in kinds.items()}
     return [
-        f"{kind} read as one graph: {_first([each.pattern for each in groups])}, {len(groups)} in all "
+        f"{kind} read as one graph: {first_names([each.pattern for each in groups])}, {len(groups)} in all "
         f"(`groups` {groups[0]} reads the parts of the first as graphs of their own)"
         for kind, groups in found.items()
         if groups
@@ -180,18 +180,19 @@ def _quantised(layers: Layers, codes: Sequence[LeftOut]) -> str:
     formats = [quantisation_of_codes(layers.checkpoint.tensors[tensor.name], around) for tensor in codes]
     names = ", ".join(dict.fromkeys("torch" if each is None else each.name for each in formats))
     hold = "1 tensor holds" if len(codes) == 1 else f"{len(codes)} tensors hold"
-    return f"{hold} codes of quantised weights ({names}): {_first(_names(codes))}; {NOT_QUANTISED}"
+    return f"{hold} codes of quantised weights ({names}): {first_names(_names(codes))}; {NOT_QUANTISED}"
 
 
 def _listed(description: str, names: Sequence[str], remedy: str = "") -> str:
-    return f"left out {description}: {_first(names)}, {len(names)} in all{remedy}" if names else ""
+    return f"left out {description}: {first_names(names)}, {len(names)} in all{remedy}" if names else ""
 
 
 def _names(tensors: Iterable[LeftOut]) -> list[str]:
     return [tensor.name for tensor in tensors]
 
 
-def _first(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str]) -> str:
+    """Return the first three names, and dots if there are more."""
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 

@@ -29,9 +29,10 @@ class Report:
         inputs: the files read, by role.
         settings: the settings of the command.
         rows: layer rows and network rows (``level``), in the order in which CSV lists them.
-        left_out: by tensor or layer left out, the reason.
+        left_out: by tensor or layer left out, or file not copied, the reason.
         outputs: the files written, by role.
-        notes: sentences for people about the layers, such as the number of tensors left out; arguments in backticks.
+        notes: sentences for people that rows and settings do not say, such as the number of tensors left out, or of
+            rounds that existed; arguments in backticks.
 
     >>> report = Report("bound", {}, {"rate": 0.2}, [{"level": "network", "floor": 3, "tau": None}])
     >>> print(report.to_csv(), end="")
@@ -98,7 +99,7 @@ class Report:
     def to_json(self) -> str:
         """Return one JSON object: command, version, inputs, settings, layers, network, left_out.
 
-        More keys may follow: ``notes``, if there are sentences about the layers; ``outputs``, if files were written;
+        More keys may follow: ``notes``, if there are sentences for people; ``outputs``, if files were written;
         ``rounds``, ``epochs``, ``others`` or ``checkpoints``, all network rows, if there are several; ``densities``, if
         there are rows at densities; ``convolutions`` and ``dense``, if there are rows of their sums.
         """
