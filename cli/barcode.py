@@ -33,6 +33,7 @@ from .options import (
     refuse,
 )
 from .output import noting_compilation, show, show_findings, show_notes, show_table
+from .picture_options import FigureName, Plot, Size
 from .progress import progress
 from .streams import note
 
@@ -158,6 +159,9 @@ def _barcode(
             rich_help_panel=FILES,
         ),
     ] = None,
+    plot: Plot = None,
+    figure: FigureName = None,
+    size: Size = None,
     force: Force = False,
     check: Annotated[
         bool,
@@ -193,9 +197,11 @@ def _barcode(
         "--bars": {"--bar-convention": bar_convention},
         "--curve": {"--levels": levels, "--seed": seed},
         "--vectors": {"--landscapes": n_landscapes, "--resolution": resolution, "--bandwidth": bandwidth},
+        "--plot": {"--figure": figure, "--size": size},
         "--check": {"--check-limit": check_limit},
     }
-    requested = {"--bars": bars, "--curve": curve, "--vectors": vectors, "--check": check or None}
+    files = {"--bars": bars, "--curve": curve, "--vectors": vectors, "--plot": plot}
+    requested = {**files, "--check": check or None}
     if list_:
         of_topology = {"--scale": scale, "--np-convention": np_convention, "--p": p, **requested}
         of_gates = {"--fail-if": fail_if, "--junit": junit}
@@ -212,7 +218,7 @@ def _barcode(
         if requested[flag] is None:
             refuse(options, f"needs {flag}")
     if len(checkpoint) > 1:
-        refuse({"--bars": bars, "--curve": curve, "--vectors": vectors}, "writes one file, about one CHECKPOINT")
+        refuse(files, "writes one file, about one CHECKPOINT")
     gates = Gates("barcode", fail_if, junit)
 
     def report_of(path: Path) -> Report:
@@ -231,6 +237,9 @@ def _barcode(
                 curve=curve,
                 levels=parse_numbers(levels, "--levels") or None,
                 seed=seed or 0,
+                plot=plot,
+                figure=figure,
+                size=size,
                 check=check,
                 check_limit=check_limit,
                 force=force,

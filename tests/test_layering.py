@@ -25,6 +25,7 @@ HOUSE = (
     "data",
     "training",
     "rounds",
+    "plots",
     "commands",
     "public",
 )

@@ -107,6 +107,13 @@ class BarConvention(StrEnum):
     GUDHI = "gudhi"
 
 
+class PictureSize(StrEnum):
+    """Width of a picture: one column of a paper, 3.25 inches, or its page, 6.75 inches."""
+
+    COLUMN = "column"
+    PAGE = "page"
+
+
 class Optimizer(StrEnum):
     """Optimizer of training."""
 

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from topoimp.checkpoint import AnyPath, Staging, open_checkpoint
-from topoimp.choices import BarConvention, NeuralPersistence, Scale, View, chosen
+from topoimp.choices import BarConvention, NeuralPersistence, PictureSize, Scale, View, chosen
 from topoimp.commands.barcode_files import BarcodeFiles
+from topoimp.commands.barcode_pictures import FIGURES, BarcodeResults
 from topoimp.commands.barcode_rows import Barcodes, barcode_rows
+from topoimp.commands.pictures import Picture
 from topoimp.commands.spatial_barcode_rows import SpatialBarcodes, spatial_barcode_rows
 from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
@@ -44,6 +46,9 @@ def barcode_report(
     curve: AnyPath | None = None,
     levels: Sequence[float] | None = None,
     seed: int = 0,
+    plot: AnyPath | None = None,
+    figure: str | None = None,
+    size: PictureSize | str | None = None,
     check: bool = False,
     check_limit: int | None = None,
     force: bool = False,
@@ -52,7 +57,7 @@ def barcode_report(
 ) -> Report:
     """Report the barcode of each layer of a checkpoint: components, cycles, deaths, neural persistence.
 
-    The files that ``bars``, ``vectors`` and ``curve`` name appear whole, after everything else is done.
+    The files that ``bars``, ``vectors``, ``curve`` and ``plot`` name appear whole, after everything else is done.
 
     Args:
         path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
@@ -72,6 +77,9 @@ def barcode_report(
             strengths without structure (``topoimp.chance.betti``).
         levels: levels of the curve, at least 0; 101 from birth to 0 if None.
         seed: seed of the simulations that the expected numbers may need, at least 0.
+        plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.barcode_pictures``).
+        figure: name of the picture's figure; ``barcode`` if None.
+        size: width of the picture; ``column`` if None.
         check: compare each layer's barcode with GUDHI's, where the layer is not too large.
         check_limit: edges up to which it is not; ``topoimp.topology.gudhi_check.CHECK_LIMIT`` if None.
         force: replace existing files.
@@ -81,7 +89,7 @@ def barcode_report(
     Raises:
         OptionError: if scale and convention contradict each other, a pattern matches nothing, a file's name does not
             end as its content needs, or a curve is requested in the view ``spatial``.
-        OutputError: if a file exists (without ``force``) or cannot be written.
+        OutputError: if a file exists (without ``force``) or cannot be written, or a picture has no matplotlib.
         LayerError: if there is no layer that can be checked.
         VerificationError: if GUDHI finds other bars; nothing is written.
         TopoimpError: if the file or one of its layers cannot be used.
@@ -94,8 +102,9 @@ def barcode_report(
     limit = check_limit_of(check_limit)
     form = chosen(BarConvention, bar_convention)
     files = BarcodeFiles(bars, form, vectors, vector_settings or VectorSettings(), curve, levels, seed)
+    picture = Picture(FIGURES, plot, figure, size)
 
-    outputs = files.by_role()
+    outputs = {**files.by_role(), **picture.by_role()}
     if curve is not None:
         patterns.check_edges_are_weights("`curve` is of weights, and needs")
     patterns = with_images_of_run(patterns, path)
@@ -119,14 +128,16 @@ def barcode_report(
             rows = [{**row, "gudhi_agrees": True if are_all or row.get("layer") in checked else None} for row in rows]
 
         files.write(staging, stream, barcodes)
+        about_picture = picture.write(staging, BarcodeResults(barcodes, rows, stream))
         if outputs:
             layers.checkpoint.check_unchanged()
             staging.commit()
 
     limits: Settings = {"check_limit": limit} if check else {}
     inputs = {"checkpoint": Path(path)}
-    settings |= {**limits, **files.settings()}
-    return Report("barcode", inputs, settings, rows, left_out(layers), outputs, notes_on(layers))
+    settings |= {**limits, **files.settings(), **picture.settings()}
+    notes = [*notes_on(layers), *about_picture]
+    return Report("barcode", inputs, settings, rows, left_out(layers), outputs, notes)
 
 
 def _scale_and_convention(

@@ -1,0 +1,65 @@
+"""The options of pictures, and the list of the figures of a command."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from topoimp.choices import PictureSize
+
+if TYPE_CHECKING:
+    from topoimp.commands.pictures import Figures
+
+PICTURE = "Picture"
+
+
+def _figures_of(command: str | None) -> "Figures[Any]":
+    from topoimp.commands import barcode_pictures
+
+    of_commands: Mapping[str | None, Figures[Any]] = {"barcode": barcode_pictures.FIGURES}
+    return of_commands[command]
+
+
+def _list_figures(context: typer.Context, name: str | None) -> str | None:
+    """Print the figures of the command and end it, if the name is ``list``."""
+    if name != "list":
+        return name
+    figures = _figures_of(context.info_name)
+    longest = max(map(len, figures))
+    for each, figure in figures.items():
+        typer.echo(f"{each:{longest}}  {figure.meaning}")
+    raise typer.Exit
+
+
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE.svg|.pdf|.png",
+        help="Draw a figure into this file.",
+        show_default="not drawn",
+        rich_help_panel=PICTURE,
+    ),
+]
+FigureName = Annotated[
+    str | None,
+    typer.Option(
+        "--figure",
+        metavar="NAME",
+        help="Figure to draw; list shows the figures of this command.",
+        show_default="the first of the list",
+        is_eager=True,
+        callback=_list_figures,
+        rich_help_panel=PICTURE,
+    ),
+]
+Size = Annotated[
+    PictureSize | None,
+    typer.Option(
+        "--size",
+        help="Width of the picture in a paper: a column, 3.25 inches, or the page, 6.75 inches.",
+        show_default="column",
+        rich_help_panel=PICTURE,
+    ),
+]

@@ -1,0 +1,88 @@
+"""What all pictures of commands have in common, shown on ``barcode``."""
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from topoimp import OptionError, OutputError, barcode_report
+from topoimp.commands.barcode_pictures import FIGURES
+
+
+def layers(n):
+    rng = np.random.default_rng(0)
+    return {f"layers.{k}.weight": rng.normal(size=(4, 3)).astype("float32") for k in range(n)}
+
+
+def texts(path):
+    """The texts of an SVG; matplotlib draws letters as outlines, and writes the text as a comment."""
+    return re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8"))
+
+
+def test_a_picture_is_an_output_with_its_settings(lenet, tmp_path):
+    path = tmp_path / "bars.svg"
+
+    report = barcode_report(lenet, plot=path, size="page", threads=1)
+
+    assert report.outputs == {"plot": path}
+    assert (report.settings["figure"], report.settings["size"]) == ("barcode", "page")
+    assert {"fc1.weight", "fc2.weight", "fc3.weight"} <= set(texts(path))
+    svg = ElementTree.parse(path).getroot()  # noqa: S314  # ours
+    assert svg.get("width") == f"{6.75 * 72:g}pt"
+
+
+def test_the_rows_are_those_without_a_picture(lenet, tmp_path):
+    assert barcode_report(lenet, plot=tmp_path / "a.png", threads=1).rows == barcode_report(lenet, threads=1).rows
+
+
+def test_the_same_input_has_the_same_bytes(lenet, tmp_path):
+    for name in ("a.svg", "b.svg"):
+        barcode_report(lenet, plot=tmp_path / name, threads=1)
+
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_of_many_layers_the_first_are_drawn_and_a_note_says_so(write, tmp_path):
+    path = write(layers(25))
+
+    report = barcode_report(path, plot=tmp_path / "a.svg", threads=1)
+
+    assert "the picture has 24 of 25 layers; `include` chooses others" in report.notes
+    assert {f"layers.{k}.weight" for k in range(24)} <= set(texts(tmp_path / "a.svg"))
+    assert "layers.24.weight" not in texts(tmp_path / "a.svg")
+
+
+def test_of_24_layers_all_are_drawn(write, tmp_path):
+    report = barcode_report(write(layers(24)), plot=tmp_path / "a.svg", threads=1)
+
+    assert not [note for note in report.notes if "picture" in note]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"plot": "a.jpg"}, "`plot` is a.jpg; its name must end in .svg, .pdf or .png"),
+        ({"plot": "a.svg", "figure": "bars"}, f"there is no figure 'bars' here; there are {', '.join(FIGURES)}"),
+        ({"plot": "a.svg", "size": "wide"}, "there is no picture size 'wide'; known are column, page"),
+        ({"figure": "barcode"}, "`figure` needs `plot`"),
+        ({"size": "page"}, "`size` needs `plot`"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_before_anything_is_read(arguments, message):
+    with pytest.raises(OptionError, match=re.escape(message)):
+        barcode_report("absent.safetensors", **arguments)
+
+
+def test_an_existing_file_stays(lenet, tmp_path):
+    (tmp_path / "a.svg").write_text("mine")
+
+    with pytest.raises(OutputError, match="exists already"):
+        barcode_report(lenet, plot=tmp_path / "a.svg", threads=1)
+    assert (tmp_path / "a.svg").read_text() == "mine"
+
+
+def test_the_strengths_of_an_undivided_barcode_are_named(lenet, tmp_path):
+    barcode_report(lenet, plot=tmp_path / "a.svg", scale="none", threads=1)
+
+    assert "strength |w|" in texts(tmp_path / "a.svg")

@@ -1,0 +1,17 @@
+"""Draw what the reports say: records in, axes of matplotlib out. Needs the extra ``plot``.
+
+Each function draws on ``ax``, or on a new figure of its own, and returns the axes; ``save`` writes a figure whose bytes
+depend on nothing but what is drawn. Nothing is computed here but where a line is cut into fewer points.
+"""
+
+from topoimp.errors import OutputError
+
+try:
+    import matplotlib  # noqa: F401  # here, so that one sentence says what to install
+except ModuleNotFoundError as error:
+    raise OutputError("a picture needs matplotlib; install it by: pip install 'topoimp[plot]'") from error
+
+from topoimp.plots.barcodes import barcode
+from topoimp.plots.canvas import new_figure, save, small_multiples
+
+__all__ = ["barcode", "new_figure", "save", "small_multiples"]

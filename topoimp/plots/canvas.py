@@ -1,0 +1,159 @@
+"""Figures: their sizes and look, panels in a grid, and files with the same bytes for the same drawing.
+
+Only the objects of matplotlib are used, never pyplot: nothing is global, and no window opens.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from math import ceil
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from topoimp.choices import PictureSize
+
+WIDTHS = MappingProxyType({PictureSize.COLUMN: 3.25, PictureSize.PAGE: 6.75})
+"""Inches: a column and a page of a paper in two columns."""
+
+HEIGHT = 2.3
+"""Inches of a figure of one panel."""
+
+PANEL_HEIGHT = 1.5
+"""Inches of a panel among others."""
+
+PANELS_IN_A_ROW = MappingProxyType({PictureSize.COLUMN: 2, PictureSize.PAGE: 4})
+
+LONGEST_TITLE = 26
+"""Characters of a panel's title; more would run into the next panel."""
+
+STYLE: MappingProxyType[str, Any] = MappingProxyType(
+    {
+        "font.family": "DejaVu Sans",  # comes with matplotlib, and so is the same everywhere
+        "font.size": 8,
+        "axes.titlesize": 8,
+        "axes.labelsize": 8,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7,
+        "legend.fontsize": 7,
+        "legend.frameon": False,
+        "axes.linewidth": 0.6,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "lines.linewidth": 1.0,
+        "hatch.linewidth": 0.4,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "image.cmap": "viridis",
+        "figure.dpi": 100,
+        "savefig.dpi": 300,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "topoimp",  # the names of the parts of an SVG are otherwise new each time
+        "pdf.fonttype": 42,
+        "text.parse_math": False,  # names of layers are no formulas
+    }
+)
+"""Settings of all figures; fonts are embedded, as publishers ask for."""
+
+_NO_DATES: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
+    {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {"Software": None}}
+)
+"""Metadata, by ending, without what changes from one time to the next."""
+
+ENDINGS = tuple(_NO_DATES)
+
+
+def in_our_look() -> AbstractContextManager[None]:
+    """Return the context in which axes are made and drawn on."""
+    settings: Any = dict(STYLE)  # rc_context has a type that lists all its names
+    return rc_context(settings)
+
+
+def new_figure(size: PictureSize = PictureSize.COLUMN, *, height: float = HEIGHT) -> Figure:
+    """Return an empty figure of a paper's width, with a height in inches."""
+    with in_our_look():
+        return Figure(figsize=(WIDTHS[size], height), layout="constrained")
+
+
+@contextmanager
+def axes_or_new(ax: Axes | None) -> Iterator[Axes]:
+    """Give the axes to draw on: those of the caller, whose settings stay, or those of a new figure in our look."""
+    if ax is not None:
+        yield ax
+        return
+    figure = new_figure()
+    with in_our_look():
+        yield figure.add_subplot()
+
+
+def small_multiples(
+    names: Sequence[str], draw: Callable[[str, Axes], object], size: PictureSize = PictureSize.COLUMN
+) -> Figure:
+    """Return a figure with a panel for each name, at least one, which ``draw`` draws; the names are their titles.
+
+    A label that all panels share is written once, and so is the legend, above them. A long name is cut in its middle.
+    """
+    n_columns = min(len(names), PANELS_IN_A_ROW[size])
+    n_rows = ceil(len(names) / n_columns)
+    figure = new_figure(size, height=HEIGHT if len(names) == 1 else 0.6 + PANEL_HEIGHT * n_rows)
+    with in_our_look():
+        grid = list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
+        panels, rest = grid[: len(names)], grid[len(names) :]
+        for ax, name in zip(panels, names, strict=True):
+            draw(name, ax)
+            ax.set_title(shortened(name, LONGEST_TITLE))
+        for ax in rest:
+            ax.remove()
+        if len(names) > 1:
+            _share_labels(figure, panels)
+            _share_legend(figure, panels, n_columns)
+    return figure
+
+
+def shortened(name: str, most: int) -> str:
+    """Return a name of at most so many characters: the middle of a longer one becomes dots.
+
+    >>> shortened("model.layers.0.self_attn.q_proj.weight", 26)
+    'model.layers…q_proj.weight'
+    """
+    if len(name) <= most:
+        return name
+    n_first = (most - 1) // 2
+    return f"{name[:n_first]}…{name[n_first + 1 - most :]}"
+
+
+def _share_labels(figure: Figure, panels: Sequence[Axes]) -> None:
+    for side in ("x", "y"):
+        labels = {getattr(ax, f"get_{side}label")() for ax in panels}
+        if len(labels) == 1:
+            getattr(figure, f"sup{side}label")(labels.pop(), fontsize=STYLE["axes.labelsize"])
+            for ax in panels:
+                getattr(ax, f"set_{side}label")("")
+
+
+def _share_legend(figure: Figure, panels: Sequence[Axes], n_columns: int) -> None:
+    """Write one legend for all panels: each label once, where it comes first."""
+    handles: dict[str, Any] = {}
+    for ax in panels:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+        legend = ax.get_legend()
+        if legend is not None:
+            legend.remove()
+    if handles:
+        figure.legend(
+            list(handles.values()), list(handles), loc="outside upper center", ncols=min(len(handles), n_columns)
+        )
+
+
+def save(figure: Figure, path: Path, *, ending: str | None = None) -> None:
+    """Write a figure as SVG, PDF or PNG, by the ending of the path's name or the given one, such as ".svg".
+
+    The same drawing gives the same bytes, with the same release of matplotlib.
+    """
+    kind = ending or path.suffix
+    with in_our_look():
+        figure.savefig(path, format=kind.removeprefix("."), metadata=_NO_DATES[kind])
