@@ -8,6 +8,7 @@ import pytest
 
 from topoimp import OptionError, OutputError, barcode_report
 from topoimp.commands.barcode_pictures import FIGURES
+from topoimp.commands.pictures import Picture, WholeFigure
 
 
 def layers(n):
@@ -86,3 +87,10 @@ def test_the_strengths_of_an_undivided_barcode_are_named(lenet, tmp_path):
     barcode_report(lenet, plot=tmp_path / "a.svg", scale="none", threads=1)
 
     assert "strength |w|" in texts(tmp_path / "a.svg")
+
+
+def test_what_results_lack_for_a_figure_is_said(tmp_path):
+    figures = {"seeds": WholeFigure("...", lambda *_: None, lambda _: "two seeds or more: `seeds`")}
+
+    with pytest.raises(OptionError, match="^the figure 'seeds' needs two seeds or more: `seeds`$"):
+        Picture(figures, tmp_path / "a.svg").write(None, None)

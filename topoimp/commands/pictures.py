@@ -20,6 +20,10 @@ Results = TypeVar("Results")
 MOST_PANELS = 24
 
 
+def _nothing(_results: object) -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class LayerFigure(Generic[Results]):
     """A figure with a panel for each layer, or other graph.
@@ -28,11 +32,13 @@ class LayerFigure(Generic[Results]):
         meaning: what it shows, in one line.
         names: the names of the panels.
         panel: draws the panel of a name.
+        lacking: what some results lack for it, such as "seeds: `seeds`", with the argument that gives it; None if nothing.
     """
 
     meaning: str
     names: Callable[[Results], Sequence[str]]
     panel: Callable[[Results, str, "Axes"], object]
+    lacking: Callable[[Results], str | None] = _nothing
 
     def draw(self, results: Results, size: PictureSize) -> "Figure":
         """Return the figure, with the first 24 panels if there are more."""
@@ -54,10 +60,12 @@ class WholeFigure(Generic[Results]):
     Args:
         meaning: what it shows, in one line.
         draw: returns the figure.
+        lacking: as in ``LayerFigure``.
     """
 
     meaning: str
     draw: Callable[[Results, PictureSize], "Figure"]
+    lacking: Callable[[Results], str | None] = _nothing
 
     def notes(self, _results: Results) -> Sequence[str]:
         """Return nothing: all is drawn."""
@@ -122,12 +130,19 @@ class Picture(Generic[Results]):
         return {} if self.plot is None else {"figure": self.name, "size": self.width}
 
     def write(self, staging: Staging, results: Results) -> Sequence[str]:
-        """Draw and write the requested picture under a temporary name; return sentences about it."""
+        """Draw and write the requested picture under a temporary name; return sentences about it.
+
+        Raises:
+            OptionError: if the results lack what the figure shows.
+        """
         if self.plot is None:
             return []
         from topoimp.plots import save
 
         path = Path(self.plot)
         figure = self.figures[self.name]
+        lacking = figure.lacking(results)
+        if lacking is not None:
+            raise OptionError(f"the figure {self.name!r} needs {lacking}")
         save(figure.draw(results, self.width), staging.partial(path), ending=path.suffix)
         return figure.notes(results)
