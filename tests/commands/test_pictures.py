@@ -92,5 +92,5 @@ def test_the_strengths_of_an_undivided_barcode_are_named(lenet, tmp_path):
 def test_what_results_lack_for_a_figure_is_said(tmp_path):
     figures = {"seeds": WholeFigure("...", lambda *_: None, lambda _: "two seeds or more: `seeds`")}
 
-    with pytest.raises(OptionError, match="^the figure 'seeds' needs two seeds or more: `seeds`$"):
+    with pytest.raises(OptionError, match=r"^the figure 'seeds' needs two seeds or more: `seeds`$"):
         Picture(figures, tmp_path / "a.svg").write(None, None)

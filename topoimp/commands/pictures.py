@@ -32,7 +32,7 @@ class LayerFigure(Generic[Results]):
         meaning: what it shows, in one line.
         names: the names of the panels.
         panel: draws the panel of a name.
-        lacking: what some results lack for it, such as "seeds: `seeds`", with the argument that gives it; None if nothing.
+        lacking: what results lack for it, such as "seeds: `seeds`", with the argument that gives it; None if nothing.
     """
 
     meaning: str
