@@ -34,7 +34,7 @@ from .options import (
 )
 from .output import noting_compilation, show, show_findings, show_notes, show_table
 from .picture_options import FigureName, Plot, Size
-from .progress import progress
+from .progress import parts_of, progress
 from .streams import note
 
 if TYPE_CHECKING:
@@ -221,9 +221,11 @@ def _barcode(
         refuse(files, "writes one file, about one CHECKPOINT")
     gates = Gates("barcode", fail_if, junit)
 
-    def report_of(path: Path) -> Report:
-        with progress("looking at layers", quiet=quiet) as on_step:
-            return barcode_report(
+    with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
+        steps = parts_of(on_step, len(checkpoint))
+        each = report_of_each(
+            checkpoint,
+            lambda path: barcode_report(
                 path,
                 key=key,
                 patterns=patterns,
@@ -244,11 +246,9 @@ def _barcode(
                 check_limit=check_limit,
                 force=force,
                 threads=threads,
-                on_step=on_step,
-            )
-
-    with noting_compilation(quiet=quiet):
-        each = report_of_each(checkpoint, report_of)
+                on_step=next(steps),
+            ),
+        )
     report = gates.apply_to_each(each)
     show(report, format, show_barcodes)
     show_findings(checked(report), format, quiet=quiet)

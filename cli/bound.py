@@ -36,7 +36,7 @@ from .options import (
     refuse,
 )
 from .output import for_people, in_view, noting_compilation, show, show_finding, show_notes, show_table
-from .progress import progress
+from .progress import parts_of, progress
 
 
 def _bound(
@@ -144,17 +144,18 @@ def _bound(
                 f"{which} has none"
             )
         images = parse_input_sizes(input_sizes)
-        if arch is not None:
-            report = architecture_bound_report(
-                arch,
-                options,
-                data=data,
-                view=view,
-                input_sizes=images,
-                spatial_convention=spatial_convention or SpatialConvention.BALWANI,
-            )
-        else:
-            report = shape_bound_report(parse_shapes(shapes or []), options, view=view, input_sizes=images)
+        with noting_compilation(quiet=quiet), progress("looking at shapes", quiet=quiet):
+            if arch is not None:
+                report = architecture_bound_report(
+                    arch,
+                    options,
+                    data=data,
+                    view=view,
+                    input_sizes=images,
+                    spatial_convention=spatial_convention or SpatialConvention.BALWANI,
+                )
+            else:
+                report = shape_bound_report(parse_shapes(shapes or []), options, view=view, input_sizes=images)
         gates.apply(report.rows)
         show(report, format, show_graphs if view is View.SPATIAL else _show_floors)
         note_graphs(report, quiet=quiet)
@@ -163,12 +164,12 @@ def _bound(
 
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view, input_sizes=input_sizes)
 
-    def report_of(path: Path) -> Report:
-        with progress("looking at layers", quiet=quiet) as on_step:
-            return bound_report(path, options, key=key, patterns=patterns, threads=threads, on_step=on_step)
-
-    with noting_compilation(quiet=quiet):
-        each = report_of_each(checkpoint, report_of)
+    with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
+        steps = parts_of(on_step, len(checkpoint))
+        each = report_of_each(
+            checkpoint,
+            lambda path: bound_report(path, options, key=key, patterns=patterns, threads=threads, on_step=next(steps)),
+        )
     report = gates.apply_to_each(each)
     show(report, format, show_graphs if view is View.SPATIAL else _show_bounds)
     show_notes(report, quiet=quiet)

@@ -3,34 +3,74 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from threading import Event, Thread
 from time import monotonic
+from types import TracebackType
 
 from .streams import note, plain
 
+OnStep = Callable[[int, int], None]
+"""Called with the number of steps done, and of all steps."""
+
 
 @contextmanager
-def progress(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Show the progress of a command, unless ``quiet``; yields a function of (steps done, steps in all)."""
+def progress(title: str, *, quiet: bool) -> Iterator[OnStep]:
+    """Show the progress of a command within the context, unless ``quiet``; yields the function to call after steps."""
     if quiet:
         yield lambda _done, _total: None
         return
     with ExitStack() as stack:
-        yield (_Bar(title, stack) if sys.stderr.isatty() else _Lines(title)).update
+        yield (_Bar(title, stack) if sys.stderr.isatty() else stack.enter_context(_Lines(title))).update
+
+
+def parts_of(on_step: OnStep, n_parts: int) -> Iterator[OnStep]:
+    """Return, for each part of a command in order, the function to call after its steps; parts count the same.
+
+    >>> first, second = parts_of(print, 2)
+    >>> second(3, 5)
+    8 10
+    """
+
+    def step(part: int, done: int, total: int) -> None:
+        on_step(part * total + done, n_parts * total)
+
+    return (partial(step, part) for part in range(n_parts))
 
 
 class _Lines:
-    """A line each minute, as in ``pruning model.safetensors: 40 % done, 3 min``."""
+    """A line each minute, as in ``pruning model.safetensors: 40 % done, 3 min``; the share once a step is known.
+
+    A thread prints them, so that a step that takes an hour has 60. It ends with the context.
+    """
 
     def __init__(self, title: str) -> None:
         self._title = title
+        self._steps = (0, 0)
         self._start = monotonic()
-        self._n_minutes = 0
+        self._is_over = Event()
+        self._thread = Thread(target=self._print, name="topoimp progress", daemon=True)
+
+    def __enter__(self) -> "_Lines":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_over.set()
+        self._thread.join()
 
     def update(self, done: int, total: int) -> None:
-        n_minutes = int((monotonic() - self._start) / _MINUTE)
-        if n_minutes > self._n_minutes and total:
-            self._n_minutes = n_minutes
-            note(f"{self._title}: {100 * done // total} % done, {n_minutes} min", quiet=False)
+        self._steps = (done, total)
+
+    def _print(self) -> None:
+        n_minutes = 0
+        while not self._is_over.wait(self._start + (n_minutes + 1) * _MINUTE - monotonic()):
+            n_minutes = int((monotonic() - self._start) / _MINUTE)  # a computer that slept has missed some
+            done, total = self._steps
+            share = f"{100 * done // total} % done, " if total else ""
+            note(f"{self._title}: {share}{n_minutes} min", quiet=False)
 
 
 _MINUTE = 60

@@ -177,7 +177,7 @@ def _prune(
         if not is_run:
             refuse({"--dry-run": True}, "does not go with a checkpoint whose rounds --trainer trains")
         refuse({"--output": output}, "does not go with a run folder, which its rounds are written into")
-        with noting_compilation(quiet=quiet):
+        with working():
             report = plan_run(
                 checkpoint,
                 options,

@@ -67,7 +67,8 @@ def note(message: str, *, quiet: bool) -> None:
     """Print a line on stderr, unless ``quiet``."""
     if not quiet:
         with suppress(OSError):  # the reader of stderr is gone
-            print(plain(message), file=sys.stderr, flush=True)  # noqa: T201  # where notes belong
+            # One write, as another thread may print the progress at the same time.
+            print(f"{plain(message)}\n", end="", file=sys.stderr, flush=True)  # noqa: T201  # where notes belong
 
 
 def write(text: str) -> None:
