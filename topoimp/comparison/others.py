@@ -12,12 +12,12 @@ from typing import Protocol
 import numpy as np
 
 from topoimp.arrays import BoolArray
+from topoimp.comparison.corresponding import corresponding
 from topoimp.comparison.weight_differences import n_shared_edges, weight_differences
-from topoimp.errors import CheckpointError, LayerError
+from topoimp.errors import CheckpointError
 from topoimp.kernels.threads import pieces
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo, Layers
-from topoimp.layers.wrapped_names import matched_names
 from topoimp.pruning.masks import Masks
 from topoimp.pruning.preservation import Preservation, graph_of_mask, preservation_of, preservation_under_mask
 from topoimp.pruning.rules import Pruner
@@ -216,7 +216,7 @@ def other_checkpoint(reference: Layers, other: Layers, masks: Masks | None = Non
                 f"{other.checkpoint.path}: tensor {name!r} has the shape {list(tensors[name].shape)}; the mask beside "
                 f"it has {list(mask.shape)}"
             )
-    return OtherCheckpoint(reference, other, _corresponding(reference, other), masks)
+    return OtherCheckpoint(reference, other, corresponding(reference, other), masks)
 
 
 def present_in(layer: Layer) -> Callable[[int, int], BoolArray]:
@@ -239,37 +239,3 @@ def _pair(info: LayerInfo, layer: Layer, forest: Forest, other: Layer, threads: 
         n_kept=other.n_edges_in_parallel(),
     )
     return LayerPair(info, forest, other_forest, other_forest, preservation, other_forest.n_edges, is_present)
-
-
-def _corresponding(reference: Layers, other: Layers) -> dict[str, LayerInfo]:
-    """Return, by name in the reference, the layers of the other; a tied tensor is the layer that it is tied to.
-
-    Names may differ by the parts that wrappers of a module add.
-    """
-    matched = _matched(reference, other)
-    _check_none_missing(reference, matched, other)
-    _check_none_missing(other, _matched(other, reference), reference)
-    for info in reference.infos:
-        if matched[info.name].shape != info.shape:
-            raise LayerError(
-                f"{other.checkpoint.path}: layer {info.name!r} has the shape {list(matched[info.name].shape)}; "
-                f"{reference.checkpoint.path} has {list(info.shape)}"
-            )
-    return matched
-
-
-def _matched(layers: Layers, other: Layers) -> dict[str, LayerInfo]:
-    """Return, by name, the layers of another checkpoint at the same places in tensors of the same names."""
-    in_other = other.by_place()
-    names = matched_names([info.tensor for info in layers.infos], dict.fromkeys(tensor for tensor, _ in in_other))
-    places = {info.name: (names.get(info.tensor, info.tensor), info.first) for info in layers.infos}
-    return {name: in_other[place] for name, place in places.items() if place in in_other}
-
-
-def _check_none_missing(layers: Layers, matched: Mapping[str, LayerInfo], other: Layers) -> None:
-    missing = [info.name for info in layers.infos if info.name not in matched]
-    if missing:
-        raise LayerError(
-            f"{other.checkpoint.path}: lacks layer {missing[0]!r} of {layers.checkpoint.path} "
-            f"({len(missing)} of {len(layers.infos)} in all); `include` and `exclude` select the same layers of both"
-        )
