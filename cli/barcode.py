@@ -33,7 +33,7 @@ from .options import (
     refuse,
 )
 from .output import noting_compilation, show, show_findings, show_notes, show_table
-from .picture_options import FigureName, Plot, Size
+from .picture_options import PICTURE, FigureName, Plot, Size
 from .progress import parts_of, progress
 from .streams import note
 
@@ -84,7 +84,8 @@ def _barcode(
         typer.Option(
             "--bar-convention",
             "--convention",
-            help="Form of the bars in the file of --bars: from birth 1 down to death, or negative, as in GUDHI.",
+            help="Form of the bars in the file of --bars and in the figure diagram: from birth 1 down to death, or "
+            "negative, as in GUDHI.",
             show_default="superlevel",
             rich_help_panel=FILES,
         ),
@@ -114,7 +115,7 @@ def _barcode(
         typer.Option(
             "--seed",
             metavar="S",
-            help="Seed of the simulations that --curve may need for the numbers expected by chance, at least 0.",
+            help="Seed of the simulations that --curve and --plot may need for the numbers by chance, at least 0.",
             show_default="0",
             rich_help_panel=FILES,
         ),
@@ -162,6 +163,18 @@ def _barcode(
     plot: Plot = None,
     figure: FigureName = None,
     size: Size = None,
+    null: Annotated[
+        str | None,
+        typer.Option(
+            "--null",
+            metavar="MODEL:N",
+            help="Show also a null model in the figures diagram and betti-curves, by N simulations: shuffled weights "
+            "(edges, block, rows, columns), graphs with the same degrees (degrees) or row and column scales (scales), "
+            "independent weights (iid).",
+            show_default="none",
+            rich_help_panel=PICTURE,
+        ),
+    ] = None,
     force: Force = False,
     check: Annotated[
         bool,
@@ -194,10 +207,9 @@ def _barcode(
 
     patterns = layer_patterns(include, exclude, groups, embeddings=True, view=view, input_sizes=input_sizes)
     of_files: dict[str, dict[str, object]] = {
-        "--bars": {"--bar-convention": bar_convention},
-        "--curve": {"--levels": levels, "--seed": seed},
+        "--curve": {"--levels": levels},
         "--vectors": {"--landscapes": n_landscapes, "--resolution": resolution, "--bandwidth": bandwidth},
-        "--plot": {"--figure": figure, "--size": size},
+        "--plot": {"--figure": figure, "--size": size, "--null": null},
         "--check": {"--check-limit": check_limit},
     }
     files = {"--bars": bars, "--curve": curve, "--vectors": vectors, "--plot": plot}
@@ -205,7 +217,8 @@ def _barcode(
     if list_:
         of_topology = {"--scale": scale, "--np-convention": np_convention, "--p": p, **requested}
         of_gates = {"--fail-if": fail_if, "--junit": junit}
-        details = {flag: value for options in of_files.values() for flag, value in options.items()}
+        shared = {"--bar-convention": bar_convention, "--seed": seed}
+        details = {**shared, **{flag: value for options in of_files.values() for flag, value in options.items()}}
         refuse({**of_topology, **of_gates, **details}, "does not go with --list, which shows tensors and no topology")
         each = report_of_each(checkpoint, lambda path: tensor_list(path, key=key, patterns=patterns))
         if each.report is not None:
@@ -217,6 +230,9 @@ def _barcode(
     for flag, options in of_files.items():
         if requested[flag] is None:
             refuse(options, f"needs {flag}")
+    if plot is None:
+        refuse({"--bar-convention": bar_convention if bars is None else None}, "needs --bars or --plot")
+        refuse({"--seed": seed if curve is None else None}, "needs --curve or --plot")
     if len(checkpoint) > 1:
         refuse(files, "writes one file, about one CHECKPOINT")
     gates = Gates("barcode", fail_if, junit)
@@ -242,6 +258,7 @@ def _barcode(
                 plot=plot,
                 figure=figure,
                 size=size,
+                null=null,
                 check=check,
                 check_limit=check_limit,
                 force=force,

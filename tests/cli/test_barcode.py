@@ -219,9 +219,9 @@ def test_the_norm_is_that_of_neural_and_total_persistence(topoimp, lenet):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--convention", "gudhi"], "--bar-convention needs --bars"),
+        (["--convention", "gudhi"], "--bar-convention needs --bars or --plot"),
         (["--levels", "0.5"], "--levels needs --curve"),
-        (["--seed", "1"], "--seed needs --curve"),
+        (["--seed", "1"], "--seed needs --curve or --plot"),
         (["--curve", "c.csv", "--seed", "-1"], "the seed is -1; it must be at least 0"),
         (["--resolution", 5], "--resolution needs --vectors"),
         (["--check-limit", 5], "--check-limit needs --check"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from topoimp.checkpoint import AnyPath, Staging, open_checkpoint
 from topoimp.choices import BarConvention, NeuralPersistence, PictureSize, Scale, View, chosen
 from topoimp.commands.barcode_files import BarcodeFiles
+from topoimp.commands.barcode_picture_options import PictureOptions
 from topoimp.commands.barcode_pictures import FIGURES, BarcodeResults
 from topoimp.commands.barcode_rows import Barcodes, barcode_rows
 from topoimp.commands.pictures import Picture
@@ -49,6 +50,7 @@ def barcode_report(
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
+    null: str | None = None,
     check: bool = False,
     check_limit: int | None = None,
     force: bool = False,
@@ -70,16 +72,17 @@ def barcode_report(
             three are reported, each with its own scale, unless the scale is ``none``.
         p: norm of neural persistence and degree of total persistence, at least 1, finite.
         bars: a .csv or .npz file for every bar and the weight that ends it (``topoimp.topology.bars``).
-        bar_convention: form of the bars in that file.
+        bar_convention: form of the bars in that file, and in the figure ``diagram``.
         vectors: a .npz file for landscapes, silhouettes and persistence images (``topoimp.topology.vectors``).
         vector_settings: their settings; the defaults if None.
         curve: a .csv file for the Betti numbers at ``levels`` (``topoimp.topology.betti``), beside those expected of
             strengths without structure (``topoimp.chance.betti``).
         levels: levels of the curve, at least 0; 101 from birth to 0 if None.
-        seed: seed of the simulations that the expected numbers may need, at least 0.
+        seed: seed of simulations, which numbers by chance may need, at least 0.
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.barcode_pictures``).
         figure: name of the picture's figure; ``barcode`` if None.
         size: width of the picture; ``column`` if None.
+        null: a null model that is simulated, such as ``edges:20``, in the figures ``diagram`` and ``betti-curves``.
         check: compare each layer's barcode with GUDHI's, where the layer is not too large.
         check_limit: edges up to which it is not; ``topoimp.topology.gudhi_check.CHECK_LIMIT`` if None.
         force: replace existing files.
@@ -88,7 +91,7 @@ def barcode_report(
 
     Raises:
         OptionError: if scale and convention contradict each other, a pattern matches nothing, a file's name does not
-            end as its content needs, or a curve is requested in the view ``spatial``.
+            end as its content needs, a curve is requested in the view ``spatial``, or no figure shows the null model.
         OutputError: if a file exists (without ``force``) or cannot be written, or a picture has no matplotlib.
         LayerError: if there is no layer that can be checked.
         VerificationError: if GUDHI finds other bars; nothing is written.
@@ -103,6 +106,8 @@ def barcode_report(
     form = chosen(BarConvention, bar_convention)
     files = BarcodeFiles(bars, form, vectors, vector_settings or VectorSettings(), curve, levels, seed)
     picture = Picture(FIGURES, plot, figure, size)
+    of_figures = PictureOptions(null, seed, form)
+    of_figures.check(picture.drawn, patterns)
 
     outputs = {**files.by_role(), **picture.by_role()}
     if curve is not None:
@@ -128,14 +133,14 @@ def barcode_report(
             rows = [{**row, "gudhi_agrees": True if are_all or row.get("layer") in checked else None} for row in rows]
 
         files.write(staging, stream, barcodes)
-        about_picture = picture.write(staging, BarcodeResults(barcodes, rows, stream))
+        about_picture = picture.write(staging, BarcodeResults(barcodes, rows, stream, of_figures))
         if outputs:
             layers.checkpoint.check_unchanged()
             staging.commit()
 
     limits: Settings = {"check_limit": limit} if check else {}
     inputs = {"checkpoint": Path(path)}
-    settings |= {**limits, **files.settings(), **picture.settings()}
+    settings |= {**limits, **files.settings(), **picture.settings(), **of_figures.settings(picture.drawn)}
     notes = [*notes_on(layers), *about_picture]
     return Report("barcode", inputs, settings, rows, left_out(layers), outputs, notes)
 

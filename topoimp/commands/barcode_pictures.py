@@ -1,22 +1,27 @@
 """The figures of ``barcode``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from topoimp.choices import Scale
+from topoimp.chance.curves import BettiCurves, DeathHistogram, betti_curves, death_histogram
+from topoimp.choices import BarConvention, Scale, View
+from topoimp.commands.barcode_picture_options import PictureOptions
 from topoimp.commands.barcode_rows import Barcodes
 from topoimp.commands.pictures import Figures, LayerFigure
 from topoimp.commands.spatial_barcode_rows import SpatialBarcodes
-from topoimp.layers.streaming import LayerStream
+from topoimp.layers.layer import Layer
+from topoimp.layers.streaming import LayerStream, Look
 from topoimp.reports.cells import Row
 from topoimp.topology.bars import bars_of
 from topoimp.topology.forest import Forest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,28 @@ class BarcodeResults:
     barcodes: Barcodes | SpatialBarcodes
     rows: Sequence[Row]
     stream: LayerStream
+    options: PictureOptions = field(default_factory=PictureOptions)
 
     @cached_property
     def graphs(self) -> dict[str, Forest]:
         """The forests of all graphs by name: of layers, or of filters in the view ``spatial``."""
         return dict(self.barcodes.graphs())
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the graphs are those of weights: not in the view ``spatial``."""
+        return self.stream.layers.patterns.view is not View.SPATIAL
+
+    def looked_at(self, name: str, look: Look[Found]) -> Found:
+        """Return the result of a function on one layer, which is read again."""
+        layers = self.stream.layers
+        alone = replace(layers, infos=(layers.by_name[name],))
+        return LayerStream(alone, self.stream.threads).each(look)[name]
+
+    @cached_property
+    def betti_curves(self) -> dict[str, BettiCurves]:
+        """The Betti curves that have been computed, by layer."""
+        return {}
 
 
 def _names(results: BarcodeResults) -> list[str]:
@@ -41,12 +63,66 @@ def _barcode(results: BarcodeResults, name: str, ax: "Axes") -> None:
     from topoimp import plots
 
     plots.barcode(bars_of(results.graphs[name], unit=results.barcodes.units[name]), ax=ax)
+    _name_strengths(results, ax)
+
+
+def _name_strengths(results: BarcodeResults, ax: "Axes") -> None:
     if results.barcodes.scale is Scale.NONE:
         ax.set_xlabel("strength |w|")
+
+
+def _diagram(results: BarcodeResults, name: str, ax: "Axes") -> None:
+    from topoimp import plots
+
+    forest, unit, options = results.graphs[name], results.barcodes.units[name], results.options
+
+    def histogram(layer: Layer, threads: int) -> DeathHistogram:
+        return death_histogram(layer, forest, unit=unit, null=options.model, seed=options.seed, threads=threads)
+
+    bars = bars_of(forest, unit=unit, bar_convention=options.bar_convention)
+    is_gudhi = options.bar_convention is BarConvention.GUDHI
+    plots.diagram(bars, None if is_gudhi or not results.has_weights else results.looked_at(name, histogram), ax=ax)
+    if not is_gudhi:
+        _name_strengths(results, ax)
+
+
+def _curves(results: BarcodeResults, name: str) -> BettiCurves:
+    forest, options = results.graphs[name], results.options
+
+    def look(layer: Layer, threads: int) -> BettiCurves:
+        return betti_curves(layer, forest, null=options.model, seed=options.seed, threads=threads)
+
+    if name not in results.betti_curves:
+        results.betti_curves[name] = results.looked_at(name, look)
+    return results.betti_curves[name]
+
+
+def _components(results: BarcodeResults, name: str, ax: "Axes") -> None:
+    from topoimp import plots
+
+    plots.betti_curve(_curves(results, name), degree=0, ax=ax)
+
+
+def _cycles(results: BarcodeResults, name: str, ax: "Axes") -> None:
+    from topoimp import plots
+
+    plots.betti_curve(_curves(results, name), degree=1, ax=ax)
+
+
+def _lacks_weights(results: BarcodeResults) -> str | None:
+    return None if results.has_weights else "weights: the `view` matrix or channel"
 
 
 FIGURES: Figures[BarcodeResults] = MappingProxyType(
     {
         "barcode": LayerFigure("the bars of each layer, in order of death", _names, _barcode),
+        "diagram": LayerFigure("the deaths of each layer and their histogram, beside chance", _names, _diagram),
+        "betti-curves": LayerFigure(
+            "components and cycles of the strongest edges of each layer, beside chance",
+            _names,
+            _components,
+            _lacks_weights,
+            _cycles,
+        ),
     }
 )

@@ -33,19 +33,25 @@ class LayerFigure(Generic[Results]):
         names: the names of the panels.
         panel: draws the panel of a name.
         lacking: what results lack for it, such as "seeds: `seeds`", with the argument that gives it; None if nothing.
+        below: draws a second panel under the first, with the same horizontal axis; None for no such panel.
     """
 
     meaning: str
     names: Callable[[Results], Sequence[str]]
     panel: Callable[[Results, str, "Axes"], object]
     lacking: Callable[[Results], str | None] = _nothing
+    below: Callable[[Results, str, "Axes"], object] | None = None
 
     def draw(self, results: Results, size: PictureSize) -> "Figure":
         """Return the figure, with the first 24 panels if there are more."""
         from topoimp.plots import small_multiples
 
+        def drawing(panel: Callable[[Results, str, "Axes"], object]) -> Callable[[str, "Axes"], object]:
+            return lambda name, ax: panel(results, name, ax)
+
         names = self.names(results)[:MOST_PANELS]
-        return small_multiples(names, lambda name, ax: self.panel(results, name, ax), size)
+        below = None if self.below is None else drawing(self.below)
+        return small_multiples(names, drawing(self.panel), size, below=below)
 
     def notes(self, results: Results) -> Sequence[str]:
         """Return a sentence that says so if not all panels are drawn."""
@@ -115,6 +121,11 @@ class Picture(Generic[Results]):
     def name(self) -> str:
         """The name of the figure."""
         return self.figure or next(iter(self.figures))
+
+    @property
+    def drawn(self) -> frozenset[str]:
+        """The names of the figures that are drawn."""
+        return frozenset() if self.plot is None else frozenset({self.name})
 
     @property
     def width(self) -> PictureSize:

@@ -12,6 +12,8 @@ except ModuleNotFoundError as error:
     raise OutputError("a picture needs matplotlib; install it by: pip install 'topoimp[plot]'") from error
 
 from topoimp.plots.barcodes import barcode
+from topoimp.plots.betti import betti_curve
 from topoimp.plots.canvas import new_figure, save, small_multiples
+from topoimp.plots.diagrams import diagram
 
-__all__ = ["barcode", "new_figure", "save", "small_multiples"]
+__all__ = ["barcode", "betti_curve", "diagram", "new_figure", "save", "small_multiples"]

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from topoimp.arrays import FloatArray
 from topoimp.plots.canvas import axes_or_new
 from topoimp.plots.colours import BLUE, MARK, SKY
+from topoimp.plots.thinning import evenly_spaced
 from topoimp.topology.bars import Bars
 
 MOST_STEPS = 998
@@ -55,6 +56,6 @@ def outline(deaths: FloatArray) -> tuple[FloatArray, FloatArray]:
     Of more than ``MOST_STEPS`` bars, each drawn one stands for those that lie nearer to it than to another.
     """
     n = len(deaths)
-    drawn = np.unique(np.linspace(0, n - 1, min(n, MOST_STEPS)).round().astype(int))
+    drawn = evenly_spaced(n, MOST_STEPS)
     edges = np.concatenate([[0.0], (drawn[:-1] + drawn[1:] + 1) / 2, [n]])
     return np.repeat(deaths[drawn], 2), np.stack([edges[:-1], edges[1:]], axis=1).reshape(-1)

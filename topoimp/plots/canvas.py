@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -29,6 +30,9 @@ PANELS_IN_A_ROW = MappingProxyType({PictureSize.COLUMN: 2, PictureSize.PAGE: 4})
 
 LONGEST_TITLE = 26
 """Characters of a panel's title; more would run into the next panel."""
+
+MOST_LABELS_INSIDE = 2
+"""Labels of a legend inside a single panel; a larger legend would hide what is drawn, and lies above."""
 
 STYLE: MappingProxyType[str, Any] = MappingProxyType(
     {
@@ -89,27 +93,43 @@ def axes_or_new(ax: Axes | None) -> Iterator[Axes]:
         yield figure.add_subplot()
 
 
+Draw = Callable[[str, Axes], object]
+"""Draws the panel of a name."""
+
+
 def small_multiples(
-    names: Sequence[str], draw: Callable[[str, Axes], object], size: PictureSize = PictureSize.COLUMN
+    names: Sequence[str], draw: Draw, size: PictureSize = PictureSize.COLUMN, *, below: Draw | None = None
 ) -> Figure:
     """Return a figure with a panel for each name, at least one, which ``draw`` draws; the names are their titles.
 
-    A label that all panels share is written once, and so is the legend, above them. A long name is cut in its middle.
+    With ``below`` each name has a second panel under the first, with the same horizontal axis. A label that all panels
+    share is written once, and so is the legend, above them, as is one of more than two labels. A long name is cut in
+    its middle.
     """
+    draws = [draw] if below is None else [draw, below]
     n_columns = min(len(names), PANELS_IN_A_ROW[size])
-    n_rows = ceil(len(names) / n_columns)
-    figure = new_figure(size, height=HEIGHT if len(names) == 1 else 0.6 + PANEL_HEIGHT * n_rows)
+    n_rows = ceil(len(names) / n_columns) * len(draws)
+    figure = new_figure(size, height=HEIGHT * len(draws) ** 0.5 if len(names) == 1 else 0.6 + PANEL_HEIGHT * n_rows)
     with in_our_look():
-        grid = list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
-        panels, rest = grid[: len(names)], grid[len(names) :]
-        for ax, name in zip(panels, names, strict=True):
-            draw(name, ax)
-            ax.set_title(shortened(name, LONGEST_TITLE))
-        for ax in rest:
-            ax.remove()
-        if len(names) > 1:
-            _share_labels(figure, panels)
-            _share_legend(figure, panels, n_columns)
+        grid = figure.subplots(n_rows, n_columns, squeeze=False)
+        columns: list[list[Axes]] = [
+            list(grid[k : k + len(draws), column]) for k in range(0, n_rows, len(draws)) for column in range(n_columns)
+        ]
+        for panels, name in zip(columns, names, strict=False):
+            for ax, each in zip(panels, draws, strict=True):
+                each(name, ax)
+            panels[0].set_title(shortened(name, LONGEST_TITLE))
+            _share_horizontal_axis(panels)
+        for panels in columns[len(names) :]:
+            for ax in panels:
+                ax.remove()
+        if below is not None:
+            _label_first_column(grid)
+        drawn = figure.axes
+        if len(drawn) > 1:
+            _share_labels(figure, drawn)
+        if len(drawn) > 1 or len(drawn[0].get_legend_handles_labels()[1]) > MOST_LABELS_INSIDE:
+            _share_legend(figure, drawn, PANELS_IN_A_ROW[size])
     return figure
 
 
@@ -123,6 +143,18 @@ def shortened(name: str, most: int) -> str:
         return name
     n_first = (most - 1) // 2
     return f"{name[:n_first]}…{name[n_first + 1 - most :]}"
+
+
+def _share_horizontal_axis(panels: Sequence[Axes]) -> None:
+    """Write the ticks of panels below each other once, under the last."""
+    for ax in panels[:-1]:
+        ax.tick_params(labelbottom=False)
+
+
+def _label_first_column(grid: np.ndarray) -> None:
+    """Write the labels of vertical axes, which are the same in a row, at the first panel alone."""
+    for ax in grid[:, 1:].flat:
+        ax.set_ylabel("")
 
 
 def _share_labels(figure: Figure, panels: Sequence[Axes]) -> None:
