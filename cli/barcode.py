@@ -110,6 +110,16 @@ def _barcode(
             rich_help_panel=FILES,
         ),
     ] = None,
+    components: Annotated[
+        Path | None,
+        typer.Option(
+            "--components",
+            metavar="FILE.csv",
+            help="Write the number of rows and columns of every connected component to this file.",
+            show_default="not written",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -212,7 +222,7 @@ def _barcode(
         "--plot": {"--figure": figure, "--size": size, "--null": null},
         "--check": {"--check-limit": check_limit},
     }
-    files = {"--bars": bars, "--curve": curve, "--vectors": vectors, "--plot": plot}
+    files = {"--bars": bars, "--curve": curve, "--vectors": vectors, "--components": components, "--plot": plot}
     requested = {**files, "--check": check or None}
     if list_:
         of_topology = {"--scale": scale, "--np-convention": np_convention, "--p": p, **requested}
@@ -254,6 +264,7 @@ def _barcode(
                 vector_settings=_vector_settings(n_landscapes, resolution, bandwidth),
                 curve=curve,
                 levels=parse_numbers(levels, "--levels") or None,
+                components=components,
                 seed=seed or 0,
                 plot=plot,
                 figure=figure,

@@ -477,3 +477,30 @@ def test_what_files_were_made_by_is_in_the_settings(write, tmp_path):
         5,
         ["0.5", "0.123456789"],
     )
+
+
+def test_the_largest_component_of_layers_and_network(write):
+    halves = np.zeros((4, 6))
+    halves[:3, :2] = halves[3:, 2:5] = 1
+    report = barcode_report(write({"halves": halves, "dead": np.zeros((2, 2)), "whole": np.ones((2, 2))}))
+
+    assert {name: row["largest_component"] for name, row in rows_of(report).items()} == {
+        "halves": 5,
+        "dead": 1,
+        "whole": 4,
+        "network": 5,
+    }
+
+
+def test_the_components_of_all_layers_are_a_file(write, tmp_path):
+    path = write({"a": np.diag([1.0, 2.0]), "b": np.ones((2, 3))})
+
+    report = barcode_report(path, components=tmp_path / "c.csv")
+
+    assert report.outputs == {"components": tmp_path / "c.csv"}
+    assert (tmp_path / "c.csv").read_text().splitlines()[1:] == ["a,0,2,1,1,0,0", "a,1,2,1,1,1,1", "b,0,5,2,3,0,0"]
+
+
+def test_the_file_of_components_is_csv():
+    with pytest.raises(OptionError, match=r"`components` is c\.npz; its name must end in \.csv"):
+        barcode_report("absent", components="c.npz")

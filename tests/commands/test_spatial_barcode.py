@@ -107,7 +107,7 @@ def test_a_dense_layer_is_as_in_the_view_matrix(write, weights, scale):
 
     (row, network), (other_row, other_network) = spatial.rows, matrix.rows
     for each in (other_row, other_network):  # rows and columns of a convolution's graph are pixels
-        del each["dead_rows"], each["dead_columns"]
+        del each["dead_rows"], each["dead_columns"], each["largest_component"]
     assert row == {**other_row, "view": "spatial", "input_size": None, "n_filters": None, **_no_totals(scale)}
     assert network == {key: value for key, value in other_network.items() if key != "density"}
 

@@ -46,6 +46,7 @@ def barcode_report(
     vector_settings: VectorSettings | None = None,
     curve: AnyPath | None = None,
     levels: Sequence[float] | None = None,
+    components: AnyPath | None = None,
     seed: int = 0,
     plot: AnyPath | None = None,
     figure: str | None = None,
@@ -59,7 +60,7 @@ def barcode_report(
 ) -> Report:
     """Report the barcode of each layer of a checkpoint: components, cycles, deaths, neural persistence.
 
-    The files that ``bars``, ``vectors``, ``curve`` and ``plot`` name appear whole, after everything else is done.
+    The files that ``bars``, ``vectors``, ``curve``, ``components`` and ``plot`` name appear whole, at the very end.
 
     Args:
         path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
@@ -78,6 +79,7 @@ def barcode_report(
         curve: a .csv file for the Betti numbers at ``levels`` (``topoimp.topology.betti``), beside those expected of
             strengths without structure (``topoimp.chance.betti``).
         levels: levels of the curve, at least 0; 101 from birth to 0 if None.
+        components: a .csv file for the sizes of the connected components (``topoimp.topology.components``).
         seed: seed of simulations, which numbers by chance may need, at least 0.
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.barcode_pictures``).
         figure: name of the picture's figure; ``barcode`` if None.
@@ -104,7 +106,7 @@ def barcode_report(
     check_norm(p)
     limit = check_limit_of(check_limit)
     form = chosen(BarConvention, bar_convention)
-    files = BarcodeFiles(bars, form, vectors, vector_settings or VectorSettings(), curve, levels, seed)
+    files = BarcodeFiles(bars, form, vectors, vector_settings or VectorSettings(), curve, levels, seed, components)
     picture = Picture(FIGURES, plot, figure, size)
     of_figures = PictureOptions(null, seed, form)
     of_figures.check(picture.drawn, patterns)

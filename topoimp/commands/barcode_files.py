@@ -1,4 +1,4 @@
-"""The files that ``barcode`` writes on request: every bar, vectors, Betti curves."""
+"""The files that ``barcode`` writes on request: every bar, vectors, Betti curves, components."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -18,11 +18,14 @@ from topoimp.layers.streaming import LayerStream
 from topoimp.reports.rows import Settings
 from topoimp.topology.bars import Bars, bars_of, write_bars_csv, write_bars_npz
 from topoimp.topology.betti import DEFAULT_LEVELS, BettiNumbers, betti_curve, check_levels
+from topoimp.topology.components import components_of, write_components_csv
 from topoimp.topology.vectors import VectorSettings, vectors_of, write_vectors
 
 CURVE_COLUMNS = ("layer", "level", "strength", "n_edges", "beta0", "beta1", "beta0_iid", "beta1_iid")
 
-_SUFFIXES = MappingProxyType({"bars": (".csv", ".npz"), "vectors": (".npz",), "curve": (".csv",)})
+_SUFFIXES = MappingProxyType(
+    {"bars": (".csv", ".npz"), "vectors": (".npz",), "curve": (".csv",), "components": (".csv",)}
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class BarcodeFiles:
     curve: AnyPath | None = None
     levels: Sequence[float] | None = None
     seed: int = 0
+    components: AnyPath | None = None
 
     def __post_init__(self) -> None:
         for role, path in self.by_role().items():
@@ -46,7 +50,7 @@ class BarcodeFiles:
 
     def by_role(self) -> dict[str, Path]:
         """Return the requested paths, by argument name."""
-        roles = {"bars": self.bars, "vectors": self.vectors, "curve": self.curve}
+        roles = {"bars": self.bars, "vectors": self.vectors, "curve": self.curve, "components": self.components}
         return {role: Path(path) for role, path in roles.items() if path is not None}
 
     def settings(self) -> Settings:
@@ -89,6 +93,10 @@ class BarcodeFiles:
 
         if "curve" in paths and isinstance(barcodes, Barcodes):
             self._write_curves(staging.partial(paths["curve"]), stream, barcodes)
+
+        if "components" in paths:
+            of_graphs = ((name, components_of(forest)) for name, forest in barcodes.graphs())
+            write_components_csv(staging.partial(paths["components"]), of_graphs)
 
     def _write_curves(self, path: Path, stream: LayerStream, barcodes: Barcodes) -> None:
         """Write each layer's Betti numbers at all levels, beside those expected of strengths without structure."""

@@ -16,6 +16,7 @@ from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream, Look
 from topoimp.reports.cells import Row
 from topoimp.topology.bars import bars_of
+from topoimp.topology.components import components_of
 from topoimp.topology.forest import Forest
 
 if TYPE_CHECKING:
@@ -109,6 +110,12 @@ def _cycles(results: BarcodeResults, name: str, ax: "Axes") -> None:
     plots.betti_curve(_curves(results, name), degree=1, ax=ax)
 
 
+def _component_sizes(results: BarcodeResults, name: str, ax: "Axes") -> None:
+    from topoimp import plots
+
+    plots.component_sizes(components_of(results.graphs[name]), ax=ax)
+
+
 def _lacks_weights(results: BarcodeResults) -> str | None:
     return None if results.has_weights else "weights: the `view` matrix or channel"
 
@@ -124,5 +131,6 @@ FIGURES: Figures[BarcodeResults] = MappingProxyType(
             _lacks_weights,
             _cycles,
         ),
+        "components": LayerFigure("the sizes of the components of each layer", _names, _component_sizes),
     }
 )

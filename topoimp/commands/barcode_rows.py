@@ -13,6 +13,7 @@ from topoimp.layers.records import LayerInfo
 from topoimp.reports.cells import Row
 from topoimp.reports.rows import layer_columns, network_persistence_columns, persistence_columns
 from topoimp.topology.barcode import Unit, barcode_of_forest, largest_strength, reason_undefined, unit_of
+from topoimp.topology.components import largest_component
 from topoimp.topology.forest import Forest
 from topoimp.topology.own_scale import own_scale
 from topoimp.topology.summaries import persistent_entropy, total_persistence
@@ -78,6 +79,7 @@ def _layer_row(info: LayerInfo, barcodes: Barcodes, n_edges: int, p: float) -> R
         "density": n_edges / info.n_weights,
         "beta0": forest.n_components,
         "beta1": forest.n_cycles,
+        "largest_component": largest_component(forest),
         "floor": len(forest.indices),
         **dead_columns(forest),
         "largest": forest.strongest,
@@ -105,6 +107,7 @@ def _network_row(rows: Sequence[Row], barcodes: Barcodes, p: float) -> Row:
         "density": n_edges / n_weights,
         "beta0": sum(forest.n_components for forest in forests),
         "beta1": sum(forest.n_cycles for forest in forests),
+        "largest_component": max(int(row["largest_component"] or 0) for row in rows),
         "floor": sum(len(forest.indices) for forest in forests),
         **{column: sum(int(row[column] or 0) for row in rows) for column in ("dead_rows", "dead_columns")},
         "largest": barcodes.largest,

@@ -14,6 +14,7 @@ except ModuleNotFoundError as error:
 from topoimp.plots.barcodes import barcode
 from topoimp.plots.betti import betti_curve
 from topoimp.plots.canvas import new_figure, save, small_multiples
+from topoimp.plots.component_sizes import component_sizes
 from topoimp.plots.diagrams import diagram
 
-__all__ = ["barcode", "betti_curve", "diagram", "new_figure", "save", "small_multiples"]
+__all__ = ["barcode", "betti_curve", "component_sizes", "diagram", "new_figure", "save", "small_multiples"]

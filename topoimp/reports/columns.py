@@ -69,6 +69,9 @@ _COLUMNS = {
     "beta0": _count("Connected components of the kept graph; an isolated row or column is a component."),
     "beta0_reference": _count("Connected components of the reference."),
     "beta1": _count("Independent cycles of the kept graph."),
+    "largest_component": _count(
+        "Rows and columns of the largest connected component; network: of the largest in any layer."
+    ),
     "floor": _count(
         "Fewest weights (in the view `spatial`: edges) that can keep the barcode: the edges of the (reference's) "
         "forest."
@@ -157,8 +160,8 @@ _COLUMNS = {
     ),
     "mask_overlap": _share("Weights that are nonzero in both / weights that are nonzero in either."),
     "forest_overlap": _share("Edges in both forests / edges in either: the reference's and the other's."),
-    "dead_rows": _count("Rows without an edge."),
-    "dead_columns": _count("Columns without an edge."),
+    "dead_rows": _count("Rows without an edge, each a component of its own."),
+    "dead_columns": _count("Columns without an edge, each a component of its own."),
     "dead_rows_reference": _count("Rows of the reference without an edge."),
     "dead_columns_reference": _count("Columns of the reference without an edge."),
     "np_rieck": _number(
