@@ -29,6 +29,7 @@ from .options import (
     Threads,
     ViewOption,
     layer_patterns,
+    parse_image,
     parse_numbers,
     refuse,
 )
@@ -185,6 +186,17 @@ def _barcode(
             rich_help_panel=PICTURE,
         ),
     ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            "--image",
+            metavar="HxW[xC]",
+            help="Size of the images that a dense first layer reads, for the figure input-image: height, width and "
+            "channels.",
+            show_default="that of the run folder's data",
+            rich_help_panel=PICTURE,
+        ),
+    ] = None,
     force: Force = False,
     check: Annotated[
         bool,
@@ -219,7 +231,7 @@ def _barcode(
     of_files: dict[str, dict[str, object]] = {
         "--curve": {"--levels": levels},
         "--vectors": {"--landscapes": n_landscapes, "--resolution": resolution, "--bandwidth": bandwidth},
-        "--plot": {"--figure": figure, "--size": size, "--null": null},
+        "--plot": {"--figure": figure, "--size": size, "--null": null, "--image": image},
         "--check": {"--check-limit": check_limit},
     }
     files = {"--bars": bars, "--curve": curve, "--vectors": vectors, "--components": components, "--plot": plot}
@@ -270,6 +282,7 @@ def _barcode(
                 figure=figure,
                 size=size,
                 null=null,
+                image=parse_image(image),
                 check=check,
                 check_limit=check_limit,
                 force=force,

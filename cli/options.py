@@ -239,6 +239,17 @@ def parse_input_sizes(texts: list[str] | None) -> "tuple[tuple[str, InputSize], 
     return tuple(sizes)
 
 
+def parse_image(text: str | None) -> tuple[int, ...] | None:
+    """Return the sizes of a text such as ``28x28`` or ``32x32x3``; None if there is no text.
+
+    Raises:
+        OptionError: if it is not written so.
+    """
+    if text is not None and re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9}){1,2}", text, re.ASCII) is None:
+        raise OptionError(f"--image is {text!r}; it must be HxW or HxWxC, as in 28x28 or 32x32x3")
+    return None if text is None else sides_of(text)
+
+
 def sides_of(text: str) -> tuple[int, ...]:
     """Return the sizes that a text such as ``64x3x3x3`` lists."""
     return tuple(map(int, text.split("x")))

@@ -221,6 +221,16 @@ def test_the_norm_is_that_of_neural_and_total_persistence(topoimp, lenet):
     [
         (["--convention", "gudhi"], "--bar-convention needs --bars or --plot"),
         (["--levels", "0.5"], "--levels needs --curve"),
+        (["--null", "edges:3"], "--null needs --plot"),
+        (["--image", "28x28"], "--image needs --plot"),
+        (
+            ["--plot", "a.svg", "--figure", "input-image", "--image", "28"],
+            "--image is '28'; it must be HxW or HxWxC, as in 28x28 or 32x32x3",
+        ),
+        (
+            ["--plot", "a.svg", "--null", "edges:3"],
+            "--null needs --plot with the --figure diagram or betti-curves",
+        ),
         (["--seed", "1"], "--seed needs --curve or --plot"),
         (["--curve", "c.csv", "--seed", "-1"], "the seed is -1; it must be at least 0"),
         (["--resolution", 5], "--resolution needs --vectors"),

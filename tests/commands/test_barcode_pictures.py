@@ -3,8 +3,9 @@ import re
 import numpy as np
 import pytest
 
-from topoimp import InputSize, LayerPatterns, OptionError, barcode_report
+from topoimp import InputSize, LayerPatterns, OptionError, barcode_report, plots
 from topoimp.commands.barcode_pictures import FIGURES
+from topoimp.commands.train import train_run
 from topoimp.plots.canvas import LONGEST_TITLE, shortened
 
 
@@ -23,7 +24,7 @@ WEIGHTS = {
 
 
 @pytest.mark.parametrize("scale", ["network", "layer", "none"])
-@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("figure", sorted({*FIGURES} - {"input-image"}))
 def test_every_figure_draws_every_kind_of_layer(write, tmp_path, figure, scale):
     arguments = {"null": "edges:3"} if figure in ("diagram", "betti-curves") else {}
 
@@ -73,7 +74,7 @@ def spatial(name, sides):
     return LayerPatterns(view="spatial", input_sizes=((name, InputSize(sides)),))
 
 
-@pytest.mark.parametrize("figure", ["betti-curves"])
+@pytest.mark.parametrize("figure", ["betti-curves", "mask", "input-image"])
 def test_a_figure_of_weights_needs_a_view_with_weights(write, tmp_path, figure):
     path = write({"conv": np.random.default_rng(0).normal(size=(2, 3, 3, 3))})
 
@@ -97,3 +98,78 @@ def test_a_figure_of_weights_needs_a_view_with_weights(write, tmp_path, figure):
 def test_a_null_model_that_no_figure_shows_is_refused_before_anything_is_read(arguments, message):
     with pytest.raises(OptionError, match=re.escape(message)):
         barcode_report("absent.safetensors", **arguments)
+
+
+@pytest.fixture
+def drawn_images(monkeypatch):
+    """The numbers of weights that the figure input-image draws, in order."""
+    drawn = []
+
+    def draw(n_kept, *, ax):
+        drawn.append(n_kept.tolist())
+        return ax
+
+    monkeypatch.setattr(plots, "input_image", draw)
+    return drawn
+
+
+def test_columns_go_through_an_image_row_by_row_and_channel_by_channel(write, tmp_path, drawn_images):
+    weights = np.zeros((3, 2 * 2 * 3))
+    weights[:2, 0] = weights[0, 6] = 1  # height 0, width 0 of channels 0 and 1
+    weights[1, 5] = 1  # height 1, width 2 of channel 0
+    path = write({"fc": weights, "other": np.ones((2, 5))})
+
+    report = barcode_report(path, plot=tmp_path / "a.svg", figure="input-image", image=(2, 3, 2), threads=1)
+
+    assert drawn_images == [[[3, 0, 0], [0, 0, 1]]]
+    assert report.settings["image"] == "2x3x2"
+
+
+def test_an_image_of_one_channel_needs_no_third_number(write, tmp_path, drawn_images):
+    path = write({"fc": np.arange(12.0).reshape(2, 6)})
+
+    report = barcode_report(path, plot=tmp_path / "a.svg", figure="input-image", image=[2, 3], threads=1)
+
+    assert drawn_images == [[[1, 2, 2], [2, 2, 2]]]
+    assert report.settings["image"] == "2x3"
+
+
+def test_a_checkpoint_of_a_run_folder_knows_its_images(tmp_path, drawn_images):
+    train_run("mlp:64-16-10", output=tmp_path / "run", epochs=0)
+
+    model = tmp_path / "run/seed-0/model.safetensors"
+    report = barcode_report(model, plot=tmp_path / "a.svg", figure="input-image", threads=1)
+
+    assert np.shape(drawn_images) == (1, 8, 8)
+    assert report.settings["image"] == "8x8"
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (None, "the figure 'input-image' needs the size of the images: `image`"),
+        ((5, 5), "the figure 'input-image' needs a layer with 25 columns, one for each number of an image of 5x5x1"),
+        ((28,), "`image` is 28; it must be HxW or HxWxC, as in 28x28 or 32x32x3"),
+        ((28, 0), "`image` is 28x0; it must be HxW or HxWxC, as in 28x28 or 32x32x3"),
+    ],
+)
+def test_an_image_that_no_layer_reads_is_refused(lenet, tmp_path, image, message):
+    with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
+        barcode_report(lenet, plot=tmp_path / "a.svg", figure="input-image", image=image, threads=1)
+    assert not (tmp_path / "a.svg").exists()
+
+
+def test_only_the_figure_of_images_takes_an_image():
+    with pytest.raises(OptionError, match=r"^`image` needs `plot` with the `figure` input-image$"):
+        barcode_report("absent.safetensors", image=(28, 28))
+
+
+def test_of_many_layers_each_mask_has_fewer_blocks(write, tmp_path, monkeypatch):
+    blocks = {}
+    monkeypatch.setattr(plots, "mask", lambda counts, _forest, *, ax: blocks.setdefault(counts.counts.shape, ax))
+    path = write({f"w{number}": np.ones((600, 2)) for number in range(5)})
+
+    barcode_report(path, plot=tmp_path / "a.svg", figure="mask", threads=1)
+    barcode_report(path, patterns=LayerPatterns(include=("w0",)), plot=tmp_path / "b.svg", figure="mask", threads=1)
+
+    assert list(blocks) == [(512 // 3, 2), (512, 2)]

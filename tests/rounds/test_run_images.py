@@ -5,7 +5,7 @@ from topoimp.commands.train import train_run
 from topoimp.errors import CheckpointError
 from topoimp.layers.records import LayerPatterns
 from topoimp.layers.spatial import InputSize
-from topoimp.rounds.run_images import images_of_run, with_images_of_run
+from topoimp.rounds.run_images import image_of_run, images_of_run, with_images_of_run
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +54,9 @@ def test_other_views_need_no_image(run):
     patterns = LayerPatterns()
 
     assert with_images_of_run(patterns, run / "seed-0/model.safetensors") is patterns
+
+
+def test_the_images_of_the_data_are_those_of_the_recipe(run, tmp_path):
+    assert image_of_run(run / "seed-0/model.safetensors") == (1, 8, 8)
+    assert image_of_run(run / "seed-0/topological/round-01/model.safetensors") == (1, 8, 8)
+    assert image_of_run(tmp_path / "model.safetensors") is None

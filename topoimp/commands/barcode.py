@@ -52,6 +52,7 @@ def barcode_report(
     figure: str | None = None,
     size: PictureSize | str | None = None,
     null: str | None = None,
+    image: Sequence[int] | None = None,
     check: bool = False,
     check_limit: int | None = None,
     force: bool = False,
@@ -85,6 +86,8 @@ def barcode_report(
         figure: name of the picture's figure; ``barcode`` if None.
         size: width of the picture; ``column`` if None.
         null: a null model that is simulated, such as ``edges:20``, in the figures ``diagram`` and ``betti-curves``.
+        image: of the figure ``input-image``, height and width, or height, width and channels, of the images that a
+            dense first layer reads, channel by channel; if None, those of the run folder's data.
         check: compare each layer's barcode with GUDHI's, where the layer is not too large.
         check_limit: edges up to which it is not; ``topoimp.topology.gudhi_check.CHECK_LIMIT`` if None.
         force: replace existing files.
@@ -93,7 +96,7 @@ def barcode_report(
 
     Raises:
         OptionError: if scale and convention contradict each other, a pattern matches nothing, a file's name does not
-            end as its content needs, a curve is requested in the view ``spatial``, or no figure shows the null model.
+            end as its content needs, a curve is requested in the view ``spatial``, or no figure has null or image.
         OutputError: if a file exists (without ``force``) or cannot be written, or a picture has no matplotlib.
         LayerError: if there is no layer that can be checked.
         VerificationError: if GUDHI finds other bars; nothing is written.
@@ -108,13 +111,14 @@ def barcode_report(
     form = chosen(BarConvention, bar_convention)
     files = BarcodeFiles(bars, form, vectors, vector_settings or VectorSettings(), curve, levels, seed, components)
     picture = Picture(FIGURES, plot, figure, size)
-    of_figures = PictureOptions(null, seed, form)
+    of_figures = PictureOptions(null, seed, form, image)
     of_figures.check(picture.drawn, patterns)
 
     outputs = {**files.by_role(), **picture.by_role()}
     if curve is not None:
         patterns.check_edges_are_weights("`curve` is of weights, and needs")
     patterns = with_images_of_run(patterns, path)
+    of_figures = of_figures.with_image_of_run(picture.drawn, path)
     layers = select_layers(open_checkpoint(path, key=key), patterns)
     check_files(list(outputs.values()), layers.checkpoint)
     n_looks = len(layers.infos) * (1 if curve is None else 2)

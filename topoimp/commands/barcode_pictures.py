@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import ceil, prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from topoimp.chance.curves import BettiCurves, DeathHistogram, betti_curves, death_histogram
 from topoimp.choices import BarConvention, Scale, View
-from topoimp.commands.barcode_picture_options import PictureOptions
+from topoimp.commands.barcode_picture_options import INPUT_IMAGE, PictureOptions
 from topoimp.commands.barcode_rows import Barcodes
-from topoimp.commands.pictures import Figures, LayerFigure
+from topoimp.commands.pictures import MOST_PANELS, Figures, LayerFigure
 from topoimp.commands.spatial_barcode_rows import SpatialBarcodes
+from topoimp.layers.edge_counts import EdgeCounts, edge_counts
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream, Look
 from topoimp.reports.cells import Row
@@ -116,6 +118,47 @@ def _component_sizes(results: BarcodeResults, name: str, ax: "Axes") -> None:
     plots.component_sizes(components_of(results.graphs[name]), ax=ax)
 
 
+def _mask(results: BarcodeResults, name: str, ax: "Axes") -> None:
+    from topoimp import plots
+    from topoimp.plots.masks import MOST_BLOCKS
+
+    # Many small panels share the blocks of a large one.
+    most = max(MOST_BLOCKS // ceil(min(len(_names(results)), MOST_PANELS) ** 0.5), 1)
+
+    def look(layer: Layer, threads: int) -> EdgeCounts:
+        return edge_counts(layer, most, most, threads=threads)
+
+    plots.mask(results.looked_at(name, look), results.graphs[name], ax=ax)
+
+
+def _readers_of_images(results: BarcodeResults) -> list[str]:
+    """Return the layers that have a column for each number of an image; none if its size is not known."""
+    image = results.options.image_shape
+    if image is None or not results.has_weights:
+        return []
+    return [name for name, forest in results.graphs.items() if forest.n_columns == prod(image)]
+
+
+def _input_image(results: BarcodeResults, name: str, ax: "Axes") -> None:
+    from topoimp import plots
+
+    def look(layer: Layer, threads: int) -> EdgeCounts:
+        return edge_counts(layer, 1, layer.n_columns, threads=threads)
+
+    by_column = results.looked_at(name, look).counts.reshape(results.options.image_shape)
+    plots.input_image(by_column.sum(axis=0), ax=ax)
+
+
+def _lacks_image(results: BarcodeResults) -> str | None:
+    image = results.options.image_shape
+    if not results.has_weights or image is None:
+        return _lacks_weights(results) or "the size of the images: `image`"
+    if _readers_of_images(results):
+        return None
+    channels, height, width = image
+    return f"a layer with {prod(image):,} columns, one for each number of an image of {height}x{width}x{channels}"
+
+
 def _lacks_weights(results: BarcodeResults) -> str | None:
     return None if results.has_weights else "weights: the `view` matrix or channel"
 
@@ -132,5 +175,14 @@ FIGURES: Figures[BarcodeResults] = MappingProxyType(
             _cycles,
         ),
         "components": LayerFigure("the sizes of the components of each layer", _names, _component_sizes),
+        "mask": LayerFigure(
+            "where the edges of each layer are, and those of its forest", _names, _mask, _lacks_weights
+        ),
+        INPUT_IMAGE: LayerFigure(
+            "the weights of a layer at each pixel of the images that it reads",
+            _readers_of_images,
+            _input_image,
+            _lacks_image,
+        ),
     }
 )

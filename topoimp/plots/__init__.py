@@ -16,5 +16,17 @@ from topoimp.plots.betti import betti_curve
 from topoimp.plots.canvas import new_figure, save, small_multiples
 from topoimp.plots.component_sizes import component_sizes
 from topoimp.plots.diagrams import diagram
+from topoimp.plots.input_images import input_image
+from topoimp.plots.masks import mask
 
-__all__ = ["barcode", "betti_curve", "component_sizes", "diagram", "new_figure", "save", "small_multiples"]
+__all__ = [
+    "barcode",
+    "betti_curve",
+    "component_sizes",
+    "diagram",
+    "input_image",
+    "mask",
+    "new_figure",
+    "save",
+    "small_multiples",
+]

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from topoimp.choices import PictureSize
+from topoimp.plots.colour_bars import share_colour_bars
 
 WIDTHS = MappingProxyType({PictureSize.COLUMN: 3.25, PictureSize.PAGE: 6.75})
 """Inches: a column and a page of a paper in two columns."""
@@ -103,8 +104,8 @@ def small_multiples(
     """Return a figure with a panel for each name, at least one, which ``draw`` draws; the names are their titles.
 
     With ``below`` each name has a second panel under the first, with the same horizontal axis. A label that all panels
-    share is written once, and so is the legend, above them, as is one of more than two labels. A long name is cut in
-    its middle.
+    share is written once, and so are the legend, above them, and a colour bar. The legend of a single panel is above it
+    too if it has more than two labels or would lie on an image. A long name is cut in its middle.
     """
     draws = [draw] if below is None else [draw, below]
     n_columns = min(len(names), PANELS_IN_A_ROW[size])
@@ -125,10 +126,12 @@ def small_multiples(
                 ax.remove()
         if below is not None:
             _label_first_column(grid)
-        drawn = figure.axes
+        drawn = [ax for panels in columns[: len(names)] for ax in panels]
         if len(drawn) > 1:
             _share_labels(figure, drawn)
-        if len(drawn) > 1 or len(drawn[0].get_legend_handles_labels()[1]) > MOST_LABELS_INSIDE:
+            share_colour_bars(drawn)
+        n_labels = len(drawn[0].get_legend_handles_labels()[1])
+        if len(drawn) > 1 or n_labels > MOST_LABELS_INSIDE or drawn[0].images:
             _share_legend(figure, drawn, PANELS_IN_A_ROW[size])
     return figure
 
