@@ -13,7 +13,7 @@ import pytest
 import tomli_w
 from safetensors.numpy import load_file
 
-from topoimp.checkpoint import reading
+from topoimp.checkpoint import opening
 from topoimp.checkpoint.safetensors_file import open_safetensors
 from topoimp.choices import Method, Scope
 from topoimp.commands.barcode import barcode_report
@@ -388,7 +388,7 @@ def test_the_weights_of_a_round_are_opened_once_and_each_forest_is_found_once(ru
         found[layer.codes.tobytes()] += 1
         return collect(layer, threads)
 
-    monkeypatch.setattr(reading, "open_safetensors", open_counted)
+    monkeypatch.setattr(opening, "open_safetensors", open_counted)
     monkeypatch.setattr(forest, "collect", collect_counted)
     prune_run(run, PruningOptions(rounds=2), seeds=[0])
 

@@ -3,7 +3,8 @@
 from topoimp.checkpoint.finding import AnyPath, other_files
 from topoimp.checkpoint.header import TensorInfo, laid_out
 from topoimp.checkpoint.locking import LockState, owned
-from topoimp.checkpoint.reading import Checkpoint, open_checkpoint, open_checkpoints, tensors_as_checkpoint
+from topoimp.checkpoint.opening import open_checkpoint, open_checkpoints
+from topoimp.checkpoint.reading import Checkpoint, tensors_as_checkpoint
 from topoimp.checkpoint.safetensors_file import Advice
 from topoimp.checkpoint.staging import Staging, remove
 from topoimp.checkpoint.writing import CheckpointCopy, TensorWriter, bytes_of_copy, files_of_copy, write_arrays
