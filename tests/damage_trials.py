@@ -56,14 +56,27 @@ def checkpoints() -> list[bytes]:
     return [torch_file(content, is_zip=is_zip) for is_zip in (True, False)]
 
 
+def modules() -> dict[str, torch.Tensor]:
+    """The layers, each as the weight of a module of its own."""
+    layers = {name: tensor for name, tensor in tensors().items() if tensor.ndim > 1 and tensor.numel()}
+    return {f"{name.removesuffix('.weight')}.weight": tensor for name, tensor in layers.items()}
+
+
 def masks(dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """Masks of all layers."""
     generator = torch.Generator().manual_seed(1)
     return {
-        name: torch.randint(0, 2, tensor.shape, generator=generator).to(dtype)
-        for name, tensor in tensors().items()
-        if tensor.ndim > 1 and tensor.numel()
+        name: torch.randint(0, 2, tensor.shape, generator=generator).to(dtype) for name, tensor in modules().items()
     }
+
+
+def nested_masks() -> list[object]:
+    """Masks by module, as a dictionary, in a list, and in a list below a key."""
+    by_module = {
+        name.removesuffix(".weight"): {"weight": mask, "bias": None} for name, mask in masks(torch.float32).items()
+    }
+    one_by_one = [{name: parameters} for name, parameters in by_module.items()]
+    return [by_module, [by_module], {"masks": one_by_one}]
 
 
 def other_flags(content: bytes, rng: random.Random) -> bytes:
@@ -81,8 +94,7 @@ def damaged_masks(n: int, rng: random.Random, folder: Path) -> Iterator[tuple[Pa
     """Masks as PyTorch files and safetensors files, of booleans, integers and floating-point numbers, also nested."""
     kinds = (torch.bool, torch.uint8, torch.int64, torch.float32)
     as_torch = [torch_file(masks(kind), is_zip=is_zip) for kind in kinds for is_zip in (True, False)]
-    nested = {name: {"weight": mask, "bias": None} for name, mask in masks(torch.float32).items()}
-    as_torch.append(torch_file(nested, is_zip=True))
+    as_torch += [torch_file(nested, is_zip=is_zip) for nested in nested_masks() for is_zip in (True, False)]
     as_safetensors = [save(masks(kind)) for kind in kinds]
     torch_files = _damaged(n - n // 2, rng, folder / "mask.pt", as_torch, (*TORCH_DAMAGES, other_flags))
     safetensors_files = _damaged(n // 2, rng, folder / "mask.safetensors", as_safetensors, (*DAMAGES, other_flags))
@@ -135,18 +147,27 @@ def prune(path: Path, out: Path, rng: random.Random) -> None:
 
 
 def mask(path: Path, out: Path, _: random.Random) -> None:
-    apply_mask(_sound(out), path, output=out / "out.pt", threads=1)
+    apply_mask(_sound_modules(out), path, output=out / "out.pt", threads=1)
 
 
 def compare(path: Path, out: Path, _: random.Random) -> None:
-    comparison_report(_sound(out), path, threads=1)
+    comparison_report(_sound(out, checkpoints()[0]), path, threads=1)
 
 
-def _sound(out: Path) -> Path:
-    """Return a sound checkpoint beside the folder of outputs."""
+def compare_mask(path: Path, out: Path, _: random.Random) -> None:
+    comparison_report(_sound_modules(out), path, threads=1)
+
+
+def _sound_modules(out: Path) -> Path:
+    """Return the sound checkpoint that the masks are of."""
+    return _sound(out, torch_file(modules(), is_zip=True))
+
+
+def _sound(out: Path, content: bytes) -> Path:
+    """Return a sound checkpoint of this content beside the folder of outputs."""
     path = out.with_name("sound.pt")
     if not path.exists():
-        path.write_bytes(checkpoints()[0])
+        path.write_bytes(content)
     return path
 
 
@@ -157,7 +178,7 @@ TRIALS = {
     "indices, read": (damaged_indices, barcode),
     "indices, pruned": (damaged_indices, prune),
     "masks, applied": (damaged_masks, mask),
-    "masks, compared": (damaged_masks, compare),
+    "masks, compared": (damaged_masks, compare_mask),
 }
 """By name, the inputs of a trial and the command that takes each."""
 

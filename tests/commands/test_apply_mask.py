@@ -202,6 +202,34 @@ def test_a_mask_of_another_tool_says_what_a_mask_file_says(lenet, pruned, tmp_pa
     assert by_flags == by_mask
 
 
+def by_module(masks):
+    """The masks of weights, as NNI saves them."""
+    return {name.removesuffix(".weight"): {"weight": mask, "bias": None} for name, mask in masks.items()}
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        by_module,
+        lambda masks: [by_module(masks)],
+        lambda masks: {"masks": by_module(masks)},
+        lambda masks: {"mask": [by_module({name: mask}) for name, mask in masks.items()]},
+        lambda masks: by_module({f"module.{name}": mask for name, mask in masks.items()}),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bool])
+def test_masks_by_module_say_what_a_mask_file_says(lenet, pruned, tmp_path, saved, dtype):
+    masks = {name: torch.tensor(kept).to(dtype) for name, kept in kept_in(pruned).items()}
+    torch.save(saved(masks), tmp_path / "nni.pt")
+
+    again = apply_mask(lenet, tmp_path / "nni.pt", output=tmp_path / "again.safetensors")
+
+    before, after = load_file(pruned.outputs.checkpoint), load_file(again.outputs.checkpoint)
+    assert all(np.array_equal(before[name].view(np.uint32), after[name].view(np.uint32)) for name in before)
+    assert again.report.settings["method"] == "mask"
+    assert comparison_report(lenet, tmp_path / "nni.pt").rows == comparison_report(lenet, pruned.outputs.mask).rows
+
+
 def renamed(path, prefix, target):
     save_file({f"{prefix}{name}": array for name, array in load_file(path).items()}, target)
     return target

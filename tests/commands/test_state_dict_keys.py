@@ -127,6 +127,30 @@ def test_a_mask_is_applied_to_the_state_dict_that_was_named(topoimp, trained, tm
     assert np.array_equal(load_file(out)["fc.weight"], expected)
 
 
+@pytest.mark.parametrize("key", ["model", "ema"])
+def test_a_mask_is_read_below_the_same_key_if_it_has_it(topoimp, trained, tmp_path, key):
+    masks = {"model": torch.eye(5, 4), "ema": 1 - torch.eye(5, 4)}
+    torch.save({name: {"fc.weight": mask} for name, mask in masks.items()}, tmp_path / "mask.pt")
+    out = tmp_path / "out.safetensors"
+
+    outcome = topoimp("prune", trained, "--key", key, "--apply-mask", tmp_path / "mask.pt", "-o", out)
+
+    expected = {"model": RAW, "ema": AVERAGE}[key]["fc.weight"] * masks[key]
+    assert outcome.status == 0
+    assert np.array_equal(load_file(out)["fc.weight"], expected.numpy())
+
+
+def test_a_mask_beside_its_state_dict_is_the_one_that_is_applied(topoimp, trained, tmp_path):
+    torch.save({"state_dict": RAW, "mask": {"fc.weight": torch.eye(5, 4)}}, tmp_path / "both.pt")
+    out = tmp_path / "out.safetensors"
+
+    outcome = topoimp("prune", trained, "--apply-mask", tmp_path / "both.pt", "-o", out)
+
+    assert np.array_equal(load_file(out)["fc.weight"], (RAW["fc.weight"] * torch.eye(5, 4)).numpy())
+    passed_over = "left out as other state dicts of the file: state_dict, 1 in all; mask was read (--key reads another)"
+    assert f"both.pt: {passed_over}" in outcome.err
+
+
 def test_compare_reads_the_key_where_there_is_one(topoimp, trained, tmp_path):
     save_file({name: value.numpy() for name, value in AVERAGE.items()}, tmp_path / "own.safetensors")
 
@@ -143,10 +167,10 @@ def test_a_key_that_no_checkpoint_has_is_refused(trained, gan, write):
     plain = write({"a": np.ones((2, 2))})
 
     with pytest.raises(OptionError, match="its state dicts are model, ema"):
-        open_checkpoints([plain, trained], key="generator")
+        open_checkpoints(plain, [trained], key="generator")
     with pytest.raises(OptionError, match=r"model.safetensors is no PyTorch file"):
-        open_checkpoints([plain, plain], key="ema")
-    assert [file.key for file in open_checkpoints([plain, gan], key="generator")] == [None, "generator"]
+        open_checkpoints(plain, [plain], key="ema")
+    assert [file.key for file in open_checkpoints(plain, [gan], key="generator")] == [None, "generator"]
 
 
 @pytest.mark.parametrize(

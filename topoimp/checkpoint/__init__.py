@@ -7,6 +7,7 @@ from topoimp.checkpoint.opening import open_checkpoint, open_checkpoints
 from topoimp.checkpoint.reading import Checkpoint, tensors_as_checkpoint
 from topoimp.checkpoint.safetensors_file import Advice
 from topoimp.checkpoint.staging import Staging, remove
+from topoimp.checkpoint.state_dicts import Content
 from topoimp.checkpoint.writing import CheckpointCopy, TensorWriter, bytes_of_copy, files_of_copy, write_arrays
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "AnyPath",
     "Checkpoint",
     "CheckpointCopy",
+    "Content",
     "LockState",
     "Staging",
     "TensorInfo",

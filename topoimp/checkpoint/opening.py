@@ -7,6 +7,7 @@ from topoimp.checkpoint.finding import AnyPath, find_files
 from topoimp.checkpoint.other_formats import other_format
 from topoimp.checkpoint.reading import Checkpoint
 from topoimp.checkpoint.safetensors_file import TensorFile, only_tensors, open_safetensors
+from topoimp.checkpoint.state_dicts import Content
 from topoimp.checkpoint.torch_file import is_torch_file, open_torch
 from topoimp.errors import CheckpointError, OptionError
 
@@ -23,10 +24,13 @@ def open_checkpoint(path: AnyPath, *, key: str | None = None) -> Checkpoint:
         CheckpointError: if the path does not exist, or one of its files cannot be used.
         OptionError: if there is no state dict below ``key``.
     """
-    path = Path(path)
+    return _opened(Path(path), key, Content.WEIGHTS)
+
+
+def _opened(path: Path, key: str | None, content: Content) -> Checkpoint:
     try:
         paths = find_files(path)
-        files = tuple(_open_file(file, key) for file in paths.weights)
+        files = tuple(_open_file(file, key, content) for file in paths.weights)
     except FileNotFoundError as error:
         raise CheckpointError(_missing(path, error)) from error
     except OSError as error:
@@ -39,10 +43,18 @@ def open_checkpoint(path: AnyPath, *, key: str | None = None) -> Checkpoint:
     return Checkpoint(path, files, paths)
 
 
-def open_checkpoints(paths: Sequence[AnyPath], *, key: str | None) -> list[Checkpoint]:
-    """Open checkpoints that are used together, each with its state dict below ``key``; at least one must have it.
+def open_checkpoints(
+    path: AnyPath, others: Sequence[AnyPath], *, key: str | None, content: Content = Content.WEIGHTS
+) -> list[Checkpoint]:
+    """Open a checkpoint and others that are used with it, each with its state dict below ``key``; one must have it.
 
     One without it is opened as it is, if it leaves no choice: a safetensors file, or a PyTorch file with a single one.
+
+    Args:
+        path: the checkpoint, of weights.
+        others: the paths of those that are used with it.
+        key: as for ``open_checkpoint``.
+        content: what the others are opened for; weights, unless they may be masks.
 
     Raises:
         OptionError: if a file with several state dicts, or every file, has none below ``key``.
@@ -50,35 +62,35 @@ def open_checkpoints(paths: Sequence[AnyPath], *, key: str | None) -> list[Check
     """
     opened: list[Checkpoint] = []
     errors: list[OptionError] = []
-    for path in paths:
+    for each, its_content in [(path, Content.WEIGHTS), *((other, content) for other in others)]:
         try:
-            opened.append(open_checkpoint(path, key=key))
+            opened.append(_opened(Path(each), key, its_content))
         except OptionError as error:
             errors.append(error)
-            plain = _opened_without_choice(path)
+            plain = _opened_without_choice(Path(each), its_content)
             if plain is None:
                 raise
             opened.append(plain)
-    if errors and len(errors) == len(paths):
+    if errors and len(errors) == len(opened):
         raise errors[0]
     return opened
 
 
-def _opened_without_choice(path: AnyPath) -> Checkpoint | None:
+def _opened_without_choice(path: Path, content: Content) -> Checkpoint | None:
     """Open a checkpoint as it is; None if it holds several state dicts, or none."""
     try:
-        opened = open_checkpoint(path)
+        opened = _opened(path, None, content)
     except CheckpointError:
         return None
     return None if opened.other_keys else opened
 
 
-def _open_file(path: Path, key: str | None) -> TensorFile:
+def _open_file(path: Path, key: str | None, content: Content) -> TensorFile:
     foreign = other_format(path)
     if foreign is not None:
         raise CheckpointError(f"{path}: is {foreign}")
     if is_torch_file(path):
-        return open_torch(path, key)
+        return open_torch(path, key, content)
     if key is not None:
         raise OptionError(f"`key` is {key!r}, and {path} is no PyTorch file, which alone has state dicts below keys")
     return open_safetensors(path)

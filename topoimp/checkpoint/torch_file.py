@@ -17,7 +17,7 @@ from topoimp.arrays import ByteArray
 from topoimp.checkpoint.header import BITS, TensorInfo, is_text, laid_out
 from topoimp.checkpoint.safe_pickles import load_safely
 from topoimp.checkpoint.safetensors_file import TensorFile, check_type, size_and_time
-from topoimp.checkpoint.state_dicts import find_state_dict
+from topoimp.checkpoint.state_dicts import Content, find_state_dict
 from topoimp.checkpoint.torch_layout import LoadedFile, is_plain
 from topoimp.checkpoint.torch_storages import LEGACY
 from topoimp.errors import CheckpointError
@@ -49,16 +49,16 @@ def is_torch_file(path: Path) -> bool:
     return begin.startswith((_ZIP, LEGACY)) or (path.suffix in SUFFIXES and not is_safetensors)
 
 
-def open_torch(path: Path, key: str | None = None) -> TensorFile:
-    """Open a PyTorch file without running any code in it, and read its state dict, or the one below ``key``.
+def open_torch(path: Path, key: str | None = None, content: Content = Content.WEIGHTS) -> TensorFile:
+    """Open a PyTorch file without running any code in it, and read its state dict or mask, or the one below ``key``.
 
     Raises:
         CheckpointError: if the file is no PyTorch file that is safe to load, or holds no state dict, or several.
         OptionError: if there is no state dict below ``key``.
     """
     modified = size_and_time(path)
-    content, storages, named = load_safely(path)
-    found = find_state_dict(content, path, key)
+    loaded, storages, named = load_safely(path)
+    found = find_state_dict(loaded, path, key, content)
     addresses = {storage.data_ptr() for storage in storages}
     for name, value in found.tensors.items():
         _check_name(name, path)
@@ -66,8 +66,8 @@ def open_torch(path: Path, key: str | None = None) -> TensorFile:
             raise CheckpointError(f"{path}: has no numbers of tensor {name!r}; it is damaged")
 
     file = torch_tensors(found.tensors, path, modified=modified)
-    loaded = LoadedFile(found.tensors, storages, named)
-    return replace(file, key=found.key, other_keys=found.other_keys, not_tensors=found.not_tensors, loaded=loaded)
+    layout = LoadedFile(found.tensors, storages, named)
+    return replace(file, key=found.key, other_keys=found.other_keys, not_tensors=found.not_tensors, loaded=layout)
 
 
 def torch_tensors(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_nulls
-from topoimp.checkpoint import AnyPath, Checkpoint, open_checkpoints
+from topoimp.checkpoint import AnyPath, Checkpoint, Content, open_checkpoints
 from topoimp.choices import Essential, Method, RoundReference, check_seed, chosen
 from topoimp.commands.compare_rows import comparison_rows, notes_on_chance
 from topoimp.commands.compare_run import compare_rounds, opened_round, passes_over
@@ -188,7 +188,9 @@ def _reference_report(
     reference, *others = paths
 
     files = [found for other in others for found in files_of(Path(other), selection)]
-    opened, *opened_files = open_checkpoints([reference, *(file.path for file in files)], key=key)
+    opened, *opened_files = open_checkpoints(
+        reference, [file.path for file in files], key=key, content=Content.WEIGHTS_OR_MASK
+    )
     if is_mask(opened):
         raise CheckpointError(f"{opened.path}: is a mask; the reference needs weights")
     finished = [file for file in files if file.round is not None]

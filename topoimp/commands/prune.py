@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from topoimp.chance.mask_shuffling import ShuffledMask
-from topoimp.checkpoint import AnyPath, open_checkpoint
+from topoimp.checkpoint import AnyPath
 from topoimp.choices import MaskShuffle, check_seed, chosen
 from topoimp.commands.pruning_job import Pruning, PruningJob, metadata_of, plan_job
 from topoimp.errors import OptionError
@@ -159,17 +159,17 @@ def apply_mask(
     shuffle = None if shuffle_mask is None else chosen(MaskShuffle, shuffle_mask)
     check_seed(seed)
 
-    masking = open_checkpoint(mask)
     job = plan_job(
         path,
         patterns,
         key=key,
         output=output,
         mask_out=mask_out,
-        mask=masking,
+        mask=mask,
         threads=threads,
         on_step=on_step,
     )
+    masking = job.opened["mask"]
     pruners: dict[str, Pruner] = {**masks_for(job.layers, masking)}
     infos = job.layers.infos
     by_mask = is_mask(masking) or is_mask_of(job.layers, masking)
@@ -181,7 +181,6 @@ def apply_mask(
     with job.staging(force=force) as staging:
         forests = spanning_forests(job.stream)
         kept = job.write(staging, job.outputs.checkpoint, pruners, metadata_of(settings, 1), forests)
-        masking.check_unchanged()
 
         rows = [{**layer_columns(info), "round": 1, **preservation_columns(kept[info.name])} for info in infos]
         total = total_preservation(list(kept.values()))

@@ -10,6 +10,7 @@ from pathlib import Path
 from topoimp.checkpoint import (
     AnyPath,
     Checkpoint,
+    Content,
     Staging,
     bytes_of_copy,
     open_checkpoint,
@@ -17,7 +18,7 @@ from topoimp.checkpoint import (
     other_files,
 )
 from topoimp.kernels.threads import OnStep, thread_count
-from topoimp.layers.notes import first_names, notes_on
+from topoimp.layers.notes import first_names, notes_on, notes_on_files
 from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
@@ -64,13 +65,13 @@ class PruningJob:
     """A checkpoint to prune, and the place of the result.
 
     Args:
-        inputs: the files that are read, by role.
+        opened: the checkpoints that are read, by role; with a mask, ``mask`` among them.
         key: the state dict that was requested of PyTorch files; None for the usual one.
         stream: the layers that are pruned.
         rewind: the same layers of the checkpoint to rewind to; None if the weights stay as they are.
     """
 
-    inputs: Mapping[str, Path]
+    opened: Mapping[str, Checkpoint]
     key: str | None
     stream: LayerStream
     rewind: Layers | None
@@ -80,6 +81,11 @@ class PruningJob:
     def layers(self) -> Layers:
         """The layers that are pruned."""
         return self.stream.layers
+
+    @property
+    def inputs(self) -> dict[str, Path]:
+        """The files that are read, by role."""
+        return {role: checkpoint.path for role, checkpoint in self.opened.items()}
 
     @property
     def recipe(self) -> Path | None:
@@ -167,6 +173,9 @@ class PruningJob:
     def _notes(self, settings: Settings) -> list[str]:
         """Return the sentences about the layers, the rounds, the files beside the weights, and a dry run."""
         notes = notes_on(self.layers)
+        if "mask" in self.opened:
+            mask = self.opened["mask"]
+            notes += [f"{mask.path}: {note}" for note in notes_on_files(mask)]
         if "rounds" in settings:
             notes.append(ONE_SHOT)
         if self.rewind is not None:
@@ -182,11 +191,9 @@ class PruningJob:
 
     def finish(self, staging: Staging, report: Report, held_at_floor: Sequence[str]) -> Pruning:
         """Write the table, and put all outputs in place if the inputs have not changed meanwhile."""
-        checkpoint = self.layers.checkpoint
         staging.partial(self.outputs.table).write_text(report.to_csv(), encoding="utf-8")
-        checkpoint.check_unchanged()
-        if self.rewind is not None:
-            self.rewind.checkpoint.check_unchanged()
+        for opened in self.opened.values():
+            opened.check_unchanged()
         staging.commit()
         return Pruning(report, self.outputs, held_at_floor, self.recipe, self.not_copied)
 
@@ -202,15 +209,15 @@ def plan_job(
     n_rounds: int = 1,
     threads: int | None,
     on_step: OnStep | None,
-    mask: Checkpoint | None = None,
+    mask: AnyPath | None = None,
     rewind_from: AnyPath | None = None,
 ) -> PruningJob:
     """Return the job of pruning a checkpoint, in rounds or by a mask; nothing is written."""
     n_threads = thread_count(threads)
-    checkpoint, *rewinds = open_checkpoints([path] if rewind_from is None else [path, rewind_from], key=key)
-    opened = {"checkpoint": checkpoint, **({} if mask is None else {"mask": mask})}
-    if rewinds:
-        opened["rewind"] = rewinds[0]
+    content = Content.WEIGHTS if mask is None else Content.MASK
+    others = {role: file for role, file in {"mask": mask, "rewind": rewind_from}.items() if file is not None}
+    checkpoint, *opened_others = open_checkpoints(path, list(others.values()), key=key, content=content)
+    opened = {"checkpoint": checkpoint, **dict(zip(others, opened_others, strict=True))}
 
     target, mask_file = (None if file is None else Path(file) for file in (output, mask_out))
     copied = opened.get("rewind", checkpoint)
@@ -223,8 +230,7 @@ def plan_job(
 
     # A pass over all layers, then for each checkpoint written one more of them and one of all tensors.
     n_steps = len(layers.infos) + len(outputs.checkpoints) * (len(layers.infos) + len(checkpoint.tensors))
-    inputs = {role: read.path for role, read in opened.items()}
-    return PruningJob(inputs, key, LayerStream(layers, n_threads, counted(on_step, n_steps)), rewind, outputs)
+    return PruningJob(opened, key, LayerStream(layers, n_threads, counted(on_step, n_steps)), rewind, outputs)
 
 
 def metadata_of(settings: Settings, number: int) -> dict[str, str]:
