@@ -182,5 +182,5 @@ def test_a_truncated_file_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(CheckpointError) as error:
         open_checkpoint(tmp_path / "cut.pt")
 
-    reason = "PytorchStreamReader failed reading zip archive: failed finding central directory"
-    assert str(error.value) == f"{tmp_path}/cut.pt: is no PyTorch file that can be loaded ({reason})"
+    reason = "is cut short or damaged, as after a download that did not finish; download or save it again"
+    assert str(error.value) == f"{tmp_path}/cut.pt: {reason}"

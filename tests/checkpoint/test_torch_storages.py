@@ -18,16 +18,22 @@ def saved(*, is_zip=True):
 
 
 @pytest.fixture
-def reason_for(tmp_path):
-    """Open a damaged file, and give the reason for which it is refused."""
+def message_for(tmp_path):
+    """Open a damaged file, and return the message by which it is refused."""
 
     def refused(content):
         (tmp_path / "m.pt").write_bytes(content)
         with pytest.raises(CheckpointError) as caught:
             open_checkpoint(tmp_path / "m.pt")
-        return str(caught.value).partition(" is no PyTorch file that can be loaded ")[2]
+        return str(caught.value)
 
     return refused
+
+
+@pytest.fixture
+def reason_for(message_for):
+    """Open a damaged file, and return the reason for which it is refused."""
+    return lambda content: message_for(content).partition(" is no PyTorch file that can be loaded ")[2]
 
 
 @pytest.mark.parametrize("change", [lambda data: data[:-4], lambda data: data + bytes(4), lambda _: b""])
@@ -101,23 +107,23 @@ def test_an_older_file_that_lists_too_few_storages_is_refused_as_their_memory_wo
     assert reason_for(damaged) == "(its pickle names other storages than the file has)"
 
 
-def test_an_older_file_cannot_name_more_numbers_than_it_has_bytes(reason_for):
+def test_an_older_file_cannot_name_more_numbers_than_it_has_bytes(message_for):
     before, finished = main_pickle(saved(is_zip=False))
 
     assert before.count(b"K\x08N") == 1  # the number of elements, and no view
     damaged = finished(before.replace(b"K\x08N", pushed(2**36) + b"N"))
 
-    assert reason_for(damaged) == "(its pickle names other sizes of storages than the file has)"
+    assert "is cut short or damaged" in message_for(damaged)
 
 
-def test_a_text_that_announces_more_bytes_than_the_file_has_is_refused_before_room_is_made_for_it(reason_for):
+def test_a_text_that_announces_more_bytes_than_the_file_has_is_refused_before_room_is_made_for_it(message_for):
     content = saved(is_zip=False)
     start, _ = pickles_of(content)[3]
     place = content.index(b"X\x01\0\0\0a", start) + 1
 
     damaged = exchanged(content, place, place + 4, (2**32 - 1).to_bytes(4, "little"))
 
-    assert reason_for(damaged) == "(it ends within its pickles)"
+    assert "is cut short or damaged" in message_for(damaged)
 
 
 def test_a_storage_of_nothing_is_no_hindrance(tmp_path):

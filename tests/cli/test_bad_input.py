@@ -55,7 +55,7 @@ def test_a_folder_without_weights(topoimp, tmp_path, unchanged, reader):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"PK\x03\x04 a zip file", ".*bad.safetensors: is no PyTorch file that can be loaded"),
+        (b"PK\x03\x04 a zip file", ".*bad.safetensors: is cut short or damaged, as after a download"),
         (b"GGUF\x03 another format", ".*bad.safetensors: is a GGUF or GGML file of llama.cpp; name the checkpoint"),
         (b"", ".*bad.safetensors: holds 0 bytes; a safetensors file has at least 8"),
         (

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topoimp.checkpoint.torch_storages import NamedStorages, check_sizes, is_mappable, named_storages
+from topoimp.checkpoint.torch_storages import CutShortError, NamedStorages, check_sizes, is_mappable, named_storages
 from topoimp.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def load_safely(path: Path) -> tuple[object, list["torch.UntypedStorage"], Named
     Its tensors are mapped into memory where the format allows it.
 
     Raises:
-        CheckpointError: if the file is damaged, or names a class that is not allowed.
+        CheckpointError: if the file is cut short or damaged, or names a class that is not allowed.
     """
     import torch
 
@@ -108,9 +108,16 @@ def load_safely(path: Path) -> tuple[object, list["torch.UntypedStorage"], Named
         return content, with_bytes, named
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path}: {_why_refused(str(error))}") from error
+    except CutShortError as error:
+        raise CheckpointError(f"{path}: {_CUT_SHORT}") from error
     except Exception as error:  # a damaged file can make the loader raise anything
+        if str(error).startswith("unexpected EOF"):  # torch's words where the numbers of an older file end too early
+            raise CheckpointError(f"{path}: {_CUT_SHORT}") from error
         reason = _without_advice(str(error)) or type(error).__name__
         raise CheckpointError(f"{path}: is no PyTorch file that can be loaded ({reason})") from error
+
+
+_CUT_SHORT = "is cut short or damaged, as after a download that did not finish; download or save it again"
 
 
 def _load(path: Path, on_cpu: Callable[[Any, str], Any]) -> object:  # Any: as in load_safely

@@ -48,6 +48,10 @@ class StorageError(RefusedPickleError):
     """A defect of an archive, or of storages, without the name of the file, which the reader adds."""
 
 
+class CutShortError(StorageError):
+    """The end of a file is missing."""
+
+
 @dataclass(frozen=True)
 class Extent:
     """The bytes of a storage in its file, and the name of the zip record that they are; None in an older file."""
@@ -91,16 +95,19 @@ def named_storages(path: Path) -> NamedStorages:
     """Return the storages that the pickles of a PyTorch file name.
 
     Raises:
+        CutShortError: if the end of the file is missing.
         StorageError: if its archive is damaged.
         RefusedPickleError: if torch.load would end the process over a pickle.
     """
     with path.open("rb") as file:
-        is_archive = file.read(len(_ZIP)) == _ZIP
+        begin = file.read(len(LEGACY))
         file.seek(0)
-        if not is_archive:
-            return _in_older_file(file)
-        if not is_zipfile(file):  # torch.load says so too
-            return NamedStorages()
+        if len(begin) < len(LEGACY) and any(whole.startswith(begin) for whole in (LEGACY, _ZIP)):
+            raise CutShortError
+        if not begin.startswith(_ZIP):
+            return _in_older_file(file, is_torch_file=begin == LEGACY)
+        if not is_zipfile(file):  # the directory of an archive is its end
+            raise CutShortError
 
         with _damage_as_error():
             archive = ZipFile(file)
@@ -230,10 +237,11 @@ def _extent(info: ZipInfo, file: IO[bytes]) -> Extent:
     return Extent(start, start + info.file_size, info.filename)
 
 
-def _in_older_file(file: IO[bytes]) -> NamedStorages:
+def _in_older_file(file: IO[bytes], *, is_torch_file: bool) -> NamedStorages:
     n_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
-    bounded = cast("IO[bytes]", _Bounded(file, n_bytes))
+    at_end = CutShortError() if is_torch_file else StorageError("it ends within its pickles")
+    bounded = cast("IO[bytes]", _Bounded(file, n_bytes, at_end))
     for _ in range(_PICKLES_BEFORE):
         if not follow(bounded).is_whole:
             return NamedStorages()
@@ -241,8 +249,10 @@ def _in_older_file(file: IO[bytes]) -> NamedStorages:
     main = follow(bounded)
     keys = follow(bounded) if main.is_whole else main
     counts = main.n_elements.values()
-    if min(counts, default=0) < 0 or sum(counts) > n_bytes:  # no element takes less than a byte
+    if min(counts, default=0) < 0:
         raise StorageError(_OTHER_SIZES)
+    if sum(counts) > n_bytes - file.tell():  # no element takes less than a byte
+        raise CutShortError
     return NamedStorages(main.n_elements, None, listed=keys.texts or (), start=file.tell())
 
 
@@ -252,14 +262,18 @@ class _Bounded:
 
     file: IO[bytes]
     n_bytes: int
+    at_end: StorageError
 
     def read(self, n: int) -> bytes:
         if n > self.n_bytes - self.file.tell():
-            raise StorageError("it ends within its pickles")
+            raise self.at_end
         return self.file.read(n)
 
     def readline(self) -> bytes:
-        return self.file.readline()
+        line = self.file.readline()
+        if not line.endswith(b"\n"):
+            raise self.at_end
+        return line
 
     def tell(self) -> int:
         return self.file.tell()
