@@ -59,7 +59,7 @@ Include = Annotated[
         "--include",
         metavar="PATTERN",
         help="Select only layers whose name matches: a glob, or re: and a regular expression. A pattern that matches "
-        "only tensors left out by default selects these. Repeatable.",
+        "only tensors left out by default selects these; 'qkv*[0]' names a group. Repeatable.",
         show_default="all",
     ),
 ]

@@ -55,6 +55,17 @@ def test_packed_projections_have_one_side_three_times_the_other_and_their_name(n
     assert (None if found is None else str(found)) == (groups and name + groups)
 
 
+@pytest.mark.parametrize("name", ["experts", "moe.experts.a", "expert_bank"])
+@pytest.mark.parametrize("groups", [(), (("*expert*", 4),)])
+def test_stacked_experts_need_no_note_about_their_names_beside_their_own(write, name, groups):
+    path = write({name: np.ones((4, 5, 6), np.float32), "sigma": np.ones((4, 4), np.float32)})
+
+    notes = notes_on(select_layers(open_checkpoint(path), LayerPatterns(groups=groups)))
+
+    assert [name in note for note in notes] == ([False] if groups else [False, True])
+    assert "though their names do not say so: sigma, 1 in all" in notes[0]
+
+
 SHAPES = {"h.0.c_attn.weight": (8, 24), "h.1.c_attn.weight": (8, 24), "mlp.experts.w1": (4, 5, 6), "fc.weight": (9, 3)}
 """Packed tensors, and a layer of the same ratio under another name."""
 

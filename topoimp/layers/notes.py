@@ -20,10 +20,11 @@ from topoimp.layers.catalogue import (
     UNKNOWN_GATES,
     UNREAD_TYPE,
 )
+from topoimp.layers.matching import matches
 from topoimp.layers.neighbours import Neighbours
 from topoimp.layers.packed import experts_in, projections_in
 from topoimp.layers.quantised import quantisation_of_codes, scale_of
-from topoimp.layers.records import Layers, LeftOut, matches
+from topoimp.layers.records import Layers, LeftOut
 from topoimp.layers.rule import Effect, Rule
 
 NOT_QUANTISED = "what can be pruned is the checkpoint before quantisation, or a dequantised copy of this one"
@@ -135,7 +136,11 @@ def _on_selected(layers: Layers) -> list[str]:
             "them, are those of the stored codes; a dequantised copy has the weights that the network computes with"
         )
 
-    unnamed = [tensor.name for tensor in tensors if not _SAYS_WEIGHT.fullmatch(tensor.name)]
+    unnamed = [
+        tensor.name
+        for tensor in tensors
+        if not (_SAYS_WEIGHT.fullmatch(tensor.name) or experts_in(tensor.name, tensor.shape))
+    ]
     if unnamed and not layers.patterns.include:
         notes.append(
             f"taken for weights, though their names do not say so: {first_names(unnamed)}, {len(unnamed)} in all "

@@ -6,7 +6,6 @@ Layers come in the natural order of their names (2 before 10), whatever the orde
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 from math import prod
 from typing import NamedTuple
@@ -23,7 +22,6 @@ from topoimp.layers.block import Block
 from topoimp.layers.layer import Layer, by_channel
 from topoimp.layers.rule import Rule
 from topoimp.layers.spatial import InputSize
-from topoimp.layers.wrapped_names import bare_name
 
 
 @dataclass(frozen=True)
@@ -118,6 +116,7 @@ class LayerPatterns:
     """Patterns that select layers by name, and the view in which they are read.
 
     A pattern is a glob (``fc*.weight``, case matters), or ``re:`` and a regular expression found anywhere in the name.
+    A glob that matches no layer and ends in the brackets of a group, as ``*qkv*[0]`` does, names that group.
 
     Args:
         include: select only layers that match one of these; all if empty. A pattern that matches nothing but tensors
@@ -255,23 +254,6 @@ class Layers:
         size = info.number_format.n_bits // 8
         first, last = info.block.places(np.array([start, stop - 1])).tolist()
         self.checkpoint.advise(advice, info.tensor, first * size, (last + 1) * size)
-
-
-def matches_layer(info: LayerInfo, pattern: str) -> bool:
-    """Whether a pattern matches a layer: its name, or a name of its tensor, which stands for all groups."""
-    return any(matches(name, pattern) for name in (info.name, info.tensor, *info.also))
-
-
-def matches(name: str, pattern: str) -> bool:
-    """Whether a pattern matches a name, with or without what wrappers add; an OptionError if it is no expression."""
-    names = dict.fromkeys([name, bare_name(name)])
-    if not pattern.startswith("re:"):
-        # A glob reads the brackets of a group as a choice.
-        return any(each == pattern or fnmatchcase(each, pattern) for each in names)
-    try:
-        return any(re.search(pattern.removeprefix("re:"), each) is not None for each in names)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise OptionError(f"pattern {pattern!r} is no regular expression: {error}") from error
 
 
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from topoimp.choices import View
 from topoimp.errors import OptionError
-from topoimp.layers.records import LayerInfo, matches_layer
+from topoimp.layers.matching import matches_layer
+from topoimp.layers.records import LayerInfo
 from topoimp.layers.spatial import InputSize, SpatialGraph, spatial_graph
 
 InputSizes = Sequence[tuple[str, InputSize]]

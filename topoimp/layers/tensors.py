@@ -8,6 +8,7 @@ their data, the first is a layer.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 from topoimp.checkpoint import Checkpoint, TensorInfo
@@ -15,9 +16,10 @@ from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.choices import View
 from topoimp.errors import LayerError, OptionError
 from topoimp.layers.catalogue import NOT_ASKED_FOR, UNKNOWN_GATES, rule_for_graph, rule_for_tensor
+from topoimp.layers.matching import as_meant, matches, matches_layer
 from topoimp.layers.neighbours import Neighbours
 from topoimp.layers.notes import why_no_layer
-from topoimp.layers.records import Groups, LayerInfo, LayerPatterns, Layers, LeftOut, matches, matches_layer, natural
+from topoimp.layers.records import Groups, LayerInfo, LayerPatterns, Layers, LeftOut, natural
 from topoimp.layers.recurrent import gates_in, is_recurrent
 from topoimp.layers.rule import Effect, Rule
 from topoimp.layers.spatial_view import check_images, in_spatial_view
@@ -48,21 +50,25 @@ def sorted_tensors(checkpoint: Checkpoint, patterns: LayerPatterns) -> Layers:
     """
     infos, left_out = classify_tensors(checkpoint, patterns)
 
-    for pattern in (*patterns.include, *patterns.exclude):
-        if infos and not any(matches_layer(info, pattern) for info in infos):
+    include, exclude = (
+        tuple(as_meant(each, infos) for each in given) for given in (patterns.include, patterns.exclude)
+    )
+    meant = replace(patterns, include=include, exclude=exclude)
+    for pattern, as_read in zip((*patterns.include, *patterns.exclude), (*include, *exclude), strict=True):
+        if infos and not any(matches_layer(info, as_read) for info in infos):
             names = ", ".join(info.name for info in infos[:3]) + (", ..." if len(infos) > 3 else "")
             raise OptionError(f"pattern {pattern!r} matches no layer of {checkpoint.path}; its layers are {names}")
 
-    naming = _naming(infos, patterns)
+    naming = _naming(infos, meant)
     selected: list[LayerInfo] = []
     unselected: list[LayerInfo] = []
     for info in infos:
-        rule = _rule_to_skip(info, patterns, naming)
+        rule = _rule_to_skip(info, meant, naming)
         if rule is None:
             selected.append(info)
             continue
         left_out.append(_left_out_layer(info, rule))
-        if _is_of_network(info, patterns):
+        if _is_of_network(info, meant):
             unselected.append(info)
     return Layers(checkpoint, tuple(selected), tuple(left_out), patterns, tuple(unselected))
 

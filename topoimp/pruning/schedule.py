@@ -15,7 +15,8 @@ from fractions import Fraction
 
 from topoimp.choices import PruningSchedule, Scope
 from topoimp.errors import OptionError
-from topoimp.layers.records import LayerInfo, matches_layer
+from topoimp.layers.matching import as_meant, matches_layer
+from topoimp.layers.records import LayerInfo
 
 DEFAULT_RATE = 0.2
 MOST_ROUNDS = 1000
@@ -156,12 +157,13 @@ def with_layer_rates(
     if schedule.sparsity is not None:
         raise OptionError("a sparsity already fixes the density of every layer; rates of layers go with rounds alone")
 
-    for pattern in layer_rates:
-        if not any(matches_layer(info, pattern) for info in infos):
+    meant = {pattern: as_meant(pattern, infos) for pattern in layer_rates}
+    for pattern, as_read in meant.items():
+        if not any(matches_layer(info, as_read) for info in infos):
             names = ", ".join(info.name for info in infos[-3:])
             raise OptionError(f"pattern {pattern!r} matches no layer that is pruned; the last of them are {names}")
 
-    rates = tuple((pattern, exact_rate(rate)) for pattern, rate in layer_rates.items())
+    rates = tuple((meant[pattern], exact_rate(rate)) for pattern, rate in layer_rates.items())
     for _, rate in rates:
         _check_leaves_weights(schedule, rate)
     return replace(schedule, layer_rates=rates)

@@ -10,7 +10,8 @@ from topoimp.checkpoint import AnyPath, Checkpoint, open_checkpoint
 from topoimp.choices import Preset, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import available_threads, thread_count
-from topoimp.layers.records import LayerInfo, Layers, matches_layer
+from topoimp.layers.matching import matches_layer
+from topoimp.layers.records import LayerInfo, Layers
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.options import PRESETS, PruningOptions, Scheme, contradicts_preset
 from topoimp.reports.rows import pattern_settings
