@@ -7,6 +7,7 @@ import torch
 from safetensors.numpy import save_file
 
 from topoimp.checkpoint import open_checkpoint, other_files
+from topoimp.checkpoint.finding import find_files
 from topoimp.checkpoint.index import read_index
 from topoimp.errors import CheckpointError
 
@@ -28,6 +29,19 @@ def sharded(tmp_path):
         return folder
 
     return write
+
+
+@pytest.mark.parametrize("named", [".", "model.safetensors.index.json"])
+def test_a_shard_that_is_a_pipe_is_refused_before_any_is_opened(sharded, named):
+    folder = sharded()
+    (folder / "model-2.safetensors").unlink()
+    os.mkfifo(folder / "model-2.safetensors")
+
+    with pytest.raises(CheckpointError) as caught:
+        find_files(folder / named)
+
+    reason = "is a pipe; a checkpoint is a file, of which any part can be read at any time"
+    assert str(caught.value) == f"{folder / 'model-2.safetensors'}: {reason}"
 
 
 @pytest.mark.parametrize("named", [".", "model.safetensors.index.json"])

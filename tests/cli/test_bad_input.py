@@ -1,6 +1,9 @@
 """Bad input: one line on stderr that says what is wrong, the right exit status, nothing on stdout, nothing written."""
 
+import os
 import re
+import signal
+import socket
 
 import numpy as np
 import pytest
@@ -31,6 +34,51 @@ def unchanged(tmp_path):
             assert snapshot() == self.before
 
     return Check()
+
+
+@pytest.fixture
+def deadline():
+    """End a test that waits for the writer of a pipe; it would wait for ever."""
+
+    def end(*_):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(120)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("deadline")
+@pytest.mark.parametrize(
+    "command",
+    [
+        *([*reader, "{pipe}"] for reader in READERS),
+        ["prune", "{lenet}", "--apply-mask", "{pipe}"],
+        ["prune", "{lenet}", "--rounds", "1", "--rewind-from", "{pipe}"],
+        ["compare", "{lenet}", "{pipe}"],
+        ["compare", "{pipe}", "{lenet}"],
+    ],
+)
+@pytest.mark.parametrize("name", ["pipe", "m.pt", "m.safetensors", "model.safetensors.index.json"])
+def test_a_pipe_is_refused_at_once(topoimp, lenet, tmp_path, command, name):
+    os.mkfifo(tmp_path / name)
+
+    outcome = topoimp(*(word.format(pipe=tmp_path / name, lenet=lenet) for word in command))
+
+    assert_refused(
+        outcome, 1, f".*/{name}: is a pipe; a checkpoint is a file, of which any part can be read at any time"
+    )
+
+
+def test_a_device_and_a_socket_are_refused(topoimp, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the name of a socket has a limit
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+
+        assert_refused(topoimp("barcode", "socket"), 1, "socket: is a socket; a checkpoint is a file")
+    assert_refused(topoimp("barcode", "/dev/null"), 1, "/dev/null: is a device; a checkpoint is a file")
 
 
 @pytest.mark.parametrize("reader", READERS)

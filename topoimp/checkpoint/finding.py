@@ -5,6 +5,7 @@ the index or the shards. The other files of a folder (configuration, tokenizer) 
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,12 @@ class CheckpointFiles:
 
 
 def find_files(path: Path) -> CheckpointFiles:
-    """Return the files of the checkpoint at a path, or raise a CheckpointError if a folder holds none, or several."""
+    """Return the files of the checkpoint at a path.
+
+    Raises:
+        CheckpointError: if a folder holds no checkpoint, or several, or a path is no file but a pipe or a device.
+        OSError: if a file does not exist or cannot be read.
+    """
     if path.is_dir():
         folder = path
         weights = weights_of(path)
@@ -46,13 +52,26 @@ def find_files(path: Path) -> CheckpointFiles:
         folder = path.parent
         weights = (path,)
     else:
+        _check_kind(path)
         return CheckpointFiles((path,))
 
     index = weights[0]
     if not is_index(index.name):
         return CheckpointFiles(weights, folder=folder)
+    _check_kind(index)
     shard_of = read_index(index)
-    return CheckpointFiles(tuple(folder / name for name in sorted(set(shard_of.values()))), shard_of, index, folder)
+    shards = tuple(folder / name for name in sorted(set(shard_of.values())))
+    for shard in shards:
+        _check_kind(shard)
+    return CheckpointFiles(shards, shard_of, index, folder)
+
+
+def _check_kind(path: Path) -> None:
+    """Check that a path is no pipe, whose reader would wait for its writer, and no device or socket."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        kind = "pipe" if stat.S_ISFIFO(mode) else "socket" if stat.S_ISSOCK(mode) else "device"
+        raise CheckpointError(f"{path}: is a {kind}; a checkpoint is a file, of which any part can be read at any time")
 
 
 def other_files(paths: CheckpointFiles) -> tuple[list[Path], list[Path]]:
