@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from topoimp.choices import PictureSize
-from topoimp.plots.canvas import ENDINGS, WIDTHS, axes_or_new, new_figure, save, shortened, small_multiples
+from topoimp.plots.canvas import ENDINGS, WIDTHS, axes_or_new, new_figure, save, small_multiples
 
 
 def line_of(name, ax):
@@ -77,11 +77,6 @@ def test_formulas_in_names_stay_text():
     (ax,) = small_multiples([r"w$\frac{$"], line_of).axes
 
     assert not ax.title.get_parse_math()
-
-
-@pytest.mark.parametrize(("name", "short"), [("abcdef", "abcdef"), ("abcdefg", "ab…efg"), ("", "")])
-def test_long_names_are_cut_in_the_middle(name, short):
-    assert shortened(name, 6) == short
 
 
 def test_the_axes_of_a_caller_keep_their_look():

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from topoimp import Unit, as_layer, bars_of, spanning_forest
-from topoimp.plots import barcode, small_multiples
+from topoimp.chance.curves import betti_curves, death_histogram
+from topoimp.chance.null import parse_null
+from topoimp.layers.edge_counts import edge_counts
+from topoimp.plots import barcode, betti_curve, component_sizes, diagram, mask, small_multiples
+from topoimp.topology.components import components_of
 
 TOLERANCE = 3
 """Root mean square of the differences, of 255, that another release of the fonts may make."""
@@ -25,3 +29,22 @@ def test_barcodes():
         barcode(bars_of(forest, unit=Unit(1.0, forest.strongest)), ax=ax)
 
     return small_multiples(list(weights), draw)
+
+
+@image
+def test_the_figures_of_a_layer():
+    rng = np.random.default_rng(2)
+    layer = as_layer(rng.normal(size=(40, 30)) * (rng.random((40, 30)) < 0.2))
+    forest = spanning_forest(layer)
+    curves = betti_curves(layer, forest, null=parse_null("edges:20"))
+    draws = {
+        "betti": lambda ax: betti_curve(curves, ax=ax),
+        "diagram": lambda ax: diagram(
+            bars_of(forest, unit=Unit(1.0, forest.strongest)),
+            death_histogram(layer, forest, unit=Unit(1.0, forest.strongest)),
+            ax=ax,
+        ),
+        "components": lambda ax: component_sizes(components_of(forest), ax=ax),
+        "mask": lambda ax: mask(edge_counts(layer, 20, 20), forest, ax=ax),
+    }
+    return small_multiples(list(draws), lambda name, ax: draws[name](ax))

@@ -48,8 +48,14 @@ def edge_counts(layer: Layer, most_row_blocks: int, most_column_blocks: int, *, 
         for start in range(first, last, step):
             rows = slice(start, min(start + step, last))
             is_edge = np.not_equal(layer.number_format.magnitudes(layer.codes[rows]), 0)
-            by_row = np.add.reduceat(is_edge, column_edges[:-1], axis=1, dtype=np.int64)
-            np.add.at(counts, block_of_row[rows], by_row)
+
+            # Rows of a block are added up first, as that is fast whatever the number of blocks along the columns.
+            blocks = block_of_row[rows]
+            first_of_block = np.flatnonzero(np.diff(blocks, prepend=-1))
+            by_column = np.add.reduceat(is_edge, first_of_block, axis=0, dtype=np.int32)
+            is_whole = counts.shape[1] == layer.n_columns
+            by_block = by_column if is_whole else np.add.reduceat(by_column, column_edges[:-1], axis=1)
+            counts[blocks[first_of_block]] += by_block
         return counts
 
     counts = sum(in_parallel(count, layer.n_rows, threads), np.zeros((len(row_edges) - 1, 1), np.int64))

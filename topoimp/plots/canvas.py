@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from topoimp.choices import PictureSize
 from topoimp.plots.colour_bars import share_colour_bars
+from topoimp.plots.titles import panel_titles, shortened
 
 WIDTHS = MappingProxyType({PictureSize.COLUMN: 3.25, PictureSize.PAGE: 6.75})
 """Inches: a column and a page of a paper in two columns."""
@@ -29,8 +30,8 @@ PANEL_HEIGHT = 1.5
 
 PANELS_IN_A_ROW = MappingProxyType({PictureSize.COLUMN: 2, PictureSize.PAGE: 4})
 
-LONGEST_TITLE = 26
-"""Characters of a panel's title; more would run into the next panel."""
+LONGEST_SINGLE_TITLE = 40
+"""Characters of the title of a figure of one panel, as wide as a column."""
 
 MOST_LABELS_INSIDE = 2
 """Labels of a legend inside a single panel; a larger legend would hide what is drawn, and lies above."""
@@ -105,8 +106,9 @@ def small_multiples(
 
     With ``below`` each name has a second panel under the first, with the same horizontal axis. A label that all panels
     share is written once, and so are the legend, above them, and a colour bar. The legend of a single panel is above it
-    too if it has more than two labels or would lie on an image. A long name is cut in its middle.
+    too if it has more than two labels or would lie on an image. Long names are shortened (``titles``).
     """
+    titles = panel_titles(names) if len(names) > 1 else [shortened(name, LONGEST_SINGLE_TITLE) for name in names]
     draws = [draw] if below is None else [draw, below]
     n_columns = min(len(names), PANELS_IN_A_ROW[size])
     n_rows = ceil(len(names) / n_columns) * len(draws)
@@ -116,10 +118,10 @@ def small_multiples(
         columns: list[list[Axes]] = [
             list(grid[k : k + len(draws), column]) for k in range(0, n_rows, len(draws)) for column in range(n_columns)
         ]
-        for panels, name in zip(columns, names, strict=False):
+        for panels, name, title in zip(columns, names, titles, strict=False):
             for ax, each in zip(panels, draws, strict=True):
                 each(name, ax)
-            panels[0].set_title(shortened(name, LONGEST_TITLE))
+            panels[0].set_title(title, fontsize=STYLE["axes.titlesize"] - (len(names) > 1))
             _share_horizontal_axis(panels)
         for panels in columns[len(names) :]:
             for ax in panels:
@@ -134,18 +136,6 @@ def small_multiples(
         if len(drawn) > 1 or n_labels > MOST_LABELS_INSIDE or drawn[0].images:
             _share_legend(figure, drawn, PANELS_IN_A_ROW[size])
     return figure
-
-
-def shortened(name: str, most: int) -> str:
-    """Return a name of at most so many characters: the middle of a longer one becomes dots.
-
-    >>> shortened("model.layers.0.self_attn.q_proj.weight", 26)
-    'model.layers…q_proj.weight'
-    """
-    if len(name) <= most:
-        return name
-    n_first = (most - 1) // 2
-    return f"{name[:n_first]}…{name[n_first + 1 - most :]}"
 
 
 def _share_horizontal_axis(panels: Sequence[Axes]) -> None:

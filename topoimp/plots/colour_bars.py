@@ -7,6 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.image import AxesImage
 
+MOST_ROWS_HIGH = 2
+"""Rows of panels along which a shared colour bar reaches, from the top."""
+
 
 def add_colour_bar(image: AxesImage, label: str, ticks: Mapping[float, str] | None = None) -> Colorbar:
     """Draw a colour bar at the right of an image; ``ticks`` are their texts by value, those of matplotlib if None."""
@@ -28,7 +31,11 @@ def share_colour_bars(panels: Sequence[Axes]) -> None:
     ticks = dict(zip((float(tick) for tick in bar.get_ticks()), texts, strict=True))
     for each in bars:
         each.remove()
-    _drawn(images[0], label, ticks, ax=list(panels), aspect=30, pad=0.02)
+    grid = panels[0].get_gridspec()
+    n_rows = 1 if grid is None else grid.nrows
+    height = min(n_rows, MOST_ROWS_HIGH)
+    place = {"aspect": 15 * height, "fraction": 0.05, "pad": 0.02, "shrink": height / n_rows, "anchor": (0, 1)}
+    _drawn(images[0], label, ticks, ax=list(panels), **place)
 
 
 def _drawn(image: AxesImage, label: str, ticks: Mapping[float, str] | None, **place: Any) -> Colorbar:

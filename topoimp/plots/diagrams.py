@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from topoimp.chance.curves import DeathHistogram
 from topoimp.plots.canvas import axes_or_new
@@ -62,7 +63,8 @@ def _draw_strip(bars: Bars, histogram: DeathHistogram | None, ax: Axes) -> None:
     ax.vlines([0.0], bottom, 0.25 * bottom, color=SKY, linewidth=3, label="essential bars", clip_on=False)
     ax.set_xlim(birth or 1, 0)
     ax.set_ylim(bottom * 1.2, top)
-    ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= top])
+    ticks = MaxNLocator(5, integer=True).tick_values(0, top)
+    ax.set_yticks([tick for tick in ticks if 0 <= tick <= top])
     ax.set_xlabel("level |w| / scale")
     ax.set_ylabel("deaths in a bin" if histogram is not None else "")
     ax.legend(loc="upper left")

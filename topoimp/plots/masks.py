@@ -1,11 +1,13 @@
 """The mask of a layer, the pattern of its edges: the density of blocks, and the edges of the forest."""
 
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
+from matplotlib.ticker import MaxNLocator
 
 from topoimp.arrays import IndexArray
 from topoimp.layers.edge_counts import EdgeCounts
@@ -14,14 +16,14 @@ from topoimp.plots.colour_bars import add_colour_bar
 from topoimp.plots.colours import VERMILION
 from topoimp.topology.forest import Forest
 
-MOST_BLOCKS = 512
+MOST_BLOCKS = 400
 """Blocks along either side of a mask."""
 
 MOST_DOTS = 1200
 """Forest edges that are drawn as dots; of more none is."""
 
-N_COLOURS = 32
-"""Few colours keep the file of a picture small."""
+N_COLOURS = 16
+"""Few colours, as few blocks, keep the file of a picture below 300 kB."""
 
 TICKS = MappingProxyType({0.0: "0", 0.01: "0.01", 0.1: "0.1", 0.25: "0.25", 0.5: "0.5", 1.0: "1"})
 """Ticks of the colour bar, which is that of the square root of the density."""
@@ -54,11 +56,15 @@ def mask(counts: EdgeCounts, forest: Forest | None = None, *, ax: Axes | None = 
         )
         if forest is not None and 0 < len(forest.indices) <= MOST_DOTS:
             rows, columns = _centres(forest.indices, n_columns)
-            axes.plot(columns, rows, ".", color=VERMILION, markersize=1.5, markeredgewidth=0, label="_forest edges")
+            dot = min(max(30 / len(rows) ** 0.5, 1.5), 4)  # points; fewer dots are larger
+            look: dict[str, Any] = {"color": VERMILION, "markeredgewidth": 0}
+            axes.plot(columns, rows, ".", markersize=dot, label="_forest edges", **look)
             axes.plot([], [], ".", color=VERMILION, label="forest edges")  # in the legend a dot can be seen
             axes.legend(loc="lower right")
         axes.set_xlim(0, n_columns)
         axes.set_ylim(n_rows, 0)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(4, integer=True))
         axes.set_xlabel("columns")
         axes.set_ylabel("rows")
         add_colour_bar(image, "density", TICKS)

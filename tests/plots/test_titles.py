@@ -1,0 +1,39 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from topoimp.plots.titles import panel_titles, shortened
+
+
+@pytest.mark.parametrize(("name", "short"), [("abcdef", "abcdef"), ("abcdefg", "ab…efg"), ("", "")])
+def test_long_names_are_cut_in_the_middle(name, short):
+    assert shortened(name, 6) == short
+
+
+@pytest.mark.parametrize(
+    ("names", "titles"),
+    [
+        (["fc1.weight", "fc2.weight"], ["fc1.weight", "fc2.weight"]),
+        (
+            ["model.layers.0.self_attn.q_proj.weight", "model.layers.10.mlp.up_proj.weight"],
+            ["…0.self_attn.q_proj…", "…10.mlp.up_proj…"],
+        ),
+        (
+            ["transformer.h.0.attn.c_attn.weight", "transformer.h.1.attn.c_attn.weight"],
+            ["…0.attn.c_attn.weight", "…1.attn.c_attn.weight"],
+        ),
+        (["encoder.layers.0.x", "encoder.layers.1.x"], ["encoder.layers.0.x", "encoder.layers.1.x"]),
+        (["a.very.long.name.of.a.layer", "a.very.long.name"], ["…long.name.of.a.layer", "…long.name"]),
+        (["the.only.name.that.is.too.long"], ["the.only.n…s.too.long"]),
+    ],
+)
+def test_titles_keep_the_parts_at_which_names_differ(names, titles):
+    assert panel_titles(names) == titles
+
+
+@given(st.lists(st.lists(st.sampled_from(["0", "12", "self_attn", "weight", ""]), max_size=6), min_size=1, max_size=5))
+def test_titles_are_short_and_as_many_as_names(parts):
+    titles = panel_titles([".".join(each) for each in parts])
+
+    assert len(titles) == len(parts)
+    assert max(map(len, titles)) <= 21
