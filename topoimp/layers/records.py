@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -111,6 +111,10 @@ class Groups(NamedTuple):
         return f"{self.pattern}={self.number}{f'@{self.axis}' if self.axis else ''}"
 
 
+GroupsOf: TypeAlias = tuple[str, int] | tuple[str, int, int]
+"""A pattern, a number, and if it is not 0 an axis: ``Groups`` as a caller gives them."""
+
+
 @dataclass(frozen=True)
 class LayerPatterns:
     """Patterns that select layers by name, and the view in which they are read.
@@ -138,7 +142,7 @@ class LayerPatterns:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     embeddings: bool = False
-    groups: tuple[tuple[str, int] | tuple[str, int, int], ...] = ()
+    groups: tuple[GroupsOf, ...] = ()
     view: View = View.MATRIX
     input_sizes: tuple[tuple[str, InputSize], ...] = ()
 

@@ -20,7 +20,7 @@ from topoimp.errors import OptionError, VerificationError
 from topoimp.kernels.threads import thread_count
 from topoimp.layers.layer import Layer
 from topoimp.layers.notes import notes_on
-from topoimp.layers.records import Layers
+from topoimp.layers.records import GroupsOf, Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.one_shot import Round, Sweep, sweep
@@ -234,7 +234,9 @@ def prune_module(
     return ModulePruner(model, options, masks=masks, threads=threads).all_at_once()
 
 
-def topological_unstructured(module: "nn.Module", name: str, amount: float, epsilon: float = 0.0) -> "nn.Module":
+def topological_unstructured(
+    module: "nn.Module", name: str, amount: float, epsilon: float = 0.0, *, groups: Sequence[GroupsOf] = ()
+) -> "nn.Module":
     """Prune the weakest weights of a parameter, but for its maximum spanning forest, which keeps its barcode.
 
     A counterpart of ``torch.nn.utils.prune.l1_unstructured``: the module gets a parameter ``NAME_orig``, a buffer
@@ -247,10 +249,13 @@ def topological_unstructured(module: "nn.Module", name: str, amount: float, epsi
         amount: share of the weights that are not pruned yet, from 0 to 1, or a number (``int``) of them. Where it asks
             for more than the forest leaves, the forest is kept, with a warning.
         epsilon: share of the parameter's largest |w| up to which deaths are not protected, in [0, 1].
+        groups: ``(pattern, number)`` or ``(pattern, number, axis)`` as those of ``LayerPatterns``, such as
+            ``("in_proj_weight", 3)``: the parameter holds so many graphs, and the forest of each is kept. The amount is
+            of the whole parameter.
 
     Raises:
-        OptionError: if ``amount`` or ``epsilon`` is out of range.
-        LayerError: if the parameter is no layer, or holds NaN or infinity.
+        OptionError: if ``amount`` or ``epsilon`` is out of range, or ``groups`` do not fit the parameter.
+        LayerError: if the parameter or a group of it is no layer, or holds NaN or infinity.
 
     >>> import torch
     >>> layer = topological_unstructured(torch.nn.Linear(30, 20), "weight", amount=0.75)
@@ -259,5 +264,5 @@ def topological_unstructured(module: "nn.Module", name: str, amount: float, epsi
     """
     from topoimp.torch_modules.topological_method import TopologicalUnstructured
 
-    TopologicalUnstructured.apply(module, name, amount, epsilon)  # type: ignore[no-untyped-call]  # torch's
+    TopologicalUnstructured.apply(module, name, amount, epsilon, groups)  # type: ignore[no-untyped-call]  # torch's
     return module

@@ -1,20 +1,23 @@
 """A method for ``torch.nn.utils.prune`` that keeps a layer's barcode. Importing this file imports torch."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch.nn.utils import prune
 
 from topoimp.arrays import BoolArray
+from topoimp.checkpoint import tensors_as_checkpoint
 from topoimp.choices import Method
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import available_threads
 from topoimp.layers.layer import Layer, as_layer
-from topoimp.layers.records import LayerInfo
-from topoimp.layers.streaming import InHand
+from topoimp.layers.records import GroupsOf, LayerInfo, LayerPatterns, Layers
+from topoimp.layers.streaming import LayerStream
+from topoimp.layers.tensors import select_layers
 from topoimp.pruning.rules import check_epsilon, keep_each, kept_of, rule_for
-from topoimp.topology.forest import spanning_forest
+from topoimp.topology.forest import spanning_forests
 from topoimp.torch_modules.masks import bits_of, clear
 
 
@@ -31,15 +34,19 @@ class TopologicalUnstructured(prune.BasePruningMethod):
     Args:
         amount: share of the weights that are not pruned yet, from 0 to 1 and rounded as torch does, or their number.
         epsilon: share of the layer's largest |w| up to which deaths are not protected, in [0, 1]; 0 protects all.
+        groups: pairs or triples as those of ``LayerPatterns``, whose patterns match the parameter's name; one graph if
+            empty. The forest of each group is kept, and the strongest other weights of all groups fill up; equal ones
+            in the order of the groups, then of their indices.
     """
 
     PRUNING_TYPE = "global"
 
-    def __init__(self, amount: float, epsilon: float = 0.0) -> None:
+    def __init__(self, amount: float, epsilon: float = 0.0, groups: Sequence[GroupsOf] = ()) -> None:
         check_epsilon(epsilon, Method.TOPOLOGICAL)
         _check_amount(amount)
         self.amount = amount
         self.epsilon = epsilon
+        self.groups = LayerPatterns(groups=tuple(groups)).groups
 
     def compute_mask(self, t: torch.Tensor, default_mask: torch.Tensor) -> torch.Tensor:
         """Return the mask that keeps the forest and the strongest others of the weights that are not pruned yet.
@@ -51,17 +58,27 @@ class TopologicalUnstructured(prune.BasePruningMethod):
         clear(remaining, bits_of(default_mask != 0, remaining))
         is_remaining = (default_mask != 0).flatten().cpu().numpy()
         target = self._n_to_keep(int(np.count_nonzero(is_remaining)))
-        kept = _kept(as_layer(remaining, name=getattr(self, "_tensor_name", None) or "weight"), target, self.epsilon)
+        layers = self._layers(remaining)
+        kept = _kept(layers, target, self.epsilon)
 
         # Zeros fill up where the edges do not reach the target.
         n_missing = target - int(np.count_nonzero(kept))
         if n_missing > 0:
             kept[np.flatnonzero(is_remaining & ~kept)[:n_missing]] = True
         elif n_missing < 0:
-            floor = target - n_missing
-            message = f"{floor} weights are kept, the floor of this layer; the amount {self.amount} asks for {target}"
-            warnings.warn(message, stacklevel=2)
+            floor = "floor of this layer" if len(layers.infos) == 1 else f"floors of {len(layers.infos)} groups"
+            kept_for = f"{target - n_missing} weights are kept, the {floor}"
+            warnings.warn(f"{kept_for}; the amount {self.amount} asks for {target}", stacklevel=2)
         return torch.from_numpy(kept).reshape(default_mask.shape).to(default_mask.device, default_mask.dtype)
+
+    def _layers(self, weight: torch.Tensor) -> Layers:
+        """Return the weights as one layer, or as a layer for each group."""
+        name = getattr(self, "_tensor_name", None) or "weight"
+        checkpoint = tensors_as_checkpoint({name: weight}, name=name)
+        layer = as_layer(weight, name=name)
+        if self.groups:
+            return select_layers(checkpoint, LayerPatterns(include=(name,), embeddings=True, groups=self.groups))
+        return Layers(checkpoint, (_info_of(layer),), ())
 
     def _n_to_keep(self, n_remaining: int) -> int:
         if not isinstance(self.amount, int):
@@ -80,11 +97,20 @@ def _check_amount(amount: float) -> None:
         raise OptionError(f"the amount is {amount}; as a share it must be at least 0 and at most 1")
 
 
-def _kept(layer: Layer, target: int, epsilon: float) -> BoolArray:
-    """Return the mask of a layer for a target, by flat index."""
-    threads = available_threads()
-    info = LayerInfo(layer.name, layer.name, layer.codes.shape, layer.n_rows, layer.n_columns, layer.number_format)
-    forest = spanning_forest(layer, threads=threads)
-    rule = rule_for([info], Method.TOPOLOGICAL, epsilon=epsilon, forests=[forest])
-    (keep,) = keep_each([info], {info.name: forest}, [target], rule, InHand(layer, threads))
-    return kept_of(keep[info.name], layer, threads)
+def _info_of(layer: Layer) -> LayerInfo:
+    return LayerInfo(layer.name, layer.name, layer.codes.shape, layer.n_rows, layer.n_columns, layer.number_format)
+
+
+def _kept(layers: Layers, target: int, epsilon: float) -> BoolArray:
+    """Return the mask of a tensor for a target of all its layers together, by flat index."""
+    stream = LayerStream(layers, available_threads())
+    forests = spanning_forests(stream)
+    rule = rule_for(layers.infos, Method.TOPOLOGICAL, epsilon=epsilon, forests=forests.values())
+    (keep,) = keep_each(layers.infos, forests, [target], rule, stream)
+    kept = np.zeros(sum(info.n_weights for info in layers.infos), np.bool_)
+
+    def mask(layer: Layer, threads: int) -> None:
+        layers.by_name[layer.name].block.write(kept_of(keep[layer.name], layer, threads), 0, to=kept, first=0)
+
+    stream.each(mask)
+    return kept
