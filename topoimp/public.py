@@ -6,6 +6,7 @@ Importing it does not import torch; a name of ``WITH_TORCH`` does, when it is us
 from types import MappingProxyType
 
 from topoimp.chance.betti import ExpectedBettiNumbers, expected_betti_curve
+from topoimp.chance.curves import BettiBesideChance, DeathHistogram, betti_beside_chance, death_histogram
 from topoimp.chance.forest_by_chance import forest_edges_by_chance
 from topoimp.chance.null_distribution import ExactDistribution, NullDistribution
 from topoimp.chance.null_models import null_forest_edges
@@ -48,6 +49,7 @@ from topoimp.errors import (
     VerificationError,
 )
 from topoimp.layers.by_name import layer_names, read_layer
+from topoimp.layers.edge_counts import EdgeCounts, edge_counts
 from topoimp.layers.layer import Layer, as_layer
 from topoimp.layers.records import LayerPatterns
 from topoimp.layers.spatial import InputSize
@@ -61,6 +63,7 @@ from topoimp.rounds.trainer import Trainer, parse_trainer
 from topoimp.topology.barcode import Barcode, Unit, barcode_of, neural_persistence, unit_of
 from topoimp.topology.bars import Bars, bars_of
 from topoimp.topology.betti import BettiNumbers, betti_curve
+from topoimp.topology.components import Components, components_of
 from topoimp.topology.distance import (
     BarcodeDistances,
     barcode_distances,
@@ -82,12 +85,16 @@ __all__ = [
     "Barcode",
     "BarcodeDistances",
     "Bars",
+    "BettiBesideChance",
     "BettiNumbers",
     "BoundOptions",
     "Checkpoint",
     "CheckpointError",
+    "Components",
     "Data",
     "DataError",
+    "DeathHistogram",
+    "EdgeCounts",
     "Essential",
     "ExactDistribution",
     "ExpectedBettiNumbers",
@@ -135,11 +142,15 @@ __all__ = [
     "barcode_of",
     "barcode_report",
     "bars_of",
+    "betti_beside_chance",
     "betti_curve",
     "bottleneck_distance",
     "bound_report",
     "comparison_over_seeds",
     "comparison_report",
+    "components_of",
+    "death_histogram",
+    "edge_counts",
     "expected_betti_curve",
     "filter_barcodes",
     "forest_edges_by_chance",

@@ -8,9 +8,9 @@ from strategies import weights
 
 from topoimp import OptionError, Unit, as_layer, spanning_forest
 from topoimp.chance.curves import (
-    BettiCurves,
-    betti_curves,
-    check_null,
+    BettiBesideChance,
+    betti_beside_chance,
+    checked_null,
     death_histogram,
     numbers_of_edges,
 )
@@ -21,7 +21,7 @@ from topoimp.chance.null_models import null_forest_edges
 @given(weights())
 def test_betti_numbers_are_those_of_the_graphs_of_the_strongest_edges(weight):
     layer = as_layer(weight)
-    curves = betti_curves(layer, spanning_forest(layer))
+    curves = betti_beside_chance(layer, spanning_forest(layer))
 
     order = slow_order(weight)
     graphs = []
@@ -45,7 +45,7 @@ def test_numbers_of_edges_are_few_and_different_and_have_both_ends(n_edges):
 
 def test_without_edges_the_number_is_0():
     layer = as_layer(np.zeros((2, 3)))
-    curves = betti_curves(layer, spanning_forest(layer), null=parse_null("edges:3"))
+    curves = betti_beside_chance(layer, spanning_forest(layer), null=parse_null("edges:3"))
 
     assert (curves.n_kept.tolist(), curves.beta0.tolist(), curves.beta0_iid.tolist()) == ([0], [5], [5])
     assert curves.beta0_null.tolist() == [[5], [5]]
@@ -53,7 +53,7 @@ def test_without_edges_the_number_is_0():
 
 def test_the_band_is_that_of_the_simulations_of_each_number():
     layer = as_layer(np.random.default_rng(3).normal(size=(10, 14)), name="fc")
-    curves = betti_curves(layer, spanning_forest(layer), null=parse_null("edges:21"), seed=4)
+    curves = betti_beside_chance(layer, spanning_forest(layer), null=parse_null("edges:21"), seed=4)
 
     for place in (10, 25, 40):
         counts = sorted(null_forest_edges(layer, int(curves.n_kept[place]), "edges:21", seed=4).counts)
@@ -61,7 +61,7 @@ def test_the_band_is_that_of_the_simulations_of_each_number():
 
 
 def test_cycles_follow_from_components():
-    curves = BettiCurves(5, np.array([1, 4, 6]), np.array([4, 2, 1]))
+    curves = BettiBesideChance(5, np.array([1, 4, 6]), np.array([4, 2, 1]))
 
     assert curves.beta1(curves.beta0).tolist() == [0, 1, 2]
 
@@ -101,4 +101,15 @@ def test_independent_strengths_die_as_the_closed_form_says():
 @pytest.mark.parametrize("null", ["random", "initial"])
 def test_a_null_that_is_not_simulated_is_refused(null):
     with pytest.raises(OptionError, match=f"^the null is '{null}'; a curve needs one that is simulated, as in "):
-        check_null(parse_null(null))
+        checked_null(null)
+
+
+def test_a_null_by_name_is_that_null():
+    layer = as_layer(np.random.default_rng(3).normal(size=(10, 14)))
+    forest = spanning_forest(layer)
+
+    by_name = betti_beside_chance(layer, forest, null="edges:5", threads=2)
+    record = betti_beside_chance(layer, forest, null=parse_null("edges:5"))
+    assert_array_equal(by_name.beta0_null, record.beta0_null)
+    assert by_name.null == parse_null("edges:5")
+    assert checked_null(None) is None

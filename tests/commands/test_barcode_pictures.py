@@ -173,3 +173,12 @@ def test_of_many_layers_each_mask_has_fewer_blocks(write, tmp_path, monkeypatch)
     barcode_report(path, patterns=LayerPatterns(include=("w0",)), plot=tmp_path / "b.svg", figure="mask", threads=1)
 
     assert list(blocks) == [(400 // 3, 2), (400, 2)]
+
+
+@pytest.mark.parametrize("figure", ["diagram", "betti-curves", "mask"])
+def test_threads_change_no_byte(lenet, tmp_path, figure):
+    null = {} if figure == "mask" else {"null": "rows:3"}
+    for threads in (1, 3):
+        barcode_report(lenet, plot=tmp_path / f"{threads}.svg", figure=figure, threads=threads, **null)
+
+    assert (tmp_path / "1.svg").read_bytes() == (tmp_path / "3.svg").read_bytes()

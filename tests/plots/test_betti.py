@@ -3,14 +3,14 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from topoimp import as_layer, spanning_forest
-from topoimp.chance.curves import betti_curves
+from topoimp.chance.curves import betti_beside_chance
 from topoimp.chance.null import parse_null
 from topoimp.plots import betti_curve
 
 
 def curves_of(weights, null=None):
     layer = as_layer(np.array(weights, np.float32))
-    return betti_curves(layer, spanning_forest(layer), null=null)
+    return betti_beside_chance(layer, spanning_forest(layer), null=null)
 
 
 @pytest.mark.parametrize("degree", [0, 1])

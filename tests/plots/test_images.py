@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from topoimp import Unit, as_layer, bars_of, spanning_forest
-from topoimp.chance.curves import betti_curves, death_histogram
-from topoimp.chance.null import parse_null
+from topoimp.chance.curves import betti_beside_chance, death_histogram
 from topoimp.layers.edge_counts import edge_counts
 from topoimp.plots import barcode, betti_curve, component_sizes, diagram, mask, small_multiples
 from topoimp.topology.components import components_of
@@ -36,7 +35,7 @@ def test_the_figures_of_a_layer():
     rng = np.random.default_rng(2)
     layer = as_layer(rng.normal(size=(40, 30)) * (rng.random((40, 30)) < 0.2))
     forest = spanning_forest(layer)
-    curves = betti_curves(layer, forest, null=parse_null("edges:20"))
+    curves = betti_beside_chance(layer, forest, null="edges:20")
     draws = {
         "betti": lambda ax: betti_curve(curves, ax=ax),
         "diagram": lambda ax: diagram(

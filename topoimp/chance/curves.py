@@ -12,7 +12,7 @@ import numpy as np
 
 from topoimp.arrays import FloatArray, IndexArray
 from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance
-from topoimp.chance.null import Null
+from topoimp.chance.null import Null, parse_null
 from topoimp.chance.null_distribution import NullDistribution
 from topoimp.choices import NullModel
 from topoimp.errors import OptionError
@@ -32,7 +32,7 @@ N_BINS = 40
 
 
 @dataclass(frozen=True)
-class BettiCurves:
+class BettiBesideChance:
     """Betti numbers of the graphs of the strongest edges of a layer; each array has the shape (n,).
 
     Args:
@@ -56,24 +56,35 @@ class BettiCurves:
         return self.n_kept - self.n_vertices + beta0
 
 
-def betti_curves(
-    layer: Layer, forest: Forest, *, null: Null | None = None, seed: int = 0, threads: int = 1
-) -> BettiCurves:
+def betti_beside_chance(
+    layer: Layer, forest: Forest, *, null: Null | str | None = None, seed: int = 0, threads: int = 1
+) -> BettiBesideChance:
     """Return the Betti numbers of the graphs of a layer's strongest edges, at about 60 numbers of edges.
+
+    Args:
+        layer: of any type, in the view ``matrix`` or ``channel``; an edge is then a pair of channels.
+        forest: the layer's maximum spanning forest.
+        null: a null model that is simulated, as in ``edges:20``.
+        seed: of simulations, at least 0.
+        threads: number of cores to use. The result does not depend on it.
+
+    Raises:
+        OptionError: if there is no such null model, it is not simulated, or a number is out of range.
 
     >>> from topoimp.layers.layer import as_layer
     >>> from topoimp.topology.forest import spanning_forest
     >>> layer = as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))
-    >>> betti_curves(layer, spanning_forest(layer)).beta0
+    >>> betti_beside_chance(layer, spanning_forest(layer)).beta0
     array([3, 2, 1, 1])
     """
+    null = checked_null(null)
     n_kept = numbers_of_edges(forest.n_edges)
     found = _by_chance(layer, forest, n_kept, null, seed, threads)
     observed, iid, simulated = _forest_edges(found, null)
     beta0_null = None
     if simulated is not None:
         beta0_null = np.quantile(forest.n_vertices - simulated, BAND, axis=1)
-    return BettiCurves(
+    return BettiBesideChance(
         forest.n_vertices,
         np.array(n_kept),
         forest.n_vertices - observed,
@@ -116,12 +127,13 @@ class DeathHistogram:
 
 
 def death_histogram(
-    layer: Layer, forest: Forest, *, unit: Unit, null: Null | None = None, seed: int = 0, threads: int = 1
+    layer: Layer, forest: Forest, *, unit: Unit, null: Null | str | None = None, seed: int = 0, threads: int = 1
 ) -> DeathHistogram:
     """Return the histogram of a layer's deaths, in 40 bins of equal width, beside those by chance.
 
     By chance, the edges of the forest that are as strong as a level are those that as many random edges as the layer
     has there would have. Where such a number falls by a rounding, from one level to a lower one, it counts as equal.
+    Options and errors are those of ``betti_beside_chance``; ``unit`` is that of the levels.
 
     >>> from topoimp.layers.layer import as_layer
     >>> from topoimp.topology.forest import spanning_forest
@@ -129,6 +141,7 @@ def death_histogram(
     >>> death_histogram(layer, spanning_forest(layer), unit=Unit(1.0, 4.0)).observed.nonzero()
     (array([10, 20, 39]),)
     """
+    null = checked_null(null)
     levels = np.linspace(0, unit.birth, N_BINS + 1)
     n_reaching = betti_curve(layer, forest, levels.tolist(), unit=unit, threads=threads).n_edges.tolist()
     numbers = sorted(set(n_reaching))
@@ -149,13 +162,15 @@ def _in_bins(n_reaching: np.ndarray) -> np.ndarray:
     return np.append(falling[:-2] - falling[1:-1], falling[-2])
 
 
-def check_null(null: Null) -> None:
-    """Raise an ``OptionError`` for the null models that a curve cannot have.
+def checked_null(null: Null | str | None) -> Null | None:
+    """Return a null model that a curve can have; raise an ``OptionError`` for another.
 
     A random mask is not one of the strongest weights, and initial weights are not simulated.
     """
-    if null.model in (NullModel.RANDOM, NullModel.INITIAL):
-        raise OptionError(f"the null is '{null}'; a curve needs one that is simulated, as in 'edges:20'")
+    model = parse_null(null) if isinstance(null, str) else null
+    if model is not None and model.model in (NullModel.RANDOM, NullModel.INITIAL):
+        raise OptionError(f"the null is '{model}'; a curve needs one that is simulated, as in 'edges:20'")
+    return model
 
 
 def _by_chance(

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from topoimp.architectures import ImageShape
-from topoimp.chance.curves import check_null
-from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_null
+from topoimp.chance.curves import checked_null
+from topoimp.chance.null import NULLS_OF_EDGES, Null
 from topoimp.checkpoint import AnyPath
 from topoimp.choices import BarConvention
 from topoimp.errors import OptionError
@@ -42,15 +42,14 @@ class PictureOptions:
     image: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
-        if self.model is not None:
-            check_null(self.model)
+        checked_null(self.null)
         if self.image is not None and (len(self.image) not in (2, 3) or min(self.image) < 1):
             raise OptionError(f"`image` is {_text(self.image)}; it must be HxW or HxWxC, as in 28x28 or 32x32x3")
 
     @cached_property
     def model(self) -> Null | None:
         """The null model."""
-        return None if self.null is None else parse_null(self.null)
+        return checked_null(self.null)
 
     def check(self, drawn: Collection[str], patterns: LayerPatterns) -> None:
         """Raise an ``OptionError`` if no drawn figure has null or image, or the view has no weights for the null."""

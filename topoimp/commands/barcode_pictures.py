@@ -7,7 +7,7 @@ from math import ceil, prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
-from topoimp.chance.curves import BettiCurves, DeathHistogram, betti_curves, death_histogram
+from topoimp.chance.curves import BettiBesideChance, DeathHistogram, betti_beside_chance, death_histogram
 from topoimp.choices import BarConvention, Scale, View
 from topoimp.commands.barcode_picture_options import INPUT_IMAGE, PictureOptions
 from topoimp.commands.barcode_rows import Barcodes
@@ -53,7 +53,7 @@ class BarcodeResults:
         return LayerStream(alone, self.stream.threads).each(look)[name]
 
     @cached_property
-    def betti_curves(self) -> dict[str, BettiCurves]:
+    def betti(self) -> dict[str, BettiBesideChance]:
         """The Betti curves that have been computed, by layer."""
         return {}
 
@@ -89,15 +89,15 @@ def _diagram(results: BarcodeResults, name: str, ax: "Axes") -> None:
         _name_strengths(results, ax)
 
 
-def _curves(results: BarcodeResults, name: str) -> BettiCurves:
+def _curves(results: BarcodeResults, name: str) -> BettiBesideChance:
     forest, options = results.graphs[name], results.options
 
-    def look(layer: Layer, threads: int) -> BettiCurves:
-        return betti_curves(layer, forest, null=options.model, seed=options.seed, threads=threads)
+    def look(layer: Layer, threads: int) -> BettiBesideChance:
+        return betti_beside_chance(layer, forest, null=options.model, seed=options.seed, threads=threads)
 
-    if name not in results.betti_curves:
-        results.betti_curves[name] = results.looked_at(name, look)
-    return results.betti_curves[name]
+    if name not in results.betti:
+        results.betti[name] = results.looked_at(name, look)
+    return results.betti[name]
 
 
 def _components(results: BarcodeResults, name: str, ax: "Axes") -> None:

@@ -5,22 +5,21 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from topoimp.chance.curves import BettiCurves
+from topoimp.chance.curves import BettiBesideChance
 from topoimp.plots.canvas import axes_or_new
 from topoimp.plots.colours import IID, NULL, OBSERVED
 from topoimp.plots.log_axes import logarithmic
 
 
-def betti_curve(curves: BettiCurves, *, degree: int = 0, ax: Axes | None = None) -> Axes:
+def betti_curve(curves: BettiBesideChance, *, degree: int = 0, ax: Axes | None = None) -> Axes:
     """Draw beta0 (components) or, with ``degree`` 1, beta1 (independent cycles) against the number of strongest edges.
 
     Independent strengths have a dashed line, and the simulations of a null model a band, from 5 to 95 %, where they are
     known. Both axes are logarithmic, that of beta1 from 1 on: 0 lies on the axis. A layer without edges has no line.
 
-    >>> from topoimp.chance.curves import betti_curves
-    >>> from topoimp import as_layer, spanning_forest
+    >>> from topoimp import as_layer, betti_beside_chance, spanning_forest
     >>> layer = as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))
-    >>> betti_curve(betti_curves(layer, spanning_forest(layer))).lines[0].get_ydata()
+    >>> betti_curve(betti_beside_chance(layer, spanning_forest(layer))).lines[0].get_ydata()
     array([3, 2, 1, 1])
     """
 

@@ -19,8 +19,7 @@ def component_sizes(components: Components, *, ax: Axes | None = None) -> Axes:
 
     Both axes are logarithmic. A connected layer is one block.
 
-    >>> from topoimp.topology.components import components_of
-    >>> from topoimp import as_layer, spanning_forest
+    >>> from topoimp import as_layer, components_of, spanning_forest
     >>> components = components_of(spanning_forest(as_layer(np.array([[4.0, 1.0, 0.0], [0.0, 0.0, 0.0]]))))
     >>> [area.get_label() for area in component_sizes(components).patches]
     ['2 vertices or more', 'dead rows', 'dead columns']

@@ -36,8 +36,7 @@ def mask(counts: EdgeCounts, forest: Forest | None = None, *, ax: Axes | None = 
     few edges show. In a layer of at most as many rows and columns as there are blocks, a block is a weight. In files of
     vectors the blocks stay pixels.
 
-    >>> from topoimp import as_layer
-    >>> from topoimp.layers.edge_counts import edge_counts
+    >>> from topoimp import as_layer, edge_counts
     >>> ax = mask(edge_counts(as_layer(np.array([[1.0, 0.0], [2.0, 3.0]])), 512, 512))
     >>> ax.images[0].get_array().filled(0).tolist()
     [[1.0, 0.0], [1.0, 1.0]]
