@@ -15,6 +15,7 @@ from .options import (
     Embeddings,
     Exclude,
     FailIf,
+    Force,
     Format,
     FormatOption,
     Groups,
@@ -29,7 +30,9 @@ from .options import (
     layer_patterns,
 )
 from .output import for_people, in_view, noting_compilation, show, show_notes, show_table
+from .picture_options import FigureName, Plot, Size
 from .progress import progress
+from .streams import note
 from .training_options import parse_seeds
 
 OF_ROUNDS = "Rounds of pruning"
@@ -115,6 +118,10 @@ def _compare(
     seed: Annotated[
         int, typer.Option("--seed", metavar="S", help="Seed of the shuffles and other simulations, at least 0.")
     ] = 0,
+    plot: Plot = None,
+    figure: FigureName = None,
+    size: Size = None,
+    force: Force = False,
     threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
@@ -139,6 +146,10 @@ def _compare(
             seed=seed,
             essential=essential,
             p=p,
+            plot=plot,
+            figure=figure,
+            size=size,
+            force=force,
             threads=threads,
             on_step=on_step,
         )
@@ -146,6 +157,8 @@ def _compare(
     gates.apply(shown.rows)
     show(shown, format, _show_over_seeds if over_seeds else lambda report: _show_comparison(report, np_convention))
     show_notes(report, quiet=quiet)
+    for path in report.outputs.values():
+        note(f"wrote {path}", quiet=quiet)
     gates.raise_failures()
 
 

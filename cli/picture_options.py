@@ -15,9 +15,12 @@ PICTURE = "Picture"
 
 
 def _figures_of(command: str | None) -> "Figures[Any]":
-    from topoimp.commands import barcode_pictures
+    from topoimp.commands import barcode_pictures, compare_pictures
 
-    of_commands: Mapping[str | None, Figures[Any]] = {"barcode": barcode_pictures.FIGURES}
+    of_commands: Mapping[str | None, Figures[Any]] = {
+        "barcode": barcode_pictures.FIGURES,
+        "compare": compare_pictures.FIGURES,
+    }
     return of_commands[command]
 
 

@@ -37,3 +37,13 @@ def test_titles_are_short_and_as_many_as_names(parts):
 
     assert len(titles) == len(parts)
     assert max(map(len, titles)) <= 21
+
+
+def test_each_line_of_a_name_is_shortened_for_itself():
+    names = ["run/seed-0/magnitude/round-01\nfc1", "run/seed-1/magnitude/round-01\nfc1"]
+
+    titles = panel_titles(names)
+
+    assert [title.split("\n")[1] for title in titles] == ["fc1", "fc1"]
+    assert all(len(title.split("\n")[0]) == 21 for title in titles)
+    assert titles[0] != titles[1]

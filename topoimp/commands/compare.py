@@ -1,16 +1,19 @@
 """Report how pruning or training changed the topology of a checkpoint, beside chance."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_nulls
-from topoimp.checkpoint import AnyPath, Checkpoint, Content, open_checkpoints
-from topoimp.choices import Essential, Method, RoundReference, check_seed, chosen
+from topoimp.checkpoint import AnyPath, Checkpoint, Content, Staging, open_checkpoints
+from topoimp.choices import Essential, Method, PictureSize, RoundReference, check_seed, chosen
+from topoimp.commands.compare_pictures import FIGURES, CompareResults, Deaths
 from topoimp.commands.compare_rows import comparison_rows, notes_on_chance
 from topoimp.commands.compare_run import compare_rounds, opened_round, passes_over
 from topoimp.commands.initial_weights import with_initial_weights
+from topoimp.commands.pictures import Picture
 from topoimp.comparison.comparison import LayerComparison, compare_layers
+from topoimp.comparison.matched_deaths import MatchedDeaths, matched_deaths
 from topoimp.comparison.others import MaskedReference, Other
 from topoimp.comparison.retention_columns import with_holm
 from topoimp.comparison.scales import Scales, scales_of
@@ -27,6 +30,7 @@ from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, key_settings, left_out, left_out_of_files, pattern_settings, setting_of_nulls
 from topoimp.rounds.finished import ComparedFiles, RoundSelection, files_of, holds_rounds
 from topoimp.rounds.origin import check_origin
+from topoimp.writing.outputs import check_files
 
 
 def comparison_report(
@@ -42,6 +46,10 @@ def comparison_report(
     seed: int = 0,
     essential: Essential | str = Essential.DIES_AT_ZERO,
     p: float = 2.0,
+    plot: AnyPath | None = None,
+    figure: str | None = None,
+    size: PictureSize | str | None = None,
+    force: bool = False,
     threads: int | None = None,
     on_step: OnStep | None = None,
 ) -> Report:
@@ -72,6 +80,10 @@ def comparison_report(
         seed: of all simulations, at least 0.
         essential: death of essential bars in distances.
         p: of the norm of neural persistences, at least 1.
+        plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.compare_pictures``).
+        figure: name of the picture's figure; the first that goes with the paths if None.
+        size: width of the picture; ``column`` if None.
+        force: replace an existing picture.
         threads: cores to use; all if None. The result does not depend on it.
         on_step: called after each layer.
 
@@ -85,6 +97,7 @@ def comparison_report(
         LayerError: if layers differ in name or shape.
         CheckpointError: if a reference is not the network that rounds start from (without ``across_seeds``), or there
             is no such round, seed or method.
+        OutputError: if the picture exists (without ``force``) or cannot be written, or has no matplotlib.
         TopoimpError: if a file, layer or pattern cannot be used.
     """
     measures = _Measures(
@@ -95,6 +108,7 @@ def comparison_report(
         p=p,
         threads=thread_count(threads),
         on_step=on_step,
+        is_drawn=plot is not None,
     )
     check_seed(seed)
     measures.patterns.check_edges_are_weights("a comparison is of weights, and needs")
@@ -102,13 +116,27 @@ def comparison_report(
         if each.model not in NULLS_OF_EDGES:
             measures.patterns.check_matrix_view(f"the null {each} is of weights, and needs")
     selection = RoundSelection(rounds, seeds, None if method is None else chosen(Method, method))
-    if reference is not None or (paths and holds_rounds(Path(paths[0]))):
-        if across_seeds:
-            raise OptionError("`across_seeds` is given, but each round has a reference of its own seed")
-        if key is not None:
-            raise OptionError("`key` is given, but the checkpoints of rounds are safetensors files")
-        return _own_report(paths, chosen(RoundReference, reference or RoundReference.ROUND_0), selection, measures)
-    return _reference_report(paths, selection, measures, key=key, across_seeds=across_seeds)
+    picture = Picture(FIGURES, plot, figure, size)
+    outputs = picture.by_role()
+
+    with Staging(list(outputs.values()), force=force) as staging:
+        if reference is not None or (paths and holds_rounds(Path(paths[0]))):
+            if across_seeds:
+                raise OptionError("`across_seeds` is given, but each round has a reference of its own seed")
+            if key is not None:
+                raise OptionError("`key` is given, but the checkpoints of rounds are safetensors files")
+            of_rounds = chosen(RoundReference, reference or RoundReference.ROUND_0)
+            report, deaths = _own_report(paths, of_rounds, selection, measures)
+        else:
+            report, deaths = _reference_report(
+                paths, selection, measures, outputs=list(outputs.values()), key=key, across_seeds=across_seeds
+            )
+        about_picture = picture.write(staging, CompareResults(report.rows, deaths))
+        if outputs:
+            staging.commit()
+
+    settings = {**report.settings, **picture.settings()}
+    return replace(report, settings=settings, outputs=outputs, notes=[*report.notes, *about_picture])
 
 
 @dataclass(frozen=True)
@@ -122,10 +150,17 @@ class _Measures:
     p: float
     threads: int
     on_step: OnStep | None
+    is_drawn: bool
 
     def rows(self, layers: Sequence[LayerComparison], scales: Scales) -> list[Row]:
         """Return a row for each compared layer, and one for the network."""
         return comparison_rows(layers, scales, self.essential, self.p, self.threads, self.nulls)
+
+    def deaths(self, other: str, layers: Sequence[LayerComparison], scales: Scales) -> Deaths:
+        """Return the deaths of each layer before and after, for a picture; empty without one."""
+        if not self.is_drawn:
+            return {}
+        return {(other, layer.pair.info.name): matched_deaths(layer, scales.reference) for layer in layers}
 
     def settings(self) -> Settings:
         """Return the settings of the report."""
@@ -135,8 +170,8 @@ class _Measures:
 
 def _own_report(
     paths: Sequence[AnyPath], reference: RoundReference, selection: RoundSelection, measures: _Measures
-) -> Report:
-    """Report the rounds in folders, each beside its own reference."""
+) -> tuple[Report, Deaths]:
+    """Report the rounds in folders, each beside its own reference, with the deaths for a picture."""
     without = [path for path in paths if not holds_rounds(Path(path))]
     if without and without[0] != paths[0]:
         no_reference = f"{paths[0]}: is a folder of rounds, and no reference for {without[0]}"
@@ -162,15 +197,17 @@ def _own_report(
         on_layer=counted(measures.on_step, len(first.infos) * len(passes)),
     )
     rows: list[Row] = []
+    deaths: dict[tuple[str, str], MatchedDeaths] = {}
     for file, layers, scales in compared:
         of_round: Row = {"other": file.name, "pruning": file.pruning.name, "seed": file.seed, "round": file.round}
         rows += [{**row, **of_round} for row in measures.rows(layers, scales)]
+        deaths |= measures.deaths(file.name, layers, scales)
 
     roles = ["run"] if len(paths) == 1 else [f"run-{number + 1}" for number in range(len(paths))]
     settings = {**measures.settings(), "reference": reference, **_selected(selection)}
     inputs = dict(zip(roles, map(Path, paths), strict=True))
     notes = [*notes_on(first), *notes_on_chance(rows, measures.nulls)]
-    return Report("compare", inputs, settings, with_holm(rows), left_out(first), notes=notes)
+    return Report("compare", inputs, settings, with_holm(rows), left_out(first), notes=notes), deaths
 
 
 def _reference_report(
@@ -178,10 +215,11 @@ def _reference_report(
     selection: RoundSelection,
     measures: _Measures,
     *,
+    outputs: Sequence[Path],
     key: str | None,
     across_seeds: bool,
-) -> Report:
-    """Report checkpoints, masks and rounds, all beside the first path."""
+) -> tuple[Report, Deaths]:
+    """Report checkpoints, masks and rounds, all beside the first path, with the deaths for a picture."""
     if len(paths) < 2:
         given = f"{paths[0]}: there is nothing to compare it with" if paths else "there is nothing to compare"
         raise OptionError(f"{given}; at least one other is needed")
@@ -193,6 +231,7 @@ def _reference_report(
     )
     if is_mask(opened):
         raise CheckpointError(f"{opened.path}: is a mask; the reference needs weights")
+    check_files(outputs, opened, *opened_files)
     finished = [file for file in files if file.round is not None]
     _check_selection(selection, finished, across_seeds=across_seeds)
 
@@ -208,22 +247,24 @@ def _reference_report(
     # A single checkpoint or mask needs no column that names it.
     is_one = len(files) == 1 and not finished
     rows: list[Row] = []
+    deaths: dict[tuple[str, str], MatchedDeaths] = {}
     for file, pairs, of_pair in zip(files, compared, scales, strict=True):
         of_round: Row = {"seed": file.seed, "round": file.round} if finished else {}
         names: Row = {} if is_one else {"other": file.name, **of_round}
         rows += [{**row, **names} for row in measures.rows(pairs, of_pair)]
+        deaths |= measures.deaths(file.name, pairs, of_pair)
 
     settings = {**key_settings(key, opened), **measures.settings()}
     if finished:
         settings |= {"across_seeds": across_seeds, **_selected(selection)}
     roles = ["other"] if len(others) == 1 else [f"other-{number + 1}" for number in range(len(others))]
     inputs = dict(zip(["reference", *roles], map(Path, paths), strict=True))
-    passed_over = {
+    passed_over = left_out(layers) | {
         f"{each.path}: {name}": why for each in opened_files for name, why in left_out_of_files(each).items()
     }
     of_others = [f"{each.path}: {note}" for each in opened_files for note in notes_on_files(each)]
     notes = [*notes_on(layers), *of_others, *notes_on_chance(rows, measures.nulls)]
-    return Report("compare", inputs, settings, with_holm(rows), {**left_out(layers), **passed_over}, notes=notes)
+    return Report("compare", inputs, settings, with_holm(rows), passed_over, notes=notes), deaths
 
 
 def _check_selection(selection: RoundSelection, finished: Sequence[ComparedFiles], *, across_seeds: bool) -> None:

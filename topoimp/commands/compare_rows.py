@@ -132,12 +132,9 @@ def _distances(
 ) -> tuple[Mapping[str, float | None], Mapping[str, str]]:
     """Return the distances of the barcodes and the bound of the bottleneck distance, and the reasons for blank ones.
 
-    The missing edges of a masked layer's forest are at most as strong as some d. All stronger edges of the forest are
-    present, and so are all components at levels above d; every other bar dies between 0 and d in both. So persistences
-    differ by d / scale at most, and the bottleneck distance is at most 1/2 as well. Pruning by magnitude leaves none of
-    the bars that die at d or below, and reaches that bound.
-
-    Source of the other bound: Cohen-Steiner, Edelsbrunner, Harer, "Stability of Persistence Diagrams", 2007.
+    Persistences differ by ``largest_shift`` / scale at most, and between a layer and itself under a mask, where all
+    are from 0 to 1, the bottleneck distance is at most 1/2 as well. Pruning by magnitude leaves none of the bars that
+    die at the strongest missing edge or below, and reaches that bound.
     """
     columns = (*DISTANCES, BOUND)
     found = barcode_distances(reference, other, scale=scale, essential=essential)
@@ -148,10 +145,9 @@ def _distances(
         reason = "infinite, as the numbers of essential bars differ and they never die"
         return dict.fromkeys(columns), dict.fromkeys(columns, reason)
 
+    bound = pair.largest_shift / (scale or 1.0)
     if pair.is_masked or pair.largest_difference is None:
-        bound = min(pair.strongest_missing / (scale or 1.0), 0.5)
-    else:
-        bound = pair.largest_difference / (scale or 1.0)
+        bound = min(bound, 0.5)
     values = {**{name: getattr(found, name) for name in DISTANCES}, BOUND: bound}
     infinite = {name: "beyond all numbers" for name, value in values.items() if not isfinite(value)}
     return {name: None if name in infinite else value for name, value in values.items()}, infinite

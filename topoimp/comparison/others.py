@@ -66,6 +66,20 @@ class LayerPair:
         """Strength of the strongest edge of the reference's forest that the other lacks; 0 if it has all."""
         return float(np.max(self.reference.strengths[~self.is_present], initial=0.0))
 
+    @property
+    def largest_shift(self) -> float:
+        """Upper bound of the difference between deaths of the same rank, as strengths; a bar that never dies ends at 0.
+
+        The missing edges of a masked layer's forest are at most as strong as some d. All stronger edges of the forest
+        are present, and so are all components at levels above d; every other bar dies between 0 and d in both.
+        Otherwise the bound is the largest difference of strengths.
+
+        Source of the other bound: Cohen-Steiner, Edelsbrunner, Harer, "Stability of Persistence Diagrams", 2007.
+        """
+        if self.is_masked or self.largest_difference is None:
+            return self.strongest_missing
+        return self.largest_difference
+
 
 class Other(Protocol):
     """A thing to compare a reference with: ``OtherCheckpoint``, ``MaskedReference`` or ``ReferenceItself``."""

@@ -18,9 +18,11 @@ from topoimp.plots.component_sizes import component_sizes
 from topoimp.plots.diagrams import diagram
 from topoimp.plots.input_images import input_image
 from topoimp.plots.masks import mask
+from topoimp.plots.two_barcodes import before_after
 
 __all__ = [
     "barcode",
+    "before_after",
     "betti_curve",
     "component_sizes",
     "diagram",

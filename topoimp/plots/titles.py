@@ -11,11 +11,15 @@ def panel_titles(names: Sequence[str], most: int = LONGEST_TITLE) -> list[str]:
 
     If one is too long, the parts between dots at which names differ stay, and of the parts that all names share at
     their beginning and end as many as there is room for; dots stand for the others. A title that is still too long
-    loses its middle.
+    loses its middle. A name of two lines has a title of two lines.
 
     >>> panel_titles(["model.layers.0.self_attn.q_proj.weight", "model.layers.1.self_attn.q_proj.weight"])
     ['…0.self_attn.q_proj…', '…1.self_attn.q_proj…']
     """
+    if any("\n" in name for name in names):
+        above, below = ([name.partition("\n")[place] for name in names] for place in (0, 2))
+        lines = zip(panel_titles(above, most), panel_titles(below, most), strict=True)
+        return ["\n".join(each) for each in lines]
     if all(len(name) <= most for name in names):
         return list(names)
     parts = [name.split(".") for name in names]
