@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from topoimp.comparison.matched_deaths import MatchedDeaths
 from topoimp.plots.canvas import axes_or_new
 from topoimp.plots.colours import MARK, OBSERVED, SKY
+from topoimp.plots.thinning import evenly_spaced
 
 MOST_POINTS = 1000
 """Deaths that are drawn one by one."""
@@ -27,7 +28,7 @@ def before_after(deaths: MatchedDeaths, *, ax: Axes | None = None) -> Axes:
     array([1., 0., 0.])
     """
     n = len(deaths.reference)
-    drawn = np.unique(np.linspace(0, n - 1, min(n, MOST_POINTS)).round().astype(int))
+    drawn = evenly_spaced(n, MOST_POINTS)
     before, after = deaths.reference[drawn], deaths.other[drawn]
     both = np.concatenate([before, after])
     end = float(both[np.isfinite(both)].max(initial=0.0)) or 1.0
