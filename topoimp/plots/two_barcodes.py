@@ -1,6 +1,7 @@
 """A barcode before and after: the deaths of two checkpoints, rank by rank."""
 
 from math import isfinite
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -36,7 +37,7 @@ def before_after(deaths: MatchedDeaths, *, ax: Axes | None = None) -> Axes:
     with axes_or_new(ax) as axes:
         if isfinite(deaths.bound):
             corners = np.array([-0.02, 1.02]) * end
-            band = {"color": SKY, "alpha": 0.35, "linewidth": 0, "label": "bound"}
+            band: dict[str, Any] = {"color": SKY, "alpha": 0.35, "linewidth": 0, "label": "bound"}
             axes.fill_between(corners, corners - deaths.bound, corners + deaths.bound, **band)
         marker = "." if n <= 100 else ""
         axes.plot(before, after, **OBSERVED.line(), marker=marker, markersize=4, label="deaths")
