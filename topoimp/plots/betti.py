@@ -19,7 +19,8 @@ def betti_curve(curves: BettiBesideChance, *, degree: int = 0, ax: Axes | None =
 
     >>> from topoimp import as_layer, betti_beside_chance, spanning_forest
     >>> layer = as_layer(np.array([[3.0, 1.0], [2.0, 0.5]]))
-    >>> betti_curve(betti_beside_chance(layer, spanning_forest(layer))).lines[0].get_ydata()
+    >>> *_, observed = betti_curve(betti_beside_chance(layer, spanning_forest(layer))).lines
+    >>> observed.get_ydata()
     array([3, 2, 1, 1])
     """
 
