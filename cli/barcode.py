@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from topoimp.choices import BarConvention, View
-from topoimp.reports.report import Report
 
-from .barcode_output import checked, show_barcodes
+from .barcode_output import checked, show_barcodes, show_list
 from .gates import Gates
 from .options import (
     CheckpointPaths,
@@ -33,8 +32,8 @@ from .options import (
     parse_numbers,
     refuse,
 )
-from .output import noting_compilation, show, show_findings, show_notes, show_table
-from .picture_options import PICTURE, FigureName, Plot, Size
+from .output import noting_compilation, show, show_findings, show_notes
+from .picture_options import FigureName, Image, PictureNull, Plot, Size
 from .progress import parts_of, progress
 from .streams import note
 
@@ -174,29 +173,8 @@ def _barcode(
     plot: Plot = None,
     figure: FigureName = None,
     size: Size = None,
-    null: Annotated[
-        str | None,
-        typer.Option(
-            "--null",
-            metavar="MODEL:N",
-            help="Show also a null model in the figures diagram and betti-curves, by N simulations: shuffled weights "
-            "(edges, block, rows, columns), graphs with the same degrees (degrees) or row and column scales (scales), "
-            "independent weights (iid).",
-            show_default="none",
-            rich_help_panel=PICTURE,
-        ),
-    ] = None,
-    image: Annotated[
-        str | None,
-        typer.Option(
-            "--image",
-            metavar="HxW[xC]",
-            help="Size of the images that a dense first layer reads, for the figure input-image: height, width and "
-            "channels.",
-            show_default="that of the run folder's data",
-            rich_help_panel=PICTURE,
-        ),
-    ] = None,
+    null: PictureNull = None,
+    image: Image = None,
     force: Force = False,
     check: Annotated[
         bool,
@@ -244,7 +222,7 @@ def _barcode(
         refuse({**of_topology, **of_gates, **details}, "does not go with --list, which shows tensors and no topology")
         each = report_of_each(checkpoint, lambda path: tensor_list(path, key=key, patterns=patterns))
         if each.report is not None:
-            show(each.report, format, _show_list)
+            show(each.report, format, show_list)
             show_notes(each.report, quiet=quiet)
         each.raise_failures()
         return
@@ -311,18 +289,3 @@ def _vector_settings(n_landscapes: int | None, resolution: int | None, bandwidth
         resolution=default.resolution if resolution is None else resolution,
         bandwidth=default.bandwidth if bandwidth is None else bandwidth,
     )
-
-
-def _show_list(report: Report) -> None:
-    columns = {
-        "layer": "tensor",
-        "dtype": "type",
-        "shape": "shape",
-        "selected": "layer",
-        "pruned_by_default": "pruned by default",
-        "rule": "rule",
-        "reason": "why not",
-    }
-    for path in report.inputs.values():
-        rows = [row for row in report.rows if row.get("checkpoint", str(path)) == str(path)]
-        show_table(str(path), columns, rows)

@@ -1,10 +1,10 @@
-"""Print barcodes: the table, and the findings of GUDHI's check."""
+"""Print barcodes: the table, the findings of GUDHI's check, and the list of tensors."""
 
 from topoimp.choices import View
 from topoimp.reports.report import Report
 
 from .checkpoint_tables import show_checkpoints, subject_of
-from .output import first_names, for_people, in_view
+from .output import first_names, for_people, in_view, show_table
 
 
 def checked(report: Report) -> list[str]:
@@ -48,3 +48,19 @@ def show_barcodes(report: Report) -> None:
     graph = "layer or filter" if is_spatial and scale == "layer" else scale
     unit = "strengths as stored" if scale == "none" else f"deaths divided by the largest strength of the {graph}"
     show_checkpoints(f"{subject_of(report)}: {unit}{in_view(report)}", columns, for_people(report.rows))
+
+
+def show_list(report: Report) -> None:
+    """Print a row for each tensor of each checkpoint."""
+    columns = {
+        "layer": "tensor",
+        "dtype": "type",
+        "shape": "shape",
+        "selected": "layer",
+        "pruned_by_default": "pruned by default",
+        "rule": "rule",
+        "reason": "why not",
+    }
+    for path in report.inputs.values():
+        rows = [row for row in report.rows if row.get("checkpoint", str(path)) == str(path)]
+        show_table(str(path), columns, rows)

@@ -66,3 +66,26 @@ Size = Annotated[
         rich_help_panel=PICTURE,
     ),
 ]
+PictureNull = Annotated[
+    str | None,
+    typer.Option(
+        "--null",
+        metavar="MODEL:N",
+        help="Show also a null model in the figures diagram and betti-curves, by N simulations: shuffled weights "
+        "(edges, block, rows, columns), graphs with the same degrees (degrees) or row and column scales (scales), "
+        "independent weights (iid).",
+        show_default="none",
+        rich_help_panel=PICTURE,
+    ),
+]
+Image = Annotated[
+    str | None,
+    typer.Option(
+        "--image",
+        metavar="HxW[xC]",
+        help="Size of the images that a dense first layer reads, for the figure input-image: height, width and "
+        "channels.",
+        show_default="that of the run folder's data",
+        rich_help_panel=PICTURE,
+    ),
+]
