@@ -15,11 +15,12 @@ PICTURE = "Picture"
 
 
 def _figures_of(command: str | None) -> "Figures[Any]":
-    from topoimp.commands import barcode_pictures, compare_pictures
+    from topoimp.commands import barcode_pictures, compare_pictures, prune_run_pictures
 
     of_commands: Mapping[str | None, Figures[Any]] = {
         "barcode": barcode_pictures.FIGURES,
         "compare": compare_pictures.FIGURES,
+        "prune": prune_run_pictures.FIGURES,
     }
     return of_commands[command]
 

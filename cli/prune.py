@@ -1,7 +1,5 @@
 """``topoimp prune``."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 
 from topoimp.choices import Method
@@ -26,8 +24,8 @@ from .options import (
     layer_patterns,
     refuse,
 )
-from .output import noting_compilation, show
-from .progress import progress
+from .output import show
+from .picture_options import FigureName, Plot, Size
 from .prune_options import (
     ApplyMask,
     DryRun,
@@ -55,7 +53,7 @@ from .prune_options import (
     parse_layer_rates,
     parse_rounds,
 )
-from .prune_output import show_pruning, sum_up_pruning
+from .prune_output import show_pruning, sum_up_pruning, working_on
 from .prune_plan import show_plan, show_run_plan
 from .prune_rounds import show_rounds, sum_up_rounds
 from .streams import note
@@ -93,6 +91,9 @@ def _prune(
     seeds: Seeds = None,
     jobs: Jobs = None,
     data_dir: DataDir = None,
+    plot: Plot = None,
+    figure: FigureName = None,
+    size: Size = None,
     strict: Strict = False,
     fail_if: FailIf = None,
     junit: Junit = None,
@@ -111,22 +112,26 @@ def _prune(
 
     is_run = is_run_folder(checkpoint)
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings)
+    of_pictures = {"--plot": plot, "--figure": figure, "--size": size}
     if is_run or trainer is not None:
         of_files = {"--apply-mask": apply_mask, "--mask-out": mask_out, "--emit-rounds": emit_rounds, "--seed": seed}
         refuse({**of_files, "--key": key}, "does not go with rounds that are trained")
     else:
-        of_training = {"--rewind": rewind, "--timeout": timeout, "--seeds": seeds, "--jobs": jobs}
+        of_training = {"--rewind": rewind, "--timeout": timeout, "--seeds": seeds, "--jobs": jobs, **of_pictures}
         refuse(of_training, "does not go with pruning without training (a run folder or --trainer has some)")
 
     if apply_mask is None:
         refuse({"--shuffle-mask": shuffle_mask}, "needs --apply-mask")
+
+    if dry_run:
+        refuse(of_pictures, "does not go with --dry-run, which draws nothing")
 
     gates = Gates("prune", fail_if, junit)
     if not dry_run:
         of_mask = MASK_COLUMNS if apply_mask is not None else ONE_SHOT_COLUMNS
         gates.check(RUN_COLUMNS if is_run or trainer is not None else of_mask)
 
-    working = partial(_working, f"pruning {checkpoint}", quiet=quiet)
+    working = partial(working_on, f"pruning {checkpoint}", quiet=quiet)
     if apply_mask is not None:
         amounts = (rounds, sparsity, rate, schedule, preset, layer_rates, output_rate, output_layer)
         of_rounds = (*amounts, method, scope, None if shuffle_mask else seed, emit_rounds, rewind_from)
@@ -213,6 +218,9 @@ def _prune(
                     rewind_from=rewind_from,
                     output=output,
                     seeds=numbers,
+                    plot=plot,
+                    figure=figure,
+                    size=size,
                     strict=strict,
                     force=force,
                     threads=threads,
@@ -229,6 +237,9 @@ def _prune(
                     seeds=numbers,
                     trainer=command,
                     data_dir=data_dir,
+                    plot=plot,
+                    figure=figure,
+                    size=size,
                     strict=strict,
                     force=force,
                     threads=threads,
@@ -287,10 +298,3 @@ def _prune(
 
 
 prune = Command("prune", _prune, "Example: topoimp prune lenet-300-100-mnist.safetensors --rounds 10")
-
-
-@contextmanager
-def _working(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Show compilation and progress of a pruning."""
-    with noting_compilation(quiet=quiet), progress(title, quiet=quiet) as on_step:
-        yield on_step

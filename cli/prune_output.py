@@ -1,12 +1,14 @@
 """Print the pruning of a checkpoint: tables and findings, and notes on stderr."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from topoimp.reports.report import Report
 
 from .options import Format
-from .output import for_people, show_findings, show_notes, show_table
+from .output import for_people, noting_compilation, show_findings, show_notes, show_table
+from .progress import progress
 from .streams import note
 
 if TYPE_CHECKING:
@@ -63,3 +65,10 @@ def sum_up_pruning(pruning: "Pruning", format: Format, *, quiet: bool, verbose: 
             note(f"left out {name}: {reason}", quiet=quiet)
     for path in (*outputs.rounds.values(), outputs.checkpoint, outputs.mask, outputs.table):
         note(f"wrote {path}", quiet=quiet)
+
+
+@contextmanager
+def working_on(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show compilation and progress of a pruning."""
+    with noting_compilation(quiet=quiet), progress(title, quiet=quiet) as on_step:
+        yield on_step

@@ -67,5 +67,7 @@ def sum_up_rounds(
     if verbose:
         for name, reason in report.left_out.items():
             note(f"left out {name}: {reason}", quiet=quiet)
-    first, *others = report.outputs.values()
+    first, *others = (path for role, path in report.outputs.items() if role != "plot")
     note(f"wrote {', '.join([str(first), *(path.name for path in others[:-1])])} and {others[-1].name}", quiet=quiet)
+    if "plot" in report.outputs:
+        note(f"wrote {report.outputs['plot']}", quiet=quiet)

@@ -5,8 +5,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from topoimp.checkpoint import AnyPath, Staging, open_checkpoint, remove
-from topoimp.choices import Data
+from topoimp.checkpoint import AnyPath, open_checkpoint
+from topoimp.choices import Data, PictureSize
+from topoimp.commands.pictures import Picture
+from topoimp.commands.prune_run_pictures import FIGURES, RunResults, check_new, draw_rounds
 from topoimp.data import Images, load_images
 from topoimp.errors import CheckpointError, DataError, OptionError, TopoimpError
 from topoimp.kernels.threads import OnStep, available_threads
@@ -30,7 +32,7 @@ from topoimp.rounds.recipe_file import RunRecipe, read_recipe
 from topoimp.rounds.replicates import run_tasks
 from topoimp.rounds.run_folder import SUFFIX, RunFiles, sha256_of
 from topoimp.rounds.seed import SeedTask, await_ending_run, prune_seed
-from topoimp.rounds.table import read_tables, rows_in
+from topoimp.rounds.table import rows_in, write_tables
 from topoimp.rounds.trainer import Trainer
 from topoimp.writing.outputs import check_outside_hub_cache
 
@@ -61,6 +63,9 @@ def prune_run(
     seeds: Sequence[int] | None = None,
     trainer: Trainer | None = None,
     data_dir: AnyPath | None = None,
+    plot: AnyPath | None = None,
+    figure: str | None = None,
+    size: PictureSize | str | None = None,
     strict: bool = False,
     force: bool = False,
     threads: int | None = None,
@@ -81,6 +86,10 @@ def prune_run(
         seeds: networks to prune, by seed; all if None.
         trainer: trains the rounds in place of the recipe.
         data_dir: folder of the recipe's data, or the .npz file.
+        plot: a new .svg, .pdf or .png file for a picture of all rounds in the folder
+            (``topoimp.commands.prune_run_pictures``).
+        figure: name of the picture's figure; ``lottery-ticket`` if None.
+        size: width of the picture; ``column`` if None.
         strict: stop at a round whose target is below a floor.
         force: begin anew where rounds exist.
         threads: number of cores that pruning uses; no result depends on it.
@@ -92,11 +101,14 @@ def prune_run(
         OptionError: if an option does not fit the network, or contradicts another.
         CheckpointError: if the folder is no run folder, or lacks a seed.
         DataError: if the data cannot be read, or differ from those of the recipe.
-        OutputError: if existing rounds were pruned otherwise (without ``force``), or rounds cannot be written.
+        OutputError: if existing rounds were pruned otherwise (without ``force``), rounds cannot be written, or the
+            picture exists or has no matplotlib.
         GateError: if ``strict`` and a target is below a floor; the rounds before remain.
         TrainingError: if the trainer failed; the rounds before remain.
         VerificationError: if a round differs from its plan; the rounds before remain.
     """
+    picture = Picture(FIGURES, plot, figure, size)
+    check_new(picture, force=force)
     run = Path(run)
     recorded = read_recipe(run)
     recipe = recorded.recipe
@@ -137,7 +149,7 @@ def prune_run(
         )
         for files in map(RunFiles(run).seed, requested)
     ]
-    return _pruned(run, tasks, layers, n_jobs, on_step, on_wait)
+    return _pruned(run, tasks, layers, picture, n_jobs, on_step, on_wait)
 
 
 def seeds_requested(run: Path, seeds: Sequence[int] | None) -> list[int]:
@@ -159,6 +171,9 @@ def prune_with_trainer(
     rewind_from: AnyPath | None = None,
     output: AnyPath | None = None,
     seeds: Sequence[int] | None = None,
+    plot: AnyPath | None = None,
+    figure: str | None = None,
+    size: PictureSize | str | None = None,
     strict: bool = False,
     force: bool = False,
     threads: int | None = None,
@@ -177,6 +192,8 @@ def prune_with_trainer(
         OptionError: if training has no starting point, or an option does not fit the network or another option.
         TopoimpError: as ``prune_run``.
     """
+    picture = Picture(FIGURES, plot, figure, size)
+    check_new(picture, force=force)
     path = Path(path)
     rewinding = rewinding_of(rewind, rewind_from, None, options.preset)
     checkpoint = open_checkpoint(path)
@@ -213,27 +230,29 @@ def prune_with_trainer(
         )
         for files in map(RunFiles(run).seed, [0] if seeds is None else seeds)
     ]
-    return _pruned(run, tasks, layers, n_jobs, on_step, on_wait)
+    return _pruned(run, tasks, layers, picture, n_jobs, on_step, on_wait)
 
 
 def _pruned(
     run: Path,
     tasks: Sequence[SeedTask],
     layers: Layers,
+    picture: Picture[RunResults],
     jobs: int,
     on_step: OnStep | None,
     on_wait: Callable[[str], None],
 ) -> IterativePruning:
-    """Do the rounds of all seeds; write the tables of the finished rounds, even if a seed fails."""
+    """Do the rounds of all seeds; write the tables of the finished rounds, even if a seed fails, and the picture."""
     for task in tasks:
         await_ending_run(task.rounds, on_wait)
     try:
         n_new = sum(run_tasks(prune_seed, tasks, jobs=jobs, on_step=on_step))
     except BaseException:
         with suppress(TopoimpError):  # the first error is the one to report
-            _write_tables(run)
+            write_tables(run)
         raise
-    _write_tables(run)
+    write_tables(run)
+    about_picture = draw_rounds(picture, run, force=tasks[0].force)
 
     scheme = tasks[0].plan.scheme
     settings = tasks[0].settings
@@ -243,11 +262,11 @@ def _pruned(
     held = sorted({str(row["layer"]) for row in last if row["floor_binds"]}, key=natural)
 
     of_run = {name: str(settings[name]) for name in ("rewind", "trainer")}
-    shown = run_settings(scheme, seeds=[str(task.files.seed) for task in tasks], **of_run)
+    shown = run_settings(scheme, seeds=[str(task.files.seed) for task in tasks], **of_run) | picture.settings()
     tables = {name: RunFiles(run).table(name) for name in ("rounds", "summary", "paired")}
-    outputs = {name: path for name, path in tables.items() if path.is_file()}
+    outputs = {name: path for name, path in tables.items() if path.is_file()} | picture.by_role()
     folders = [task.rounds.folder for task in tasks]
-    notes = [*notes_on(layers), *_notes_on_rounds(folders, n_rounds, n_new, rewind=of_run["rewind"])]
+    notes = [*notes_on(layers), *_notes_on_rounds(folders, n_rounds, n_new, rewind=of_run["rewind"]), *about_picture]
     report = Report("prune", {"run": run}, shown, rows, left_out(layers), outputs, notes)
     return IterativePruning(report, folders, n_new, held)
 
@@ -261,23 +280,6 @@ def _notes_on_rounds(folders: Sequence[Path], n_rounds: int, n_new: int, *, rewi
     if rewind == NO_REWINDING:
         notes.append("no rewinding: every round trains on from the weights of the last")
     return [*notes, *(f"rounds are in {folder}" for folder in folders)]
-
-
-def _write_tables(run: Path) -> None:
-    """Write the tables anew, if a round is finished; one without rows, of pairs, has no file."""
-    tables = read_tables(run)
-    if not tables.rounds:
-        return
-    rows_of = {RunFiles(run).table(name): rows for name, rows in tables.by_name().items()}
-    for path in (path for path, rows in rows_of.items() if not rows):
-        remove(path)
-    texts = {path: Report("prune", {}, {}, rows).to_csv() for path, rows in rows_of.items() if rows}
-    if all(path.is_file() and path.read_bytes() == text.encode() for path, text in texts.items()):
-        return
-    with Staging(list(texts), force=True) as staging:
-        for path, text in texts.items():
-            staging.partial(path).write_text(text, encoding="utf-8")
-        staging.commit()
 
 
 def _images_of(run: Path, recorded: RunRecipe, folder: Path | None) -> Images:

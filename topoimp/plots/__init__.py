@@ -17,6 +17,7 @@ from topoimp.plots.canvas import new_figure, save, small_multiples
 from topoimp.plots.component_sizes import component_sizes
 from topoimp.plots.diagrams import diagram
 from topoimp.plots.input_images import input_image
+from topoimp.plots.lottery_tickets import lottery_ticket, over_density
 from topoimp.plots.masks import mask
 from topoimp.plots.two_barcodes import before_after
 
@@ -27,8 +28,10 @@ __all__ = [
     "component_sizes",
     "diagram",
     "input_image",
+    "lottery_ticket",
     "mask",
     "new_figure",
+    "over_density",
     "save",
     "small_multiples",
 ]

@@ -1,14 +1,16 @@
-"""The rows of rounds.csv, summary.csv and paired.csv, made anew from the metrics.json of all rounds in a run folder."""
+"""rounds.csv, summary.csv and paired.csv of a run folder, made anew from the metrics.json of all its rounds."""
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from topoimp.checkpoint import Staging, remove
 from topoimp.choices import Method, PruningSchedule, Scope
 from topoimp.errors import CheckpointError
 from topoimp.reports.cells import Row
 from topoimp.reports.columns import COLUMNS
+from topoimp.reports.report import Report
 from topoimp.rounds.over_seeds import SeedRows, paired_of, summary_of
 from topoimp.rounds.recipe_file import read_toml
 from topoimp.rounds.run_folder import PruningFiles, RunFiles, pruning_name, prunings_with_rounds, sha256_of
@@ -45,6 +47,23 @@ def read_tables(run: Path) -> RunTables:
         else:
             group.rows.extend(rows)
     return RunTables(rounds, [row for group in alike for row in summary_of(group.rows)], paired_of(alike))
+
+
+def write_tables(run: Path) -> None:
+    """Write the tables anew, if a round is finished; one without rows, of pairs, has no file."""
+    tables = read_tables(run)
+    if not tables.rounds:
+        return
+    rows_of = {RunFiles(run).table(name): rows for name, rows in tables.by_name().items()}
+    for path in (path for path, rows in rows_of.items() if not rows):
+        remove(path)
+    texts = {path: Report("prune", {}, {}, rows).to_csv() for path, rows in rows_of.items() if rows}
+    if all(path.is_file() and path.read_bytes() == text.encode() for path, text in texts.items()):
+        return
+    with Staging(list(texts), force=True) as staging:
+        for path, text in texts.items():
+            staging.partial(path).write_text(text, encoding="utf-8")
+        staging.commit()
 
 
 def _prunings_in(run: Path) -> Iterator[tuple[str, Mapping[str, object], list[Row]]]:

@@ -1,0 +1,79 @@
+import re
+
+import pytest
+
+from topoimp.commands.prune_run import prune_run
+from topoimp.errors import OptionError, OutputError
+from topoimp.plots import lottery_ticket
+from topoimp.pruning.options import PruningOptions
+from topoimp.reports.report import rows_of_file
+
+ONE_ROUND = PruningOptions(rounds=1)
+
+
+def texts(path):
+    """The texts of an SVG; matplotlib draws letters as outlines, and writes the text as a comment."""
+    return re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8"))
+
+
+def test_a_picture_shows_all_prunings_of_the_run_folder(run, tmp_path):
+    prune_run(run, PruningOptions(rounds=1, method="magnitude"), jobs=1)
+
+    report = prune_run(run, ONE_ROUND, jobs=1, plot=tmp_path / "a.svg").report
+
+    assert {"magnitude", "topological", "dense network", "test accuracy"} <= set(texts(tmp_path / "a.svg"))
+    assert "mean of n = 2 seeds, and minimum to maximum" in texts(tmp_path / "a.svg")
+    assert report.outputs["plot"] == tmp_path / "a.svg"
+    assert report.settings["figure"] == "lottery-ticket"
+
+
+def test_a_picture_of_finished_rounds_needs_no_training_and_changes_no_row(run, tmp_path):
+    rows = prune_run(run, ONE_ROUND, jobs=1).report.rows
+
+    again = prune_run(run, ONE_ROUND, jobs=1, plot=tmp_path / "a.png", size="page")
+
+    assert again.n_new == 0
+    assert again.report.rows == rows
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_table_of_a_run_folder_draws_the_same_lines(run):
+    prune_run(run, ONE_ROUND, jobs=1)
+
+    summary = rows_of_file(run / "summary.csv")
+
+    line = lottery_ticket(summary).axes[0].lines[0]
+    means = [row["mean"] for row in summary if row["level"] == "network" and row["quantity"] == "test_accuracy"]
+    assert list(line.get_ydata()) == means
+    assert len(means) == 2
+
+
+def test_an_existing_picture_is_refused_before_any_round(run, tmp_path):
+    (tmp_path / "a.svg").write_text("mine")
+
+    with pytest.raises(OutputError, match=r"a\.svg: exists already; `plot` needs another name, as `force` begins"):
+        prune_run(run, ONE_ROUND, jobs=1, plot=tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_text() == "mine"
+    assert not list(run.glob("seed-*/topological"))
+
+
+def test_an_unknown_figure_is_refused_before_any_round(run, tmp_path):
+    with pytest.raises(OptionError, match=r"^there is no figure 'floors' here; there are lottery-ticket$"):
+        prune_run(run, ONE_ROUND, jobs=1, plot=tmp_path / "a.svg", figure="floors")
+    assert not list(run.glob("seed-*/topological"))
+
+
+def test_the_command_draws_a_run_folder_and_says_so(topoimp, run, tmp_path):
+    done = topoimp("prune", run, "--rounds", 1, "--jobs", 1, "--plot", tmp_path / "a.svg")
+
+    assert done.status == 0
+    assert f"wrote {tmp_path / 'a.svg'}" in done.err
+
+
+def test_the_command_refuses_a_picture_of_what_has_no_trained_rounds(topoimp, lenet, run):
+    of_file = topoimp("prune", lenet, "--rounds", 1, "--plot", "a.svg")
+    of_plan = topoimp("prune", run, "--rounds", 1, "--dry-run", "--plot", "a.svg")
+
+    assert (of_file.status, of_plan.status) == (2, 2)
+    assert "--plot does not go with pruning without training" in of_file.err
+    assert "--plot does not go with --dry-run" in of_plan.err
