@@ -5,9 +5,10 @@ from contextlib import suppress
 from itertools import pairwise
 
 from topoimp.errors import OutputError
+from topoimp.reports.readable import plain
 
 from .options import Format
-from .streams import plain, write
+from .streams import write
 
 
 def asks_for_annotations(arguments: Sequence[str]) -> bool:

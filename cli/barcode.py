@@ -1,12 +1,23 @@
 """``topoimp barcode``."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from topoimp.choices import BarConvention, View
 
+from .barcode_options import (
+    Bandwidth,
+    BarForm,
+    Bars,
+    ComponentsFile,
+    Curve,
+    Landscapes,
+    Levels,
+    Resolution,
+    Seed,
+    Vectors,
+)
 from .barcode_output import checked, show_barcodes, show_list
 from .gates import Gates
 from .options import (
@@ -33,14 +44,13 @@ from .options import (
     refuse,
 )
 from .output import noting_compilation, show, show_findings, show_notes
-from .picture_options import FigureName, Image, PictureNull, Plot, Size
+from .picture_options import FigureName, Image, PageFile, PictureNull, Plot, Size
 from .progress import parts_of, progress
 from .streams import note
 
 if TYPE_CHECKING:
     from topoimp.topology.vectors import VectorSettings
 
-FILES = "Files"
 CHECK = "Check"
 
 
@@ -69,112 +79,22 @@ def _barcode(
             "--list", help="List every tensor: whether it is a layer, whether prune takes it by default, and why not."
         ),
     ] = False,
-    bars: Annotated[
-        Path | None,
-        typer.Option(
-            "--bars",
-            metavar="FILE.csv|.npz",
-            help="Write every bar, and the weight that ends it, to this file.",
-            show_default="not written",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
-    bar_convention: Annotated[
-        BarConvention | None,
-        typer.Option(
-            "--bar-convention",
-            "--convention",
-            help="Form of the bars in the file of --bars and in the figure diagram: from birth 1 down to death, or "
-            "negative, as in GUDHI.",
-            show_default="superlevel",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
-    curve: Annotated[
-        Path | None,
-        typer.Option(
-            "--curve",
-            metavar="FILE.csv",
-            help="Write the numbers of edges, components and cycles at some levels, beside those expected by chance.",
-            show_default="not written",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
-    levels: Annotated[
-        str | None,
-        typer.Option(
-            "--levels",
-            metavar="T,...",
-            help="Levels of --curve: strengths divided by the scale, at least 0.",
-            show_default="1, 0.99, ..., 0",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
-    components: Annotated[
-        Path | None,
-        typer.Option(
-            "--components",
-            metavar="FILE.csv",
-            help="Write the number of rows and columns of every connected component to this file.",
-            show_default="not written",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed",
-            metavar="S",
-            help="Seed of the simulations that --curve and --plot may need for the numbers by chance, at least 0.",
-            show_default="0",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
-    vectors: Annotated[
-        Path | None,
-        typer.Option(
-            "--vectors",
-            metavar="FILE.npz",
-            help="Write landscapes, silhouettes and persistence images of the finite bars, made by GUDHI.",
-            show_default="not written",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
-    n_landscapes: Annotated[
-        int | None,
-        typer.Option(
-            "--landscapes",
-            metavar="K",
-            help="Number of landscapes in the file of --vectors, at least 1.",
-            show_default="5",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
-    resolution: Annotated[
-        int | None,
-        typer.Option(
-            "--resolution",
-            metavar="N",
-            help="Number of samples of each landscape, silhouette and image, at least 2.",
-            show_default="100",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
-    bandwidth: Annotated[
-        float | None,
-        typer.Option(
-            "--bandwidth",
-            metavar="B",
-            help="Standard deviation of a bar's bell in an image, above 0, as a share of the longest possible bar.",
-            show_default="0.05",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
+    bars: Bars = None,
+    bar_convention: BarForm = None,
+    curve: Curve = None,
+    levels: Levels = None,
+    components: ComponentsFile = None,
+    seed: Seed = None,
+    vectors: Vectors = None,
+    n_landscapes: Landscapes = None,
+    resolution: Resolution = None,
+    bandwidth: Bandwidth = None,
     plot: Plot = None,
     figure: FigureName = None,
     size: Size = None,
     null: PictureNull = None,
     image: Image = None,
+    report: PageFile = None,
     force: Force = False,
     check: Annotated[
         bool,
@@ -209,15 +129,16 @@ def _barcode(
     of_files: dict[str, dict[str, object]] = {
         "--curve": {"--levels": levels},
         "--vectors": {"--landscapes": n_landscapes, "--resolution": resolution, "--bandwidth": bandwidth},
-        "--plot": {"--figure": figure, "--size": size, "--null": null, "--image": image},
+        "--plot": {"--figure": figure, "--size": size},
         "--check": {"--check-limit": check_limit},
     }
-    files = {"--bars": bars, "--curve": curve, "--vectors": vectors, "--components": components, "--plot": plot}
+    files = {"--bars": bars, "--curve": curve, "--vectors": vectors, "--components": components}
+    files |= {"--plot": plot, "--report": report}
     requested = {**files, "--check": check or None}
     if list_:
         of_topology = {"--scale": scale, "--np-convention": np_convention, "--p": p, **requested}
         of_gates = {"--fail-if": fail_if, "--junit": junit}
-        shared = {"--bar-convention": bar_convention, "--seed": seed}
+        shared = {"--bar-convention": bar_convention, "--seed": seed, "--null": null, "--image": image}
         details = {**shared, **{flag: value for options in of_files.values() for flag, value in options.items()}}
         refuse({**of_topology, **of_gates, **details}, "does not go with --list, which shows tensors and no topology")
         each = report_of_each(checkpoint, lambda path: tensor_list(path, key=key, patterns=patterns))
@@ -230,9 +151,10 @@ def _barcode(
     for flag, options in of_files.items():
         if requested[flag] is None:
             refuse(options, f"needs {flag}")
-    if plot is None:
-        refuse({"--bar-convention": bar_convention if bars is None else None}, "needs --bars or --plot")
-        refuse({"--seed": seed if curve is None else None}, "needs --curve or --plot")
+    if plot is None and report is None:
+        refuse({"--null": null, "--image": image}, "needs --plot or --report")
+        refuse({"--bar-convention": bar_convention if bars is None else None}, "needs --bars, --plot or --report")
+        refuse({"--seed": seed if curve is None else None}, "needs --curve, --plot or --report")
     if len(checkpoint) > 1:
         refuse(files, "writes one file, about one CHECKPOINT")
     gates = Gates("barcode", fail_if, junit)
@@ -261,6 +183,7 @@ def _barcode(
                 size=size,
                 null=null,
                 image=parse_image(image),
+                report=report,
                 check=check,
                 check_limit=check_limit,
                 force=force,
@@ -268,11 +191,11 @@ def _barcode(
                 on_step=next(steps),
             ),
         )
-    report = gates.apply_to_each(each)
-    show(report, format, show_barcodes)
-    show_findings(checked(report), format, quiet=quiet)
-    show_notes(report, quiet=quiet)
-    for path in report.outputs.values():
+    found = gates.apply_to_each(each)
+    show(found, format, show_barcodes)
+    show_findings(checked(found), format, quiet=quiet)
+    show_notes(found, quiet=quiet)
+    for path in found.outputs.values():
         note(f"wrote {path}", quiet=quiet)
     gates.raise_failures()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from topoimp.reports.cells import Cell, Kind, Row
 from topoimp.reports.columns import COLUMNS
+from topoimp.reports.readable import readable
 from topoimp.reports.report import Report
 
 from .messages import with_flags
@@ -172,27 +173,8 @@ def _kind(column: str) -> Kind:
 
 def _cell(column: str, value: Cell) -> str:
     """Return a value as text: counts with separators, shares in percent, other numbers to four digits."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     if isinstance(value, str):
         return encodable(value)
-    kind = _kind(column)
-    if kind is Kind.INDEX:
-        return str(value)
-    if kind is Kind.SHARE:
-        return _percent(value)
-    if column in _FOUR_DECIMALS:
+    if column in _FOUR_DECIMALS and isinstance(value, (int, float)):
         return f"{value:,.4f}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:#.4g}".rstrip(".")  # a mean of counts is no count
-
-
-def _percent(share: float) -> str:
-    """Return a share in percent; only 1 reads 100 %, and only 0 reads 0 %."""
-    text = f"{100 * share:.2f}"
-    if text == "100.00" and share < 1:
-        text = ">99.99"
-    if text == "0.00" and share > 0:
-        text = f"{100 * share:.1g}"
-    return f"{text}%"
+    return readable(value, _kind(column))

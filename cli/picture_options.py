@@ -90,3 +90,13 @@ Image = Annotated[
         rich_help_panel=PICTURE,
     ),
 ]
+PageFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE.html",
+        help="Write a page with the report and all figures that have their numbers: one file, to open in a browser.",
+        show_default="not written",
+        rich_help_panel=PICTURE,
+    ),
+]

@@ -8,7 +8,9 @@ from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
 
-from .streams import note, plain
+from topoimp.reports.readable import plain
+
+from .streams import note
 
 OnStep = Callable[[int, int], None]
 """Called with the number of steps done, and of all steps."""

@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 
 from topoimp.errors import OutputError
+from topoimp.reports.readable import plain
 
 
 def prepare_streams() -> None:
@@ -41,15 +42,6 @@ def _to_null_device(number: int) -> None:
     else:
         os.dup2(null_device, number)
         os.close(null_device)
-
-
-def plain(text: str) -> str:
-    r"""Return text in which control characters are escaped, so that it cannot move the cursor or set colours.
-
-    >>> print(plain("a\x1b[31mred"))
-    a\x1b[31mred
-    """
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def encodable(text: str) -> str:

@@ -26,6 +26,7 @@ HOUSE = (
     "training",
     "rounds",
     "plots",
+    "pages",
     "commands",
     "public",
 )

@@ -89,6 +89,7 @@ def test_ci_runs_the_test_command_of_the_readme():
 
 USED_WITHOUT_IMPORT = {
     "accelerate": "Trainer of transformers needs it",
+    "ipykernel": "runs the cells of notebooks",
     "pytest-mpl": "compares pictures with those in tests/plots/baseline",
     "pytest-xdist": "make test runs pytest -n",
     "setuptools": "builds the wheel",

@@ -219,19 +219,19 @@ def test_the_norm_is_that_of_neural_and_total_persistence(topoimp, lenet):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--convention", "gudhi"], "--bar-convention needs --bars or --plot"),
+        (["--convention", "gudhi"], "--bar-convention needs --bars, --plot or --report"),
         (["--levels", "0.5"], "--levels needs --curve"),
-        (["--null", "edges:3"], "--null needs --plot"),
-        (["--image", "28x28"], "--image needs --plot"),
+        (["--null", "edges:3"], "--null needs --plot or --report"),
+        (["--image", "28x28"], "--image needs --plot or --report"),
         (
             ["--plot", "a.svg", "--figure", "input-image", "--image", "28"],
             "--image is '28'; it must be HxW or HxWxC, as in 28x28 or 32x32x3",
         ),
         (
             ["--plot", "a.svg", "--null", "edges:3"],
-            "--null needs --plot with the --figure diagram or betti-curves",
+            "--null needs --report, or --plot with the --figure diagram or betti-curves",
         ),
-        (["--seed", "1"], "--seed needs --curve or --plot"),
+        (["--seed", "1"], "--seed needs --curve, --plot or --report"),
         (["--curve", "c.csv", "--seed", "-1"], "the seed is -1; it must be at least 0"),
         (["--resolution", 5], "--resolution needs --vectors"),
         (["--check-limit", 5], "--check-limit needs --check"),

@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from topoimp_cli.streams import encodable, plain
+from topoimp.reports.readable import plain
+from topoimp_cli.streams import encodable
 
 PROGRAM = shlex.join([sys.executable, "-c", "from topoimp_cli.app import run; run()"])
 """The program in a new interpreter, as the interpreter itself sees which streams are closed."""

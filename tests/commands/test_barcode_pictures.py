@@ -85,8 +85,11 @@ def test_a_figure_of_weights_needs_a_view_with_weights(write, tmp_path, figure):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"null": "edges:3"}, "`null` needs `plot` with the `figure` diagram or betti-curves"),
-        ({"null": "edges:3", "plot": "a.svg"}, "`null` needs `plot` with the `figure` diagram or betti-curves"),
+        ({"null": "edges:3"}, "`null` needs `report`, or `plot` with the `figure` diagram or"),
+        (
+            {"null": "edges:3", "plot": "a.svg"},
+            "`null` needs `report`, or `plot` with the `figure` diagram or",
+        ),
         ({"null": "random", "plot": "a.svg", "figure": "diagram"}, "the null is 'random'; a curve needs one that is"),
         ({"null": "edges", "plot": "a.svg", "figure": "diagram"}, "the null is 'edges'; it must be MODEL:N"),
         (
@@ -160,7 +163,7 @@ def test_an_image_that_no_layer_reads_is_refused(lenet, tmp_path, image, message
 
 
 def test_only_the_figure_of_images_takes_an_image():
-    with pytest.raises(OptionError, match=r"^`image` needs `plot` with the `figure` input-image$"):
+    with pytest.raises(OptionError, match=r"^`image` needs `report`, or `plot` with the `figure` input-image$"):
         barcode_report("absent.safetensors", image=(28, 28))
 
 

@@ -48,6 +48,15 @@ def test_names_in_an_svg_are_text_and_no_markup(tmp_path):
     assert not [tag for tag in svg.iter() if "script" in tag.tag]
 
 
+@pytest.mark.parametrize("name", ["a\x1b[31m", "層"])
+def test_letters_that_the_font_lacks_are_drawn_without_a_warning(tmp_path, name):
+    figure = small_multiples([name], line_of)
+
+    save(figure, tmp_path / "picture.svg")
+
+    assert figure.axes[0].get_title() == name.replace("\x1b", r"\x1b")
+
+
 def test_what_panels_share_is_written_once():
     figure = small_multiples(["a", "b", "c"], line_of)
 

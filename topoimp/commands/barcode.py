@@ -9,6 +9,7 @@ from topoimp.commands.barcode_files import BarcodeFiles
 from topoimp.commands.barcode_picture_options import PictureOptions
 from topoimp.commands.barcode_pictures import FIGURES, BarcodeResults
 from topoimp.commands.barcode_rows import Barcodes, barcode_rows
+from topoimp.commands.pages import Page
 from topoimp.commands.pictures import Picture
 from topoimp.commands.spatial_barcode_rows import SpatialBarcodes, spatial_barcode_rows
 from topoimp.errors import CheckpointError, LayerError, OptionError
@@ -53,6 +54,7 @@ def barcode_report(
     size: PictureSize | str | None = None,
     null: str | None = None,
     image: Sequence[int] | None = None,
+    report: AnyPath | None = None,
     check: bool = False,
     check_limit: int | None = None,
     force: bool = False,
@@ -61,7 +63,8 @@ def barcode_report(
 ) -> Report:
     """Report the barcode of each layer of a checkpoint: components, cycles, deaths, neural persistence.
 
-    The files that ``bars``, ``vectors``, ``curve``, ``components`` and ``plot`` name appear whole, at the very end.
+    The files that ``bars``, ``vectors``, ``curve``, ``components``, ``plot`` and ``report`` name appear whole, at the
+    very end.
 
     Args:
         path: a checkpoint, as ``topoimp.checkpoint.open_checkpoint`` takes it.
@@ -88,6 +91,7 @@ def barcode_report(
         null: a null model that is simulated, such as ``edges:20``, in the figures ``diagram`` and ``betti-curves``.
         image: of the figure ``input-image``, height and width, or height, width and channels, of the images that a
             dense first layer reads, channel by channel; if None, those of the run folder's data.
+        report: an .html file for a page with this report and all figures (``topoimp.pages``).
         check: compare each layer's barcode with GUDHI's, where the layer is not too large.
         check_limit: edges up to which it is not; ``topoimp.topology.gudhi_check.CHECK_LIMIT`` if None.
         force: replace existing files.
@@ -112,23 +116,30 @@ def barcode_report(
     files = BarcodeFiles(bars, form, vectors, vector_settings or VectorSettings(), curve, levels, seed, components)
     picture = Picture(FIGURES, plot, figure, size)
     of_figures = PictureOptions(null, seed, form, image)
-    of_figures.check(picture.drawn, patterns)
+    page = Page(FIGURES, report)
+    drawn = picture.drawn | page.drawn
+    of_figures.check(drawn, patterns)
 
-    outputs = {**files.by_role(), **picture.by_role()}
+    outputs = {**files.by_role(), **picture.by_role(), **page.by_role()}
     if curve is not None:
         patterns.check_edges_are_weights("`curve` is of weights, and needs")
     patterns = with_images_of_run(patterns, path)
-    of_figures = of_figures.with_image_of_run(picture.drawn, path)
+    of_figures = of_figures.with_image_of_run(drawn, path)
     layers = select_layers(open_checkpoint(path, key=key), patterns)
     check_files(list(outputs.values()), layers.checkpoint)
     n_looks = len(layers.infos) * (1 if curve is None else 2)
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
+    limits: Settings = {"check_limit": limit} if check else {}
     settings: Settings = {
         **key_settings(key, layers.checkpoint),
         **pattern_settings(patterns),
         "scale": scale,
         "np_convention": np_convention,
         "p": p,
+        **limits,
+        **files.settings(),
+        **picture.settings(),
+        **of_figures.settings(drawn),
     }
     with Staging(list(outputs.values()), force=force) as staging:
         barcodes, rows, found = _looked_at(stream, scale, p)
@@ -139,16 +150,15 @@ def barcode_report(
             rows = [{**row, "gudhi_agrees": True if are_all or row.get("layer") in checked else None} for row in rows]
 
         files.write(staging, stream, barcodes)
-        about_picture = picture.write(staging, BarcodeResults(barcodes, rows, stream, of_figures))
+        results = BarcodeResults(barcodes, rows, stream, of_figures)
+        notes = [*notes_on(layers), *picture.write(staging, results)]
+        inputs = {"checkpoint": Path(path)}
+        found_report = Report("barcode", inputs, settings, rows, left_out(layers), outputs, notes)
+        page.write(staging, found_report, results, provenance=layers.checkpoint.metadata)
         if outputs:
             layers.checkpoint.check_unchanged()
             staging.commit()
-
-    limits: Settings = {"check_limit": limit} if check else {}
-    inputs = {"checkpoint": Path(path)}
-    settings |= {**limits, **files.settings(), **picture.settings(), **of_figures.settings(picture.drawn)}
-    notes = [*notes_on(layers), *about_picture]
-    return Report("barcode", inputs, settings, rows, left_out(layers), outputs, notes)
+    return found_report
 
 
 def _scale_and_convention(

@@ -54,11 +54,11 @@ class PictureOptions:
     def check(self, drawn: Collection[str], patterns: LayerPatterns) -> None:
         """Raise an ``OptionError`` if no drawn figure has null or image, or the view has no weights for the null."""
         if self.image is not None and INPUT_IMAGE not in drawn:
-            raise OptionError(f"`image` needs `plot` with the `figure` {INPUT_IMAGE}")
+            raise OptionError(f"`image` needs `report`, or `plot` with the `figure` {INPUT_IMAGE}")
         if self.model is None:
             return
         if not any(figure in drawn for figure in BESIDE_CHANCE):
-            raise OptionError(f"`null` needs `plot` with the `figure` {' or '.join(BESIDE_CHANCE)}")
+            raise OptionError(f"`null` needs `report`, or `plot` with the `figure` {' or '.join(BESIDE_CHANCE)}")
         if self.model.model not in NULLS_OF_EDGES:
             patterns.check_matrix_view(f"the null {self.model} is of weights, and needs")
 

@@ -3,6 +3,8 @@
 Only the objects of matplotlib are used, never pyplot: nothing is global, and no window opens.
 """
 
+import io
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from math import ceil
@@ -18,6 +20,7 @@ from matplotlib.figure import Figure
 from topoimp.choices import PictureSize
 from topoimp.plots.colour_bars import share_colour_bars
 from topoimp.plots.titles import panel_titles, shortened
+from topoimp.reports.readable import plain
 
 WIDTHS = MappingProxyType({PictureSize.COLUMN: 3.25, PictureSize.PAGE: 6.75})
 """Inches: a column and a page of a paper in two columns."""
@@ -108,7 +111,8 @@ def small_multiples(
     share is written once, and so are the legend, above them, and a colour bar. The legend of a single panel is above it
     too if it has more than two labels or would lie on an image. Long names are shortened (``titles``).
     """
-    titles = panel_titles(names) if len(names) > 1 else [shortened(name, LONGEST_SINGLE_TITLE) for name in names]
+    shown = ["\n".join(map(plain, name.split("\n"))) for name in names]  # some have two lines
+    titles = panel_titles(shown) if len(shown) > 1 else [shortened(name, LONGEST_SINGLE_TITLE) for name in shown]
     draws = [draw] if below is None else [draw, below]
     n_columns = min(len(names), PANELS_IN_A_ROW[size])
     n_rows = ceil(len(names) / n_columns) * len(draws)
@@ -180,5 +184,21 @@ def save(figure: Figure, path: Path, *, ending: str | None = None) -> None:
     The same drawing gives the same bytes, with the same release of matplotlib.
     """
     kind = ending or path.suffix
-    with in_our_look():
+    with in_our_look(), _without_warnings_of_letters():
         figure.savefig(path, format=kind.removeprefix("."), metadata=_NO_DATES[kind])
+
+
+def svg_text(figure: Figure) -> str:
+    """Return a figure as SVG without a background, for a page."""
+    text = io.StringIO()
+    with in_our_look(), _without_warnings_of_letters():
+        figure.savefig(text, format="svg", metadata=_NO_DATES[".svg"], transparent=True)
+    return text.getvalue()
+
+
+@contextmanager
+def _without_warnings_of_letters() -> Iterator[None]:
+    """Draw a letter of a name that the font lacks as a box, and without a word on stderr."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+        yield

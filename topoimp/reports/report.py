@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SUMS = ("convolutions", "dense")
 """Levels of the rows between those of the layers and that of the network: sums over some of the layers."""
 
+MOST_LINES = 100
+"""Rows of a report that a notebook shows."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -96,12 +99,21 @@ class Report:
         last = self.network["round"]
         return [{**columns[str(row["level"])], **row} for row in self.rows if row["round"] == last]
 
-    def to_json(self) -> str:
+    @property
+    def rounds_key(self) -> str | None:
+        """The key of all network rows in JSON, such as ``others``; None if a single row has no number or name."""
+        for step in ("other", "checkpoint", "round", "epoch"):
+            if step in self.network:
+                return f"{step}s"
+        return "nulls" if "null" in self.network and len(self.rounds) > 1 else None
+
+    def to_json(self, *, indent: int | None = 2) -> str:
         """Return one JSON object: command, version, inputs, settings, layers, network, left_out.
 
         More keys may follow: ``notes``, if there are sentences for people; ``outputs``, if files were written;
         ``rounds``, ``epochs``, ``others`` or ``checkpoints``, all network rows, if there are several; ``densities``, if
-        there are rows at densities; ``convolutions`` and ``dense``, if there are rows of their sums.
+        there are rows at densities; ``convolutions`` and ``dense``, if there are rows of their sums. Without ``indent``
+        it is one line.
         """
         from importlib.metadata import version  # slow to import, and only needed here
 
@@ -118,15 +130,13 @@ class Report:
             content["notes"] = list(self.notes)
         if self.outputs:
             content["outputs"] = {role: str(path) for role, path in self.outputs.items()}
-        step = next((step for step in ("other", "checkpoint", "round", "epoch") if step in self.network), None)
-        if step is None and "null" in self.network and len(self.rounds) > 1:
-            step = "null"
-        if step is not None:
-            content[f"{step}s"] = self.rounds
+        if self.rounds_key is not None:
+            content[self.rounds_key] = self.rounds
         if self.densities:
             content["densities"] = self.densities
         content |= self.sums
-        return json.dumps(content, indent=2, allow_nan=False) + "\n"
+        separators = (",", ":") if indent is None else None
+        return json.dumps(content, indent=indent, separators=separators, allow_nan=False) + "\n"
 
     def to_csv(self) -> str:
         """Return CSV text: one header line, full precision, true and false, blank where undefined."""
@@ -142,6 +152,21 @@ class Report:
         import pandas as pd
 
         return pd.DataFrame({column: pd.array([row.get(column) for row in self.rows]) for column in self._columns()})
+
+    def _repr_html_(self) -> str:
+        """Return the rows as a table of HTML for a notebook, the layers first; at most 100 lines."""
+        from topoimp.reports.html_table import columns_of, html_table, html_text
+
+        columns = columns_of(self.rows)
+        rows = [*self.layers, *(row for row in self.rows if row["level"] != "layer")]
+        if "layer" in columns:
+            columns = ["layer", *(column for column in columns if column != "layer")]
+            rows = [{**row, "layer": row.get("layer") or str(row["level"])} for row in rows]
+        notes = [*self.notes]
+        if len(rows) > MOST_LINES:
+            notes.append(f"the first {MOST_LINES} of {len(rows):,} rows; `frame()` has all")
+        lines = "".join(f"<p>{html_text(note)}</p>" for note in notes)
+        return html_table(enumerate(rows[:MOST_LINES]), columns) + lines
 
     def _rows_of(self, level: str) -> list[Row]:
         return [row for row in self.rows if row["level"] == level]

@@ -1,0 +1,65 @@
+"""The page that a command writes on request: its report, and all of its figures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic
+
+from topoimp.checkpoint import AnyPath, Staging
+from topoimp.choices import PictureSize
+from topoimp.commands.pictures import Figures, Results
+from topoimp.errors import OptionError
+from topoimp.reports.report import Report
+
+ENDINGS = (".html", ".htm")
+
+
+@dataclass(frozen=True)
+class Page(Generic[Results]):
+    """The requested page: none without ``report``; checked when it is made.
+
+    Args:
+        figures: the figures of the command; the page has those that the results lack nothing for.
+        report: an .html file; None for no page.
+
+    Raises:
+        OptionError: if the file has another ending.
+        OutputError: if matplotlib is not installed.
+    """
+
+    figures: Figures[Results]
+    report: AnyPath | None = None
+
+    def __post_init__(self) -> None:
+        if self.report is not None:
+            import topoimp.plots  # noqa: F401  # says what is missing, before anything is computed
+
+            if Path(self.report).suffix not in ENDINGS:
+                raise OptionError(f"`report` is {self.report}; its name must end in {' or '.join(ENDINGS)}")
+
+    @property
+    def drawn(self) -> frozenset[str]:
+        """The names of the figures that may be drawn."""
+        return frozenset() if self.report is None else frozenset(self.figures)
+
+    def by_role(self) -> dict[str, Path]:
+        """Return the requested path, by argument name."""
+        return {} if self.report is None else {"report": Path(self.report)}
+
+    def write(
+        self, staging: Staging, report: Report, results: Results, *, provenance: Mapping[str, str] | None = None
+    ) -> None:
+        """Write the requested page about a report under a temporary name, with the figures of the results."""
+        if self.report is None:
+            return
+        from topoimp.pages import Drawing, page
+
+        missing = {name: figure.lacking(results) for name, figure in self.figures.items()}
+        drawings = [
+            Drawing(name, figure.meaning, figure.draw(results, PictureSize.PAGE), figure.notes(results))
+            for name, figure in self.figures.items()
+            if missing[name] is None
+        ]
+        lacking = {name: what for name, what in missing.items() if what is not None}
+        text = page(report, drawings, lacking=lacking, provenance=provenance)
+        staging.partial(Path(self.report)).write_text(text, encoding="utf-8", newline="\n")
