@@ -9,7 +9,7 @@ import pytest
 from topoimp import Unit, as_layer, bars_of, spanning_forest
 from topoimp.chance.curves import betti_beside_chance, death_histogram
 from topoimp.layers.edge_counts import edge_counts
-from topoimp.plots import barcode, betti_curve, component_sizes, diagram, mask, small_multiples
+from topoimp.plots import barcode, betti_curve, component_sizes, diagram, lottery_ticket, mask, small_multiples
 from topoimp.topology.components import components_of
 
 TOLERANCE = 3
@@ -47,3 +47,22 @@ def test_the_figures_of_a_layer():
         "mask": lambda ax: mask(edge_counts(layer, 20, 20), forest, ax=ax),
     }
     return small_multiples(list(draws), lambda name, ax: draws[name](ax))
+
+
+@image
+def test_lottery_tickets():
+    means = {
+        "density": [1, 0.5, 0.25, 0.1],
+        "test_accuracy": [0.95, 0.96, 0.9, 0.7],
+        "beta0": [3, 3, 12, 90],
+        "retention": [1, 0.9, 0.6, 0.3],
+        "retention_iid": [1, 1, 0.95, 0.7],
+    }
+    summary = [
+        {"level": "network", "method": method, "round": number, "quantity": quantity, "n_seeds": 3}
+        | {"mean": factor * mean, "minimum": 0.9 * factor * mean, "maximum": 1.1 * factor * mean}
+        for method, factor in (("topological", 1.0), ("magnitude", 0.8))
+        for quantity, row in means.items()
+        for number, mean in enumerate(row)
+    ]
+    return lottery_ticket(summary)
