@@ -27,6 +27,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     rng = np.random.default_rng(3)
     arrays = {
+        "model." + "decoder." * 9 + "weight": rng.normal(size=(5, 4)),
         "layers.2.weight": rng.normal(size=(6, 5)),
         "layers.10.weight": rng.normal(size=(40, 9)),
         HOSTILE: rng.normal(size=(4, 3)),
@@ -53,6 +54,8 @@ def test_nothing_complains_nothing_is_requested_and_no_page_is_wider_than_its_wi
     assert chromium.requests == [path.resolve().as_uri()]
     assert chromium.value("document.documentElement.scrollWidth") <= width
     assert chromium.value("document.documentElement.className") == ""
+    cut = "[...document.querySelectorAll('tbody th')].filter(cell => cell.scrollWidth > cell.clientWidth).length"
+    assert chromium.value(cut) == 0
 
 
 def test_the_driver_sees_errors_and_requests(chromium, tmp_path):
@@ -131,10 +134,10 @@ def test_typed_words_filter(chromium, made, text, holds):
 
     kept = [row["layer"] for row in report.layers if holds(row)]
     assert chromium.value(NAMES) == kept
-    assert chromium.value("document.querySelector('output').textContent") == f"{len(kept)} of 5 rows"
+    assert chromium.value("document.querySelector('output').textContent") == f"{len(kept)} of 6 rows"
 
     chromium.type("input[type=search]", "")
-    assert len(chromium.value(NAMES)) == 5
+    assert len(chromium.value(NAMES)) == 6
     assert chromium.value("document.querySelector('output').textContent") == ""
 
 
