@@ -7,18 +7,17 @@ import typer
 
 from topoimp.choices import SpatialConvention, View
 from topoimp.errors import OptionError
-from topoimp.reports.cells import Row
-from topoimp.reports.report import Report
 
 from .bound_graphs import note_graphs, show_graphs
 from .bound_options import parse_shapes
-from .checkpoint_tables import show_checkpoints, subject_of
+from .bound_output import show_bounds, show_floors
 from .gates import Gates
 from .options import (
     Command,
     Embeddings,
     Exclude,
     FailIf,
+    Force,
     Format,
     FormatOption,
     Groups,
@@ -35,7 +34,8 @@ from .options import (
     parse_input_sizes,
     refuse,
 )
-from .output import for_people, in_view, noting_compilation, show, show_finding, show_notes, show_table
+from .output import noting_compilation, show, show_notes, show_outputs
+from .picture_options import FigureName, Plot, Size
 from .progress import parts_of, progress
 
 
@@ -110,6 +110,10 @@ def _bound(
             show_default="balwani",
         ),
     ] = None,
+    plot: Plot = None,
+    figure: FigureName = None,
+    size: Size = None,
+    force: Force = False,
     fail_if: FailIf = None,
     junit: Junit = None,
     threads: Threads = None,
@@ -117,7 +121,9 @@ def _bound(
     quiet: Quiet = False,
 ) -> None:
     """Print how far each layer of CHECKPOINT can be pruned with its barcode kept, by any method and by magnitude."""
-    from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
+    from topoimp.commands.bound import bound_report
+    from topoimp.commands.bound_options import BoundOptions
+    from topoimp.commands.bound_shapes import architecture_bound_report, shape_bound_report
     from topoimp.commands.each_checkpoint import report_of_each
     from topoimp.pruning.schedule import DEFAULT_RATE
 
@@ -135,6 +141,10 @@ def _bound(
         null=null,
         seed=seed,
     )
+    if plot is None:
+        refuse({"--figure": figure, "--size": size}, "needs --plot")
+    if len(checkpoint or []) > 1:
+        refuse({"--plot": plot}, "writes one file, about one CHECKPOINT")
     gates = Gates("bound", fail_if, junit)
     if not checkpoint:
         if key is not None or include or exclude or embeddings or groups or view is View.CHANNEL:
@@ -153,12 +163,26 @@ def _bound(
                     view=view,
                     input_sizes=images,
                     spatial_convention=spatial_convention or SpatialConvention.BALWANI,
+                    plot=plot,
+                    figure=figure,
+                    size=size,
+                    force=force,
                 )
             else:
-                report = shape_bound_report(parse_shapes(shapes or []), options, view=view, input_sizes=images)
+                report = shape_bound_report(
+                    parse_shapes(shapes or []),
+                    options,
+                    view=view,
+                    input_sizes=images,
+                    plot=plot,
+                    figure=figure,
+                    size=size,
+                    force=force,
+                )
         gates.apply(report.rows)
-        show(report, format, show_graphs if view is View.SPATIAL else _show_floors)
+        show(report, format, show_graphs if view is View.SPATIAL else show_floors)
         note_graphs(report, quiet=quiet)
+        show_outputs(report, quiet=quiet)
         gates.raise_failures()
         return
 
@@ -168,101 +192,25 @@ def _bound(
         steps = parts_of(on_step, len(checkpoint))
         each = report_of_each(
             checkpoint,
-            lambda path: bound_report(path, options, key=key, patterns=patterns, threads=threads, on_step=next(steps)),
+            lambda path: bound_report(
+                path,
+                options,
+                key=key,
+                patterns=patterns,
+                plot=plot,
+                figure=figure,
+                size=size,
+                force=force,
+                threads=threads,
+                on_step=next(steps),
+            ),
         )
     report = gates.apply_to_each(each)
-    show(report, format, show_graphs if view is View.SPATIAL else _show_bounds)
+    show(report, format, show_graphs if view is View.SPATIAL else show_bounds)
     show_notes(report, quiet=quiet)
     note_graphs(report, quiet=quiet)
+    show_outputs(report, quiet=quiet)
     gates.raise_failures()
 
 
 bound = Command("bound", _bound, "Example: topoimp bound lenet-300-100-mnist.safetensors")
-
-
-_FLOORS = {
-    "layer": "layer",
-    "size": "size",
-    "floor": "floor",
-    "critical_compression": "critical compression",
-    "rounds_to_floor": "rounds above floor",
-}
-_SAFETY = {
-    "tau": "tau",
-    "certificate_tight": "certificate tight",
-    "safe_count": "safe count",
-    "safe_sparsity": "safe sparsity",
-    "safe_rounds": "safe rounds",
-    "binding_vertex": "binding vertex",
-}
-_KEPT = {
-    "layer": "layer",
-    "density": "density",
-    "n_kept": "kept",
-    "floor": "floor",
-    "forest_guaranteed": "guaranteed",
-    "forest_random": "random",
-    "forest_iid": "iid",
-    "forest_kept": "observed",
-    "retention": "observed share",
-    "overlap_bound": "overlap bound",
-    "random_connected": "random connected",
-}
-_OF_NULL = {
-    "layer": "layer",
-    "density": "density",
-    "null": "null model",
-    "n_kept": "kept",
-    "floor": "floor",
-    "retention": "observed share",
-    "retention_null": "null",
-    "excess": "excess",
-    "excess_low": "from",
-    "excess_high": "to",
-    "z_score": "z-score",
-    "p_value": "p-value",
-    "p_holm": "p Holm",
-}
-
-
-def _show_floors(report: Report) -> None:
-    title = f"{report.settings.get('arch', 'shapes')}, all weights non-zero; rounds at rate {report.settings['rate']}"
-    _show(report, title, _FLOORS)
-
-
-def _show_bounds(report: Report) -> None:
-    title = (
-        f"{subject_of(report)}: floor of any method, safe for magnitude; rounds at {report.settings['rate']}"
-        f"{in_view(report)}"
-    )
-    _show(report, title, {**_FLOORS, **_SAFETY})
-    for network in report.rounds:
-        show_finding(_global_line(network))
-
-
-def _show(report: Report, title: str, columns: dict[str, str]) -> None:
-    bounds: list[Row] = [row for row in report.rows if row["level"] != "density"]
-    show_checkpoints(title, columns, for_people(bounds))
-    if report.densities:
-        by_density = report.settings.get("null") is None
-        kept = {
-            name: header
-            for name, header in (_KEPT if by_density else _OF_NULL).items()
-            if any(row[name] is not None for row in report.densities)
-        }
-        if "checkpoint" in report.network:
-            kept = {"checkpoint": "checkpoint", **kept}
-        subject = "forest edges among the strongest weights" + ("" if by_density else ", beside null models")
-        show_table(subject, kept, report.densities)
-
-
-def _global_line(network: Row) -> str:
-    subject = f"{network['checkpoint']}: " if "checkpoint" in network else ""
-    if network["binding_layer"] is None:
-        return f"{subject}no layer has an edge"
-    return (
-        f"{subject}pruned by magnitude with one global order, all barcodes are kept down to "
-        f"{network['safe_count_global']:,} weights "
-        f"(sparsity {network['safe_sparsity_global']:.4%}) and for {network['safe_rounds_global']} rounds; "
-        f"{network['binding_layer']} binds"
-    )

@@ -151,6 +151,12 @@ def show_notes(report: Report, *, quiet: bool) -> None:
         note(with_flags(sentence, _FLAGS), quiet=quiet)
 
 
+def show_outputs(report: Report, *, quiet: bool) -> None:
+    """Print a note about each file that was written."""
+    for path in report.outputs.values():
+        note(f"wrote {path}", quiet=quiet)
+
+
 _FLAGS = {name: f"--{name}" for name in ("embeddings", "include", "exclude", "groups", "key", "force", "null")}
 """Flags of the arguments that the notes of a report name."""
 

@@ -15,10 +15,11 @@ PICTURE = "Picture"
 
 
 def _figures_of(command: str | None) -> "Figures[Any]":
-    from topoimp.commands import barcode_pictures, compare_pictures, prune_run_pictures
+    from topoimp.commands import barcode_pictures, bound_pictures, compare_pictures, prune_run_pictures
 
     of_commands: Mapping[str | None, Figures[Any]] = {
         "barcode": barcode_pictures.FIGURES,
+        "bound": bound_pictures.FIGURES,
         "compare": compare_pictures.FIGURES,
         "prune": prune_run_pictures.FIGURES,
     }

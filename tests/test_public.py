@@ -176,6 +176,6 @@ def test_what_derives_from_torch_imports_it_when_it_is_used():
 
 
 def test_the_bounds_of_an_architecture_need_no_torch():
-    code = "from topoimp.commands.bound import architecture_bound_report as report; report('vgg-16')"
+    code = "from topoimp.commands.bound_shapes import architecture_bound_report as report; report('vgg-16')"
 
     assert modules_after(code) & {"torch", "pandas", "sklearn", "gudhi"} == set()

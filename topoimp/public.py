@@ -28,7 +28,9 @@ from topoimp.choices import (
     View,
 )
 from topoimp.commands.barcode import barcode_report, tensor_list
-from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
+from topoimp.commands.bound import bound_report
+from topoimp.commands.bound_options import BoundOptions
+from topoimp.commands.bound_shapes import architecture_bound_report, shape_bound_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.compare_over_seeds import comparison_over_seeds
 from topoimp.commands.plan_pruning import PruningPlan, plan_pruning

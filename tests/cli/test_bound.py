@@ -197,3 +197,42 @@ def test_what_cannot_be_read_is_refused(topoimp, arguments, message):
 
     assert (outcome.status, outcome.out) == (2, "")
     assert message in outcome.err
+
+
+def test_a_picture_is_written_and_named(topoimp, lenet, tmp_path):
+    path = tmp_path / "a.svg"
+
+    outcome = topoimp("bound", lenet, "--densities", "0.5,0.1", "--plot", path, "--size", "page")
+
+    assert outcome.status == 0
+    assert outcome.err.splitlines()[-1] == f"wrote {path}"
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--figure", "retention"], "--figure needs --plot"),
+        (["--size", "page"], "--size needs --plot"),
+        (["--plot", "a.svg", "--figure", "retention"], "the figure 'retention' needs densities: --densities"),
+        (["--plot", "a.gif"], "--plot is a.gif; its name must end in .svg, .pdf or .png"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_is_refused(topoimp, lenet, words, message):
+    outcome = topoimp("bound", lenet, *words)
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err == f"error: {message}\n"
+
+
+def test_a_picture_is_of_one_checkpoint(topoimp, lenet, tmp_path):
+    outcome = topoimp("bound", lenet, lenet, "--plot", tmp_path / "a.svg")
+
+    assert (outcome.status, outcome.err) == (2, "error: --plot writes one file, about one CHECKPOINT\n")
+
+
+def test_the_figures_of_bound_are_listed(topoimp):
+    outcome = topoimp("bound", "--figure", "list")
+
+    assert outcome.status == 0
+    assert outcome.out.startswith("retention")

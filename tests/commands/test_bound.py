@@ -3,7 +3,9 @@ import pytest
 
 from topoimp.chance.holm import holm
 from topoimp.choices import Method, Scope, View
-from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
+from topoimp.commands.bound import bound_report
+from topoimp.commands.bound_options import BoundOptions
+from topoimp.commands.bound_shapes import architecture_bound_report, shape_bound_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import OptionError

@@ -13,7 +13,8 @@ from strategies import KINDS, SEEDS, make_weight
 from topoimp import LayerPatterns, layer_names, open_checkpoint, read_layer
 from topoimp.choices import Method, Scope, View
 from topoimp.commands.barcode import barcode_report
-from topoimp.commands.bound import BoundOptions, bound_report
+from topoimp.commands.bound import bound_report
+from topoimp.commands.bound_options import BoundOptions
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import apply_mask, prune_checkpoint
 from topoimp.commands.prune_run import prune_with_trainer

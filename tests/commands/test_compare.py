@@ -14,7 +14,8 @@ from topoimp.chance.null import Null
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import View
 from topoimp.commands.barcode import barcode_report
-from topoimp.commands.bound import BoundOptions, bound_report
+from topoimp.commands.bound import bound_report
+from topoimp.commands.bound_options import BoundOptions
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, OptionError

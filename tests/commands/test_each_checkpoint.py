@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from topoimp.commands.barcode import barcode_report, tensor_list
-from topoimp.commands.bound import BoundOptions, bound_report
+from topoimp.commands.bound import bound_report
+from topoimp.commands.bound_options import BoundOptions
 from topoimp.commands.each_checkpoint import report_of_each
 from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.layers.records import LayerPatterns

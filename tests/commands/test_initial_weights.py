@@ -7,7 +7,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from topoimp.chance.null_models import null_forest_edges
-from topoimp.commands.bound import BoundOptions, bound_report
+from topoimp.commands.bound import bound_report
+from topoimp.commands.bound_options import BoundOptions
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.compare_over_seeds import comparison_over_seeds
 from topoimp.commands.prune_run import prune_run

@@ -12,7 +12,8 @@ from torch.nn.utils import prune
 
 from topoimp.checkpoint import open_checkpoint
 from topoimp.commands.barcode import barcode_report, tensor_list
-from topoimp.commands.bound import BoundOptions, bound_report
+from topoimp.commands.bound import bound_report
+from topoimp.commands.bound_options import BoundOptions
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import apply_mask, prune_checkpoint
 from topoimp.commands.prune_run import prune_with_trainer

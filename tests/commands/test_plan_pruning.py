@@ -8,7 +8,8 @@ from strategies import make_weight
 
 from topoimp.choices import Method, Scope
 from topoimp.commands.barcode import barcode_report
-from topoimp.commands.bound import BoundOptions, bound_report
+from topoimp.commands.bound import bound_report
+from topoimp.commands.bound_options import BoundOptions
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.plan_pruning import plan_pruning
 from topoimp.commands.prune import prune_checkpoint

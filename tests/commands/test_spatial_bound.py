@@ -2,7 +2,9 @@ from fractions import Fraction
 
 import pytest
 
-from topoimp.commands.bound import BoundOptions, architecture_bound_report, bound_report, shape_bound_report
+from topoimp.commands.bound import bound_report
+from topoimp.commands.bound_options import BoundOptions
+from topoimp.commands.bound_shapes import architecture_bound_report, shape_bound_report
 from topoimp.commands.compare import comparison_report
 from topoimp.errors import OptionError
 from topoimp.layers.records import LayerPatterns

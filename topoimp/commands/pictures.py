@@ -1,14 +1,16 @@
 """The picture that a command draws on request: the figures that it has, and the file that one of them goes to."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from topoimp.checkpoint import AnyPath, Staging
+from topoimp.checkpoint import AnyPath, Checkpoint, Staging
 from topoimp.choices import PictureSize, chosen
 from topoimp.errors import OptionError
+from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings
+from topoimp.writing.outputs import check_files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,6 +142,16 @@ class Picture(Generic[Results]):
         """Return the settings of the requested picture."""
         return {} if self.plot is None else {"figure": self.name, "size": self.width}
 
+    def check(self, results: Results) -> None:
+        """Check that the results, of which only the options may be known yet, lack nothing that the figure shows.
+
+        Raises:
+            OptionError: if they do.
+        """
+        lacking = None if self.plot is None else self.figures[self.name].lacking(results)
+        if lacking is not None:
+            raise OptionError(f"the figure {self.name!r} needs {lacking}")
+
     def write(self, staging: Staging, results: Results) -> Sequence[str]:
         """Draw and write the requested picture under a temporary name; return sentences about it.
 
@@ -150,10 +162,30 @@ class Picture(Generic[Results]):
             return []
         from topoimp.plots import save
 
+        self.check(results)
         path = Path(self.plot)
         figure = self.figures[self.name]
-        lacking = figure.lacking(results)
-        if lacking is not None:
-            raise OptionError(f"the figure {self.name!r} needs {lacking}")
         save(figure.draw(results, self.width), staging.partial(path), ending=path.suffix)
         return figure.notes(results)
+
+
+def with_picture(
+    picture: Picture[Results], report_of: Callable[[], tuple[Report, Results]], *inputs: Checkpoint, force: bool
+) -> Report:
+    """Return a report with the requested picture of its results, which is written once the report is complete.
+
+    Raises:
+        OutputError: if the file exists (without ``force``) or cannot be written.
+    """
+    outputs = picture.by_role()
+    check_files(list(outputs.values()), *inputs)
+    with Staging(list(outputs.values()), force=force) as staging:
+        report, results = report_of()
+        about_picture = picture.write(staging, results)
+        if outputs:
+            for checkpoint in inputs:
+                checkpoint.check_unchanged()
+            staging.commit()
+
+    settings = {**report.settings, **picture.settings()}
+    return replace(report, settings=settings, outputs=outputs, notes=[*report.notes, *about_picture])

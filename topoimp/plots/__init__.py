@@ -19,6 +19,7 @@ from topoimp.plots.diagrams import diagram
 from topoimp.plots.input_images import input_image
 from topoimp.plots.lottery_tickets import lottery_ticket, over_density
 from topoimp.plots.masks import mask
+from topoimp.plots.retention_curves import retention
 from topoimp.plots.two_barcodes import before_after
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "mask",
     "new_figure",
     "over_density",
+    "retention",
     "save",
     "small_multiples",
 ]

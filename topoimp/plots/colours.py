@@ -28,6 +28,8 @@ IID = Pen(VERMILION, "--")
 RANDOM = Pen(GREY, ":")
 GUARANTEED = Pen(GREEN, "-.")
 NULL = Pen(ORANGE, (0, (5, 1)))
+NULLS = (NULL, Pen(PURPLE, (0, (3, 1, 1, 1))), Pen(SKY, (0, (1, 1))), Pen(YELLOW, (0, (2, 2))))
+"""Null models beside each other, in their order."""
 MARK = Pen(BLACK, ":")
 """A level or density that is marked."""
 
