@@ -62,12 +62,12 @@ def test_critical_and_safe_density_are_marked_as_shares_of_all_weights(write):
 
 
 def test_null_models_have_their_means_and_the_band_of_their_simulations(write):
-    report = report_of(write, normal(), null=["rows:40", "columns:20"])
+    report = report_of(write, normal(), null=["scales:40", "degrees:20"])
     ax = drawn(report)
 
-    rows = [row for row in report.densities if row["null"] == "rows:40"]
+    rows = [row for row in report.densities if row["null"] == "scales:40"]
     rows.sort(key=lambda row: row["density"])
-    assert_allclose(points(ax, "null rows:40"), [(row["density"], row["retention_null"]) for row in rows])
+    assert_allclose(points(ax, "null scales:40"), [(row["density"], row["retention_null"]) for row in rows])
     assert len(points(ax, "observed")) == len(rows)
 
     (band,) = ax.collections  # 20 simulations are too few for one

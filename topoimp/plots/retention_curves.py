@@ -53,9 +53,6 @@ def retention(layer: Row, densities: Sequence[Row], *, ax: Axes | None = None) -
         _draw_nulls(axes, shown)
         for label, (density, style) in marked.items():
             axes.axvline(density, color="black", linestyle=style, linewidth=0.6, label=label)
-        if not floor:
-            axes.text(0.5, 0.5, "no edges", transform=axes.transAxes, ha="center")
-
         smallest = min([*(x for row in shown if (x := _number(row, "density"))), *(x for x, _ in marked.values()), 0.1])
         logarithmic(axes, "x")
         axes.set_xlim(1, smallest / ROOM)
@@ -63,7 +60,10 @@ def retention(layer: Row, densities: Sequence[Row], *, ax: Axes | None = None) -
         axes.set_ylim(0, 1.03)
         axes.set_yticks([0, 0.5, 1])
         axes.set_ylabel("retention")
-        axes.legend(loc="lower left")
+        if floor:
+            axes.legend(loc="lower left")
+        else:
+            axes.text(0.5, 0.5, "no edges", transform=axes.transAxes, ha="center")
     return axes
 
 
