@@ -30,8 +30,8 @@ NEURAL_PERSISTENCES = (
 """The columns that the word ``np`` stands for."""
 
 WATCHABLE = (
-    *("n_weights", "n_edges", "density", "beta0", "beta1", "dead_rows", "dead_columns", "floor", "largest", "scale"),
-    *("median_death", "last_death", "tau", OVERLAP, *NEURAL_PERSISTENCES),
+    *("n_weights", "n_edges", "density", "beta0", "beta1", "largest_component", "dead_rows", "dead_columns"),
+    *("floor", "largest", "scale", "median_death", "last_death", "tau", OVERLAP, *NEURAL_PERSISTENCES),
     *("total_persistence", "persistent_entropy"),
 )
 """The columns that can be watched: the summaries of ``barcode``, and the overlap of forest and largest weights."""
