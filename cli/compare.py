@@ -30,7 +30,7 @@ from .options import (
     layer_patterns,
 )
 from .output import for_people, in_view, noting_compilation, show, show_notes, show_table
-from .picture_options import FigureName, Plot, Size
+from .picture_options import FigureName, PageFile, Plot, Size
 from .progress import progress
 from .streams import note
 from .training_options import parse_seeds
@@ -121,6 +121,7 @@ def _compare(
     plot: Plot = None,
     figure: FigureName = None,
     size: Size = None,
+    report: PageFile = None,
     force: Force = False,
     threads: Threads = None,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
@@ -133,7 +134,7 @@ def _compare(
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view)
     gates = Gates("compare", fail_if, junit)
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
-        report = comparison_report(
+        found = comparison_report(
             *paths,
             reference=reference,
             rounds=parse_rounds(rounds),
@@ -149,15 +150,16 @@ def _compare(
             plot=plot,
             figure=figure,
             size=size,
+            report=report,
             force=force,
             threads=threads,
             on_step=on_step,
         )
-    shown = comparison_over_seeds(report) if over_seeds else report
+    shown = comparison_over_seeds(found) if over_seeds else found
     gates.apply(shown.rows)
     show(shown, format, _show_over_seeds if over_seeds else lambda report: _show_comparison(report, np_convention))
-    show_notes(report, quiet=quiet)
-    for path in report.outputs.values():
+    show_notes(found, quiet=quiet)
+    for path in found.outputs.values():
         note(f"wrote {path}", quiet=quiet)
     gates.raise_failures()
 

@@ -213,8 +213,8 @@ def looks(monkeypatch):
         looks.within.append(looks.n_open > 0)
         return each(stream, function)
 
-    for command in ("barcode", "bound", "compare", "prune", "train"):
-        monkeypatch.setattr(f"topoimp_cli.{command}.progress", recorded)
+    for file in ("barcode", "bound", "compare", "prune_output", "train"):
+        monkeypatch.setattr(f"topoimp_cli.{file}.progress", recorded)
     monkeypatch.setattr(LayerStream, "each", look)
     return looks
 

@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from topoimp import OptionError, OutputError, barcode_report
+from topoimp import OptionError, OutputError, PruningOptions, barcode_report, comparison_report, prune_run
+from topoimp.commands import compare_pictures
 from topoimp.commands.barcode_pictures import FIGURES
 
 
@@ -76,6 +77,7 @@ def test_several_checkpoints_have_no_page(topoimp, lenet, tmp_path):
     assert "--report writes one file, about one CHECKPOINT" in outcome.err
 
 
+@pytest.mark.soak
 def test_a_page_of_1000_layers_is_below_5_mb(write, tmp_path):
     rng = np.random.default_rng(0)
     arrays = {f"model.layers.{k}.self_attn.q_proj.weight": rng.normal(size=(12, 9)).astype("f4") for k in range(1000)}
@@ -83,3 +85,35 @@ def test_a_page_of_1000_layers_is_below_5_mb(write, tmp_path):
     barcode_report(write(arrays), report=tmp_path / "a.html", threads=1)
 
     assert (tmp_path / "a.html").stat().st_size < 5e6
+
+
+def figures_in(path):
+    return re.findall(r'<figure id="figure-([^"]*)"', path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("n_others", [1, 2])
+def test_a_comparison_with_one_or_several_others_has_a_page(lenet, lenet_init, tmp_path, n_others):
+    report = comparison_report(lenet, *[lenet_init] * n_others, report=tmp_path / "a.html", threads=1)
+
+    assert report.outputs == {"report": tmp_path / "a.html"}
+    assert report_in(tmp_path / "a.html") == json.loads(report.to_json())
+    assert figures_in(tmp_path / "a.html") == list(compare_pictures.FIGURES)
+    assert report.rows == comparison_report(lenet, *[lenet_init] * n_others, threads=1).rows
+
+
+def test_a_comparison_of_rounds_has_a_page(run, tmp_path):
+    prune_run(run, PruningOptions(rounds=2), seeds=[0], jobs=1)
+
+    report = comparison_report(run, report=tmp_path / "a.html", threads=1)
+
+    assert report_in(tmp_path / "a.html") == json.loads(report.to_json())
+    assert figures_in(tmp_path / "a.html") == list(compare_pictures.FIGURES)
+
+
+def test_the_command_line_writes_the_page_of_a_comparison(topoimp, lenet, lenet_init, tmp_path):
+    outcome = topoimp("compare", lenet, lenet_init, "--report", tmp_path / "a.html")
+
+    assert outcome.status == 0
+    assert f"wrote {tmp_path / 'a.html'}\n" in outcome.err
+    assert topoimp("compare", lenet, lenet_init, "--report", tmp_path / "a.html").status == 1
+    assert topoimp("compare", lenet, lenet_init, "--report", tmp_path / "a.html", "--force").status == 0

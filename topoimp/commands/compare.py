@@ -11,6 +11,7 @@ from topoimp.commands.compare_pictures import FIGURES, CompareResults, Deaths
 from topoimp.commands.compare_rows import comparison_rows, notes_on_chance
 from topoimp.commands.compare_run import compare_rounds, opened_round, passes_over
 from topoimp.commands.initial_weights import with_initial_weights
+from topoimp.commands.pages import Page
 from topoimp.commands.pictures import Picture
 from topoimp.comparison.comparison import LayerComparison, compare_layers
 from topoimp.comparison.matched_deaths import MatchedDeaths, matched_deaths
@@ -49,6 +50,7 @@ def comparison_report(
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
+    report: AnyPath | None = None,
     force: bool = False,
     threads: int | None = None,
     on_step: OnStep | None = None,
@@ -83,7 +85,8 @@ def comparison_report(
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.compare_pictures``).
         figure: name of the picture's figure; the first that goes with the paths if None.
         size: width of the picture; ``column`` if None.
-        force: replace an existing picture.
+        report: an .html file for a page with this report and all figures (``topoimp.pages``).
+        force: replace existing files.
         threads: cores to use; all if None. The result does not depend on it.
         on_step: called after each layer.
 
@@ -97,7 +100,7 @@ def comparison_report(
         LayerError: if layers differ in name or shape.
         CheckpointError: if a reference is not the network that rounds start from (without ``across_seeds``), or there
             is no such round, seed or method.
-        OutputError: if the picture exists (without ``force``) or cannot be written, or has no matplotlib.
+        OutputError: if a file exists (without ``force``) or cannot be written, or a picture has no matplotlib.
         TopoimpError: if a file, layer or pattern cannot be used.
     """
     measures = _Measures(
@@ -108,7 +111,7 @@ def comparison_report(
         p=p,
         threads=thread_count(threads),
         on_step=on_step,
-        is_drawn=plot is not None,
+        is_drawn=plot is not None or report is not None,
     )
     check_seed(seed)
     measures.patterns.check_edges_are_weights("a comparison is of weights, and needs")
@@ -117,7 +120,8 @@ def comparison_report(
             measures.patterns.check_matrix_view(f"the null {each} is of weights, and needs")
     selection = RoundSelection(rounds, seeds, None if method is None else chosen(Method, method))
     picture = Picture(FIGURES, plot, figure, size)
-    outputs = picture.by_role()
+    page = Page(FIGURES, report)
+    outputs = {**picture.by_role(), **page.by_role()}
 
     with Staging(list(outputs.values()), force=force) as staging:
         if reference is not None or (paths and holds_rounds(Path(paths[0]))):
@@ -126,17 +130,18 @@ def comparison_report(
             if key is not None:
                 raise OptionError("`key` is given, but the checkpoints of rounds are safetensors files")
             of_rounds = chosen(RoundReference, reference or RoundReference.ROUND_0)
-            report, deaths = _own_report(paths, of_rounds, selection, measures)
+            found, deaths = _own_report(paths, of_rounds, selection, measures)
         else:
-            report, deaths = _reference_report(
+            found, deaths = _reference_report(
                 paths, selection, measures, outputs=list(outputs.values()), key=key, across_seeds=across_seeds
             )
-        about_picture = picture.write(staging, CompareResults(report.rows, deaths))
+        results = CompareResults(found.rows, deaths)
+        notes = [*found.notes, *picture.write(staging, results)]
+        found = replace(found, settings={**found.settings, **picture.settings()}, outputs=outputs, notes=notes)
+        page.write(staging, found, results)
         if outputs:
             staging.commit()
-
-    settings = {**report.settings, **picture.settings()}
-    return replace(report, settings=settings, outputs=outputs, notes=[*report.notes, *about_picture])
+    return found
 
 
 @dataclass(frozen=True)
