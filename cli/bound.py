@@ -35,7 +35,7 @@ from .options import (
     refuse,
 )
 from .output import noting_compilation, show, show_notes, show_outputs
-from .picture_options import FigureName, Plot, Size
+from .picture_options import FigureName, PageFile, Plot, Size
 from .progress import parts_of, progress
 
 
@@ -113,6 +113,7 @@ def _bound(
     plot: Plot = None,
     figure: FigureName = None,
     size: Size = None,
+    report: PageFile = None,
     force: Force = False,
     fail_if: FailIf = None,
     junit: Junit = None,
@@ -144,7 +145,7 @@ def _bound(
     if plot is None:
         refuse({"--figure": figure, "--size": size}, "needs --plot")
     if len(checkpoint or []) > 1:
-        refuse({"--plot": plot}, "writes one file, about one CHECKPOINT")
+        refuse({"--plot": plot, "--report": report}, "writes one file, about one CHECKPOINT")
     gates = Gates("bound", fail_if, junit)
     if not checkpoint:
         if key is not None or include or exclude or embeddings or groups or view is View.CHANNEL:
@@ -156,7 +157,7 @@ def _bound(
         images = parse_input_sizes(input_sizes)
         with noting_compilation(quiet=quiet), progress("looking at shapes", quiet=quiet):
             if arch is not None:
-                report = architecture_bound_report(
+                found = architecture_bound_report(
                     arch,
                     options,
                     data=data,
@@ -166,10 +167,11 @@ def _bound(
                     plot=plot,
                     figure=figure,
                     size=size,
+                    report=report,
                     force=force,
                 )
             else:
-                report = shape_bound_report(
+                found = shape_bound_report(
                     parse_shapes(shapes or []),
                     options,
                     view=view,
@@ -177,12 +179,13 @@ def _bound(
                     plot=plot,
                     figure=figure,
                     size=size,
+                    report=report,
                     force=force,
                 )
-        gates.apply(report.rows)
-        show(report, format, show_graphs if view is View.SPATIAL else show_floors)
-        note_graphs(report, quiet=quiet)
-        show_outputs(report, quiet=quiet)
+        gates.apply(found.rows)
+        show(found, format, show_graphs if view is View.SPATIAL else show_floors)
+        note_graphs(found, quiet=quiet)
+        show_outputs(found, quiet=quiet)
         gates.raise_failures()
         return
 
@@ -200,16 +203,17 @@ def _bound(
                 plot=plot,
                 figure=figure,
                 size=size,
+                report=report,
                 force=force,
                 threads=threads,
                 on_step=next(steps),
             ),
         )
-    report = gates.apply_to_each(each)
-    show(report, format, show_graphs if view is View.SPATIAL else show_bounds)
-    show_notes(report, quiet=quiet)
-    note_graphs(report, quiet=quiet)
-    show_outputs(report, quiet=quiet)
+    found = gates.apply_to_each(each)
+    show(found, format, show_graphs if view is View.SPATIAL else show_bounds)
+    show_notes(found, quiet=quiet)
+    note_graphs(found, quiet=quiet)
+    show_outputs(found, quiet=quiet)
     gates.raise_failures()
 
 

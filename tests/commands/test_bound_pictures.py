@@ -1,9 +1,18 @@
+import json
 import re
 
 import numpy as np
 import pytest
 
-from topoimp import BoundOptions, OptionError, OutputError, architecture_bound_report, bound_report, shape_bound_report
+from topoimp import (
+    BoundOptions,
+    OptionError,
+    OutputError,
+    architecture_bound_report,
+    bound_report,
+    shape_bound_report,
+)
+from topoimp.layers.spatial import InputSize
 
 DENSITIES = BoundOptions(densities=[0.5, 0.1])
 
@@ -58,3 +67,64 @@ def test_a_picture_is_no_input(write):
 
     with pytest.raises(OptionError):
         bound_report(path, DENSITIES, plot=path, force=True, threads=1)
+
+
+def test_the_same_input_has_the_same_bytes(lenet, tmp_path):
+    files = []
+    for _ in range(2):
+        bound_report(lenet, DENSITIES, plot=tmp_path / "a.svg", report=tmp_path / "a.html", force=True, threads=1)
+        files.append([(tmp_path / name).read_bytes() for name in ("a.svg", "a.html")])
+
+    assert files[0] == files[1]
+
+
+def in_page(path):
+    """The report in a page, its figures, and the figures that it says are not drawn."""
+    text = path.read_text(encoding="utf-8")
+    report = json.loads(re.search(r'id="report">(.*?)</script>', text, re.DOTALL)[1])
+    missing = re.findall(r'class="soft">(\S+): not drawn', text)
+    return report, re.findall(r'<figure id="figure-([^"]*)"', text), missing
+
+
+def test_a_page_has_the_report_and_the_figure(lenet, tmp_path):
+    report = bound_report(lenet, DENSITIES, report=tmp_path / "a.html", threads=1)
+
+    assert report.outputs == {"report": tmp_path / "a.html"}
+    assert in_page(tmp_path / "a.html") == (json.loads(report.to_json()), ["retention"], [])
+    assert report.rows == bound_report(lenet, DENSITIES, threads=1).rows
+
+
+def test_a_page_without_densities_says_what_the_figure_lacks(lenet, tmp_path):
+    report = bound_report(lenet, report=tmp_path / "a.html", threads=1)
+
+    assert in_page(tmp_path / "a.html") == (json.loads(report.to_json()), [], ["retention"])
+
+
+def test_shapes_and_architectures_have_pages(tmp_path):
+    of_network = architecture_bound_report("lenet-300-100", DENSITIES, report=tmp_path / "a.html")
+    images = [("*", InputSize((8, 8)))]
+    of_shape = shape_bound_report([(64, 3, 3, 3)], view="spatial", input_sizes=images, report=tmp_path / "b.html")
+
+    assert in_page(tmp_path / "a.html") == (json.loads(of_network.to_json()), ["retention"], [])
+    assert in_page(tmp_path / "b.html") == (json.loads(of_shape.to_json()), [], ["retention"])
+
+
+def test_a_page_of_another_ending_is_refused_before_anything_is_read():
+    with pytest.raises(OptionError, match=r"^`report` is a.pdf; its name must end in .html or .htm$"):
+        bound_report("absent.safetensors", report="a.pdf")
+
+
+def test_the_command_line_writes_the_page(topoimp, lenet, tmp_path):
+    outcome = topoimp("bound", lenet, "--report", tmp_path / "a.html")
+
+    assert outcome.status == 0
+    assert f"wrote {tmp_path / 'a.html'}\n" in outcome.err
+    assert topoimp("bound", lenet, "--report", tmp_path / "a.html").status == 1
+    assert topoimp("bound", "--shape", "30x20", "--report", tmp_path / "a.html", "--force").status == 0
+
+
+def test_several_checkpoints_have_no_page(topoimp, lenet, tmp_path):
+    outcome = topoimp("bound", lenet, lenet, "--report", tmp_path / "a.html")
+
+    assert outcome.status == 2
+    assert "--report writes one file, about one CHECKPOINT" in outcome.err

@@ -6,12 +6,12 @@ from topoimp.chance.overlap import Overlap, overlap_of
 from topoimp.checkpoint import AnyPath, open_checkpoint
 from topoimp.choices import PictureSize, View
 from topoimp.commands.bound_options import USUAL_BOUNDS, BoundOptions, picture_of
-from topoimp.commands.bound_pictures import BoundResults
+from topoimp.commands.bound_pictures import FIGURES, BoundResults
 from topoimp.commands.bound_rows import checkpoint_rows, spatial_rows
 from topoimp.commands.chance_columns import density_rows
 from topoimp.commands.densities import parse_densities
 from topoimp.commands.initial_weights import with_initial_weights
-from topoimp.commands.pictures import with_picture
+from topoimp.commands.pages import Page, with_files
 from topoimp.comparison.retention_columns import with_holm
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.layer import Layer
@@ -36,6 +36,7 @@ def bound_report(
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
+    report: AnyPath | None = None,
     force: bool = False,
     threads: int | None = None,
     on_step: OnStep | None = None,
@@ -52,18 +53,19 @@ def bound_report(
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.bound_pictures``).
         figure: name of the picture's figure; ``retention``, which needs densities, if None.
         size: width of the picture; ``column`` if None.
-        force: replace an existing picture.
+        report: an .html file for a page with this report and all figures (``topoimp.pages``).
+        force: replace existing files.
         threads: number of cores; all if None. No result depends on it.
         on_step: called with the number of steps done and of all steps.
 
     Raises:
         OptionError: if a pattern matches nothing, there is no state dict below ``key``, or densities are given in the
             view ``channel``, or the picture cannot be drawn.
-        OutputError: if the picture exists (without ``force``), cannot be written, or has no matplotlib.
+        OutputError: if a file exists (without ``force``) or cannot be written, or a picture has no matplotlib.
         TopoimpError: if the file or one of its layers cannot be used.
     """
     patterns = patterns or LayerPatterns()
-    picture = picture_of(options, plot, figure, size)
+    picture, page = picture_of(options, plot, figure, size), Page(FIGURES, report)
     if options.densities:
         patterns.check_matrix_view("densities are of weights, and need")
     patterns = with_images_of_run(patterns, path)
@@ -73,10 +75,10 @@ def bound_report(
     def report_of() -> tuple[Report, BoundResults]:
         rows, settings = _bounds_of(layers, options, thread_count(threads), on_step)
         settings = {**key_settings(key, layers.checkpoint), **pattern_settings(patterns), **settings}
-        report = Report("bound", inputs, settings, rows, left_out(layers), notes=notes_on(layers))
-        return report, BoundResults(rows, has_densities=bool(options.densities))
+        found = Report("bound", inputs, settings, rows, left_out(layers), notes=notes_on(layers))
+        return found, BoundResults(rows, has_densities=bool(options.densities))
 
-    return with_picture(picture, report_of, layers.checkpoint, force=force)
+    return with_files(picture, page, report_of, layers.checkpoint, force=force)
 
 
 def _bounds_of(

@@ -8,11 +8,11 @@ from topoimp.checkpoint import AnyPath
 from topoimp.checkpoint.number_format import F32
 from topoimp.choices import PictureSize, SpatialConvention, View, chosen
 from topoimp.commands.bound_options import USUAL_BOUNDS, BoundOptions, picture_of
-from topoimp.commands.bound_pictures import BoundResults
+from topoimp.commands.bound_pictures import FIGURES, BoundResults
 from topoimp.commands.bound_rows import shape_rows, spatial_rows
 from topoimp.commands.chance_columns import density_rows_of_shape
 from topoimp.commands.densities import parse_densities
-from topoimp.commands.pictures import with_picture
+from topoimp.commands.pages import Page, with_files
 from topoimp.data.shapes import data_shape
 from topoimp.errors import OptionError
 from topoimp.layers.records import LayerInfo, LayerPatterns
@@ -32,6 +32,7 @@ def architecture_bound_report(
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
+    report: AnyPath | None = None,
     force: bool = False,
 ) -> Report:
     """Report the bounds that follow from the shapes of an architecture alone, all of its weights being non-zero.
@@ -48,13 +49,14 @@ def architecture_bound_report(
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.bound_pictures``).
         figure: name of the picture's figure; ``retention``, which needs densities, if None.
         size: width of the picture; ``column`` if None.
-        force: replace an existing picture.
+        report: an .html file for a page with this report and all figures (``topoimp.pages``).
+        force: replace existing files.
 
     Raises:
         OptionError: if there is no such architecture or data set, they do not fit, none of the weights is a layer, or
             an image fits no convolution.
     """
-    picture = picture_of(options, plot, figure, size)
+    picture, page = picture_of(options, plot, figure, size), Page(FIGURES, report)
     view = chosen(View, view)
     convention = chosen(SpatialConvention, spatial_convention)
     shape = None if data is None else data_shape(data)
@@ -75,8 +77,8 @@ def architecture_bound_report(
     layers = {name: each for name, each in architecture.weights.items() if name not in left_out}
     if not layers:
         raise OptionError(f"{arch} has no layer of two rows and two columns or more")
-    return with_picture(
-        picture, lambda: _report_of_shapes(layers, settings, options, left_out, view, input_sizes), force=force
+    return with_files(
+        picture, page, lambda: _report_of_shapes(layers, settings, options, left_out, view, input_sizes), force=force
     )
 
 
@@ -89,6 +91,7 @@ def shape_bound_report(
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
+    report: AnyPath | None = None,
     force: bool = False,
 ) -> Report:
     """Report the bounds that follow from shapes of weights alone, all of them being non-zero.
@@ -102,12 +105,13 @@ def shape_bound_report(
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.bound_pictures``).
         figure: name of the picture's figure; ``retention``, which needs densities, if None.
         size: width of the picture; ``column`` if None.
-        force: replace an existing picture.
+        report: an .html file for a page with this report and all figures (``topoimp.pages``).
+        force: replace existing files.
 
     Raises:
         OptionError: if there is no shape, one of them is no layer, or a convolution has no image that it needs.
     """
-    picture = picture_of(options, plot, figure, size)
+    picture, page = picture_of(options, plot, figure, size), Page(FIGURES, report)
     if not shapes:
         raise OptionError("no shape is given; at least one is needed, as in 64x3x3x3")
     layers: dict[str, tuple[int, ...]] = {}
@@ -119,8 +123,8 @@ def shape_bound_report(
         layers[name if number == 1 else f"{name}#{number}"] = shape
     view = chosen(View, view)
     settings: Settings = {"shapes": list(layers)}
-    return with_picture(
-        picture, lambda: _report_of_shapes(layers, settings, options, {}, view, input_sizes), force=force
+    return with_files(
+        picture, page, lambda: _report_of_shapes(layers, settings, options, {}, view, input_sizes), force=force
     )
 
 

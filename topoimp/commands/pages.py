@@ -1,15 +1,16 @@
 """The page that a command writes on request: its report, and all of its figures."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic
 
-from topoimp.checkpoint import AnyPath, Staging
+from topoimp.checkpoint import AnyPath, Checkpoint, Staging
 from topoimp.choices import PictureSize
-from topoimp.commands.pictures import Figures, Results
+from topoimp.commands.pictures import Figures, Picture, Results
 from topoimp.errors import OptionError
 from topoimp.reports.report import Report
+from topoimp.writing.outputs import check_files
 
 ENDINGS = (".html", ".htm")
 
@@ -63,3 +64,34 @@ class Page(Generic[Results]):
         lacking = {name: what for name, what in missing.items() if what is not None}
         text = page(report, drawings, lacking=lacking, provenance=provenance)
         staging.partial(Path(self.report)).write_text(text, encoding="utf-8", newline="\n")
+
+
+def with_files(
+    picture: Picture[Results],
+    page: Page[Results],
+    report_of: Callable[[], tuple[Report, Results]],
+    checkpoint: Checkpoint | None = None,
+    *,
+    force: bool,
+) -> Report:
+    """Return a report with the requested picture and page, which are written once the report is complete.
+
+    The page has the metadata of the checkpoint, if there is one.
+
+    Raises:
+        OutputError: if a file exists (without ``force``) or cannot be written.
+    """
+    outputs = {**picture.by_role(), **page.by_role()}
+    inputs = [] if checkpoint is None else [checkpoint]
+    check_files(list(outputs.values()), *inputs)
+    with Staging(list(outputs.values()), force=force) as staging:
+        report, results = report_of()
+        notes = [*report.notes, *picture.write(staging, results)]
+        settings = {**report.settings, **picture.settings()}
+        report = replace(report, settings=settings, outputs=outputs, notes=notes)
+        page.write(staging, report, results, provenance=None if checkpoint is None else checkpoint.metadata)
+        if outputs:
+            for each in inputs:
+                each.check_unchanged()
+            staging.commit()
+    return report

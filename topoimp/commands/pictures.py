@@ -1,16 +1,14 @@
 """The picture that a command draws on request: the figures that it has, and the file that one of them goes to."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from topoimp.checkpoint import AnyPath, Checkpoint, Staging
+from topoimp.checkpoint import AnyPath, Staging
 from topoimp.choices import PictureSize, chosen
 from topoimp.errors import OptionError
-from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings
-from topoimp.writing.outputs import check_files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -167,25 +165,3 @@ class Picture(Generic[Results]):
         figure = self.figures[self.name]
         save(figure.draw(results, self.width), staging.partial(path), ending=path.suffix)
         return figure.notes(results)
-
-
-def with_picture(
-    picture: Picture[Results], report_of: Callable[[], tuple[Report, Results]], *inputs: Checkpoint, force: bool
-) -> Report:
-    """Return a report with the requested picture of its results, which is written once the report is complete.
-
-    Raises:
-        OutputError: if the file exists (without ``force``) or cannot be written.
-    """
-    outputs = picture.by_role()
-    check_files(list(outputs.values()), *inputs)
-    with Staging(list(outputs.values()), force=force) as staging:
-        report, results = report_of()
-        about_picture = picture.write(staging, results)
-        if outputs:
-            for checkpoint in inputs:
-                checkpoint.check_unchanged()
-            staging.commit()
-
-    settings = {**report.settings, **picture.settings()}
-    return replace(report, settings=settings, outputs=outputs, notes=[*report.notes, *about_picture])
