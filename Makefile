@@ -12,7 +12,7 @@ SCRATCH ?= .
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check lint types soak bench bench-quick study real-checkpoints samples samples-check clean
+.PHONY: help demo test check lint types soak bench bench-quick study real-checkpoints pictures samples samples-check clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ bench-quick: $(READY) ## the same in two minutes, writing nothing
 study: $(READY) ## run the study of docs/study.md, hours long, from where it stopped; DATA=folder of the data sets
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	TOPOIMP_DATA_DIR=$(DATA) $(BIN)/python benchmarks/study.py --work $(SCRATCH)/study
+
+pictures: $(READY) ## draw the pictures of docs/pictures.md anew, by its commands
+	$(BIN)/python tests/gallery.py
 
 real-checkpoints: $(READY) ## prune published checkpoints and load them in their owners' code; writes docs/real-checkpoints.md
 	$(BIN)/python benchmarks/real_checkpoints.py --work $(SCRATCH)/real-checkpoints
