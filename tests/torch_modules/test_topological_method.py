@@ -57,7 +57,11 @@ def test_as_many_are_kept_as_torch_would_keep_but_no_fewer_than_the_forest(weigh
 def test_without_protection_it_is_torchs_pruning_by_magnitude(weight, amount):
     as_torch = prune.l1_unstructured(module_of(weight), "weight", amount)
 
-    assert pruned(weight, amount, epsilon=1.0).weight_mask.equal(as_torch.weight_mask)
+    mask = pruned(weight, amount, epsilon=1.0).weight_mask
+
+    # Of equal magnitudes, which float16 has even here, torch keeps any.
+    kept, kept_by_torch = (np.sort(np.abs(weight)[each.bool().numpy()]) for each in (mask, as_torch.weight_mask))
+    assert_array_equal(kept, kept_by_torch)
 
 
 @pytest.mark.filterwarnings("ignore:.*the floor of this layer")
