@@ -25,8 +25,8 @@ needs_chromium = pytest.mark.skipif(
 class Chromium:
     """A browser with one tab: a context that ends its processes.
 
-    ``errors`` has what the console, the script or the security policy complained about; ``requests`` the addresses of
-    all requests.
+    ``errors`` lists the errors of the console, of scripts and of the security policy; ``requests`` lists the addresses
+    of all requests.
     """
 
     def __enter__(self):
@@ -76,7 +76,7 @@ class Chromium:
         return answer["result"]
 
     def _next(self, is_wanted):
-        """Return the next message that is wanted; keep what the others tell."""
+        """Return the next message that is wanted; record the errors and requests that come before it."""
         end = time.monotonic() + LIMIT
         while True:
             while b"\0" in self._text:

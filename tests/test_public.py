@@ -154,13 +154,26 @@ def test_everything_can_be_imported_at_once():
 
 
 def modules_after(code):
-    script = f"import sys; {code}; print(*sorted(sys.modules))"
+    script = f"import sys\n{code}\nprint(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     return set(done.stdout.split())
 
 
 def test_importing_topoimp_imports_nothing_heavy():
     assert modules_after("import topoimp") & {"numpy", "numba", "torch", "pandas"} == set()
+
+
+def test_commands_without_a_picture_do_not_import_matplotlib(lenet, lenet_init):
+    code = (
+        "import topoimp\n"
+        f"lenet, init = {str(lenet)!r}, {str(lenet_init)!r}\n"
+        "topoimp.barcode_report(lenet, threads=1)\n"
+        "topoimp.bound_report(lenet, threads=1)\n"
+        "topoimp.comparison_report(init, lenet, threads=1)\n"
+        "topoimp.prune_checkpoint(lenet, topoimp.PruningOptions(rounds=1), threads=1)\n"
+    )
+
+    assert {"topoimp.commands.pictures", "matplotlib"} & modules_after(code) == {"topoimp.commands.pictures"}
 
 
 def test_help_and_completion_import_nothing_heavy():
