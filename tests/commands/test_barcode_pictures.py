@@ -2,17 +2,12 @@ import re
 
 import numpy as np
 import pytest
+from outputs import texts
 
 from topoimp import InputSize, LayerPatterns, OptionError, barcode_report, plots
 from topoimp.commands.barcode_pictures import FIGURES
 from topoimp.commands.train import train_run
 from topoimp.plots.titles import panel_titles
-
-
-def texts(path):
-    """The texts of an SVG; matplotlib draws letters as outlines, and writes the text as a comment."""
-    return re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8"))
-
 
 LONG = "a.very.long.name.of.a.layer.that.no.title.has.room.for"
 WEIGHTS = {

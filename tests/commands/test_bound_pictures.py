@@ -3,6 +3,7 @@ import re
 
 import numpy as np
 import pytest
+from outputs import figures_in, report_in, texts
 
 from topoimp import (
     BoundOptions,
@@ -15,11 +16,6 @@ from topoimp import (
 from topoimp.layers.spatial import InputSize
 
 DENSITIES = BoundOptions(densities=[0.5, 0.1])
-
-
-def texts(path):
-    """The texts of an SVG; matplotlib draws letters as outlines, and writes the text as a comment."""
-    return re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8"))
 
 
 def test_retention_is_drawn_with_a_panel_for_each_layer(lenet, tmp_path):
@@ -81,9 +77,8 @@ def test_the_same_input_has_the_same_bytes(lenet, tmp_path):
 def in_page(path):
     """The report in a page, its figures, and the figures that it says are not drawn."""
     text = path.read_text(encoding="utf-8")
-    report = json.loads(re.search(r'id="report">(.*?)</script>', text, re.DOTALL)[1])
     missing = re.findall(r'class="soft">(\S+): not drawn', text)
-    return report, re.findall(r'<figure id="figure-([^"]*)"', text), missing
+    return report_in(path), figures_in(path), missing
 
 
 def test_a_page_has_the_report_and_the_figure(lenet, tmp_path):

@@ -1,7 +1,6 @@
-import re
-
 import numpy as np
 import pytest
+from outputs import texts
 
 from topoimp.checkpoint import write_arrays
 from topoimp.commands.compare import comparison_report
@@ -17,11 +16,6 @@ def sparse(lenet, tmp_path):
     """LeNet-300-100 with a twentieth of its weights."""
     options = PruningOptions(sparsity=0.95, method="magnitude")
     return prune_checkpoint(lenet, options, output=tmp_path / "sparse.safetensors", threads=1).outputs.checkpoint
-
-
-def texts(path):
-    """The texts of an SVG; matplotlib draws letters as outlines, and writes the text as a comment."""
-    return re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8"))
 
 
 def test_a_picture_is_an_output_with_its_settings_and_changes_no_row(lenet, sparse, tmp_path):

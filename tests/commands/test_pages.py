@@ -5,15 +5,11 @@ import re
 
 import numpy as np
 import pytest
+from outputs import figures_in, report_in
 
 from topoimp import OptionError, OutputError, PruningOptions, barcode_report, comparison_report, prune_run
 from topoimp.commands import compare_pictures
 from topoimp.commands.barcode_pictures import FIGURES
-
-
-def report_in(path):
-    text = path.read_text(encoding="utf-8")
-    return json.loads(re.search(r'id="report">(.*?)</script>', text, re.DOTALL)[1])
 
 
 def test_the_page_holds_the_report_of_the_command_and_all_figures(lenet, tmp_path):
@@ -22,7 +18,7 @@ def test_the_page_holds_the_report_of_the_command_and_all_figures(lenet, tmp_pat
     assert report.outputs == {"report": tmp_path / "a.html"}
     assert report_in(tmp_path / "a.html") == json.loads(report.to_json())
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
-    shown = re.findall(r'<figure id="figure-([^"]*)"', text)
+    shown = figures_in(tmp_path / "a.html")
     missing = re.findall(r'class="soft">(\S+): not drawn', text)
     assert "barcode" in shown
     assert sorted(shown + missing) == sorted(FIGURES)
@@ -85,10 +81,6 @@ def test_a_page_of_1000_layers_is_below_5_mb(write, tmp_path):
     barcode_report(write(arrays), report=tmp_path / "a.html", threads=1)
 
     assert (tmp_path / "a.html").stat().st_size < 5e6
-
-
-def figures_in(path):
-    return re.findall(r'<figure id="figure-([^"]*)"', path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("n_others", [1, 2])

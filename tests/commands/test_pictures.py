@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from outputs import texts
 
 from topoimp import OptionError, OutputError, barcode_report
 from topoimp.commands.barcode_pictures import FIGURES
@@ -14,11 +15,6 @@ from topoimp.commands.pictures import Picture, WholeFigure
 def layers(n):
     rng = np.random.default_rng(0)
     return {f"layers.{k}.weight": rng.normal(size=(4, 3)).astype("float32") for k in range(n)}
-
-
-def texts(path):
-    """The texts of an SVG; matplotlib draws letters as outlines, and writes the text as a comment."""
-    return re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8"))
 
 
 def test_a_picture_is_an_output_with_its_settings(lenet, tmp_path):

@@ -1,6 +1,5 @@
-import re
-
 import pytest
+from outputs import texts
 
 from topoimp.commands.prune_run import prune_run
 from topoimp.errors import OptionError, OutputError
@@ -9,11 +8,6 @@ from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import rows_of_file
 
 ONE_ROUND = PruningOptions(rounds=1)
-
-
-def texts(path):
-    """The texts of an SVG; matplotlib draws letters as outlines, and writes the text as a comment."""
-    return re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8"))
 
 
 def test_a_picture_shows_all_prunings_of_the_run_folder(run, tmp_path):

@@ -1,0 +1,19 @@
+"""What the pictures and pages that commands write contain."""
+
+import json
+import re
+
+
+def texts(path):
+    """The texts of an SVG; matplotlib draws letters as outlines, and writes the text as a comment."""
+    return re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8"))
+
+
+def report_in(path):
+    """The JSON report that a page holds."""
+    return json.loads(re.search(r'id="report">(.*?)</script>', path.read_text(encoding="utf-8"), re.DOTALL)[1])
+
+
+def figures_in(path):
+    """The names of the figures of a page, in its order."""
+    return re.findall(r'<figure id="figure-([^"]*)"', path.read_text(encoding="utf-8"))
