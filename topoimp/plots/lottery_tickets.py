@@ -11,15 +11,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from topoimp.choices import PictureSize, PruningSchedule, Scope
+from topoimp.choices import PictureSize
 from topoimp.plots.canvas import axes_or_new, in_our_look, new_figure
 from topoimp.plots.colours import BLACK, GREY, MARK, METHODS, ORANGE, PURPLE, SKY, YELLOW, Pen
 from topoimp.plots.log_axes import logarithmic
-from topoimp.plots.titles import shortened
+from topoimp.plots.pruning_labels import SETTINGS, labels_of
 from topoimp.reports.cells import Cell, Row
-
-_SETTINGS = ("method", "epsilon", "scope", "schedule", "rewind", "rate")
-"""Columns that tell prunings apart in summary.csv."""
 
 _MORE_PENS = (Pen(PURPLE, "-"), Pen(ORANGE, (0, (5, 1))), Pen(SKY, "-."), Pen(BLACK, "--"), Pen(YELLOW, "-"))
 
@@ -130,40 +127,10 @@ def _lines(summary: Sequence[Row]) -> dict[str, _Values]:
     """Return the values of each pruning by its label."""
     found: dict[tuple[Cell, ...], dict[str, dict[int, Row]]] = {}
     for row in _of_network(summary):
-        values = found.setdefault(tuple(row.get(name) for name in _SETTINGS), {})
+        values = found.setdefault(tuple(row.get(name) for name in SETTINGS), {})
         values.setdefault(str(row["quantity"]), {})[int(row["round"] or 0)] = row
 
-    return dict(zip(_labels(list(found)), found.values(), strict=True))
-
-
-def _labels(prunings: Sequence[tuple[Cell, ...]]) -> list[str]:
-    """Return the method and the unusual settings of each pruning; rewinding and rate only where they tell two apart."""
-    labels = [_usual_label(*settings[:4]) for settings in prunings]
-    for place, word in ((4, "rewind"), (5, "rate")):
-        values: dict[str, set[Cell]] = {}
-        for label, settings in zip(labels, prunings, strict=True):
-            values.setdefault(label, set()).add(settings[place])
-        labels = [
-            f"{label}, {word} {_short(settings[place])}" if len(values[label]) > 1 else label
-            for label, settings in zip(labels, prunings, strict=True)
-        ]
-    return labels
-
-
-def _usual_label(method: Cell, epsilon: Cell, scope: Cell, schedule: Cell) -> str:
-    words = [str(method)]
-    if isinstance(epsilon, float) and epsilon:
-        words.append(f"ε {epsilon:g}")
-    if scope == Scope.GLOBAL:
-        words.append("global")
-    if schedule == PruningSchedule.LINEAR:
-        words.append("linear")
-    return ", ".join(words)
-
-
-def _short(cell: Cell) -> str:
-    """Return a number with few digits, and a rewinding without the checksum of its checkpoint."""
-    return f"{cell:.3g}" if isinstance(cell, float) else shortened(str(cell), 12)
+    return dict(zip(labels_of(list(found)), found.values(), strict=True))
 
 
 def _pens(lines: Mapping[str, _Values]) -> list[Pen]:
