@@ -3,7 +3,7 @@ from outputs import texts
 
 from topoimp.commands.prune_run import prune_run
 from topoimp.errors import OptionError, OutputError
-from topoimp.plots import lottery_ticket
+from topoimp.plots import floors_of_prunings, lottery_ticket, save
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import rows_of_file
 
@@ -42,6 +42,20 @@ def test_the_table_of_a_run_folder_draws_the_same_lines(run):
     assert len(means) == 2
 
 
+def test_the_floors_are_those_of_the_table_of_rounds(run, tmp_path):
+    prune_run(run, PruningOptions(rounds=1, method="magnitude"), jobs=1)
+
+    report = prune_run(run, ONE_ROUND, jobs=1, plot=tmp_path / "a.svg", figure="floors").report
+
+    assert report.settings["figure"] == "floors"
+    assert {"magnitude", "topological", "weights kept / floor (log)", "smallest of n = 2 seeds"} <= {
+        *texts(tmp_path / "a.svg")
+    }
+    rounds = rows_of_file(run / "rounds.csv")
+    save(floors_of_prunings(rounds), tmp_path / "b.svg")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
 def test_an_existing_picture_is_refused_before_any_round(run, tmp_path):
     (tmp_path / "a.svg").write_text("mine")
 
@@ -52,8 +66,8 @@ def test_an_existing_picture_is_refused_before_any_round(run, tmp_path):
 
 
 def test_an_unknown_figure_is_refused_before_any_round(run, tmp_path):
-    with pytest.raises(OptionError, match=r"^there is no figure 'floors' here; there are lottery-ticket$"):
-        prune_run(run, ONE_ROUND, jobs=1, plot=tmp_path / "a.svg", figure="floors")
+    with pytest.raises(OptionError, match=r"^there is no figure 'mask' here; there are lottery-ticket, floors$"):
+        prune_run(run, ONE_ROUND, jobs=1, plot=tmp_path / "a.svg", figure="mask")
     assert not list(run.glob("seed-*/topological"))
 
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunResults:
-    """The rounds in a run folder, of all prunings: the rows of summary.csv."""
+    """The rounds in a run folder, of all prunings: the rows of summary.csv and of rounds.csv."""
 
     summary: Sequence[Row]
+    rounds: Sequence[Row]
 
 
 def _lottery_ticket(results: RunResults, size: PictureSize) -> "Figure":
@@ -30,10 +31,19 @@ def _lottery_ticket(results: RunResults, size: PictureSize) -> "Figure":
     return plots.lottery_ticket(results.summary, size=size)
 
 
+def _floors(results: RunResults, size: PictureSize) -> "Figure":
+    from topoimp import plots
+
+    return plots.floors_of_prunings(results.rounds, size=size)
+
+
 FIGURES: Figures[RunResults] = MappingProxyType(
     {
         "lottery-ticket": WholeFigure(
             "test accuracy, components and retention against density, of all prunings of a run folder", _lottery_ticket
+        ),
+        "floors": WholeFigure(
+            "weights that each layer keeps in each round, as a multiple of its floor, of all prunings", _floors
         ),
     }
 )
@@ -52,6 +62,7 @@ def draw_rounds(picture: Picture[RunResults], run: Path, *, force: bool) -> Sequ
     if not outputs:
         return []
     with Staging(outputs, force=force) as staging:
-        notes = picture.write(staging, RunResults(read_tables(run).summary))
+        tables = read_tables(run)
+        notes = picture.write(staging, RunResults(tables.summary, tables.rounds))
         staging.commit()
     return notes

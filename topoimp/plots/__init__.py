@@ -16,6 +16,7 @@ from topoimp.plots.betti import betti_curve
 from topoimp.plots.canvas import new_figure, save, small_multiples
 from topoimp.plots.component_sizes import component_sizes
 from topoimp.plots.diagrams import diagram
+from topoimp.plots.floors_by_round import floors, floors_of_prunings
 from topoimp.plots.input_images import input_image
 from topoimp.plots.lottery_tickets import lottery_ticket, over_density
 from topoimp.plots.masks import mask
@@ -28,6 +29,8 @@ __all__ = [
     "betti_curve",
     "component_sizes",
     "diagram",
+    "floors",
+    "floors_of_prunings",
     "input_image",
     "lottery_ticket",
     "mask",

@@ -46,4 +46,5 @@ def _drawn(image: AxesImage, label: str, ticks: Mapping[float, str] | None, **pl
     bar.outline.set_linewidth(0)
     if ticks is not None:
         bar.set_ticks(list(ticks), labels=list(ticks.values()))
+        bar.minorticks_off()  # those of a logarithmic bar have texts that are formulas
     return bar
