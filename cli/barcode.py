@@ -46,6 +46,7 @@ from .options import (
 from .output import noting_compilation, show, show_findings, show_notes
 from .picture_options import FigureName, Image, PageFile, PictureNull, Plot, Size
 from .progress import parts_of, progress
+from .role_tables import By, ByOption, check_by
 from .streams import note
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def _barcode(
     fail_if: FailIf = None,
     junit: Junit = None,
     threads: Threads = None,
+    by: ByOption = By.LAYER,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
 ) -> None:
@@ -137,7 +139,7 @@ def _barcode(
     requested = {**files, "--check": check or None}
     if list_:
         of_topology = {"--scale": scale, "--np-convention": np_convention, "--p": p, **requested}
-        of_gates = {"--fail-if": fail_if, "--junit": junit}
+        of_gates = {"--fail-if": fail_if, "--junit": junit, "--by": by if by is By.ROLE else None}
         shared = {"--bar-convention": bar_convention, "--seed": seed, "--null": null, "--image": image}
         details = {**shared, **{flag: value for options in of_files.values() for flag, value in options.items()}}
         refuse({**of_topology, **of_gates, **details}, "does not go with --list, which shows tensors and no topology")
@@ -157,6 +159,7 @@ def _barcode(
         refuse({"--seed": seed if curve is None else None}, "needs --curve, --plot or --report")
     if len(checkpoint) > 1:
         refuse(files, "writes one file, about one CHECKPOINT")
+    check_by(by, format, len(checkpoint))
     gates = Gates("barcode", fail_if, junit)
 
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
@@ -192,7 +195,7 @@ def _barcode(
             ),
         )
     found = gates.apply_to_each(each)
-    show(found, format, show_barcodes)
+    show(found, format, lambda report: show_barcodes(report, by))
     show_findings(checked(found), format, quiet=quiet)
     show_notes(found, quiet=quiet)
     for path in found.outputs.values():

@@ -5,6 +5,7 @@ from topoimp.reports.report import Report
 
 from .checkpoint_tables import show_checkpoints, subject_of
 from .output import first_names, for_people, in_view, show_table
+from .role_tables import By
 
 
 def checked(report: Report) -> list[str]:
@@ -20,8 +21,8 @@ def checked(report: Report) -> list[str]:
     return findings
 
 
-def show_barcodes(report: Report) -> None:
-    """Print a row for each layer and for the network; of several checkpoints, the networks."""
+def show_barcodes(report: Report, by: By) -> None:
+    """Print a row for each layer or role and for the network; of several checkpoints, the networks."""
     convention, scale, p = report.settings["np_convention"], report.settings["scale"], report.settings["p"]
     columns = {
         "layer": "layer",
@@ -47,7 +48,7 @@ def show_barcodes(report: Report) -> None:
         columns["gudhi_agrees"] = "GUDHI agrees"
     graph = "layer or filter" if is_spatial and scale == "layer" else scale
     unit = "strengths as stored" if scale == "none" else f"deaths divided by the largest strength of the {graph}"
-    show_checkpoints(f"{subject_of(report)}: {unit}{in_view(report)}", columns, for_people(report.rows))
+    show_checkpoints(f"{subject_of(report)}: {unit}{in_view(report)}", columns, for_people(report.rows), by)
 
 
 def show_list(report: Report) -> None:

@@ -37,6 +37,7 @@ from .options import (
 from .output import noting_compilation, show, show_notes, show_outputs
 from .picture_options import FigureName, PageFile, Plot, Size
 from .progress import parts_of, progress
+from .role_tables import By, ByOption, check_by
 
 
 def _bound(
@@ -118,6 +119,7 @@ def _bound(
     fail_if: FailIf = None,
     junit: Junit = None,
     threads: Threads = None,
+    by: ByOption = By.LAYER,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
 ) -> None:
@@ -146,6 +148,7 @@ def _bound(
         refuse({"--figure": figure, "--size": size}, "needs --plot")
     if len(checkpoint or []) > 1:
         refuse({"--plot": plot, "--report": report}, "writes one file, about one CHECKPOINT")
+    check_by(by, format, len(checkpoint or []))
     gates = Gates("bound", fail_if, junit)
     if not checkpoint:
         if key is not None or include or exclude or embeddings or groups or view is View.CHANNEL:
@@ -183,7 +186,8 @@ def _bound(
                     force=force,
                 )
         gates.apply(found.rows)
-        show(found, format, show_graphs if view is View.SPATIAL else show_floors)
+        show_tables = show_graphs if view is View.SPATIAL else show_floors
+        show(found, format, lambda report: show_tables(report, by))
         note_graphs(found, quiet=quiet)
         show_outputs(found, quiet=quiet)
         gates.raise_failures()
@@ -210,7 +214,8 @@ def _bound(
             ),
         )
     found = gates.apply_to_each(each)
-    show(found, format, show_graphs if view is View.SPATIAL else show_bounds)
+    show_tables = show_graphs if view is View.SPATIAL else show_bounds
+    show(found, format, lambda report: show_tables(report, by))
     show_notes(found, quiet=quiet)
     note_graphs(found, quiet=quiet)
     show_outputs(found, quiet=quiet)

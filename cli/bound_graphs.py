@@ -6,6 +6,7 @@ from topoimp.reports.report import Report
 
 from .checkpoint_tables import show_checkpoints, subject_of
 from .output import first_names
+from .role_tables import By
 from .streams import note
 
 _GRAPH = {
@@ -20,8 +21,8 @@ _GRAPH = {
 _SUMS = {"convolutions": "all convolutions", "dense": "all dense layers", "network": "network"}
 
 
-def show_graphs(report: Report) -> None:
-    """Print a row for each layer, for the sums and for the network; of several checkpoints, the networks."""
+def show_graphs(report: Report, by: By) -> None:
+    """Print a row for each layer or role, for the sums and for the network; of several checkpoints, the networks."""
     subject = subject_of(report) if report.inputs else report.settings.get("arch", "shapes")
     on_data = f" on {report.settings['data']}" if "data" in report.settings else ""
     convention = report.settings.get("spatial_convention")
@@ -35,7 +36,7 @@ def show_graphs(report: Report) -> None:
         }
         for row in report.rows
     ]
-    show_checkpoints(title, _GRAPH, rows)
+    show_checkpoints(title, _GRAPH, rows, by)
 
 
 def note_graphs(report: Report, *, quiet: bool) -> None:

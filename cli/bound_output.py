@@ -5,6 +5,7 @@ from topoimp.reports.report import Report
 
 from .checkpoint_tables import show_checkpoints, subject_of
 from .output import for_people, in_view, show_finding, show_table
+from .role_tables import By, by_subject
 
 _FLOORS = {
     "layer": "layer",
@@ -51,26 +52,26 @@ _OF_NULL = {
 }
 
 
-def show_floors(report: Report) -> None:
-    """Print a row for each shape and for the network."""
+def show_floors(report: Report, by: By) -> None:
+    """Print a row for each shape or role and for the network."""
     title = f"{report.settings.get('arch', 'shapes')}, all weights non-zero; rounds at rate {report.settings['rate']}"
-    _show(report, title, _FLOORS)
+    _show(report, title, _FLOORS, by)
 
 
-def show_bounds(report: Report) -> None:
-    """Print a row for each layer and for the network; of several checkpoints, the networks."""
+def show_bounds(report: Report, by: By) -> None:
+    """Print a row for each layer or role and for the network; of several checkpoints, the networks."""
     title = (
         f"{subject_of(report)}: floor of any method, safe for magnitude; rounds at {report.settings['rate']}"
         f"{in_view(report)}"
     )
-    _show(report, title, {**_FLOORS, **_SAFETY})
+    _show(report, title, {**_FLOORS, **_SAFETY}, by)
     for network in report.rounds:
         show_finding(_global_line(network))
 
 
-def _show(report: Report, title: str, columns: dict[str, str]) -> None:
+def _show(report: Report, title: str, columns: dict[str, str], by: By) -> None:
     bounds: list[Row] = [row for row in report.rows if row["level"] != "density"]
-    show_checkpoints(title, columns, for_people(bounds))
+    show_checkpoints(title, columns, for_people(bounds), by)
     if report.densities:
         by_density = report.settings.get("null") is None
         kept = {
@@ -81,7 +82,7 @@ def _show(report: Report, title: str, columns: dict[str, str]) -> None:
         if "checkpoint" in report.network:
             kept = {"checkpoint": "checkpoint", **kept}
         subject = "forest edges among the strongest weights" + ("" if by_density else ", beside null models")
-        show_table(subject, kept, report.densities)
+        show_table(subject, *by_subject(kept, report.densities, by))
 
 
 def _global_line(network: Row) -> str:

@@ -6,6 +6,7 @@ from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 
 from .output import show_table
+from .role_tables import By, by_subject
 
 
 def subject_of(report: Report) -> str:
@@ -15,8 +16,11 @@ def subject_of(report: Report) -> str:
     return f"{len(report.inputs)} checkpoints (all columns, and the layers: --format csv)"
 
 
-def show_checkpoints(title: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
-    """Print the rows of one checkpoint; of several the network rows, without columns that are blank in all of them."""
+def show_checkpoints(title: str, columns: Mapping[str, str], rows: Sequence[Row], by: By = By.LAYER) -> None:
+    """Print the rows of one checkpoint, by layer or by role.
+
+    Of several checkpoints these are the network rows, without columns that are blank in all of them.
+    """
     if any("checkpoint" in row for row in rows):
         rows = [row for row in rows if row["level"] == "network"]
         own = {name: header for name, header in columns.items() if name != "layer"}
@@ -24,4 +28,4 @@ def show_checkpoints(title: str, columns: Mapping[str, str], rows: Sequence[Row]
             "checkpoint": "checkpoint",
             **{name: header for name, header in own.items() if any(row.get(name) is not None for row in rows)},
         }
-    show_table(title, columns, rows)
+    show_table(title, *by_subject(columns, rows, by))

@@ -28,10 +28,12 @@ from .options import (
     Threads,
     ViewOption,
     layer_patterns,
+    refuse,
 )
 from .output import for_people, in_view, noting_compilation, show, show_notes, show_table
 from .picture_options import FigureName, PageFile, Plot, Size
 from .progress import progress
+from .role_tables import By, ByOption, by_subject, check_by
 from .streams import note
 from .training_options import parse_seeds
 
@@ -124,6 +126,7 @@ def _compare(
     report: PageFile = None,
     force: Force = False,
     threads: Threads = None,
+    by: ByOption = By.LAYER,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
 ) -> None:
@@ -132,6 +135,9 @@ def _compare(
     from topoimp.commands.compare_over_seeds import comparison_over_seeds
 
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view)
+    check_by(by, format, len(paths) - 1)
+    if over_seeds:
+        refuse({"--by": by if by is By.ROLE else None}, "does not go with --over-seeds, whose table has networks")
     gates = Gates("compare", fail_if, junit)
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
         found = comparison_report(
@@ -155,9 +161,10 @@ def _compare(
             threads=threads,
             on_step=on_step,
         )
+    check_by(by, format, 2 if "other" in found.network else 1)
     shown = comparison_over_seeds(found) if over_seeds else found
     gates.apply(shown.rows)
-    show(shown, format, _show_over_seeds if over_seeds else lambda report: _show_comparison(report, np_convention))
+    show(shown, format, _show_over_seeds if over_seeds else lambda report: _show_comparison(report, np_convention, by))
     show_notes(found, quiet=quiet)
     for path in found.outputs.values():
         note(f"wrote {path}", quiet=quiet)
@@ -169,8 +176,8 @@ compare = Command(
 )
 
 
-def _show_comparison(report: Report, np_convention: NeuralPersistence | None) -> None:
-    """Print ten columns, as far as they fit; of several others only the network rows."""
+def _show_comparison(report: Report, np_convention: NeuralPersistence | None, by: By) -> None:
+    """Print ten columns, as far as they fit, by layer or by role; of several others only the network rows."""
     others = [name for name in report.inputs if name != "reference"]
     is_one = "other" not in report.network
     first = {"layer": "layer"} if is_one else {"other": "other"}
@@ -182,10 +189,10 @@ def _show_comparison(report: Report, np_convention: NeuralPersistence | None) ->
     persistences = _persistences(np_convention or NeuralPersistence.RIECK)
     if np_convention is None and report.settings["null"] is not None:
         persistences = {}  # the columns of the null model take their place
+    chance = _BY_CHANCE if report.settings["null"] is None else _OF_NULL
     show_table(
         f"{subject} against {_reference_of(report)}{in_view(report)} ({rest})",
-        {**first, **_KEPT, **(_BY_CHANCE if report.settings["null"] is None else _OF_NULL), **persistences},
-        rows,
+        *by_subject({**first, **_KEPT, **chance, **persistences}, rows, by),
         dispensable=[list(persistences), ["bottleneck"], ["excess"]],
     )
 

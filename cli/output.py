@@ -58,7 +58,7 @@ def show_table(
         table.add_column(header, justify="left" if is_text else "right", width=width)
     for place, row in enumerate(rows):
         is_last_layer = place + 1 < len(rows) and row["level"] == "layer" != rows[place + 1]["level"]
-        table.add_row(*(_cell(column, row.get(column)) for column in columns), end_section=is_last_layer)
+        table.add_row(*(cell_text(column, row.get(column)) for column in columns), end_section=is_last_layer)
 
     # Draw into memory: rich's own writes to stdout would bypass the error handling of ``write``.
     drawn = io.StringIO()
@@ -106,7 +106,7 @@ def _header_widths(columns: Mapping[str, str], rows: Sequence[Row]) -> list[int]
 def _cell_widths(columns: Mapping[str, str], rows: Sequence[Row]) -> list[int]:
     from rich.cells import cell_len
 
-    return [max((cell_len(_cell(column, row.get(column))) for row in rows), default=0) for column in columns]
+    return [max((cell_len(cell_text(column, row.get(column))) for row in rows), default=0) for column in columns]
 
 
 def _width(widths: Sequence[int]) -> int:
@@ -166,7 +166,12 @@ def first_names(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
-_TABLE_KINDS = {"size": Kind.TEXT, "accuracy_deviation": Kind.SHARE, "edge_compression": Kind.NUMBER}
+_TABLE_KINDS = {
+    "size": Kind.TEXT,
+    "n_layers": Kind.COUNT,
+    "accuracy_deviation": Kind.SHARE,
+    "edge_compression": Kind.NUMBER,
+}
 """The kinds of columns that tables add to those of reports."""
 
 _FOUR_DECIMALS = ("edge_compression",)
@@ -177,7 +182,7 @@ def _kind(column: str) -> Kind:
     return _TABLE_KINDS[column] if column in _TABLE_KINDS else COLUMNS[column].kind
 
 
-def _cell(column: str, value: Cell) -> str:
+def cell_text(column: str, value: Cell) -> str:
     """Return a value as text: counts with separators, shares in percent, other numbers to four digits."""
     if isinstance(value, str):
         return encodable(value)

@@ -42,9 +42,9 @@ CALLS = {
 """By command, the functions and option records of the library that it calls."""
 
 OF_THE_SCREEN = {
-    "barcode": {"format", "quiet", "fail_if", "junit"},
-    "bound": {"format", "quiet", "fail_if", "junit"},
-    "compare": {"format", "quiet", "fail_if", "junit", "np_convention"},
+    "barcode": {"format", "by", "quiet", "fail_if", "junit"},
+    "bound": {"format", "by", "quiet", "fail_if", "junit"},
+    "compare": {"format", "by", "quiet", "fail_if", "junit", "np_convention"},
     "prune": {"format", "quiet", "verbose", "fail_if", "junit"},
     "train": {"format", "quiet"},
 }
