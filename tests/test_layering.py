@@ -15,6 +15,7 @@ HOUSE = (
     "checkpoint",
     "layers",
     "topology",
+    "network",
     "pruning",
     "writing",
     "reports",
