@@ -29,7 +29,7 @@ class HeldMask:
         ]
         for parameter in masks:
             if parameter.requires_grad:
-                hook = parameter.register_post_accumulate_grad_hook(self._clear_gradient)  # type: ignore[no-untyped-call]  # torch's
+                hook = parameter.register_post_accumulate_grad_hook(self._clear_gradient)
                 self._handles.append(hook)
         self.apply()
 

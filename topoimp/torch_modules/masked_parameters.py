@@ -49,4 +49,4 @@ def put_on_buffer(model: "nn.Module", name: str, mask: "torch.Tensor") -> None:
             continue
         for hook in module._forward_pre_hooks.values():
             if isinstance(hook, BasePruningMethod) and hook._tensor_name == attribute:
-                setattr(module, attribute, hook.apply_mask(module))  # type: ignore[no-untyped-call]  # torch's
+                setattr(module, attribute, hook.apply_mask(module))

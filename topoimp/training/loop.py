@@ -217,7 +217,7 @@ class _Run:
 
                 optimizer.zero_grad(set_to_none=True)
                 loss = cross_entropy(self._scores(batch), self._labels[chosen])
-                loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
+                loss.backward()
                 for parameter, mask in self._held:
                     if parameter.grad is not None:
                         parameter.grad.mul_(mask)
@@ -249,7 +249,7 @@ class _Run:
         """Return loss and accuracy on the test set."""
         self._network.eval()
         labels = torch.from_numpy(self._images.test_labels)
-        parts = self._test_pixels.split(1000)  # type: ignore[no-untyped-call]  # as above
+        parts = self._test_pixels.split(1000)
         scores = torch.cat([self._network(part.to(self._device)).cpu() for part in parts])
         self._network.train()
         accuracy = int((scores.argmax(dim=1) == labels).sum()) / len(labels)
@@ -260,7 +260,7 @@ class _Run:
 
     def _batches(self, epoch: int, *, skip: int) -> Iterator[torch.Tensor]:
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._labels))
-        batches = torch.from_numpy(order).to(self._device).split(self._recipe.batch_size)  # type: ignore[no-untyped-call]  # as above
+        batches = torch.from_numpy(order).to(self._device).split(self._recipe.batch_size)
         yield from batches[skip:]
 
     def _check_finite(self, epoch: int, train_loss: float) -> None:
