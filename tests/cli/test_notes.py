@@ -122,7 +122,7 @@ def test_rounds_that_are_all_new(noted, run):
 
 
 def test_seeds_that_were_trained_already(topoimp, noted, tmp_path):
-    train = ("train", "mlp:64-9-10", "-o", tmp_path / "run", "--epochs", 1)
+    train = ("train", "mlp:64-9-10", "-o", tmp_path / "run", "--epochs", 1, "--jobs", 1)
     topoimp(*train, "--seeds", 2)
 
     report, lines = noted(*train, "--seeds", 3)

@@ -51,7 +51,7 @@ def test_several_seeds_are_shown_on_average(topoimp, run):
 def test_every_option_reaches_the_rounds(topoimp, run):
     options = ["--rate", 0.5, "--method", "magnitude", "--output-rate", "half", "--layer-rate", "fc1*=0.25"]
 
-    outcome = topoimp("prune", run, "--rounds", 1, *options, "--rewind", "init", "--jobs", 2, "--format", "json", "-q")
+    outcome = topoimp("prune", run, "--rounds", 1, *options, "--rewind", "init", "--jobs", 1, "--format", "json", "-q")
 
     settings = json.loads(outcome.out)["settings"]
     assert outcome.err == ""
