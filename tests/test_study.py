@@ -297,16 +297,46 @@ def test_the_conclusions_from_rounds_have_the_numbers_of_the_tables():
     words = " ".join(STUDY_PAGE.split())
     cells = study_rounds.decided(ROUNDS)
 
-    of_round_0 = {key: table for key, table in cells.items() if key[1] == "round-0"}
-    for null in ("edges", "degrees"):
-        of_null = pd.concat([table for key, table in of_round_0.items() if key[2] == null])
-        assert f"In all {len(of_null)} cells" in words
-        assert (of_null["ci_high"] < 0).all()
+    def percent(share):
+        return f"{abs(share):.1%}".replace("%", " %")
 
-    before = cells["rewound", "previous", "edges"]
-    mean = f"{-before['excess'].mean():.1%}".replace("%", " %")
-    assert f"keep {mean} less than a shuffle in the mean of {len(before)} cells" in words
-    for training, beginning in (("rewound", "as graphs with the same degrees:"), ("fine-tuned", "Fine-tuned,")):
-        table = cells[training, "previous", "degrees"]
-        n_within = ((table["ci_low"] > -0.01) & (table["ci_high"] < 0.01)).sum()
-        assert f"{beginning} within 1 % in {n_within} of {len(table)} cells" in words
+    of_round_0 = {(training, null): table for (training, of, null), table in cells.items() if of == "round-0"}
+    for null in ("edges", "degrees"):
+        assert f"In all {sum(len(table) for (_, of), table in of_round_0.items() if of == null)} cells" in words
+    assert all((table["ci_high"] < 0).all() for table in of_round_0.values())
+    edges, degrees = (of_round_0["rewound", null] for null in ("edges", "degrees"))
+    assert (
+        f"rewound, {percent(edges['excess'].mean())} of the forest less than a shuffle and "
+        f"{percent(degrees['excess'].mean())} less than their degrees would in the mean of {len(edges)} cells" in words
+    )
+    edges, degrees = (of_round_0["fine-tuned", null] for null in ("edges", "degrees"))
+    assert (
+        f"fine-tuned, {100 * -edges['excess'].mean():.1f} and {percent(degrees['excess'].mean())} less "
+        f"in the mean of {len(edges)}" in words
+    )
+
+    rewound, tuned = (cells[training, "previous", "edges"] for training in ("rewound", "fine-tuned"))
+    n_below, n_above = ([(table[ci] * sign > 0).sum() for table in (rewound, tuned)] for ci, sign in SIDES)
+    assert (
+        f"{percent(rewound['excess'].mean())} less than a shuffle in the mean of {len(rewound)} cells: "
+        f"the interval lies below 0 in {n_below[0]} and above 0 in {n_above[0]}" in words
+    )
+    assert (
+        f"keep {percent(tuned['excess'].mean())} less in the mean of {len(tuned)} cells, "
+        f"below 0 in {n_below[1]} and above in {n_above[1]}" in words
+    )
+
+    of_degrees = [cells[training, "previous", "degrees"] for training in ("rewound", "fine-tuned")]
+    n_within = [((table["ci_low"] > -0.01) & (table["ci_high"] < 0.01)).sum() for table in of_degrees]
+    assert f"within 1 % in {n_within[0]} of {len(of_degrees[0])} cells" in words
+    assert f"fine-tuned ones in {n_within[1]} of {len(of_degrees[1])}" in words
+    both = pd.concat(of_degrees)
+    assert not ((both["ci_low"] > 0.01) | (both["ci_high"] < -0.01)).any()
+    farthest = both.loc[both["excess"].abs().idxmax()]
+    assert (farthest["network"], farthest["layer"], farthest["round"]) == ("paper-mnist", "fc5.weight", 18)
+    low, high = (f"{100 * abs(farthest[ci]):.1f}" for ci in ("ci_high", "ci_low"))
+    assert f"{percent(farthest['excess'])} less ({low} to {high} %)" in words
+
+
+SIDES = (("ci_high", -1), ("ci_low", 1))
+"""An interval lies below 0 if its upper end does, and above 0 if its lower end does."""
