@@ -338,5 +338,22 @@ def test_the_conclusions_from_rounds_have_the_numbers_of_the_tables():
     assert f"{percent(farthest['excess'])} less ({low} to {high} %)" in words
 
 
+def test_the_page_about_the_paper_has_the_claim_in_numbers_of_the_study():
+    words = " ".join((REPOSITORY / "docs/paper.md").read_text(encoding="utf-8").split())
+    cells = study_rounds.decided(ROUNDS)
+
+    of_round_0 = [table for (_, reference, null), table in cells.items() if (reference, null) == ("round-0", "edges")]
+    assert all((table["ci_high"] < 0).all() for table in of_round_0)
+    n_networks = pd.concat(of_round_0)["network"].nunique()
+    assert f"in all {sum(map(len, of_round_0))} cells (layers in rounds; four networks)" in words
+    assert n_networks == 4
+
+    before = pd.concat(
+        [table for (_, reference, null), table in cells.items() if (reference, null) == ("previous", "degrees")]
+    )
+    n_within = ((before["ci_low"] > -0.01) & (before["ci_high"] < 0.01)).sum()
+    assert f"within 1 % in {n_within} of {len(before)} cells" in words
+
+
 SIDES = (("ci_high", -1), ("ci_low", 1))
 """An interval lies below 0 if its upper end does, and above 0 if its lower end does."""
