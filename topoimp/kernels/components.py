@@ -3,7 +3,7 @@
 Components are a union-find forest in one array ``parent`` of shape (n_vertices,), a root being its own parent.
 """
 
-from topoimp.arrays import CodeArray, IndexArray, LabelArray
+from topoimp.arrays import BoolArray, CodeArray, IndexArray, LabelArray
 from topoimp.kernels.compiled import compiled
 
 
@@ -102,3 +102,35 @@ def join_best_edges(
                 joined[n_joined] = edge
                 n_joined += 1
     return n_joined
+
+
+@compiled("kept")
+def join_kept(kept: BoolArray, columns_per_vertex: int, first_row: int, first_column: int, parent: IndexArray) -> int:
+    """Join the vertices of rows to those of their columns along kept weights; return how many joined two components.
+
+    ``kept`` has the shape (rows, columns). Row r is the vertex ``first_row`` + r, and column c the vertex
+    ``first_column`` + c // ``columns_per_vertex``.
+    """
+    n_joining = 0
+    for row in range(kept.shape[0]):
+        for column in range(kept.shape[1]):
+            if kept[row, column]:
+                row_root = root_of(parent, first_row + row)
+                column_root = root_of(parent, first_column + column // columns_per_vertex)
+                if row_root != column_root:
+                    parent[column_root] = row_root
+                    n_joining += 1
+    return n_joining
+
+
+@compiled()
+def join_one_to_one(first: int, other: int, n_pairs: int, parent: IndexArray) -> int:
+    """Join each of the vertices from ``first`` on to that from ``other`` on; return how many joined two components."""
+    n_joining = 0
+    for pair in range(n_pairs):
+        root = root_of(parent, first + pair)
+        other_root = root_of(parent, other + pair)
+        if root != other_root:
+            parent[other_root] = root
+            n_joining += 1
+    return n_joining

@@ -1,0 +1,199 @@
+"""Which kept weights of a network lie on paths from its inputs to its outputs, and how many pieces they leave.
+
+A vertex is *live* if a path of kept weights and one-to-one edges leads to it from an input, and one from it to an
+output. A kept weight is *off-path* if an end of it is not live: nothing that depends on an input passes it, or nothing
+of what it computes arrives. Both ends of any other kept weight are live, so that it lies on a path itself. An input
+that no path leaves is not live, nor is an output that none reaches.
+
+The components are those of the graph of all vertices, live or not, inputs and outputs included: a vertex without an
+edge is a component of its own, as in a single layer.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from topoimp.arrays import BoolArray
+from topoimp.errors import LayerError
+from topoimp.kernels.components import join_kept, join_one_to_one
+from topoimp.kernels.reaching import reach_columns, reach_rows
+from topoimp.kernels.threads import PIECE
+from topoimp.network.graph import Connection, NetworkGraph
+
+Flags: TypeAlias = Callable[[int, int], BoolArray]
+"""A function that flags the kept weights of a layer from one flat index to another."""
+
+
+@dataclass(frozen=True)
+class KeptWeights:
+    """The kept weights of a layer of ``shape`` (rows, columns), read a few rows at a time."""
+
+    shape: tuple[int, int]
+    flags: Flags
+
+    def blocks(self) -> Iterator[tuple[slice, BoolArray]]:
+        """Yield some rows after the other, and a flag for each of their weights, shape (rows, columns)."""
+        n_rows, n_columns = self.shape
+        step = max(PIECE // n_columns, 1)
+        for start in range(0, n_rows, step):
+            stop = min(start + step, n_rows)
+            yield slice(start, stop), self.flags(start * n_columns, stop * n_columns).reshape(-1, n_columns)
+
+
+@dataclass(frozen=True)
+class OnPaths:
+    """The kept weights of a layer, or of several.
+
+    Args:
+        n_weights: weights, kept or not.
+        n_kept: weights kept.
+        n_off_path: kept weights that lie on no path from an input to an output.
+    """
+
+    n_weights: int
+    n_kept: int
+    n_off_path: int
+
+    @property
+    def effective_density(self) -> float:
+        """Share of the weights that are kept and lie on a path."""
+        return (self.n_kept - self.n_off_path) / self.n_weights
+
+
+@dataclass(frozen=True)
+class PathFacts:
+    """The kept weights of a network as one graph.
+
+    Args:
+        layers: the kept weights by layer, in the order of the connections.
+        live: by place, whether each of its vertices is live.
+        beta0_glued: components of the graph of all vertices.
+    """
+
+    layers: Mapping[str, OnPaths]
+    live: Mapping[str, BoolArray]
+    beta0_glued: int
+
+    @property
+    def live_vertices(self) -> int:
+        """Number of live vertices."""
+        return sum(int(np.count_nonzero(flags)) for flags in self.live.values())
+
+    def total(self, layers: Sequence[str]) -> OnPaths:
+        """Return the numbers of several layers together, at least one."""
+        found = [self.layers[layer] for layer in layers]
+        columns = zip(*((each.n_weights, each.n_kept, each.n_off_path) for each in found), strict=True)
+        return OnPaths(*map(sum, columns))
+
+
+def path_facts(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> PathFacts:
+    """Return the live vertices, off-path weights and components of a network.
+
+    Args:
+        graph: the network.
+        kept: the kept weights of a layer, given its name. Each layer is read twice, first from the inputs to the
+            outputs, then back.
+
+    Raises:
+        LayerError: if a layer does not have the rows and columns that the graph gives it.
+
+    >>> from topoimp.network.graph import chain_graph
+    >>> weights = {"fc1": np.array([[1, 1, 0], [0, 1, 0]]), "fc2": np.array([[0, 1], [0, 0]])}
+    >>> graph = chain_graph({name: weight.shape for name, weight in weights.items()})
+    >>> found = path_facts(graph, lambda name: kept_in(weights[name]))
+    >>> {name: layer.n_off_path for name, layer in found.layers.items()}  # the row 0 of fc1 ends in nothing
+    {'fc1': 2, 'fc2': 0}
+    >>> found.live_vertices, found.beta0_glued
+    (3, 3)
+    """
+    reached, beta0 = _reached(graph, kept)
+    reaching = {place: np.zeros(size, dtype=np.bool_) for place, size in graph.places.items()}
+    reaching[graph.outputs][:] = True
+
+    # Connections that leave a place are looked at once all that follow it are.
+    layers: dict[str, OnPaths] = {}
+    for each in _by_source(graph):
+        before, after = reaching[each.source], reaching[each.target]
+        if each.layer is None:
+            n_joined = min(len(before), len(after))
+            before[:n_joined] |= after[:n_joined]
+            continue
+
+        weights = kept(each.layer)
+        sources, targets = _ends(graph, each, weights.shape)
+        counts = np.zeros(2, dtype=np.int64)
+        for rows, flags in weights.blocks():
+            reach_columns(
+                flags,
+                each.columns_per_vertex,
+                after[targets][rows],
+                reached[each.source][sources],
+                before[sources],
+                counts,
+            )
+        n_kept, n_on_path = counts.tolist()
+        layers[each.layer] = OnPaths(weights.shape[0] * weights.shape[1], n_kept, n_kept - n_on_path)
+
+    live = {place: reached[place] & reaching[place] for place in graph.places}
+    return PathFacts({layer: layers[layer] for layer in graph.layers}, live, beta0)
+
+
+def kept_in(weight: np.ndarray) -> KeptWeights:
+    """Return the weights of an array that are not 0 as the kept ones; all axes but the first are flattened."""
+    flags = np.not_equal(weight, 0).reshape(-1)
+    return KeptWeights((len(weight), flags.size // len(weight)), lambda start, stop: flags[start:stop])
+
+
+def _reached(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> tuple[dict[str, BoolArray], int]:
+    """Return by place which vertices the inputs reach, and the number of components."""
+    reached = {place: np.zeros(size, dtype=np.bool_) for place, size in graph.places.items()}
+    reached[graph.inputs][:] = True
+    parent = np.arange(graph.n_vertices)
+    first = graph.first_vertices
+    n_joining = 0
+
+    for each in _by_target(graph):
+        before, after = reached[each.source], reached[each.target]
+        if each.layer is None:
+            n_joined = min(len(before), len(after))
+            after[:n_joined] |= before[:n_joined]
+            n_joining += join_one_to_one(first[each.target], first[each.source], n_joined, parent)
+            continue
+
+        weights = kept(each.layer)
+        sources, targets = _ends(graph, each, weights.shape)
+        of_target = first[each.target] + each.first_target
+        of_source = first[each.source] + each.first_source
+        for rows, flags in weights.blocks():
+            reach_rows(flags, each.columns_per_vertex, before[sources], after[targets][rows])
+            n_joining += join_kept(flags, each.columns_per_vertex, of_target + rows.start, of_source, parent)
+    return reached, graph.n_vertices - n_joining
+
+
+def _by_target(graph: NetworkGraph) -> list[Connection]:
+    order = list(graph.places)
+    return sorted(graph.connections, key=lambda each: order.index(each.target))
+
+
+def _by_source(graph: NetworkGraph) -> list[Connection]:
+    order = list(graph.places)
+    return sorted(graph.connections, key=lambda each: -order.index(each.source))
+
+
+def _ends(graph: NetworkGraph, connection: Connection, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the vertices of the source and of the target that a layer joins."""
+    n_rows, n_columns = shape
+    n_sources, rest = divmod(n_columns, connection.columns_per_vertex)
+    sources = slice(connection.first_source, connection.first_source + n_sources)
+    targets = slice(connection.first_target, connection.first_target + n_rows)
+
+    n_outputs = graph.places[connection.target] - connection.first_target
+    n_inputs = (graph.places[connection.source] - connection.first_source) * connection.columns_per_vertex
+    if rest or n_columns > n_inputs or n_rows > n_outputs:
+        raise LayerError(
+            f"layer {connection.layer} has {n_rows} rows and {n_columns} columns, but the network has {n_outputs} "
+            f"outputs and {n_inputs} inputs for it"
+        )
+    return sources, targets
