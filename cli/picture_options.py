@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
@@ -101,3 +101,12 @@ PageFile = Annotated[
         rich_help_panel=PICTURE,
     ),
 ]
+
+
+class PictureArguments(TypedDict):
+    """The requested picture and page, under the names that the functions of the library have for them."""
+
+    plot: Path | None
+    figure: str | None
+    size: PictureSize | None
+    report: Path | None

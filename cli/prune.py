@@ -25,7 +25,7 @@ from .options import (
     refuse,
 )
 from .output import show
-from .picture_options import FigureName, Plot, Size
+from .picture_options import FigureName, PageFile, PictureArguments, Plot, Size
 from .prune_options import (
     ApplyMask,
     DryRun,
@@ -94,6 +94,7 @@ def _prune(
     plot: Plot = None,
     figure: FigureName = None,
     size: Size = None,
+    report: PageFile = None,
     strict: Strict = False,
     fail_if: FailIf = None,
     junit: Junit = None,
@@ -112,7 +113,8 @@ def _prune(
 
     is_run = is_run_folder(checkpoint)
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings)
-    of_pictures = {"--plot": plot, "--figure": figure, "--size": size}
+    pictures = PictureArguments(plot=plot, figure=figure, size=size, report=report)
+    of_pictures = {f"--{name}": value for name, value in pictures.items()}
     if is_run or trainer is not None:
         of_files = {"--apply-mask": apply_mask, "--mask-out": mask_out, "--emit-rounds": emit_rounds, "--seed": seed}
         refuse({**of_files, "--key": key}, "does not go with rounds that are trained")
@@ -183,7 +185,7 @@ def _prune(
             refuse({"--dry-run": True}, "does not go with a checkpoint whose rounds --trainer trains")
         refuse({"--output": output}, "does not go with a run folder, which its rounds are written into")
         with working():
-            report = plan_run(
+            planned = plan_run(
                 checkpoint,
                 options,
                 rewind=rewind,
@@ -192,8 +194,8 @@ def _prune(
                 strict=strict,
                 threads=threads,
             )
-        gates.apply(report.last_round())
-        show_run_plan(report, format, quiet=quiet)
+        gates.apply(planned.last_round())
+        show_run_plan(planned, format, quiet=quiet)
         gates.raise_failures()
         return
 
@@ -218,9 +220,7 @@ def _prune(
                     rewind_from=rewind_from,
                     output=output,
                     seeds=numbers,
-                    plot=plot,
-                    figure=figure,
-                    size=size,
+                    **pictures,
                     strict=strict,
                     force=force,
                     threads=threads,
@@ -237,9 +237,7 @@ def _prune(
                     seeds=numbers,
                     trainer=command,
                     data_dir=data_dir,
-                    plot=plot,
-                    figure=figure,
-                    size=size,
+                    **pictures,
                     strict=strict,
                     force=force,
                     threads=threads,

@@ -12,6 +12,9 @@ from .streams import note
 if TYPE_CHECKING:
     from topoimp.commands.prune_run import IterativePruning
 
+PICTURES = ("plot", "report")
+"""Roles of the outputs that the user names; the others are tables of the run folder."""
+
 _ROUND = {
     "round": "round",
     "target": "target",
@@ -67,7 +70,8 @@ def sum_up_rounds(
     if verbose:
         for name, reason in report.left_out.items():
             note(f"left out {name}: {reason}", quiet=quiet)
-    first, *others = (path for role, path in report.outputs.items() if role != "plot")
+    first, *others = (path for role, path in report.outputs.items() if role not in PICTURES)
     note(f"wrote {', '.join([str(first), *(path.name for path in others[:-1])])} and {others[-1].name}", quiet=quiet)
-    if "plot" in report.outputs:
-        note(f"wrote {report.outputs['plot']}", quiet=quiet)
+    for role in PICTURES:
+        if role in report.outputs:
+            note(f"wrote {report.outputs[role]}", quiet=quiet)

@@ -14,6 +14,11 @@ def report_in(path):
     return json.loads(re.search(r'id="report">(.*?)</script>', path.read_text(encoding="utf-8"), re.DOTALL)[1])
 
 
+def tables_in(path):
+    """The rows of the further tables of a page, by name."""
+    return json.loads(re.search(r'id="tables">(.*?)</script>', path.read_text(encoding="utf-8"), re.DOTALL)[1])
+
+
 def figures_in(path):
     """The names of the figures of a page, in its order."""
     return re.findall(r'<figure id="figure-([^"]*)"', path.read_text(encoding="utf-8"))

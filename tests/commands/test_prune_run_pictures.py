@@ -1,13 +1,20 @@
+import json
+
 import pytest
-from outputs import texts
+from outputs import figures_in, report_in, tables_in, texts
 
 from topoimp.commands.prune_run import prune_run
+from topoimp.commands.prune_run_pictures import FIGURES
 from topoimp.errors import OptionError, OutputError
 from topoimp.plots import floors_of_prunings, lottery_ticket, save
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import rows_of_file
 
 ONE_ROUND = PruningOptions(rounds=1)
+
+
+def without_blanks(rows):
+    return [{column: value for column, value in row.items() if value is not None} for row in rows]
 
 
 def test_a_picture_shows_all_prunings_of_the_run_folder(run, tmp_path):
@@ -56,6 +63,48 @@ def test_the_floors_are_those_of_the_table_of_rounds(run, tmp_path):
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
+def test_a_page_has_the_report_all_figures_and_the_tables_of_the_run_folder(run, tmp_path):
+    prune_run(run, PruningOptions(rounds=1, method="magnitude"), jobs=1)
+    rows = prune_run(run, ONE_ROUND, jobs=1).report.rows
+
+    report = prune_run(run, ONE_ROUND, jobs=1, report=tmp_path / "a.html").report
+
+    assert report.rows == rows
+    assert report.outputs["report"] == tmp_path / "a.html"
+    assert report_in(tmp_path / "a.html") == json.loads(report.to_json())
+    assert figures_in(tmp_path / "a.html") == list(FIGURES)
+    tables = tables_in(tmp_path / "a.html")
+    assert list(tables) == ["summary", "paired"]
+    for name, shown in tables.items():
+        assert without_blanks(shown) == without_blanks(
+            row for row in rows_of_file(run / f"{name}.csv") if row["level"] == "network"
+        )
+        assert shown
+    assert "<dt>data.name</dt><dd>digits</dd>" in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+def test_the_pages_of_the_same_rounds_have_the_same_bytes(run, tmp_path):
+    prune_run(run, ONE_ROUND, jobs=1)
+
+    pages = []
+    for _ in range(2):
+        prune_run(run, ONE_ROUND, jobs=1, plot=tmp_path / "a.svg", report=tmp_path / "a.html")
+        pages.append((tmp_path / "a.html").read_bytes())
+        (tmp_path / "a.svg").unlink()
+        (tmp_path / "a.html").unlink()
+
+    assert pages[0] == pages[1]
+
+
+def test_an_existing_page_is_refused_before_any_round(run, tmp_path):
+    (tmp_path / "a.html").write_text("mine")
+
+    with pytest.raises(OutputError, match=r"a\.html: exists already; `report` needs another name, as `force` begins"):
+        prune_run(run, ONE_ROUND, jobs=1, report=tmp_path / "a.html")
+    assert (tmp_path / "a.html").read_text() == "mine"
+    assert not list(run.glob("seed-*/topological"))
+
+
 def test_an_existing_picture_is_refused_before_any_round(run, tmp_path):
     (tmp_path / "a.svg").write_text("mine")
 
@@ -72,16 +121,21 @@ def test_an_unknown_figure_is_refused_before_any_round(run, tmp_path):
 
 
 def test_the_command_draws_a_run_folder_and_says_so(topoimp, run, tmp_path):
-    done = topoimp("prune", run, "--rounds", 1, "--jobs", 1, "--plot", tmp_path / "a.svg")
+    files = ("--plot", tmp_path / "a.svg", "--report", tmp_path / "a.html")
+
+    done = topoimp("prune", run, "--rounds", 1, "--jobs", 1, *files)
 
     assert done.status == 0
-    assert f"wrote {tmp_path / 'a.svg'}" in done.err
+    assert (
+        f"wrote {run / 'rounds.csv'} and summary.csv\nwrote {tmp_path / 'a.svg'}\nwrote {tmp_path / 'a.html'}\n"
+        in done.err
+    )
 
 
 def test_the_command_refuses_a_picture_of_what_has_no_trained_rounds(topoimp, lenet, run):
     of_file = topoimp("prune", lenet, "--rounds", 1, "--plot", "a.svg")
-    of_plan = topoimp("prune", run, "--rounds", 1, "--dry-run", "--plot", "a.svg")
+    of_plan = topoimp("prune", run, "--rounds", 1, "--dry-run", "--report", "a.html")
 
     assert (of_file.status, of_plan.status) == (2, 2)
     assert "--plot does not go with pruning without training" in of_file.err
-    assert "--plot does not go with --dry-run" in of_plan.err
+    assert "--report does not go with --dry-run" in of_plan.err

@@ -8,6 +8,8 @@ from chromium import Chromium, needs_chromium
 
 from topoimp import barcode_report
 from topoimp.checkpoint import write_arrays
+from topoimp.pages import page
+from topoimp.reports.report import Report
 
 pytestmark = needs_chromium
 
@@ -94,6 +96,22 @@ def test_clicks_sort_by_number_up_down_and_back(chromium, made):
     assert [edges[name] for name in shown[1]] == sorted(edges.values(), reverse=True)
     assert shown[2] == first
     assert chromium.value("document.querySelector('th[data-column=n_edges]').ariaSort") is None
+
+
+def test_clicks_sort_and_words_filter_further_tables(chromium, tmp_path):
+    means = [3.0, 1.0, 2.0]
+    rows = [{"quantity": f"beta{k}", "mean": mean} for k, mean in enumerate(means)]
+    text = page(Report("prune", {}, {}, [{"level": "network"}]), tables={"summary": rows})
+    (tmp_path / "a.html").write_text(text, encoding="utf-8")
+    chromium.open(tmp_path / "a.html")
+
+    chromium.click("th[data-column=mean] button")
+    up = chromium.value(NAMES)
+    chromium.type("input[type=search]", "mean>=2")
+
+    assert up == ["beta1", "beta2", "beta0"]
+    assert chromium.value(NAMES) == ["beta2", "beta0"]
+    assert chromium.errors == []
 
 
 def test_blanks_come_last_and_numbers_in_names_count(chromium, made):

@@ -95,7 +95,7 @@ def test_names_are_text_and_no_markup():
     parsed = Parsed(page(given, [drawing(HOSTILE, "</script><b>")], **texts))
 
     assert parsed.named("b") == []
-    assert len(parsed.named("script")) == 2
+    assert len(parsed.named("script")) == 3
     shown = "".join(text for kind in parsed.texts.values() for text in kind)
     assert shown.count("</script><b>") >= 6
     assert "\x1b" not in page(given)
@@ -112,6 +112,26 @@ def test_values_are_readable_and_names_have_their_meaning():
     assert [button["title"] for button in parsed.named("button") if "title" in button][:1] == [
         "Name of the layer; blank in a network row."
     ]
+
+
+def test_further_tables_have_their_rows_and_the_meanings_of_their_columns():
+    tables = {"summary": [{"quantity": HOSTILE, "mean": mean} for mean in (0.5, 0.7)], "paired": []}
+
+    text = page(report(network()), tables=tables)
+    parsed = Parsed(text)
+
+    assert json.loads(parsed.text_of("script", "tables")) == tables
+    assert [table["data-rows"] for table in parsed.named("table")] == ["summary"]
+    assert [line["data-row"] for line in parsed.named("tr") if "data-row" in line] == ["0", "1"]
+    assert "<h2>Summary</h2>" in text
+    assert "<dt>mean</dt>" in text
+    assert len(parsed.named("script")) == 3
+
+
+def test_a_table_of_rows_that_are_equal_has_their_name():
+    text = page(report(layer("a", n_edges=1), layer("a", n_edges=1)))
+
+    assert [each["data-column"] for each in Parsed(text).named("th") if "data-column" in each] == ["layer"]
 
 
 def test_a_column_with_one_value_stands_above_the_table():

@@ -1,6 +1,6 @@
 """The page that a command writes on request: its report, and all of its figures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic
@@ -9,6 +9,7 @@ from topoimp.checkpoint import AnyPath, Checkpoint, Staging
 from topoimp.choices import PictureSize
 from topoimp.commands.pictures import Figures, Picture, Results
 from topoimp.errors import OptionError
+from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.writing.outputs import check_files
 
@@ -48,9 +49,18 @@ class Page(Generic[Results]):
         return {} if self.report is None else {"report": Path(self.report)}
 
     def write(
-        self, staging: Staging, report: Report, results: Results, *, provenance: Mapping[str, str] | None = None
+        self,
+        staging: Staging,
+        report: Report,
+        results: Results,
+        *,
+        tables: Mapping[str, Sequence[Row]] | None = None,
+        provenance: Mapping[str, str] | None = None,
     ) -> None:
-        """Write the requested page about a report under a temporary name, with the figures of the results."""
+        """Write the requested page about a report under a temporary name, with the figures of the results.
+
+        ``tables`` and ``provenance`` are those of ``topoimp.pages.page``.
+        """
         if self.report is None:
             return
         from topoimp.pages import Drawing, page
@@ -62,7 +72,7 @@ class Page(Generic[Results]):
             if missing[name] is None
         ]
         lacking = {name: what for name, what in missing.items() if what is not None}
-        text = page(report, drawings, lacking=lacking, provenance=provenance)
+        text = page(report, drawings, lacking=lacking, tables=tables, provenance=provenance)
         staging.partial(Path(self.report)).write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from topoimp.checkpoint import AnyPath, bytes_of_copy, open_checkpoint
 from topoimp.choices import Method, Scope
 from topoimp.commands.chance_columns import with_retention_iid
-from topoimp.commands.prune_run import seeds_requested
 from topoimp.commands.pruning_job import DRY_RUN
+from topoimp.commands.run_inputs import seeds_requested
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerInfo
 from topoimp.pruning.masks import mask_bytes, mask_shapes

@@ -1,16 +1,17 @@
 """Prune with training between the rounds: the networks of a run folder, or a checkpoint with the user's own trainer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoimp.checkpoint import AnyPath, open_checkpoint
-from topoimp.choices import Data, PictureSize
+from topoimp.choices import PictureSize
+from topoimp.commands.pages import Page
 from topoimp.commands.pictures import Picture
-from topoimp.commands.prune_run_pictures import FIGURES, RunResults, check_new, draw_rounds
-from topoimp.data import Images, load_images
-from topoimp.errors import CheckpointError, DataError, OptionError, TopoimpError
+from topoimp.commands.prune_run_pictures import FIGURES, RoundFiles
+from topoimp.commands.run_inputs import images_of, recipe_texts, seeds_requested
+from topoimp.errors import CheckpointError, OptionError, TopoimpError
 from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import Layers, natural
@@ -28,7 +29,7 @@ from topoimp.rounds.planning import (
     sha256_of_checkpoint,
     threads_of,
 )
-from topoimp.rounds.recipe_file import RunRecipe, read_recipe
+from topoimp.rounds.recipe_file import read_recipe
 from topoimp.rounds.replicates import run_tasks
 from topoimp.rounds.run_folder import SUFFIX, RunFiles, sha256_of
 from topoimp.rounds.seed import SeedTask, await_ending_run, prune_seed
@@ -66,6 +67,7 @@ def prune_run(
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
+    report: AnyPath | None = None,
     strict: bool = False,
     force: bool = False,
     threads: int | None = None,
@@ -90,6 +92,8 @@ def prune_run(
             (``topoimp.commands.prune_run_pictures``).
         figure: name of the picture's figure; ``lottery-ticket`` if None.
         size: width of the picture; ``column`` if None.
+        report: a new .html file for a page with this report, all figures and the tables of the run folder
+            (``topoimp.pages``).
         strict: stop at a round whose target is below a floor.
         force: begin anew where rounds exist.
         threads: number of cores that pruning uses; no result depends on it.
@@ -107,8 +111,8 @@ def prune_run(
         TrainingError: if the trainer failed; the rounds before remain.
         VerificationError: if a round differs from its plan; the rounds before remain.
     """
-    picture = Picture(FIGURES, plot, figure, size)
-    check_new(picture, force=force)
+    round_files = RoundFiles(Picture(FIGURES, plot, figure, size), Page(FIGURES, report))
+    round_files.check_new(force=force)
     run = Path(run)
     recorded = read_recipe(run)
     recipe = recorded.recipe
@@ -120,7 +124,7 @@ def prune_run(
     plan, layers = plan_of(options, trained, recipe, threads=threads_of(threads, n_jobs), strict=strict)
 
     needs_data = trainer is None or rewinding.step not in (None, 0, recipe.rewind_at)
-    images = _images_of(run, recorded, None if data_dir is None else Path(data_dir)) if needs_data else None
+    images = images_of(run, recorded, None if data_dir is None else Path(data_dir)) if needs_data else None
     if images is not None and rewinding.step is not None:
         replace(recipe, rewind_at=rewinding.step).n_steps(len(images.train_labels))  # checks that it is one of them
     if recorded.starts_otherwise and rewinding.step not in (None, 0, recipe.rewind_at):
@@ -149,17 +153,7 @@ def prune_run(
         )
         for files in map(RunFiles(run).seed, requested)
     ]
-    return _pruned(run, tasks, layers, picture, n_jobs, on_step, on_wait)
-
-
-def seeds_requested(run: Path, seeds: Sequence[int] | None) -> list[int]:
-    """Return the requested seeds of a run folder, which must be trained; all that it has, one or more, if None."""
-    existing = RunFiles(run).trained_seeds()
-    requested = existing if seeds is None else list(seeds)
-    missing = [seed for seed in requested if seed not in existing]
-    if missing or not requested:
-        raise CheckpointError(f"{run}: has no trained network of seed {missing[0] if missing else 0}; train makes it")
-    return requested
+    return _pruned(run, tasks, layers, round_files, recipe_texts(run), n_jobs, on_step, on_wait)
 
 
 def prune_with_trainer(
@@ -174,6 +168,7 @@ def prune_with_trainer(
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
+    report: AnyPath | None = None,
     strict: bool = False,
     force: bool = False,
     threads: int | None = None,
@@ -192,8 +187,8 @@ def prune_with_trainer(
         OptionError: if training has no starting point, or an option does not fit the network or another option.
         TopoimpError: as ``prune_run``.
     """
-    picture = Picture(FIGURES, plot, figure, size)
-    check_new(picture, force=force)
+    round_files = RoundFiles(Picture(FIGURES, plot, figure, size), Page(FIGURES, report))
+    round_files.check_new(force=force)
     path = Path(path)
     rewinding = rewinding_of(rewind, rewind_from, None, options.preset)
     checkpoint = open_checkpoint(path)
@@ -230,19 +225,20 @@ def prune_with_trainer(
         )
         for files in map(RunFiles(run).seed, [0] if seeds is None else seeds)
     ]
-    return _pruned(run, tasks, layers, picture, n_jobs, on_step, on_wait)
+    return _pruned(run, tasks, layers, round_files, checkpoint.metadata, n_jobs, on_step, on_wait)
 
 
 def _pruned(
     run: Path,
     tasks: Sequence[SeedTask],
     layers: Layers,
-    picture: Picture[RunResults],
+    round_files: RoundFiles,
+    provenance: Mapping[str, str],
     jobs: int,
     on_step: OnStep | None,
     on_wait: Callable[[str], None],
 ) -> IterativePruning:
-    """Do the rounds of all seeds; write the tables of the finished rounds, even if a seed fails, and the picture."""
+    """Do the rounds of all seeds; write the tables of finished rounds, even if a seed fails, then picture and page."""
     for task in tasks:
         await_ending_run(task.rounds, on_wait)
     try:
@@ -252,7 +248,6 @@ def _pruned(
             write_tables(run)
         raise
     write_tables(run)
-    about_picture = draw_rounds(picture, run, force=tasks[0].force)
 
     scheme = tasks[0].plan.scheme
     settings = tasks[0].settings
@@ -262,12 +257,13 @@ def _pruned(
     held = sorted({str(row["layer"]) for row in last if row["floor_binds"]}, key=natural)
 
     of_run = {name: str(settings[name]) for name in ("rewind", "trainer")}
-    shown = run_settings(scheme, seeds=[str(task.files.seed) for task in tasks], **of_run) | picture.settings()
+    shown = run_settings(scheme, seeds=[str(task.files.seed) for task in tasks], **of_run)
     tables = {name: RunFiles(run).table(name) for name in ("rounds", "summary", "paired")}
-    outputs = {name: path for name, path in tables.items() if path.is_file()} | picture.by_role()
+    outputs = {name: path for name, path in tables.items() if path.is_file()}
     folders = [task.rounds.folder for task in tasks]
-    notes = [*notes_on(layers), *_notes_on_rounds(folders, n_rounds, n_new, rewind=of_run["rewind"]), *about_picture]
+    notes = [*notes_on(layers), *_notes_on_rounds(folders, n_rounds, n_new, rewind=of_run["rewind"])]
     report = Report("prune", {"run": run}, shown, rows, left_out(layers), outputs, notes)
+    report = round_files.write(run, report, provenance, force=tasks[0].force)
     return IterativePruning(report, folders, n_new, held)
 
 
@@ -280,18 +276,3 @@ def _notes_on_rounds(folders: Sequence[Path], n_rounds: int, n_new: int, *, rewi
     if rewind == NO_REWINDING:
         notes.append("no rewinding: every round trains on from the weights of the last")
     return [*notes, *(f"rounds are in {folder}" for folder in folders)]
-
-
-def _images_of(run: Path, recorded: RunRecipe, folder: Path | None) -> Images:
-    """Load the data of a recipe, and check that it was trained on them."""
-    recipe = RunFiles(run).recipe
-    is_file = folder is not None and Path(folder).suffix == ".npz"
-    if not is_file and recorded.data not in set(Data):
-        raise DataError(f"{recipe}: was trained on arrays called {recorded.data}; `data_dir` must name their .npz")
-    images = load_images(str(folder)) if is_file else load_images(recorded.data, folder)
-    if images.sha256() != recorded.sha256:
-        raise DataError(
-            f"{recipe}: was trained on {recorded.data} of sha256 {recorded.sha256[:12]}..., and these are others "
-            f"({images.sha256()[:12]}...); `data_dir` must name the recipe's"
-        )
-    return images

@@ -3,6 +3,7 @@
   "use strict";
   const text = document.getElementById("report").textContent;
   const report = JSON.parse(text);
+  const tables = JSON.parse(document.getElementById("tables").textContent);
   const collator = new Intl.Collator("en", { numeric: true });
   const TERM = /^([a-z][a-z0-9_]*)(<=|>=|==|!=|<|>)(.+)$/;
   const HOLDS = {
@@ -35,7 +36,7 @@
   }
 
   for (const table of document.querySelectorAll("table[data-rows]")) {
-    const rows = report[table.dataset.rows];
+    const rows = tables[table.dataset.rows] || report[table.dataset.rows];
     const body = table.tBodies[0];
     const lines = [...body.rows];
     const rowOf = (line) => rows[Number(line.dataset.row)];

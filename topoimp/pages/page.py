@@ -1,5 +1,6 @@
 """The page: a document of HTML with everything in it, and the policy that keeps it from asking for more."""
 
+import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -15,7 +16,9 @@ from topoimp.pages.sections import (
     network_section,
     notes_section,
     origin_section,
+    tables_section,
 )
+from topoimp.reports.cells import Row
 from topoimp.reports.html_table import html_text
 from topoimp.reports.readable import plain
 from topoimp.reports.report import Report
@@ -26,6 +29,7 @@ def page(
     drawings: Sequence[Drawing] = (),
     *,
     lacking: Mapping[str, str] | None = None,
+    tables: Mapping[str, Sequence[Row]] | None = None,
     provenance: Mapping[str, str] | None = None,
 ) -> str:
     """Return a page about a report, as HTML.
@@ -34,6 +38,7 @@ def page(
         report: the report; of a pruning in rounds the page shows the layers of the last round.
         drawings: the figures to show, in order.
         lacking: by name of a figure that is not drawn, what the results lack for it.
+        tables: further tables by name, a word in small letters; those without rows are left out.
         provenance: texts that the input files hold about themselves, by name.
 
     >>> text = page(Report("bound", {}, {}, [{"level": "network", "floor": 3}]))
@@ -58,10 +63,11 @@ def page(
         notes_section(report),
         network_section(report),
         figures_section(drawings, lacking or {}),
+        tables_section(tables or {}),
         layers_section(report),
         left_out_section(report),
         origin_section(report, provenance or {}),
-        columns_section(report),
+        columns_section(report, tables or {}),
     ]
     return f"""<!doctype html>
 <html lang="en" class="no-script">
@@ -74,7 +80,8 @@ def page(
 </head>
 <body>
 {chr(10).join(filter(None, sections))}
-<script type="application/json" id="report">{_json_for_html(report)}</script>
+<script type="application/json" id="report">{_for_html(report.to_json(indent=None))}</script>
+<script type="application/json" id="tables">{_for_html(json.dumps(tables or {}, allow_nan=False))}</script>
 <script>{script}</script>
 </body>
 </html>
@@ -86,6 +93,6 @@ def _hash_of(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def _json_for_html(report: Report) -> str:
-    """Return the report as JSON in which no text ends the element that holds it."""
-    return report.to_json(indent=None).strip().replace("<", r"\u003c")
+def _for_html(content: str) -> str:
+    """Return JSON in which no text ends the element that holds it."""
+    return content.strip().replace("<", r"\u003c")

@@ -67,6 +67,13 @@ def layers_section(report: Report) -> str:
     return layers + (_section("Densities", _table(report.densities, densities, "densities")) if densities else "")
 
 
+def tables_section(tables: Mapping[str, Sequence[Row]]) -> str:
+    """Return further tables, each under its name."""
+    return "".join(
+        _section(name.capitalize(), _table(rows, list(enumerate(rows)), name)) for name, rows in tables.items() if rows
+    )
+
+
 def last_rounds(rows: Sequence[Row]) -> list[tuple[int, Row]]:
     """Return the rows of the last round of each pruning and seed, numbered as all are; all, if they have no rounds.
 
@@ -106,17 +113,18 @@ def origin_section(report: Report, provenance: Mapping[str, str]) -> str:
     return _section("Origin", "".join(parts) + save)
 
 
-def columns_section(report: Report) -> str:
-    """Return the meaning of each column of the tables."""
-    meanings = {column: COLUMNS[column].meaning for column in columns_of(report.rows)}
+def columns_section(report: Report, tables: Mapping[str, Sequence[Row]]) -> str:
+    """Return the meaning of each column of the report and of further tables."""
+    rows = [*report.rows, *(row for each in tables.values() for row in each)]
+    meanings = {column: COLUMNS[column].meaning for column in columns_of(rows)}
     return _details("Meaning of the columns", _pairs(meanings))
 
 
 def _table(rows: Sequence[Row], numbered: Sequence[tuple[int, Row]], source: str) -> str:
     """Return a table with its tools; columns with one value in all of several rows stand above it."""
-    first, *others = _named_first(columns_of(rows))
-    same = [column for column in others if len(rows) > 1 and len({row.get(column) for row in rows}) == 1]
-    columns = [first, *(column for column in others if column not in same)]
+    named = _named_first(columns_of(rows))
+    same = [column for column in named if len(rows) > 1 and len({row.get(column) for row in rows}) == 1]
+    columns = [column for column in named if column not in same] or named[:1]
     parts = []
     if same:
         values = (f"{_named(column)} {escape(_text(column, rows[0]))}" for column in same)
@@ -124,7 +132,8 @@ def _table(rows: Sequence[Row], numbered: Sequence[tuple[int, Row]], source: str
     if len(numbered) > MOST_ROWS:
         parts.append(f'<p class="soft">The first {MOST_ROWS:,} of {len(numbered):,} rows; the JSON report has all.</p>')
     if source and len(rows) > 1:
-        label = "Filter: part of a name, or a condition such as density&lt;50%"
+        word = " such as test_accuracy" if "quantity" in columns else ""
+        label = f"Filter: part of a name{word}, or a condition such as density&lt;50%"
         parts.append(
             '<div class="tools">'
             f'<input type="search" placeholder="{label}" aria-label="{label}"><output></output></div>'

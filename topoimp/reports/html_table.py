@@ -17,7 +17,7 @@ def html_table(rows: Iterable[tuple[int, Row]], columns: Sequence[str], *, sourc
     Args:
         rows: the rows to show, each with its number in the list that ``source`` names.
         columns: the columns to show, in this order; the first one names the row.
-        source: key of the list of rows in the report's JSON, for a script that sorts; "" for a table without one.
+        source: key of the list of rows in the JSON of the page, for a script that sorts; "" for a table without one.
 
     >>> print(html_table([(0, {"layer": "a<b", "n_edges": 1200})], ["layer", "n_edges"]))
     <table><thead><tr><th scope="col" title="Name of the layer; blank in a network row.">layer...
