@@ -48,7 +48,17 @@ def show_barcodes(report: Report, by: By) -> None:
         columns["gudhi_agrees"] = "GUDHI agrees"
     graph = "layer or filter" if is_spatial and scale == "layer" else scale
     unit = "strengths as stored" if scale == "none" else f"deaths divided by the largest strength of the {graph}"
-    show_checkpoints(f"{subject_of(report)}: {unit}{in_view(report)}", columns, for_people(report.rows), by)
+    show_checkpoints(
+        f"{subject_of(report)}: {unit}{in_view(report)}",
+        columns,
+        for_people(report.rows),
+        by,
+        dispensable=_DISPENSABLE,
+    )
+
+
+_DISPENSABLE = ("dtype", "size", "input_size", "n_filters", "density", "median_death", "floor", "beta0", "n_layers")
+"""Columns that a table of roles can do without, in the order in which they go."""
 
 
 def show_list(report: Report) -> None:

@@ -22,6 +22,11 @@ _SAFETY = {
     "safe_rounds": "safe rounds",
     "binding_vertex": "binding vertex",
 }
+_DISPENSABLE = (
+    *("binding_vertex", "certificate_tight", "rounds_to_floor", "size", "tau", "safe_count", "floor"),
+    *("critical_compression", "n_layers"),
+)
+"""Columns that a table of roles can do without, in the order in which they go."""
 _KEPT = {
     "layer": "layer",
     "density": "density",
@@ -71,7 +76,7 @@ def show_bounds(report: Report, by: By) -> None:
 
 def _show(report: Report, title: str, columns: dict[str, str], by: By) -> None:
     bounds: list[Row] = [row for row in report.rows if row["level"] != "density"]
-    show_checkpoints(title, columns, for_people(bounds), by)
+    show_checkpoints(title, columns, for_people(bounds), by, dispensable=_DISPENSABLE)
     if report.densities:
         by_density = report.settings.get("null") is None
         kept = {

@@ -16,10 +16,18 @@ def subject_of(report: Report) -> str:
     return f"{len(report.inputs)} checkpoints (all columns, and the layers: --format csv)"
 
 
-def show_checkpoints(title: str, columns: Mapping[str, str], rows: Sequence[Row], by: By = By.LAYER) -> None:
+def show_checkpoints(
+    title: str,
+    columns: Mapping[str, str],
+    rows: Sequence[Row],
+    by: By = By.LAYER,
+    *,
+    dispensable: Sequence[str] = (),
+) -> None:
     """Print the rows of one checkpoint, by layer or by role.
 
-    Of several checkpoints these are the network rows, without columns that are blank in all of them.
+    Of several checkpoints these are the network rows, without columns that are blank in all of them. A table of roles
+    leaves out the dispensable columns, in their order, until it fits the terminal.
     """
     if any("checkpoint" in row for row in rows):
         rows = [row for row in rows if row["level"] == "network"]
@@ -28,4 +36,11 @@ def show_checkpoints(title: str, columns: Mapping[str, str], rows: Sequence[Row]
             "checkpoint": "checkpoint",
             **{name: header for name, header in own.items() if any(row.get(name) is not None for row in rows)},
         }
-    show_table(title, *by_subject(columns, rows, by))
+    if by is By.LAYER:
+        show_table(title, columns, rows)
+        return
+    show_table(
+        f"{title} (all columns: --format csv)",
+        *by_subject(columns, rows, by),
+        dispensable=[[column] for column in dispensable],
+    )

@@ -133,9 +133,11 @@ def _compare(
     """Print how much of the topology of a reference each OTHER keeps, layer by layer, beside chance."""
     from topoimp.commands.compare import comparison_report
     from topoimp.commands.compare_over_seeds import comparison_over_seeds
+    from topoimp.rounds.finished import holds_rounds
 
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view)
-    check_by(by, format, len(paths) - 1)
+    is_of_rounds = any(map(holds_rounds, paths))
+    check_by(by, format, 2 if is_of_rounds else len(paths) - 1)
     if over_seeds:
         refuse({"--by": by if by is By.ROLE else None}, "does not go with --over-seeds, whose table has networks")
     gates = Gates("compare", fail_if, junit)
@@ -161,7 +163,6 @@ def _compare(
             threads=threads,
             on_step=on_step,
         )
-    check_by(by, format, 2 if "other" in found.network else 1)
     shown = comparison_over_seeds(found) if over_seeds else found
     gates.apply(shown.rows)
     show(shown, format, _show_over_seeds if over_seeds else lambda report: _show_comparison(report, np_convention, by))
@@ -190,10 +191,13 @@ def _show_comparison(report: Report, np_convention: NeuralPersistence | None, by
     if np_convention is None and report.settings["null"] is not None:
         persistences = {}  # the columns of the null model take their place
     chance = _BY_CHANCE if report.settings["null"] is None else _OF_NULL
+    dispensable = [list(persistences), ["bottleneck"], ["excess"]]
+    if by is By.ROLE:  # ranges are wide
+        dispensable += [[column] for column in ("density", "beta0_kept", "beta0", "barcode_kept", "n_layers")]
     show_table(
         f"{subject} against {_reference_of(report)}{in_view(report)} ({rest})",
         *by_subject({**first, **_KEPT, **chance, **persistences}, rows, by),
-        dispensable=[list(persistences), ["bottleneck"], ["excess"]],
+        dispensable=dispensable,
     )
 
 

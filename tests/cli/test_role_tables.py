@@ -1,9 +1,11 @@
 import json
+import re
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from topoimp_cli.checkpoint_tables import show_checkpoints
 from topoimp_cli.role_tables import By, by_subject
 
 
@@ -110,6 +112,57 @@ def test_of_several_others_the_table_has_networks(topoimp, blocks):
 
     assert (outcome.status, outcome.out) == (2, "")
     assert outcome.err.startswith("error: --by is about the layers of one checkpoint")
+
+
+def test_a_run_folder_is_refused_before_anything_is_compared(topoimp, tmp_path):
+    (tmp_path / "recipe.toml").touch()
+
+    outcome = topoimp("compare", tmp_path, "--by", "role")
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err == "error: --by is about the layers of one checkpoint; of several, the table has the networks\n"
+
+
+@pytest.fixture
+def on_terminal(monkeypatch, capsys):
+    """Print rows as a table on a terminal of a width; return the header and the widest line."""
+
+    def print_rows(show, width):
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setenv("TTY_COMPATIBLE", "1")
+        capsys.readouterr()
+        show()
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+        return lines[1].split(), max(map(len, lines[1:]))
+
+    return print_rows
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (90, ["role", "layers", "floor", "safe", "sparsity"]),
+        (66, ["role", "layers", "safe", "sparsity"]),
+        (40, ["role"]),
+    ],
+)
+def test_roles_leave_out_columns_in_their_order_until_the_table_fits(on_terminal, width, shown):
+    name = "model.layers.{}.self_attn.q_proj.weight"
+    columns = {"layer": "layer", "tau": "tau", "floor": "floor", "safe_sparsity": "safe sparsity"}
+    rows = [
+        {"level": "layer", "layer": name.format(k), "tau": 1.0 + k, "floor": 10 + k, "safe_sparsity": k / 3}
+        for k in range(2)
+    ]
+
+    header, widest = on_terminal(
+        lambda: show_checkpoints(
+            "title", columns, rows, By.ROLE, dispensable=["tau", "floor", "safe_sparsity", "n_layers"]
+        ),
+        width,
+    )
+
+    assert header == shown
+    assert widest <= width
 
 
 def test_a_list_of_tensors_has_no_roles(topoimp, blocks):
