@@ -6,10 +6,19 @@
 import numpy as np
 import pytest
 
-from topoimp import Unit, as_layer, bars_of, spanning_forest
+from topoimp import BoundOptions, Unit, as_layer, bars_of, bound_report, spanning_forest
 from topoimp.chance.curves import betti_beside_chance, death_histogram
 from topoimp.layers.edge_counts import edge_counts
-from topoimp.plots import barcode, betti_curve, component_sizes, diagram, lottery_ticket, mask, small_multiples
+from topoimp.plots import (
+    barcode,
+    betti_curve,
+    component_sizes,
+    diagram,
+    lottery_ticket,
+    mask,
+    retention,
+    small_multiples,
+)
 from topoimp.topology.components import components_of
 
 TOLERANCE = 3
@@ -66,3 +75,19 @@ def test_lottery_tickets():
         for number, mean in enumerate(row)
     ]
     return lottery_ticket(summary)
+
+
+@image
+def test_retentions(write):
+    rng = np.random.default_rng(3)
+    weights = {name: rng.normal(size=(60, 40)).astype("float32") for name in ("trained", "zero")}
+    weights["trained"][:20] *= 8
+    weights["zero"][:] = 0
+    options = BoundOptions(densities=[1, 0.5, 0.2, 0.1, 0.05, "critical"], null="edges:40")
+    report = bound_report(write(weights), options, threads=1)
+    layers = {row["layer"]: row for row in report.layers}
+
+    def draw(name, ax):
+        retention(layers[name], [row for row in report.densities if row["layer"] == name], ax=ax)
+
+    return small_multiples(list(layers), draw)

@@ -1,17 +1,23 @@
 """Titles of panels: names of layers, short enough for a panel, and different where the names are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 LONGEST_TITLE = 21
 """Characters of a panel's title; more would run into the next panel."""
 
+_FEWEST_OF_A_PART = 4
+"""Characters that a part between two dots keeps where it is shortened."""
+
 
 def panel_titles(names: Sequence[str], most: int = LONGEST_TITLE) -> list[str]:
-    """Return a title of at most so many characters for each name; short names stay as they are.
+    """Return a title of at most so many characters, at least 10, for each name; short names stay as they are.
 
     If one is too long, the parts between dots at which names differ stay, and of the parts that all names share at
     their beginning and end as many as there is room for; dots stand for the others. A title that is still too long
-    loses its middle. A name of two lines has a title of two lines.
+    loses its middle. If two titles are then equal, short names stay, and the others are shortened among themselves: to
+    their last parts, and where these are equal, with the parts at which they differ. Different names have different
+    titles in any case, in the end by numbers. Names of two lines have titles of two lines, each different where the
+    lines are.
 
     >>> panel_titles(["model.layers.0.self_attn.q_proj.weight", "model.layers.1.self_attn.q_proj.weight"])
     ['…0.self_attn.q_proj…', '…1.self_attn.q_proj…']
@@ -22,6 +28,39 @@ def panel_titles(names: Sequence[str], most: int = LONGEST_TITLE) -> list[str]:
         return ["\n".join(each) for each in lines]
     if all(len(name) <= most for name in names):
         return list(names)
+
+    different = list(dict.fromkeys(names))
+    long = [name for name in different if len(name) > most]
+    short = {name: name for name in different if len(name) <= most}
+    titles = dict(zip(different, _without_shared_parts(different, most), strict=True))
+    if not _differ(titles.values()):
+        titles = short | dict(zip(long, _without_shared_parts(long, most), strict=True))
+    if not _differ(titles.values()):
+        titles = short | dict(zip(long, _endings(long, most), strict=True))
+    if not _differ(titles.values()):
+        titles = short | _numbered(long, short, most)
+    return [titles[name] for name in names]
+
+
+def shortened(name: str, most: int) -> str:
+    """Return a name of at most so many characters: the middle of a longer one becomes dots.
+
+    >>> shortened("model.layers.0.self_attn.q_proj.weight", 26)
+    'model.layers…q_proj.weight'
+    """
+    if len(name) <= most:
+        return name
+    n_first = (most - 1) // 2
+    return f"{name[:n_first]}…{name[n_first + 1 - most :]}"
+
+
+def _differ(titles: Iterable[str]) -> bool:
+    titles = list(titles)
+    return len(set(titles)) == len(titles)
+
+
+def _without_shared_parts(names: Sequence[str], most: int) -> list[str]:
+    """Return the names without the parts that all share at their beginning and end, as far as there is no room."""
     parts = [name.split(".") for name in names]
     n_first, n_last = _n_shared(parts)
 
@@ -36,18 +75,6 @@ def panel_titles(names: Sequence[str], most: int = LONGEST_TITLE) -> list[str]:
         if max(map(len, longer)) <= most:
             titles = longer
     return [shortened(title, most) for title in titles]
-
-
-def shortened(name: str, most: int) -> str:
-    """Return a name of at most so many characters: the middle of a longer one becomes dots.
-
-    >>> shortened("model.layers.0.self_attn.q_proj.weight", 26)
-    'model.layers…q_proj.weight'
-    """
-    if len(name) <= most:
-        return name
-    n_first = (most - 1) // 2
-    return f"{name[:n_first]}…{name[n_first + 1 - most :]}"
 
 
 def _n_shared(parts: Sequence[Sequence[str]]) -> tuple[int, int]:
@@ -65,3 +92,66 @@ def _without(parts: Sequence[Sequence[str]], n_first: int, n_last: int) -> list[
     """Return names without some first and last parts, for which dots stand."""
     inner = [".".join(each[n_first : len(each) - n_last]) for each in parts]
     return [f"{'…' if n_first else ''}{each}{'…' if n_last else ''}" for each in inner]
+
+
+def _endings(names: Sequence[str], most: int) -> list[str]:
+    """Return the last parts of each name, and of names that end alike the parts at which they differ."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        parts = name.split(".")
+        endings = (_without([parts], n_first, 0)[0] for n_first in range(len(parts)))
+        ending = next((each for each in endings if len(each) <= most), shortened(name, most))
+        alike.setdefault(ending, []).append(name)
+
+    titles: dict[str, str] = {}
+    for ending, members in alike.items():
+        own = [ending] if len(members) == 1 else _branches(members, most)
+        titles |= zip(members, own, strict=True)
+    return [titles[name] for name in names]
+
+
+def _branches(names: Sequence[str], most: int) -> list[str]:
+    """Return of each name the parts at which others that begin alike go on differently, shortened to fit."""
+    nexts: dict[tuple[str, ...], set[str | None]] = {}
+    for name in names:
+        parts = name.split(".")
+        for k in range(len(parts) + 1):
+            nexts.setdefault(tuple(parts[:k]), set()).add(parts[k] if k < len(parts) else None)
+
+    titles = []
+    for name in names:
+        parts = name.split(".")
+        is_kept = [len(nexts[tuple(parts[:k])]) > 1 for k in range(len(parts))]
+
+        # The last parts come back while there is room: they say what a layer does.
+        for k in range(len(parts) - 1, -1, -1):
+            longer = [*is_kept[:k], True, *is_kept[k + 1 :]]
+            if len(_kept(parts, longer)) <= most:
+                is_kept = longer
+
+        # Long parts become shorter, all to one length, while the title has no room.
+        lengths = range(max(map(len, parts)), _FEWEST_OF_A_PART - 1, -1)
+        shorter = (_kept([shortened(part, length) for part in parts], is_kept) for length in lengths)
+        titles.append(next((title for title in shorter if len(title) <= most), shortened(name, most)))
+    return titles
+
+
+def _kept(parts: Sequence[str], is_kept: Sequence[bool]) -> str:
+    """Return the parts that are kept, between dots; one sign stands for each run of the others."""
+    text = ".".join(part if keep else "…" for part, keep in zip(parts, is_kept, strict=True))
+    while "….…" in text:
+        text = text.replace("….…", "…")
+    return text.replace(".…", "…").replace("….", "…")
+
+
+def _numbered(names: Sequence[str], taken: Iterable[str], most: int) -> dict[str, str]:
+    """Return the names, shortened, each with a number that makes it different from all others and from those taken."""
+    titles: dict[str, str] = {}
+    used = set(taken)
+    for name in names:
+        number = 1
+        while (title := shortened(name, most - len(f" #{number}")) + f" #{number}") in used:
+            number += 1
+        used.add(title)
+        titles[name] = title
+    return titles
