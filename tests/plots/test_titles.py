@@ -26,8 +26,7 @@ def test_long_names_are_cut_in_the_middle(name, short):
         (["a.very.long.name.of.a.layer", "a.very.long.name"], ["…long.name.of.a.layer", "…long.name"]),
         (  # a short name beside those of blocks
             [*(f"model.layers.{k}.self_attn.{q}_proj.weight" for k in (0, 22) for q in "qk"), "lm_head.weight"],
-            ["…0.self_attn.q_proj…", "…0.self_attn.k_proj…", "…22.self_attn.q_proj…", "…22.self_attn.k_proj…"]
-            + ["lm_head.weight"],
+            [*(f"…{k}.self_attn.{q}_proj…" for k in (0, 22) for q in "qk"), "lm_head.weight"],
         ),
         (  # two kinds of blocks
             [
