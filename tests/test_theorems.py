@@ -21,13 +21,13 @@ from scipy.optimize import linear_sum_assignment
 from strategies import SEEDS, make_weight, weights
 
 from topoimp.chance.closed_forms import expected_forest_edges_iid, expected_forest_edges_random
-from topoimp.choices import Method
 from topoimp.commands.bound import bound_report
 from topoimp.layers.layer import as_layer, by_channel
 from topoimp.layers.records import LayerPatterns
 from topoimp.layers.streaming import InHand
 from topoimp.pruning.bounds import certificate_of, critical_compression
-from topoimp.pruning.rules import keep_each, pruned_layer, rule_for
+from topoimp.pruning.methods.random_order import PermutationRule
+from topoimp.pruning.rules import keep_each, pruned_layer
 from topoimp.topology.barcode import barcode_of, barcode_of_forest
 from topoimp.topology.distance import wasserstein_distance
 from topoimp.topology.forest import spanning_forest
@@ -139,7 +139,7 @@ def test_the_strongest_of_independent_weights_keep_what_is_expected(n_rows, n_co
 def kept_at_random(layer, forest, k, seed):
     """How many edges of the forest a random mask keeps, and how many edges a forest of what it keeps has."""
     info = info_of(layer)
-    (keep,) = keep_each([info], {layer.name: forest}, [k], rule_for([info], Method.RANDOM, seed), InHand(layer, 1))
+    (keep,) = keep_each([info], {layer.name: forest}, [k], PermutationRule(seed), InHand(layer, 1))
     kept = pruned_layer(keep[layer.name], layer, 1).edges()
     return np.count_nonzero(kept.flat[forest.indices]), len(
         spanning_forest(masked_layer(layer, kept), threads=1).indices

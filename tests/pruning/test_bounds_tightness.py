@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 
 from topoimp.checkpoint import TensorWriter, laid_out
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
-from topoimp.choices import Method, Scope
+from topoimp.choices import Scope
 from topoimp.commands.bound import bound_report
 from topoimp.commands.compare import comparison_report
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import InHand
 from topoimp.pruning.bounds import global_safe_count, layer_bound
+from topoimp.pruning.methods.magnitude import Magnitude, strength_rule
 from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import Scheme
-from topoimp.pruning.rules import keep_each, pruned_layer, rule_for
+from topoimp.pruning.rules import keep_each, pruned_layer
 from topoimp.pruning.schedule import Schedule
 from topoimp.topology.barcode import barcode_of
 from topoimp.topology.forest import spanning_forest
@@ -44,9 +45,7 @@ def test_a_layer_pruned_to_its_safe_count_keeps_its_barcode_and_to_one_less_does
     forest, info = spanning_forest(layer), info_of(layer)
     count = layer_bound(layer, forest).safe_count
 
-    keeps = keep_each(
-        [info], {"fc": forest}, [count, count - 1], rule_for([info], Method.MAGNITUDE, 0), InHand(layer, 1)
-    )
+    keeps = keep_each([info], {"fc": forest}, [count, count - 1], strength_rule([info]), InHand(layer, 1))
 
     whole, less = (barcode_of(pruned_layer(keep["fc"], layer, 1)) for keep in keeps)
     assert keeps[0]["fc"].n_kept == count
@@ -71,7 +70,7 @@ def test_layers_of_any_formats_pruned_in_one_order_are_kept_down_to_the_global_s
     def all_are_kept(count):
         n_weights = sum(info.n_weights for info in stream.layers.infos)
         schedule = Schedule(1, None, Fraction(n_weights - count, n_weights))
-        (only,) = sweep(stream, Scheme(schedule, method=Method.MAGNITUDE, scope=Scope.GLOBAL)).rounds
+        (only,) = sweep(stream, Scheme(schedule, method=Magnitude(), scope=Scope.GLOBAL)).rounds
         pruned = {layer.name: pruned_layer(only.keeps[layer.name], layer, 1) for layer in read_all(stream.layers)}
         kept = {
             layer.name: barcode_of(pruned[layer.name]).equals(barcode_of(layer)) for layer in read_all(stream.layers)

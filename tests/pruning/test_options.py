@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from conftest import stream_of
 
-from topoimp.choices import Method, Preset, PruningSchedule, Scope, View
+from topoimp.choices import Preset, PruningSchedule, Scope, View
 from topoimp.errors import OptionError
 from topoimp.layers.records import LayerPatterns
+from topoimp.pruning.methods.random_order import Random
+from topoimp.pruning.methods.topological import Topological
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.schedule import Schedule
 
@@ -26,7 +28,7 @@ def test_the_defaults(infos):
 
     assert scheme == Scheme(
         Schedule(3, Fraction(1, 5), None),
-        Method.TOPOLOGICAL,
+        Topological(),
         Scope.LAYER,
         epsilon=0.0,
         seed=0,
@@ -41,7 +43,7 @@ def test_words_name_methods_scopes_and_rates(infos):
 
     assert options.scheme(infos) == Scheme(
         Schedule(2, Fraction(1, 2), Fraction(3, 4)),
-        Method.RANDOM,
+        Random(),
         Scope.GLOBAL,
         seed=7,
         patterns=LayerPatterns(exclude=("out",)),

@@ -10,16 +10,21 @@ from topoimp.checkpoint import write_arrays
 from topoimp.choices import Method
 from topoimp.layers.layer import as_layer
 from topoimp.layers.streaming import InHand
+from topoimp.pruning.methods.magnitude import strength_rule
+from topoimp.pruning.methods.method import RuleInputs
+from topoimp.pruning.methods.naming import BUILT_IN, method_of
+from topoimp.pruning.methods.random_order import PermutationRule
 from topoimp.pruning.ranking import permutation_keys
-from topoimp.pruning.rules import Rule, keep_each, pruned_layer, rule_for
+from topoimp.pruning.rules import keep_each, pruned_layer
 from topoimp.topology.forest import spanning_forest
 
-METHODS = st.sampled_from(list(Method))
+METHODS = st.sampled_from(list(BUILT_IN))
 
 
 def mask_of(weight, target, method, seed=0):
     layer = as_layer(weight)
-    return kept_of(layer, target, Rule(method, seed, 64))
+    inputs = RuleInputs([info_of(layer)], InHand(layer, threads=1), seed)
+    return kept_of(layer, target, method_of(method).rule(inputs))
 
 
 def kept_of(layer, target, rule):
@@ -77,7 +82,7 @@ def test_one_target_for_all_layers_is_met_exactly_floors_aside(tmp_path_factory,
     infos, layers = stream.layers.infos, read_all(stream.layers)
     forests = {layer.name: spanning_forest(layer) for layer in layers}
 
-    (keeps,) = keep_each(infos, forests, [target], rule_for(infos, method, seed=0), stream)
+    (keeps,) = keep_each(infos, forests, [target], method_of(method).rule(RuleInputs(infos, stream)), stream)
 
     masks = {layer.name: pruned_layer(keeps[layer.name], layer, 1).edges() for layer in layers}
     n_edges = sum(np.count_nonzero(array) for array in arrays)
@@ -95,7 +100,7 @@ def test_layers_of_mixed_types_are_compared_by_exact_values(write):
     infos, layers = stream.layers.infos, read_all(stream.layers)
     forests = {layer.name: spanning_forest(layer) for layer in layers}
 
-    (keeps,) = keep_each(infos, forests, [5], rule_for(infos, Method.MAGNITUDE, seed=0), stream)
+    (keeps,) = keep_each(infos, forests, [5], strength_rule(infos), stream)
 
     masks = {layer.name: pruned_layer(keeps[layer.name], layer, 1).edges().tolist() for layer in layers}
     assert masks == {"a": [[False, False], [True, True]], "b": [[False, True], [True, True]]}
@@ -104,7 +109,7 @@ def test_layers_of_mixed_types_are_compared_by_exact_values(write):
 def test_random_masks_depend_on_the_seed_and_on_the_name_of_the_layer():
     def mask(name, seed):
         layer = as_layer(np.ones((20, 20)), name=name)
-        return kept_of(layer, 200, Rule(Method.RANDOM, seed, 32)).tolist()
+        return kept_of(layer, 200, PermutationRule(seed)).tolist()
 
     assert mask("a", 0) == mask("a", 0)
     assert mask("a", 0) != mask("a", 1)

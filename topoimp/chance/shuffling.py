@@ -22,13 +22,14 @@ import numpy as np
 
 from topoimp.arrays import BoolArray, IndexArray
 from topoimp.chance.drawing import Drawing, Tied
-from topoimp.choices import Method, Shuffle
+from topoimp.choices import Shuffle
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import PIECE
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import InHand
-from topoimp.pruning.rules import Keep, keep_each, rule_for
+from topoimp.pruning.methods.magnitude import strength_rule
+from topoimp.pruning.rules import Keep, keep_each
 from topoimp.topology.forest import Forest, spanning_forest
 
 
@@ -45,8 +46,7 @@ def strongest_weights(layer: Layer, forest: Forest, n_kept: Sequence[int], threa
             )
     graph = replace(layer, parallel=None)  # in the view channel an edge is a pair of channels, not a weight
     info = LayerInfo(layer.name, layer.name, graph.codes.shape, graph.n_rows, graph.n_columns, graph.number_format)
-    rule = rule_for([info], Method.MAGNITUDE, seed=0)
-    keeps = keep_each([info], {layer.name: forest}, n_kept, rule, InHand(graph, threads))
+    keeps = keep_each([info], {layer.name: forest}, n_kept, strength_rule([info]), InHand(graph, threads))
     return [keep[layer.name] for keep in keeps]
 
 

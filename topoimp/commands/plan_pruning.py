@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from topoimp.checkpoint import AnyPath
-from topoimp.choices import Method
 from topoimp.commands.chance_columns import with_retention_iid
 from topoimp.commands.prune import job_in_rounds
 from topoimp.commands.pruning_job import PruningJob
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.streaming import LARGE, SIDE_BY_SIDE
+from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.cells import Row
@@ -20,6 +20,7 @@ from topoimp.reports.rows import pruning_settings
 PROCESS_BYTES = 105_000_000  # before a weight is read: interpreter, numpy, compiled passes (measured, Python 3.11)
 PIECES_BYTES = 8_000_000  # pieces that are pruned and written, of all threads
 KEYS_BYTES = 20_000_000  # random numbers that one thread has at a time, for the method `random`
+RANK_BYTES = 8  # of a rank per weight, for methods that look at all layers together
 FOREST_BYTES = 32  # of a forest per vertex: an index and a strength per edge, and the components
 
 
@@ -75,7 +76,7 @@ def plan_pruning(
     if strict:
         refuse_missed_targets(rounds, "nothing was written")
 
-    peak_memory = _peak_memory(job, is_random=scheme.method is Method.RANDOM)
+    peak_memory = _peak_memory(job, scheme.method)
     needed = job.bytes_needed()
     rows: list[Row] = []
     tables = with_retention_iid(job.stream, rounds, swept.forests, scheme.seed)
@@ -106,14 +107,18 @@ def plan_pruning(
     )
 
 
-def _peak_memory(job: PruningJob, *, is_random: bool) -> int:
+def _peak_memory(job: PruningJob, method: PruningMethod) -> int:
     """Estimate the peak of resident memory: the largest tensor, or the layers that are read side by side."""
     infos, threads = job.layers.infos, job.stream.threads
     layers = [info.n_weights * info.number_format.n_bits // 8 for info in infos]
     small = sorted((size for size in layers if size < LARGE), reverse=True)[:threads]
     tensors = [tensor.end - tensor.start for tensor in job.layers.checkpoint.tensors.values()]
     weights = max(max(tensors), min(sum(small), SIDE_BY_SIDE))
-    if is_random:  # the forest of a pruned copy is found
-        weights += max(max(layers), min(sum(small), SIDE_BY_SIDE)) + threads * KEYS_BYTES
+    if not method.is_by_strength:  # the forest of a pruned copy is found
+        weights += max(max(layers), min(sum(small), SIDE_BY_SIDE))
+    if method.takes_seed:
+        weights += threads * KEYS_BYTES
+    if method.holds_all_layers:
+        weights += sum(layers) + RANK_BYTES * sum(info.n_weights for info in infos)
     forests = FOREST_BYTES * sum(info.n_rows + info.n_columns for info in infos)
     return PROCESS_BYTES + weights + forests + PIECES_BYTES

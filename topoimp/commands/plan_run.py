@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from topoimp.checkpoint import AnyPath, bytes_of_copy, open_checkpoint
-from topoimp.choices import Method, Scope
+from topoimp.choices import Scope
 from topoimp.commands.chance_columns import with_retention_iid
 from topoimp.commands.pruning_job import DRY_RUN
 from topoimp.commands.run_inputs import seeds_requested
@@ -106,7 +106,7 @@ def _rows_of_later(number: int, infos: Sequence[LayerInfo], scheme: Scheme, fore
     """Return the targets of a round; whether floors bind is known only under full protection."""
     schedule = scheme.schedule
     is_global = scheme.scope is Scope.GLOBAL
-    is_whole = scheme.method is Method.TOPOLOGICAL and not scheme.epsilon
+    is_whole = scheme.protects_forests
 
     rows: list[Row] = []
     for info in infos:

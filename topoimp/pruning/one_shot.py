@@ -2,7 +2,7 @@
 
 Weights do not move between such rounds, so n rounds equal one shot at the last round's target: the masks are nested,
 and one sweep over the layers serves all rounds. The topology that a round keeps follows from the forest of the input
-and the order of the weights, but for the method ``random``, whose forests are found round by round.
+and the order of the weights if that is by strength; otherwise forests are found round by round.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,14 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topoimp.choices import Method, Scope
+from topoimp.choices import Scope
 from topoimp.errors import GateError, VerificationError
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import InHand, LayerStream
+from topoimp.pruning.methods.method import Rule, RuleInputs
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.preservation import Preservation, preservation_by_strength, preservation_of, total_preservation
-from topoimp.pruning.rules import Keep, keep_each, pruned_layer, rule_for
+from topoimp.pruning.rules import Keep, keep_each, pruned_layer
 from topoimp.pruning.selection import Ranking
+from topoimp.topology.barcode import largest_strength
 from topoimp.topology.forest import Forest, spanning_forest, spanning_forests
 
 
@@ -111,6 +113,12 @@ def sweep(
     return swept
 
 
+def _rule(stream: LayerStream, scheme: Scheme, forests: Mapping[str, Forest]) -> Rule:
+    """Return the rule of the scheme's method; an epsilon is a share of the largest strength of all forests."""
+    protected_above = scheme.epsilon * (largest_strength(forests.values()) or 0.0)
+    return scheme.method.rule(RuleInputs(stream.layers.infos, stream, scheme.seed, protected_above))
+
+
 def _sweep_by_layer(
     stream: LayerStream,
     scheme: Scheme,
@@ -120,7 +128,7 @@ def _sweep_by_layer(
     on_kept: OnKept,
 ) -> Sweep:
     infos = stream.layers.by_name
-    rule = rule_for(stream.layers.infos, scheme.method, scheme.seed, scheme.epsilon, forests.values())
+    rule = _rule(stream, scheme, forests)
 
     def prune(layer: Layer, threads: int) -> tuple[Forest, list[Keep], list[LayerRound]]:
         info = infos[layer.name]
@@ -151,7 +159,7 @@ def _sweep_globally(
     on_kept: OnKept,
 ) -> Sweep:
     infos = stream.layers.by_name
-    rule = rule_for(stream.layers.infos, scheme.method, scheme.seed, scheme.epsilon, forests.values())
+    rule = _rule(stream, scheme, forests)
 
     def rank(layer: Layer, threads: int) -> tuple[Forest, Ranking]:
         forest = forests.get(layer.name) or spanning_forest(layer, threads=threads)
@@ -195,7 +203,7 @@ def _layer_rounds(
 
 def _preservation(layer: Layer, reference: Forest, keep: Keep, threads: int) -> Preservation:
     n_weights = layer.n_weights
-    if keep.rule.method is not Method.RANDOM:
+    if keep.rule.is_by_strength:
         n_forest_kept = keep.n_kept_of(reference, layer, threads)
         return preservation_by_strength(reference, n_weights=n_weights, n_kept=keep.n_kept, n_forest_kept=n_forest_kept)
 

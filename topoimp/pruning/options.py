@@ -10,7 +10,8 @@ from types import MappingProxyType
 from topoimp.choices import Method, Preset, PruningSchedule, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.records import LayerInfo, LayerPatterns
-from topoimp.pruning.rules import check_epsilon
+from topoimp.pruning.methods.method import PruningMethod
+from topoimp.pruning.methods.naming import check_epsilon, method_of
 from topoimp.pruning.schedule import DEFAULT_RATE, Schedule, check_amounts, exact_rate, plan_schedule, with_layer_rates
 
 HALF, SAME = "half", "same"
@@ -44,12 +45,17 @@ class Scheme:
     """The options of a pruning, worked out and checked for given layers."""
 
     schedule: Schedule
-    method: Method
+    method: PruningMethod
     scope: Scope
     epsilon: float = 0.0
     seed: int = 0
     patterns: LayerPatterns = field(default_factory=LayerPatterns)
     preset: Preset | None = None
+
+    @property
+    def protects_forests(self) -> bool:
+        """Whether every layer keeps its whole forest, and with it its barcode, whatever the target."""
+        return self.method.protects_forest and self.epsilon == 0
 
     def layer_rates(self) -> list[str]:
         """Return the rates of single layers, each as PATTERN=RATE; the first that matches counts."""
@@ -71,7 +77,7 @@ class PruningOptions:
             the same number; None is the preset's, else geometric.
         preset: ``paper``, the procedure of Balwani & Krzyston: linear, without rewinding, a target for each layer and
             one rate; or ``frankle-carbin``: geometric, rewound to the initial weights.
-        method: rule by which weights are kept.
+        method: rule by which weights are kept: a word of ``Method``, or an object (``topoimp.pruning.methods``).
         epsilon: share of the largest |w| up to which ``topological`` protects no death, in [0, 1]; 0 protects all.
         scope: ``layer``, a target for each layer, or ``global``, one for all; None is the preset's or the recipe's,
             else ``layer``.
@@ -94,7 +100,7 @@ class PruningOptions:
     rate: float | None = None
     schedule: PruningSchedule | str | None = None
     preset: Preset | str | None = None
-    method: Method | str = Method.TOPOLOGICAL
+    method: PruningMethod | Method | str = Method.TOPOLOGICAL
     epsilon: float = 0.0
     scope: Scope | str | None = None
     layer_rates: Mapping[str, float] = field(default_factory=dict)
@@ -108,7 +114,7 @@ class PruningOptions:
         chosen(Scope, self.scope or Scope.LAYER)
         chosen(PruningSchedule, self.schedule or PruningSchedule.GEOMETRIC)
         self._apply_preset()
-        check_epsilon(self.epsilon, chosen(Method, self.method))
+        check_epsilon(self.epsilon, method_of(self.method))
         self.patterns.check_matrix_view("pruning is of weights, and needs")
 
         if self.output_layer is not None and self.output_rate is None:
@@ -134,7 +140,7 @@ class PruningOptions:
         scope = chosen(Scope, self.scope or Scope.LAYER)
         schedule = with_layer_rates(self.pruning_schedule(), self._own_rates(), infos, scope)
         preset = None if self.preset is None else chosen(Preset, self.preset)
-        return Scheme(schedule, chosen(Method, self.method), scope, self.epsilon, self.seed, self.patterns, preset)
+        return Scheme(schedule, method_of(self.method), scope, self.epsilon, self.seed, self.patterns, preset)
 
     def _apply_preset(self) -> None:
         """Set the options that the preset fixes; raise an OptionError for a given one that contradicts it."""

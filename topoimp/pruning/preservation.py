@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from topoimp.checkpoint.number_format import F32
-from topoimp.choices import Method
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import InHand
 from topoimp.pruning.masks import PackedMask
-from topoimp.pruning.rules import keep_each, rule_for
+from topoimp.pruning.methods.magnitude import strength_rule
+from topoimp.pruning.rules import keep_each
 from topoimp.topology.barcode import barcode_of_forest
 from topoimp.topology.forest import Forest, spanning_forest
 from topoimp.topology.strong_edges import collect
@@ -96,8 +96,7 @@ def count_overlapping(layer: Layer, forest: Forest, threads: int) -> int:
     shape = edges.codes.shape
     info = LayerInfo(layer.name, layer.name, shape, layer.n_rows, layer.n_columns, layer.number_format)
 
-    rule = rule_for([info], Method.MAGNITUDE)
-    (kept,) = keep_each([info], {layer.name: forest}, [n_edges], rule, InHand(edges, threads))
+    (kept,) = keep_each([info], {layer.name: forest}, [n_edges], strength_rule([info]), InHand(edges, threads))
     return kept[layer.name].n_kept_of(forest, edges, threads)
 
 

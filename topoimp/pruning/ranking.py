@@ -1,4 +1,4 @@
-"""Rankings of a layer's weights: by strength |w|, or by a fixed permutation per seed and layer.
+"""Rankings of a layer's weights: by strength |w|, or by given integers, such as a permutation or scores.
 
 Ranks compare across layers and types. The rank of a strength is its exact value as the bits of a float32, or of a
 float64 if any layer is float64; a permutation gives 64 random bits. Stored zeros and protected weights have rank 0.
@@ -145,11 +145,17 @@ def _in_own_codes(layer: Layer, threshold: Threshold, n_bits: int) -> tuple[Code
 
 
 @dataclass(frozen=True)
-class PermutationRanking:
-    """Ranks the weights of a layer by random numbers that depend on the seed, the layer's name and the index alone."""
+class RankRanking:
+    """Ranks the weights of a layer by given integers, the larger first; stored zeros are never kept.
+
+    Args:
+        ranks: returns the ranks, above 0, of the weights from one flat index to another, in an unsigned type of
+            ``n_bits``: computed, or a part of an array. Several threads may call it.
+        n_bits: 32 or 64; the same for all layers that share a target.
+    """
 
     info: LayerInfo
-    seed: int
+    ranks: Callable[[int, int], CodeArray]
     n_bits: int = 64
 
     def prepare(self, layer: Layer, threads: int) -> None:
@@ -160,9 +166,10 @@ class PermutationRanking:
 
     def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
         """Count the digits of the ranks."""
+        mask = np.dtype(f"uint{self.n_bits}").type((1 << self.n_bits) - 1)
 
         def count(start: int, stop: int) -> IndexArray:
-            return _digit_counts((ranks for _, ranks in self._ranks(layer, start, stop)), _ALL_BITS, shift, prefix)
+            return _digit_counts((ranks for _, ranks in self._ranks(layer, start, stop)), mask, shift, prefix)
 
         return _nonzero_digits(_added_up(count, layer.n_weights, threads))
 
@@ -187,9 +194,9 @@ class PermutationRanking:
 
     def _ranks(self, layer: Layer, start: int, stop: int) -> Iterator[tuple[int, CodeArray]]:
         for first, end in pieces(start, stop):
-            part = layer.weights[first:end]
-            keys = permutation_keys(first, len(part), f"{self.seed}:{self.info.name}")
-            yield first, np.where(layer.number_format.magnitudes(part) != 0, keys, np.uint64(0))
+            ranks = self.ranks(first, end)
+            is_edge = layer.number_format.magnitudes(layer.weights[first:end]) != 0
+            yield first, np.where(is_edge, ranks, ranks.dtype.type(0))
 
 
 def permutation_keys(start: int, n: int, text: str) -> CodeArray:

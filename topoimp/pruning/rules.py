@@ -1,28 +1,23 @@
-"""One round of pruning: which weights each layer keeps for a target.
+"""One round of pruning: which weights each layer keeps for a target, under the rule of a method.
 
-Three methods. ``topological`` keeps every layer's maximum spanning forest (with an epsilon, those edges of it that are
-stronger than this share of the scale) and fills up with the strongest other weights; ``magnitude`` keeps the strongest
-weights; ``random`` keeps those that come first in one fixed permutation per seed and layer. A target is for one layer,
-or for all layers together. All masks are nested: a smaller target keeps a subset of the weights of a larger one.
+The method protects some weights and orders the others (``topoimp.pruning.methods``). A target is for one layer, or for
+all layers together. All masks are nested: a smaller target keeps a subset of the weights of a larger one.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from topoimp.arrays import BoolArray, CodeArray
-from topoimp.checkpoint.number_format import common_bits
-from topoimp.choices import Method
-from topoimp.errors import OptionError
 from topoimp.kernels.threads import in_parallel
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerSource
-from topoimp.pruning.ranking import PermutationRanking, StrengthRanking, ranks_of
+from topoimp.pruning.methods.method import Rule
+from topoimp.pruning.ranking import ranks_of
 from topoimp.pruning.selection import LayerSelection, Ranking, layer_selections, threshold_of
-from topoimp.topology.barcode import largest_strength
 from topoimp.topology.forest import Forest
 
 PartPruner = Callable[[int, CodeArray], BoolArray]
@@ -37,55 +32,6 @@ class Pruner(Protocol):
 
     def on(self, layer: Layer, threads: int) -> PartPruner:
         """Return the function that writes parts of a layer; only this call may read other parts of it."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A method that decides which weights are kept.
-
-    Args:
-        seed: chooses the permutations of ``random``.
-        n_bits: bits of a rank: 32, or 64 where float64 layers are compared with others.
-        protected_above: ``topological`` keeps the forest's edges that are stronger than this, whatever the target.
-    """
-
-    method: Method
-    seed: int
-    n_bits: int
-    protected_above: float = 0.0
-
-    def n_protected(self, forest: Forest) -> int:
-        """Return the number of the forest's first edges that are kept whatever the target."""
-        is_topological = self.method is Method.TOPOLOGICAL
-        return int(np.count_nonzero(forest.strengths > self.protected_above)) if is_topological else 0
-
-    def ranking(self, info: LayerInfo, forest: Forest) -> Ranking:
-        """Return the ranking of a layer's weights, in the order in which they are kept."""
-        if self.method is Method.RANDOM:
-            return PermutationRanking(info, self.seed)
-        n = self.n_protected(forest)
-        protected, strengths = forest.indices[:n], forest.strengths[:n]
-        return StrengthRanking(info, n_bits=self.n_bits, protected=protected, protected_strengths=strengths)
-
-
-def rule_for(
-    infos: Sequence[LayerInfo], method: Method, seed: int = 0, epsilon: float = 0.0, forests: Iterable[Forest] = ()
-) -> Rule:
-    """Return the one rule under which all layers compare, whatever their types.
-
-    With an epsilon, in [0, 1], ``topological`` protects the deaths above this share of the largest strength of the
-    ``forests`` of all layers.
-    """
-    protected_above = epsilon * (largest_strength(forests) or 0.0)
-    return Rule(method, seed, common_bits(info.number_format for info in infos), protected_above)
-
-
-def check_epsilon(epsilon: float, method: Method) -> None:
-    """Check that an epsilon lies in [0, 1], and is 0 for methods that protect nothing."""
-    if not 0 <= epsilon <= 1:
-        raise OptionError(f"epsilon is {epsilon}; it must be at least 0 (full protection) and at most 1 (none)")
-    if epsilon and method is not Method.TOPOLOGICAL:
-        raise OptionError(f"epsilon is {epsilon}, but the method {method} protects nothing; topological does")
 
 
 @dataclass(frozen=True)
@@ -154,7 +100,7 @@ def keep_each(
 ) -> list[dict[str, Keep]]:
     """Return, for each target of all layers together, the weights that each layer keeps, by its name.
 
-    ``topological`` keeps the forests even if a target is below them. ``rankings`` may be prepared already.
+    Protected weights are kept even if a target is below them. ``rankings`` may be prepared already.
     """
     rankings = rankings or [rule.ranking(info, forests[info.name]) for info in infos]
     n_protected = {info.name: rule.n_protected(forests[info.name]) for info in infos}

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from topoimp.checkpoint import Checkpoint
-from topoimp.choices import Method, NeuralPersistence, Scale, View
+from topoimp.choices import NeuralPersistence, Scale, View
 from topoimp.layers.records import LayerInfo, LayerPatterns, Layers
 from topoimp.pruning.one_shot import Round
 from topoimp.pruning.options import Scheme
@@ -71,7 +71,7 @@ def setting_of_nulls(nulls: Sequence[object]) -> Cell | Sequence[str]:
 
 def pruning_settings(scheme: Scheme) -> Settings:
     """Return the settings of a pruning in rounds; None for those that its method does not use."""
-    seed = scheme.seed if scheme.method is Method.RANDOM else None
+    seed = scheme.seed if scheme.method.takes_seed else None
     rates = scheme.layer_rates()
     own_rates: Settings = {"layer_rates": rates} if rates else {}
     patterns = pattern_settings(scheme.patterns)
@@ -86,8 +86,9 @@ def run_settings(scheme: Scheme, **of_run: Cell | Sequence[str]) -> Settings:
 
 def _amounts(scheme: Scheme) -> Settings:
     return {
-        "method": scheme.method,
-        "epsilon": scheme.epsilon if scheme.method is Method.TOPOLOGICAL else None,
+        "method": scheme.method.name,
+        **scheme.method.provenance(),
+        "epsilon": scheme.epsilon if scheme.method.protects_forest else None,
         "scope": scheme.scope,
         "rounds": scheme.schedule.n_rounds,
         "rate": scheme.schedule.effective_rate(),

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance
 from topoimp.checkpoint import Checkpoint, Staging, open_checkpoint, remove
-from topoimp.choices import Method
 from topoimp.errors import CheckpointError, TrainingError, VerificationError
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import Layers
@@ -178,7 +177,7 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
         rewind = run.start.rewind
         source = trained.layers if rewind is None else layers_to_rewind_to(trained.layers, rewind)
         pruners = {info.name: RewoundPruner(pruned.keeps[info.name], trained.layers, info) for info in source.infos}
-        method = plan.scheme.method
+        method = plan.scheme.method.name
         metadata = {"topoimp.version": version("topoimp"), "topoimp.method": method, "topoimp.round": str(number)}
         masks = _write_pruned(task.init, task.mask, source, pruners, metadata, plan.threads)
         check_within(masks, last.masks, task.mask)
@@ -239,8 +238,8 @@ def _check_trained(task: TrainingTask, plan: Plan, masks: Masks, init: Checkpoin
 
 def _write_metrics(path: Path, rows: list[Row], start: Start, plan: Plan, *, checks: list[str]) -> None:
     scheme = plan.scheme
-    epsilon = scheme.epsilon if scheme.method is Method.TOPOLOGICAL else None
-    which: Row = {"method": scheme.method, "epsilon": epsilon, "scope": scheme.scope, "seed": start.seed}
+    epsilon = scheme.epsilon if scheme.method.protects_forest else None
+    which: Row = {"method": scheme.method.name, "epsilon": epsilon, "scope": scheme.scope, "seed": start.seed}
     rows = [{**which, **row} for row in rows]
     rows[-1] = {**rows[-1], "checked": " ".join(checks)}
     text = Report("prune", {}, {**which, "round": rows[-1]["round"]}, rows).to_json()

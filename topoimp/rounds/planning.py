@@ -149,7 +149,7 @@ def rounds_of(
 
     Folders of earlier versions have no rewinding in their names; a pruning with the same rewinding goes on there.
     """
-    which = (scheme.method, scheme.epsilon, scheme.scope, scheme.schedule.form)
+    which = (scheme.method.name, scheme.epsilon, scheme.scope, scheme.schedule.form)
     plain = files.pruning(pruning_name(*which), suffix=suffix)
     rewind = str(settings["rewind"])
     if is_usual or (plain.settings.is_file() and read_toml(plain.settings).get("rewind") == rewind):
@@ -163,8 +163,8 @@ def deciding_settings(scheme: Scheme) -> dict[str, object]:
     The number of rounds is one of them only where the targets depend on it, so that rounds can be added.
     """
     patterns = {name: value for name, value in pattern_settings(scheme.patterns).items() if name != "view"}
-    method = {"method": scheme.method.value, "epsilon": scheme.epsilon, "scope": scheme.scope.value}
-    settings: dict[str, object] = {**method, **patterns}
+    method = {"method": scheme.method.name, "epsilon": scheme.epsilon, "scope": scheme.scope.value}
+    settings: dict[str, object] = {**method, **scheme.method.provenance(), **patterns}
 
     schedule = scheme.schedule
     if schedule.is_linear:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from topoimp.choices import Method, PruningSchedule, Scope
+from topoimp.choices import PruningSchedule, Scope
 from topoimp.errors import CheckpointError
 from topoimp.layers.records import natural
 
@@ -109,7 +109,7 @@ class SeedFiles:
 
 
 def pruning_name(
-    method: Method,
+    method: str,
     epsilon: float,
     scope: Scope,
     schedule: PruningSchedule = PruningSchedule.GEOMETRIC,
@@ -119,7 +119,7 @@ def pruning_name(
 
     ``rewind`` is the text of the rewinding in pruning.toml; None for the usual one.
 
-    >>> pruning_name(Method.TOPOLOGICAL, 0.1, Scope.GLOBAL, PruningSchedule.LINEAR, "step:500")
+    >>> pruning_name("topological", 0.1, Scope.GLOBAL, PruningSchedule.LINEAR, "step:500")
     'topological-eps-0.1-global-linear-rewind-step-500'
     """
     with_epsilon = f"-eps-{epsilon!r}".removesuffix(".0") if epsilon else ""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance
-from topoimp.choices import Method, Scope
+from topoimp.choices import Scope
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
@@ -67,7 +67,6 @@ def _foretold(info: LayerInfo, forest: Forest, scheme: Scheme) -> list[int]:
     """Return the numbers of weights that the rounds keep of a layer, as far as they are known, round 0 included."""
     if scheme.scope is Scope.GLOBAL:
         return [forest.n_edges]
-    is_protected = scheme.method is Method.TOPOLOGICAL and scheme.epsilon == 0
-    fewest = len(forest.indices) if is_protected else 0
+    fewest = len(forest.indices) if scheme.protects_forests else 0
     targets = scheme.schedule.targets_of(info, forest.n_edges)
     return sorted({forest.n_edges, *(min(max(target, fewest), forest.n_edges) for target in targets)})

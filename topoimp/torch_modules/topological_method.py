@@ -9,14 +9,17 @@ from torch.nn.utils import prune
 
 from topoimp.arrays import BoolArray
 from topoimp.checkpoint import tensors_as_checkpoint
-from topoimp.choices import Method
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import available_threads
 from topoimp.layers.layer import Layer, as_layer
 from topoimp.layers.records import GroupsOf, LayerInfo, LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
-from topoimp.pruning.rules import check_epsilon, keep_each, kept_of, rule_for
+from topoimp.pruning.methods.method import RuleInputs
+from topoimp.pruning.methods.naming import check_epsilon
+from topoimp.pruning.methods.topological import Topological
+from topoimp.pruning.rules import keep_each, kept_of
+from topoimp.topology.barcode import largest_strength
 from topoimp.topology.forest import spanning_forests
 from topoimp.torch_modules.masks import bits_of, clear
 
@@ -42,7 +45,7 @@ class TopologicalUnstructured(prune.BasePruningMethod):
     PRUNING_TYPE = "global"
 
     def __init__(self, amount: float, epsilon: float = 0.0, groups: Sequence[GroupsOf] = ()) -> None:
-        check_epsilon(epsilon, Method.TOPOLOGICAL)
+        check_epsilon(epsilon, Topological())
         _check_amount(amount)
         self.amount = amount
         self.epsilon = epsilon
@@ -105,7 +108,8 @@ def _kept(layers: Layers, target: int, epsilon: float) -> BoolArray:
     """Return the mask of a tensor for a target of all its layers together, by flat index."""
     stream = LayerStream(layers, available_threads())
     forests = spanning_forests(stream)
-    rule = rule_for(layers.infos, Method.TOPOLOGICAL, epsilon=epsilon, forests=forests.values())
+    protected_above = epsilon * (largest_strength(forests.values()) or 0.0)
+    rule = Topological().rule(RuleInputs(layers.infos, stream, protected_above=protected_above))
     (keep,) = keep_each(layers.infos, forests, [target], rule, stream)
     kept = np.zeros(sum(info.n_weights for info in layers.infos), np.bool_)
 
