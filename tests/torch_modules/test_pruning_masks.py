@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 from conftest import stream_of
 
-from topoimp.choices import Method, Scope
+from topoimp.choices import Scope
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import VerificationError
 from topoimp.pruning.masks import read_masks
+from topoimp.pruning.methods.magnitude import Magnitude
+from topoimp.pruning.methods.topological import Topological
 from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.schedule import plan_schedule
@@ -16,7 +18,7 @@ SCHEDULE = plan_schedule(rounds=5, sparsity=None, rate=None)
 
 def test_what_a_round_keeps_is_what_the_mask_file_says(lenet):
     stream = stream_of(lenet)
-    round_ = sweep(stream, Scheme(SCHEDULE, method=Method.TOPOLOGICAL, scope=Scope.GLOBAL)).rounds[-1]
+    round_ = sweep(stream, Scheme(SCHEDULE, method=Topological(), scope=Scope.GLOBAL)).rounds[-1]
 
     masks = masks_of_round(stream, round_)
 
@@ -27,7 +29,7 @@ def test_what_a_round_keeps_is_what_the_mask_file_says(lenet):
 
 def test_a_mask_that_keeps_another_number_than_was_meant_is_a_defect(lenet):
     stream = stream_of(lenet)
-    first, *_, last = sweep(stream, Scheme(SCHEDULE, method=Method.MAGNITUDE, scope=Scope.LAYER)).rounds
+    first, *_, last = sweep(stream, Scheme(SCHEDULE, method=Magnitude(), scope=Scope.LAYER)).rounds
     mixed = type(last)(last.number, last.target, first.keeps, last.layers)
 
     with pytest.raises(
