@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from topoimp.choices import Essential, Method, NeuralPersistence, RoundReference, View
+from topoimp.choices import Essential, NeuralPersistence, RoundReference, View
 from topoimp.reports.report import Report
 
 from .gates import Gates
@@ -82,9 +82,13 @@ def _compare(
         ),
     ] = None,
     method: Annotated[
-        Method | None,
+        str | None,
         typer.Option(
-            "--method", help="Compare only rounds of this method.", show_default="all", rich_help_panel=OF_ROUNDS
+            "--method",
+            metavar="METHOD",
+            help="Compare only rounds of this method.",
+            show_default="all",
+            rich_help_panel=OF_ROUNDS,
         ),
     ] = None,
     across_seeds: Annotated[

@@ -66,7 +66,13 @@ PresetOption = Annotated[
     ),
 ]
 MethodOption = Annotated[
-    Method | None, typer.Option("--method", help="Rule by which weights are kept.", show_default="topological")
+    str | None,
+    typer.Option(
+        "--method",
+        metavar="METHOD|FILE.py:FUNCTION",
+        help=f"Rule by which weights are kept: {', '.join(Method)}, or a function of your own, which is run as code.",
+        show_default="topological",
+    ),
 ]
 Epsilon = Annotated[
     float,

@@ -39,6 +39,7 @@ NAMES = [
     "LayerPatterns",
     "MaskShuffle",
     "Method",
+    "MethodError",
     "ModulePruner",
     "ModulePruning",
     "NeuralPersistence",

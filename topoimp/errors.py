@@ -7,6 +7,7 @@
     ├── TrainingError        training failed, or its weights cannot be used
     ├── OutputError          an output cannot be written, or exists already
     ├── OptionError          an argument is out of range, or contradicts another
+    ├── MethodError          a method of the user's own raised an error, or returned no score for a weight
     ├── GateError            a condition that the caller set does not hold
     └── VerificationError    a written file differs from the plan, or a second method finds another result
 
@@ -40,6 +41,10 @@ class OutputError(TopoimpError):
 
 class OptionError(TopoimpError):
     """An argument is out of range, or contradicts another."""
+
+
+class MethodError(TopoimpError):
+    """A method of the user's own raised an error, or returned no score for a weight."""
 
 
 class GateError(TopoimpError):

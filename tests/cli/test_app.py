@@ -96,7 +96,10 @@ def test_help_states_defaults(topoimp, command, default):
         (["barcode"], "error: Missing argument 'CHECKPOINT'."),
         (["barcode", "x", "--colour"], "error: No such option: --colour"),
         (["prune", "x", "--rounds", "many"], "error: Invalid value for '--rounds': "),
-        (["prune", "x", "--method", "magic"], "error: Invalid value for '--method': "),
+        (
+            ["prune", "x", "--rounds", "1", "--method", "magic"],
+            "error: there is no method 'magic'; known are topological, ",
+        ),
         (["barcode", "x", "--format", "xml"], "error: Invalid value for '--format': "),
     ],
 )

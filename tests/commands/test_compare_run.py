@@ -142,7 +142,7 @@ def test_the_settings_say_what_was_selected(run):
         ({"rounds": [4]}, CheckpointError, "run: has no finished round 4"),
         ({"seeds": [0, 7]}, CheckpointError, "run: has no round of seed 7"),
         ({"method": "random"}, CheckpointError, "run: has no round of method random"),
-        ({"method": "best"}, OptionError, "there is no method 'best'; known are topological"),
+        ({"method": "best"}, CheckpointError, "run: has no round of method best"),
         ({"rounds": ["first"]}, OptionError, "`rounds` names 'first'; it must be numbers from 0 on, or last"),
         ({"rounds": [-1]}, OptionError, "`rounds` names -1; it must be numbers from 0 on, or last"),
         ({"rounds": []}, OptionError, "`rounds` is empty; it must name at least one"),

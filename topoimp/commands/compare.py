@@ -6,7 +6,7 @@ from pathlib import Path
 
 from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_nulls
 from topoimp.checkpoint import AnyPath, Checkpoint, Content, Staging, open_checkpoints
-from topoimp.choices import Essential, Method, PictureSize, RoundReference, check_seed, chosen
+from topoimp.choices import Essential, PictureSize, RoundReference, check_seed, chosen
 from topoimp.commands.compare_pictures import FIGURES, CompareResults, Deaths
 from topoimp.commands.compare_rows import comparison_rows, notes_on_chance
 from topoimp.commands.compare_run import compare_rounds, opened_round, passes_over
@@ -39,7 +39,7 @@ def comparison_report(
     reference: RoundReference | str | None = None,
     rounds: Sequence[int | str] | None = None,
     seeds: Sequence[int] | None = None,
-    method: Method | str | None = None,
+    method: str | None = None,
     across_seeds: bool = False,
     key: str | None = None,
     patterns: LayerPatterns | None = None,
@@ -118,7 +118,7 @@ def comparison_report(
     for each in measures.nulls:
         if each.model not in NULLS_OF_EDGES:
             measures.patterns.check_matrix_view(f"the null {each} is of weights, and needs")
-    selection = RoundSelection(rounds, seeds, None if method is None else chosen(Method, method))
+    selection = RoundSelection(rounds, seeds, method)
     picture = Picture(FIGURES, plot, figure, size)
     page = Page(FIGURES, report)
     outputs = {**picture.by_role(), **page.by_role()}

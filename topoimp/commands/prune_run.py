@@ -15,6 +15,7 @@ from topoimp.errors import CheckpointError, OptionError, TopoimpError
 from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import Layers, natural
+from topoimp.pruning.methods.own import can_be_sent
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, run_settings
@@ -242,6 +243,7 @@ def _pruned(
     for task in tasks:
         await_ending_run(task.rounds, on_wait)
     try:
+        jobs = jobs if can_be_sent(tasks[0].plan.scheme.method) else 1
         n_new = sum(run_tasks(prune_seed, tasks, jobs=jobs, on_step=on_step))
     except BaseException:
         with suppress(TopoimpError):  # the first error is the one to report

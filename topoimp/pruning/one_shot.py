@@ -116,7 +116,7 @@ def sweep(
 def _rule(stream: LayerStream, scheme: Scheme, forests: Mapping[str, Forest]) -> Rule:
     """Return the rule of the scheme's method; an epsilon is a share of the largest strength of all forests."""
     protected_above = scheme.epsilon * (largest_strength(forests.values()) or 0.0)
-    return scheme.method.rule(RuleInputs(stream.layers.infos, stream, scheme.seed, protected_above))
+    return scheme.method.rule(RuleInputs(stream.layers.in_reading_order(), stream, scheme.seed, protected_above))
 
 
 def _sweep_by_layer(

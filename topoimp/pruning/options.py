@@ -11,7 +11,7 @@ from topoimp.choices import Method, Preset, PruningSchedule, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.records import LayerInfo, LayerPatterns
 from topoimp.pruning.methods.method import PruningMethod
-from topoimp.pruning.methods.naming import check_epsilon, method_of
+from topoimp.pruning.methods.naming import MethodOption, check_epsilon, method_of
 from topoimp.pruning.schedule import DEFAULT_RATE, Schedule, check_amounts, exact_rate, plan_schedule, with_layer_rates
 
 HALF, SAME = "half", "same"
@@ -77,7 +77,8 @@ class PruningOptions:
             the same number; None is the preset's, else geometric.
         preset: ``paper``, the procedure of Balwani & Krzyston: linear, without rewinding, a target for each layer and
             one rate; or ``frankle-carbin``: geometric, rewound to the initial weights.
-        method: rule by which weights are kept: a word of ``Method``, or an object (``topoimp.pruning.methods``).
+        method: rule by which weights are kept: a word of ``Method``, a function of the weights that returns scores, or
+            ``FILE.py:FUNCTION``, which runs that file (docs/own-method.md).
         epsilon: share of the largest |w| up to which ``topological`` protects no death, in [0, 1]; 0 protects all.
         scope: ``layer``, a target for each layer, or ``global``, one for all; None is the preset's or the recipe's,
             else ``layer``.
@@ -100,7 +101,7 @@ class PruningOptions:
     rate: float | None = None
     schedule: PruningSchedule | str | None = None
     preset: Preset | str | None = None
-    method: PruningMethod | Method | str = Method.TOPOLOGICAL
+    method: MethodOption = Method.TOPOLOGICAL
     epsilon: float = 0.0
     scope: Scope | str | None = None
     layer_rates: Mapping[str, float] = field(default_factory=dict)

@@ -20,7 +20,7 @@ _COLUMNS = {
         "Subject of the row: `layer`, `network` (all selected layers), `density` (`bound`), or the sum of all "
         "`convolutions` or all `dense` layers (`bound` in the view `spatial`)."
     ),
-    "method": _text("Rule that chooses the weights to keep: `topological`, `magnitude` or `random`."),
+    "method": _text("Rule that chooses the weights to keep: a built-in method, or the name of a function of the user."),
     "epsilon": _number(
         "Share of the largest magnitude of the pruned layers up to which `topological` protects no death; blank for "
         "other methods."

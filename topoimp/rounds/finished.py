@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from topoimp.choices import Method
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.rounds.run_folder import PruningFiles, is_run_folder, prunings_in
 
@@ -33,7 +32,7 @@ class ComparedFiles:
         """Folder of the pruning that a round belongs to."""
         return Path(self.name).parent
 
-    def is_of(self, method: Method) -> bool:
+    def is_of(self, method: str) -> bool:
         """Return whether a round belongs to a pruning by a method, which the name of its folder begins with."""
         return f"{self.pruning.name}-".startswith(f"{method}-")
 
@@ -50,7 +49,7 @@ class RoundSelection:
 
     rounds: Sequence[int | str] | None = None
     seeds: Sequence[int] | None = None
-    method: Method | None = None
+    method: str | None = None
 
     def __post_init__(self) -> None:
         for name, values in (("rounds", self.rounds), ("seeds", self.seeds)):

@@ -72,11 +72,12 @@ def _prunings_in(run: Path) -> Iterator[tuple[str, Mapping[str, object], list[Ro
     sha256 = sha256_of(recipe) if recipe.is_file() else None
     for files in prunings_with_rounds(run):
         name = files.folder.name
-        rows = rows_in(files) if files.seed is not None and name.startswith(tuple(Method)) else []
+        settings = read_toml(files.settings) if files.settings.is_file() else {}
+        methods = (*Method, str(settings.get("method", Method.TOPOLOGICAL)))
+        rows = rows_in(files) if files.seed is not None and name.startswith(methods) else []
         if not rows or rows[0]["seed"] != files.seed:
             continue
 
-        settings = read_toml(files.settings) if files.settings.is_file() else {}
         columns = _columns_of(settings)
         if name not in _names_of(rows[0], columns):
             continue
@@ -90,7 +91,7 @@ def _names_of(row: Row, columns: Row) -> list[str]:
     method, epsilon, scope = (row.get(name) for name in ("method", "epsilon", "scope"))
     rewind = columns["rewind"]
     try:
-        which = Method(str(method)), float(epsilon or 0), Scope(str(scope)), PruningSchedule(str(columns["schedule"]))
+        which = str(method), float(epsilon or 0), Scope(str(scope)), PruningSchedule(str(columns["schedule"]))
     except ValueError:
         return []
     return [pruning_name(*which), *([] if rewind is None else [pruning_name(*which, str(rewind))])]

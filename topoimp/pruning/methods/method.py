@@ -11,7 +11,7 @@ that looks at the whole network reads all layers in ``rule`` and keeps an array 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from topoimp.choices import Scope
 from topoimp.layers.records import LayerInfo
@@ -25,7 +25,7 @@ class RuleInputs:
     """The inputs of a rule.
 
     Args:
-        infos: the layers that share the rule.
+        infos: the layers that share the rule, in the order of their weights in the file.
         source: reads them, pruned weights as zeros; a method of single layers leaves it alone.
         seed: chooses the order of a method that takes a seed.
         protected_above: of the forests, the edges stronger than this are protected, if the method protects them.
@@ -58,6 +58,7 @@ class Rule(Protocol):
         """Return the ranking of a layer's weights, in the order in which they are kept; protected ones have rank 0."""
 
 
+@runtime_checkable
 class PruningMethod(Protocol):
     """A method of pruning."""
 

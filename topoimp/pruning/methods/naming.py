@@ -1,12 +1,15 @@
-"""The methods by name: a word of a user in, the method out."""
+"""The methods by name: a word or a function of a user in, the method out."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TypeAlias
 
 from topoimp.choices import Method, chosen
 from topoimp.errors import OptionError
 from topoimp.pruning.methods.magnitude import Magnitude
 from topoimp.pruning.methods.method import PruningMethod
+from topoimp.pruning.methods.own import ScoreFunction, own_method
+from topoimp.pruning.methods.own_file import file_function, is_file_function
 from topoimp.pruning.methods.random_order import Random
 from topoimp.pruning.methods.topological import Topological
 
@@ -20,13 +23,27 @@ BUILT_IN: Mapping[Method, PruningMethod] = MappingProxyType(
 """The methods that have a word."""
 
 
-def method_of(method: PruningMethod | Method | str) -> PruningMethod:
-    """Return the method that a word names; a method names itself, another word is an OptionError.
+MethodOption: TypeAlias = PruningMethod | ScoreFunction | Method | str
+"""A method as users name it: a word, FILE.py:FUNCTION, a function of the weights, or a method."""
+
+
+def method_of(method: MethodOption) -> PruningMethod:
+    """Return the method that a word, a function or FILE.py:FUNCTION names; a method names itself.
+
+    Raises:
+        OptionError: if there is no such word, file or function, or a function has the name of a built-in method.
 
     >>> method_of("random").takes_seed
     True
     """
-    return BUILT_IN[chosen(Method, method)] if isinstance(method, str) else method
+    if isinstance(method, str):
+        is_in_file = is_file_function(method)
+        return own_method(file_function(method)) if is_in_file else BUILT_IN[chosen(Method, method)]
+    if isinstance(method, PruningMethod):
+        return method
+    if not callable(method):
+        raise OptionError(f"`method` is {method!r}; it must be a word, FILE.py:FUNCTION, or a function of the weights")
+    return own_method(method)
 
 
 def check_epsilon(epsilon: float, method: PruningMethod) -> None:
