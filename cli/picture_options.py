@@ -52,7 +52,8 @@ FigureName = Annotated[
     typer.Option(
         "--figure",
         metavar="NAME",
-        help="Figure to draw; list shows the figures of this command.",
+        help="Figure to draw; list shows the figures of this command. The overview of many layers shows another column "
+        "as overview:COLUMN.",
         show_default="the first of the list",
         is_eager=True,
         callback=_list_figures,

@@ -35,7 +35,7 @@ def value(command, option):
 def without_training(commands):
     """The commands that neither train a network nor read a run folder that one of them trains."""
     runs = {value(command, "-o") for command in commands if "topoimp train " in command}
-    return [command for command in commands if not runs & {*shlex.split(command)}]
+    return [command for command in commands if not runs & {word.partition("/")[0] for word in shlex.split(command)}]
 
 
 def draw(commands, folder, programs):

@@ -85,14 +85,14 @@ def test_a_page_has_the_report_and_the_figure(lenet, tmp_path):
     report = bound_report(lenet, DENSITIES, report=tmp_path / "a.html", threads=1)
 
     assert report.outputs == {"report": tmp_path / "a.html"}
-    assert in_page(tmp_path / "a.html") == (json.loads(report.to_json()), ["retention"], [])
+    assert in_page(tmp_path / "a.html") == (json.loads(report.to_json()), ["retention", "overview"], [])
     assert report.rows == bound_report(lenet, DENSITIES, threads=1).rows
 
 
 def test_a_page_without_densities_says_what_the_figure_lacks(lenet, tmp_path):
     report = bound_report(lenet, report=tmp_path / "a.html", threads=1)
 
-    assert in_page(tmp_path / "a.html") == (json.loads(report.to_json()), [], ["retention"])
+    assert in_page(tmp_path / "a.html") == (json.loads(report.to_json()), ["overview"], ["retention"])
 
 
 def test_shapes_and_architectures_have_pages(tmp_path):
@@ -100,8 +100,8 @@ def test_shapes_and_architectures_have_pages(tmp_path):
     images = [("*", InputSize((8, 8)))]
     of_shape = shape_bound_report([(64, 3, 3, 3)], view="spatial", input_sizes=images, report=tmp_path / "b.html")
 
-    assert in_page(tmp_path / "a.html") == (json.loads(of_network.to_json()), ["retention"], [])
-    assert in_page(tmp_path / "b.html") == (json.loads(of_shape.to_json()), [], ["retention"])
+    assert in_page(tmp_path / "a.html") == (json.loads(of_network.to_json()), ["retention", "overview"], [])
+    assert in_page(tmp_path / "b.html") == (json.loads(of_shape.to_json()), ["overview"], ["retention"])
 
 
 def test_a_page_of_another_ending_is_refused_before_anything_is_read():

@@ -40,14 +40,23 @@ def test_the_same_input_has_the_same_bytes(lenet, tmp_path):
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
-def test_of_many_layers_the_first_are_drawn_and_a_note_says_so(write, tmp_path):
+def test_of_many_layers_the_overview_is_drawn_and_a_note_says_so(write, tmp_path):
     path = write(layers(25))
 
     report = barcode_report(path, plot=tmp_path / "a.svg", threads=1)
+    barcode_report(path, plot=tmp_path / "b.svg", figure="overview", threads=1)
 
-    assert "the picture has 24 of 25 layers; `include` chooses others" in report.notes
-    assert {f"layers.{k}.weight" for k in range(24)} <= set(texts(tmp_path / "a.svg"))
-    assert "layers.24.weight" not in texts(tmp_path / "a.svg")
+    note = "the picture is the overview: the figure barcode needs 24 panels or fewer, and there are 25: `include`"
+    assert note in report.notes
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_of_many_layers_a_page_has_the_overview_and_says_what_it_lacks(write, tmp_path):
+    barcode_report(write(layers(25)), report=tmp_path / "a.html", threads=1)
+
+    page = (tmp_path / "a.html").read_text()
+    assert set(re.findall(r'id="figure-([^"]+)"', page)) == {"overview"}
+    assert "mask: not drawn, as it needs 24 panels or fewer, and there are 25: " in page
 
 
 def test_of_24_layers_all_are_drawn(write, tmp_path):

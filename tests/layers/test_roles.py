@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topoimp.layers.roles import roles_of
+from topoimp.layers.roles import places_of, roles_of
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,25 @@ def test_a_role_of_one_layer_is_its_name(names):
 @given(NAMES)
 def test_the_order_of_the_names_changes_no_role(names):
     assert roles_of(names[::-1]) == roles_of(names)
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers"),
+    [
+        (["h.0.attn.weight", "h.011.attn.weight", "lm_head.weight"], [(0,), (11,), ()]),
+        (["h.0.experts.3.w1.weight", "h.2.experts.1.w1.weight"], [(0, 3), (2, 1)]),
+        (["h.2.experts.3.w1.weight", "h.2.experts.1.w1.weight"], [(3,), (1,)]),
+        (["h.0.qkv.weight[0]", "h.0.qkv.weight[2]", "h.1.qkv.weight[0]"], [(0, 0), (0, 2), (1, 0)]),
+        ([], []),
+    ],
+)
+def test_the_numbers_of_a_layer_are_those_at_which_its_role_differs(names, numbers):
+    assert [place.numbers for place in places_of(names).values()] == numbers
+
+
+@given(NAMES)
+def test_a_place_has_a_number_for_each_star_and_they_are_those_of_the_name(names):
+    for name, place in places_of(names).items():
+        pattern = "([0-9]+)".join(map(re.escape, place.role.split("*")))
+        assert tuple(map(int, re.fullmatch(pattern, name).groups())) == place.numbers
+        assert place.role == roles_of(names)[name]

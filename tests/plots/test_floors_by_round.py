@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from topoimp.choices import PictureSize
 from topoimp.plots import floors, floors_of_prunings, save
-from topoimp.plots.floors_by_round import MOST_NAMES
+from topoimp.plots.row_names import MOST_NAMES
 
 
 def rows(floor_of, kept, first_round=0, **columns):

@@ -11,7 +11,7 @@ from topoimp.chance.curves import BettiBesideChance, DeathHistogram, betti_besid
 from topoimp.choices import BarConvention, Scale, View
 from topoimp.commands.barcode_picture_options import INPUT_IMAGE, PictureOptions
 from topoimp.commands.barcode_rows import Barcodes
-from topoimp.commands.pictures import MOST_PANELS, Figures, LayerFigure
+from topoimp.commands.pictures import MOST_PANELS, OVERVIEW, Figures, LayerFigure, OverviewFigure
 from topoimp.commands.spatial_barcode_rows import SpatialBarcodes
 from topoimp.layers.edge_counts import EdgeCounts, edge_counts
 from topoimp.layers.layer import Layer
@@ -183,6 +183,11 @@ FIGURES: Figures[BarcodeResults] = MappingProxyType(
             _readers_of_images,
             _input_image,
             _lacks_image,
+        ),
+        OVERVIEW: OverviewFigure(
+            "a column of all layers, tau or overview:COLUMN, role by block, and the worst layers",
+            lambda results: [row for row in results.rows if row["level"] == "layer"],
+            "tau",
         ),
     }
 )

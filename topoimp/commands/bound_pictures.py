@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from topoimp.commands.pictures import Figures, LayerFigure
+from topoimp.commands.pictures import OVERVIEW, Figures, LayerFigure, OverviewFigure
 from topoimp.reports.cells import Row
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ FIGURES: Figures[BoundResults] = MappingProxyType(
             _names,
             _retention,
             _no_densities,
+        ),
+        OVERVIEW: OverviewFigure(
+            "a column of all layers, critical_compression or overview:COLUMN, role by block, and the worst layers",
+            lambda results: [row for row in results.rows if row["level"] == "layer"],
+            "critical_compression",
         ),
     }
 )

@@ -7,7 +7,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
-from topoimp.commands.pictures import Figures, LayerFigure
+from topoimp.commands.pictures import OVERVIEW, Figures, LayerFigure, OverviewFigure
 from topoimp.comparison.matched_deaths import MatchedDeaths
 from topoimp.reports.cells import Row
 from topoimp.rounds.run_folder import SUFFIX
@@ -51,5 +51,10 @@ def _before_after(results: CompareResults, name: str, ax: "Axes") -> None:
 FIGURES: Figures[CompareResults] = MappingProxyType(
     {
         "before-after": LayerFigure("the deaths of each layer before and after, rank by rank", _names, _before_after),
+        OVERVIEW: OverviewFigure(
+            "a column of all layers, retention or overview:COLUMN, role by block, and the worst layers",
+            lambda results: [row for row in results.rows if row["level"] == "layer"],
+            "retention",
+        ),
     }
 )

@@ -65,9 +65,9 @@ class Page(Generic[Results]):
             return
         from topoimp.pages import Drawing, page
 
-        missing = {name: figure.lacking(results) for name, figure in self.figures.items()}
+        missing = {name: figure.lacking(results) or figure.too_many(results) for name, figure in self.figures.items()}
         drawings = [
-            Drawing(name, figure.meaning, figure.draw(results, PictureSize.PAGE), figure.notes(results))
+            Drawing(name, figure.meaning, figure.draw(results, PictureSize.PAGE))
             for name, figure in self.figures.items()
             if missing[name] is None
         ]

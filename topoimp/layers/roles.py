@@ -2,12 +2,21 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 _NUMBER = re.compile(r"[0-9]+")
 _GROUP = re.compile(r"(.*\[)([0-9]+)(\])", re.DOTALL)
 
 N_OWN = 2
 """Last parts of a name, which are the layer's own: that of its module and that of its tensor."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of a layer in a network: its role, and the numbers that stand in its name for the stars of the role."""
+
+    role: str
+    numbers: tuple[int, ...]
 
 
 def roles_of(names: Iterable[str]) -> dict[str, str]:
@@ -21,18 +30,32 @@ def roles_of(names: Iterable[str]) -> dict[str, str]:
     >>> roles_of(["layers.0.up_proj.weight", "layers.1.up_proj.weight", "lm_head.weight"])["layers.1.up_proj.weight"]
     'layers.*.up_proj.weight'
     """
+    return {name: place.role for name, place in places_of(names).items()}
+
+
+def places_of(names: Iterable[str]) -> dict[str, Place]:
+    """Return the role of each layer by name, as ``roles_of``, with the numbers that its stars stand for.
+
+    The first number is that of the block in most networks; layers of experts or of packed projections have a second. A
+    layer that is the only one of its role has none.
+
+    >>> places_of(["layers.0.up_proj.weight", "layers.1.up_proj.weight"])["layers.1.up_proj.weight"]
+    Place(role='layers.*.up_proj.weight', numbers=(1,))
+    """
     pieces = {name: _pieces(name) for name in names}
     alike: dict[tuple[str, ...], list[str]] = {}
     for name, texts in pieces.items():
         alike.setdefault(texts[::2], []).append(name)
 
-    roles: dict[str, str] = {}
+    places: dict[str, Place] = {}
     for members in alike.values():
-        role = "".join(
-            texts[0] if len(set(texts)) == 1 else "*" for texts in zip(*(pieces[name] for name in members), strict=True)
-        )
-        roles |= dict.fromkeys(members, role)
-    return {name: roles[name] for name in pieces}
+        turns = list(zip(*(pieces[name] for name in members), strict=True))
+        is_star = [len(set(texts)) > 1 for texts in turns]
+        role = "".join("*" if star else texts[0] for star, texts in zip(is_star, turns, strict=True))
+        for name in members:
+            numbers = (int(text) for star, text in zip(is_star, pieces[name], strict=True) if star)
+            places[name] = Place(role, tuple(numbers))
+    return {name: places[name] for name in pieces}
 
 
 def _pieces(name: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Figures as SVG within a page: small, in the page's colours, and described for those who cannot see them."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -22,13 +22,11 @@ class Drawing:
         name: the figure's name.
         meaning: what it shows, in one line.
         figure: the figure.
-        notes: sentences about it, such as the number of panels left out.
     """
 
     name: str
     meaning: str
     figure: Figure
-    notes: Sequence[str] = ()
 
     @property
     def description(self) -> str:

@@ -43,10 +43,9 @@ def figures_section(drawings: Sequence[Drawing], lacking: Mapping[str, str]) -> 
     parts = []
     for number, drawing in enumerate(drawings, start=1):
         svg = inline_svg(drawing, f"f{number}-")
-        about = "".join(f"<br>{html_text(note)}" for note in drawing.notes)
         name, meaning = escape(drawing.name), html_text(drawing.meaning)
         parts.append(
-            f'<figure id="figure-{name}"><h3>{name}</h3><figcaption>{meaning}{about}</figcaption>'
+            f'<figure id="figure-{name}"><h3>{name}</h3><figcaption>{meaning}</figcaption>'
             f'<div class="wide" tabindex="0" role="group" aria-label="figure {name}">{svg}</div></figure>'
         )
     parts += [

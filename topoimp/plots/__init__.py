@@ -20,6 +20,7 @@ from topoimp.plots.floors_by_round import floors, floors_of_prunings
 from topoimp.plots.input_images import input_image
 from topoimp.plots.lottery_tickets import lottery_ticket, over_density
 from topoimp.plots.masks import mask
+from topoimp.plots.overviews import blocks_by_role, overview
 from topoimp.plots.retention_curves import retention
 from topoimp.plots.two_barcodes import before_after
 
@@ -27,6 +28,7 @@ __all__ = [
     "barcode",
     "before_after",
     "betti_curve",
+    "blocks_by_role",
     "component_sizes",
     "diagram",
     "floors",
@@ -36,6 +38,7 @@ __all__ = [
     "mask",
     "new_figure",
     "over_density",
+    "overview",
     "retention",
     "save",
     "small_multiples",

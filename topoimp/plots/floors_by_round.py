@@ -6,7 +6,6 @@ and so are those of rounds that are missing.
 """
 
 from collections.abc import Sequence
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -22,23 +21,16 @@ from topoimp.choices import PictureSize
 from topoimp.plots.canvas import STYLE, axes_or_new, in_our_look, new_figure
 from topoimp.plots.colour_bars import add_colour_bar, share_colour_bars
 from topoimp.plots.colours import VERMILION
-from topoimp.plots.log_axes import power_text
+from topoimp.plots.log_axes import log_ticks
 from topoimp.plots.pruning_labels import SETTINGS, labels_of
-from topoimp.plots.titles import panel_titles
+from topoimp.plots.row_names import height_of_rows, name_rows
 from topoimp.reports.cells import Cell, Row
-from topoimp.reports.readable import plain
-
-MOST_NAMES = 36
-"""Layers with a name each; of more layers every second, third and so on has one."""
-
-MOST_TICKS = 6
-"""Ticks of the colour bar."""
 
 AT_FLOOR = "at its floor or below"
 FIRST = "first at its floor"
 
-_LAYER_HEIGHT = 0.14
-_PANEL_HEIGHTS = (1.1, MOST_NAMES * _LAYER_HEIGHT)
+_LOWEST_PANEL = 1.1
+"""Inches of a panel of few layers, in which the colour bar has room."""
 
 
 def floors_of_prunings(rows: Sequence[Row], *, size: PictureSize = PictureSize.COLUMN) -> Figure:
@@ -52,7 +44,7 @@ def floors_of_prunings(rows: Sequence[Row], *, size: PictureSize = PictureSize.C
     ['topological', 'magnitude']
     """
     prunings = _prunings(rows) or {"": []}
-    heights = [_height(len(_layers(each))) for each in prunings.values()]
+    heights = [max(height_of_rows(len(_layers(each))), _LOWEST_PANEL) for each in prunings.values()]
     limits = _limits(np.concatenate([_ratios(each).ravel() for each in prunings.values()]))
 
     figure = new_figure(size, height=0.85 + sum(heights) + 0.3 * len(heights))
@@ -112,17 +104,10 @@ def floors(rows: Sequence[Row], *, limits: tuple[float, float] | None = None, ax
         _hatch(axes, ratios, first_round)
         _mark_first(axes, ratios, first_round)
 
-        step = ceil(len(names) / MOST_NAMES)
-        axes.set_yticks(range(0, len(names), step), labels=panel_titles([plain(name) for name in names])[::step])
+        name_rows(axes, names)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-        add_colour_bar(image, "weights kept / floor (log)", _ticks(low, high))
+        add_colour_bar(image, "weights kept / floor (log)", log_ticks(low, high))
     return axes
-
-
-def _height(n_layers: int) -> float:
-    """Return the inches of a panel of so many layers."""
-    low, high = _PANEL_HEIGHTS
-    return min(max(_LAYER_HEIGHT * n_layers, low), high)
 
 
 def _prunings(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -165,16 +150,6 @@ def _limits(ratios: FloatArray) -> tuple[float, float]:
     positive = ratios[ratios > 0]
     low = min(1.0, positive.min(initial=1.0))
     return float(low), float(max(2.0, 1 / low, positive.max(initial=1.0)))
-
-
-def _ticks(low: float, high: float) -> dict[float, str]:
-    """Return the texts of the ticks of a logarithmic colour bar: 1, 2, 5, 10 and so on, or powers of ten."""
-    exponents = range(int(np.floor(np.log10(low))), int(np.floor(np.log10(high))) + 1)
-    all_ticks = [digit * 10.0**exponent for exponent in exponents for digit in (1, 2, 5)]
-    fine = [tick for tick in all_ticks if low <= tick <= high]
-    powers = [10.0**exponent for exponent in exponents if low <= 10.0**exponent <= high]
-    chosen = fine if len(fine) <= MOST_TICKS else powers
-    return {tick: power_text(tick) for tick in chosen}
 
 
 def _hatch(axes: Axes, ratios: FloatArray, first_round: int) -> None:

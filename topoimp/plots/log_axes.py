@@ -2,12 +2,16 @@
 
 from typing import Literal
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 _LARGEST_IN_FULL = 1000
+
+MOST_TICKS = 6
+"""Ticks of a colour bar."""
 
 
 def logarithmic(ax: Axes, side: Literal["x", "y"], *, linear_below: float | None = None) -> None:
@@ -34,3 +38,17 @@ def power_text(number: float) -> str:
     mantissa, exponent = f"{number:e}".split("e")
     power = f"10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
     return power if float(mantissa) == 1 else f"{float(mantissa):g}·{power}"
+
+
+def log_ticks(low: float, high: float) -> dict[float, str]:
+    """Return the texts of the ticks of a logarithmic colour bar: 1, 2, 5, 10 and so on, or powers of ten.
+
+    >>> log_ticks(0.5, 4)
+    {0.5: '0.5', 1.0: '1', 2.0: '2'}
+    """
+    exponents = range(int(np.floor(np.log10(low))), int(np.floor(np.log10(high))) + 1)
+    all_ticks = [digit * 10.0**exponent for exponent in exponents for digit in (1, 2, 5)]
+    fine = [tick for tick in all_ticks if low <= tick <= high]
+    powers = [10.0**exponent for exponent in exponents if low <= 10.0**exponent <= high]
+    chosen = fine if len(fine) <= MOST_TICKS else powers
+    return {tick: power_text(tick) for tick in chosen}

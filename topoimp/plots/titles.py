@@ -1,5 +1,6 @@
 """Titles of panels: names of layers, short enough for a panel, and different where the names are."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 LONGEST_TITLE = 21
@@ -40,6 +41,30 @@ def panel_titles(names: Sequence[str], most: int = LONGEST_TITLE) -> list[str]:
     if not _differ(titles.values()):
         titles = short | _numbered(long, short, most)
     return [titles[name] for name in names]
+
+
+def own_endings(names: Sequence[str]) -> list[str]:
+    """Return of each of some different names the fewest last parts between dots by which it differs from the others.
+
+    Last parts that all names share are left out.
+
+    >>> own_endings(["h.*.q_proj.weight", "h.*.mlp.up.weight", "h.*.attn.up.weight", "lm_head.weight"])
+    ['q_proj', 'mlp.up', 'attn.up', 'lm_head']
+    """
+    parts = [name.split(".") for name in names]
+    _, n_shared = _n_shared(parts)
+    own = [each[: len(each) - n_shared] for each in parts]
+    lengths = range(1, max(map(len, own), default=0) + 1)
+    endings = [[".".join(each[-length:]) for each in own] for length in lengths]
+    counts = [Counter(of_length) for of_length in endings]
+    return [
+        next(
+            of_length[k]
+            for length, of_length, count in zip(lengths, endings, counts, strict=True)
+            if count[of_length[k]] == 1 or length >= len(each)
+        )
+        for k, each in enumerate(own)
+    ]
 
 
 def shortened(name: str, most: int) -> str:
