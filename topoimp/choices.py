@@ -35,6 +35,7 @@ class Method(StrEnum):
     TOPOLOGICAL = "topological"
     MAGNITUDE = "magnitude"
     RANDOM = "random"
+    LAMP = "lamp"
 
 
 class RoundReference(StrEnum):

@@ -81,7 +81,7 @@ class PruningOptions:
             ``FILE.py:FUNCTION``, which runs that file (docs/own-method.md).
         epsilon: share of the largest |w| up to which ``topological`` protects no death, in [0, 1]; 0 protects all.
         scope: ``layer``, a target for each layer, or ``global``, one for all; None is the preset's or the recipe's,
-            else ``layer``.
+            else ``layer``; ``lamp`` has ``global`` alone.
         layer_rates: rates of single layers, by pattern; the first that matches counts.
         output_rate: rate of the output layer: ``half`` the rate of the others, the ``same``, or a number.
         output_layer: name of the output layer; a run folder's recipe knows it.
@@ -115,7 +115,12 @@ class PruningOptions:
         chosen(Scope, self.scope or Scope.LAYER)
         chosen(PruningSchedule, self.schedule or PruningSchedule.GEOMETRIC)
         self._apply_preset()
-        check_epsilon(self.epsilon, method_of(self.method))
+        method = method_of(self.method)
+        check_epsilon(self.epsilon, method)
+        if method.only_scope is not None:
+            if self.scope not in (None, method.only_scope):
+                raise OptionError(f"the method {method.name} has the scope {method.only_scope} alone, not {self.scope}")
+            object.__setattr__(self, "scope", method.only_scope)
         self.patterns.check_matrix_view("pruning is of weights, and needs")
 
         if self.output_layer is not None and self.output_rate is None:

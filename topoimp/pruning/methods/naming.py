@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from topoimp.choices import Method, chosen
 from topoimp.errors import OptionError
+from topoimp.pruning.methods.lamp import Lamp
 from topoimp.pruning.methods.magnitude import Magnitude
 from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.methods.own import ScoreFunction, own_method
@@ -18,6 +19,7 @@ BUILT_IN: Mapping[Method, PruningMethod] = MappingProxyType(
         Method.TOPOLOGICAL: Topological(),
         Method.MAGNITUDE: Magnitude(),
         Method.RANDOM: Random(),
+        Method.LAMP: Lamp(),
     }
 )
 """The methods that have a word."""
