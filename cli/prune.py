@@ -31,12 +31,14 @@ from .prune_options import (
     DryRun,
     EmitRounds,
     Epsilon,
+    Inputs,
     LayerRate,
     MaskOut,
     MethodOption,
     Output,
     OutputLayer,
     OutputRate,
+    PathsBelow,
     PresetOption,
     PruningInput,
     Rewind,
@@ -70,6 +72,8 @@ def _prune(
     output: Output = None,
     method: MethodOption = None,
     epsilon: Epsilon = 0.0,
+    paths_below: PathsBelow = None,
+    inputs: Inputs = None,
     scope: ScopeOption = None,
     layer_rates: LayerRate = None,
     output_rate: OutputRate = None,
@@ -136,7 +140,16 @@ def _prune(
     working = partial(working_on, f"pruning {checkpoint}", quiet=quiet)
     if apply_mask is not None:
         amounts = (rounds, sparsity, rate, schedule, preset, layer_rates, output_rate, output_layer)
-        of_rounds = (*amounts, method, scope, None if shuffle_mask else seed, emit_rounds, rewind_from)
+        of_rounds = (
+            *amounts,
+            method,
+            paths_below,
+            inputs,
+            scope,
+            None if shuffle_mask else seed,
+            emit_rounds,
+            rewind_from,
+        )
         if any(option is not None for option in of_rounds) or epsilon or strict or dry_run:
             raise OptionError(
                 "--apply-mask is pruning by a given mask; options of rounds and methods do not go with it"
@@ -171,6 +184,8 @@ def _prune(
         preset=preset,
         method=method or Method.TOPOLOGICAL,
         epsilon=epsilon,
+        paths_below=paths_below,
+        inputs=inputs,
         scope=scope,
         layer_rates=parse_layer_rates(layer_rates),
         output_rate=output_rate,

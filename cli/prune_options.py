@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from topoimp.choices import MaskShuffle, Method, Preset, PruningSchedule, Scope
+from topoimp.choices import MaskShuffle, Method, PathInputs, Preset, PruningSchedule, Scope
 
 from .training_options import TRAINING
 
@@ -80,6 +80,24 @@ Epsilon = Annotated[
         "--epsilon",
         metavar="E",
         help="Share of the largest |w| up to which topological protects no death, in [0, 1]: 0 protects all, 1 none.",
+    ),
+]
+PathsBelow = Annotated[
+    float | None,
+    typer.Option(
+        "--paths-below",
+        metavar="D",
+        help="Density, in [0, 1], from which down the method paths keeps whole paths; above it, it keeps the strongest "
+        "weights, as magnitude does.",
+        show_default="0.1",
+    ),
+]
+Inputs = Annotated[
+    PathInputs | None,
+    typer.Option(
+        "--inputs",
+        help="Strength of the inputs for the method paths: 1 each, or the deviation of each over the training images.",
+        show_default="ones",
     ),
 ]
 ScopeOption = Annotated[

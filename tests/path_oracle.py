@@ -19,8 +19,11 @@ class Edge:
     strength: Fraction
 
 
-def edges_of(graph, weights, norms=None):
-    """All edges, by the order of the places that they enter, then of the connections, then by flat index."""
+def edges_of(graph, weights, norms=None, unpruned=()):
+    """All edges, by the order of the places that they enter, then of the connections, then by flat index.
+
+    Those of unpruned layers have no weight.
+    """
     order = list(graph.places)
     edges = []
     for each in sorted(graph.connections, key=lambda each: order.index(each.target)):
@@ -29,7 +32,7 @@ def edges_of(graph, weights, norms=None):
             factor = (
                 Fraction(1) if each.norm is None else Fraction(float(norms[each.norm][target[1] - each.first_target]))
             )
-            weight = None if flat is None else (each.layer, flat)
+            weight = None if flat is None or each.layer in unpruned else (each.layer, flat)
             edges.append(Edge(len(edges), source, target, weight, magnitude * factor))
     return edges
 
@@ -86,9 +89,9 @@ class SlowOrder:
     strengths: dict[tuple[str, int], Fraction]
 
 
-def slow_order(graph, weights, inputs, norms=None):
+def slow_order(graph, weights, inputs, norms=None, unpruned=()):
     """The order by its definition."""
-    edges = edges_of(graph, weights, norms)
+    edges = edges_of(graph, weights, norms, unpruned)
     paths = paths_of(graph, edges, inputs)
     through = strongest_through(paths)
     taken, ends = {}, {0}

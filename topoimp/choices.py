@@ -36,6 +36,14 @@ class Method(StrEnum):
     MAGNITUDE = "magnitude"
     RANDOM = "random"
     LAMP = "lamp"
+    PATHS = "paths"
+
+
+class PathInputs(StrEnum):
+    """Strength of an input of the network at the start of its paths: 1, or its deviation over the training images."""
+
+    ONES = "ones"
+    DATA = "data"
 
 
 class RoundReference(StrEnum):

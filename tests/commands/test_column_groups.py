@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from strategies import KINDS, SEEDS, make_weight
+from strategies import FREE_METHODS, KINDS, SEEDS, make_weight
 
 from topoimp import LayerPatterns, layer_names, open_checkpoint, read_layer
-from topoimp.choices import Method, Scope, View
+from topoimp.choices import Scope, View
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.bound import bound_report
 from topoimp.commands.bound_options import BoundOptions
@@ -79,7 +79,7 @@ def test_each_block_of_columns_is_a_graph_of_its_own(tmp_path_factory, seed, n_r
     st.tuples(st.integers(2, 9), st.integers(2, 4), st.integers(2, 7)),
     st.sampled_from(KINDS),
     st.sampled_from(TYPES),
-    st.sampled_from(Method),
+    st.sampled_from(FREE_METHODS),
     st.sampled_from(Scope),
     st.sampled_from([(), ("w[[]1]",)]),
 )

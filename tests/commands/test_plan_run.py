@@ -1,6 +1,7 @@
 from shutil import copyfile, copytree, ignore_patterns
 
 import pytest
+from strategies import FREE_METHODS
 
 from topoimp.choices import Method, Scope
 from topoimp.commands.plan_pruning import plan_pruning
@@ -16,7 +17,7 @@ def run(trained, tmp_path_factory):
     return copytree(trained, tmp_path_factory.mktemp("planned") / "run")
 
 
-@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("method", [*FREE_METHODS, Method.PATHS])
 @pytest.mark.parametrize("scope", Scope)
 def test_the_first_round_and_all_targets_are_those_of_the_pruning(run, method, scope):
     options = PruningOptions(rounds=2, method=method, scope=scope)

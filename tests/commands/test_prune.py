@@ -9,6 +9,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_torch_file
 from safetensors.torch import save_file as save_torch_file
+from strategies import FREE_METHODS
 
 from topoimp.checkpoint import TensorWriter, open_checkpoint
 from topoimp.choices import Method, Scope
@@ -100,7 +101,7 @@ def test_emitted_rounds_hold_what_the_report_says_of_them(lenet):
     assert pruning.outputs.rounds[4].read_bytes() == pruning.outputs.checkpoint.read_bytes()
 
 
-@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("method", FREE_METHODS)
 @pytest.mark.parametrize("scope", Scope)
 @pytest.mark.parametrize("name", ["lenet-300-100-mnist.safetensors", "lenet-5-mnist.safetensors"])
 def test_compare_finds_what_prune_reported(sample, method, scope, name):
@@ -124,7 +125,7 @@ def test_compare_finds_what_prune_reported(sample, method, scope, name):
         assert [row[column] for row in compared.rows] == [row[column] for row in reported]
 
 
-@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("method", FREE_METHODS)
 def test_the_number_of_zeros_is_exactly_the_number_asked_for(lenet, method):
     pruned = prune_checkpoint(
         lenet, PruningOptions(sparsity=0.75, method=method, scope=Scope.GLOBAL)

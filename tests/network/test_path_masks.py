@@ -80,6 +80,22 @@ def test_every_target_keeps_the_first_weights_of_the_order(seed):
         assert_same(masks, first_of(order, target, weights))
 
 
+@pytest.mark.parametrize("seed", SEEDS[:100])
+def test_layers_that_are_not_pruned_are_on_paths_and_count_nowhere(seed):
+    graph, weights, inputs, norms, _ = small_network(seed)
+    unpruned = {str(np.random.default_rng(seed).choice(graph.layers))}
+    order = slow_order(graph, weights, inputs, norms, unpruned)
+    network = replace(weighted(graph, weights, inputs, norms), unpruned=frozenset(unpruned))
+    targets = list(range(len(order.weights) + 2))
+
+    found = path_masks(network, targets)
+
+    others = {name: weight for name, weight in weights.items() if name not in unpruned}
+    for target in targets:
+        kept = {name: flags.reshape(weights[name].shape) for name, flags in found.kept(target).items()}
+        assert_same(kept, first_of(order, target, others))
+
+
 @pytest.mark.parametrize("seed", SEEDS[:60])
 def test_one_target_has_the_mask_that_it_has_among_others_with_any_number_of_threads(seed):
     graph, weights, inputs, norms, order = small_network(seed)

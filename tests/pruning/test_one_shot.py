@@ -4,12 +4,12 @@ from conftest import read_all, stream_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import slow_components, slow_forest
-from strategies import weights
+from strategies import FILE_METHODS, weights
 
 from topoimp.checkpoint import write_arrays
 from topoimp.choices import Method, Scope
 from topoimp.errors import OptionError, VerificationError
-from topoimp.pruning.methods.naming import BUILT_IN, method_of
+from topoimp.pruning.methods.naming import method_of
 from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.rules import pruned_layer
@@ -26,7 +26,7 @@ def scratch(tmp_path_factory):
 
 
 ARRAYS = st.lists(weights(rows=st.integers(2, 7), columns=st.integers(2, 7)), min_size=1, max_size=3)
-METHODS, SCOPES = st.sampled_from(list(BUILT_IN)), st.sampled_from(list(Scope))
+METHODS, SCOPES = st.sampled_from(FILE_METHODS), st.sampled_from(list(Scope))
 
 
 @settings(max_examples=60)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from oracles import slow_forest, slow_order, slow_permutation_keys
-from strategies import weights
+from strategies import FILE_METHODS, weights
 
 from topoimp.checkpoint import write_arrays
 from topoimp.choices import Method
@@ -12,13 +12,13 @@ from topoimp.layers.layer import as_layer
 from topoimp.layers.streaming import InHand
 from topoimp.pruning.methods.magnitude import strength_rule
 from topoimp.pruning.methods.method import RuleInputs
-from topoimp.pruning.methods.naming import BUILT_IN, method_of
+from topoimp.pruning.methods.naming import method_of
 from topoimp.pruning.methods.random_order import PermutationRule
 from topoimp.pruning.ranking import permutation_keys
 from topoimp.pruning.rules import keep_each, pruned_layer
 from topoimp.topology.forest import spanning_forest
 
-METHODS = st.sampled_from(list(BUILT_IN))
+METHODS = st.sampled_from(FILE_METHODS)
 
 
 def mask_of(weight, target, method, seed=0):

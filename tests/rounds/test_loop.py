@@ -7,13 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracles import slow_components, slow_forest
 from safetensors.numpy import load_file, save_file
+from strategies import FILE_METHODS
 
 from topoimp.checkpoint import open_checkpoint, write_arrays
 from topoimp.choices import Method, Scope
 from topoimp.errors import CheckpointError, GateError, OutputError, VerificationError
 from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.masks import read_masks
-from topoimp.pruning.methods.naming import BUILT_IN, method_of
+from topoimp.pruning.methods.naming import method_of
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.schedule import plan_schedule
 from topoimp.rounds.loop import Plan, Start, prune_iteratively
@@ -21,7 +22,7 @@ from topoimp.rounds.run_folder import PruningFiles
 from topoimp.rounds.seed import sole_run
 
 SHAPES = {"a.weight": (6, 9), "b.weight": (4, 6)}
-METHODS, SCOPES = st.sampled_from(list(BUILT_IN)), st.sampled_from(list(Scope))
+METHODS, SCOPES = st.sampled_from(FILE_METHODS), st.sampled_from(list(Scope))
 
 
 def plan_for(n_rounds=4, **options):

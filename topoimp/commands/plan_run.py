@@ -16,12 +16,13 @@ from topoimp.commands.run_inputs import seeds_requested
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerInfo
 from topoimp.pruning.masks import mask_bytes, mask_shapes
-from topoimp.pruning.one_shot import refuse_missed_targets, sweep
+from topoimp.pruning.one_shot import network_target, refuse_missed_targets, sweep
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import layer_columns, left_out, run_settings
 from topoimp.rounds.loop import Plan
+from topoimp.rounds.network_inputs import plan_for_network
 from topoimp.rounds.planning import Rewinding, plan_of, rewinding_of, rounds_of, threads_of
 from topoimp.rounds.recipe_file import read_recipe
 from topoimp.rounds.run_folder import SUFFIX, PruningFiles, RunFiles, SeedFiles
@@ -57,6 +58,7 @@ def plan_run(
     rewinding = rewinding_of(rewind, rewind_from, recipe, options.preset)
     trained = open_checkpoint(files[0].trained)
     plan, layers = plan_of(options, trained, recipe, threads=threads_of(threads, jobs=1), strict=strict)
+    plan = plan_for_network(plan, recipe, None)
 
     rows = [row for each in files for row in _rows_of_seed(each, plan)]
     rewind = rewinding.text()
@@ -105,7 +107,9 @@ def _of_first(row: Row) -> Row:
 def _rows_of_later(number: int, infos: Sequence[LayerInfo], scheme: Scheme, forests: Mapping[str, Forest]) -> list[Row]:
     """Return the targets of a round; whether floors bind is known only under full protection."""
     schedule = scheme.schedule
-    is_global = scheme.scope is Scope.GLOBAL
+    edges = {name: forest.n_edges for name, forest in forests.items()}
+    of_network = network_target(scheme, infos, edges, number)
+    is_global = scheme.scope is Scope.GLOBAL or of_network is not None
     is_whole = scheme.protects_forests
 
     rows: list[Row] = []
@@ -120,7 +124,6 @@ def _rows_of_later(number: int, infos: Sequence[LayerInfo], scheme: Scheme, fore
     columns = ("target", "n_weights", "n_edges", "floor")
     sums = {column: sum(int(row[column] or 0) for row in rows) for column in columns}
     if is_global:
-        edges = {name: forest.n_edges for name, forest in forests.items()}
-        sums["target"] = schedule.shared_targets(infos, edges)[number - 1]
+        sums["target"] = schedule.shared_targets(infos, edges)[number - 1] if of_network is None else of_network
     missed = sums["target"] < sums["floor"] if is_global else any(row["floor_binds"] for row in rows)
     return [*rows, {"level": "network", "round": number, **sums, "floor_binds": missed if is_whole else None}]

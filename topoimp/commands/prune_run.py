@@ -19,6 +19,7 @@ from topoimp.pruning.methods.own import can_be_sent
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, run_settings
+from topoimp.rounds.network_inputs import needs_images, plan_for_network
 from topoimp.rounds.planning import (
     NO_REWINDING,
     Rewinding,
@@ -124,8 +125,9 @@ def prune_run(
     trained = open_checkpoint(RunFiles(run).seed(requested[0]).trained)
     plan, layers = plan_of(options, trained, recipe, threads=threads_of(threads, n_jobs), strict=strict)
 
-    needs_data = trainer is None or rewinding.step not in (None, 0, recipe.rewind_at)
+    needs_data = needs_images(plan) or trainer is None or rewinding.step not in (None, 0, recipe.rewind_at)
     images = images_of(run, recorded, None if data_dir is None else Path(data_dir)) if needs_data else None
+    plan = plan_for_network(plan, recipe, images)
     if images is not None and rewinding.step is not None:
         replace(recipe, rewind_at=rewinding.step).n_steps(len(images.train_labels))  # checks that it is one of them
     if recorded.starts_otherwise and rewinding.step not in (None, 0, recipe.rewind_at):
@@ -206,6 +208,7 @@ def prune_with_trainer(
     check_outside_hub_cache(run)
     n_jobs = checked_jobs(jobs) or 1
     plan, layers = plan_of(options, checkpoint, None, threads=threads_of(threads, n_jobs), strict=strict)
+    plan = plan_for_network(plan, None, None)
     settings = {
         **deciding_settings(plan.scheme),
         "rewind": rewinding.text(),

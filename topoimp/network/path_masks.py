@@ -78,11 +78,10 @@ def path_masks(network: WeightedGraph, targets: Sequence[int], *, threads: int =
     selection = _Selection(path_strengths(network, threads=threads), np.sort(np.asarray(targets, np.int64)), threads)
     levels = selection.levels()
     by_name = {
-        each.connection.layer: levels[each.first_weight :][: each.layer.n_weights].reshape(each.layer.codes.shape)
-        for each in network.edges
-        if each.layer is not None
+        each.connection.layer: levels[each.first_weight :][: layer.n_weights].reshape(layer.codes.shape)
+        for each, layer in network.pruned_edges
     }
-    return PathMasks(tuple(targets), {name: by_name[name] for name in network.graph.layers})
+    return PathMasks(tuple(targets), {name: by_name[name] for name in network.graph.layers if name in by_name})
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ class _Selection:
     def _counts(self, low: int, high: int, shift: int, first_keys: IndexArray) -> IndexArray:
         """Count the keys of an interval in bins, but for those of the weights that come first."""
         counts = np.zeros(_N_BINS, np.int64)
-        for edges, layer in self._layers():
+        for edges, layer in self.strengths.network.pruned_edges:
 
             def count(start: int, stop: int, edges: Edges = edges, layer: Layer = layer) -> IndexArray:
                 part = np.zeros(_N_BINS, np.int64)
@@ -167,7 +166,7 @@ class _Selection:
         """Write the levels of the weights outside the intervals, and mark those inside as undecided."""
         lows, highs = (np.array([getattr(each, end) for each in intervals]) for end in ("low", "high"))
         levels_above = np.array([len(self.targets) - each.targets[0] for each in intervals], levels.dtype)
-        for edges, layer in self._layers():
+        for edges, layer in self.strengths.network.pruned_edges:
             out = levels[edges.first_weight :][: layer.n_weights].reshape(layer.codes.shape)
 
             def write(start: int, stop: int, edges: Edges = edges, layer: Layer = layer, out: CodeArray = out) -> None:
@@ -202,7 +201,7 @@ class _Selection:
 
     def _take_paths(self, band: IndexArray, n_missing: IndexArray, new_levels: CodeArray, levels: CodeArray) -> None:
         sources, targets = np.empty(len(band), np.int64), np.empty(len(band), np.int64)
-        for edges, layer in self._layers():
+        for edges, layer in self.strengths.network.pruned_edges:
             start, stop = np.searchsorted(band, [edges.first_weight, edges.first_weight + layer.n_weights])
             row, column = np.divmod(band[start:stop] - edges.first_weight, layer.n_columns)
             sources[start:stop] = edges.sources.start + column // edges.connection.columns_per_vertex
@@ -215,13 +214,10 @@ class _Selection:
     def _keys_at(self, weights: IndexArray) -> IndexArray:
         """Return the keys of some weights, given by their numbers."""
         keys = np.empty(len(weights), np.int64)
-        for edges, layer in self._layers():
+        for edges, layer in self.strengths.network.pruned_edges:
             is_here = (weights >= edges.first_weight) & (weights < edges.first_weight + layer.n_weights)
             keys[is_here] = self.strengths.keys_at(edges, weights[is_here] - edges.first_weight)
         return keys
-
-    def _layers(self) -> list[tuple[Edges, Layer]]:
-        return [(each, each.layer) for each in self.strengths.network.edges if each.layer is not None]
 
 
 def _parts(interval: _Interval, shift: int, counts: IndexArray, n_wanted: IndexArray) -> list[tuple[_Interval, int]]:

@@ -117,7 +117,7 @@ def _into_targets(edges: Edges, before: IndexArray, threads: int) -> _Steps:
             strongest_of_rows(layer_logarithms(layer, first, end), by_column, best[first:end], column[first:end])
 
     in_parallel(look, layer.n_rows, threads)
-    weight = edges.first_weight + np.arange(layer.n_rows) * layer.n_columns + column
+    weight = edges.weight_numbers(np.arange(layer.n_rows) * layer.n_columns + column)
     return best + edges.norm, weight, first_source + column // edges.connection.columns_per_vertex
 
 
@@ -147,7 +147,7 @@ def _out_of_sources(edges: Edges, after: IndexArray, threads: int) -> _Steps:
     flat = (row * layer.n_columns + np.arange(layer.n_columns)).reshape(shape)
     total = best.reshape(shape).max(axis=1)
     flat = np.where(best.reshape(shape) == total[:, None], flat, layer.n_weights).min(axis=1)
-    return total, edges.first_weight + flat, first_target + flat // layer.n_columns
+    return total, edges.weight_numbers(flat), first_target + flat // layer.n_columns
 
 
 def _replace(

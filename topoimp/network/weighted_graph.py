@@ -25,6 +25,7 @@ class WeightedGraph:
         layers: by name, the layers of the graph.
         inputs: the strength of each input, at least 0; 1 if None.
         norms: by the name of a batch norm, its factor |gamma| / sqrt(variance + eps) for each vertex that it enters.
+        unpruned: names of layers on paths that are never pruned: no target counts their weights.
 
     Raises:
         LayerError: if a layer or a norm is missing or has another size than the graph says, if a strength of an input
@@ -35,6 +36,7 @@ class WeightedGraph:
     layers: Mapping[str, Layer]
     inputs: FloatArray | None = None
     norms: Mapping[str, FloatArray] = field(default_factory=dict)
+    unpruned: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Check names, sizes and numbers."""
@@ -59,21 +61,27 @@ class WeightedGraph:
         first_weight = 0
         edges = []
         for position, connection in enumerate(by_target):
-            edges.append(self._edges(connection, position, first_weight))
-            first_weight += 0 if connection.layer is None else self.layers[connection.layer].n_weights
+            each = self._edges(connection, position, first_weight)
+            edges.append(each)
+            first_weight += 0 if each.pruned is None else each.pruned.n_weights
         return edges
 
     @property
     def n_weights(self) -> int:
-        """Weights of all layers, stored zeros included."""
-        return sum(self.layers[name].n_weights for name in self.graph.layers)
+        """Weights of all layers that are pruned, stored zeros included."""
+        return sum(layer.n_weights for _, layer in self.pruned_edges)
+
+    @property
+    def pruned_edges(self) -> list[tuple["Edges", Layer]]:
+        """The edges that are weights of pruned layers, with their layers."""
+        return [(each, each.pruned) for each in self.edges if each.pruned is not None]
 
     @property
     def depth(self) -> int:
-        """The largest number of weights on a path, whatever the weights."""
+        """The largest number of weights of pruned layers on a path, whatever the weights."""
         depths = dict.fromkeys(self.graph.places, 0)
         for each in self.edges:
-            here = depths[each.connection.source] + (each.layer is not None)
+            here = depths[each.connection.source] + (each.pruned is not None)
             depths[each.connection.target] = max(depths[each.connection.target], here)
         return depths[self.graph.outputs]
 
@@ -103,7 +111,8 @@ class WeightedGraph:
         first_target = graph.first_vertices[connection.target] + connection.first_target
         sources = slice(first_source, first_source + n_read)
         targets = slice(first_target, first_target + n_entered)
-        return Edges(connection, layer, position, first_weight, sources, targets, norm)
+        is_pruned = connection.layer not in self.unpruned
+        return Edges(connection, layer, is_pruned, position, first_weight, sources, targets, norm)
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,7 @@ class Edges:
 
     Args:
         layer: the layer whose weights they are; None where they join vertices one to one.
+        is_pruned: whether the layer's weights may be pruned.
         position: the number of the connection in the order of the layers.
         first_weight: the number of the layer's first weight, if the weights of all layers are counted in this order.
         sources: the vertices that the edges leave, numbered through all places.
@@ -121,11 +131,21 @@ class Edges:
 
     connection: Connection
     layer: Layer | None
+    is_pruned: bool
     position: int
     first_weight: int
     sources: slice
     targets: slice
     norm: IndexArray
+
+    @property
+    def pruned(self) -> Layer | None:
+        """The layer if its weights may be pruned."""
+        return self.layer if self.is_pruned else None
+
+    def weight_numbers(self, flat: IndexArray) -> IndexArray:
+        """Return the numbers of weights of the layer, given by flat index; -1 if it is never pruned."""
+        return self.first_weight + flat if self.is_pruned else np.full_like(flat, -1)
 
     def by_column(self, of_vertices: IndexArray) -> IndexArray:
         """Return for each column of the layer a number of its vertex."""

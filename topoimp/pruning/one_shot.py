@@ -6,15 +6,17 @@ and the order of the weights if that is by strength; otherwise forests are found
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from topoimp.choices import Scope
 from topoimp.errors import GateError, VerificationError
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import InHand, LayerStream
 from topoimp.pruning.methods.method import Rule, RuleInputs
+from topoimp.pruning.methods.network_method import NetworkMethod
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.preservation import Preservation, preservation_by_strength, preservation_of, total_preservation
 from topoimp.pruning.rules import Keep, keep_each, pruned_layer
@@ -106,10 +108,54 @@ def sweep(
     if scheme.epsilon and not forests:
         forests = spanning_forests(stream)
     chosen = slice(None) if only is None else slice(only - 1, only)
+    if isinstance(scheme.method, NetworkMethod):
+        return _sweep_network(stream, scheme, scheme.method, only, n_edges, forests, on_kept)
     sweep_all = _sweep_globally if scheme.scope is Scope.GLOBAL else _sweep_by_layer
     swept = sweep_all(stream, scheme, chosen, n_edges or {}, forests or {}, on_kept)
     for round_ in swept.rounds:
         _check_counts(round_)
+    return swept
+
+
+def network_target(scheme: Scheme, infos: Sequence[LayerInfo], n_edges: Mapping[str, int], number: int) -> int | None:
+    """Return the one target of a round in which a method of whole networks decides; None in any other round.
+
+    It is the sum of the targets that the layers have in the scope ``layer``.
+    """
+    if not isinstance(scheme.method, NetworkMethod):
+        return None
+    if scheme.scope is Scope.GLOBAL:
+        target = scheme.schedule.shared_targets(infos, n_edges)[number - 1]
+    else:
+        target = sum(scheme.schedule.targets_of(info, n_edges[info.name])[number - 1] for info in infos)
+    n_weights = sum(info.n_weights for info in infos)
+    return target if scheme.method.takes_over(target, n_weights) else None
+
+
+def _sweep_network(
+    stream: LayerStream,
+    scheme: Scheme,
+    method: NetworkMethod,
+    only: int | None,
+    n_edges: Mapping[str, int] | None,
+    forests: Mapping[str, Forest] | None,
+    on_kept: OnKept,
+) -> Sweep:
+    """Do one round by a method of whole networks, or by the one before it."""
+    if only is None:
+        method.of_network(None, None)  # raises: rounds without training know no graph
+        raise ValueError("one round at a time")
+    infos = stream.layers.infos
+    forests = forests or spanning_forests(stream)
+    n_edges = n_edges or {name: forest.n_edges for name, forest in forests.items()}
+    target = network_target(scheme, infos, n_edges, only)
+    if target is None:
+        first = replace(scheme, method=method.first)
+        return sweep(stream, first, only=only, n_edges=n_edges, forests=forests, on_kept=on_kept)
+
+    rule = method.rule_for(infos, stream, target)
+    swept = _sweep_with_one_target(stream, rule, {only: target}, forests, on_kept)
+    _check_counts(swept.rounds[0])
     return swept
 
 
@@ -171,8 +217,21 @@ def _sweep_globally(
     ranked = stream.each(rank)
     forests = {name: forest for name, (forest, _) in ranked.items()}
     n_edges = n_edges or {name: forest.n_edges for name, forest in forests.items()}
-    targets = scheme.schedule.shared_targets(stream.layers.infos, n_edges)[chosen]
-    keeps = keep_each(stream.layers.infos, forests, targets, rule, stream, [ranking for _, ranking in ranked.values()])
+    shared = scheme.schedule.shared_targets(stream.layers.infos, n_edges)
+    targets = dict(zip(scheme.schedule.numbers[chosen], shared[chosen], strict=True))
+    return _sweep_with_one_target(stream, rule, targets, forests, on_kept, [ranking for _, ranking in ranked.values()])
+
+
+def _sweep_with_one_target(
+    stream: LayerStream,
+    rule: Rule,
+    targets: Mapping[int, int],
+    forests: Mapping[str, Forest],
+    on_kept: OnKept,
+    rankings: Sequence[Ranking] | None = None,
+) -> Sweep:
+    """Do rounds, by number, in which all layers together have a target."""
+    keeps = keep_each(stream.layers.infos, forests, list(targets.values()), rule, stream, rankings)
 
     def compare(layer: Layer, threads: int) -> list[LayerRound]:
         kept = [keep[layer.name] for keep in keeps]
@@ -181,8 +240,8 @@ def _sweep_globally(
 
     by_layer = stream.each(compare)
     rounds = [
-        Round(number, targets[k], keeps[k], {name: by_layer[name][k] for name in by_layer})
-        for k, number in enumerate(scheme.schedule.numbers[chosen])
+        Round(number, target, keeps[k], {name: by_layer[name][k] for name in by_layer})
+        for k, (number, target) in enumerate(targets.items())
     ]
     return Sweep(rounds, forests)
 

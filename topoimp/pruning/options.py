@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from topoimp.choices import Method, Preset, PruningSchedule, Scope, chosen
+from topoimp.choices import Method, PathInputs, Preset, PruningSchedule, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.records import LayerInfo, LayerPatterns
 from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.methods.naming import MethodOption, check_epsilon, method_of
+from topoimp.pruning.methods.paths import Paths
 from topoimp.pruning.schedule import DEFAULT_RATE, Schedule, check_amounts, exact_rate, plan_schedule, with_layer_rates
 
 HALF, SAME = "half", "same"
@@ -80,6 +81,10 @@ class PruningOptions:
         method: rule by which weights are kept: a word of ``Method``, a function of the weights that returns scores, or
             ``FILE.py:FUNCTION``, which runs that file (docs/own-method.md).
         epsilon: share of the largest |w| up to which ``topological`` protects no death, in [0, 1]; 0 protects all.
+        paths_below: density, in [0, 1], from which down ``paths`` keeps whole paths; above it, it keeps the strongest
+            weights. None is 0.1.
+        inputs: strength of each input at the start of its paths, for ``paths``: ``ones``, or ``data``, its deviation
+            over the training images. None is ``ones``.
         scope: ``layer``, a target for each layer, or ``global``, one for all; None is the preset's or the recipe's,
             else ``layer``; ``lamp`` has ``global`` alone.
         layer_rates: rates of single layers, by pattern; the first that matches counts.
@@ -103,6 +108,8 @@ class PruningOptions:
     preset: Preset | str | None = None
     method: MethodOption = Method.TOPOLOGICAL
     epsilon: float = 0.0
+    paths_below: float | None = None
+    inputs: PathInputs | str | None = None
     scope: Scope | str | None = None
     layer_rates: Mapping[str, float] = field(default_factory=dict)
     output_rate: float | str | None = None
@@ -115,7 +122,7 @@ class PruningOptions:
         chosen(Scope, self.scope or Scope.LAYER)
         chosen(PruningSchedule, self.schedule or PruningSchedule.GEOMETRIC)
         self._apply_preset()
-        method = method_of(self.method)
+        method = self._method()
         check_epsilon(self.epsilon, method)
         if method.only_scope is not None:
             if self.scope not in (None, method.only_scope):
@@ -146,7 +153,18 @@ class PruningOptions:
         scope = chosen(Scope, self.scope or Scope.LAYER)
         schedule = with_layer_rates(self.pruning_schedule(), self._own_rates(), infos, scope)
         preset = None if self.preset is None else chosen(Preset, self.preset)
-        return Scheme(schedule, method_of(self.method), scope, self.epsilon, self.seed, self.patterns, preset)
+        return Scheme(schedule, self._method(), scope, self.epsilon, self.seed, self.patterns, preset)
+
+    def _method(self) -> PruningMethod:
+        """Return the method with the options that it alone has."""
+        method = method_of(self.method)
+        if isinstance(method, Paths):
+            return method.with_options(paths_below=self.paths_below, inputs=self.inputs)
+        given = {"paths_below": self.paths_below, "inputs": self.inputs}
+        for name, value in given.items():
+            if value is not None:
+                raise OptionError(f"`{name}` goes with the method paths, not with {method.name}")
+        return method
 
     def _apply_preset(self) -> None:
         """Set the options that the preset fixes; raise an OptionError for a given one that contradicts it."""

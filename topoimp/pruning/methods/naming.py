@@ -11,6 +11,7 @@ from topoimp.pruning.methods.magnitude import Magnitude
 from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.methods.own import ScoreFunction, own_method
 from topoimp.pruning.methods.own_file import file_function, is_file_function
+from topoimp.pruning.methods.paths import Paths
 from topoimp.pruning.methods.random_order import Random
 from topoimp.pruning.methods.topological import Topological
 
@@ -20,6 +21,7 @@ BUILT_IN: Mapping[Method, PruningMethod] = MappingProxyType(
         Method.MAGNITUDE: Magnitude(),
         Method.RANDOM: Random(),
         Method.LAMP: Lamp(),
+        Method.PATHS: Paths(),
     }
 )
 """The methods that have a word."""

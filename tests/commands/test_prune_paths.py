@@ -1,0 +1,186 @@
+"""A run folder is pruned by paths: magnitude above a density, whole paths below it."""
+
+import shutil
+import tomllib
+
+import numpy as np
+import pytest
+
+from topoimp.architectures import parse_architecture
+from topoimp.architectures.graph import architecture_graph
+from topoimp.checkpoint import open_checkpoint
+from topoimp.commands.plan_run import plan_run
+from topoimp.commands.prune import prune_checkpoint
+from topoimp.commands.prune_run import prune_run, prune_with_trainer
+from topoimp.commands.train import train_run
+from topoimp.errors import OptionError, OutputError
+from topoimp.layers.layer import as_layer
+from topoimp.layers.records import LayerPatterns
+from topoimp.network.facts import kept_in, path_facts
+from topoimp.network.norms import norm_factors, tensor_values
+from topoimp.network.path_masks import path_masks
+from topoimp.network.weighted_graph import WeightedGraph
+from topoimp.pruning.masks import read_masks
+from topoimp.pruning.options import PruningOptions
+from topoimp.rounds.trainer import parse_trainer
+
+
+def masks_of(folder, number):
+    masks = read_masks(folder / f"round-{number:02}" / "mask.safetensors")
+    return {name: mask.kept() for name, mask in masks.items()}
+
+
+def weights_of(path, names):
+    checkpoint = open_checkpoint(path)
+    return {name: tensor_values(checkpoint, name).reshape(checkpoint.tensors[name].shape) for name in names}
+
+
+def expected_masks(folder, number, graph, target, **others):
+    """The masks by paths of the weights that the round before trained."""
+    model = folder / f"round-{number - 1:02}" / "model.safetensors"
+    weights = weights_of(model, graph.layers)
+    layers = {name: as_layer(weight) for name, weight in weights.items()}
+    network = WeightedGraph(graph, layers, norms=norm_factors(graph, open_checkpoint(model)), **others)
+    kept = path_masks(network, [target]).kept(target)
+    return {name: flags.reshape(weights[name].shape) for name, flags in kept.items()}
+
+
+def assert_same(masks, expected):
+    assert masks.keys() == expected.keys()
+    assert all(np.array_equal(masks[name], expected[name]) for name in masks)
+
+
+def test_rounds_above_the_density_are_those_of_magnitude_and_paths_decide_below(run):
+    options = {"rounds": 5, "rate": 0.4}
+    paths = prune_run(run, PruningOptions(method="paths", paths_below=0.3, **options), jobs=1)
+    magnitude = prune_run(run, PruningOptions(method="magnitude", **options), jobs=1)
+    model = parse_architecture(recipe_of(run)["model"])
+    graph = architecture_graph(model)
+
+    # About 60, 36, 22, 13 and 8 % of the weights are kept.
+    for folder, other in zip(paths.folders, magnitude.folders, strict=True):
+        for number in (1, 2):
+            assert_same(masks_of(folder, number), masks_of(other, number))
+        for number, row in zip((3, 4, 5), network_rows(magnitude.report, folder)[3:], strict=True):
+            found = masks_of(folder, number)
+            assert sum(int(kept.sum()) for kept in found.values()) == row["n_kept"]
+            assert_same(found, expected_masks(folder, number, graph, row["n_kept"]))
+            facts = path_facts(graph, lambda name, found=found: kept_in(found[name]))
+            assert sum(layer.n_off_path for layer in facts.layers.values()) <= len(graph.layers) - 1
+    settings = paths.report.settings
+    assert (settings["method"], settings["paths_below"], settings["inputs"]) == ("paths", 0.3, "ones")
+
+
+def recipe_of(run):
+    return tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8"))
+
+
+def network_rows(report, folder):
+    seed = int(folder.parent.name.removeprefix("seed-"))
+    return [row for row in report.rows if row["level"] == "network" and row["seed"] == seed]
+
+
+def test_an_interrupted_pruning_goes_on_with_the_same_rounds(run, tmp_path):
+    options = PruningOptions(method="paths", rounds=4, rate=0.5, paths_below=0.5, inputs="data")
+    again = tmp_path / "again"
+    shutil.copytree(run, again)
+    whole = prune_run(run, options, seeds=[0])
+
+    prune_run(again, PruningOptions(method="paths", rounds=2, rate=0.5, paths_below=0.5, inputs="data"), seeds=[0])
+    continued = prune_run(again, options, seeds=[0])
+
+    assert continued.n_new == 2
+    for number in range(5):
+        assert_same(masks_of(continued.folders[0], number), masks_of(whole.folders[0], number))
+
+
+def test_other_settings_of_paths_are_not_mixed_in_a_folder(run):
+    prune_run(run, PruningOptions(method="paths", rounds=1), seeds=[0])
+
+    with pytest.raises(OutputError, match=r"was begun with paths_below 0\.1, not 0\.2; `force` begins anew"):
+        prune_run(run, PruningOptions(method="paths", rounds=1, paths_below=0.2), seeds=[0])
+    with pytest.raises(OutputError, match=r"was begun with inputs 'ones', not 'data'; `force` begins anew"):
+        prune_run(run, PruningOptions(method="paths", rounds=1, inputs="data"), seeds=[0])
+
+
+def test_inputs_that_are_the_same_in_all_images_keep_no_weight(run):
+    """Of the 64 pixels of the digits some are black in every image."""
+    options = PruningOptions(method="paths", rounds=1, sparsity=0.5, paths_below=1, inputs="data")
+    pruning = prune_run(run, options, seeds=[0])
+    first = masks_of(pruning.folders[0], 1)["fc1.weight"]
+
+    assert not first[:, [0, 32, 39]].any()
+
+
+def test_a_plan_shows_one_target_below_the_density(run):
+    report = plan_run(run, PruningOptions(method="paths", rounds=3, rate=0.6, paths_below=0.2), seeds=[0])
+
+    layers = {number: [row["target"] for row in report.rows if row["level"] == "layer" and row["round"] == number]
+              for number in (1, 2, 3)}  # fmt: skip
+    assert None not in layers[1]
+    assert layers[2] == layers[3] == [None] * len(layers[1])
+    totals = [row["target"] for row in report.rows if row["level"] == "network"]
+    assert totals == sorted(totals, reverse=True)
+    with pytest.raises(OptionError, match=r"^`inputs` is data, which needs the images of the recipe; they are not rea"):
+        plan_run(run, PruningOptions(method="paths", rounds=3, inputs="data"), seeds=[0])
+
+
+def test_a_residual_network_is_pruned_along_its_shortcuts_and_norms(tmp_path):
+    """Its recipe prunes the output layer never, and all other layers by one target."""
+    rng = np.random.default_rng(0)
+    images = tmp_path / "images.npz"
+    arrays = {f"{part}_images": rng.random((20, 3, 8, 8), np.float32) for part in ("train", "test")}
+    labels = {f"{part}_labels": np.arange(20) % 10 for part in ("train", "test")}
+    np.savez(images, **arrays, **labels)
+    folder = tmp_path / "run"
+    train_run("resnet-20", data=str(images), output=folder, epochs=1, recipe="quick")
+
+    pruning = prune_run(folder, PruningOptions(method="paths", rounds=1, sparsity=0.95), data_dir=images)
+
+    graph = architecture_graph(parse_architecture("resnet-20"))
+    target = network_rows(pruning.report, pruning.folders[0])[1]["n_kept"]
+    found = masks_of(pruning.folders[0], 1)
+    assert "fc.weight" not in found
+    assert_same(found, expected_masks(pruning.folders[0], 1, graph, target, unpruned=frozenset(["fc.weight"])))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "paths", "paths_below": 1.5}, r"^`paths_below` is 1\.5; it must be a density, at least 0 and at m"),
+        ({"method": "paths", "paths_below": float("nan")}, r"^`paths_below` is nan; it must be a density"),
+        ({"method": "paths", "inputs": "pixels"}, r"^there is no path inputs 'pixels'; known are ones, data$"),
+        (
+            {"method": "magnitude", "paths_below": 0.1},
+            r"^`paths_below` goes with the method paths, not with magn",
+        ),
+        ({"inputs": "ones"}, r"^`inputs` goes with the method paths, not with topological$"),
+        ({"method": "paths", "epsilon": 0.1}, r"^epsilon is 0\.1, but the method paths protects nothing"),
+    ],
+)
+def test_options_of_paths_are_checked(options, message):
+    with pytest.raises(OptionError, match=message):
+        PruningOptions(rounds=1, **options)
+
+
+NO_GRAPH = r"^the method paths needs the graph of the network; it prunes run folders of built-in networks"
+
+
+def test_a_checkpoint_alone_has_no_graph(run, tmp_path):
+    model = run / "seed-0/model.safetensors"
+    with pytest.raises(OptionError, match=NO_GRAPH):
+        prune_checkpoint(model, PruningOptions(rounds=1, method="paths"), output=tmp_path / "out.safetensors")
+    trainer = parse_trainer("true {init} {mask} {out}")
+    with pytest.raises(OptionError, match=NO_GRAPH):
+        prune_with_trainer(model, PruningOptions(rounds=1, method="paths"), trainer=trainer, rewind="none")
+
+
+def test_layers_that_are_not_pruned_stay_on_the_paths(run):
+    options = PruningOptions(method="paths", rounds=1, sparsity=0.9, patterns=LayerPatterns(exclude=("fc2.weight",)))
+    pruning = prune_run(run, options, seeds=[0])
+
+    found = masks_of(pruning.folders[0], 1)
+    graph = architecture_graph(parse_architecture(recipe_of(run)["model"]))
+    target = network_rows(pruning.report, pruning.folders[0])[1]["n_kept"]
+    assert "fc2.weight" not in found
+    assert_same(found, expected_masks(pruning.folders[0], 1, graph, target, unpruned=frozenset(["fc2.weight"])))

@@ -1,0 +1,32 @@
+"""A method that orders the weights of a whole network, with one target for all layers, from some density down."""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from topoimp.arrays import FloatArray
+from topoimp.layers.records import LayerInfo
+from topoimp.layers.streaming import LayerStream
+from topoimp.network.graph import NetworkGraph
+from topoimp.pruning.methods.method import PruningMethod, Rule
+
+
+@runtime_checkable
+class NetworkMethod(Protocol):
+    """A method that prunes as another one until its own order takes over."""
+
+    @property
+    def first(self) -> PruningMethod:
+        """The method that prunes until then."""
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether its order depends on the images that the network was trained on."""
+
+    def of_network(self, graph: NetworkGraph | None, inputs: FloatArray | None) -> PruningMethod:
+        """Return the method for a network: its graph, and the deviation of each input over the training images."""
+
+    def takes_over(self, target: int, n_weights: int) -> bool:
+        """Return whether the method's own order decides a round that keeps so many of the weights of all layers."""
+
+    def rule_for(self, infos: Sequence[LayerInfo], stream: LayerStream, target: int) -> Rule:
+        """Return the rule of a round that keeps so many weights, from the weights at hand."""

@@ -1,0 +1,63 @@
+"""A method of whole networks and a run folder in, the method for the run's network out: its graph and its inputs."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from topoimp.architectures import parse_architecture
+from topoimp.architectures.graph import architecture_graph
+from topoimp.arrays import FloatArray
+from topoimp.data import Images
+from topoimp.errors import OptionError
+from topoimp.network.graph import NetworkGraph
+from topoimp.pruning.methods.network_method import NetworkMethod
+from topoimp.rounds.loop import Plan
+from topoimp.training.recipes import Recipe
+
+
+def needs_images(plan: Plan) -> bool:
+    """Return whether the masks depend on the images that the network was trained on."""
+    method = plan.scheme.method
+    return isinstance(method, NetworkMethod) and method.needs_images
+
+
+def plan_for_network(plan: Plan, recipe: Recipe | None, images: Images | None) -> Plan:
+    """Return a plan whose method knows the network of the recipe; other methods need not.
+
+    Raises:
+        OptionError: if the method needs a graph and there is no recipe, or needs images and there are none.
+    """
+    method = plan.scheme.method
+    if not isinstance(method, NetworkMethod):
+        return plan
+    if method.needs_images and images is None:
+        raise OptionError("`inputs` is data, which needs the images of the recipe; they are not read here")
+
+    graph = None if recipe is None else _graph(recipe, images)
+    deviations = None if images is None or graph is None else input_deviations(images, graph.places[graph.inputs])
+    return replace(plan, scheme=replace(plan.scheme, method=method.of_network(graph, deviations)))
+
+
+def _graph(recipe: Recipe, images: Images | None) -> NetworkGraph:
+    if images is None:
+        return architecture_graph(parse_architecture(recipe.model))
+    return architecture_graph(parse_architecture(recipe.model, image=images.image, n_classes=images.n_classes))
+
+
+def input_deviations(images: Images, n_inputs: int) -> FloatArray:
+    """Return the standard deviation of each input over the training images, as training sees them.
+
+    ``n_inputs`` is the number of channels, of a network that begins with a convolution, or of the values of an image.
+    Each channel has deviation 1 over all its pixels, as training standardises it. A pixel that is the same in all
+    images has deviation 0, and so has a channel of such pixels.
+
+    >>> pixels = np.array([[[[0.0, 3.0]]], [[[0.0, 1.0]]]], np.float32)
+    >>> images = Images("two", pixels, np.arange(2), pixels, np.arange(2))
+    >>> input_deviations(images, 2).round(3).tolist()
+    [0.0, 0.816]
+    """
+    pixels: FloatArray = images.train_images.std(axis=0, dtype=np.float64)
+    channels: FloatArray = images.train_images.std(axis=(0, 2, 3), dtype=np.float64)
+    scale: FloatArray = np.where(channels > 0, channels, 1.0)
+    deviations: FloatArray = channels / scale if n_inputs == len(channels) else pixels / scale[:, None, None]
+    return deviations.reshape(-1)
