@@ -166,6 +166,12 @@ def first_names(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
+def some_names(names: Sequence[str]) -> str:
+    """Return the first five names, and how many more there are."""
+    most = 5
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
 _TABLE_KINDS = {
     "size": Kind.TEXT,
     "n_layers": Kind.COUNT,

@@ -14,14 +14,18 @@ if TYPE_CHECKING:
 PICTURE = "Picture"
 
 
-def _figures_of(command: str | None) -> "Figures[Any]":
-    from topoimp.commands import barcode_pictures, bound_pictures, compare_pictures, prune_run_pictures
+def _figures_of(command: str | None) -> "Mapping[str, Figures[Any]]":
+    """Return the figures of a command, by the kind of input that they are about; "" for a command of one kind."""
+    from topoimp.commands import barcode_pictures, bound_pictures, compare_pictures, prune_pictures, prune_run_pictures
 
-    of_commands: Mapping[str | None, Figures[Any]] = {
-        "barcode": barcode_pictures.FIGURES,
-        "bound": bound_pictures.FIGURES,
-        "compare": compare_pictures.FIGURES,
-        "prune": prune_run_pictures.FIGURES,
+    of_commands: Mapping[str | None, Mapping[str, Figures[Any]]] = {
+        "barcode": {"": barcode_pictures.FIGURES},
+        "bound": {"": bound_pictures.FIGURES},
+        "compare": {"": compare_pictures.FIGURES},
+        "prune": {
+            "of a checkpoint": prune_pictures.FIGURES,
+            "of a run folder, or with --trainer": prune_run_pictures.FIGURES,
+        },
     }
     return of_commands[command]
 
@@ -30,10 +34,13 @@ def _list_figures(context: typer.Context, name: str | None) -> str | None:
     """Print the figures of the command and end it, if the name is ``list``."""
     if name != "list":
         return name
-    figures = _figures_of(context.info_name)
-    longest = max(map(len, figures))
-    for each, figure in figures.items():
-        typer.echo(f"{each:{longest}}  {figure.meaning}")
+    of_inputs = _figures_of(context.info_name)
+    longest = max(len(each) for figures in of_inputs.values() for each in figures)
+    for input_, figures in of_inputs.items():
+        if input_:
+            typer.echo(f"{input_}:")
+        for each, figure in figures.items():
+            typer.echo(f"{each:{longest}}  {figure.meaning}")
     raise typer.Exit
 
 

@@ -123,7 +123,7 @@ def _prune(
         of_files = {"--apply-mask": apply_mask, "--mask-out": mask_out, "--emit-rounds": emit_rounds, "--seed": seed}
         refuse({**of_files, "--key": key}, "does not go with rounds that are trained")
     else:
-        of_training = {"--rewind": rewind, "--timeout": timeout, "--seeds": seeds, "--jobs": jobs, **of_pictures}
+        of_training = {"--rewind": rewind, "--timeout": timeout, "--seeds": seeds, "--jobs": jobs}
         refuse(of_training, "does not go with pruning without training (a run folder or --trainer has some)")
 
     if apply_mask is None:
@@ -166,6 +166,7 @@ def _prune(
                 shuffle_mask=shuffle_mask,
                 seed=seed or 0,
                 mask_out=mask_out,
+                **pictures,
                 force=force,
                 threads=threads,
                 on_step=on_step,
@@ -299,6 +300,7 @@ def _prune(
             mask_out=mask_out,
             emit_rounds=numbers,
             rewind_from=rewind_from,
+            **pictures,
             strict=strict,
             force=force,
             threads=threads,

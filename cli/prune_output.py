@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from topoimp.reports.report import Report
 
 from .options import Format
-from .output import for_people, noting_compilation, show_findings, show_notes, show_table
+from .output import for_people, noting_compilation, show_findings, show_notes, show_table, some_names
 from .progress import progress
 from .streams import note
 
@@ -52,7 +52,7 @@ def which_pruning(report: Report) -> str:
 
 def held_layers(names: Sequence[str]) -> list[str]:
     """Return the finding that names the layers that are held at their floor, if there are any."""
-    return [f"held at the floor, as their target is below it: {', '.join(names)}"] if names else []
+    return [f"held at the floor, as their target is below it: {some_names(names)}"] if names else []
 
 
 def sum_up_pruning(pruning: "Pruning", format: Format, *, quiet: bool, verbose: bool) -> None:  # noqa: A002  # the option's word
@@ -63,7 +63,8 @@ def sum_up_pruning(pruning: "Pruning", format: Format, *, quiet: bool, verbose: 
     if verbose:
         for name, reason in report.left_out.items():
             note(f"left out {name}: {reason}", quiet=quiet)
-    for path in (*outputs.rounds.values(), outputs.checkpoint, outputs.mask, outputs.table):
+    weights = (*outputs.rounds.values(), outputs.checkpoint, outputs.mask)
+    for path in (*weights, outputs.table, *outputs.pictures.values()):
         note(f"wrote {path}", quiet=quiet)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from topoimp.reports.report import Report
 
 from .options import Format
-from .output import for_people, show, show_findings, show_notes, show_table
+from .output import for_people, show, show_findings, show_notes, show_table, some_names
 from .prune_output import show_pruning, which_pruning
 
 if TYPE_CHECKING:
@@ -77,14 +77,7 @@ def _by_round(event: str, first: Mapping[str, int]) -> list[str]:
     names: dict[int, list[str]] = {}
     for name in sorted(first, key=natural):
         names.setdefault(first[name], []).append(name)
-    return [f"{event} {number} on: {_some(names[number])}" for number in sorted(names)]
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
-
-
-_MOST = 5
+    return [f"{event} {number} on: {some_names(names[number])}" for number in sorted(names)]
 
 
 def _size(n_bytes: int) -> str:

@@ -214,7 +214,10 @@ def test_a_picture_is_written_and_named(topoimp, lenet, tmp_path):
     [
         (["--figure", "retention"], "--figure needs --plot"),
         (["--size", "page"], "--size needs --plot"),
-        (["--plot", "a.svg", "--figure", "retention"], "the figure 'retention' needs densities: --densities"),
+        (
+            ["--view", "channel", "--plot", "a.svg", "--figure", "retention"],
+            "the figure 'retention' needs densities: --densities",
+        ),
         (["--plot", "a.gif"], "--plot is a.gif; its name must end in .svg, .pdf or .png"),
     ],
 )

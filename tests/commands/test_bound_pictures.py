@@ -13,6 +13,8 @@ from topoimp import (
     bound_report,
     shape_bound_report,
 )
+from topoimp.commands.densities import USUAL_DENSITIES
+from topoimp.layers.records import LayerPatterns
 from topoimp.layers.spatial import InputSize
 
 DENSITIES = BoundOptions(densities=[0.5, 0.1])
@@ -29,11 +31,12 @@ def test_retention_is_drawn_with_a_panel_for_each_layer(lenet, tmp_path):
     assert report.rows == bound_report(lenet, DENSITIES, threads=1).rows
 
 
-def test_a_figure_of_densities_needs_some_before_anything_is_read(tmp_path):
+@pytest.mark.parametrize("view", ["channel", "spatial"])
+def test_a_figure_of_densities_needs_some_before_anything_is_read(tmp_path, view):
     message = "the figure 'retention' needs densities: `densities`"
 
     with pytest.raises(OptionError, match=re.escape(message)):
-        bound_report("absent", plot=tmp_path / "a.svg", figure="retention")
+        bound_report("absent", patterns=LayerPatterns(view=view), plot=tmp_path / "a.svg", figure="retention")
 
 
 def test_shapes_and_architectures_are_drawn(tmp_path):
@@ -89,10 +92,25 @@ def test_a_page_has_the_report_and_the_figure(lenet, tmp_path):
     assert report.rows == bound_report(lenet, DENSITIES, threads=1).rows
 
 
-def test_a_page_without_densities_says_what_the_figure_lacks(lenet, tmp_path):
-    report = bound_report(lenet, report=tmp_path / "a.html", threads=1)
+@pytest.mark.parametrize("files", [["plot"], ["report"], ["plot", "report"]])
+def test_without_densities_the_usual_ones_are_drawn_and_a_note_says_so(lenet, tmp_path, files):
+    paths = {name: tmp_path / f"a.{'svg' if name == 'plot' else 'html'}" for name in files}
 
-    assert in_page(tmp_path / "a.html") == (json.loads(report.to_json()), ["overview"], ["retention"])
+    report = bound_report(lenet, **paths, threads=1)
+
+    usual = BoundOptions(densities=USUAL_DENSITIES)
+    assert report.rows == bound_report(lenet, usual, threads=1).rows
+    densities = "1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, critical"
+    assert f"densities of the figure retention, as none are given: {densities}" in report.notes
+    if "report" in paths:
+        assert in_page(paths["report"]) == (json.loads(report.to_json()), ["retention", "overview"], [])
+
+
+def test_another_figure_needs_no_densities(lenet, tmp_path):
+    report = bound_report(lenet, plot=tmp_path / "a.svg", figure="overview", threads=1)
+
+    assert report.densities == []
+    assert not [note for note in report.notes if "densities" in note]
 
 
 def test_shapes_and_architectures_have_pages(tmp_path):

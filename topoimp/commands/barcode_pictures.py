@@ -1,11 +1,11 @@
 """The figures of ``barcode``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from math import ceil, prod
+from math import prod
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from topoimp.chance.curves import BettiBesideChance, DeathHistogram, betti_beside_chance, death_histogram
 from topoimp.choices import BarConvention, Scale, View
@@ -15,7 +15,7 @@ from topoimp.commands.pictures import MOST_PANELS, OVERVIEW, Figures, LayerFigur
 from topoimp.commands.spatial_barcode_rows import SpatialBarcodes
 from topoimp.layers.edge_counts import EdgeCounts, edge_counts
 from topoimp.layers.layer import Layer
-from topoimp.layers.streaming import LayerStream, Look
+from topoimp.layers.streaming import LayerStream
 from topoimp.reports.cells import Row
 from topoimp.topology.bars import bars_of
 from topoimp.topology.components import components_of
@@ -23,8 +23,6 @@ from topoimp.topology.forest import Forest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -45,12 +43,6 @@ class BarcodeResults:
     def has_weights(self) -> bool:
         """Whether the graphs are those of weights: not in the view ``spatial``."""
         return self.stream.layers.patterns.view is not View.SPATIAL
-
-    def looked_at(self, name: str, look: Look[Found]) -> Found:
-        """Return the result of a function on one layer, which is read again."""
-        layers = self.stream.layers
-        alone = replace(layers, infos=(layers.by_name[name],))
-        return LayerStream(alone, self.stream.threads).each(look)[name]
 
     @cached_property
     def betti(self) -> dict[str, BettiBesideChance]:
@@ -84,7 +76,7 @@ def _diagram(results: BarcodeResults, name: str, ax: "Axes") -> None:
 
     bars = bars_of(forest, unit=unit, bar_convention=options.bar_convention)
     is_gudhi = options.bar_convention is BarConvention.GUDHI
-    plots.diagram(bars, None if is_gudhi or not results.has_weights else results.looked_at(name, histogram), ax=ax)
+    plots.diagram(bars, None if is_gudhi or not results.has_weights else results.stream.look_at(name, histogram), ax=ax)
     if not is_gudhi:
         _name_strengths(results, ax)
 
@@ -96,7 +88,7 @@ def _curves(results: BarcodeResults, name: str) -> BettiBesideChance:
         return betti_beside_chance(layer, forest, null=options.model, seed=options.seed, threads=threads)
 
     if name not in results.betti:
-        results.betti[name] = results.looked_at(name, look)
+        results.betti[name] = results.stream.look_at(name, look)
     return results.betti[name]
 
 
@@ -120,15 +112,14 @@ def _component_sizes(results: BarcodeResults, name: str, ax: "Axes") -> None:
 
 def _mask(results: BarcodeResults, name: str, ax: "Axes") -> None:
     from topoimp import plots
-    from topoimp.plots.masks import MOST_BLOCKS
+    from topoimp.plots.masks import blocks_of
 
-    # Many small panels share the blocks of a large one.
-    most = max(MOST_BLOCKS // ceil(min(len(_names(results)), MOST_PANELS) ** 0.5), 1)
+    most = blocks_of(min(len(_names(results)), MOST_PANELS))
 
     def look(layer: Layer, threads: int) -> EdgeCounts:
         return edge_counts(layer, most, most, threads=threads)
 
-    plots.mask(results.looked_at(name, look), results.graphs[name], ax=ax)
+    plots.mask(results.stream.look_at(name, look), results.graphs[name], ax=ax)
 
 
 def _readers_of_images(results: BarcodeResults) -> list[str]:
@@ -145,7 +136,7 @@ def _input_image(results: BarcodeResults, name: str, ax: "Axes") -> None:
     def look(layer: Layer, threads: int) -> EdgeCounts:
         return edge_counts(layer, 1, layer.n_columns, threads=threads)
 
-    by_column = results.looked_at(name, look).counts.reshape(results.options.image_shape)
+    by_column = results.stream.look_at(name, look).counts.reshape(results.options.image_shape)
     plots.input_image(by_column.sum(axis=0), ax=ax)
 
 

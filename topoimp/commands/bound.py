@@ -5,13 +5,13 @@ from pathlib import Path
 from topoimp.chance.overlap import Overlap, overlap_of
 from topoimp.checkpoint import AnyPath, open_checkpoint
 from topoimp.choices import PictureSize, View
-from topoimp.commands.bound_options import USUAL_BOUNDS, BoundOptions, picture_of
-from topoimp.commands.bound_pictures import FIGURES, BoundResults
+from topoimp.commands.bound_options import USUAL_BOUNDS, BoundOptions, options_with_pictures
+from topoimp.commands.bound_pictures import BoundResults
 from topoimp.commands.bound_rows import checkpoint_rows, spatial_rows
 from topoimp.commands.chance_columns import density_rows
 from topoimp.commands.densities import parse_densities
 from topoimp.commands.initial_weights import with_initial_weights
-from topoimp.commands.pages import Page, with_files
+from topoimp.commands.pages import with_files
 from topoimp.comparison.retention_columns import with_holm
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.layer import Layer
@@ -51,7 +51,7 @@ def bound_report(
             bounds follow from the shapes, and the convolutions together and the dense layers together have a row. The
             images of a run folder's checkpoints are known.
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.bound_pictures``).
-        figure: name of the picture's figure; ``retention``, which needs densities, if None.
+        figure: name of the picture's figure; ``retention``, at the usual densities if none are given, if None.
         size: width of the picture; ``column`` if None.
         report: an .html file for a page with this report and all figures (``topoimp.pages``).
         force: replace existing files.
@@ -65,7 +65,7 @@ def bound_report(
         TopoimpError: if the file or one of its layers cannot be used.
     """
     patterns = patterns or LayerPatterns()
-    picture, page = picture_of(options, plot, figure, size), Page(FIGURES, report)
+    options, files, notes = options_with_pictures(options, patterns.view, plot, figure, size, report)
     if options.densities:
         patterns.check_matrix_view("densities are of weights, and need")
     patterns = with_images_of_run(patterns, path)
@@ -75,10 +75,10 @@ def bound_report(
     def report_of() -> tuple[Report, BoundResults]:
         rows, settings = _bounds_of(layers, options, thread_count(threads), on_step)
         settings = {**key_settings(key, layers.checkpoint), **pattern_settings(patterns), **settings}
-        found = Report("bound", inputs, settings, rows, left_out(layers), notes=notes_on(layers))
+        found = Report("bound", inputs, settings, rows, left_out(layers), notes=[*notes_on(layers), *notes])
         return found, BoundResults(rows, has_densities=bool(options.densities))
 
-    return with_files(picture, page, report_of, layers.checkpoint, force=force)
+    return with_files(files, report_of, layers.checkpoint, force=force)
 
 
 def _bounds_of(

@@ -1,13 +1,14 @@
 """The numbers that bounds depend on beside the layers, and the picture that can be drawn with them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from topoimp.chance.null import Null, parse_nulls
 from topoimp.checkpoint import AnyPath
-from topoimp.choices import PictureSize, check_seed
-from topoimp.commands.bound_pictures import FIGURES, BoundResults
-from topoimp.commands.densities import parse_densities
+from topoimp.choices import PictureSize, View, check_seed
+from topoimp.commands.bound_pictures import FIGURES, RETENTION, BoundResults
+from topoimp.commands.densities import USUAL_DENSITIES, parse_densities
+from topoimp.commands.pages import Page, PictureFiles
 from topoimp.commands.pictures import Picture
 from topoimp.errors import OptionError
 from topoimp.pruning.schedule import DEFAULT_RATE, exact_rate
@@ -60,10 +61,26 @@ class BoundOptions:
 USUAL_BOUNDS = BoundOptions()
 
 
-def picture_of(
-    options: BoundOptions, plot: AnyPath | None, figure: str | None, size: PictureSize | str | None
-) -> Picture[BoundResults]:
-    """Return the requested picture, with the options that it needs."""
-    picture = Picture(FIGURES, plot, figure, size)
-    picture.check(BoundResults((), has_densities=bool(options.densities)))
-    return picture
+def options_with_pictures(
+    options: BoundOptions,
+    view: View,
+    plot: AnyPath | None,
+    figure: str | None,
+    size: PictureSize | str | None,
+    report: AnyPath | None,
+) -> tuple[BoundOptions, PictureFiles[BoundResults], Sequence[str]]:
+    """Return the options, the requested picture and page, and sentences about them.
+
+    If a requested figure needs densities and none are given, the options have the usual ones, which a sentence says.
+    Bounds in other views than ``matrix`` have no densities.
+
+    Raises:
+        OptionError: if the picture cannot be drawn.
+    """
+    files = PictureFiles(Picture(FIGURES, plot, figure, size), Page(FIGURES, report))
+    notes = []
+    if RETENTION in files.drawn and view is View.MATRIX and not options.densities:
+        options = replace(options, densities=USUAL_DENSITIES)
+        notes = [f"densities of the figure {RETENTION}, as none are given: {', '.join(map(str, USUAL_DENSITIES))}"]
+    files.picture.check(BoundResults((), has_densities=bool(options.densities)))
+    return options, files, notes

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+RETENTION = "retention"
+"""The name of the figure that needs densities."""
+
+
 @dataclass(frozen=True)
 class BoundResults:
     """What ``bound`` found: the rows of the report, and whether densities are among them."""
@@ -45,7 +49,7 @@ def _no_densities(results: BoundResults) -> str | None:
 
 FIGURES: Figures[BoundResults] = MappingProxyType(
     {
-        "retention": LayerFigure(
+        RETENTION: LayerFigure(
             "the share of each layer's forest that its strongest weights keep, against their density, beside chance",
             _names,
             _retention,

@@ -7,12 +7,12 @@ from topoimp.architectures import Architecture, parse_architecture, seen_images
 from topoimp.checkpoint import AnyPath
 from topoimp.checkpoint.number_format import F32
 from topoimp.choices import PictureSize, SpatialConvention, View, chosen
-from topoimp.commands.bound_options import USUAL_BOUNDS, BoundOptions, picture_of
-from topoimp.commands.bound_pictures import FIGURES, BoundResults
+from topoimp.commands.bound_options import USUAL_BOUNDS, BoundOptions, options_with_pictures
+from topoimp.commands.bound_pictures import BoundResults
 from topoimp.commands.bound_rows import shape_rows, spatial_rows
 from topoimp.commands.chance_columns import density_rows_of_shape
 from topoimp.commands.densities import parse_densities
-from topoimp.commands.pages import Page, with_files
+from topoimp.commands.pages import with_files
 from topoimp.data.shapes import data_shape
 from topoimp.errors import OptionError
 from topoimp.layers.records import LayerInfo, LayerPatterns
@@ -47,7 +47,7 @@ def architecture_bound_report(
         input_sizes: pairs of a pattern and an image, in place of the images that convolutions see in the network.
         spatial_convention: reading of strided convolutions and shortcuts in the view ``spatial``.
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.bound_pictures``).
-        figure: name of the picture's figure; ``retention``, which needs densities, if None.
+        figure: name of the picture's figure; ``retention``, at the usual densities if none are given, if None.
         size: width of the picture; ``column`` if None.
         report: an .html file for a page with this report and all figures (``topoimp.pages``).
         force: replace existing files.
@@ -56,8 +56,8 @@ def architecture_bound_report(
         OptionError: if there is no such architecture or data set, they do not fit, none of the weights is a layer, or
             an image fits no convolution.
     """
-    picture, page = picture_of(options, plot, figure, size), Page(FIGURES, report)
     view = chosen(View, view)
+    options, files, notes = options_with_pictures(options, view, plot, figure, size, report)
     convention = chosen(SpatialConvention, spatial_convention)
     shape = None if data is None else data_shape(data)
     architecture = (
@@ -78,7 +78,7 @@ def architecture_bound_report(
     if not layers:
         raise OptionError(f"{arch} has no layer of two rows and two columns or more")
     return with_files(
-        picture, page, lambda: _report_of_shapes(layers, settings, options, left_out, view, input_sizes), force=force
+        files, lambda: _report_of_shapes(layers, settings, options, left_out, view, input_sizes, notes), force=force
     )
 
 
@@ -103,7 +103,7 @@ def shape_bound_report(
         view: ``matrix``, or ``spatial`` for convolutions unrolled over their images.
         input_sizes: pairs of a pattern and the image under each convolution that matches it.
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.bound_pictures``).
-        figure: name of the picture's figure; ``retention``, which needs densities, if None.
+        figure: name of the picture's figure; ``retention``, at the usual densities if none are given, if None.
         size: width of the picture; ``column`` if None.
         report: an .html file for a page with this report and all figures (``topoimp.pages``).
         force: replace existing files.
@@ -111,7 +111,8 @@ def shape_bound_report(
     Raises:
         OptionError: if there is no shape, one of them is no layer, or a convolution has no image that it needs.
     """
-    picture, page = picture_of(options, plot, figure, size), Page(FIGURES, report)
+    view = chosen(View, view)
+    options, files, notes = options_with_pictures(options, view, plot, figure, size, report)
     if not shapes:
         raise OptionError("no shape is given; at least one is needed, as in 64x3x3x3")
     layers: dict[str, tuple[int, ...]] = {}
@@ -121,10 +122,9 @@ def shape_bound_report(
             raise OptionError(f"the shape is {name}; a layer has two rows and two columns or more")
         number = 1 + sum(shape == other for other in layers.values())
         layers[name if number == 1 else f"{name}#{number}"] = shape
-    view = chosen(View, view)
     settings: Settings = {"shapes": list(layers)}
     return with_files(
-        picture, page, lambda: _report_of_shapes(layers, settings, options, {}, view, input_sizes), force=force
+        files, lambda: _report_of_shapes(layers, settings, options, {}, view, input_sizes, notes), force=force
     )
 
 
@@ -144,6 +144,7 @@ def _report_of_shapes(
     no_layers: Mapping[str, str],
     view: View,
     input_sizes: InputSizes,
+    notes: Sequence[str],
 ) -> tuple[Report, BoundResults]:
     """Return the report of layers, by name, of which only the shapes are known."""
     if options.nulls:
@@ -163,5 +164,5 @@ def _report_of_shapes(
     rows = shape_rows(infos, options.rate)
     for info in infos:
         rows += density_rows_of_shape(info, parse_densities(options.densities), seed=options.seed)
-    report = Report("bound", {}, {**settings, **options.settings()}, rows, no_layers)
+    report = Report("bound", {}, {**settings, **options.settings()}, rows, no_layers, notes=notes)
     return report, BoundResults(rows, has_densities=bool(options.densities))

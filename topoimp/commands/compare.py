@@ -1,7 +1,7 @@
 """Report how pruning or training changed the topology of a checkpoint, beside chance."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_nulls
@@ -11,7 +11,7 @@ from topoimp.commands.compare_pictures import FIGURES, CompareResults, Deaths
 from topoimp.commands.compare_rows import comparison_rows, notes_on_chance
 from topoimp.commands.compare_run import compare_rounds, opened_round, passes_over
 from topoimp.commands.initial_weights import with_initial_weights
-from topoimp.commands.pages import Page
+from topoimp.commands.pages import Page, PictureFiles
 from topoimp.commands.pictures import Picture
 from topoimp.comparison.comparison import LayerComparison, compare_layers
 from topoimp.comparison.matched_deaths import MatchedDeaths, matched_deaths
@@ -119,11 +119,10 @@ def comparison_report(
         if each.model not in NULLS_OF_EDGES:
             measures.patterns.check_matrix_view(f"the null {each} is of weights, and needs")
     selection = RoundSelection(rounds, seeds, method)
-    picture = Picture(FIGURES, plot, figure, size)
-    page = Page(FIGURES, report)
-    outputs = {**picture.by_role(), **page.by_role()}
+    files = PictureFiles(Picture(FIGURES, plot, figure, size), Page(FIGURES, report))
+    outputs = list(files.by_role.values())
 
-    with Staging(list(outputs.values()), force=force) as staging:
+    with Staging(outputs, force=force) as staging:
         if reference is not None or (paths and holds_rounds(Path(paths[0]))):
             if across_seeds:
                 raise OptionError("`across_seeds` is given, but each round has a reference of its own seed")
@@ -133,12 +132,9 @@ def comparison_report(
             found, deaths = _own_report(paths, of_rounds, selection, measures)
         else:
             found, deaths = _reference_report(
-                paths, selection, measures, outputs=list(outputs.values()), key=key, across_seeds=across_seeds
+                paths, selection, measures, outputs=outputs, key=key, across_seeds=across_seeds
             )
-        results = CompareResults(found.rows, deaths)
-        notes = [*found.notes, *picture.write(staging, results)]
-        found = replace(found, settings={**found.settings, **picture.settings()}, outputs=outputs, notes=notes)
-        page.write(staging, found, results)
+        found = files.write(staging, found, CompareResults(found.rows, deaths))
         if outputs:
             staging.commit()
     return found

@@ -9,6 +9,9 @@ from math import nan
 from topoimp.errors import OptionError
 from topoimp.pruning.schedule import round_half_up
 
+USUAL_DENSITIES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, "critical")
+"""Densities of a picture that is about none in particular."""
+
 _CRITICAL = re.compile(r"(?:([0-9]+(?:\.[0-9]+)?)\*)?critical", re.ASCII)
 
 

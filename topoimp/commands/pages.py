@@ -76,9 +76,44 @@ class Page(Generic[Results]):
         staging.partial(Path(self.report)).write_text(text, encoding="utf-8", newline="\n")
 
 
+@dataclass(frozen=True)
+class PictureFiles(Generic[Results]):
+    """The requested picture and page of a command."""
+
+    picture: Picture[Results]
+    page: Page[Results]
+
+    @property
+    def by_role(self) -> dict[str, Path]:
+        """The requested paths, by argument name."""
+        return {**self.picture.by_role(), **self.page.by_role()}
+
+    @property
+    def drawn(self) -> frozenset[str]:
+        """The names of the figures that may be drawn."""
+        return self.picture.drawn | self.page.drawn
+
+    def write(
+        self,
+        staging: Staging,
+        report: Report,
+        results: Results,
+        *,
+        tables: Mapping[str, Sequence[Row]] | None = None,
+        provenance: Mapping[str, str] | None = None,
+    ) -> Report:
+        """Write the requested files under temporary names; return the report with their settings, paths and notes."""
+        notes = [*report.notes, *self.picture.write(staging, results)]
+        settings = {**report.settings, **self.picture.settings()}
+        outputs = {**report.outputs, **self.by_role}
+        report = replace(report, settings=settings, outputs=outputs, notes=notes)
+
+        self.page.write(staging, report, results, tables=tables, provenance=provenance)
+        return report
+
+
 def with_files(
-    picture: Picture[Results],
-    page: Page[Results],
+    files: PictureFiles[Results],
     report_of: Callable[[], tuple[Report, Results]],
     checkpoint: Checkpoint | None = None,
     *,
@@ -91,15 +126,13 @@ def with_files(
     Raises:
         OutputError: if a file exists (without ``force``) or cannot be written.
     """
-    outputs = {**picture.by_role(), **page.by_role()}
+    outputs = list(files.by_role.values())
     inputs = [] if checkpoint is None else [checkpoint]
-    check_files(list(outputs.values()), *inputs)
-    with Staging(list(outputs.values()), force=force) as staging:
+    check_files(outputs, *inputs)
+    with Staging(outputs, force=force) as staging:
         report, results = report_of()
-        notes = [*report.notes, *picture.write(staging, results)]
-        settings = {**report.settings, **picture.settings()}
-        report = replace(report, settings=settings, outputs=outputs, notes=notes)
-        page.write(staging, report, results, provenance=None if checkpoint is None else checkpoint.metadata)
+        provenance = None if checkpoint is None else checkpoint.metadata
+        report = files.write(staging, report, results, provenance=provenance)
         if outputs:
             for each in inputs:
                 each.check_unchanged()

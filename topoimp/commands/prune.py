@@ -1,10 +1,15 @@
 """Prune a checkpoint, in rounds without training between them or by a given mask, and verify the written files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 
 from topoimp.chance.mask_shuffling import ShuffledMask
 from topoimp.checkpoint import AnyPath
-from topoimp.choices import MaskShuffle, check_seed, chosen
+from topoimp.choices import MaskShuffle, PictureSize, check_seed, chosen
+from topoimp.commands.pages import Page, PictureFiles
+from topoimp.commands.pictures import Picture
+from topoimp.commands.prune_pictures import FIGURES, PruneResults
 from topoimp.commands.pruning_job import Pruning, PruningJob, metadata_of, plan_job
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep
@@ -15,6 +20,7 @@ from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.preservation import total_preservation
 from topoimp.pruning.rules import Pruner
+from topoimp.reports.cells import Row
 from topoimp.reports.rows import (
     Settings,
     layer_columns,
@@ -36,6 +42,10 @@ def prune_checkpoint(
     mask_out: AnyPath | None = None,
     emit_rounds: Sequence[int] = (),
     rewind_from: AnyPath | None = None,
+    plot: AnyPath | None = None,
+    figure: str | None = None,
+    size: PictureSize | str | None = None,
+    report: AnyPath | None = None,
     strict: bool = False,
     force: bool = False,
     threads: int | None = None,
@@ -54,6 +64,10 @@ def prune_checkpoint(
         mask_out: the mask, if not beside the output.
         emit_rounds: rounds whose checkpoints are written too.
         rewind_from: an earlier checkpoint with the same tensors, whose weights are written under the mask: a ticket.
+        plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.prune_pictures``).
+        figure: name of the picture's figure; ``retention`` if None.
+        size: width of the picture; ``column`` if None.
+        report: an .html file for a page with this report and all figures (``topoimp.pages``).
         strict: write nothing if a target is below a floor.
         force: replace existing outputs.
         threads: number of cores; all if None. No result depends on it.
@@ -76,7 +90,10 @@ def prune_checkpoint(
     >>> pruning.report.network["n_kept"], pruning.report.network["barcode_kept"]
     (150, True)
     """
-    job, scheme = job_in_rounds(path, options, key, output, mask_out, emit_rounds, rewind_from, threads, on_step)
+    pictures = PictureFiles(Picture(FIGURES, plot, figure, size), Page(FIGURES, report))
+    job, scheme = job_in_rounds(
+        path, options, key, output, mask_out, emit_rounds, rewind_from, threads, on_step, pictures.by_role
+    )
     settings = pruning_settings(scheme)
 
     with job.staging(force=force) as staging:
@@ -88,7 +105,11 @@ def prune_checkpoint(
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
             round_ = swept.rounds[number - 1]
             job.write(staging, target, round_.keeps, metadata_of(settings, number), swept.forests, round_.layers)
-        return job.finish(staging, job.report(settings, rows), swept.rounds[-1].missed)
+
+        results = PruneResults(settings, rows, job.stream, swept.forests, swept.rounds[-1].keeps, scheme.seed)
+        provenance = job.layers.checkpoint.metadata
+        found = pictures.write(staging, job.report(settings, rows), results, provenance=provenance)
+        return job.finish(staging, found, swept.rounds[-1].missed)
 
 
 def job_in_rounds(
@@ -101,6 +122,7 @@ def job_in_rounds(
     rewind_from: AnyPath | None,
     threads: int | None,
     on_step: OnStep | None,
+    pictures: Mapping[str, Path] = MappingProxyType({}),
 ) -> tuple[PruningJob, Scheme]:
     """Return the job of pruning a checkpoint in rounds, and the scheme that it follows; nothing is written."""
     if rewind_from is not None and options.preset is not None:
@@ -118,6 +140,7 @@ def job_in_rounds(
         emit_rounds=emit_rounds,
         n_rounds=n_rounds,
         rewind_from=rewind_from,
+        pictures=pictures,
         threads=threads,
         on_step=on_step,
     )
@@ -134,6 +157,10 @@ def apply_mask(
     shuffle_mask: MaskShuffle | str | None = None,
     seed: int = 0,
     mask_out: AnyPath | None = None,
+    plot: AnyPath | None = None,
+    figure: str | None = None,
+    size: PictureSize | str | None = None,
+    report: AnyPath | None = None,
     force: bool = False,
     threads: int | None = None,
     on_step: OnStep | None = None,
@@ -158,6 +185,7 @@ def apply_mask(
     patterns.check_matrix_view("pruning is of weights, and needs")
     shuffle = None if shuffle_mask is None else chosen(MaskShuffle, shuffle_mask)
     check_seed(seed)
+    pictures = PictureFiles(Picture(FIGURES, plot, figure, size), Page(FIGURES, report))
 
     job = plan_job(
         path,
@@ -166,6 +194,7 @@ def apply_mask(
         output=output,
         mask_out=mask_out,
         mask=mask,
+        pictures=pictures.by_role,
         threads=threads,
         on_step=on_step,
     )
@@ -182,7 +211,12 @@ def apply_mask(
         forests = spanning_forests(job.stream)
         kept = job.write(staging, job.outputs.checkpoint, pruners, metadata_of(settings, 1), forests)
 
-        rows = [{**layer_columns(info), "round": 1, **preservation_columns(kept[info.name])} for info in infos]
+        rows: list[Row] = [
+            {**layer_columns(info), "round": 1, **preservation_columns(kept[info.name])} for info in infos
+        ]
         total = total_preservation(list(kept.values()))
-        network = {"level": "network", "round": 1, **preservation_columns(total)}
-        return job.finish(staging, job.report(settings, [*rows, network]), [])
+        rows.append({"level": "network", "round": 1, **preservation_columns(total)})
+        results = PruneResults(settings, rows, job.stream, forests, pruners, seed)
+        provenance = job.layers.checkpoint.metadata
+        found = pictures.write(staging, job.report(settings, rows), results, provenance=provenance)
+        return job.finish(staging, found, [])

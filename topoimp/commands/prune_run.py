@@ -7,9 +7,8 @@ from pathlib import Path
 
 from topoimp.checkpoint import AnyPath, open_checkpoint
 from topoimp.choices import PictureSize
-from topoimp.commands.pages import Page
-from topoimp.commands.pictures import Picture
-from topoimp.commands.prune_run_pictures import FIGURES, RoundFiles
+from topoimp.commands.pages import PictureFiles
+from topoimp.commands.prune_run_pictures import RunResults, files_of_rounds, write_files_of_rounds
 from topoimp.commands.run_inputs import images_of, recipe_texts, seeds_requested
 from topoimp.errors import CheckpointError, OptionError, TopoimpError
 from topoimp.kernels.threads import OnStep, available_threads
@@ -113,8 +112,7 @@ def prune_run(
         TrainingError: if the trainer failed; the rounds before remain.
         VerificationError: if a round differs from its plan; the rounds before remain.
     """
-    round_files = RoundFiles(Picture(FIGURES, plot, figure, size), Page(FIGURES, report))
-    round_files.check_new(force=force)
+    pictures = files_of_rounds(plot, figure, size, report, force=force)
     run = Path(run)
     recorded = read_recipe(run)
     recipe = recorded.recipe
@@ -156,7 +154,7 @@ def prune_run(
         )
         for files in map(RunFiles(run).seed, requested)
     ]
-    return _pruned(run, tasks, layers, round_files, recipe_texts(run), n_jobs, on_step, on_wait)
+    return _pruned(run, tasks, layers, pictures, recipe_texts(run), n_jobs, on_step, on_wait)
 
 
 def prune_with_trainer(
@@ -190,8 +188,7 @@ def prune_with_trainer(
         OptionError: if training has no starting point, or an option does not fit the network or another option.
         TopoimpError: as ``prune_run``.
     """
-    round_files = RoundFiles(Picture(FIGURES, plot, figure, size), Page(FIGURES, report))
-    round_files.check_new(force=force)
+    pictures = files_of_rounds(plot, figure, size, report, force=force)
     path = Path(path)
     rewinding = rewinding_of(rewind, rewind_from, None, options.preset)
     checkpoint = open_checkpoint(path)
@@ -229,14 +226,14 @@ def prune_with_trainer(
         )
         for files in map(RunFiles(run).seed, [0] if seeds is None else seeds)
     ]
-    return _pruned(run, tasks, layers, round_files, checkpoint.metadata, n_jobs, on_step, on_wait)
+    return _pruned(run, tasks, layers, pictures, checkpoint.metadata, n_jobs, on_step, on_wait)
 
 
 def _pruned(
     run: Path,
     tasks: Sequence[SeedTask],
     layers: Layers,
-    round_files: RoundFiles,
+    pictures: PictureFiles[RunResults],
     provenance: Mapping[str, str],
     jobs: int,
     on_step: OnStep | None,
@@ -268,7 +265,7 @@ def _pruned(
     folders = [task.rounds.folder for task in tasks]
     notes = [*notes_on(layers), *_notes_on_rounds(folders, n_rounds, n_new, rewind=of_run["rewind"])]
     report = Report("prune", {"run": run}, shown, rows, left_out(layers), outputs, notes)
-    report = round_files.write(run, report, provenance, force=tasks[0].force)
+    report = write_files_of_rounds(pictures, run, report, provenance, force=tasks[0].force)
     return IterativePruning(report, folders, n_new, held)
 
 

@@ -1,14 +1,14 @@
 """The figures of ``prune`` with training between the rounds, of all rounds in the run folder."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from topoimp.checkpoint import Staging
+from topoimp.checkpoint import AnyPath, Staging
 from topoimp.choices import PictureSize
-from topoimp.commands.pages import Page
+from topoimp.commands.pages import Page, PictureFiles
 from topoimp.commands.pictures import Figures, Picture, WholeFigure
 from topoimp.errors import OutputError
 from topoimp.reports.cells import Row
@@ -51,42 +51,40 @@ FIGURES: Figures[RunResults] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
-class RoundFiles:
-    """The requested picture and page of the rounds in a run folder, which are written once the rounds are done."""
+def files_of_rounds(
+    plot: AnyPath | None,
+    figure: str | None,
+    size: PictureSize | str | None,
+    report: AnyPath | None,
+    *,
+    force: bool,
+) -> PictureFiles[RunResults]:
+    """Return the requested picture and page of the rounds in a run folder, before rounds are done.
 
-    picture: Picture[RunResults]
-    page: Page[RunResults]
+    Raises:
+        OutputError: if a file exists; ``force`` would replace it, and begin the rounds anew.
+    """
+    files = PictureFiles(Picture(FIGURES, plot, figure, size), Page(FIGURES, report))
+    for role, path in files.by_role.items():
+        if path.exists() and not force:
+            raise OutputError(f"{path}: exists already; `{role}` needs another name, as `force` begins the rounds anew")
+    return files
 
-    @property
-    def by_role(self) -> dict[str, Path]:
-        """The requested paths, by argument name."""
-        return {**self.picture.by_role(), **self.page.by_role()}
 
-    def check_new(self, *, force: bool) -> None:
-        """Raise an OutputError if a requested file exists, before rounds are done; ``force`` would begin them anew."""
-        for role, path in self.by_role.items():
-            if path.exists() and not force:
-                needed = f"`{role}` needs another name, as `force` begins the rounds anew"
-                raise OutputError(f"{path}: exists already; {needed}")
+def write_files_of_rounds(
+    files: PictureFiles[RunResults], run: Path, report: Report, provenance: Mapping[str, str], *, force: bool
+) -> Report:
+    """Write the requested files about the finished rounds in a run folder; return the report with them.
 
-    def write(self, run: Path, report: Report, provenance: Mapping[str, str], *, force: bool) -> Report:
-        """Write the requested files about the finished rounds in a run folder; return the report with them.
-
-        The page has the rows of summary.csv and paired.csv about the network, and ``provenance``.
-        """
-        if not self.by_role:
-            return report
-        with Staging(list(self.by_role.values()), force=force) as staging:
-            found = read_tables(run)
-            results = RunResults(found.summary, found.rounds)
-            notes = [*report.notes, *self.picture.write(staging, results)]
-            settings = {**report.settings, **self.picture.settings()}
-            outputs = {**report.outputs, **self.by_role}
-            report = replace(report, settings=settings, outputs=outputs, notes=notes)
-
-            tables = {"summary": found.summary, "paired": found.paired}
-            of_network = {name: [row for row in rows if row["level"] == "network"] for name, rows in tables.items()}
-            self.page.write(staging, report, results, tables=of_network, provenance=provenance)
-            staging.commit()
+    The page has the rows of summary.csv and paired.csv about the network, and ``provenance``.
+    """
+    if not files.by_role:
         return report
+    with Staging(list(files.by_role.values()), force=force) as staging:
+        found = read_tables(run)
+        tables = {"summary": found.summary, "paired": found.paired}
+        of_network = {name: [row for row in rows if row["level"] == "network"] for name, rows in tables.items()}
+        results = RunResults(found.summary, found.rounds)
+        report = files.write(staging, report, results, tables=of_network, provenance=provenance)
+        staging.commit()
+    return report

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
 from topoimp.checkpoint import (
     AnyPath,
@@ -211,8 +212,9 @@ def plan_job(
     on_step: OnStep | None,
     mask: AnyPath | None = None,
     rewind_from: AnyPath | None = None,
+    pictures: Mapping[str, Path] = MappingProxyType({}),
 ) -> PruningJob:
-    """Return the job of pruning a checkpoint, in rounds or by a mask; nothing is written."""
+    """Return the job of pruning a checkpoint, in rounds or by a mask, with pictures by argument name; write nothing."""
     n_threads = thread_count(threads)
     content = Content.WEIGHTS if mask is None else Content.MASK
     others = {role: file for role, file in {"mask": mask, "rewind": rewind_from}.items() if file is not None}
@@ -222,6 +224,7 @@ def plan_job(
     target, mask_file = (None if file is None else Path(file) for file in (output, mask_out))
     copied = opened.get("rewind", checkpoint)
     outputs = plan_outputs(checkpoint, target, mask_file, emit_rounds, n_rounds, copied=copied)
+    outputs = replace(outputs, pictures=pictures)
     outputs.check(*opened.values())
     layers = select_layers(checkpoint, patterns)
     rewind = layers_to_rewind_to(layers, opened["rewind"]) if "rewind" in opened else None

@@ -7,7 +7,7 @@ on the number of threads.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from threading import Lock
@@ -81,6 +81,11 @@ class LayerStream:
                     window.finish()
                     window.results[info.name] = self._look(look, info, self.threads)
         return {name: window.results[name] for name in self.layers.by_name}
+
+    def look_at(self, name: str, look: Look[Result]) -> Result:
+        """Return the result of a function on one layer, which is read for it; ``on_layer`` is not called."""
+        alone = replace(self.layers, infos=(self.layers.by_name[name],))
+        return LayerStream(alone, self.threads).each(look)[name]
 
     def _look(self, look: Look[Result], info: LayerInfo, threads: int) -> Result:
         layer = self.layers.read(info, threads)

@@ -36,7 +36,7 @@ _LOWEST_PANEL = 1.1
 def floors_of_prunings(rows: Sequence[Row], *, size: PictureSize = PictureSize.COLUMN) -> Figure:
     """Return a figure with a panel for each pruning in rows of rounds.csv, one below the other, with the same colours.
 
-    The caption says over how many seeds each ratio is the smallest.
+    The caption says over how many seeds each ratio is the smallest; rows without seeds have none.
 
     >>> place = {"level": "layer", "layer": "fc1", "round": 1, "seed": 0, "n_kept": 12, "floor": 4}
     >>> figure = floors_of_prunings([{**place, "method": method} for method in ("topological", "magnitude")])
@@ -58,7 +58,8 @@ def floors_of_prunings(rows: Sequence[Row], *, size: PictureSize = PictureSize.C
 
         share_colour_bars(panels)
         _share_legend(figure, panels)
-        figure.supxlabel(_caption(rows), fontsize=7)
+        if caption := _caption(rows):
+            figure.supxlabel(caption, fontsize=7)
     return figure
 
 
@@ -188,7 +189,9 @@ def _share_legend(figure: Figure, panels: Sequence[Axes]) -> None:
 
 
 def _caption(rows: Sequence[Row]) -> str:
-    n_seeds = len({row.get("seed") for row in _of_layers(rows)})
+    """Return how many seeds there are; "" for rows that have none, as those of one checkpoint."""
+    of_layers = _of_layers(rows)
+    n_seeds = len({row["seed"] for row in of_layers if "seed" in row})
     if n_seeds == 0:
-        return "no round"
+        return "" if of_layers else "no round"
     return "n = 1 seed" if n_seeds == 1 else f"smallest of n = {n_seeds} seeds"

@@ -1,5 +1,6 @@
 """The mask of a layer, the pattern of its edges: the density of blocks, and the edges of the forest."""
 
+from math import ceil, sqrt
 from types import MappingProxyType
 from typing import Any
 
@@ -27,6 +28,15 @@ N_COLOURS = 16
 
 TICKS = MappingProxyType({0.0: "0", 0.01: "0.01", 0.1: "0.1", 0.25: "0.25", 0.5: "0.5", 1.0: "1"})
 """Ticks of the colour bar, which is that of the square root of the density."""
+
+
+def blocks_of(n_panels: int) -> int:
+    """Return the most blocks along either side of a mask among others: small panels share the blocks of a large one.
+
+    >>> blocks_of(1), blocks_of(3)
+    (400, 200)
+    """
+    return max(MOST_BLOCKS // ceil(sqrt(n_panels)), 1)
 
 
 def mask(counts: EdgeCounts, forest: Forest | None = None, *, ax: Axes | None = None) -> Axes:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -24,7 +24,8 @@ _HUB_FOLDERS = ("snapshots", "blobs", "refs")
 class Outputs:
     """The paths of a pruning's outputs: checkpoints of rounds and the last one, its mask, the CSV of the report.
 
-    The checkpoints are folders, PyTorch files (``are_torch``) or safetensors files.
+    The checkpoints are folders, PyTorch files (``are_torch``) or safetensors files. ``pictures`` holds the picture and
+    the page, by argument name, if they are requested.
     """
 
     checkpoint: Path
@@ -33,16 +34,17 @@ class Outputs:
     rounds: Mapping[int, Path]
     are_folders: bool
     are_torch: bool = False
+    pictures: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def in_order(self) -> list[Path]:
         """All outputs, the checkpoint last, as the commit mark."""
-        return [self.mask, self.table, *self.checkpoints]
+        return [self.mask, self.table, *self.pictures.values(), *self.checkpoints]
 
     def by_role(self) -> dict[str, Path]:
         """Return the outputs by role."""
         rounds = {f"round_{number}": path for number, path in self.rounds.items()}
-        return {"checkpoint": self.checkpoint, "mask": self.mask, "table": self.table, **rounds}
+        return {"checkpoint": self.checkpoint, "mask": self.mask, "table": self.table, **rounds, **self.pictures}
 
     @property
     def checkpoints(self) -> list[Path]:
