@@ -1,11 +1,15 @@
 """The order in which a network keeps its weights by paths, from all its paths one by one, in exact fractions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from math import prod
 
 import numpy as np
-from random_networks import edges_between
+from random_networks import edges_between, random_network
+
+from topoimp.layers.layer import as_layer
+from topoimp.network.weighted_graph import WeightedGraph
 
 
 @dataclass(frozen=True)
@@ -132,3 +136,33 @@ def first_of(order, n, weights):
     for layer, flat in order.weights[:n]:
         masks[layer].flat[flat] = True
     return masks
+
+
+@cache
+def small_network(seed):
+    """A random network of at most 3,000 paths: graph, weights, strengths of inputs, factors of norms, order."""
+    rng = np.random.default_rng(seed)
+    while True:
+        graph, weights = random_network(rng)
+        if n_paths(graph, edges_of(graph, weights)) <= 3000:
+            break
+    if seed % 3 == 0:  # no two products are equal, or near
+        weights = {name: weight * rng.lognormal(size=weight.shape) for name, weight in weights.items()}
+
+    # Factors and strengths are 0 at times, and equal often.
+    norms, connections = {}, []
+    for each in graph.connections:
+        if rng.random() < 0.3:
+            n = graph.places[each.target] - each.first_target if each.layer is None else len(weights[each.layer])
+            n = min(n, graph.places[each.source]) if each.layer is None else n
+            norms[f"norm{len(norms)}"] = rng.choice([0, 0.5, 1, 3], size=n, p=[0.1, 0.3, 0.3, 0.3])
+            each = replace(each, norm=f"norm{len(norms) - 1}")
+        connections.append(each)
+    graph = replace(graph, connections=tuple(connections))
+    inputs = rng.choice([0, 0.5, 1, 2], size=graph.places[graph.inputs], p=[0.1, 0.3, 0.3, 0.3])
+    return graph, weights, inputs, norms, slow_order(graph, weights, inputs, norms)
+
+
+def weighted(graph, weights, inputs, norms):
+    layers = {name: as_layer(weight) for name, weight in weights.items()}
+    return WeightedGraph(graph, layers, inputs, norms)

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from topoimp.choices import Method
 from topoimp.pruning.methods.naming import BUILT_IN
+from topoimp.pruning.methods.network_method import NetworkMethod
 
 SIZES = st.integers(min_value=1, max_value=12)
 SEEDS = st.integers(min_value=0, max_value=2**32 - 1)
 BARS = st.integers(min_value=0, max_value=40)
-FILE_METHODS = [method for method in Method if method is not Method.PATHS]
+FILE_METHODS = [method for method in Method if not isinstance(BUILT_IN[method], NetworkMethod)]
 """Methods that need no graph of the network."""
 
 FREE_METHODS = [method for method in FILE_METHODS if BUILT_IN[method].only_scope is None]

@@ -37,6 +37,7 @@ class Method(StrEnum):
     RANDOM = "random"
     LAMP = "lamp"
     PATHS = "paths"
+    SYNFLOW_L2 = "synflow-l2"
 
 
 class PathInputs(StrEnum):

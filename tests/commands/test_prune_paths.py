@@ -19,6 +19,7 @@ from topoimp.layers.records import LayerPatterns
 from topoimp.network.facts import kept_in, path_facts
 from topoimp.network.norms import norm_factors, tensor_values
 from topoimp.network.path_masks import path_masks
+from topoimp.network.path_sums import path_sums
 from topoimp.network.weighted_graph import WeightedGraph
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.options import PruningOptions
@@ -184,3 +185,30 @@ def test_layers_that_are_not_pruned_stay_on_the_paths(run):
     target = network_rows(pruning.report, pruning.folders[0])[1]["n_kept"]
     assert "fc2.weight" not in found
     assert_same(found, expected_masks(pruning.folders[0], 1, graph, target, unpruned=frozenset(["fc2.weight"])))
+
+
+def test_synflow_l2_keeps_the_largest_sums_over_paths(run):
+    options = PruningOptions(method="synflow-l2", rounds=3, rate=0.5)
+    pruning = prune_run(run, options, seeds=[0])
+
+    graph = architecture_graph(parse_architecture(recipe_of(run)["model"]))
+    (folder,) = pruning.folders
+    assert folder.name == "synflow-l2-global"
+    rows = network_rows(pruning.report, folder)
+    assert [row["n_kept"] for row in rows] == [1480, 740, 370, 185]
+    for number, row in enumerate(rows[1:], 1):
+        weights = weights_of(folder / f"round-{number - 1:02}" / "model.safetensors", graph.layers)
+        sums = path_sums(WeightedGraph(graph, {name: as_layer(weight) for name, weight in weights.items()}))
+        least_kept = np.sort(np.concatenate([part.reshape(-1) for part in sums.values()]))[-row["n_kept"]]
+        assert_same(masks_of(folder, number), {name: part >= least_kept for name, part in sums.items()})
+
+
+def test_synflow_l2_has_one_target_for_all_layers_and_needs_a_graph(run, tmp_path):
+    with pytest.raises(OptionError, match=r"^the method synflow-l2 has the scope global alone, not layer$"):
+        PruningOptions(method="synflow-l2", rounds=1, scope="layer")
+    with pytest.raises(OptionError, match=NO_GRAPH.replace("paths", "synflow-l2")):
+        prune_checkpoint(
+            run / "seed-0/model.safetensors",
+            PruningOptions(rounds=1, method="synflow-l2"),
+            output=tmp_path / "out.safetensors",
+        )

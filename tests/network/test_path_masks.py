@@ -2,54 +2,21 @@
 
 import importlib
 from dataclasses import replace
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import networkx as nx
 import numpy as np
 import pytest
-from path_oracle import edges_of, first_of, n_paths, slow_order
-from random_networks import in_networkx, live_in_networkx, random_network
+from path_oracle import edges_of, first_of, slow_order, small_network, weighted
+from random_networks import in_networkx, live_in_networkx
 
 from topoimp.errors import OptionError
-from topoimp.layers.layer import as_layer
 from topoimp.network.facts import kept_in, path_facts
 from topoimp.network.graph import Connection, NetworkGraph, chain_graph
 from topoimp.network.path_masks import path_masks
-from topoimp.network.weighted_graph import WeightedGraph
 
 SEEDS = range(300)
-
-
-@cache
-def small_network(seed):
-    """A random network of at most 3,000 paths: graph, weights, strengths of inputs, factors of norms, order."""
-    rng = np.random.default_rng(seed)
-    while True:
-        graph, weights = random_network(rng)
-        if n_paths(graph, edges_of(graph, weights)) <= 3000:
-            break
-    if seed % 3 == 0:  # no two products are equal, or near
-        weights = {name: weight * rng.lognormal(size=weight.shape) for name, weight in weights.items()}
-
-    # Factors and strengths are 0 at times, and equal often.
-    norms, connections = {}, []
-    for each in graph.connections:
-        if rng.random() < 0.3:
-            n = graph.places[each.target] - each.first_target if each.layer is None else len(weights[each.layer])
-            n = min(n, graph.places[each.source]) if each.layer is None else n
-            norms[f"norm{len(norms)}"] = rng.choice([0, 0.5, 1, 3], size=n, p=[0.1, 0.3, 0.3, 0.3])
-            each = replace(each, norm=f"norm{len(norms) - 1}")
-        connections.append(each)
-    graph = replace(graph, connections=tuple(connections))
-    inputs = rng.choice([0, 0.5, 1, 2], size=graph.places[graph.inputs], p=[0.1, 0.3, 0.3, 0.3])
-    return graph, weights, inputs, norms, slow_order(graph, weights, inputs, norms)
-
-
-def weighted(graph, weights, inputs, norms):
-    layers = {name: as_layer(weight) for name, weight in weights.items()}
-    return WeightedGraph(graph, layers, inputs, norms)
 
 
 def masks_for(graph, weights, inputs, norms, targets, threads=1):

@@ -101,18 +101,18 @@ class WeightedGraph:
                     f"it to {n_sources} vertices of {connection.columns_per_vertex} columns and to {n_targets} rows"
                 )
 
-        norm = np.zeros(n_entered, np.int64)
+        factors = np.ones(n_entered)
         if connection.norm is not None:
             if connection.norm not in self.norms:
                 raise LayerError(f"the norm {connection.norm!r} is in the graph, but its factors are not known")
             _check_factors(f"the factors of {connection.norm!r}", self.norms[connection.norm], n_entered)
-            norm = logarithms(self.norms[connection.norm])
+            factors = self.norms[connection.norm]
         first_source = graph.first_vertices[connection.source] + connection.first_source
         first_target = graph.first_vertices[connection.target] + connection.first_target
         sources = slice(first_source, first_source + n_read)
         targets = slice(first_target, first_target + n_entered)
         is_pruned = connection.layer not in self.unpruned
-        return Edges(connection, layer, is_pruned, position, first_weight, sources, targets, norm)
+        return Edges(connection, layer, is_pruned, position, first_weight, sources, targets, factors)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Edges:
         first_weight: the number of the layer's first weight, if the weights of all layers are counted in this order.
         sources: the vertices that the edges leave, numbered through all places.
         targets: the vertices that they enter; one for each row of a layer.
-        norm: the logarithm of the factor of each target.
+        factors: the factor of each target.
     """
 
     connection: Connection
@@ -136,7 +136,12 @@ class Edges:
     first_weight: int
     sources: slice
     targets: slice
-    norm: IndexArray
+    factors: FloatArray
+
+    @cached_property
+    def norm(self) -> IndexArray:
+        """The logarithm of the factor of each target."""
+        return logarithms(self.factors)
 
     @property
     def pruned(self) -> Layer | None:

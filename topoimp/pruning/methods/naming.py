@@ -13,6 +13,7 @@ from topoimp.pruning.methods.own import ScoreFunction, own_method
 from topoimp.pruning.methods.own_file import file_function, is_file_function
 from topoimp.pruning.methods.paths import Paths
 from topoimp.pruning.methods.random_order import Random
+from topoimp.pruning.methods.synflow import SynFlowL2
 from topoimp.pruning.methods.topological import Topological
 
 BUILT_IN: Mapping[Method, PruningMethod] = MappingProxyType(
@@ -22,6 +23,7 @@ BUILT_IN: Mapping[Method, PruningMethod] = MappingProxyType(
         Method.RANDOM: Random(),
         Method.LAMP: Lamp(),
         Method.PATHS: Paths(),
+        Method.SYNFLOW_L2: SynFlowL2(),
     }
 )
 """The methods that have a word."""

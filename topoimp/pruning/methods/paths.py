@@ -17,15 +17,13 @@ import numpy as np
 from topoimp.arrays import CodeArray, FloatArray
 from topoimp.choices import Method, PathInputs, chosen
 from topoimp.errors import OptionError
-from topoimp.layers.layer import Layer, as_layer
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
 from topoimp.network.graph import NetworkGraph
-from topoimp.network.norms import norm_factors, tensor_values
 from topoimp.network.path_masks import path_masks
-from topoimp.network.weighted_graph import WeightedGraph
 from topoimp.pruning.methods.magnitude import Magnitude
 from topoimp.pruning.methods.method import PruningMethod, Rule, RuleInputs
+from topoimp.pruning.methods.network_at_hand import network_at_hand, without_graph
 from topoimp.pruning.ranking import RankRanking
 from topoimp.topology.forest import Forest
 
@@ -109,7 +107,7 @@ class Paths:
             OptionError: if its graph is unknown.
         """
         if graph is None:
-            raise _without_graph()
+            raise without_graph(self.name)
         return replace(self, graph=graph, deviations=inputs if self.needs_images else None)
 
     def takes_over(self, target: int, n_weights: int) -> bool:
@@ -118,7 +116,7 @@ class Paths:
 
     def rule(self, inputs: RuleInputs) -> Rule:  # noqa: ARG002  # of a protocol
         """Raise an OptionError: the method needs a network and a target."""
-        raise _without_graph()
+        raise without_graph(self.name)
 
     def rule_for(self, infos: Sequence[LayerInfo], stream: LayerStream, target: int) -> PathRule:
         """Return the rule of a round that keeps ``target`` weights of all layers together.
@@ -128,32 +126,5 @@ class Paths:
             LayerError: if it lacks a layer, or a layer does not fit the graph.
             OptionError: if a pruned layer is none of the network's.
         """
-        graph = self.graph
-        if graph is None:
-            raise _without_graph()
-        unknown = [info.name for info in infos if info.name not in graph.layers]
-        if unknown:
-            raise OptionError(f"the method paths prunes layers of the network alone; {unknown[0]!r} is none of them")
-
-        layers: dict[str, Layer] = {}
-
-        def hold(layer: Layer, threads: int) -> None:  # noqa: ARG001  # of a protocol
-            layers[layer.name] = replace(layer, codes=layer.codes.copy())  # its memory is given back
-
-        stream.each(hold)
-        unpruned = frozenset(graph.layers) - layers.keys()
-        checkpoint = stream.layers.checkpoint
-        for name in unpruned & checkpoint.tensors.keys():
-            tensor = checkpoint.tensors[name]
-            values = tensor_values(checkpoint, name)
-            layers[name] = as_layer(values.reshape(tensor.shape), name=name)
-        norms = norm_factors(graph, checkpoint)
-        network = WeightedGraph(graph, layers, self.deviations, norms, unpruned)
+        network = network_at_hand(self.name, self.graph, infos, stream, self.deviations)
         return PathRule(path_masks(network, [target], threads=stream.threads).levels)
-
-
-def _without_graph() -> OptionError:
-    return OptionError(
-        "the method paths needs the graph of the network; it prunes run folders of built-in networks, whose graphs "
-        "are known"
-    )
