@@ -143,7 +143,7 @@ Rate = Annotated[
     typer.Option(
         "--rate",
         metavar="R",
-        help="Share of the remaining weights that one round removes, in (0, 1).",
+        help="Share of the remaining weights that one round removes, in (0, 1); prune also takes 0.",
         show_default="0.2",
     ),
 ]

@@ -113,7 +113,7 @@ LayerRate = Annotated[
     typer.Option(
         "--layer-rate",
         metavar="PATTERN=R",
-        help="Rate R, in (0, 1), of the layers that match PATTERN. Repeatable.",
+        help="Rate R, in [0, 1), of the layers that match PATTERN. Repeatable.",
         show_default="the recipe's, or --rate",
     ),
 ]
@@ -122,7 +122,7 @@ OutputRate = Annotated[
     typer.Option(
         "--output-rate",
         metavar="half|same|R",
-        help="Rate of the output layer: half of --rate, the same, or R, in (0, 1).",
+        help="Rate of the output layer: half of --rate, the same, or R, in [0, 1).",
         show_default="the recipe's, or --rate",
     ),
 ]

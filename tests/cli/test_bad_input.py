@@ -163,13 +163,20 @@ def test_nan_in_a_layer(topoimp, write, unchanged, reader):
     assert_refused(outcome, 1, ".*tensor 'fc.weight' holds 2 NaN, the first at index 1; a layer needs finite weights")
 
 
-@pytest.mark.parametrize("value", ["0", "1", "-0.5", "1.5", "nan"])
-@pytest.mark.parametrize("option", ["rate", "sparsity"])
-def test_rate_or_sparsity_outside_0_to_1(topoimp, lenet, unchanged, option, value):
+@pytest.mark.parametrize("value", ["1", "-0.5", "1.5", "nan"])
+@pytest.mark.parametrize(("option", "needed"), [("rate", "at least 0"), ("sparsity", "above 0")])
+def test_rate_or_sparsity_outside_0_to_1(topoimp, lenet, unchanged, option, needed, value):
     with unchanged:
         outcome = topoimp("prune", lenet, "--rounds", 3, f"--{option}={value}")
 
-    assert_refused(outcome, 2, f"the {option} is {float(value)}; it must be above 0 and below 1")
+    assert_refused(outcome, 2, f"the {option} is {float(value)}; it must be {needed} and below 1")
+
+
+def test_a_sparsity_of_0(topoimp, lenet, unchanged):
+    with unchanged:
+        outcome = topoimp("prune", lenet, "--rounds", 3, "--sparsity", 0)
+
+    assert_refused(outcome, 2, "the sparsity is 0.0; it must be above 0 and below 1")
 
 
 def test_a_rate_outside_0_to_1_for_bound(topoimp, lenet):

@@ -73,9 +73,9 @@ def test_the_ends_of_the_range_of_epsilon_are_accepted(infos, epsilon):
         ({"rounds": 1001}, "the number of rounds is 1001; it must be at least 1 and at most 1000"),
         ({"sparsity": 0.0}, "the sparsity is 0.0; it must be above 0 and below 1"),
         ({"sparsity": 1.0}, "the sparsity is 1.0; it must be above 0 and below 1"),
-        ({"rate": 0.0}, "the rate is 0.0; it must be above 0 and below 1"),
-        ({"rate": 1.0}, "the rate is 1.0; it must be above 0 and below 1"),
-        ({"rate": float("nan")}, "the rate is nan; it must be above 0 and below 1"),
+        ({"rate": -0.1}, "the rate is -0.1; it must be at least 0 and below 1"),
+        ({"rate": 1.0}, "the rate is 1.0; it must be at least 0 and below 1"),
+        ({"rate": float("nan")}, "the rate is nan; it must be at least 0 and below 1"),
         ({"method": "strength"}, "there is no method 'strength'; known are topological, magnitude, random"),
         ({"scope": "network"}, "there is no scope 'network'; known are layer, global"),
         ({"epsilon": -0.1}, r"epsilon is -0.1; it must be at least 0 \(full protection\) and at most 1 \(none\)"),
@@ -84,8 +84,8 @@ def test_the_ends_of_the_range_of_epsilon_are_accepted(infos, epsilon):
         ({"patterns": LayerPatterns(view=View.CHANNEL)}, "pruning is of weights, and needs the view matrix"),
         ({"output_layer": "out"}, "`output_layer` goes with `output_rate`, the rate of that layer"),
         ({"output_rate": "third"}, "`output_rate` is 'third'; it must be half, same, or a rate as in 0.1"),
-        ({"output_rate": "1.0"}, "the rate is 1.0; it must be above 0 and below 1"),
-        ({"output_rate": 0}, "the rate is 0.0; it must be above 0 and below 1"),
+        ({"output_rate": "1.0"}, "the rate is 1.0; it must be at least 0 and below 1"),
+        ({"output_rate": -1}, "the rate is -1.0; it must be at least 0 and below 1"),
     ],
 )
 def test_options_out_of_range_are_refused_before_any_layer_is_known(options, message):

@@ -159,8 +159,9 @@ def test_a_layer_that_is_sparser_already_is_left_as_it_is():
         ),
         ({"sparsity": 0.0}, "the sparsity is 0.0; it must be above 0 and below 1"),
         ({"sparsity": 1.0}, "the sparsity is 1.0; it must be above 0 and below 1"),
-        ({"rounds": 1, "rate": 1.0}, "the rate is 1.0; it must be above 0 and below 1"),
-        ({"rounds": 1, "rate": 0.0}, "the rate is 0.0; it must be above 0 and below 1"),
+        ({"rounds": 1, "rate": 1.0}, "the rate is 1.0; it must be at least 0 and below 1"),
+        ({"rounds": 1, "rate": -0.1}, "the rate is -0.1; it must be at least 0 and below 1"),
+        ({"sparsity": 0.5, "rate": 0.0}, "reaching that sparsity takes more than 1000 rounds; a larger rate is needed"),
         (
             {"rounds": 5, "sparsity": 0.75, "rate": 0.5},
             "a sparsity of 0.75 at a rate of 0.5 takes 2 rounds, not 5; leave one out",
@@ -241,3 +242,8 @@ def test_a_rate_is_the_decimal_it_is_written_as():
 @pytest.mark.parametrize(("value", "rounded"), [("1/2", 1), ("3/2", 2), ("5/2", 3), ("49/100", 0), ("0", 0)])
 def test_halves_are_rounded_up(value, rounded):
     assert round_half_up(Fraction(value)) == rounded
+
+
+@pytest.mark.parametrize("form", list(PruningSchedule))
+def test_a_rate_of_0_removes_nothing(form):
+    assert targets_of(1000, n_rounds=3, rate=0.0, form=form) == [1000, 1000, 1000]

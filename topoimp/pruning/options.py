@@ -13,7 +13,14 @@ from topoimp.layers.records import LayerInfo, LayerPatterns
 from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.methods.naming import MethodOption, check_epsilon, method_of
 from topoimp.pruning.methods.paths import Paths
-from topoimp.pruning.schedule import DEFAULT_RATE, Schedule, check_amounts, exact_rate, plan_schedule, with_layer_rates
+from topoimp.pruning.schedule import (
+    DEFAULT_RATE,
+    Schedule,
+    check_amounts,
+    plan_schedule,
+    pruning_rate,
+    with_layer_rates,
+)
 
 HALF, SAME = "half", "same"
 
@@ -72,8 +79,8 @@ class PruningOptions:
     Args:
         rounds: number of rounds, from 1 to 1000.
         sparsity: share of all selected weights that is zero after the last round, above 0 and below 1.
-        rate: share of the remaining weights (linear: of the nonzero weights at round 0) that one round removes, above
-            0 and below 1.
+        rate: share of the remaining weights (linear: of the nonzero weights at round 0) that one round removes, at
+            least 0 and below 1; at 0 all weights stay, and the report says what is there.
         schedule: ``geometric``, each round removes the same share of the remaining weights, or ``linear``, each removes
             the same number; None is the preset's, else geometric.
         preset: ``paper``, the procedure of Balwani & Krzyston: linear, without rewinding, a target for each layer and
@@ -204,4 +211,4 @@ def _output_rate(text: float | str | None) -> float:
         rate = float(text or 0)
     except ValueError as error:
         raise OptionError(f"`output_rate` is {text!r}; it must be half, same, or a rate as in 0.1") from error
-    return float(exact_rate(rate))
+    return float(pruning_rate(rate))

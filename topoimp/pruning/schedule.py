@@ -93,13 +93,13 @@ class Schedule:
 
 
 def check_amounts(*, rounds: int | None, sparsity: float | None, rate: float | None) -> None:
-    """Check that each amount that is given lies in its range: rounds in 1 to 1000, the others above 0 and below 1."""
+    """Check that each amount that is given lies in its range: rounds in 1 to 1000, the others below 1."""
     if rounds is not None and not 1 <= rounds <= MOST_ROUNDS:
         raise OptionError(f"the number of rounds is {rounds}; it must be at least 1 and at most {MOST_ROUNDS}")
     if sparsity is not None and not 0 < sparsity < 1:
         raise OptionError(f"the sparsity is {sparsity}; it must be above 0 and below 1")
     if rate is not None:
-        exact_rate(rate)
+        pruning_rate(rate)
 
 
 def plan_schedule(
@@ -129,7 +129,7 @@ def plan_schedule(
         return Schedule(rounds, None, exact_sparsity, form=form)
 
     # A rate: with rounds it says where they end, with a sparsity how many rounds there are.
-    removed = exact_rate(DEFAULT_RATE if rate is None else rate)
+    removed = pruning_rate(DEFAULT_RATE if rate is None else rate)
     if exact_sparsity is None:
         schedule = Schedule(rounds or 0, removed, None, form=form)
         _check_leaves_weights(schedule, removed)
@@ -163,7 +163,7 @@ def with_layer_rates(
             names = ", ".join(info.name for info in infos[-3:])
             raise OptionError(f"pattern {pattern!r} matches no layer that is pruned; the last of them are {names}")
 
-    rates = tuple((meant[pattern], exact_rate(rate)) for pattern, rate in layer_rates.items())
+    rates = tuple((meant[pattern], pruning_rate(rate)) for pattern, rate in layer_rates.items())
     for _, rate in rates:
         _check_leaves_weights(schedule, rate)
     return replace(schedule, layer_rates=rates)
@@ -182,6 +182,13 @@ def exact_rate(rate: float | Fraction) -> Fraction:
     """Return a rate, above 0 and below 1, as the fraction that its decimal digits say: 0.2 is 1/5."""
     if not 0 < rate < 1:
         raise OptionError(f"the rate is {rate}; it must be above 0 and below 1")
+    return Fraction(str(rate))
+
+
+def pruning_rate(rate: float | Fraction) -> Fraction:
+    """Return the rate of a pruning as an exact fraction; at 0, its rounds remove nothing, and report what is there."""
+    if not 0 <= rate < 1:
+        raise OptionError(f"the rate is {rate}; it must be at least 0 and below 1")
     return Fraction(str(rate))
 
 
