@@ -16,7 +16,7 @@ from topoimp.pruning.options import PruningOptions
 from topoimp.rounds.table import read_tables
 
 PAGE = (REPOSITORY / "docs" / "own-method.md").read_text(encoding="utf-8")
-MOVED, WALK, MODULE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+MOVED, WALK, MODULE, MASKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 COMMAND = re.search(r"\$ topoimp (prune .*)", PAGE)[1].split()
 
 
@@ -46,13 +46,19 @@ def test_the_command_prunes_by_the_scores_of_the_example(topoimp, lenet, lenet_i
     assert scores[kept].min() >= scores[~kept].max()
 
 
-def test_the_module_is_pruned_as_the_page_shows(tmp_path):
+def test_a_module_is_pruned_and_masks_are_reported_as_the_page_shows(tmp_path):
+    code = WALK + MODULE + MASKS
+
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", WALK + MODULE], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert done.stderr == ""
-    assert [done.stdout] == re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
+    assert done.stdout == "".join(re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL))
 
 
 def test_rounds_by_a_method_of_a_file_are_checked_resumed_and_in_the_tables(run, moved_by_walking):

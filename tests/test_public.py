@@ -88,6 +88,7 @@ NAMES = [
     "hold_mask",
     "layer_bound",
     "layer_names",
+    "mask_report",
     "neural_persistence",
     "null_forest_edges",
     "open_checkpoint",
@@ -114,6 +115,7 @@ NAMES = [
     "unit_of",
     "vectors_of",
     "wasserstein_distance",
+    "write_masks",
 ]
 
 

@@ -33,6 +33,7 @@ from topoimp.commands.bound_options import BoundOptions
 from topoimp.commands.bound_shapes import architecture_bound_report, shape_bound_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.compare_over_seeds import comparison_over_seeds
+from topoimp.commands.mask_report import mask_report
 from topoimp.commands.plan_pruning import PruningPlan, plan_pruning
 from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune import apply_mask, prune_checkpoint
@@ -58,6 +59,7 @@ from topoimp.layers.records import LayerPatterns
 from topoimp.layers.spatial import InputSize
 from topoimp.pruning.bounds import LayerBound, layer_bound
 from topoimp.pruning.masks import PackedMask, read_masks
+from topoimp.pruning.masks_in_memory import write_masks
 from topoimp.pruning.options import PruningOptions
 from topoimp.pruning.preservation import overlap
 from topoimp.reports.columns import COLUMNS
@@ -161,6 +163,7 @@ __all__ = [
     "hold_mask",
     "layer_bound",
     "layer_names",
+    "mask_report",
     "neural_persistence",
     "null_forest_edges",
     "open_checkpoint",
@@ -187,6 +190,7 @@ __all__ = [
     "unit_of",
     "vectors_of",
     "wasserstein_distance",
+    "write_masks",
 ]
 
 WITH_TORCH = MappingProxyType({"TopologicalUnstructured": "topoimp.torch_modules.topological_method"})

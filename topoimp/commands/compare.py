@@ -29,7 +29,7 @@ from topoimp.pruning.masks import is_mask
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, key_settings, left_out, left_out_of_files, pattern_settings, setting_of_nulls
-from topoimp.rounds.finished import ComparedFiles, RoundSelection, files_of, holds_rounds
+from topoimp.rounds.finished import ComparedFiles, RoundSelection, check_paths, files_of, holds_rounds
 from topoimp.rounds.origin import check_origin
 from topoimp.writing.outputs import check_files
 
@@ -103,6 +103,7 @@ def comparison_report(
         OutputError: if a file exists (without ``force``) or cannot be written, or a picture has no matplotlib.
         TopoimpError: if a file, layer or pattern cannot be used.
     """
+    check_paths(paths)
     measures = _Measures(
         patterns=patterns or LayerPatterns(),
         nulls=parse_nulls(null),

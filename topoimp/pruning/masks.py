@@ -16,6 +16,8 @@ import numpy as np
 
 from topoimp.arrays import BoolArray, ByteArray, IndexArray
 from topoimp.checkpoint import AnyPath, Checkpoint, TensorWriter, laid_out, open_checkpoint
+from topoimp.checkpoint.flags import can_be_flags
+from topoimp.checkpoint.masked_weights import MASK_SUFFIX
 from topoimp.errors import CheckpointError
 from topoimp.kernels.threads import pieces
 from topoimp.layers.block import Block
@@ -108,10 +110,31 @@ def mask_bytes(shape: Sequence[int]) -> int:
 def read_masks(path: AnyPath) -> Masks:
     """Open a mask file; its bits are read on demand.
 
+    A file of another tool may have masks as tensors of 0 and 1 in the shapes of the weights, of any type, under the
+    names of the weights or as ``NAME_mask``.
+
     Raises:
         CheckpointError: if the file is no mask file, or a mask does not fit the shape that the file gives it.
     """
-    return masks_in(open_checkpoint(path))
+    file = open_checkpoint(path)
+    return masks_in(file) if is_mask(file) or not _holds_flags(file) else _masks_of_flags(file)
+
+
+def _holds_flags(file: Checkpoint) -> bool:
+    """Return whether all tensors of a file are of 0 and 1, and one of them has the shape of a layer."""
+    sizes = {name: prod(tensor.shape) for name, tensor in file.tensors.items()}
+    has_layer = any(len(tensor.shape) > 1 for tensor in file.tensors.values())
+    known = all(can_be_flags(tensor.dtype) for tensor in file.tensors.values())
+    return has_layer and known and all(file.are_flags(name, 0, size) for name, size in sizes.items())
+
+
+def _masks_of_flags(file: Checkpoint) -> Masks:
+    """Return the masks in a file of 0 and 1."""
+    masks = {}
+    for name, tensor in file.tensors.items():
+        kept = file.flags(name, 0, prod(tensor.shape))
+        masks[name.removesuffix(MASK_SUFFIX)] = PackedMask(tensor.shape, np.packbits(kept, bitorder="little"))
+    return MappingProxyType(masks)
 
 
 def is_mask(checkpoint: Checkpoint) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
@@ -87,6 +88,14 @@ def _matching(
         if not any(matches(file, value) for file in found):
             raise CheckpointError(f"{message} {value}")
     return [file for file in found if any(matches(file, value) for value in values)]
+
+
+def check_paths(paths: Sequence[object]) -> None:
+    """Raise an OptionError for a module or an array in place of a path."""
+    for path in paths:
+        if not isinstance(path, str | PathLike):
+            needed = "paths of checkpoints, masks or rounds are needed (`mask_report` takes a module)"
+            raise OptionError(f"`paths` has a {type(path).__name__}; {needed}")
 
 
 def files_of(path: Path, selection: RoundSelection | None = None) -> list[ComparedFiles]:

@@ -43,7 +43,8 @@ def _as_booleans(name: str, mask: "torch.Tensor | PackedMask") -> "torch.Tensor"
 
     if isinstance(mask, PackedMask):
         return torch.from_numpy(mask.kept().copy())
-    booleans = torch.as_tensor(mask).detach().bool()
+    mask = torch.as_tensor(mask).detach()
+    booleans = mask.bool()
     if not torch.equal(booleans.to(mask.dtype), mask):
         raise OptionError(f"the mask of {name!r} has values besides 0 and 1; it must say which weights are kept")
     return booleans
