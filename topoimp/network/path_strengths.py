@@ -15,16 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from topoimp.arrays import IndexArray
-from topoimp.kernels.path_strengths import (
-    ABSENT,
-    LEAST,
-    NO_WEIGHT,
-    strongest_of_columns,
-    strongest_of_rows,
-    write_keys,
-)
-from topoimp.kernels.threads import in_parallel
-from topoimp.network.logarithms import layer_logarithms, logarithms, row_pieces
+from topoimp.kernels.path_strengths import ABSENT, LEAST, write_keys
+from topoimp.network.logarithms import layer_logarithms, logarithms
+from topoimp.network.strongest_steps import strongest_into_rows, strongest_out_of_columns
 from topoimp.network.weighted_graph import Edges, WeightedGraph
 
 
@@ -109,14 +102,7 @@ def _into_targets(edges: Edges, before: IndexArray, threads: int) -> _Steps:
         n = len(edges.norm)
         return before[edges.sources] + edges.norm, np.full(n, -1), first_source + np.arange(n)
 
-    by_column = edges.by_column(before)
-    best, column = np.empty(layer.n_rows, np.int64), np.empty(layer.n_rows, np.int64)
-
-    def look(start: int, stop: int) -> None:
-        for first, end in row_pieces(layer, start, stop):
-            strongest_of_rows(layer_logarithms(layer, first, end), by_column, best[first:end], column[first:end])
-
-    in_parallel(look, layer.n_rows, threads)
+    best, column = strongest_into_rows(layer, edges.by_column(before), threads)
     weight = edges.weight_numbers(np.arange(layer.n_rows) * layer.n_columns + column)
     return best + edges.norm, weight, first_source + column // edges.connection.columns_per_vertex
 
@@ -129,18 +115,7 @@ def _out_of_sources(edges: Edges, after: IndexArray, threads: int) -> _Steps:
         n = len(edges.norm)
         return by_row, np.full(n, -1), first_target + np.arange(n)
 
-    def look(start: int, stop: int) -> tuple[IndexArray, IndexArray]:
-        best, row = np.full(layer.n_columns, NO_WEIGHT), np.zeros(layer.n_columns, np.int64)
-        for first, end in row_pieces(layer, start, stop):
-            strongest_of_columns(layer_logarithms(layer, first, end), by_row[first:end], first, best, row)
-        return best, row
-
-    # Of equal weights in several parts of the rows the first counts, whatever the number of threads.
-    parts = in_parallel(look, layer.n_rows, threads)
-    best, row = parts[0]
-    for best_here, row_here in parts[1:]:
-        row = np.where(best_here > best, row_here, row)
-        best = np.maximum(best, best_here)
+    best, row = strongest_out_of_columns(layer, by_row, threads)
 
     # Of the columns of a vertex, the strongest, at the smallest flat index.
     shape = (-1, edges.connection.columns_per_vertex)
