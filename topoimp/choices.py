@@ -55,10 +55,11 @@ class RoundReference(StrEnum):
 
 
 class Scope(StrEnum):
-    """Reach of a pruning target: one layer, or all layers together."""
+    """Reach of a pruning target: one layer, all layers together, or all of them, whose shapes split it."""
 
     LAYER = "layer"
     GLOBAL = "global"
+    ERK = "erk"
 
 
 class PruningSchedule(StrEnum):

@@ -112,11 +112,12 @@ def _rows_of_later(number: int, infos: Sequence[LayerInfo], scheme: Scheme, fore
     is_global = scheme.scope is Scope.GLOBAL or of_network is not None
     is_whole = scheme.protects_forests
 
+    own = scheme.layer_targets(infos, edges)
     rows: list[Row] = []
     for info in infos:
         n_edges = forests[info.name].n_edges
         floor = len(forests[info.name].indices)
-        target = None if is_global else schedule.targets_of(info, n_edges)[number - 1]
+        target = None if is_global else own[info.name][number - 1]
         counts = {"round": number, "target": target, "n_weights": info.n_weights, "n_edges": n_edges, "floor": floor}
         binds = target < floor if is_whole and target is not None else None
         rows.append({**layer_columns(info), **counts, "floor_binds": binds})

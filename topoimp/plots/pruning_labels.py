@@ -36,8 +36,8 @@ def _usual_label(method: Cell, epsilon: Cell, scope: Cell, schedule: Cell) -> st
     words = [str(method)]
     if isinstance(epsilon, float) and epsilon:
         words.append(f"ε {epsilon:g}")
-    if scope == Scope.GLOBAL:
-        words.append("global")
+    if scope in (Scope.GLOBAL, Scope.ERK):
+        words.append(str(scope))
     if schedule == PruningSchedule.LINEAR:
         words.append("linear")
     return ", ".join(words)

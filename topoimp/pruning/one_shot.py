@@ -124,7 +124,7 @@ def network_target(scheme: Scheme, infos: Sequence[LayerInfo], n_edges: Mapping[
     """
     if not isinstance(scheme.method, NetworkMethod):
         return None
-    if scheme.scope is Scope.GLOBAL:
+    if scheme.scope is not Scope.LAYER:
         target = scheme.schedule.shared_targets(infos, n_edges)[number - 1]
     else:
         target = sum(scheme.schedule.targets_of(info, n_edges[info.name])[number - 1] for info in infos)
@@ -176,10 +176,18 @@ def _sweep_by_layer(
     infos = stream.layers.by_name
     rule = _rule(stream, scheme, forests)
 
+    # Shapes split a shared target among the edges of all layers.
+    shares: Mapping[str, list[int]] = {}
+    if scheme.scope is Scope.ERK:
+        forests = forests or spanning_forests(stream)
+        n_edges = n_edges or {name: forest.n_edges for name, forest in forests.items()}
+        shares = scheme.layer_targets(stream.layers.infos, n_edges)
+
     def prune(layer: Layer, threads: int) -> tuple[Forest, list[Keep], list[LayerRound]]:
         info = infos[layer.name]
         forest = forests.get(layer.name) or spanning_forest(layer, threads=threads)
-        targets = scheme.schedule.targets_of(info, n_edges.get(layer.name, forest.n_edges))[chosen]
+        own = shares.get(layer.name) or scheme.schedule.targets_of(info, n_edges.get(layer.name, forest.n_edges))
+        targets = own[chosen]
         kept = keep_each([info], {layer.name: forest}, targets, rule, InHand(layer, threads))
         keeps = [keep[layer.name] for keep in kept]
         on_kept(layer, forest, [keep.n_kept for keep in keeps], threads)

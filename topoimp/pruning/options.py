@@ -10,6 +10,7 @@ from types import MappingProxyType
 from topoimp.choices import Method, PathInputs, Preset, PruningSchedule, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.records import LayerInfo, LayerPatterns
+from topoimp.pruning.erk import erk_counts
 from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.methods.naming import MethodOption, check_epsilon, method_of
 from topoimp.pruning.methods.paths import Paths
@@ -65,6 +66,13 @@ class Scheme:
         """Whether every layer keeps its whole forest, and with it its barcode, whatever the target."""
         return self.method.protects_forest and self.epsilon == 0
 
+    def layer_targets(self, infos: Sequence[LayerInfo], n_edges: Mapping[str, int]) -> dict[str, list[int]]:
+        """Return the targets of all rounds by layer name, where each layer has its own, from the edges at round 0."""
+        if self.scope is not Scope.ERK:
+            return {info.name: self.schedule.targets_of(info, n_edges[info.name]) for info in infos}
+        shared = [erk_counts(infos, n_edges, target) for target in self.schedule.shared_targets(infos, n_edges)]
+        return {info.name: [counts[info.name] for counts in shared] for info in infos}
+
     def layer_rates(self) -> list[str]:
         """Return the rates of single layers, each as PATTERN=RATE; the first that matches counts."""
         return [f"{pattern}={float(rate)!r}" for pattern, rate in self.schedule.layer_rates]
@@ -92,8 +100,9 @@ class PruningOptions:
             weights. None is 0.1.
         inputs: strength of each input at the start of its paths, for ``paths``: ``ones``, or ``data``, its deviation
             over the training images. None is ``ones``.
-        scope: ``layer``, a target for each layer, or ``global``, one for all; None is the preset's or the recipe's,
-            else ``layer``; ``lamp`` has ``global`` alone.
+        scope: ``layer``, a target for each layer; ``global``, one for all; ``erk``, one for all, split by the shapes
+            of the layers (``topoimp.pruning.erk``). None is that of the preset or the recipe, else ``layer``. ``lamp``
+            and ``synflow-l2`` have ``global`` alone.
         layer_rates: rates of single layers, by pattern; the first that matches counts.
         output_rate: rate of the output layer: ``half`` the rate of the others, the ``same``, or a number.
         output_layer: name of the output layer; a run folder's recipe knows it.

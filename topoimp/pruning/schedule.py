@@ -152,8 +152,8 @@ def with_layer_rates(
     """
     if not layer_rates:
         return schedule
-    if scope is Scope.GLOBAL:
-        raise OptionError("in the scope global all layers share one target; rates of layers need the scope layer")
+    if scope is not Scope.LAYER:
+        raise OptionError(f"in the scope {scope} all layers share one target; rates of layers need the scope layer")
     if schedule.sparsity is not None:
         raise OptionError("a sparsity already fixes the density of every layer; rates of layers go with rounds alone")
 

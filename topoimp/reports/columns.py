@@ -25,7 +25,10 @@ _COLUMNS = {
         "Share of the largest magnitude of the pruned layers up to which `topological` protects no death; blank for "
         "other methods."
     ),
-    "scope": _text("`layer` if each layer has its own target; `global` if all layers share one target."),
+    "scope": _text(
+        "`layer` if each layer has its own target; `global` if all layers share one target; `erk` if the shapes of the "
+        "layers split a shared one."
+    ),
     "schedule": _text("`geometric` if a round removes a share of the remaining weights; `linear` if the same number."),
     "rewind": _text(
         "Weights from which each round's training starts: `step:K` of the recipe, `none` for those of the last round, "

@@ -123,7 +123,7 @@ def pruning_name(
     'topological-eps-0.1-global-linear-rewind-step-500'
     """
     with_epsilon = f"-eps-{epsilon!r}".removesuffix(".0") if epsilon else ""
-    with_scope = "-global" if scope is Scope.GLOBAL else ""
+    with_scope = "" if scope is Scope.LAYER else f"-{scope}"
     with_schedule = "-linear" if schedule is PruningSchedule.LINEAR else ""
     with_rewind = "" if rewind is None else f"-rewind-{_rewind_word(rewind)}"
     return f"{method}{with_epsilon}{with_scope}{with_schedule}{with_rewind}"

@@ -48,7 +48,7 @@ def read_unpruned(stream: LayerStream, scheme: Scheme, reopen: Callable[[], Laye
     """Read the layers of round 0 once, for their forests and for the numbers by chance that later rounds need.
 
     In the scope ``layer`` the scheme foretells how many weights a round keeps: its target, but the whole forest where
-    ``topological`` protects it. In the scope ``global`` the weights decide, and each round reads round 0 once more.
+    ``topological`` protects it. In the other scopes all layers decide, and each round reads round 0 once more.
     """
     infos = stream.layers.by_name
 
@@ -65,7 +65,7 @@ def read_unpruned(stream: LayerStream, scheme: Scheme, reopen: Callable[[], Laye
 
 def _foretold(info: LayerInfo, forest: Forest, scheme: Scheme) -> list[int]:
     """Return the numbers of weights that the rounds keep of a layer, as far as they are known, round 0 included."""
-    if scheme.scope is Scope.GLOBAL:
+    if scheme.scope is not Scope.LAYER:
         return [forest.n_edges]
     fewest = len(forest.indices) if scheme.protects_forests else 0
     targets = scheme.schedule.targets_of(info, forest.n_edges)
