@@ -11,12 +11,14 @@ from dataclasses import dataclass, field, replace
 from math import prod
 
 from topoimp.architectures.architecture import Architecture
-from topoimp.architectures.parts import Block, Convolution, Dense, Norm, Part
+from topoimp.architectures.parts import Block, Convolution, Dense, Norm, Part, Shapes
 from topoimp.network.graph import Connection, NetworkGraph
 
 
-def architecture_graph(architecture: Architecture) -> NetworkGraph:
+def architecture_graph(architecture: Architecture, shapes: Shapes | None = None) -> NetworkGraph:
     """Return the graph of a network, its layers called as the tensors of its checkpoints.
+
+    ``shapes`` are those of the weights if the images or classes of the network are others than the architecture's.
 
     A shortcut that is trained is a layer. Any other joins channels of the same number; where a block adds channels,
     the last of them have no shortcut, as zeros fill them (``topoimp.architectures.parts.Block``).
@@ -28,8 +30,9 @@ def architecture_graph(architecture: Architecture) -> NetworkGraph:
     >>> [each.layer for each in graph.connections if each.target == "block4"]
     ['block4.conv2.weight', None]
     """
-    (_, n_inputs, *_), *_ = architecture.weights.values()
-    growing = _GrowingGraph({"inputs": n_inputs})
+    shapes = architecture.weights if shapes is None else shapes
+    first = next(iter(architecture.weights))
+    growing = _GrowingGraph(shapes, {"inputs": shapes[first][1]})
     growing.add_parts("inputs", architecture.parts)
     return NetworkGraph(growing.places, tuple(growing.connections))
 
@@ -38,6 +41,7 @@ def architecture_graph(architecture: Architecture) -> NetworkGraph:
 class _GrowingGraph:
     """The places and connections of the first parts of a network."""
 
+    shapes: Shapes
     places: dict[str, int]
     connections: list[Connection] = field(default_factory=list)
 
@@ -46,16 +50,16 @@ class _GrowingGraph:
         for name, part in parts.items():
             match part:
                 case Dense() | Convolution():
-                    place = self.add_layer(place, f"{prefix}{name}.weight", part)
+                    place = self.add_layer(place, f"{prefix}{name}.weight")
                 case Norm():
                     self.connections[-1] = replace(self.connections[-1], norm=prefix + name)
                 case Block():
                     place = self.add_block(place, prefix + name, part)
         return place
 
-    def add_layer(self, source: str, layer: str, part: Dense | Convolution) -> str:
+    def add_layer(self, source: str, layer: str) -> str:
         """Join a place to a new one, and return the new one."""
-        n_rows, *axes = part.parameters()["weight"]
+        n_rows, *axes = self.shapes[layer]
         self.places[layer] = n_rows
         self.connections.append(Connection(source, layer, layer, prod(axes) // self.places[source]))
         return layer
@@ -69,8 +73,8 @@ class _GrowingGraph:
             self.connections.append(Connection(source, name))
 
         # The last layer of a branch enters the sum, and needs no place of its own.
+        self.places[name] = self.places[ends[0]]
         for end in ends:
             del self.places[end]
-        self.places[name] = block.n_out
         self.connections = [replace(each, target=name) if each.target in ends else each for each in self.connections]
         return name

@@ -5,32 +5,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_nulls
-from topoimp.checkpoint import AnyPath, Checkpoint, Content, Staging, open_checkpoints
+from topoimp.checkpoint import AnyPath, Content, Staging, open_checkpoints
 from topoimp.choices import Essential, PictureSize, RoundReference, check_seed, chosen
+from topoimp.commands.compare_graph import facts_of_other, facts_of_round
 from topoimp.commands.compare_pictures import FIGURES, CompareResults, Deaths
 from topoimp.commands.compare_rows import comparison_rows, notes_on_chance
-from topoimp.commands.compare_run import compare_rounds, opened_round, passes_over
+from topoimp.commands.compare_run import compare_rounds, opened_other, passes_over
 from topoimp.commands.initial_weights import with_initial_weights
 from topoimp.commands.pages import Page, PictureFiles
 from topoimp.commands.pictures import Picture
 from topoimp.comparison.comparison import LayerComparison, compare_layers
 from topoimp.comparison.matched_deaths import MatchedDeaths, matched_deaths
-from topoimp.comparison.others import MaskedReference, Other
 from topoimp.comparison.retention_columns import with_holm
 from topoimp.comparison.scales import Scales, scales_of
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.notes import notes_on, notes_on_files
-from topoimp.layers.records import LayerPatterns, Layers
+from topoimp.layers.records import LayerPatterns
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
-from topoimp.pruning.applied_masks import is_mask_of, masks_for
+from topoimp.network.facts import PathFacts
 from topoimp.pruning.masks import is_mask
 from topoimp.reports.cells import Row
+from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, key_settings, left_out, left_out_of_files, pattern_settings, setting_of_nulls
 from topoimp.rounds.finished import ComparedFiles, RoundSelection, check_paths, files_of, holds_rounds
 from topoimp.rounds.origin import check_origin
+from topoimp.rounds.run_graph import graph_of_run
 from topoimp.writing.outputs import check_files
 
 
@@ -154,9 +156,10 @@ class _Measures:
     on_step: OnStep | None
     is_drawn: bool
 
-    def rows(self, layers: Sequence[LayerComparison], scales: Scales) -> list[Row]:
-        """Return a row for each compared layer, and one for the network."""
-        return comparison_rows(layers, scales, self.essential, self.p, self.threads, self.nulls)
+    def rows(self, layers: Sequence[LayerComparison], scales: Scales, facts: PathFacts | None) -> list[Row]:
+        """Return a row for each compared layer, and one for the network, whose facts as one graph may be known."""
+        rows = comparison_rows(layers, scales, self.essential, self.p, self.threads, self.nulls)
+        return with_path_columns(rows, facts)
 
     def deaths(self, other: str, layers: Sequence[LayerComparison], scales: Scales) -> Deaths:
         """Return the deaths of each layer before and after, for a picture; empty without one."""
@@ -202,7 +205,7 @@ def _own_report(
     deaths: dict[tuple[str, str], MatchedDeaths] = {}
     for file, layers, scales in compared:
         of_round: Row = {"other": file.name, "pruning": file.pruning.name, "seed": file.seed, "round": file.round}
-        rows += [{**row, **of_round} for row in measures.rows(layers, scales)]
+        rows += [{**row, **of_round} for row in measures.rows(layers, scales, facts_of_round(file))]
         deaths |= measures.deaths(file.name, layers, scales)
 
     roles = ["run"] if len(paths) == 1 else [f"run-{number + 1}" for number in range(len(paths))]
@@ -241,7 +244,7 @@ def _reference_report(
     if not across_seeds:
         check_origin(layers, finished, measures.threads)
     stream = LayerStream(layers, measures.threads, counted(measures.on_step, len(layers.infos)))
-    opened_others = [_other(file, each, layers) for file, each in zip(files, opened_files, strict=True)]
+    opened_others = [opened_other(file, each, layers) for file, each in zip(files, opened_files, strict=True)]
     nulls = with_initial_weights(measures.nulls, layers)
     compared = compare_layers(stream, opened_others, nulls=nulls, seed=measures.seed)
     scales = scales_of(layers, opened_others, compared, measures.threads)
@@ -250,10 +253,12 @@ def _reference_report(
     is_one = len(files) == 1 and not finished
     rows: list[Row] = []
     deaths: dict[tuple[str, str], MatchedDeaths] = {}
-    for file, pairs, of_pair in zip(files, compared, scales, strict=True):
+    graph = graph_of_run(opened)
+    for file, other, pairs, of_pair in zip(files, opened_others, compared, scales, strict=True):
         of_round: Row = {"seed": file.seed, "round": file.round} if finished else {}
         names: Row = {} if is_one else {"other": file.name, **of_round}
-        rows += [{**row, **names} for row in measures.rows(pairs, of_pair)]
+        facts = facts_of_other(graph, other, measures.threads)
+        rows += [{**row, **names} for row in measures.rows(pairs, of_pair, facts)]
         deaths |= measures.deaths(file.name, pairs, of_pair)
 
     settings = {**key_settings(key, opened), **measures.settings()}
@@ -282,11 +287,3 @@ def _selected(selection: RoundSelection) -> Settings:
     rounds = None if selection.rounds is None else [str(number) for number in selection.rounds]
     seeds = None if selection.seeds is None else [str(seed) for seed in selection.seeds]
     return {"rounds": rounds, "seeds": seeds, "method": selection.method}
-
-
-def _other(file: ComparedFiles, opened: Checkpoint, reference: Layers) -> Other:
-    """Return a checkpoint or mask as it is compared with the reference."""
-    if not is_mask(opened) and (file.round is not None or not is_mask_of(reference, opened)):
-        return opened_round(file, opened, reference)
-    reference.patterns.check_matrix_view(f"{opened.path} is a mask, and needs")
-    return MaskedReference(reference, masks_for(reference, opened))

@@ -9,12 +9,13 @@ from topoimp.checkpoint import Checkpoint, open_checkpoint
 from topoimp.choices import RoundReference
 from topoimp.commands.initial_weights import with_initial_weights
 from topoimp.comparison.comparison import LayerComparison, compare_in_turn, compare_layers
-from topoimp.comparison.others import OtherCheckpoint, ReferenceItself, other_checkpoint
+from topoimp.comparison.others import MaskedReference, Other, OtherCheckpoint, ReferenceItself, other_checkpoint
 from topoimp.comparison.scales import Scales, scales_in_turn, scales_of
 from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
-from topoimp.pruning.masks import read_masks
+from topoimp.pruning.applied_masks import is_mask_of, masks_for
+from topoimp.pruning.masks import is_mask, read_masks
 from topoimp.rounds.finished import ComparedFiles, earlier_round
 
 
@@ -80,6 +81,14 @@ def opened_round(file: ComparedFiles, opened: Checkpoint, reference: Layers) -> 
     """Return the weights of a round, opened, with its mask, if it has one, to compare a reference with."""
     masks = None if file.mask is None else read_masks(file.mask)
     return other_checkpoint(reference, select_layers(opened, reference.patterns), masks)
+
+
+def opened_other(file: ComparedFiles, opened: Checkpoint, reference: Layers) -> Other:
+    """Return a checkpoint or mask as it is compared with the reference."""
+    if not is_mask(opened) and (file.round is not None or not is_mask_of(reference, opened)):
+        return opened_round(file, opened, reference)
+    reference.patterns.check_matrix_view(f"{opened.path} is a mask, and needs")
+    return MaskedReference(reference, masks_for(reference, opened))
 
 
 def _opened(file: ComparedFiles, reference: Layers) -> OtherCheckpoint:

@@ -21,6 +21,7 @@ from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.preservation import total_preservation
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
+from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.rows import (
     Settings,
     layer_columns,
@@ -100,7 +101,11 @@ def prune_checkpoint(
         swept = sweep(job.stream, scheme)
         if strict:
             refuse_missed_targets(swept.rounds, "nothing was written")
-        rows = [row for round_ in swept.rounds for row in rows_of_pruning(job.layers.infos, round_)]
+        rows = [
+            row
+            for round_ in swept.rounds
+            for row in with_path_columns(rows_of_pruning(job.layers.infos, round_), job.facts(round_.keeps))
+        ]
 
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
             round_ = swept.rounds[number - 1]
@@ -215,7 +220,8 @@ def apply_mask(
             {**layer_columns(info), "round": 1, **preservation_columns(kept[info.name])} for info in infos
         ]
         total = total_preservation(list(kept.values()))
-        rows.append({"level": "network", "round": 1, **preservation_columns(total)})
+        network: Row = {"level": "network", "round": 1, **preservation_columns(total)}
+        rows = with_path_columns([*rows, network], job.facts(pruners))
         results = PruneResults(settings, rows, job.stream, forests, pruners, seed)
         provenance = job.layers.checkpoint.metadata
         found = pictures.write(staging, job.report(settings, rows), results, provenance=provenance)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from topoimp.pruning.preservation import Preservation
+from topoimp.reports.path_columns import GLUED, ON_PATHS
 from topoimp.reports.rows import (
     DISTANCES,
     PERSISTENCE_COLUMNS,
@@ -46,10 +47,10 @@ def _columns(layer: tuple[str, ...], network: tuple[str, ...], both: tuple[str, 
     return MappingProxyType({"layer": frozenset((*layer, *both)), "network": frozenset((*network, *both))})
 
 
-MASK_COLUMNS = _columns(_LAYER, _NETWORK, _KEPT)
+MASK_COLUMNS = _columns(_LAYER, (*_NETWORK, *GLUED), (*_KEPT, *ON_PATHS))
 """The columns of ``apply_mask``."""
 
-ONE_SHOT_COLUMNS = _columns(_LAYER, _NETWORK, (*_KEPT, *_TARGET))
+ONE_SHOT_COLUMNS = _columns(_LAYER, (*_NETWORK, *GLUED), (*_KEPT, *_TARGET, *ON_PATHS))
 """The columns of ``prune_checkpoint``."""
 
 _PERSISTENCES = tuple(column + suffix for column in PERSISTENCE_COLUMNS.values() for suffix in ("", REFERENCE))
@@ -58,7 +59,16 @@ _OF_ROUND = tuple(f"round_{name}" for name in ("beta0_kept", "barcode_kept", "re
 
 RUN_COLUMNS = _columns(
     _LAYER,
-    (*_NETWORK, *_TOTALS, *METRICS, "checked"),
-    (*("method", "epsilon", "scope", "seed"), *_KEPT, *_TARGET, *_OF_ROUND, *CHANCE, *_PERSISTENCES, *DISTANCES),
+    (*_NETWORK, *_TOTALS, *METRICS, "checked", *GLUED),
+    (
+        *("method", "epsilon", "scope", "seed"),
+        *_KEPT,
+        *_TARGET,
+        *_OF_ROUND,
+        *CHANCE,
+        *_PERSISTENCES,
+        *DISTANCES,
+        *ON_PATHS,
+    ),
 )
 """The columns of the last round of ``prune_run`` and ``prune_with_trainer``."""

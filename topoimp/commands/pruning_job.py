@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +24,9 @@ from topoimp.layers.notes import first_names, notes_on, notes_on_files
 from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
+from topoimp.network.facts import PathFacts
+from topoimp.network.graph import NetworkGraph
+from topoimp.pruning.kept_weights import facts_of_pruners
 from topoimp.pruning.masks import mask_bytes, mask_shapes, mask_writer, read_masks
 from topoimp.pruning.one_shot import LayerRound
 from topoimp.pruning.preservation import Preservation
@@ -31,6 +35,7 @@ from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, key_settings, left_out
 from topoimp.rounds.run_folder import recipe_beside
+from topoimp.rounds.run_graph import graph_of_run
 from topoimp.topology.forest import Forest
 from topoimp.writing.model_card import write_model_card
 from topoimp.writing.outputs import Outputs, plan_outputs
@@ -92,6 +97,15 @@ class PruningJob:
     def recipe(self) -> Path | None:
         """recipe.toml of the run folder that the input lies in, if it lies in one."""
         return recipe_beside(self.inputs["checkpoint"])
+
+    @cached_property
+    def graph(self) -> NetworkGraph | None:
+        """The graph of the network, if it is known."""
+        return graph_of_run(self.layers.checkpoint)
+
+    def facts(self, pruners: Mapping[str, Pruner]) -> PathFacts | None:
+        """Return the facts of the network with the weights that pruners keep, by layer name; None without a graph."""
+        return facts_of_pruners(self.graph, pruners, self.layers, self.stream.threads)
 
     @property
     def existing(self) -> list[Path]:

@@ -267,6 +267,18 @@ _COLUMNS = {
     "minimum": _number("Smallest value over the seeds."),
     "maximum": _number("Largest value over the seeds."),
     "undefined": _text("Reason why a value of this row is blank."),
+    "n_off_path": _count(
+        "Kept weights that lie on no path of kept weights from an input of the network to an output; blank where the "
+        "graph of the network is unknown (docs/theory.md, section 12)."
+    ),
+    "effective_density": _share("(n_kept - n_off_path) / n_weights; blank as n_off_path."),
+    "live_vertices": _count(
+        "Vertices of the network as one graph (inputs, neurons, channels, outputs) that lie on a path of kept weights "
+        "from an input to an output; blank where the graph is unknown."
+    ),
+    "beta0_glued": _count(
+        "Connected components of the network as one graph, all its vertices counted; blank where the graph is unknown."
+    ),
 }
 
 COLUMNS: Mapping[str, Column] = MappingProxyType(_COLUMNS)

@@ -18,12 +18,15 @@ from topoimp.layers.layer import Layer
 from topoimp.layers.records import Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
+from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.applied_masks import NonzeroPruner
+from topoimp.pruning.kept_weights import facts_of_checkpoint
 from topoimp.pruning.masks import Masks, mask_shapes, mask_writer, read_masks
 from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
+from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
 from topoimp.rounds.checks import check_held, check_related, check_started, check_within, open_trained
 from topoimp.rounds.round_rows import PrunedRound, RoundTopology, rows_of_round
@@ -39,11 +42,15 @@ from topoimp.writing.verification import verify_pruned, verify_weights
 
 @dataclass(frozen=True)
 class Plan:
-    """The scheme that all rounds of all seeds follow; ``strict`` stops where a target is below a floor."""
+    """The scheme that all rounds of all seeds follow; ``strict`` stops where a target is below a floor.
+
+    ``graph`` is that of the network, for the facts of each round; None if it is unknown.
+    """
 
     scheme: Scheme
     threads: int
     strict: bool = False
+    graph: NetworkGraph | None = None
 
     def stream(self, checkpoint: Checkpoint) -> LayerStream:
         """Return the pruned layers of a checkpoint."""
@@ -148,6 +155,7 @@ def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> tuple[_Trai
         forests = unpruned.forests
         topology = RoundTopology(layers.infos, unpruned, forests, unpruned.scale, masks, plan.threads)
         rows = rows_of_round(topology, start.metrics, number=0, pruned=None)
+        rows = with_path_columns(rows, facts_of_checkpoint(plan.graph, layers.checkpoint, masks))
         _write_metrics(round_.metrics, rows, start, plan, checks=["written"])
         staging.commit()
     return _TrainedRound(forests, masks), unpruned
@@ -194,6 +202,7 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
         scale = scale_of(weights, forests)
         topology = RoundTopology(source.infos, run.unpruned, forests, scale, masks, plan.threads)
         rows = rows_of_round(topology, metrics, number=number, pruned=PrunedRound(pruned, by_chance))
+        rows = with_path_columns(rows, facts_of_checkpoint(plan.graph, weights.layers.checkpoint, masks))
         for path in list(round_.folder.iterdir()):  # the inputs of training, and any other file that the trainer left
             if path not in (round_.model, round_.mask):
                 remove(path)

@@ -9,6 +9,7 @@ from itertools import combinations
 from statistics import fmean, stdev
 
 from topoimp.reports.cells import Cell, Row
+from topoimp.reports.path_columns import GLUED, ON_PATHS
 from topoimp.reports.rows import DISTANCES, PERSISTENCE_COLUMNS, TOTAL
 from topoimp.reports.student_t import mean_interval
 from topoimp.rounds.round_rows import CHANCE
@@ -24,6 +25,8 @@ SUMMARISED = (
     *DISTANCES,
     *PERSISTENCE_COLUMNS.values(),
     *(column + TOTAL for column in PERSISTENCE_COLUMNS.values()),
+    *ON_PATHS,
+    *GLUED,
 )
 """Columns that are summed up over the seeds, true as 1 and false as 0."""
 

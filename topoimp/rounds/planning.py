@@ -18,6 +18,7 @@ from topoimp.reports.rows import pattern_settings
 from topoimp.rounds.loop import Plan
 from topoimp.rounds.recipe_file import read_toml
 from topoimp.rounds.run_folder import PruningFiles, SeedFiles, pruning_name, sha256_of
+from topoimp.rounds.run_graph import graph_of_recipe
 from topoimp.training.recipes import PruningDefaults, Recipe
 
 INITIAL, NO_REWINDING = "init", "none"
@@ -100,7 +101,8 @@ def plan_of(
     layers = select_layers(trained, options.patterns)
     if recipe is not None:
         options = _completed(options, recipe, layers.infos)
-    return Plan(options.scheme(layers.infos), thread_count(threads), strict), layers
+    graph = None if recipe is None else graph_of_recipe(recipe, trained)
+    return Plan(options.scheme(layers.infos), thread_count(threads), strict, graph), layers
 
 
 def threads_of(threads: int | None, jobs: int) -> int:
