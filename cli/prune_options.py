@@ -83,13 +83,14 @@ Epsilon = Annotated[
     ),
 ]
 PathsBelow = Annotated[
-    float | None,
+    str | None,
     typer.Option(
         "--paths-below",
-        metavar="D",
-        help="Density, in [0, 1], from which down the method paths keeps whole paths; above it, it keeps the strongest "
-        "weights, as magnitude does.",
-        show_default="0.1",
+        metavar="auto|D",
+        help="Density D, in [0, 1], from which down the method paths keeps whole paths; above it, it keeps the "
+        "strongest weights, as magnitude does. auto: from the first round in which magnitude would keep a weight that "
+        "is on no path.",
+        show_default="auto",
     ),
 ]
 Inputs = Annotated[

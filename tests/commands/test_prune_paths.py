@@ -95,10 +95,40 @@ def test_an_interrupted_pruning_goes_on_with_the_same_rounds(run, tmp_path):
         assert_same(masks_of(continued.folders[0], number), masks_of(whole.folders[0], number))
 
 
+def n_off_path(graph, masks):
+    facts = path_facts(graph, lambda name: kept_in(masks[name]))
+    return sum(layer.n_off_path for layer in facts.layers.values())
+
+
+def test_without_a_density_paths_take_over_where_magnitude_leaves_a_weight_off_path(run, tmp_path):
+    """Interrupted after each round, as the switch must be known to the next call."""
+    graph = architecture_graph(parse_architecture(recipe_of(run)["model"]))
+    other = shutil.copytree(run, tmp_path / "other")
+    options = {"rate": 0.3, "schedule": "geometric"}
+    for n_rounds in range(1, 10):
+        (folder,) = prune_run(run, PruningOptions(method="paths", rounds=n_rounds, **options), seeds=[0]).folders
+    whole = prune_run(other, PruningOptions(method="paths", rounds=9, **options), seeds=[0])
+    (magnitude,) = prune_run(run, PruningOptions(method="magnitude", rounds=9, **options), seeds=[0]).folders
+
+    # Up to the switch both methods train the same networks.
+    first = next(number for number in range(1, 10) if n_off_path(graph, masks_of(magnitude, number)))
+    assert first > 1
+    for number in range(1, first):
+        assert_same(masks_of(folder, number), masks_of(magnitude, number))
+    for number, row in enumerate(network_rows(whole.report, folder)[first:], first):
+        assert_same(masks_of(folder, number), expected_masks(folder, number, graph, row["n_kept"]))
+    for number in range(1, 10):
+        assert_same(masks_of(folder, number), masks_of(whole.folders[0], number))
+    marks = ["topoimp.of_network" in open_checkpoint(folder / f"round-{number:02}/mask.safetensors").metadata
+             for number in range(1, 10)]  # fmt: skip
+    assert marks == [number >= first for number in range(1, 10)]
+    assert whole.report.settings["paths_below"] == "auto"
+
+
 def test_other_settings_of_paths_are_not_mixed_in_a_folder(run):
     prune_run(run, PruningOptions(method="paths", rounds=1), seeds=[0])
 
-    with pytest.raises(OutputError, match=r"was begun with paths_below 0\.1, not 0\.2; `force` begins anew"):
+    with pytest.raises(OutputError, match=r"was begun with paths_below 'auto', not 0\.2; `force` begins anew"):
         prune_run(run, PruningOptions(method="paths", rounds=1, paths_below=0.2), seeds=[0])
     with pytest.raises(OutputError, match=r"was begun with inputs 'ones', not 'data'; `force` begins anew"):
         prune_run(run, PruningOptions(method="paths", rounds=1, inputs="data"), seeds=[0])
@@ -136,7 +166,7 @@ def test_a_residual_network_is_pruned_along_its_shortcuts_and_norms(tmp_path):
     folder = tmp_path / "run"
     train_run("resnet-20", data=str(images), output=folder, epochs=1, recipe="quick")
 
-    pruning = prune_run(folder, PruningOptions(method="paths", rounds=1, sparsity=0.95), data_dir=images)
+    pruning = prune_run(folder, PruningOptions(method="paths", paths_below=1, rounds=1, sparsity=0.95), data_dir=images)
 
     graph = architecture_graph(parse_architecture("resnet-20"))
     target = network_rows(pruning.report, pruning.folders[0])[1]["n_kept"]
@@ -148,8 +178,12 @@ def test_a_residual_network_is_pruned_along_its_shortcuts_and_norms(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "paths", "paths_below": 1.5}, r"^`paths_below` is 1\.5; it must be a density, at least 0 and at m"),
-        ({"method": "paths", "paths_below": float("nan")}, r"^`paths_below` is nan; it must be a density"),
+        ({"method": "paths", "paths_below": 1.5}, r"^`paths_below` is 1\.5; it must be auto, or a density, at least"),
+        ({"method": "paths", "paths_below": float("nan")}, r"^`paths_below` is nan; it must be auto, or a density"),
+        (
+            {"method": "paths", "paths_below": "half"},
+            r"^`paths_below` is half; it must be auto, or a density, at least",
+        ),
         ({"method": "paths", "inputs": "pixels"}, r"^there is no path inputs 'pixels'; known are ones, data$"),
         (
             {"method": "magnitude", "paths_below": 0.1},
@@ -177,7 +211,9 @@ def test_a_checkpoint_alone_has_no_graph(run, tmp_path):
 
 
 def test_layers_that_are_not_pruned_stay_on_the_paths(run):
-    options = PruningOptions(method="paths", rounds=1, sparsity=0.9, patterns=LayerPatterns(exclude=("fc2.weight",)))
+    options = PruningOptions(
+        method="paths", paths_below=1, rounds=1, sparsity=0.9, patterns=LayerPatterns(exclude=("fc2.weight",))
+    )
     pruning = prune_run(run, options, seeds=[0])
 
     found = masks_of(pruning.folders[0], 1)

@@ -16,7 +16,8 @@ from topoimp.commands.run_inputs import seeds_requested
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerInfo
 from topoimp.pruning.masks import mask_bytes, mask_shapes
-from topoimp.pruning.one_shot import network_target, refuse_missed_targets, sweep
+from topoimp.pruning.network_targets import network_target
+from topoimp.pruning.one_shot import refuse_missed_targets, sweep
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
@@ -58,7 +59,7 @@ def plan_run(
     rewinding = rewinding_of(rewind, rewind_from, recipe, options.preset)
     trained = open_checkpoint(files[0].trained)
     plan, layers = plan_of(options, trained, recipe, threads=threads_of(threads, jobs=1), strict=strict)
-    plan = plan_for_network(plan, recipe, None)
+    plan = plan_for_network(plan, None)
 
     rows = [row for each in files for row in _rows_of_seed(each, plan)]
     rewind = rewinding.text()

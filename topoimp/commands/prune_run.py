@@ -125,7 +125,7 @@ def prune_run(
 
     needs_data = needs_images(plan) or trainer is None or rewinding.step not in (None, 0, recipe.rewind_at)
     images = images_of(run, recorded, None if data_dir is None else Path(data_dir)) if needs_data else None
-    plan = plan_for_network(plan, recipe, images)
+    plan = plan_for_network(plan, images)
     if images is not None and rewinding.step is not None:
         replace(recipe, rewind_at=rewinding.step).n_steps(len(images.train_labels))  # checks that it is one of them
     if recorded.starts_otherwise and rewinding.step not in (None, 0, recipe.rewind_at):
@@ -205,7 +205,7 @@ def prune_with_trainer(
     check_outside_hub_cache(run)
     n_jobs = checked_jobs(jobs) or 1
     plan, layers = plan_of(options, checkpoint, None, threads=threads_of(threads, n_jobs), strict=strict)
-    plan = plan_for_network(plan, None, None)
+    plan = plan_for_network(plan, None)
     settings = {
         **deciding_settings(plan.scheme),
         "rewind": rewinding.text(),

@@ -10,16 +10,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from topoimp.arrays import BoolArray
 from topoimp.choices import Scope
 from topoimp.errors import GateError, VerificationError
 from topoimp.layers.layer import Layer
-from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import InHand, LayerStream
 from topoimp.pruning.methods.method import Rule, RuleInputs
 from topoimp.pruning.methods.network_method import NetworkMethod
+from topoimp.pruning.network_targets import network_target, total_target
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.preservation import Preservation, preservation_by_strength, preservation_of, total_preservation
-from topoimp.pruning.rules import Keep, keep_each, pruned_layer
+from topoimp.pruning.rules import Keep, keep_each, kept_of, pruned_layer
 from topoimp.pruning.selection import Ranking
 from topoimp.topology.barcode import largest_strength
 from topoimp.topology.forest import Forest, spanning_forest, spanning_forests
@@ -73,10 +74,14 @@ class Round:
 
 @dataclass(frozen=True)
 class Sweep:
-    """All rounds of a pruning without training, in order, and by layer name the forests of the input."""
+    """All rounds of a pruning without training, in order, and by layer name the forests of the input.
+
+    ``is_of_network`` says that the order of a method of whole networks decided, not that of the method before it.
+    """
 
     rounds: Sequence[Round]
     forests: Mapping[str, Forest]
+    is_of_network: bool = False
 
 
 OnKept = Callable[[Layer, Forest, Sequence[int], int], None]
@@ -117,21 +122,6 @@ def sweep(
     return swept
 
 
-def network_target(scheme: Scheme, infos: Sequence[LayerInfo], n_edges: Mapping[str, int], number: int) -> int | None:
-    """Return the one target of a round in which a method of whole networks decides; None in any other round.
-
-    It is the sum of the targets that the layers have in the scope ``layer``.
-    """
-    if not isinstance(scheme.method, NetworkMethod):
-        return None
-    if scheme.scope is not Scope.LAYER:
-        target = scheme.schedule.shared_targets(infos, n_edges)[number - 1]
-    else:
-        target = sum(scheme.schedule.targets_of(info, n_edges[info.name])[number - 1] for info in infos)
-    n_weights = sum(info.n_weights for info in infos)
-    return target if scheme.method.takes_over(target, n_weights) else None
-
-
 def _sweep_network(
     stream: LayerStream,
     scheme: Scheme,
@@ -148,15 +138,22 @@ def _sweep_network(
     infos = stream.layers.infos
     forests = forests or spanning_forests(stream)
     n_edges = n_edges or {name: forest.n_edges for name, forest in forests.items()}
-    target = network_target(scheme, infos, n_edges, only)
-    if target is None:
+    if network_target(scheme, infos, n_edges, only) is None:
         first = replace(scheme, method=method.first)
-        return sweep(stream, first, only=only, n_edges=n_edges, forests=forests, on_kept=on_kept)
+        swept = sweep(stream, first, only=only, n_edges=n_edges, forests=forests, on_kept=on_kept)
+        keeps = swept.rounds[0].keeps
 
+        def kept() -> dict[str, BoolArray]:
+            return stream.each(lambda layer, threads: kept_of(keeps[layer.name], layer, threads))
+
+        if not method.replaces(kept, stream.layers.checkpoint):
+            return swept
+
+    target = total_target(scheme, infos, n_edges, only)
     rule = method.rule_for(infos, stream, target)
     swept = _sweep_with_one_target(stream, rule, {only: target}, forests, on_kept)
     _check_counts(swept.rounds[0])
-    return swept
+    return replace(swept, is_of_network=True)
 
 
 def _rule(stream: LayerStream, scheme: Scheme, forests: Mapping[str, Forest]) -> Rule:

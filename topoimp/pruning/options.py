@@ -97,7 +97,7 @@ class PruningOptions:
             ``FILE.py:FUNCTION``, which runs that file (docs/own-method.md).
         epsilon: share of the largest |w| up to which ``topological`` protects no death, in [0, 1]; 0 protects all.
         paths_below: density, in [0, 1], from which down ``paths`` keeps whole paths; above it, it keeps the strongest
-            weights. None is 0.1.
+            weights. ``auto``, or None: from the first round in which a weight kept by magnitude would be off all paths.
         inputs: strength of each input at the start of its paths, for ``paths``: ``ones``, or ``data``, its deviation
             over the training images. None is ``ones``.
         scope: ``layer``, a target for each layer; ``global``, one for all; ``erk``, one for all, split by the shapes
@@ -124,7 +124,7 @@ class PruningOptions:
     preset: Preset | str | None = None
     method: MethodOption = Method.TOPOLOGICAL
     epsilon: float = 0.0
-    paths_below: float | None = None
+    paths_below: float | str | None = None
     inputs: PathInputs | str | None = None
     scope: Scope | str | None = None
     layer_rates: Mapping[str, float] = field(default_factory=dict)

@@ -29,6 +29,7 @@ from topoimp.reports.cells import Row
 from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
 from topoimp.rounds.checks import check_held, check_related, check_started, check_within, open_trained
+from topoimp.rounds.network_rounds import marks_of, method_after
 from topoimp.rounds.round_rows import PrunedRound, RoundTopology, rows_of_round
 from topoimp.rounds.run_folder import PruningFiles, RoundFiles, TrainingTask, sha256_of
 from topoimp.rounds.trainer import Metrics, Retrain
@@ -169,7 +170,7 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
     with _staged_round(files, number) as (staging, round_), _errors_named(number, seed, round_.folder):
         trained = plan.stream(open_checkpoint(files.round(number - 1).model))
         n_edges = {name: forest.n_edges for name, forest in run.unpruned.forests.items()}
-        scheme = replace(plan.scheme, seed=seed)
+        scheme = replace(plan.scheme, seed=seed, method=method_after(plan.scheme.method, files.round(number - 1).mask))
         by_chance: dict[str, ForestByChance] = {}
 
         def on_kept(layer: Layer, forest: Forest, n_kept: Sequence[int], threads: int) -> None:
@@ -187,6 +188,7 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
         pruners = {info.name: RewoundPruner(pruned.keeps[info.name], trained.layers, info) for info in source.infos}
         method = plan.scheme.method.name
         metadata = {"topoimp.version": version("topoimp"), "topoimp.method": method, "topoimp.round": str(number)}
+        metadata |= marks_of(swept)
         masks = _write_pruned(task.init, task.mask, source, pruners, metadata, plan.threads)
         check_within(masks, last.masks, task.mask)
         init = open_checkpoint(task.init)

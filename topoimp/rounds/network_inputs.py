@@ -4,15 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from topoimp.architectures import parse_architecture
-from topoimp.architectures.graph import architecture_graph
 from topoimp.arrays import FloatArray
 from topoimp.data import Images
 from topoimp.errors import OptionError
-from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.methods.network_method import NetworkMethod
 from topoimp.rounds.loop import Plan
-from topoimp.training.recipes import Recipe
 
 
 def needs_images(plan: Plan) -> bool:
@@ -21,11 +17,11 @@ def needs_images(plan: Plan) -> bool:
     return isinstance(method, NetworkMethod) and method.needs_images
 
 
-def plan_for_network(plan: Plan, recipe: Recipe | None, images: Images | None) -> Plan:
-    """Return a plan whose method knows the network of the recipe; other methods need not.
+def plan_for_network(plan: Plan, images: Images | None) -> Plan:
+    """Return a plan whose method knows the network of the plan; other methods need not.
 
     Raises:
-        OptionError: if the method needs a graph and there is no recipe, or needs images and there are none.
+        OptionError: if the method needs a graph and the plan has none, or needs images and there are none.
     """
     method = plan.scheme.method
     if not isinstance(method, NetworkMethod):
@@ -33,15 +29,9 @@ def plan_for_network(plan: Plan, recipe: Recipe | None, images: Images | None) -
     if method.needs_images and images is None:
         raise OptionError("`inputs` is data, which needs the images of the recipe; they are not read here")
 
-    graph = None if recipe is None else _graph(recipe, images)
+    graph = plan.graph
     deviations = None if images is None or graph is None else input_deviations(images, graph.places[graph.inputs])
     return replace(plan, scheme=replace(plan.scheme, method=method.of_network(graph, deviations)))
-
-
-def _graph(recipe: Recipe, images: Images | None) -> NetworkGraph:
-    if images is None:
-        return architecture_graph(parse_architecture(recipe.model))
-    return architecture_graph(parse_architecture(recipe.model, image=images.image, n_classes=images.n_classes))
 
 
 def input_deviations(images: Images, n_inputs: int) -> FloatArray:

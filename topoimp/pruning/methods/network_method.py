@@ -1,9 +1,10 @@
 """A method that orders the weights of a whole network, with one target for all layers, from some density down."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from topoimp.arrays import FloatArray
+from topoimp.arrays import BoolArray, FloatArray
+from topoimp.checkpoint import Checkpoint
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
 from topoimp.network.graph import NetworkGraph
@@ -24,6 +25,15 @@ class NetworkMethod(Protocol):
 
     def of_network(self, graph: NetworkGraph | None, inputs: FloatArray | None) -> PruningMethod:
         """Return the method for a network: its graph, and the deviation of each input over the training images."""
+
+    def going_on(self) -> PruningMethod:
+        """Return the method for a round after one that its own order decided: it decides this one too."""
+
+    def replaces(self, kept: Callable[[], Mapping[str, BoolArray]], checkpoint: Checkpoint) -> bool:
+        """Return whether the method's own order decides a round for which the first method has found masks.
+
+        ``kept`` returns them, by layer name, a flag for each weight by flat index. The checkpoint has all weights.
+        """
 
     def takes_over(self, target: int, n_weights: int) -> bool:
         """Return whether the method's own order decides a round that keeps so many of the weights of all layers."""

@@ -1,6 +1,7 @@
 """Method ``paths``: below a density, whole paths from an input to an output are kept, the strongest first.
 
-Above that density the strongest weights are kept, as by the method ``magnitude`` under the same options. Below it, all
+Above that density the strongest weights are kept, as by the method ``magnitude`` under the same options. The density is
+a number, or that of the first round in which the mask of ``magnitude`` would have a weight off all paths. Below it, all
 layers share one target, and the first weights of the order by paths are kept (``topoimp.network.path_masks``,
 docs/theory.md). A round works on the weights at hand, in which pruned ones are 0, so masks are nested across the
 switch too. The barcodes of single layers are not kept.
@@ -8,18 +9,21 @@ switch too. The barcodes of single layers are not kept.
 Layers of the network that are not pruned lie on paths, but no target counts them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from topoimp.arrays import CodeArray, FloatArray
+from topoimp.arrays import BoolArray, CodeArray, FloatArray
+from topoimp.checkpoint import Checkpoint
 from topoimp.choices import Method, PathInputs, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
+from topoimp.network.facts import KeptWeights, kept_in, path_facts
 from topoimp.network.graph import NetworkGraph
+from topoimp.network.norms import tensor_values
 from topoimp.network.path_masks import path_masks
 from topoimp.pruning.methods.magnitude import Magnitude
 from topoimp.pruning.methods.method import PruningMethod, Rule, RuleInputs
@@ -27,8 +31,8 @@ from topoimp.pruning.methods.network_at_hand import network_at_hand, without_gra
 from topoimp.pruning.ranking import RankRanking
 from topoimp.topology.forest import Forest
 
-DEFAULT_BELOW = 0.1
-"""Density from which paths decide: in a trial on MNIST they lost accuracy above it, and gained below 5 %."""
+AUTO = "auto"
+"""The word for a switch without a number."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,19 @@ class Paths:
     """The method ``paths``.
 
     Args:
-        below: density, in [0, 1], below which paths decide; at the density itself they do.
+        below: density, in [0, 1], below which paths decide; at the density itself they do. None: from the first round
+            in which the mask of ``magnitude`` has a weight that is off all paths (``topoimp.network.facts``).
         inputs: strength of the inputs: 1, or the deviation of each over the training images.
         graph: the graph of the network; None until it is known.
         deviations: those of the inputs, if they count.
+        has_taken_over: whether paths decided the round before; then they decide this one.
     """
 
-    below: float = DEFAULT_BELOW
+    below: float | None = None
     inputs: PathInputs = PathInputs.ONES
     graph: NetworkGraph | None = None
     deviations: FloatArray | None = field(default=None, compare=False)
+    has_taken_over: bool = False
     name: str = Method.PATHS.value
     protects_forest: bool = False
     takes_seed: bool = False
@@ -75,16 +82,14 @@ class Paths:
     only_scope: None = None
     holds_all_layers: bool = True
 
-    def with_options(self, *, paths_below: float | None, inputs: PathInputs | str | None) -> "Paths":
+    def with_options(self, *, paths_below: float | str | None, inputs: PathInputs | str | None) -> "Paths":
         """Return the method with other options, where they are not None.
 
         Raises:
-            OptionError: if a density lies outside [0, 1], or the inputs are another word.
+            OptionError: if a density is neither ``auto`` nor in [0, 1], or the inputs are another word.
         """
-        below = self.below if paths_below is None else paths_below
-        if not 0 <= below <= 1:
-            raise OptionError(f"`paths_below` is {below}; it must be a density, at least 0 and at most 1")
-        return replace(self, below=float(below), inputs=chosen(PathInputs, inputs or self.inputs))
+        chosen_inputs = chosen(PathInputs, inputs or self.inputs)
+        return replace(self, below=_density(paths_below), inputs=chosen_inputs)
 
     @property
     def first(self) -> PruningMethod:
@@ -98,7 +103,7 @@ class Paths:
 
     def provenance(self) -> Mapping[str, Any]:  # Any: numbers and words of pruning.toml
         """Return the density of the switch and the strength of the inputs."""
-        return {"paths_below": self.below, "inputs": self.inputs.value}
+        return {"paths_below": AUTO if self.below is None else self.below, "inputs": self.inputs.value}
 
     def of_network(self, graph: NetworkGraph | None, inputs: FloatArray | None) -> "Paths":
         """Return the method for a network.
@@ -110,9 +115,27 @@ class Paths:
             raise without_graph(self.name)
         return replace(self, graph=graph, deviations=inputs if self.needs_images else None)
 
+    def going_on(self) -> "Paths":
+        """Return the method for a round after one that paths decided."""
+        return replace(self, has_taken_over=True)
+
     def takes_over(self, target: int, n_weights: int) -> bool:
-        """Return whether a round of so many kept weights has at most the density of the switch."""
-        return target <= self.below * n_weights
+        """Return whether a round of so many kept weights has at most the density of the switch, if that is a number."""
+        return self.has_taken_over or (self.below is not None and target <= self.below * n_weights)
+
+    def replaces(self, kept: Callable[[], Mapping[str, BoolArray]], checkpoint: Checkpoint) -> bool:
+        """Return whether the density of the switch is left open, and a weight of the masks is off all paths."""
+        graph = self.graph
+        if graph is None or self.below is not None:
+            return False
+        masks = kept()
+
+        def kept_weights(name: str) -> KeptWeights:
+            if name in masks:
+                return kept_in(masks[name].reshape(checkpoint.tensors[name].shape))
+            return kept_in(tensor_values(checkpoint, name).reshape(checkpoint.tensors[name].shape))
+
+        return any(layer.n_off_path > 0 for layer in path_facts(graph, kept_weights).layers.values())
 
     def rule(self, inputs: RuleInputs) -> Rule:  # noqa: ARG002  # of a protocol
         """Raise an OptionError: the method needs a network and a target."""
@@ -128,3 +151,16 @@ class Paths:
         """
         network = network_at_hand(self.name, self.graph, infos, stream, self.deviations)
         return PathRule(path_masks(network, [target], threads=stream.threads).levels)
+
+
+def _density(text: float | str | None) -> float | None:
+    """Return the density of the switch; None for ``auto`` and where nothing is given."""
+    if text in (None, AUTO):
+        return None
+    try:
+        density = float(text or 0)
+    except ValueError:
+        density = -1.0
+    if not 0 <= density <= 1:
+        raise OptionError(f"`paths_below` is {text}; it must be auto, or a density, at least 0 and at most 1")
+    return density

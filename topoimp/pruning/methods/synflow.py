@@ -8,10 +8,11 @@ rounds without training are not one shot.
 Source: Gebhart, Saxena & Schrater, arXiv 2101.10552, 2021, who score initial weights; here those of the round.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from topoimp.arrays import FloatArray
+from topoimp.arrays import BoolArray, FloatArray
+from topoimp.checkpoint import Checkpoint
 from topoimp.choices import Method, Scope
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
@@ -49,6 +50,14 @@ class SynFlowL2:
         if graph is None:
             raise without_graph(self.name)
         return replace(self, graph=graph)
+
+    def going_on(self) -> "SynFlowL2":
+        """Return the method itself."""
+        return self
+
+    def replaces(self, kept: Callable[[], Mapping[str, BoolArray]], checkpoint: Checkpoint) -> bool:  # noqa: ARG002
+        """Return True: the scores decide every round."""
+        return True
 
     def takes_over(self, target: int, n_weights: int) -> bool:  # noqa: ARG002  # of a protocol
         """Return True: the scores decide every round."""
