@@ -90,3 +90,16 @@ def test_strict_refuses_a_first_target_below_a_floor(run):
 def test_a_seed_that_is_not_there_is_refused(run):
     with pytest.raises(CheckpointError, match="has no trained network of seed 7; train makes it"):
         plan_run(run, PruningOptions(rounds=1), seeds=[7])
+
+
+def test_the_plan_has_the_own_targets_of_layers_beside_the_shared_one(run):
+    rates = {"fc2*": 0.05}
+    options = PruningOptions(rounds=2, method="magnitude", scope="global", layer_rates=rates)
+
+    planned = plan_run(run, options, seeds=[0]).rows
+
+    done = [row for row in prune_run(run, options, seeds=[0], force=True).report.rows if row["round"]]
+    targets = [(row["round"], row.get("layer"), row["target"]) for row in done]
+    assert [(row["round"], row.get("layer"), row["target"]) for row in planned] == targets
+    assert [target for _, layer, target in targets if layer == "fc2.weight"] == [190, 181]
+    assert [row["n_kept"] for row in done if row["level"] == "network"] == [t for _, layer, t in targets if not layer]

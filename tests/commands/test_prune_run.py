@@ -202,7 +202,10 @@ def test_the_weights_of_another_step_are_those_that_training_passed(run, tmp_pat
         ({"rounds": None}, "neither rounds nor a sparsity is given"),
         ({"epsilon": 2.0}, r"epsilon is 2.0; it must be at least 0 \(full protection\) and at most 1 \(none\)"),
         ({"epsilon": 0.1, "method": "random"}, "epsilon is 0.1, but the method random protects nothing"),
-        ({"scope": "global", "output_rate": "half"}, "in the scope global all layers share one target"),
+        (
+            {"scope": "erk", "output_rate": "half"},
+            "in the scope erk shapes decide; rates of layers need the scope layer",
+        ),
         ({"layer_rates": {"fc9*": 0.1}}, "pattern 'fc9.*' matches no layer that is pruned"),
         ({"output_layer": "fc2.weight"}, "`output_layer` goes with `output_rate`"),
         ({"output_rate": "some"}, "`output_rate` is 'some'; it must be half, same, or a rate as in 0.1"),

@@ -118,5 +118,5 @@ def test_rounds_keep_the_counts_and_the_sum_is_the_target_of_all_layers(lenet):
 
 
 def test_rates_of_layers_need_the_scope_layer(lenet):
-    with pytest.raises(OptionError, match="in the scope erk all layers share one target; rates of layers need the sco"):
+    with pytest.raises(OptionError, match="in the scope erk shapes decide; rates of layers need the scope"):
         prune_checkpoint(lenet, PruningOptions(rounds=1, scope="erk", layer_rates={"fc1*": 0.1}))

@@ -186,8 +186,8 @@ def test_the_rates_of_layers_are_text_in_the_settings(infos):
         ({"rounds": 3, "sparsity": 0.75, "rate": 0.5}, "takes 2 rounds, not 3; leave one out"),
         ({"rounds": 1, "layer_rates": {"conv": 0.1}}, "pattern 'conv' matches no layer that is pruned"),
         (
-            {"rounds": 1, "layer_rates": {"out": 0.1}, "scope": "global"},
-            "in the scope global all layers share one target",
+            {"rounds": 1, "layer_rates": {"out": 0.1}, "scope": "erk"},
+            "in the scope erk shapes decide",
         ),
         ({"sparsity": 0.5, "layer_rates": {"out": 0.1}}, "a sparsity already fixes the density of every layer"),
     ],

@@ -8,8 +8,8 @@ from mask_files import pack_mask
 
 from topoimp.checkpoint import open_checkpoint
 from topoimp.errors import VerificationError
-from topoimp.pruning.one_shot import LayerRound
 from topoimp.pruning.preservation import preservation_by_strength
+from topoimp.pruning.round import LayerRound
 from topoimp.topology.forest import spanning_forest
 from topoimp.writing.verification import verify_pruned
 

@@ -13,7 +13,7 @@ from topoimp.comparison.retention_columns import null_columns, retention_columns
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
-from topoimp.pruning.one_shot import Round
+from topoimp.pruning.round import Round
 from topoimp.reports.cells import Cell, Row
 from topoimp.reports.rows import rows_of_pruning
 from topoimp.topology.forest import Forest

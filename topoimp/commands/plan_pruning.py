@@ -11,8 +11,9 @@ from topoimp.commands.pruning_job import PruningJob
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.streaming import LARGE, SIDE_BY_SIDE
 from topoimp.pruning.methods.method import PruningMethod
-from topoimp.pruning.one_shot import refuse_missed_targets, sweep
+from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import PruningOptions
+from topoimp.pruning.round import refuse_missed_targets
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import pruning_settings

@@ -17,8 +17,9 @@ from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerInfo
 from topoimp.pruning.masks import mask_bytes, mask_shapes
 from topoimp.pruning.network_targets import network_target
-from topoimp.pruning.one_shot import refuse_missed_targets, sweep
+from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import PruningOptions, Scheme
+from topoimp.pruning.round import refuse_missed_targets
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import layer_columns, left_out, run_settings
@@ -111,6 +112,7 @@ def _rows_of_later(number: int, infos: Sequence[LayerInfo], scheme: Scheme, fore
     edges = {name: forest.n_edges for name, forest in forests.items()}
     of_network = network_target(scheme, infos, edges, number)
     is_global = scheme.scope is Scope.GLOBAL or of_network is not None
+    has_own_rate = {info.name for info in schedule.split(infos)[0]} if of_network is None else set()
     is_whole = scheme.protects_forests
 
     own = scheme.layer_targets(infos, edges)
@@ -118,7 +120,7 @@ def _rows_of_later(number: int, infos: Sequence[LayerInfo], scheme: Scheme, fore
     for info in infos:
         n_edges = forests[info.name].n_edges
         floor = len(forests[info.name].indices)
-        target = None if is_global else own[info.name][number - 1]
+        target = None if is_global and info.name not in has_own_rate else own[info.name][number - 1]
         counts = {"round": number, "target": target, "n_weights": info.n_weights, "n_edges": n_edges, "floor": floor}
         binds = target < floor if is_whole and target is not None else None
         rows.append({**layer_columns(info), **counts, "floor_binds": binds})
@@ -127,5 +129,7 @@ def _rows_of_later(number: int, infos: Sequence[LayerInfo], scheme: Scheme, fore
     sums = {column: sum(int(row[column] or 0) for row in rows) for column in columns}
     if is_global:
         sums["target"] = schedule.shared_targets(infos, edges)[number - 1] if of_network is None else of_network
-    missed = sums["target"] < sums["floor"] if is_global else any(row["floor_binds"] for row in rows)
+    shared = [row for row in rows if row["target"] is None]
+    left = sums["target"] - sum(int(row["target"] or 0) for row in rows)
+    missed = any(row["floor_binds"] for row in rows) or left < sum(int(row["floor"] or 0) for row in shared)
     return [*rows, {"level": "network", "round": number, **sums, "floor_binds": missed if is_whole else None}]

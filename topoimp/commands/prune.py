@@ -16,9 +16,10 @@ from topoimp.kernels.threads import OnStep
 from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.applied_masks import is_mask_of, masks_for
 from topoimp.pruning.masks import is_mask
-from topoimp.pruning.one_shot import refuse_missed_targets, sweep
+from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.preservation import total_preservation
+from topoimp.pruning.round import refuse_missed_targets
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
 from topoimp.reports.path_columns import with_path_columns

@@ -28,8 +28,8 @@ from topoimp.network.facts import PathFacts
 from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.kept_weights import facts_of_pruners
 from topoimp.pruning.masks import mask_bytes, mask_shapes, mask_writer, read_masks
-from topoimp.pruning.one_shot import LayerRound
 from topoimp.pruning.preservation import Preservation
+from topoimp.pruning.round import LayerRound
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report

@@ -6,83 +6,25 @@ and the order of the weights if that is by strength; otherwise forests are found
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from topoimp.arrays import BoolArray
 from topoimp.choices import Scope
-from topoimp.errors import GateError, VerificationError
+from topoimp.errors import VerificationError
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import InHand, LayerStream
 from topoimp.pruning.methods.method import Rule, RuleInputs
 from topoimp.pruning.methods.network_method import NetworkMethod
 from topoimp.pruning.network_targets import network_target, total_target
 from topoimp.pruning.options import Scheme
-from topoimp.pruning.preservation import Preservation, preservation_by_strength, preservation_of, total_preservation
+from topoimp.pruning.preservation import Preservation, preservation_by_strength, preservation_of
+from topoimp.pruning.round import LayerRound, Round, Sweep, check_counts
 from topoimp.pruning.rules import Keep, keep_each, kept_of, pruned_layer
 from topoimp.pruning.selection import Ranking
 from topoimp.topology.barcode import largest_strength
 from topoimp.topology.forest import Forest, spanning_forest, spanning_forests
-
-
-@dataclass(frozen=True)
-class LayerRound:
-    """One layer after one round: its topology, and the weights that are kept whatever the target.
-
-    The target is None if all layers share one. Protected are the weights of the floor, or fewer with an epsilon.
-    """
-
-    target: int | None
-    preservation: Preservation
-    n_protected: int
-
-    @property
-    def floor_binds(self) -> bool:
-        """Whether only protected weights are kept: the target is below their number, or a shared one leaves no more."""
-        if self.target is None:
-            return self.preservation.n_kept == self.n_protected > 0
-        return self.target < self.n_protected
-
-
-@dataclass(frozen=True)
-class Round:
-    """All selected layers after one round: its number, from 1, the weights to keep in all, and the layers by name."""
-
-    number: int
-    target: int
-    keeps: Mapping[str, Keep]
-    layers: Mapping[str, LayerRound]
-
-    @property
-    def preservation(self) -> Preservation:
-        """The topology that all layers keep together."""
-        return total_preservation([layer.preservation for layer in self.layers.values()])
-
-    @property
-    def n_protected(self) -> int:
-        """Weights of all layers that are kept whatever the target."""
-        return sum(layer.n_protected for layer in self.layers.values())
-
-    @property
-    def missed(self) -> list[str]:
-        """The layers that keep more than their target, as it is below their floor, or ``all layers together``."""
-        if any(layer.target is None for layer in self.layers.values()):
-            return ["all layers together"] if self.preservation.n_kept > self.target else []
-        return [name for name, layer in self.layers.items() if layer.floor_binds]
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """All rounds of a pruning without training, in order, and by layer name the forests of the input.
-
-    ``is_of_network`` says that the order of a method of whole networks decided, not that of the method before it.
-    """
-
-    rounds: Sequence[Round]
-    forests: Mapping[str, Forest]
-    is_of_network: bool = False
-
 
 OnKept = Callable[[Layer, Forest, Sequence[int], int], None]
 """Called with each layer in memory, its forest, the number of weights that each round keeps, and threads to use."""
@@ -115,10 +57,13 @@ def sweep(
     chosen = slice(None) if only is None else slice(only - 1, only)
     if isinstance(scheme.method, NetworkMethod):
         return _sweep_network(stream, scheme, scheme.method, only, n_edges, forests, on_kept)
-    sweep_all = _sweep_globally if scheme.scope is Scope.GLOBAL else _sweep_by_layer
-    swept = sweep_all(stream, scheme, chosen, n_edges or {}, forests or {}, on_kept)
+    forests = forests or {}
+    sweep_all = _sweep_by_layer
+    if scheme.scope is Scope.GLOBAL:
+        sweep_all = _sweep_with_own_rates if scheme.schedule.layer_rates else _sweep_globally
+    swept = sweep_all(stream, scheme, _rule(stream, scheme, forests), chosen, n_edges or {}, forests, on_kept)
     for round_ in swept.rounds:
-        _check_counts(round_)
+        check_counts(round_)
     return swept
 
 
@@ -152,7 +97,7 @@ def _sweep_network(
     target = total_target(scheme, infos, n_edges, only)
     rule = method.rule_for(infos, stream, target)
     swept = _sweep_with_one_target(stream, rule, {only: target}, forests, on_kept)
-    _check_counts(swept.rounds[0])
+    check_counts(swept.rounds[0])
     return replace(swept, is_of_network=True)
 
 
@@ -165,13 +110,13 @@ def _rule(stream: LayerStream, scheme: Scheme, forests: Mapping[str, Forest]) ->
 def _sweep_by_layer(
     stream: LayerStream,
     scheme: Scheme,
+    rule: Rule,
     chosen: slice,
     n_edges: Mapping[str, int],
     forests: Mapping[str, Forest],
     on_kept: OnKept,
 ) -> Sweep:
     infos = stream.layers.by_name
-    rule = _rule(stream, scheme, forests)
 
     # Shapes split a shared target among the edges of all layers.
     shares: Mapping[str, list[int]] = {}
@@ -204,13 +149,13 @@ def _sweep_by_layer(
 def _sweep_globally(
     stream: LayerStream,
     scheme: Scheme,
+    rule: Rule,
     chosen: slice,
     n_edges: Mapping[str, int],
     forests: Mapping[str, Forest],
     on_kept: OnKept,
 ) -> Sweep:
     infos = stream.layers.by_name
-    rule = _rule(stream, scheme, forests)
 
     def rank(layer: Layer, threads: int) -> tuple[Forest, Ranking]:
         forest = forests.get(layer.name) or spanning_forest(layer, threads=threads)
@@ -225,6 +170,29 @@ def _sweep_globally(
     shared = scheme.schedule.shared_targets(stream.layers.infos, n_edges)
     targets = dict(zip(scheme.schedule.numbers[chosen], shared[chosen], strict=True))
     return _sweep_with_one_target(stream, rule, targets, forests, on_kept, [ranking for _, ranking in ranked.values()])
+
+
+def _sweep_with_own_rates(
+    stream: LayerStream,
+    scheme: Scheme,
+    rule: Rule,
+    chosen: slice,
+    n_edges: Mapping[str, int],
+    forests: Mapping[str, Forest],
+    on_kept: OnKept,
+) -> Sweep:
+    """Do rounds in which the layers with rates of their own have targets of their own, and the others share one."""
+    own, others = scheme.schedule.split(stream.layers.infos)
+    of_own, of_others = (replace(stream, layers=replace(stream.layers, infos=tuple(part))) for part in (own, others))
+    alone = replace(scheme, scope=Scope.LAYER)
+    together = replace(scheme, schedule=replace(scheme.schedule, layer_rates=()))
+
+    swept = _sweep_by_layer(of_own, alone, rule, chosen, n_edges, forests, on_kept)
+    if not others:
+        return swept
+    rest = _sweep_globally(of_others, together, rule, chosen, n_edges, forests, on_kept)
+    rounds = [one.beside(other, stream.layers.by_name) for one, other in zip(swept.rounds, rest.rounds, strict=True)]
+    return Sweep(rounds, {**swept.forests, **rest.forests})
 
 
 def _sweep_with_one_target(
@@ -275,26 +243,3 @@ def _preservation(layer: Layer, reference: Forest, keep: Keep, threads: int) -> 
     n_forest_kept = int(np.count_nonzero(pruned.weights[reference.indices]))
     after = spanning_forest(pruned, threads=threads)
     return preservation_of(reference, after, n_weights=n_weights, n_forest_kept=n_forest_kept)
-
-
-def refuse_missed_targets(rounds: Sequence[Round], consequence: str) -> None:
-    """Raise a ``GateError`` that ends in ``consequence`` for the first target below the floor of its layers."""
-    for round_ in rounds:
-        if round_.missed:
-            name = round_.missed[0]
-            part = round_.layers.get(name, round_)
-            floor = f"below its floor of {part.n_protected}"
-            raise GateError(f"round {round_.number} asks {name} for {part.target or 0} weights, {floor}; {consequence}")
-
-
-def _check_counts(round_: Round) -> None:
-    """Compare a round's counts with its targets; no layer can keep more than its edges."""
-    parts: dict[str, LayerRound | Round] = {f"layer {name!r}": layer for name, layer in round_.layers.items()}
-    if all(layer.target is None for layer in round_.layers.values()):
-        parts = {"all layers": round_}
-    for name, part in parts.items():
-        n_kept = part.preservation.n_kept
-        target = min(max(part.target or 0, part.n_protected), part.preservation.n_edges)
-        if n_kept != target:
-            kept = f"{n_kept} weights are kept in round {round_.number}"
-            raise VerificationError(f"{name}: {kept}; {target} were to be kept")

@@ -68,9 +68,18 @@ class Schedule:
         return replace(self, rate=rate).targets(n_weights=info.n_weights, n_edges=n_edges)
 
     def shared_targets(self, infos: Sequence[LayerInfo], n_edges: Mapping[str, int]) -> list[int]:
-        """Return the targets of all layers together, from the edges by layer name."""
-        n_weights = sum(info.n_weights for info in infos)
-        return self.targets(n_weights=n_weights, n_edges=sum(n_edges[info.name] for info in infos))
+        """Return the targets of all layers together, from the edges by layer name; own rates of layers count."""
+        own, others = self.split(infos)
+        n_weights = sum(info.n_weights for info in others)
+        shared = self.targets(n_weights=n_weights, n_edges=sum(n_edges[info.name] for info in others))
+        alone = [self.targets_of(info, n_edges[info.name]) for info in own]
+        return [sum(targets) for targets in zip(shared, *alone, strict=True)]
+
+    def split(self, infos: Sequence[LayerInfo]) -> tuple[list[LayerInfo], list[LayerInfo]]:
+        """Return the layers with rates of their own, and the others."""
+        patterns = [pattern for pattern, _ in self.layer_rates]
+        own = [info for info in infos if any(matches_layer(info, pattern) for pattern in patterns)]
+        return own, [info for info in infos if info not in own]
 
     def effective_rate(self) -> float:
         """Return the rate; where a sparsity alone decides, the rate of a layer without stored zeros."""
@@ -148,12 +157,14 @@ def with_layer_rates(
 ) -> Schedule:
     """Return a schedule in which some layers have rates of their own, by pattern; the first that matches counts.
 
+    In the scope ``global`` these layers have targets of their own, and the others share one.
+
     Source: Frankle & Carbin, "The Lottery Ticket Hypothesis", ICLR 2019, section 2: half the rate for the output layer.
     """
     if not layer_rates:
         return schedule
-    if scope is not Scope.LAYER:
-        raise OptionError(f"in the scope {scope} all layers share one target; rates of layers need the scope layer")
+    if scope is Scope.ERK:
+        raise OptionError("in the scope erk shapes decide; rates of layers need the scope layer or global")
     if schedule.sparsity is not None:
         raise OptionError("a sparsity already fixes the density of every layer; rates of layers go with rounds alone")
 

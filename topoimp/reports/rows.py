@@ -8,9 +8,9 @@ from typing import TypeAlias
 from topoimp.checkpoint import Checkpoint
 from topoimp.choices import NeuralPersistence, Scale, View
 from topoimp.layers.records import LayerInfo, LayerPatterns, Layers
-from topoimp.pruning.one_shot import Round
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.preservation import Preservation
+from topoimp.pruning.round import Round
 from topoimp.reports.cells import Cell, Row
 from topoimp.topology.barcode import Barcode, neural_persistence, scale_of_convention
 from topoimp.topology.distance import BarcodeDistances

@@ -22,8 +22,9 @@ from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.applied_masks import NonzeroPruner
 from topoimp.pruning.kept_weights import facts_of_checkpoint
 from topoimp.pruning.masks import Masks, mask_shapes, mask_writer, read_masks
-from topoimp.pruning.one_shot import refuse_missed_targets, sweep
+from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import Scheme
+from topoimp.pruning.round import refuse_missed_targets
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
 from topoimp.reports.path_columns import with_path_columns

@@ -8,7 +8,7 @@ from pathlib import Path
 from topoimp.checkpoint import open_checkpoint
 from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.methods.network_method import NetworkMethod
-from topoimp.pruning.one_shot import Sweep
+from topoimp.pruning.round import Sweep
 
 _MARK = "topoimp.of_network"
 

@@ -12,8 +12,8 @@ from topoimp.chance.forest_by_chance import ForestByChance, added_up_by_chance
 from topoimp.comparison.retention_columns import retention_columns
 from topoimp.layers.records import LayerInfo
 from topoimp.pruning.masks import Masks
-from topoimp.pruning.one_shot import Round
 from topoimp.pruning.preservation import Preservation, graph_of_mask, preservation_under_mask, total_preservation
+from topoimp.pruning.round import Round
 from topoimp.reports.cells import Cell, Row
 from topoimp.reports.rows import (
     DISTANCES,

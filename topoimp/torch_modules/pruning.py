@@ -23,8 +23,9 @@ from topoimp.layers.notes import notes_on
 from topoimp.layers.records import GroupsOf, Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
-from topoimp.pruning.one_shot import Round, Sweep, sweep
+from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import PruningOptions, Scheme
+from topoimp.pruning.round import Round, Sweep
 from topoimp.pruning.rules import kept_of
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, pruning_settings, rows_of_pruning

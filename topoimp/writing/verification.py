@@ -18,8 +18,8 @@ from topoimp.layers.records import LayerInfo, Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.applied_masks import MaskPruner
 from topoimp.pruning.masks import Masks, PackedMask
-from topoimp.pruning.one_shot import LayerRound
 from topoimp.pruning.preservation import Preservation, count_present, preservation_of
+from topoimp.pruning.round import LayerRound
 from topoimp.pruning.rules import pruned_layer
 from topoimp.topology.forest import Forest, spanning_forest
 from topoimp.writing.masked_weights import check_masked_weight
