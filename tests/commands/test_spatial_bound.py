@@ -201,4 +201,4 @@ def test_a_comparison_is_of_weights(sample):
     with pytest.raises(
         OptionError, match="the view is spatial; a comparison is of weights, and needs the view matrix or"
     ):
-        comparison_report(lenet, [lenet], patterns=LayerPatterns(view="spatial"))
+        comparison_report(lenet, lenet, patterns=LayerPatterns(view="spatial"))

@@ -27,6 +27,7 @@ from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.round import Round, Sweep
 from topoimp.pruning.rules import kept_of
+from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, pruning_settings, rows_of_pruning
 from topoimp.torch_modules.masked_parameters import mask_buffers, put_on_buffer, weight_names
@@ -182,7 +183,8 @@ class ModulePruner:
             put_on_buffer(self._model, name, masks[name])
         self._kept.update(masks)
 
-        rows = [row for round_ in swept.rounds for row in rows_of_pruning(stream.layers.infos, round_)]
+        by_round = [rows_of_pruning(stream.layers.infos, round_) for round_ in swept.rounds]
+        rows = with_path_columns([row for rows in by_round for row in rows], None)  # blank: the graph is not known
         layers = stream.layers
         report = Report("prune", {}, pruning_settings(scheme), rows, left_out(layers), notes=notes_on(layers))
         return ModulePruning(masks, report, swept.rounds[-1].missed)
