@@ -55,6 +55,7 @@ def mask_report(
         OptionError: if a layer has no mask, or one of another shape or with a number other than 0 and 1.
         TopoimpError: if a file or a layer cannot be used.
 
+    >>> import numpy as np
     >>> weight = np.array([[5.0, 4.0, 0.1], [3.0, 2.0, 0.2]])
     >>> report = mask_report({"fc": weight}, {"fc": weight > 1})
     >>> report.network["n_kept"], report.network["beta0"], report.network["retention"]
