@@ -1,4 +1,5 @@
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -89,6 +90,17 @@ def test_any_numbers_are_drawn(values, tmp_path):
     save(overview(rows, column), tmp_path / "a.svg")
 
     assert "NaN" not in (tmp_path / "a.svg").read_text()
+
+
+@pytest.mark.parametrize("size", ["column", "page"])
+def test_a_long_number_in_a_name_leaves_room_for_the_image(tmp_path, size):
+    rows = [{"layer": f"h.{k}.w", "tau": float(k % 5)} for k in (3, 10**20 - 1)]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save(overview(rows, "tau", size=size), tmp_path / "a.svg")
+
+    assert {"3", "999…999"} <= set(texts(tmp_path / "a.svg"))
 
 
 def test_numbers_far_apart_have_logarithmic_colours():

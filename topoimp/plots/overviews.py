@@ -18,7 +18,7 @@ from topoimp.plots.colour_bars import add_colour_bar
 from topoimp.plots.colours import VERMILION
 from topoimp.plots.log_axes import log_ticks, power_text
 from topoimp.plots.row_names import height_of_rows, name_rows
-from topoimp.plots.titles import own_endings, panel_titles
+from topoimp.plots.titles import own_endings, panel_titles, shortened
 from topoimp.reports.block_grid import NO_NUMBER, BlockGrid, block_grid
 from topoimp.reports.cells import Kind, Row
 from topoimp.reports.columns import COLUMNS
@@ -33,6 +33,9 @@ LOG_FROM = 100
 
 MOST_BLOCK_LABELS = 7
 """Blocks with a label each; of more blocks every second, third and so on has one."""
+
+LONGEST_BLOCK_LABEL = 7
+"""Characters of a block's number; a longer one loses its middle, so that the image keeps its height."""
 
 LONGEST_LEVEL_LABEL = 3
 """Characters of a block's label; longer ones are upright."""
@@ -171,7 +174,7 @@ def _label_blocks(axes: Axes, grid: BlockGrid) -> None:
 
 
 def _number_text(number: float) -> str:
-    return "-" if number == NO_NUMBER else str(int(number))
+    return "-" if number == NO_NUMBER else shortened(str(int(number)), LONGEST_BLOCK_LABEL)
 
 
 def _mark(axes: Axes, grid: BlockGrid, worst: Sequence[Row]) -> None:
