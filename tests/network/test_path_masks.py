@@ -3,11 +3,11 @@
 import importlib
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import networkx as nx
 import numpy as np
 import pytest
+from conftest import SHARED
 from path_oracle import edges_of, first_of, slow_order, small_network, weighted
 from random_networks import in_networkx, live_in_networkx
 
@@ -220,10 +220,10 @@ def test_targets_are_refused_in_a_sentence():
         path_masks(network, [1] * 65535)
 
 
-REFERENCE = Path("/work/shared/reference/path_order.py")
+REFERENCE = SHARED / "reference" / "path_order.py"
 
 
-@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference is not on this machine")
+@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference, path_order.py, is not beside the project")
 @pytest.mark.parametrize("seed", range(40))
 def test_dense_chains_have_the_order_of_the_reference(seed, monkeypatch):
     monkeypatch.syspath_prepend(str(REFERENCE.parent))

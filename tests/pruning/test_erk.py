@@ -26,7 +26,7 @@ def layers_of(shapes):
 
 
 def one_by_one(infos, n_edges, target):
-    """Give one weight after the other to the layer that is rounded up at the smallest x; of several, the first."""
+    """Return the counts if weights are given one by one, each to the layer that rounds up at the smallest x."""
     counts = dict.fromkeys(n_edges, 0)
     for _ in range(target):
         _, name = min(

@@ -62,7 +62,7 @@ class LayerFigure(Generic[Results]):
         return small_multiples(names, drawing(self.panel), size, below=below)
 
     def too_many(self, results: Results) -> str | None:
-        """Return what the figure needs if there are too many panels for it; None if there are not."""
+        """Return the limit that the figure needs if it would have more than 24 panels; None otherwise."""
         n = len(self.names(results))
         return f"{MOST_PANELS} panels or fewer, and there are {n:,}: `include`" if n > MOST_PANELS else None
 
@@ -113,7 +113,7 @@ class OverviewFigure(Generic[Results]):
         raise OptionError(f"there is no column of numbers {column!r}; {hint}")
 
     def lacking(self, results: Results) -> str | None:
-        """Return what the figure needs if the report has another columns; None if it has this one, or no rows yet."""
+        """Return what the figure needs if its column is blank in the report; None otherwise, and without rows."""
         rows = self.rows(results)
         if not rows or any(row.get(self.column) is not None for row in rows):
             return None

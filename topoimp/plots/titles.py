@@ -148,7 +148,7 @@ def _branches(names: Sequence[str], most: int) -> list[str]:
         parts = name.split(".")
         is_kept = [len(nexts[tuple(parts[:k])]) > 1 for k in range(len(parts))]
 
-        # The last parts come back while there is room: they say what a layer does.
+        # The last parts of a name say what the layer does, so they are added first, while there is room.
         for k in range(len(parts) - 1, -1, -1):
             longer = [*is_kept[:k], True, *is_kept[k + 1 :]]
             if len(_kept(parts, longer)) <= most:

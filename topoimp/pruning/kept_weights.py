@@ -1,7 +1,7 @@
 """The kept weights of each tensor of a checkpoint, for the facts of its network as one graph.
 
-A tensor with a mask keeps what the mask says, any other the weights that are not 0. Tensors are read piece by piece,
-and each piece is given back.
+If a tensor has a mask, its kept weights are those that the mask keeps; otherwise they are those that are not 0. Tensors
+are read piece by piece, and the memory of each piece is given back.
 """
 
 from collections.abc import Callable, Mapping
