@@ -196,17 +196,21 @@ def _prune(
     )
     if dry_run and (is_run or trainer is not None):
         from topoimp.commands.plan_run import plan_run
+        from topoimp.rounds.trainer import parse_trainer
 
         if not is_run:
             refuse({"--dry-run": True}, "does not go with a checkpoint whose rounds --trainer trains")
         refuse({"--output": output}, "does not go with a run folder, which its rounds are written into")
+        planned_seeds = parse_seeds(seeds)
         with working():
             planned = plan_run(
                 checkpoint,
                 options,
                 rewind=rewind,
                 rewind_from=rewind_from,
-                seeds=parse_seeds(seeds),
+                seeds=planned_seeds,
+                trainer=None if trainer is None else parse_trainer(trainer, n_seeds=len(planned_seeds or [0])),
+                data_dir=data_dir,
                 strict=strict,
                 threads=threads,
             )

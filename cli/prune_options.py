@@ -98,7 +98,7 @@ Inputs = Annotated[
     typer.Option(
         "--inputs",
         help="Strength of the inputs for the method paths: 1 each, or the deviation of each over the training images.",
-        show_default="ones",
+        show_default="data where topoimp trains, else ones",
     ),
 ]
 ScopeOption = Annotated[

@@ -1,6 +1,7 @@
 """A run folder is pruned by paths: magnitude above a density, whole paths below it."""
 
 import shutil
+import sys
 import tomllib
 
 import numpy as np
@@ -13,7 +14,7 @@ from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.train import train_run
-from topoimp.errors import OptionError, OutputError
+from topoimp.errors import OptionError
 from topoimp.layers.layer import as_layer
 from topoimp.layers.records import LayerPatterns
 from topoimp.network.facts import kept_in, path_facts
@@ -53,7 +54,7 @@ def assert_same(masks, expected):
 
 def test_rounds_above_the_density_are_those_of_magnitude_and_paths_decide_below(run):
     options = {"rounds": 5, "rate": 0.4}
-    paths = prune_run(run, PruningOptions(method="paths", paths_below=0.3, **options), jobs=1)
+    paths = prune_run(run, PruningOptions(method="paths", paths_below=0.3, inputs="ones", **options), jobs=1)
     magnitude = prune_run(run, PruningOptions(method="magnitude", **options), jobs=1)
     model = parse_architecture(recipe_of(run)["model"])
     graph = architecture_graph(model)
@@ -69,7 +70,7 @@ def test_rounds_above_the_density_are_those_of_magnitude_and_paths_decide_below(
             facts = path_facts(graph, lambda name, found=found: kept_in(found[name]))
             assert sum(layer.n_off_path for layer in facts.layers.values()) <= len(graph.layers) - 1
     settings = paths.report.settings
-    assert (settings["method"], settings["paths_below"], settings["inputs"]) == ("paths", 0.3, "ones")
+    assert (settings["method"], settings["paths_below"], settings["inputs"]) == ("paths-below-0.3-ones", 0.3, "ones")
 
 
 def recipe_of(run):
@@ -105,9 +106,10 @@ def test_without_a_density_paths_take_over_where_magnitude_leaves_a_weight_off_p
     graph = architecture_graph(parse_architecture(recipe_of(run)["model"]))
     other = shutil.copytree(run, tmp_path / "other")
     options = {"rate": 0.3, "schedule": "geometric"}
+    by_paths = {"method": "paths", "inputs": "ones", **options}
     for n_rounds in range(1, 10):
-        (folder,) = prune_run(run, PruningOptions(method="paths", rounds=n_rounds, **options), seeds=[0]).folders
-    whole = prune_run(other, PruningOptions(method="paths", rounds=9, **options), seeds=[0])
+        (folder,) = prune_run(run, PruningOptions(rounds=n_rounds, **by_paths), seeds=[0]).folders
+    whole = prune_run(other, PruningOptions(rounds=9, **by_paths), seeds=[0])
     (magnitude,) = prune_run(run, PruningOptions(method="magnitude", rounds=9, **options), seeds=[0]).folders
 
     # Up to the switch both methods train the same networks.
@@ -125,13 +127,25 @@ def test_without_a_density_paths_take_over_where_magnitude_leaves_a_weight_off_p
     assert whole.report.settings["paths_below"] == "auto"
 
 
-def test_other_settings_of_paths_are_not_mixed_in_a_folder(run):
-    prune_run(run, PruningOptions(method="paths", rounds=1), seeds=[0])
+def test_each_choice_of_options_has_rounds_of_its_own(run):
+    choices = ({}, {"paths_below": 0.2}, {"inputs": "ones"}, {"paths_below": 0.25, "inputs": "data"})
+    prunings = [prune_run(run, PruningOptions(method="paths", rounds=1, **each), seeds=[0]) for each in choices]
 
-    with pytest.raises(OutputError, match=r"was begun with paths_below 'auto', not 0\.2; `force` begins anew"):
-        prune_run(run, PruningOptions(method="paths", rounds=1, paths_below=0.2), seeds=[0])
-    with pytest.raises(OutputError, match=r"was begun with inputs 'ones', not 'data'; `force` begins anew"):
-        prune_run(run, PruningOptions(method="paths", rounds=1, inputs="data"), seeds=[0])
+    names = [pruning.folders[0].name for pruning in prunings]
+    assert names == ["paths", "paths-below-0.2", "paths-ones", "paths-below-0.25-data"]
+    assert [pruning.report.settings["inputs"] for pruning in prunings] == ["data", "data", "ones", "data"]
+    summary = (run / "summary.csv").read_text(encoding="utf-8")
+    assert all(f",{name}," in summary for name in names)
+
+
+def test_the_inputs_are_the_images_only_where_topoimp_trains(run):
+    trainer = parse_trainer(f"{sys.executable} -m shutil {{init}} {{mask}} {{out}}")
+    options = PruningOptions(method="paths", rounds=1, rate=0.6, paths_below=0.5)
+
+    report = plan_run(run, options, seeds=[0], trainer=trainer)
+
+    assert report.settings["inputs"] == "ones"
+    assert plan_run(run, options, seeds=[0]).settings["inputs"] == "data"
 
 
 def test_inputs_that_are_the_same_in_all_images_keep_no_weight(run):
@@ -152,8 +166,6 @@ def test_a_plan_shows_one_target_below_the_density(run):
     assert layers[2] == layers[3] == [None] * len(layers[1])
     totals = [row["target"] for row in report.rows if row["level"] == "network"]
     assert totals == sorted(totals, reverse=True)
-    with pytest.raises(OptionError, match=r"^`inputs` is data, which needs the images of the recipe; they are not rea"):
-        plan_run(run, PruningOptions(method="paths", rounds=3, inputs="data"), seeds=[0])
 
 
 def test_a_residual_network_is_pruned_along_its_shortcuts_and_norms(tmp_path):
@@ -166,7 +178,8 @@ def test_a_residual_network_is_pruned_along_its_shortcuts_and_norms(tmp_path):
     folder = tmp_path / "run"
     train_run("resnet-20", data=str(images), output=folder, epochs=1, recipe="quick")
 
-    pruning = prune_run(folder, PruningOptions(method="paths", paths_below=1, rounds=1, sparsity=0.95), data_dir=images)
+    options = PruningOptions(method="paths", paths_below=1, inputs="ones", rounds=1, sparsity=0.95)
+    pruning = prune_run(folder, options, data_dir=images)
 
     graph = architecture_graph(parse_architecture("resnet-20"))
     target = network_rows(pruning.report, pruning.folders[0])[1]["n_kept"]
@@ -211,9 +224,8 @@ def test_a_checkpoint_alone_has_no_graph(run, tmp_path):
 
 
 def test_layers_that_are_not_pruned_stay_on_the_paths(run):
-    options = PruningOptions(
-        method="paths", paths_below=1, rounds=1, sparsity=0.9, patterns=LayerPatterns(exclude=("fc2.weight",))
-    )
+    patterns = LayerPatterns(exclude=("fc2.weight",))
+    options = PruningOptions(method="paths", paths_below=1, inputs="ones", rounds=1, sparsity=0.9, patterns=patterns)
     pruning = prune_run(run, options, seeds=[0])
 
     found = masks_of(pruning.folders[0], 1)

@@ -12,7 +12,7 @@ from topoimp.checkpoint import AnyPath, bytes_of_copy, open_checkpoint
 from topoimp.choices import Scope
 from topoimp.commands.chance_columns import with_retention_iid
 from topoimp.commands.pruning_job import DRY_RUN
-from topoimp.commands.run_inputs import seeds_requested
+from topoimp.commands.run_inputs import images_of, seeds_requested
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerInfo
 from topoimp.pruning.masks import mask_bytes, mask_shapes
@@ -24,10 +24,11 @@ from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import layer_columns, left_out, run_settings
 from topoimp.rounds.loop import Plan
-from topoimp.rounds.network_inputs import plan_for_network
+from topoimp.rounds.network_inputs import needs_images, plan_for_network, with_usual_inputs
 from topoimp.rounds.planning import Rewinding, plan_of, rewinding_of, rounds_of, threads_of
 from topoimp.rounds.recipe_file import read_recipe
 from topoimp.rounds.run_folder import SUFFIX, PruningFiles, RunFiles, SeedFiles
+from topoimp.rounds.trainer import Trainer
 from topoimp.topology.forest import Forest, spanning_forests
 
 TARGETS = "later rounds are found on weights that are not trained yet: their targets are known"
@@ -40,10 +41,14 @@ def plan_run(
     rewind: str | None = None,
     rewind_from: AnyPath | None = None,
     seeds: Sequence[int] | None = None,
+    trainer: Trainer | None = None,
+    data_dir: AnyPath | None = None,
     strict: bool = False,
     threads: int | None = None,
 ) -> Report:
     """Return the rounds that ``prune_run`` would do with the same arguments; write and train nothing.
+
+    The images are read only if the masks depend on them.
 
     Returns:
         the first round of each seed as it will be; of later rounds the targets, and the floors as they are now. Each
@@ -52,15 +57,19 @@ def plan_run(
     Raises:
         OptionError: if an option does not fit the network, or contradicts another.
         CheckpointError: if the folder is no run folder, or lacks a seed.
+        DataError: if the images are needed and cannot be read, or differ from those of the recipe.
         GateError: if ``strict`` and the first round's target is below a floor.
     """
     run = Path(run)
-    recipe = read_recipe(run).recipe
+    recorded = read_recipe(run)
+    recipe = recorded.recipe
     files = [RunFiles(run).seed(seed) for seed in seeds_requested(run, seeds)]
     rewinding = rewinding_of(rewind, rewind_from, recipe, options.preset)
     trained = open_checkpoint(files[0].trained)
     plan, layers = plan_of(options, trained, recipe, threads=threads_of(threads, jobs=1), strict=strict)
-    plan = plan_for_network(plan, None)
+    plan = with_usual_inputs(plan) if trainer is None else plan
+    folder = None if data_dir is None else Path(data_dir)
+    plan = plan_for_network(plan, images_of(run, recorded, folder) if needs_images(plan) else None)
 
     rows = [row for each in files for row in _rows_of_seed(each, plan)]
     rewind = rewinding.text()

@@ -99,7 +99,7 @@ class PruningOptions:
         paths_below: density, in [0, 1], from which down ``paths`` keeps whole paths; above it, it keeps the strongest
             weights. ``auto``, or None: from the first round in which a weight kept by magnitude would be off all paths.
         inputs: strength of each input at the start of its paths, for ``paths``: ``ones``, or ``data``, its deviation
-            over the training images. None is ``ones``.
+            over the training images. None is ``data`` where topoimp trains the rounds, else ``ones``.
         scope: ``layer``, a target for each layer; ``global``, one for all; ``erk``, one for all, split by the shapes
             of the layers (``topoimp.pruning.erk``). None is that of the preset or the recipe, else ``layer``. ``lamp``
             and ``synflow-l2`` have ``global`` alone.

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from topoimp.arrays import FloatArray
+from topoimp.choices import PathInputs
 from topoimp.data import Images
 from topoimp.errors import OptionError
 from topoimp.pruning.methods.network_method import NetworkMethod
+from topoimp.pruning.methods.paths import Paths
 from topoimp.rounds.loop import Plan
 
 
@@ -15,6 +17,14 @@ def needs_images(plan: Plan) -> bool:
     """Return whether the masks depend on the images that the network was trained on."""
     method = plan.scheme.method
     return isinstance(method, NetworkMethod) and method.needs_images
+
+
+def with_usual_inputs(plan: Plan) -> Plan:
+    """Return a plan of rounds whose training has images: the method ``paths`` looks at them unless told otherwise."""
+    method = plan.scheme.method
+    if not isinstance(method, Paths):
+        return plan
+    return replace(plan, scheme=replace(plan.scheme, method=replace(method, usual_inputs=PathInputs.DATA)))
 
 
 def plan_for_network(plan: Plan, images: Images | None) -> Plan:

@@ -64,18 +64,20 @@ class Paths:
     Args:
         below: density, in [0, 1], below which paths decide; at the density itself they do. None: from the first round
             in which the mask of ``magnitude`` has a weight that is off all paths (``topoimp.network.facts``).
-        inputs: strength of the inputs: 1, or the deviation of each over the training images.
+        chosen_inputs: strength of the inputs: 1, or the deviation of each over the training images; None if it is left
+            to ``usual_inputs``.
+        usual_inputs: strength of the inputs unless it is chosen.
         graph: the graph of the network; None until it is known.
         deviations: those of the inputs, if they count.
         has_taken_over: whether paths decided the round before; then they decide this one.
     """
 
     below: float | None = None
-    inputs: PathInputs = PathInputs.ONES
+    chosen_inputs: PathInputs | None = None
+    usual_inputs: PathInputs = PathInputs.ONES
     graph: NetworkGraph | None = None
     deviations: FloatArray | None = field(default=None, compare=False)
     has_taken_over: bool = False
-    name: str = Method.PATHS.value
     protects_forest: bool = False
     takes_seed: bool = False
     is_by_strength: bool = False
@@ -88,8 +90,27 @@ class Paths:
         Raises:
             OptionError: if a density is neither ``auto`` nor in [0, 1], or the inputs are another word.
         """
-        chosen_inputs = chosen(PathInputs, inputs or self.inputs)
-        return replace(self, below=_density(paths_below), inputs=chosen_inputs)
+        chosen_inputs = self.chosen_inputs if inputs is None else chosen(PathInputs, inputs)
+        return replace(self, below=_density(paths_below), chosen_inputs=chosen_inputs)
+
+    @property
+    def name(self) -> str:
+        """The word ``paths``, with the options that were given, so that each choice has rounds of its own.
+
+        >>> Paths().with_options(paths_below=0.1, inputs="ones").name
+        'paths-below-0.1-ones'
+        """
+        words = [Method.PATHS.value]
+        if self.below is not None:
+            words.append(f"below-{self.below:g}")
+        if self.chosen_inputs is not None:
+            words.append(self.chosen_inputs.value)
+        return "-".join(words)
+
+    @property
+    def inputs(self) -> PathInputs:
+        """The strength of the inputs."""
+        return self.usual_inputs if self.chosen_inputs is None else self.chosen_inputs
 
     @property
     def first(self) -> PruningMethod:
