@@ -57,6 +57,8 @@ from topoimp.layers.edge_counts import EdgeCounts, edge_counts
 from topoimp.layers.layer import Layer, as_layer
 from topoimp.layers.records import LayerPatterns
 from topoimp.layers.spatial import InputSize
+from topoimp.network.glued_persistence import GluedPersistence, glued_persistence
+from topoimp.network.graph import Connection, NetworkGraph, chain_graph
 from topoimp.pruning.bounds import LayerBound, layer_bound
 from topoimp.pruning.masks import PackedMask, read_masks
 from topoimp.pruning.masks_in_memory import write_masks
@@ -96,6 +98,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "Components",
+    "Connection",
     "Data",
     "DataError",
     "DeathHistogram",
@@ -106,6 +109,7 @@ __all__ = [
     "FilterBarcodes",
     "Forest",
     "GateError",
+    "GluedPersistence",
     "HeldMask",
     "InputSize",
     "IterativePruning",
@@ -118,6 +122,7 @@ __all__ = [
     "MethodError",
     "ModulePruner",
     "ModulePruning",
+    "NetworkGraph",
     "NeuralPersistence",
     "NullDistribution",
     "OptionError",
@@ -152,6 +157,7 @@ __all__ = [
     "betti_curve",
     "bottleneck_distance",
     "bound_report",
+    "chain_graph",
     "comparison_over_seeds",
     "comparison_report",
     "components_of",
@@ -160,6 +166,7 @@ __all__ = [
     "expected_betti_curve",
     "filter_barcodes",
     "forest_edges_by_chance",
+    "glued_persistence",
     "hold_mask",
     "layer_bound",
     "layer_names",

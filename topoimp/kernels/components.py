@@ -134,3 +134,32 @@ def join_one_to_one(first: int, other: int, n_pairs: int, parent: IndexArray) ->
             parent[other_root] = root
             n_joining += 1
     return n_joining
+
+
+@compiled("sources", "targets")
+def join_marked(
+    sources: IndexArray, targets: IndexArray, parent: IndexArray, is_marked: BoolArray, joining: IndexArray
+) -> int:
+    """Join components along edges in the order of the arrays; note the edges that join two with a marked vertex each.
+
+    Args:
+        sources: one end of each edge.
+        targets: the other end of each edge.
+        parent: the components; written.
+        is_marked: flag of each vertex; written: that of a root is afterwards whether its component has a marked vertex.
+        joining: the places of the edges noted, ascending; written, as long as ``sources`` or as all vertices but one.
+
+    Returns:
+        the number of edges noted.
+    """
+    n_joining = 0
+    for place in range(sources.size):
+        source_root = root_of(parent, sources[place])
+        target_root = root_of(parent, targets[place])
+        if source_root != target_root:
+            parent[target_root] = source_root
+            if is_marked[source_root] and is_marked[target_root]:
+                joining[n_joining] = place
+                n_joining += 1
+            is_marked[source_root] |= is_marked[target_root]
+    return n_joining

@@ -16,11 +16,10 @@ from typing import TypeAlias
 import numpy as np
 
 from topoimp.arrays import BoolArray
-from topoimp.errors import LayerError
 from topoimp.kernels.components import join_kept, join_one_to_one
 from topoimp.kernels.reaching import reach_columns, reach_rows
 from topoimp.kernels.threads import PIECE
-from topoimp.network.graph import Connection, NetworkGraph
+from topoimp.network.graph import Connection, NetworkGraph, joined_vertices
 
 Flags: TypeAlias = Callable[[int, int], BoolArray]
 """A function that flags the kept weights of a layer from one flat index to another."""
@@ -122,7 +121,7 @@ def path_facts(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> PathF
             continue
 
         weights = kept(each.layer)
-        sources, targets = _ends(graph, each, weights.shape)
+        sources, targets = joined_vertices(graph, each, weights.shape)
         counts = np.zeros(2, dtype=np.int64)
         for rows, flags in weights.blocks():
             reach_columns(
@@ -163,7 +162,7 @@ def _reached(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> tuple[d
             continue
 
         weights = kept(each.layer)
-        sources, targets = _ends(graph, each, weights.shape)
+        sources, targets = joined_vertices(graph, each, weights.shape)
         of_target = first[each.target] + each.first_target
         of_source = first[each.source] + each.first_source
         for rows, flags in weights.blocks():
@@ -180,20 +179,3 @@ def _by_target(graph: NetworkGraph) -> list[Connection]:
 def _by_source(graph: NetworkGraph) -> list[Connection]:
     order = list(graph.places)
     return sorted(graph.connections, key=lambda each: -order.index(each.source))
-
-
-def _ends(graph: NetworkGraph, connection: Connection, shape: tuple[int, int]) -> tuple[slice, slice]:
-    """Return the vertices of the source and of the target that a layer joins."""
-    n_rows, n_columns = shape
-    n_sources, rest = divmod(n_columns, connection.columns_per_vertex)
-    sources = slice(connection.first_source, connection.first_source + n_sources)
-    targets = slice(connection.first_target, connection.first_target + n_rows)
-
-    n_outputs = graph.places[connection.target] - connection.first_target
-    n_inputs = (graph.places[connection.source] - connection.first_source) * connection.columns_per_vertex
-    if rest or n_columns > n_inputs or n_rows > n_outputs:
-        raise LayerError(
-            f"layer {connection.layer} has {n_rows} rows and {n_columns} columns, but the network has {n_outputs} "
-            f"outputs and {n_inputs} inputs for it"
-        )
-    return sources, targets

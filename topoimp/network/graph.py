@@ -94,6 +94,36 @@ class NetworkGraph:
         return sum(self.places.values())
 
 
+def joined_vertices(graph: NetworkGraph, connection: Connection, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the vertices of the source and of the target that a layer of ``shape`` (rows, columns) joins.
+
+    Vertices are numbered from 0 in each place. ``shape`` is not looked at for a connection that joins one to one.
+
+    Raises:
+        LayerError: if the layer does not have the rows and columns that the graph gives it.
+
+    >>> graph = chain_graph({"conv": (20, 1, 5, 5), "fc": (10, 2880)})
+    >>> joined_vertices(graph, graph.connections[1], (10, 2880))
+    (slice(0, 20, None), slice(0, 10, None))
+    """
+    n_outputs = graph.places[connection.target] - connection.first_target
+    n_inputs = graph.places[connection.source] - connection.first_source
+    if connection.layer is None:
+        n_targets = n_sources = min(n_inputs, n_outputs)
+    else:
+        n_targets, n_columns = shape
+        n_sources, rest = divmod(n_columns, connection.columns_per_vertex)
+        if rest or n_sources > n_inputs or n_targets > n_outputs:
+            raise LayerError(
+                f"layer {connection.layer} has {n_targets} rows and {n_columns} columns, but the network has "
+                f"{n_outputs} outputs and {n_inputs * connection.columns_per_vertex} inputs for it"
+            )
+
+    sources = slice(connection.first_source, connection.first_source + n_sources)
+    targets = slice(connection.first_target, connection.first_target + n_targets)
+    return sources, targets
+
+
 def chain_graph(shapes: Mapping[str, tuple[int, ...]]) -> NetworkGraph:
     """Return the graph of layers that follow one another, the first one at the inputs.
 
