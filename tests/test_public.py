@@ -94,6 +94,7 @@ NAMES = [
     "layer_bound",
     "layer_names",
     "mask_report",
+    "network_graph",
     "neural_persistence",
     "null_forest_edges",
     "open_checkpoint",

@@ -84,6 +84,7 @@ from topoimp.topology.summaries import persistent_entropy, total_persistence
 from topoimp.topology.vectors import VectorSettings, vectors_of
 from topoimp.torch_modules.holding import HeldMask, hold_mask
 from topoimp.torch_modules.masks import rewind_module
+from topoimp.torch_modules.network_graph import network_graph
 from topoimp.torch_modules.pruning import ModulePruner, ModulePruning, prune_module, topological_unstructured
 
 __all__ = [
@@ -171,6 +172,7 @@ __all__ = [
     "layer_bound",
     "layer_names",
     "mask_report",
+    "network_graph",
     "neural_persistence",
     "null_forest_edges",
     "open_checkpoint",

@@ -116,8 +116,8 @@ def path_facts(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> PathF
     for each in _by_source(graph):
         before, after = reaching[each.source], reaching[each.target]
         if each.layer is None:
-            n_joined = min(len(before), len(after))
-            before[:n_joined] |= after[:n_joined]
+            sources, targets = joined_vertices(graph, each, (0, 0))
+            before[sources] |= after[targets]
             continue
 
         weights = kept(each.layer)
@@ -155,16 +155,16 @@ def _reached(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> tuple[d
 
     for each in _by_target(graph):
         before, after = reached[each.source], reached[each.target]
+        of_target = first[each.target] + each.first_target
+        of_source = first[each.source] + each.first_source
         if each.layer is None:
-            n_joined = min(len(before), len(after))
-            after[:n_joined] |= before[:n_joined]
-            n_joining += join_one_to_one(first[each.target], first[each.source], n_joined, parent)
+            sources, targets = joined_vertices(graph, each, (0, 0))
+            after[targets] |= before[sources]
+            n_joining += join_one_to_one(of_target, of_source, targets.stop - targets.start, parent)
             continue
 
         weights = kept(each.layer)
         sources, targets = joined_vertices(graph, each, weights.shape)
-        of_target = first[each.target] + each.first_target
-        of_source = first[each.source] + each.first_source
         for rows, flags in weights.blocks():
             reach_rows(flags, each.columns_per_vertex, before[sources], after[targets][rows])
             n_joining += join_kept(flags, each.columns_per_vertex, of_target + rows.start, of_source, parent)

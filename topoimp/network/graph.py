@@ -22,11 +22,12 @@ class Connection:
         target: the place that they enter.
         layer: the layer whose weights are the edges: that in row r and column c goes from vertex
             ``first_source + c // columns_per_vertex`` to vertex ``first_target + r``. The columns of a vertex are the
-            weights of a kernel, the pixels of a flattened channel, or both. None for an edge from each vertex of
-            the source to that of the same number in the target, which is never pruned and has strength 1.
+            weights of a kernel, the pixels of a flattened channel, or both. None for edges that are never pruned
+            and have strength 1: from vertex ``first_source + i`` to vertex ``first_target + i``, for all i that both
+            places have.
         columns_per_vertex: columns of the layer that belong to one vertex of the source.
-        first_source: the first vertex of the source that the layer reads; not 0 for later groups of a convolution.
-        first_target: the first vertex of the target that the layer writes.
+        first_source: the first vertex of the source that the edges leave; not 0 for later groups of a convolution.
+        first_target: the first vertex of the target that they enter; not 0 for later ones of channels in a row.
         norm: the module of batch norm that multiplies what enters each vertex of the target; None for 1.
     """
 
