@@ -13,11 +13,14 @@ from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
 from topoimp.layers.wrapped_names import matched_names
+from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.applied_masks import MaskPruner
+from topoimp.pruning.kept_weights import facts_of_pruners
 from topoimp.pruning.masks import PackedMask, read_masks
 from topoimp.pruning.masks_in_memory import pack_masks
 from topoimp.pruning.preservation import Preservation, count_present, preservation_of, total_preservation
 from topoimp.pruning.rules import pruned_layer
+from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
 from topoimp.reports.rows import layer_columns, left_out, pattern_settings, preservation_columns
 from topoimp.topology.forest import spanning_forest
@@ -36,6 +39,7 @@ def mask_report(
     masks: AnyPath | Mapping[str, Any],
     *,
     patterns: LayerPatterns | None = None,
+    graph: NetworkGraph | None = None,
     threads: int | None = None,
 ) -> Report:
     """Report, layer by layer, how much of a network's topology masks keep.
@@ -46,6 +50,8 @@ def mask_report(
             of a mask file. Names may differ by ``module.`` and ``_orig_mod.``. A stored zero is not kept, whatever its
             mask. Masks of tensors that are no selected layers, such as biases, are not looked at.
         patterns: which layers; all but embeddings and heads if None.
+        graph: the network as one graph, for the columns of paths and components, such as ``network_graph`` returns of
+            a module; they are blank if None.
         threads: number of cores; all if None. The result does not depend on it.
 
     Returns:
@@ -78,9 +84,13 @@ def mask_report(
     kept = LayerStream(layers, thread_count(threads)).each(look)
     rows = [{**layer_columns(info), **preservation_columns(kept[info.name])} for info in layers.infos]
     network = {"level": "network", **preservation_columns(total_preservation(list(kept.values())))}
+    pruners = {info.name: MaskPruner(of_tensor[info.tensor], info.block) for info in layers.infos}
+    facts = facts_of_pruners(graph, pruners, layers, thread_count(threads))
     inputs = {"reference": checkpoint.path} if checkpoint.paths.weights else {}
     settings = {"method": "mask", **pattern_settings(patterns)}
-    return Report("prune", inputs, settings, [*rows, network], left_out(layers), notes=notes_on(layers))
+    return Report(
+        "prune", inputs, settings, with_path_columns([*rows, network], facts), left_out(layers), notes=notes_on(layers)
+    )
 
 
 def _opened(reference: object) -> Checkpoint:

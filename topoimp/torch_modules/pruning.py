@@ -23,15 +23,17 @@ from topoimp.layers.notes import notes_on
 from topoimp.layers.records import GroupsOf, Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
+from topoimp.network.graph import NetworkGraph
+from topoimp.pruning.methods.network_method import NetworkMethod
 from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.round import Round, Sweep
 from topoimp.pruning.rules import kept_of
-from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
-from topoimp.reports.rows import left_out, pruning_settings, rows_of_pruning
+from topoimp.reports.rows import left_out, pruning_settings
 from topoimp.torch_modules.masked_parameters import mask_buffers, put_on_buffer, weight_names
 from topoimp.torch_modules.masks import ModuleMasks, masks_by_parameter, put_on
+from topoimp.torch_modules.module_network import graph_for, method_for, rows_with_facts, variances_of_norms
 from topoimp.torch_modules.weights import named_weights, parameters_called, unwrapped
 
 if TYPE_CHECKING:
@@ -64,11 +66,13 @@ class ModulePruner:
         model: the module; its weights are not read before the first step.
         options: method, amounts and layers; without rounds and sparsity there is no last round.
         masks: masks to begin with, as ``hold_mask`` takes them: pruned weights count as 0 from the start.
+        graph: the module's network as one graph, for the columns of paths and components, and for the methods
+            ``paths`` and ``synflow-l2``; these have it traced (``network_graph``) if it is None.
         threads: number of cores; all if None. The result does not depend on it.
 
     Raises:
         OptionError: if the options do not fit the module.
-        LayerError: if no layer is left.
+        LayerError: if no layer is left, or the method needs a graph that cannot be known.
         CheckpointError: if ``masks`` is a path, but not that of a mask file.
 
     >>> import torch
@@ -86,6 +90,7 @@ class ModulePruner:
         options: PruningOptions,
         *,
         masks: ModuleMasks | None = None,
+        graph: NetworkGraph | None = None,
         threads: int | None = None,
     ) -> None:
         self._model = model
@@ -95,7 +100,11 @@ class ModulePruner:
         self._is_endless = options.rounds is None and options.sparsity is None
         if self._is_endless and options.schedule == PruningSchedule.LINEAR:
             raise OptionError("the schedule linear has a last round; `rounds`, `sparsity` or both are needed")
-        self._scheme = (replace(options, rounds=1) if self._is_endless else options).scheme(self._layers().infos)
+        self._graph = graph
+        scheme = (replace(options, rounds=1) if self._is_endless else options).scheme(self._layers().infos)
+        self._graph = graph_for(scheme.method, model, graph)
+        self._scheme = replace(scheme, method=method_for(scheme.method, self._graph))
+        self._is_of_network = False
         self._n_done = 0
         self._edges: dict[str, int] = {}
 
@@ -125,21 +134,30 @@ class ModulePruner:
         scheme = self._scheme
         if self._is_endless:
             scheme = replace(scheme, schedule=replace(scheme.schedule, n_rounds=number))
+        if self._is_of_network and isinstance(scheme.method, NetworkMethod):
+            scheme = replace(scheme, method=scheme.method.going_on())
 
         stream = LayerStream(self._layers(), self._threads)
         swept = sweep(stream, scheme, only=number, n_edges=self._edges)
         pruning = self._prune(stream, scheme, swept)
         self._edges = self._edges or {name: forest.n_edges for name, forest in swept.forests.items()}
+        self._is_of_network = swept.is_of_network
         self._n_done = number
         return pruning
 
     def all_at_once(self) -> ModulePruning:
         """Do all rounds at once: without training between them they equal one shot at the last target.
 
-        There must be a last round, and none may be done before. After an error nothing has changed.
+        Methods of whole networks do one round after the other, as their orders depend on the weights that are left.
+        There must be a last round, and none may be done before. After an error nothing has changed, but for the rounds
+        of such a method that were done before it.
         """
         if self.n_rounds is None or self._n_done:
             raise OptionError("all rounds at once need a number of rounds or a sparsity, and none done before")
+        if isinstance(self._scheme.method, NetworkMethod):
+            rounds = [self.step() for _ in range(self.n_rounds)]
+            rows = [row for round_ in rounds for row in round_.report.rows]
+            return replace(rounds[-1], report=replace(rounds[-1].report, rows=rows))
         stream = LayerStream(self._layers(), self._threads)
         pruning = self._prune(stream, self._scheme, sweep(stream, self._scheme))
         self._n_done = self.n_rounds
@@ -147,7 +165,8 @@ class ModulePruner:
 
     def state_dict(self) -> dict[str, Any]:  # Any: as torch has it
         """Return the state to save beside the module, to go on with the rounds later; ``torch.save`` takes it."""
-        return {"n_done": self._n_done, "edges": dict(self._edges), "masks": dict(self._kept)}
+        state = {"n_done": self._n_done, "edges": dict(self._edges), "masks": dict(self._kept)}
+        return {**state, "is_of_network": self._is_of_network}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another pruner with the same layers and settings was, on the same module."""
@@ -159,6 +178,7 @@ class ModulePruner:
         self._kept = _by_first_name(self._model, state["masks"])
         self._n_done = int(state["n_done"])
         self._edges = dict(state["edges"])
+        self._is_of_network = bool(state.get("is_of_network"))
 
     def _layers(self) -> Layers:
         """Return the layers to prune; their weights are read later, and pruned ones as 0."""
@@ -166,7 +186,8 @@ class ModulePruner:
         masks = {f"{weight}{MASK_SUFFIX}": buffer for weight, buffer in mask_buffers(self._model).items()}
         parameters = {weight: parameter for parameter, weight in weight_names(self._model).items()}
         kept = {parameters[weight]: mask for weight, mask in self._kept.items()}
-        checkpoint = tensors_as_checkpoint({**named_weights(self._model), **masks}, name=name, kept=kept)
+        tensors = {**named_weights(self._model), **masks, **variances_of_norms(self._model, self._graph)}
+        checkpoint = tensors_as_checkpoint(tensors, name=name, kept=kept)
         return select_layers(checkpoint, self._patterns)
 
     def _prune(self, stream: LayerStream, scheme: Scheme, swept: Sweep) -> ModulePruning:
@@ -176,6 +197,9 @@ class ModulePruner:
         flags = masks_of_round(stream, swept.rounds[-1])
         masks = {name: torch.from_numpy(flags[name]).to(parameters[name].device) for name in flags}
 
+        # Before any weight becomes 0.
+        rows = rows_with_facts(stream, swept.rounds, self._graph)
+
         # Of a weight with a mask of torch's own, the mask is pruned, and the original stays.
         of_torch = mask_buffers(self._model)
         put_on({parameters[name]: mask for name, mask in masks.items() if name not in of_torch})
@@ -183,8 +207,6 @@ class ModulePruner:
             put_on_buffer(self._model, name, masks[name])
         self._kept.update(masks)
 
-        by_round = [rows_of_pruning(stream.layers.infos, round_) for round_ in swept.rounds]
-        rows = with_path_columns([row for rows in by_round for row in rows], None)  # blank: the graph is not known
         layers = stream.layers
         report = Report("prune", {}, pruning_settings(scheme), rows, left_out(layers), notes=notes_on(layers))
         return ModulePruning(masks, report, swept.rounds[-1].missed)
@@ -220,7 +242,12 @@ def _by_first_name(model: "nn.Module", masks: ModuleMasks) -> dict[str, "torch.T
 
 
 def prune_module(
-    model: "nn.Module", options: PruningOptions, *, masks: ModuleMasks | None = None, threads: int | None = None
+    model: "nn.Module",
+    options: PruningOptions,
+    *,
+    masks: ModuleMasks | None = None,
+    graph: NetworkGraph | None = None,
+    threads: int | None = None,
 ) -> ModulePruning:
     """Prune a module in rounds without training between them; set pruned weights to +0.0 in place.
 
@@ -234,7 +261,7 @@ def prune_module(
     (150, True)
     """
     options.pruning_schedule()  # rounds, a sparsity or both must be given
-    return ModulePruner(model, options, masks=masks, threads=threads).all_at_once()
+    return ModulePruner(model, options, masks=masks, graph=graph, threads=threads).all_at_once()
 
 
 def topological_unstructured(
