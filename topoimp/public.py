@@ -57,6 +57,7 @@ from topoimp.layers.edge_counts import EdgeCounts, edge_counts
 from topoimp.layers.layer import Layer, as_layer
 from topoimp.layers.records import LayerPatterns
 from topoimp.layers.spatial import InputSize
+from topoimp.network.deep_graph_persistence import DeepGraphPersistence, deep_graph_persistence
 from topoimp.network.glued_persistence import GluedPersistence, glued_persistence
 from topoimp.network.graph import Connection, NetworkGraph, chain_graph
 from topoimp.pruning.bounds import LayerBound, layer_bound
@@ -103,6 +104,7 @@ __all__ = [
     "Data",
     "DataError",
     "DeathHistogram",
+    "DeepGraphPersistence",
     "EdgeCounts",
     "Essential",
     "ExactDistribution",
@@ -163,6 +165,7 @@ __all__ = [
     "comparison_report",
     "components_of",
     "death_histogram",
+    "deep_graph_persistence",
     "edge_counts",
     "expected_betti_curve",
     "filter_barcodes",

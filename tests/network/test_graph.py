@@ -1,7 +1,7 @@
 import pytest
 
 from topoimp.errors import LayerError
-from topoimp.network.graph import Connection, NetworkGraph, chain_graph
+from topoimp.network.graph import Connection, NetworkGraph, chain_graph, joined_vertices
 
 
 def test_a_chain_joins_each_layer_to_the_one_before():
@@ -46,3 +46,26 @@ def test_places_stand_in_the_order_of_the_paths():
 def test_every_place_is_joined_to_inputs_and_outputs(pairs):
     with pytest.raises(LayerError, match=r"^nothing joins the place"):
         NetworkGraph({"a": 1, "b": 1, "c": 1}, tuple(Connection(source, target) for source, target in pairs))
+
+
+def test_connections_follow_all_that_lead_to_their_sources():
+    first, second, shortcut = Connection("a", "b"), Connection("b", "c"), Connection("a", "c")
+    graph = NetworkGraph({"a": 1, "b": 1, "c": 1}, (second, shortcut, first))
+
+    assert graph.by_target == [first, second, shortcut]
+
+
+def test_a_later_group_joins_the_vertices_from_its_first_ones_on():
+    group = Connection("a", "b", "second", 9, first_source=2, first_target=3)
+    graph = NetworkGraph({"a": 4, "b": 6}, (Connection("a", "b", "first", 9), group))
+
+    assert joined_vertices(graph, group, (3, 18)) == (slice(2, 4), slice(3, 6))
+
+
+@pytest.mark.parametrize("shape", [(4, 18), (3, 27), (3, 17)])
+def test_a_layer_with_rows_or_columns_outside_its_places_is_refused(shape):
+    group = Connection("a", "b", "fc", 9, first_source=2, first_target=3)
+    graph = NetworkGraph({"a": 4, "b": 6}, (group,))
+
+    with pytest.raises(LayerError, match=r"^layer fc has . rows and .. columns, but the network has 3 outputs and 18 "):
+        joined_vertices(graph, group, shape)

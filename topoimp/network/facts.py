@@ -153,7 +153,7 @@ def _reached(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> tuple[d
     first = graph.first_vertices
     n_joining = 0
 
-    for each in _by_target(graph):
+    for each in graph.by_target:
         before, after = reached[each.source], reached[each.target]
         of_target = first[each.target] + each.first_target
         of_source = first[each.source] + each.first_source
@@ -169,11 +169,6 @@ def _reached(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> tuple[d
             reach_rows(flags, each.columns_per_vertex, before[sources], after[targets][rows])
             n_joining += join_kept(flags, each.columns_per_vertex, of_target + rows.start, of_source, parent)
     return reached, graph.n_vertices - n_joining
-
-
-def _by_target(graph: NetworkGraph) -> list[Connection]:
-    order = list(graph.places)
-    return sorted(graph.connections, key=lambda each: order.index(each.target))
 
 
 def _by_source(graph: NetworkGraph) -> list[Connection]:

@@ -6,13 +6,15 @@ cycle of the layer a closed walk, on which the same edge is weakest. So an edge 
 in the network either. The edges of all layers together are at most the rows and columns of all layers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from topoimp.arrays import BoolArray, FloatArray, IndexArray
+from topoimp.errors import LayerError
 from topoimp.kernels.components import join_marked
+from topoimp.layers.layer import Layer
 from topoimp.network.graph import Connection, NetworkGraph, joined_vertices
 from topoimp.topology.barcode import Barcode
 from topoimp.topology.forest import Forest
@@ -25,6 +27,20 @@ class GluedEdges:
     sources: IndexArray
     targets: IndexArray
     strengths: FloatArray
+
+
+def graph_layers(graph: NetworkGraph, layers: Mapping[str, Layer]) -> dict[str, Layer]:
+    """Return the layers of a graph, in the order of its connections.
+
+    Raises:
+        LayerError: if a layer is missing, or the graph has no connection.
+    """
+    if not graph.connections:
+        raise LayerError(f"the graph has the place {graph.inputs} alone; a network needs a connection")
+    missing = [name for name in graph.layers if name not in layers]
+    if missing:
+        raise LayerError(f"layer {missing[0]!r} is in the graph, but is not among the weights")
+    return {name: layers[name] for name in graph.layers}
 
 
 def layer_edges(graph: NetworkGraph, connection: Connection, forest: Forest) -> GluedEdges:

@@ -14,9 +14,8 @@ from typing import cast
 import numpy as np
 
 from topoimp.choices import NeuralPersistence
-from topoimp.errors import LayerError
 from topoimp.layers.layer import Layer
-from topoimp.network.glued_edges import barcode_of_edges, layer_edges, one_to_one_edges
+from topoimp.network.glued_edges import barcode_of_edges, graph_layers, layer_edges, one_to_one_edges
 from topoimp.network.graph import NetworkGraph
 from topoimp.topology.barcode import Barcode, check_norm, largest_strength, neural_persistence
 from topoimp.topology.forest import Forest, spanning_forest
@@ -67,10 +66,8 @@ def glued_persistence(
     array([4., 3., 2., 1.])
     """
     check_norm(p)
-    missing = [name for name in graph.layers if name not in layers]
-    if missing:
-        raise LayerError(f"layer {missing[0]!r} is in the graph, but is not among the weights")
-    forests = {name: spanning_forest(layers[name], threads=threads) for name in graph.layers}
+    found = graph_layers(graph, layers)
+    forests = {name: spanning_forest(layer, threads=threads) for name, layer in found.items()}
     return persistence_of_forests(graph, forests, p=p)
 
 
@@ -78,11 +75,9 @@ def persistence_of_forests(graph: NetworkGraph, forests: Mapping[str, Forest], *
     """Return the barcode and the neural persistence of a network from the maximum spanning forests of its layers.
 
     Raises:
-        LayerError: if a forest has other rows and columns than the graph says, or if the graph has no connection.
+        LayerError: if a forest has other rows and columns than the graph says.
         OptionError: if p is below 1 or infinite.
     """
-    if not graph.connections:
-        raise LayerError(f"the graph has the place {graph.inputs} alone; a network needs a connection")
     scale = largest_strength(forests[name] for name in graph.layers) or 1.0
     edges = [
         one_to_one_edges(graph, each, scale) if each.layer is None else layer_edges(graph, each, forests[each.layer])

@@ -85,6 +85,12 @@ class NetworkGraph:
         return [connection.layer for connection in self.connections if connection.layer is not None]
 
     @property
+    def by_target(self) -> list[Connection]:
+        """The connections in the order of the places that they enter: after all that lead to their sources."""
+        order = {place: number for number, place in enumerate(self.places)}
+        return sorted(self.connections, key=lambda each: order[each.target])
+
+    @property
     def first_vertices(self) -> dict[str, int]:
         """The number of each place's first vertex, if all vertices are counted in the order of the places."""
         return dict(zip(self.places, accumulate(self.places.values(), initial=0), strict=False))

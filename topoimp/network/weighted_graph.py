@@ -56,11 +56,9 @@ class WeightedGraph:
     @cached_property
     def edges(self) -> list["Edges"]:
         """The connections in the order of the places that they enter, with their weights numbered throughout."""
-        order = list(self.graph.places)
-        by_target = sorted(self.graph.connections, key=lambda each: order.index(each.target))
         first_weight = 0
         edges = []
-        for position, connection in enumerate(by_target):
+        for position, connection in enumerate(self.graph.by_target):
             each = self._edges(connection, position, first_weight)
             edges.append(each)
             first_weight += 0 if each.pruned is None else each.pruned.n_weights
