@@ -79,10 +79,10 @@ def test_masks_are_those_of_the_command_on_the_same_weights(run, options):
 
 def test_paths_go_through_the_batch_norms_of_the_module():
     torch.manual_seed(3)
-    model = nn.Sequential(nn.Conv2d(2, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(24, 3))
+    model = nn.Sequential(nn.Conv2d(2, 6, 3), nn.BatchNorm2d(6, eps=0.01), nn.ReLU(), nn.Flatten(), nn.Linear(24, 3))
     nn.init.normal_(model[1].weight)
     model[1].running_var.uniform_(0.1, 4)
-    factors = model[1].weight.detach().double().abs() / (model[1].running_var.double() + 1e-5).sqrt()
+    factors = model[1].weight.detach().double().abs() / (model[1].running_var.double() + 0.01).sqrt()
     network = weighted(model, {"1": factors.numpy()})
 
     pruning = prune_module(model, PruningOptions(method="paths", paths_below=1, rounds=1, rate=0.8))

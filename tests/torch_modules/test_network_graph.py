@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -9,6 +10,7 @@ from torch.nn.utils import prune
 from topoimp import LayerError, network_graph
 from topoimp.architectures import NAMED_NETWORKS, parse_architecture
 from topoimp.architectures.graph import architecture_graph
+from topoimp.network.facts import kept_in, path_facts
 from topoimp.network.graph import Connection
 from topoimp.training.models import build_network
 
@@ -68,6 +70,76 @@ def test_a_residual_network_has_the_graph_that_was_written_by_hand():
         Connection("conv1.weight", "iadd"),
         Connection("iadd", "fc.weight", "fc.weight", 4),
     )
+
+
+def inverted(net, x):
+    return net.fc((x + net.project(functional.relu6(net.norm(net.depthwise(net.expand(x)))))).mean((2, 3)))
+
+
+def test_a_residual_network_has_a_connection_for_all_groups_of_a_convolution():
+    graph = network_graph(
+        module_of(
+            inverted,
+            expand=nn.Conv2d(4, 8, 1, groups=2),
+            depthwise=nn.Conv2d(8, 8, 3, padding=1, groups=8),
+            norm=nn.BatchNorm2d(8, eps=0.001),
+            project=nn.Conv2d(8, 4, 1),
+            fc=nn.Linear(4, 2),
+        )
+    )
+
+    assert graph.places == {"inputs": 4, "expand.weight": 8, "depthwise.weight": 8, "add": 4, "fc.weight": 2}
+    assert graph.connections == (
+        Connection("inputs", "expand.weight", "expand.weight", groups=2),
+        Connection(
+            "expand.weight", "depthwise.weight", "depthwise.weight", 9, groups=8, norm="norm", norm_epsilon=0.001
+        ),
+        Connection("depthwise.weight", "add", "project.weight"),
+        Connection("inputs", "add"),
+        Connection("add", "fc.weight", "fc.weight"),
+    )
+
+
+def small_module(rng):
+    """A random network of one or two hidden places, some of its weights 0."""
+    n_hidden = 2 * int(rng.integers(1, 3))
+    torch.manual_seed(int(rng.integers(1 << 30)))
+    parts = {
+        "conv": nn.Conv1d(2, n_hidden, 1, groups=int(rng.choice([1, 2])), bias=False),
+        "deep": nn.Conv1d(n_hidden, n_hidden, 1, groups=int(rng.choice([1, 2, n_hidden])), bias=False),
+        "fc": nn.Linear(n_hidden * (1 + rng.integers(2)), 2, bias=False),
+    }
+    is_row = parts["fc"].in_features > n_hidden
+
+    def forward(net, x):
+        first = net.conv(x)
+        deep = net.deep(first)
+        return net.fc((torch.cat([deep, first], 1) if is_row else deep + first).flatten(1))
+
+    model = module_of(forward, **parts).double()
+    for parameter in model.parameters():
+        parameter.data = torch.from_numpy((rng.random(parameter.shape) < 0.4).astype(np.float64))
+    return model
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_weight_is_off_path_if_and_only_if_no_output_depends_on_it_and_on_an_input(seed):
+    model = small_module(np.random.default_rng(seed))
+    inputs = torch.ones(1, 2, 1, dtype=torch.float64)
+    weights = {name: parameter.detach().numpy() for name, parameter in model.named_parameters()}
+    before = model(inputs)
+
+    facts = path_facts(network_graph(model), lambda name: kept_in(weights[name]))
+
+    # All weights are 0 or 1, and all inputs 1: outputs count paths, of which a weight 2 has more.
+    for name, parameter in model.named_parameters():
+        n_off_path = 0
+        for index in parameter.detach().nonzero().tolist():
+            with torch.no_grad():
+                parameter[tuple(index)] = 2
+                n_off_path += torch.equal(model(inputs), before)
+                parameter[tuple(index)] = 1
+        assert n_off_path == facts.layers[name].n_off_path
 
 
 def test_channels_of_several_branches_stand_in_a_row():

@@ -19,7 +19,7 @@ from topoimp.arrays import BoolArray
 from topoimp.kernels.components import join_kept, join_one_to_one
 from topoimp.kernels.reaching import reach_columns, reach_rows
 from topoimp.kernels.threads import PIECE
-from topoimp.network.graph import Connection, NetworkGraph, joined_vertices
+from topoimp.network.graph import Connection, NetworkGraph, groups_of, joined_vertices
 
 Flags: TypeAlias = Callable[[int, int], BoolArray]
 """A function that flags the kept weights of a layer from one flat index to another."""
@@ -31,6 +31,12 @@ class KeptWeights:
 
     shape: tuple[int, int]
     flags: Flags
+
+    def of_rows(self, rows: slice) -> "KeptWeights":
+        """Return the kept weights of some rows."""
+        first = rows.start * self.shape[1]
+        shape = rows.stop - rows.start, self.shape[1]
+        return KeptWeights(shape, lambda start, stop: self.flags(first + start, first + stop))
 
     def blocks(self) -> Iterator[tuple[slice, BoolArray]]:
         """Yield some rows after the other, and a flag for each of their weights, shape (rows, columns)."""
@@ -121,17 +127,19 @@ def path_facts(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> PathF
             continue
 
         weights = kept(each.layer)
-        sources, targets = joined_vertices(graph, each, weights.shape)
         counts = np.zeros(2, dtype=np.int64)
-        for rows, flags in weights.blocks():
-            reach_columns(
-                flags,
-                each.columns_per_vertex,
-                after[targets][rows],
-                reached[each.source][sources],
-                before[sources],
-                counts,
-            )
+        for of_group, group in groups_of(each, *weights.shape):
+            part = weights.of_rows(of_group)
+            sources, targets = joined_vertices(graph, group, part.shape)
+            for rows, flags in part.blocks():
+                reach_columns(
+                    flags,
+                    each.columns_per_vertex,
+                    after[targets][rows],
+                    reached[each.source][sources],
+                    before[sources],
+                    counts,
+                )
         n_kept, n_on_path = counts.tolist()
         layers[each.layer] = OnPaths(weights.shape[0] * weights.shape[1], n_kept, n_kept - n_on_path)
 
@@ -155,19 +163,23 @@ def _reached(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> tuple[d
 
     for each in graph.by_target:
         before, after = reached[each.source], reached[each.target]
-        of_target = first[each.target] + each.first_target
-        of_source = first[each.source] + each.first_source
+        first_target, first_source = first[each.target], first[each.source]
         if each.layer is None:
             sources, targets = joined_vertices(graph, each, (0, 0))
             after[targets] |= before[sources]
-            n_joining += join_one_to_one(of_target, of_source, targets.stop - targets.start, parent)
+            n_joined = targets.stop - targets.start
+            n_joining += join_one_to_one(first_target + targets.start, first_source + sources.start, n_joined, parent)
             continue
 
         weights = kept(each.layer)
-        sources, targets = joined_vertices(graph, each, weights.shape)
-        for rows, flags in weights.blocks():
-            reach_rows(flags, each.columns_per_vertex, before[sources], after[targets][rows])
-            n_joining += join_kept(flags, each.columns_per_vertex, of_target + rows.start, of_source, parent)
+        for of_group, group in groups_of(each, *weights.shape):
+            part = weights.of_rows(of_group)
+            sources, targets = joined_vertices(graph, group, part.shape)
+            of_source = first_source + sources.start
+            for rows, flags in part.blocks():
+                reach_rows(flags, each.columns_per_vertex, before[sources], after[targets][rows])
+                of_rows = first_target + targets.start + rows.start
+                n_joining += join_kept(flags, each.columns_per_vertex, of_rows, of_source, parent)
     return reached, graph.n_vertices - n_joining
 
 

@@ -47,7 +47,7 @@ def layer_edges(graph: NetworkGraph, connection: Connection, forest: Forest) -> 
     """Return the edges of a layer's forest; columns of one vertex make parallel edges.
 
     Raises:
-        LayerError: if the layer does not have the rows and columns that the graph gives it.
+        LayerError: if the layer has groups, or does not have the rows and columns that the graph gives it.
     """
     sources, targets = joined_vertices(graph, connection, (forest.n_rows, forest.n_columns))
     rows, columns = np.divmod(forest.indices, forest.n_columns)

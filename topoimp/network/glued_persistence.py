@@ -51,8 +51,8 @@ def glued_persistence(
         threads: threads for the forest of each layer; the result does not depend on them.
 
     Raises:
-        LayerError: if a layer is missing, has another shape than the graph says, or has NaN or infinite weights, or if
-            the graph has no connection.
+        LayerError: if a layer is missing, has groups or another shape than the graph says, or has NaN or infinite
+            weights, or if the graph has no connection.
         OptionError: if p is below 1 or infinite, or the number of threads is below 1.
 
     Source: Rieck et al., "Neural Persistence", ICLR 2019, definition 2, for the graph of one layer; the glued graph in

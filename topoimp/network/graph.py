@@ -6,7 +6,7 @@ Activations and pooling change no vertex and do not appear. A path goes from an 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import prod
 
@@ -29,6 +29,9 @@ class Connection:
         first_source: the first vertex of the source that the edges leave; not 0 for later groups of a convolution.
         first_target: the first vertex of the target that they enter; not 0 for later ones of channels in a row.
         norm: the module of batch norm that multiplies what enters each vertex of the target; None for 1.
+        norm_epsilon: added to the variance by that norm.
+        groups: groups of a convolution: equal runs of rows, of which each reads the vertices that follow those of the
+            run before it, as many as a row has.
     """
 
     source: str
@@ -38,6 +41,8 @@ class Connection:
     first_source: int = 0
     first_target: int = 0
     norm: str | None = None
+    norm_epsilon: float = 1e-5
+    groups: int = 1
 
 
 @dataclass(frozen=True)
@@ -107,12 +112,15 @@ def joined_vertices(graph: NetworkGraph, connection: Connection, shape: tuple[in
     Vertices are numbered from 0 in each place. ``shape`` is not looked at for a connection that joins one to one.
 
     Raises:
-        LayerError: if the layer does not have the rows and columns that the graph gives it.
+        LayerError: if the layer does not have the rows and columns that the graph gives it, or has several groups.
 
     >>> graph = chain_graph({"conv": (20, 1, 5, 5), "fc": (10, 2880)})
     >>> joined_vertices(graph, graph.connections[1], (10, 2880))
     (slice(0, 20, None), slice(0, 10, None))
     """
+    if connection.groups != 1:
+        groups = f"{connection.groups} groups of rows, each of which joins other vertices"
+        raise LayerError(f"layer {connection.layer} has {groups}; 1 is needed for one graph of the layer")
     n_outputs = graph.places[connection.target] - connection.first_target
     n_inputs = graph.places[connection.source] - connection.first_source
     if connection.layer is None:
@@ -129,6 +137,36 @@ def joined_vertices(graph: NetworkGraph, connection: Connection, shape: tuple[in
     sources = slice(connection.first_source, connection.first_source + n_sources)
     targets = slice(connection.first_target, connection.first_target + n_targets)
     return sources, targets
+
+
+def groups_of(connection: Connection, n_rows: int, n_columns: int) -> list[tuple[slice, Connection]]:
+    """Return the rows of each group of a layer, and the connection that they are by themselves.
+
+    Raises:
+        LayerError: if the groups cannot have equal numbers of rows.
+
+    >>> depthwise = Connection("inputs", "conv", "conv", columns_per_vertex=9, groups=2)
+    >>> [(rows, each.first_source, each.first_target) for rows, each in groups_of(depthwise, 2, 9)]
+    [(slice(0, 1, None), 0, 0), (slice(1, 2, None), 1, 1)]
+    """
+    if connection.groups == 1:
+        return [(slice(0, n_rows), connection)]
+    if n_rows % connection.groups:
+        raise LayerError(f"layer {connection.layer} has {n_rows} rows, which are not {connection.groups} equal groups")
+
+    height, n_read = n_rows // connection.groups, n_columns // connection.columns_per_vertex
+    return [
+        (
+            slice(group * height, (group + 1) * height),
+            replace(
+                connection,
+                first_source=connection.first_source + group * n_read,
+                first_target=connection.first_target + group * height,
+                groups=1,
+            ),
+        )
+        for group in range(connection.groups)
+    ]
 
 
 def chain_graph(shapes: Mapping[str, tuple[int, ...]]) -> NetworkGraph:

@@ -74,7 +74,7 @@ def _norms_behind_layers(graph: NetworkGraph) -> Iterator[tuple[Connection, Conn
 def _with_norm_at_layer(graph: NetworkGraph, layer: Connection, norm: Connection) -> NetworkGraph:
     places = {place: size for place, size in graph.places.items() if place != norm.target}
     connections = tuple(
-        replace(each, norm=norm.norm)
+        replace(each, norm=norm.norm, norm_epsilon=norm.norm_epsilon)
         if each is layer
         else replace(each, source=norm.source)
         if each.source == norm.target

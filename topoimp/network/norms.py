@@ -8,9 +8,6 @@ from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.errors import CheckpointError
 from topoimp.network.graph import NetworkGraph
 
-EPSILON = 1e-5
-"""Added to the variance: torch's default, with which the networks of this project are trained."""
-
 
 def norm_factors(graph: NetworkGraph, checkpoint: Checkpoint) -> dict[str, FloatArray]:
     """Return |gamma| / sqrt(running variance + eps) of each batch norm of a graph, by the name of its module.
@@ -20,11 +17,11 @@ def norm_factors(graph: NetworkGraph, checkpoint: Checkpoint) -> dict[str, Float
 
     Source: Ioffe & Szegedy, "Batch Normalization", ICML 2015, algorithm 2.
     """
-    names = [connection.norm for connection in graph.connections if connection.norm is not None]
+    norms = {each.norm: each.norm_epsilon for each in graph.connections if each.norm is not None}
     return {
         name: np.abs(tensor_values(checkpoint, f"{name}.weight"))
-        / np.sqrt(tensor_values(checkpoint, f"{name}.running_var") + EPSILON)
-        for name in names
+        / np.sqrt(tensor_values(checkpoint, f"{name}.running_var") + epsilon)
+        for name, epsilon in norms.items()
     }
 
 

@@ -77,11 +77,12 @@ def path_masks(network: WeightedGraph, targets: Sequence[int], *, threads: int =
 
     selection = _Selection(path_strengths(network, threads=threads), np.sort(np.asarray(targets, np.int64)), threads)
     levels = selection.levels()
-    by_name = {
-        each.connection.layer: levels[each.first_weight :][: layer.n_weights].reshape(layer.codes.shape)
-        for each, layer in network.pruned_edges
-    }
-    return PathMasks(tuple(targets), {name: by_name[name] for name in network.graph.layers if name in by_name})
+    by_name: dict[str | None, list[CodeArray]] = {}
+    for each, layer in network.pruned_edges:
+        part = levels[each.first_weight :][: layer.n_weights].reshape(layer.codes.shape)
+        by_name.setdefault(each.connection.layer, []).append(part)
+    joined = {name: np.concatenate(by_name[name]) for name in network.graph.layers if name in by_name}
+    return PathMasks(tuple(targets), joined)
 
 
 @dataclass(frozen=True)

@@ -63,13 +63,17 @@ def path_sums(network: WeightedGraph) -> dict[str, FloatArray]:
         leaving = _out_of_source(each, after[each.connection.target], graph.places[source])
         after[source] = _added(after[source], leaving)
 
-    sums = {
-        each.connection.layer: _through(each, before[each.connection.source], after[each.connection.target])
-        for each in network.edges
-        if each.connection.layer is not None
+    sums: dict[str, list[_Scaled]] = {name: [] for name in graph.layers}
+    for each in network.edges:
+        if each.connection.layer is not None:
+            through = _through(each, before[each.connection.source], after[each.connection.target])
+            sums[each.connection.layer].append(through)
+    exponents = [part.exponent for parts in sums.values() for part in parts if part.numbers.any()]
+    largest = max(exponents, default=0)
+    return {
+        name: np.concatenate([np.ldexp(part.numbers, part.exponent - largest) for part in parts])
+        for name, parts in sums.items()
     }
-    largest = max((part.exponent for part in sums.values() if part.numbers.any()), default=0)
-    return {name: np.ldexp(sums[name].numbers, sums[name].exponent - largest) for name in graph.layers}
 
 
 def _squared(scaled: _Scaled) -> _Scaled:

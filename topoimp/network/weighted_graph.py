@@ -1,7 +1,7 @@
 """A network's graph with everything that makes its paths strong: weights, factors of norms, strengths of inputs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from topoimp.arrays import FloatArray, IndexArray
 from topoimp.errors import LayerError
 from topoimp.layers.layer import Layer
-from topoimp.network.graph import Connection, NetworkGraph
+from topoimp.network.graph import Connection, NetworkGraph, groups_of
 from topoimp.network.logarithms import logarithms
 
 MOST_CONNECTIONS = 900
@@ -55,13 +55,16 @@ class WeightedGraph:
 
     @cached_property
     def edges(self) -> list["Edges"]:
-        """The connections in the order of the places that they enter, with their weights numbered throughout."""
+        """The connections in the order of the places that they enter, with their weights numbered throughout.
+
+        Each group of a layer has edges of its own.
+        """
         first_weight = 0
         edges = []
         for position, connection in enumerate(self.graph.by_target):
-            each = self._edges(connection, position, first_weight)
-            edges.append(each)
-            first_weight += 0 if each.pruned is None else each.pruned.n_weights
+            for each in self._edges(connection, position):
+                edges.append(replace(each, first_weight=first_weight))
+                first_weight += 0 if each.pruned is None else each.pruned.n_weights
         return edges
 
     @property
@@ -83,7 +86,8 @@ class WeightedGraph:
             depths[each.connection.target] = max(depths[each.connection.target], here)
         return depths[self.graph.outputs]
 
-    def _edges(self, connection: Connection, position: int, first_weight: int) -> "Edges":
+    def _edges(self, connection: Connection, position: int) -> Iterator["Edges"]:
+        """Yield the edges of each group of a connection, their weights numbered from 0."""
         graph = self.graph
         n_sources = graph.places[connection.source] - connection.first_source
         n_targets = graph.places[connection.target] - connection.first_target
@@ -92,7 +96,8 @@ class WeightedGraph:
             n_joined = min(n_sources, n_targets)
             n_read, n_entered = n_joined, n_joined
         else:
-            n_read, n_entered = layer.n_columns // connection.columns_per_vertex, layer.n_rows
+            n_read = layer.n_columns // connection.columns_per_vertex * connection.groups
+            n_entered = layer.n_rows
             if layer.n_columns % connection.columns_per_vertex or n_read > n_sources or n_entered > n_targets:
                 raise LayerError(
                     f"layer {connection.layer!r} has the shape {layer.n_rows} x {layer.n_columns}; the graph joins "
@@ -105,17 +110,21 @@ class WeightedGraph:
                 raise LayerError(f"the norm {connection.norm!r} is in the graph, but its factors are not known")
             _check_factors(f"the factors of {connection.norm!r}", self.norms[connection.norm], n_entered)
             factors = self.norms[connection.norm]
-        first_source = graph.first_vertices[connection.source] + connection.first_source
-        first_target = graph.first_vertices[connection.target] + connection.first_target
-        sources = slice(first_source, first_source + n_read)
-        targets = slice(first_target, first_target + n_entered)
+        of_source, of_target = graph.first_vertices[connection.source], graph.first_vertices[connection.target]
         is_pruned = connection.layer not in self.unpruned
-        return Edges(connection, layer, is_pruned, position, first_weight, sources, targets, factors)
+        n_columns = n_read if layer is None else layer.n_columns
+        for rows, group in groups_of(connection, n_entered, n_columns):
+            part = layer if layer is None or connection.groups == 1 else replace(layer, codes=layer.codes[rows])
+            sources = slice(
+                of_source + group.first_source, of_source + group.first_source + n_read // connection.groups
+            )
+            targets = slice(of_target + group.first_target, of_target + group.first_target + rows.stop - rows.start)
+            yield Edges(group, part, is_pruned, position, 0, sources, targets, factors[rows])
 
 
 @dataclass(frozen=True)
 class Edges:
-    """The edges of a connection.
+    """The edges of a connection, or of one of its groups.
 
     Args:
         layer: the layer whose weights they are; None where they join vertices one to one.

@@ -52,9 +52,13 @@ class GrowingGraph:
             raise unknown_graph("no layer lies between the inputs and the outputs")
         return merged_places(NetworkGraph(dict(self.places), tuple(self.connections)))
 
-    def add_layer(self, source: Vertices, layer: str, shape: Sequence[int]) -> str:
-        """Join vertices to a new place by a layer with weights of a shape (out, in, ...), and return the place."""
-        n_rows, n_read, *kernel = shape
+    def add_layer(self, source: Vertices, layer: str, shape: Sequence[int], groups: int) -> str:
+        """Join vertices to a new place by a layer with weights of a shape (out, in, ...), and return the place.
+
+        Each group of rows reads as many inputs as the shape says.
+        """
+        n_rows, n_of_group, *kernel = shape
+        n_read = n_of_group * groups
         if not self.places[source.place]:
             self.places[source.place] = n_read
         n_sources = self.places[source.place]
@@ -62,16 +66,17 @@ class GrowingGraph:
         if n_read % n_sources or (n_read != n_sources and not is_flat):
             needed = "a multiple of it is needed" if is_flat else "as many are needed"
             raise unknown_graph(f"{layer} reads {n_read} inputs, but {source.place} has {n_sources} vertices; {needed}")
-        return self._add(layer, n_rows, [Connection(source.place, layer, layer, n_read // n_sources * prod(kernel))])
+        columns_per_vertex = n_read // n_sources * prod(kernel)
+        return self._add(layer, n_rows, [Connection(source.place, layer, layer, columns_per_vertex, groups=groups)])
 
-    def add_norm(self, source: Vertices, norm: str, n_factors: int, place: str) -> str:
+    def add_norm(self, source: Vertices, norm: str, n_factors: int, epsilon: float, place: str) -> str:
         """Join vertices to those of a new place, each by the factor of a norm, and return the place."""
         if not self.places[source.place]:
             self.places[source.place] = n_factors
         n_sources = self.places[source.place]
         if n_factors != n_sources:
             raise unknown_graph(f"{norm} has {n_factors} factors, but {source.place} has {n_sources} vertices")
-        return self._add(place, n_factors, [Connection(source.place, place, norm=norm)])
+        return self._add(place, n_factors, [Connection(source.place, place, norm=norm, norm_epsilon=epsilon)])
 
     def add_sum(self, sources: Sequence[Vertices], place: str) -> str:
         """Join the places of a sum to a new one, vertex by vertex, and return it."""

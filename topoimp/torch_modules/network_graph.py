@@ -28,9 +28,10 @@ def network_graph(module: "nn.Module") -> NetworkGraph:
     that the outputs do not depend on are left out.
 
     Args:
-        module: linear layers and convolutions, batch norms, elementwise activations, dropout, pooling of images, the
-            mean over pixels, flattening, sums of branches (residual blocks), and rows of channels of several branches
-            (``torch.cat``). It maps one batch to one tensor, and its control flow does not depend on the numbers in it.
+        module: linear layers, convolutions with groups or without, batch norms, elementwise activations, dropout,
+            pooling of images, the mean over pixels, flattening, sums of branches (residual blocks), and rows of
+            channels of several branches (``torch.cat``). It maps one batch to one tensor, and its control flow does
+            not depend on the numbers in it.
 
     Raises:
         LayerError: if the module has any other operation, or uses a layer twice; the message names the operation.

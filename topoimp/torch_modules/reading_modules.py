@@ -35,8 +35,9 @@ class ModuleReader:
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
             return self._convolution(source, module, name)
         if kinds & NORMS:
-            n_factors = int(module.num_features)  # type: ignore[arg-type]  # of all these classes
-            return at(source, self.values.growing.add_norm(source, name, n_factors, self.values.new_name(node)))
+            n_factors, epsilon = int(module.num_features), float(module.eps)  # type: ignore[arg-type]  # of these classes
+            place = self.values.new_name(node)
+            return at(source, self.values.growing.add_norm(source, name, n_factors, epsilon, place))
         if kinds & (ACTIVATIONS | PASSING):
             return source
         if kinds & OF_IMAGES and source.axes in (Axes.UNREAD, Axes.CHANNELS):
@@ -50,16 +51,16 @@ class ModuleReader:
     def _dense(self, source: Vertices, module: "nn.Linear", name: str) -> Vertices:
         if source.axes is Axes.CHANNELS:
             raise unknown_graph(f"{name} is a linear layer on images, which must be flattened before it")
-        return Vertices(self._layer(source, module, name), Axes.LAST)
+        return Vertices(self._layer(source, module, name, groups=1), Axes.LAST)
 
     def _convolution(self, source: Vertices, module: "nn.Conv1d | nn.Conv2d | nn.Conv3d", name: str) -> Vertices:
         if source.axes not in (Axes.UNREAD, Axes.CHANNELS):
             raise unknown_graph(f"{name} is a convolution of {source.place}, which is no image")
-        if module.groups != 1:
-            raise unknown_graph(f"{name} is a convolution of {module.groups} groups; one is needed")
-        return Vertices(self._layer(source, module, name), Axes.CHANNELS, len(module.kernel_size))
+        return Vertices(self._layer(source, module, name, groups=module.groups), Axes.CHANNELS, len(module.kernel_size))
 
-    def _layer(self, source: Vertices, module: "nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d", name: str) -> str:
+    def _layer(
+        self, source: Vertices, module: "nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d", name: str, *, groups: int
+    ) -> str:
         """Add a layer, and return its place."""
         layer = f"{name}.weight" if name else "weight"
         weight = getattr(module, "weight_orig", module.weight)
@@ -70,4 +71,4 @@ class ModuleReader:
             shared = f"{layer} shares its weights with {first}" if first != layer else f"{layer} is used twice"
             raise unknown_graph(f"{shared}; each layer must be used once")
         self._layers[id(weight)] = layer
-        return self.values.growing.add_layer(source, layer, weight.shape)
+        return self.values.growing.add_layer(source, layer, weight.shape, groups)
