@@ -204,6 +204,21 @@ def test_channels_of_zeros_have_no_shortcut():
     )
 
 
+def test_inputs_besides_the_batch_have_their_defaults():
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(3, 2)
+
+        def forward(self, x, mask=None, is_long=False):
+            x = self.fc(input=x)
+            if is_long:
+                x = torch.cat([x, x], 1)
+            return x if mask is None else x * mask
+
+    assert network_graph(Masked()).places == {"inputs": 3, "fc.weight": 2}
+
+
 def test_the_last_softmax_changes_nothing():
     layers = [nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)]
 
@@ -255,6 +270,8 @@ OTHER = "is no operation that joins vertices one to one"
         (lambda net, x: net.norm(net.fc1(x)), {**LINEAR, "norm": nn.LayerNorm(4)}, f"LayerNorm norm {OTHER}"),
         (lambda net, x: net.a(x, x, x)[0], {"a": nn.MultiheadAttention(4, 2)}, f"MultiheadAttention a {OTHER}"),
         (lambda net, x: net.fc1(net.fc1(x)), LINEAR, "fc1.weight is used twice; each layer must be used once"),
+        (lambda net, x: sum(net.fc1(row) for row in x), LINEAR, "(Proxy object cannot be iterated)"),
+        (lambda net, x: net.fc1(net.lstm(x)[0]), {**LINEAR, "lstm": nn.LSTM(4, 4)}, f"LSTM lstm {OTHER}"),
         (lambda _, x: x, {}, "no layer lies between the inputs and the outputs"),
         (lambda net, x: (net.fc1(x), x), LINEAR, "Net does not return one tensor that its layers compute"),
         (lambda net, x: net.fc1(x) @ net.fc1.weight, LINEAR, "Net computes with its tensor fc1.weight outside a layer"),

@@ -6,6 +6,7 @@ are features. Activations pass vertices one to one, also those that do not map 0
 """
 
 import operator
+from inspect import Parameter, signature
 from typing import TYPE_CHECKING
 
 from topoimp.network.graph import NetworkGraph
@@ -31,7 +32,7 @@ def network_graph(module: "nn.Module") -> NetworkGraph:
         module: linear layers, convolutions with groups or without, batch norms, elementwise activations, dropout,
             pooling of images, the mean over pixels, flattening, sums of branches (residual blocks), and rows of
             channels of several branches (``torch.cat``). It maps one batch to one tensor, and its control flow does
-            not depend on the numbers in it.
+            not depend on the numbers in it. Inputs with defaults have these.
 
     Raises:
         LayerError: if the module has any other operation, or uses a layer twice; the message names the operation.
@@ -85,11 +86,18 @@ def _traced(module: "nn.Module", values: TracedValues) -> "torch.fx.GraphModule"
 
     # A layer by itself is one operation, as it is inside a network.
     root = nn.Sequential(module) if Tracer().is_leaf_module(module, "") else module
+    others = list(signature(root.forward).parameters.values())[1:]
+    defaults = {each.name: each.default for each in others if each.default is not Parameter.empty}
     try:
-        traced = fx.GraphModule(root, Tracer().trace(root))
+        traced = fx.GraphModule(root, Tracer().trace(root, concrete_args=defaults or None))
     except Exception as error:  # tracing runs the module's own code, which may raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()).partition(". ")[0] or type(error).__name__
         raise unknown_graph(f"{values.module_name} cannot be traced by torch.fx ({reason})") from error
+
+    # Checks that inputs have their defaults, and checks of the module's own, compute nothing.
+    for node in traced.graph.nodes:
+        if function_name(node) in ("_assert", "_assert_is_none"):
+            traced.graph.erase_node(node)
 
     # An operation in place matters to later readers of its tensor, even if nothing reads its own value.
     for node in traced.graph.nodes:

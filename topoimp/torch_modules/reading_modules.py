@@ -26,10 +26,11 @@ class ModuleReader:
 
         kinds = {kind.__name__ for kind in type(module).__mro__}
         name = self.values.names[id(module)]
-        if len(node.args) != 1 or node.kwargs or not self.values.is_vertices(node.args[0]):
+        arguments = (*node.args, *node.kwargs.values())
+        if len(arguments) != 1 or not self.values.is_vertices(arguments[0]):
             raise self.values.unknown(node)
 
-        source = self.values.vertices(node.args[0], node)
+        source = self.values.vertices(arguments[0], node)
         if isinstance(module, nn.Linear):
             return self._dense(source, module, name)
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
