@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from random_networks import edges_between, random_network
+from random_networks import random_network
+from slow_paths import published_magnitudes, slow_s
 
 from topoimp.errors import LayerError, OptionError
 from topoimp.layers.layer import as_layer
@@ -14,12 +15,6 @@ def layers_of(weights):
     return {name: as_layer(weight, name=name) for name, weight in weights.items()}
 
 
-def published_magnitudes(weights):
-    """The standardised magnitudes of the layers, and the largest of them."""
-    magnitudes = {name: np.abs(weight - weight.mean()) / weight.std() for name, weight in weights.items()}
-    return magnitudes, max((each.max() for each in magnitudes.values()), default=1.0)
-
-
 def slow_product(one, other):
     """The strongest of all steps between a column of one matrix and a row of the other: a triple loop."""
     product = np.zeros((one.shape[0], other.shape[1]))
@@ -28,21 +23,6 @@ def slow_product(one, other):
             for k in range(one.shape[1]):
                 product[i, j] = max(product[i, j], min(one[i, k], other[k, j]))
     return product
-
-
-def slow_s(graph, magnitudes, largest):
-    """S by paths of any graph: the strongest path from each input to each output, place after place."""
-    all_weights = {name: np.ones_like(each) for name, each in magnitudes.items()}  # a stored zero is one too
-    paths = {(graph.inputs, k): row for k, row in enumerate(largest * np.eye(graph.places[graph.inputs]))}
-    for place in list(graph.places)[1:]:
-        for k in range(graph.places[place]):
-            paths[place, k] = np.zeros(graph.places[graph.inputs])
-        for each in graph.connections:
-            if each.target == place:
-                for source, target, flat in edges_between(each, graph, all_weights):
-                    strength = largest if flat is None else magnitudes[each.layer].flat[flat]
-                    paths[target] = np.maximum(paths[target], np.minimum(paths[source], strength))
-    return np.stack([paths[graph.outputs, k] for k in range(graph.places[graph.outputs])])
 
 
 def random_standardisable(seed):

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
+from slow_paths import published_magnitudes, slow_s
 
 from topoimp.errors import LayerError
 from topoimp.layers.layer import as_layer
@@ -15,6 +16,7 @@ from topoimp.network.graph import Connection, NetworkGraph, groups_of
 from topoimp.network.path_masks import path_masks
 from topoimp.network.path_sums import path_sums
 from topoimp.network.weighted_graph import WeightedGraph
+from topoimp.topology.barcode import barcode_of
 
 GROUPED = NetworkGraph(
     {"inputs": 4, "a": 6, "b": 6, "outputs": 3},
@@ -59,8 +61,12 @@ def joined(found):
     }
 
 
+def layers_of(weights):
+    return {name: as_layer(weight) for name, weight in weights.items()}
+
+
 def weighted(graph, weights, norms):
-    return WeightedGraph(graph, {name: as_layer(weight) for name, weight in weights.items()}, norms=norms)
+    return WeightedGraph(graph, layers_of(weights), norms=norms)
 
 
 def both(weights):
@@ -106,11 +112,25 @@ def test_rows_that_are_no_equal_groups_are_refused():
         groups_of(GROUPED.connections[0], 5, 8)
 
 
-@pytest.mark.parametrize("persistence", [glued_persistence, deep_graph_persistence])
-def test_the_barcode_of_a_network_refuses_groups(persistence):
-    layers = {name: as_layer(weight) for name, weight in weights_of(0, 1.0).items()}
+@pytest.mark.parametrize("seed", range(20))
+def test_the_glued_barcode_is_that_of_a_layer_for_each_group(seed):
+    weights = weights_of(seed, 0.4)
+    graph, parts = split(weights)
 
-    with pytest.raises(
-        LayerError, match="layer a has 2 groups of rows, each of which joins other vertices; 1 is needed"
-    ):
-        persistence(GROUPED, layers)
+    found = glued_persistence(GROUPED, layers_of(weights))
+
+    assert found.barcode.equals(glued_persistence(graph, layers_of(parts)).barcode)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_layer_with_groups_is_standardised_whole(seed):
+    """Zeros between the groups have no magnitude: the parts of S are those of the split network."""
+    weights = weights_of(seed, 1.0)
+    magnitudes, largest = published_magnitudes(weights)
+
+    found = deep_graph_persistence(GROUPED, layers_of(weights))
+
+    graph, parts = split(magnitudes)
+    barcode = barcode_of(as_layer(slow_s(graph, parts, largest)))
+    assert_allclose(found.barcode.deaths, barcode.deaths, rtol=1e-12)
+    assert found.barcode.n_essential == barcode.n_essential

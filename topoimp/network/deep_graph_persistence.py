@@ -14,7 +14,8 @@ number of weights, for every graph and not only for chains of dense layers.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -22,7 +23,14 @@ import numpy as np
 from topoimp.arrays import FloatArray
 from topoimp.choices import NeuralPersistence
 from topoimp.layers.layer import Layer, as_layer
-from topoimp.network.glued_edges import GluedEdges, barcode_of_edges, graph_layers, layer_edges, one_to_one_edges
+from topoimp.network.glued_edges import (
+    GluedEdges,
+    barcode_of_edges,
+    graph_layers,
+    group_layers,
+    layer_edges,
+    one_to_one_edges,
+)
 from topoimp.network.graph import Connection, NetworkGraph, joined_vertices
 from topoimp.network.standardised import StandardisedLayer, standardised
 from topoimp.topology.barcode import Barcode, check_norm, neural_persistence
@@ -55,8 +63,9 @@ def deep_graph_persistence(
     ``dnp_exact_norm``, ``value_at_network_scale`` its ``dnp_prev_norm``. Differences: means and deviations are float64,
     theirs have the type of the weights, mostly float32; a layer of equal weights is refused, theirs becomes NaN. As in
     their code, a stored zero is a weight as others, so that a mask removes no edge. Graphs other than chains of dense
-    layers are our extension: of parallel edges the strongest counts, a connection that joins vertices one to one has
-    the largest magnitude of all layers, and factors of norms do not count.
+    layers are our extension: a layer with groups is standardised whole, of parallel edges the strongest counts, a
+    connection that joins vertices one to one has the largest magnitude of all layers, and factors of norms do not
+    count.
 
     Args:
         graph: the network.
@@ -86,7 +95,7 @@ def deep_graph_persistence(
 
     up = paths.up()
     down = paths.down()
-    edges = [paths.forest_edges(each, up[each.source], down[each.target], threads) for each in graph.connections]
+    edges = [paths.forest_edges(part, up, down, threads) for part in paths.parts]
     ends = np.zeros(graph.n_vertices, np.bool_)
     ends[: graph.places[graph.inputs]] = True
     ends[graph.n_vertices - graph.places[graph.outputs] :] = True
@@ -100,6 +109,14 @@ def deep_graph_persistence(
 
 
 @dataclass(frozen=True)
+class _Part:
+    """A connection, or a group of it, with its standardised weights; None where it joins vertices one to one."""
+
+    connection: Connection
+    layer: StandardisedLayer | None
+
+
+@dataclass(frozen=True)
 class _Paths:
     """A network whose layers are standardised; ``largest`` is the largest magnitude of all layers."""
 
@@ -107,19 +124,32 @@ class _Paths:
     layers: Mapping[str, StandardisedLayer]
     largest: float
 
+    @cached_property
+    def parts(self) -> list[_Part]:
+        """All connections, group by group, in the order of the places that they enter."""
+        parts = []
+        for each in self.graph.by_target:
+            if each.layer is None:
+                parts.append(_Part(each, None))
+            else:
+                whole = self.layers[each.layer]
+                groups = group_layers(each, whole.layer)
+                parts += [_Part(group, replace(whole, layer=layer)) for group, layer in groups]
+        return parts
+
     def up(self) -> dict[str, FloatArray]:
         """Return by place the strength of the strongest path from an input to each vertex; 0 if there is none."""
         up = {place: np.zeros(size) for place, size in self.graph.places.items()}
         up[self.graph.inputs][:] = self.largest
-        for each in self.graph.by_target:
-            sources, targets = self.joined(each)
-            before, entered = up[each.source][sources], up[each.target][targets]
-            if each.layer is None:
+        for part in self.parts:
+            sources, targets = self.joined(part)
+            before, entered = up[part.connection.source][sources], up[part.connection.target][targets]
+            if part.layer is None:
                 np.maximum(entered, before, out=entered)
                 continue
 
-            by_column = np.repeat(before, each.columns_per_vertex)
-            for rows, magnitudes in self.layers[each.layer].blocks():
+            by_column = np.repeat(before, part.connection.columns_per_vertex)
+            for rows, magnitudes in part.layer.blocks():
                 np.maximum(entered[rows], np.minimum(magnitudes, by_column).max(axis=1), out=entered[rows])
         return up
 
@@ -127,37 +157,36 @@ class _Paths:
         """Return by place the strength of the strongest path from each vertex to an output; 0 if there is none."""
         down = {place: np.zeros(size) for place, size in self.graph.places.items()}
         down[self.graph.outputs][:] = self.largest
-        for each in reversed(self.graph.by_target):
-            sources, targets = self.joined(each)
-            left, after = down[each.source][sources], down[each.target][targets]
-            if each.layer is None:
+        for part in reversed(self.parts):
+            sources, targets = self.joined(part)
+            left, after = down[part.connection.source][sources], down[part.connection.target][targets]
+            if part.layer is None:
                 np.maximum(left, after, out=left)
                 continue
 
-            for rows, magnitudes in self.layers[each.layer].blocks():
+            for rows, magnitudes in part.layer.blocks():
                 by_column = np.minimum(magnitudes, after[rows, None]).max(axis=0)
-                np.maximum(left, by_column.reshape(-1, each.columns_per_vertex).max(axis=1), out=left)
+                by_vertex = by_column.reshape(-1, part.connection.columns_per_vertex).max(axis=1)
+                np.maximum(left, by_vertex, out=left)
         return down
 
-    def forest_edges(self, connection: Connection, before: FloatArray, after: FloatArray, threads: int) -> GluedEdges:
-        """Return the edges of a maximum spanning forest of a connection, each as strong as the strongest path through.
+    def forest_edges(
+        self, part: _Part, up: Mapping[str, FloatArray], down: Mapping[str, FloatArray], threads: int
+    ) -> GluedEdges:
+        """Return the edges of a maximum spanning forest of a part, each as strong as the strongest path through it."""
+        sources, targets = self.joined(part)
+        before, after = up[part.connection.source][sources], down[part.connection.target][targets]
+        if part.layer is None:
+            return one_to_one_edges(self.graph, part.connection, np.minimum(before, after))
 
-        ``before`` and ``after`` are the strengths of the paths to the vertices of the source, and from the target.
-        """
-        sources, targets = self.joined(connection)
-        before, after = before[sources], after[targets]
-        if connection.layer is None:
-            return one_to_one_edges(self.graph, connection, np.minimum(before, after))
-
-        by_column = np.repeat(before, connection.columns_per_vertex)
+        by_column = np.repeat(before, part.connection.columns_per_vertex)
         through = np.empty((len(after), len(by_column)))
-        for rows, magnitudes in self.layers[connection.layer].blocks():
+        for rows, magnitudes in part.layer.blocks():
             through[rows] = np.minimum(np.minimum(magnitudes, by_column), after[rows, None])
-        forest = spanning_forest(as_layer(through, name=connection.layer), threads=threads)
-        return layer_edges(self.graph, connection, forest)
+        forest = spanning_forest(as_layer(through), threads=threads)
+        return layer_edges(self.graph, part.connection, forest)
 
-    def joined(self, connection: Connection) -> tuple[slice, slice]:
-        """Return the vertices of the source and of the target that a connection joins."""
-        layer = None if connection.layer is None else self.layers[connection.layer].layer
-        shape = (0, 0) if layer is None else (layer.n_rows, layer.n_columns)
-        return joined_vertices(self.graph, connection, shape)
+    def joined(self, part: _Part) -> tuple[slice, slice]:
+        """Return the vertices of the source and of the target that a part joins."""
+        shape = (0, 0) if part.layer is None else part.layer.layer.codes.shape
+        return joined_vertices(self.graph, part.connection, shape)

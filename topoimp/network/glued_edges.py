@@ -7,7 +7,7 @@ in the network either. The edges of all layers together are at most the rows and
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from topoimp.arrays import BoolArray, FloatArray, IndexArray
 from topoimp.errors import LayerError
 from topoimp.kernels.components import join_marked
 from topoimp.layers.layer import Layer
-from topoimp.network.graph import Connection, NetworkGraph, joined_vertices
+from topoimp.network.graph import Connection, NetworkGraph, groups_of, joined_vertices
 from topoimp.topology.barcode import Barcode
 from topoimp.topology.forest import Forest
 
@@ -43,8 +43,16 @@ def graph_layers(graph: NetworkGraph, layers: Mapping[str, Layer]) -> dict[str, 
     return {name: layers[name] for name in graph.layers}
 
 
+def group_layers(connection: Connection, layer: Layer) -> list[tuple[Connection, Layer]]:
+    """Return the connection and the rows of each group of a layer; both as they are without groups."""
+    if connection.groups == 1:
+        return [(connection, layer)]
+    groups = groups_of(connection, layer.n_rows, layer.n_columns)
+    return [(group, replace(layer, codes=layer.codes[rows])) for rows, group in groups]
+
+
 def layer_edges(graph: NetworkGraph, connection: Connection, forest: Forest) -> GluedEdges:
-    """Return the edges of a layer's forest; columns of one vertex make parallel edges.
+    """Return the edges of the forest of a layer, or of one of its groups; columns of one vertex make parallel edges.
 
     Raises:
         LayerError: if the layer has groups, or does not have the rows and columns that the graph gives it.

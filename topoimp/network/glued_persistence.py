@@ -15,10 +15,10 @@ import numpy as np
 
 from topoimp.choices import NeuralPersistence
 from topoimp.layers.layer import Layer
-from topoimp.network.glued_edges import barcode_of_edges, graph_layers, layer_edges, one_to_one_edges
+from topoimp.network.glued_edges import barcode_of_edges, graph_layers, group_layers, layer_edges, one_to_one_edges
 from topoimp.network.graph import NetworkGraph
 from topoimp.topology.barcode import Barcode, check_norm, largest_strength, neural_persistence
-from topoimp.topology.forest import Forest, spanning_forest
+from topoimp.topology.forest import spanning_forest
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def glued_persistence(
         threads: threads for the forest of each layer; the result does not depend on them.
 
     Raises:
-        LayerError: if a layer is missing, has groups or another shape than the graph says, or has NaN or infinite
-            weights, or if the graph has no connection.
+        LayerError: if a layer is missing, has another shape than the graph says, or has NaN or infinite weights, or if
+            the graph has no connection.
         OptionError: if p is below 1 or infinite, or the number of threads is below 1.
 
     Source: Rieck et al., "Neural Persistence", ICLR 2019, definition 2, for the graph of one layer; the glued graph in
@@ -67,22 +67,15 @@ def glued_persistence(
     """
     check_norm(p)
     found = graph_layers(graph, layers)
-    forests = {name: spanning_forest(layer, threads=threads) for name, layer in found.items()}
-    return persistence_of_forests(graph, forests, p=p)
-
-
-def persistence_of_forests(graph: NetworkGraph, forests: Mapping[str, Forest], *, p: float = 2.0) -> GluedPersistence:
-    """Return the barcode and the neural persistence of a network from the maximum spanning forests of its layers.
-
-    Raises:
-        LayerError: if a forest has other rows and columns than the graph says.
-        OptionError: if p is below 1 or infinite.
-    """
-    scale = largest_strength(forests[name] for name in graph.layers) or 1.0
-    edges = [
-        one_to_one_edges(graph, each, scale) if each.layer is None else layer_edges(graph, each, forests[each.layer])
+    forests = [
+        (group, spanning_forest(part, threads=threads))
         for each in graph.connections
+        if each.layer is not None
+        for group, part in group_layers(each, found[each.layer])
     ]
+    scale = largest_strength(forest for _, forest in forests) or 1.0
+    edges = [layer_edges(graph, group, forest) for group, forest in forests]
+    edges += [one_to_one_edges(graph, each, scale) for each in graph.connections if each.layer is None]
     barcode = barcode_of_edges(edges, np.ones(graph.n_vertices, np.bool_))
 
     value = neural_persistence(barcode, NeuralPersistence.RIECK, scale=scale, p=p)
