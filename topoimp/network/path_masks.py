@@ -23,7 +23,7 @@ from topoimp.kernels.threads import in_parallel
 from topoimp.layers.layer import Layer
 from topoimp.network.logarithms import row_pieces
 from topoimp.network.path_strengths import PathStrengths, path_strengths
-from topoimp.network.weighted_graph import Edges, WeightedGraph
+from topoimp.network.weighted_graph import Edges, WeightedGraph, rows_together
 
 _N_BINS, _BIN_BITS = 1 << 16, 28
 """Bins of the first count of keys, each a 1,024th of an octave wide: 64 octaves below the strongest path."""
@@ -81,7 +81,7 @@ def path_masks(network: WeightedGraph, targets: Sequence[int], *, threads: int =
     for each, layer in network.pruned_edges:
         part = levels[each.first_weight :][: layer.n_weights].reshape(layer.codes.shape)
         by_name.setdefault(each.connection.layer, []).append(part)
-    joined = {name: np.concatenate(by_name[name]) for name in network.graph.layers if name in by_name}
+    joined = {name: rows_together(by_name[name]) for name in network.graph.layers if name in by_name}
     return PathMasks(tuple(targets), joined)
 
 

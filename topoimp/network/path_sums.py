@@ -11,7 +11,7 @@ import numpy as np
 
 from topoimp.arrays import FloatArray
 from topoimp.kernels.path_sums import add_up_columns, add_up_rows, write_products
-from topoimp.network.weighted_graph import Edges, WeightedGraph
+from topoimp.network.weighted_graph import Edges, WeightedGraph, rows_together
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def path_sums(network: WeightedGraph) -> dict[str, FloatArray]:
     exponents = [part.exponent for parts in sums.values() for part in parts if part.numbers.any()]
     largest = max(exponents, default=0)
     return {
-        name: np.concatenate([np.ldexp(part.numbers, part.exponent - largest) for part in parts])
+        name: rows_together([np.ldexp(part.numbers, part.exponent - largest) for part in parts])
         for name, parts in sums.items()
     }
 

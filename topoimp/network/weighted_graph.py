@@ -1,16 +1,19 @@
 """A network's graph with everything that makes its paths strong: weights, factors of norms, strengths of inputs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
-from topoimp.arrays import FloatArray, IndexArray
+from topoimp.arrays import CodeArray, FloatArray, IndexArray
 from topoimp.errors import LayerError
 from topoimp.layers.layer import Layer
 from topoimp.network.graph import Connection, NetworkGraph, groups_of
 from topoimp.network.logarithms import logarithms
+
+NumberArray = TypeVar("NumberArray", FloatArray, CodeArray)
 
 MOST_CONNECTIONS = 900
 """Connections of a graph whose paths have logarithms that fit 64 bits, whatever their weights."""
@@ -162,6 +165,11 @@ class Edges:
     def by_column(self, of_vertices: IndexArray) -> IndexArray:
         """Return for each column of the layer a number of its vertex."""
         return np.repeat(of_vertices[self.sources], self.connection.columns_per_vertex)
+
+
+def rows_together(of_groups: Sequence[NumberArray]) -> NumberArray:
+    """Return the rows of all groups of a layer as one array, shape (rows, columns); one group is not copied."""
+    return of_groups[0] if len(of_groups) == 1 else np.concatenate(of_groups)
 
 
 def _check_factors(name: str, factors: FloatArray, size: int) -> None:
