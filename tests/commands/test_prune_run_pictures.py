@@ -115,7 +115,7 @@ def test_an_existing_picture_is_refused_before_any_round(run, tmp_path):
 
 
 def test_an_unknown_figure_is_refused_before_any_round(run, tmp_path):
-    with pytest.raises(OptionError, match=r"^there is no figure 'mask' here; there are lottery-ticket, floors$"):
+    with pytest.raises(OptionError, match=r"^there is no figure 'mask' here; there are lottery-ticket, floors, gains$"):
         prune_run(run, ONE_ROUND, jobs=1, plot=tmp_path / "a.svg", figure="mask")
     assert not list(run.glob("seed-*/topological"))
 

@@ -125,6 +125,8 @@ def test_rounds_and_layers_are_paired_with_their_own():
             True,
         ),
         ({"trainer": "built-in"}, {"trainer": "sh"}, True),
+        ({}, {"paths_below": "auto", "inputs": "data"}, True),
+        ({}, {"method_sha256": "0"}, True),
         ({"rate": 0.2}, {"rate": 0.3}, False),
         ({"rate": 0.2}, {"rate": 0.2, "layer_rates": ["a=0.1"]}, False),
         ({"include": []}, {"include": ["a"]}, False),

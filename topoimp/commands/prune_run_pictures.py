@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunResults:
-    """The rounds in a run folder, of all prunings: the rows of summary.csv and of rounds.csv."""
+    """The rounds in a run folder, of all prunings: the rows of summary.csv, rounds.csv and paired.csv."""
 
     summary: Sequence[Row]
     rounds: Sequence[Row]
+    paired: Sequence[Row]
 
 
 def _lottery_ticket(results: RunResults, size: PictureSize) -> "Figure":
@@ -39,6 +40,12 @@ def _floors(results: RunResults, size: PictureSize) -> "Figure":
     return plots.floors_of_prunings(results.rounds, size=size)
 
 
+def _gains(results: RunResults, size: PictureSize) -> "Figure":
+    from topoimp import plots
+
+    return plots.accuracy_gains(results.paired, size=size)
+
+
 FIGURES: Figures[RunResults] = MappingProxyType(
     {
         "lottery-ticket": WholeFigure(
@@ -46,6 +53,10 @@ FIGURES: Figures[RunResults] = MappingProxyType(
         ),
         "floors": WholeFigure(
             "weights that each layer keeps in each round, as a multiple of its floor, of all prunings", _floors
+        ),
+        "gains": WholeFigure(
+            "test accuracy of each pruning of a run folder less that of magnitude, seed by seed, against density",
+            _gains,
         ),
     }
 )
@@ -84,7 +95,7 @@ def write_files_of_rounds(
         found = read_tables(run)
         tables = {"summary": found.summary, "paired": found.paired}
         of_network = {name: [row for row in rows if row["level"] == "network"] for name, rows in tables.items()}
-        results = RunResults(found.summary, found.rounds)
+        results = RunResults(found.summary, found.rounds, found.paired)
         report = files.write(staging, report, results, tables=of_network, provenance=provenance)
         staging.commit()
     return report

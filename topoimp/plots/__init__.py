@@ -21,10 +21,12 @@ from topoimp.plots.input_images import input_image
 from topoimp.plots.lottery_tickets import lottery_ticket, over_density
 from topoimp.plots.masks import mask
 from topoimp.plots.overviews import blocks_by_role, overview
+from topoimp.plots.paired_differences import accuracy_gains, gains_over_density
 from topoimp.plots.retention_curves import retention
 from topoimp.plots.two_barcodes import before_after
 
 __all__ = [
+    "accuracy_gains",
     "barcode",
     "before_after",
     "betti_curve",
@@ -33,6 +35,7 @@ __all__ = [
     "diagram",
     "floors",
     "floors_of_prunings",
+    "gains_over_density",
     "input_image",
     "lottery_ticket",
     "mask",

@@ -33,7 +33,10 @@ SUMMARISED = (
 PLACE = ("round", "level", "layer", "null")
 """Columns in which rows of several seeds agree, within prunings of the same settings."""
 
-FREE = ("method", "epsilon", "scope", "rewind", "trainer")
+FREE = (
+    *("method", "method_sha256", "paths_below", "inputs"),
+    *("epsilon", "scope", "rewind", "trainer"),
+)
 """Settings in which two prunings may differ and still have the same targets, so that their rounds compare."""
 
 
@@ -92,8 +95,8 @@ def means_of(prunings: Sequence[SeedRows], quantities: Sequence[str]) -> list[Ro
 def paired_of(prunings: Sequence[SeedRows], quantities: Sequence[str] = SUMMARISED) -> list[Row]:
     """Return the same of the differences between every two prunings with the same targets, seed by seed.
 
-    The earlier pruning is the ``baseline``, which is subtracted. Only seeds that have the quantity in both count, and
-    their number is said. Round 0 is left out: it is the same network in both.
+    The earlier pruning is the ``baseline``, which is subtracted; ``density`` is the mean of the other one. Only seeds
+    that have the quantity in both count, and their number is said. Round 0 is left out: it is the same network in both.
     """
     return [
         row
@@ -112,7 +115,9 @@ def _differences(pruning: SeedRows, baseline: SeedRows, quantities: Sequence[str
             continue
 
         of_place = _cells(rows[seeds[0]], ("schedule", "rate", *PLACE))
-        columns: Row = {"pruning": pruning.name, "baseline": baseline.name, **of_place}
+        densities = _numbers([rows[seed] for seed in seeds], "density")
+        density = fmean(densities) if densities else None
+        columns: Row = {"pruning": pruning.name, "baseline": baseline.name, **of_place, "density": density}
         for quantity in quantities:
             pairs = [_numbers((rows[seed], theirs[seed]), quantity) for seed in seeds]
             found = [pair[0] - pair[1] for pair in pairs if len(pair) == 2]  # both have it
