@@ -11,6 +11,7 @@ from topoimp.reports.report import Report
 
 from .gates import Gates
 from .options import (
+    Chain,
     Command,
     Embeddings,
     Exclude,
@@ -115,6 +116,7 @@ def _compare(
     exclude: Exclude = None,
     embeddings: Embeddings = False,
     groups: Groups = None,
+    chain: Chain = None,
     view: ViewOption = View.MATRIX,
     np_convention: NpConvention = None,
     p: Annotated[float, typer.Option("--p", metavar="P", help="Norm of neural persistence, at least 1.")] = 2.0,
@@ -155,6 +157,7 @@ def _compare(
             across_seeds=across_seeds,
             key=key,
             patterns=patterns,
+            chain=chain,
             null=null,
             seed=seed,
             essential=essential,

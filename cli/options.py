@@ -105,6 +105,16 @@ InputSizes = Annotated[
         show_default="stride 1, padding same",
     ),
 ]
+Chain = Annotated[
+    str | None,
+    typer.Option(
+        "--chain",
+        metavar="NAME,...",
+        help="Layers of the network from the inputs to the outputs, each behind the one before, as in fc1,fc2,fc3 or "
+        "'fc*', for the columns of paths. Without --include, the command selects these layers alone.",
+        show_default="known in a run folder alone",
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(

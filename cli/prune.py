@@ -6,6 +6,7 @@ from topoimp.choices import Method
 
 from .gates import Gates
 from .options import (
+    Chain,
     Command,
     Embeddings,
     Exclude,
@@ -84,6 +85,7 @@ def _prune(
     exclude: Exclude = None,
     embeddings: Embeddings = False,
     groups: Groups = None,
+    chain: Chain = None,
     mask_out: MaskOut = None,
     emit_rounds: EmitRounds = None,
     apply_mask: ApplyMask = None,
@@ -121,7 +123,7 @@ def _prune(
     of_pictures = {f"--{name}": value for name, value in pictures.items()}
     if is_run or trainer is not None:
         of_files = {"--apply-mask": apply_mask, "--mask-out": mask_out, "--emit-rounds": emit_rounds, "--seed": seed}
-        refuse({**of_files, "--key": key}, "does not go with rounds that are trained")
+        refuse({**of_files, "--key": key, "--chain": chain}, "does not go with rounds that are trained")
     else:
         of_training = {"--rewind": rewind, "--timeout": timeout, "--seeds": seeds, "--jobs": jobs}
         refuse(of_training, "does not go with pruning without training (a run folder or --trainer has some)")
@@ -166,6 +168,7 @@ def _prune(
                 shuffle_mask=shuffle_mask,
                 seed=seed or 0,
                 mask_out=mask_out,
+                chain=chain,
                 **pictures,
                 force=force,
                 threads=threads,
@@ -284,6 +287,7 @@ def _prune(
                 mask_out=mask_out,
                 emit_rounds=numbers,
                 rewind_from=rewind_from,
+                chain=chain,
                 strict=strict,
                 threads=threads,
                 on_step=on_step,
@@ -304,6 +308,7 @@ def _prune(
             mask_out=mask_out,
             emit_rounds=numbers,
             rewind_from=rewind_from,
+            chain=chain,
             **pictures,
             strict=strict,
             force=force,

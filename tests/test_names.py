@@ -190,6 +190,7 @@ LENET = SAMPLES / "lenet-300-100-mnist.safetensors"
         ("compare", LENET, "rounds"),
         ("prune", LENET, "--rounds", "1", "--dry-run", "--layer-rate", "fc1*=0.1"),
         ("prune", LENET, "--apply-mask", LENET, "-o", "out.safetensors"),
+        ("prune", LENET, "--rounds", "1", "--dry-run", "--chain", "fc1,fc2"),
         ("prune", "run", "--rounds", "1"),
         ("prune", "run", "--rounds", "1", "--dry-run"),
         ("train", "mlp:64-16-10", "--epochs", "1"),

@@ -1,15 +1,18 @@
 """The columns of a network as one graph, of the commands that prune and compare, beside networkx."""
 
 import csv
+import re
 import shutil
 
 import networkx as nx
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 from random_networks import edges_between, in_networkx, live_in_networkx
 from safetensors.numpy import load_file, save_file
 
 from topoimp.commands.compare import comparison_report
+from topoimp.commands.plan_pruning import plan_pruning
 from topoimp.commands.prune import apply_mask, prune_checkpoint
 from topoimp.commands.prune_run import prune_run
 from topoimp.commands.train import train_run
@@ -183,3 +186,94 @@ def test_a_gate_on_an_unknown_graph_fires(lenet, topoimp):
 
     assert failed.status == 3
     assert "the network has no n_off_path, and an undefined value does not pass" in failed.err
+
+
+CHAIN = ["fc1", "fc2", "fc3"]
+
+
+@pytest.mark.parametrize("method", ["topological", "random"])
+def test_a_chain_gives_a_file_its_facts_whichever_command_reports_them(lenet, method):
+    options = PruningOptions(rounds=2, rate=0.9, method=method)
+
+    pruning = prune_checkpoint(lenet, options, emit_rounds=[1], chain=CHAIN)
+
+    expected = in_rows(weights_in(pruning.outputs.checkpoint))
+    assert columns_in([row for row in pruning.report.rows if row["round"] == 2]) == expected
+    assert columns_in([row for row in pruning.report.rows if row["round"] == 1]) == in_rows(
+        weights_in(pruning.outputs.rounds[1])
+    )
+    plan = plan_pruning(lenet, options, chain=CHAIN).report
+    assert columns_in([row for row in plan.rows if row["round"] == 2]) == expected
+    for other in (pruning.outputs.checkpoint, pruning.outputs.mask):
+        assert columns_in(comparison_report(lenet, other, chain="fc1,fc2,fc3").rows) == expected
+    masked = apply_mask(lenet, pruning.outputs.mask, output=lenet.parent / "masked.safetensors", chain="fc*")
+    assert columns_in(masked.report.rows) == expected
+
+
+def test_the_chain_of_the_layers_of_a_run_folder_is_its_network(run):
+    path = run / "seed-0/model.safetensors"
+
+    known, named = (prune_checkpoint(path, SPARSE, force=True, chain=chain).report for chain in (None, "fc1,fc2"))
+
+    assert columns_in(named.rows) == columns_in(known.rows)
+    assert "chain" not in known.settings
+    assert named.settings["chain"] == ["fc1.weight", "fc2.weight"]
+
+
+def test_layers_outside_a_chain_are_neither_pruned_nor_compared(lenet):
+    pruning = prune_checkpoint(lenet, PruningOptions(rounds=1, sparsity=0.97, method="magnitude"), chain="fc1,fc2")
+
+    assert [row["layer"] for row in pruning.report.layers] == ["fc1.weight", "fc2.weight"]
+    assert pruning.report.settings["include"] == ["fc1.weight", "fc2.weight"]
+    note = "1 layer is outside the chain and left out, such as fc3.weight; `include` selects layers"
+    assert note in pruning.report.notes
+    assert np.array_equal(weights_in(pruning.outputs.checkpoint)["fc3.weight"], load_file(lenet)["fc3.weight"])
+    compared = comparison_report(lenet, pruning.outputs.mask, chain="fc1,fc2")
+    assert [row.get("layer") for row in compared.rows] == ["fc1.weight", "fc2.weight", None]
+    assert note in compared.notes
+
+
+def test_a_layer_that_is_included_beside_a_chain_has_no_facts(lenet):
+    patterns = LayerPatterns(include=("fc2*", "fc3*"))
+    options = PruningOptions(rounds=1, sparsity=0.97, method="magnitude", patterns=patterns)
+
+    rows = prune_checkpoint(lenet, options, chain="fc1,fc2").report.rows
+
+    assert [row["n_off_path"] is None for row in rows] == [False, True, True]
+
+
+def test_gates_look_at_the_paths_of_a_chain(lenet, topoimp):
+    pruned = lenet.parent / "pruned.safetensors"
+    topoimp("prune", lenet, "--rounds", 1, "--sparsity", 0.99, "--method", "magnitude", "-o", pruned)
+
+    failed = topoimp("compare", lenet, pruned, "--chain", "fc1,fc2,fc3", "--fail-if", "network:n_off_path>0")
+    refused = topoimp("prune", lenet, "--rounds", 1, "--chain", "fc1,fc3", "--dry-run")
+
+    assert failed.status == 3
+    assert "gate 'network:n_off_path>0': the network has n_off_path " in failed.err
+    assert refused.err == (
+        "error: --chain: the layer 'fc3.weight' is 10x100 and does not fit 'fc1.weight' before it, which is 300x784: "
+        "it reads 100 inputs, and 300 are needed\n"
+    )
+
+
+def test_a_chain_does_not_go_with_rounds_that_have_a_graph_of_their_own(run, topoimp):
+    prune_run(run, PruningOptions(rounds=1, method="magnitude"), seeds=[0])
+
+    assert (
+        "--chain is given, but rounds without REFERENCE have the graph" in topoimp("compare", run, "--chain", "a").err
+    )
+    assert "--chain does not go with rounds that are trained" in topoimp("prune", run, "--chain", "fc1,fc2").err
+
+
+def test_the_command_of_the_page_about_files_has_the_columns_of_its_chain(lenet, topoimp, monkeypatch):
+    monkeypatch.chdir(lenet.parent)
+    (command,) = re.findall(
+        r"^topoimp (.* --chain .*)$", (REPOSITORY / "docs/checkpoints.md").read_text(), re.MULTILINE
+    )
+
+    outcome = topoimp(*command.split())
+
+    rows = list(csv.DictReader(outcome.out.splitlines()))
+    expected = in_rows(weights_in(lenet.with_suffix(".pruned.safetensors")))
+    assert [rows[-1][name] for name in (*ON_PATHS, *GLUED)] == [str(value) for value in expected[None]]

@@ -1,7 +1,7 @@
 """Report how pruning or training changed the topology of a checkpoint, beside chance."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_nulls
@@ -10,7 +10,7 @@ from topoimp.choices import Essential, PictureSize, RoundReference, check_seed, 
 from topoimp.commands.compare_graph import facts_of_other, facts_of_round
 from topoimp.commands.compare_pictures import FIGURES, CompareResults, Deaths
 from topoimp.commands.compare_rows import comparison_rows, notes_on_chance
-from topoimp.commands.compare_run import compare_rounds, opened_other, passes_over
+from topoimp.commands.compare_run import check_selection, compare_rounds, opened_other, passes_over, selected
 from topoimp.commands.initial_weights import with_initial_weights
 from topoimp.commands.pages import Page, PictureFiles
 from topoimp.commands.pictures import Picture
@@ -24,13 +24,22 @@ from topoimp.layers.notes import notes_on, notes_on_files
 from topoimp.layers.records import LayerPatterns
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
+from topoimp.network.chain import Chain, graph_of_chain, notes_on_chain, patterns_on_chain
 from topoimp.network.facts import PathFacts
 from topoimp.pruning.masks import is_mask
 from topoimp.reports.cells import Row
 from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
-from topoimp.reports.rows import Settings, key_settings, left_out, left_out_of_files, pattern_settings, setting_of_nulls
-from topoimp.rounds.finished import ComparedFiles, RoundSelection, check_paths, files_of, holds_rounds
+from topoimp.reports.rows import (
+    Settings,
+    chain_settings,
+    key_settings,
+    left_out,
+    left_out_of_files,
+    pattern_settings,
+    setting_of_nulls,
+)
+from topoimp.rounds.finished import RoundSelection, check_paths, files_of, holds_rounds
 from topoimp.rounds.origin import check_origin
 from topoimp.rounds.run_graph import graph_of_run
 from topoimp.writing.outputs import check_files
@@ -45,6 +54,7 @@ def comparison_report(
     across_seeds: bool = False,
     key: str | None = None,
     patterns: LayerPatterns | None = None,
+    chain: Chain | None = None,
     null: Null | str | Sequence[Null | str] | None = None,
     seed: int = 0,
     essential: Essential | str = Essential.DIES_AT_ZERO,
@@ -80,6 +90,8 @@ def comparison_report(
         key: the state dict to read of PyTorch files that hold several (``topoimp.checkpoint.open_checkpoint``). A file
             without it must have no choice: a single state dict, or a safetensors file.
         patterns: which layers; all but embeddings and heads if None.
+        chain: the layers of the network in their order, each behind the one before, for the columns of paths
+            (``topoimp.network.chain``). They alone are compared, unless the patterns include layers by name.
         null: a null model of the reference, as in ``columns:200``, or several; the closed form alone if None.
         seed: of all simulations, at least 0.
         essential: death of essential bars in distances.
@@ -129,13 +141,15 @@ def comparison_report(
         if reference is not None or (paths and holds_rounds(Path(paths[0]))):
             if across_seeds:
                 raise OptionError("`across_seeds` is given, but each round has a reference of its own seed")
+            if chain is not None:
+                raise OptionError("`chain` is given, but rounds without REFERENCE have the graph of their run folder")
             if key is not None:
                 raise OptionError("`key` is given, but the checkpoints of rounds are safetensors files")
             of_rounds = chosen(RoundReference, reference or RoundReference.ROUND_0)
             found, deaths = _own_report(paths, of_rounds, selection, measures)
         else:
             found, deaths = _reference_report(
-                paths, selection, measures, outputs=outputs, key=key, across_seeds=across_seeds
+                paths, selection, measures, outputs=outputs, key=key, across_seeds=across_seeds, chain=chain
             )
         found = files.write(staging, found, CompareResults(found.rows, deaths))
         if outputs:
@@ -209,7 +223,7 @@ def _own_report(
         deaths |= measures.deaths(file.name, layers, scales)
 
     roles = ["run"] if len(paths) == 1 else [f"run-{number + 1}" for number in range(len(paths))]
-    settings = {**measures.settings(), "reference": reference, **_selected(selection)}
+    settings = {**measures.settings(), "reference": reference, **selected(selection)}
     inputs = dict(zip(roles, map(Path, paths), strict=True))
     notes = [*notes_on(first), *notes_on_chance(rows, measures.nulls)]
     return Report("compare", inputs, settings, with_holm(rows), left_out(first), notes=notes), deaths
@@ -223,6 +237,7 @@ def _reference_report(
     outputs: Sequence[Path],
     key: str | None,
     across_seeds: bool,
+    chain: Chain | None,
 ) -> tuple[Report, Deaths]:
     """Report checkpoints, masks and rounds, all beside the first path, with the deaths for a picture."""
     if len(paths) < 2:
@@ -238,8 +253,10 @@ def _reference_report(
         raise CheckpointError(f"{opened.path}: is a mask; the reference needs weights")
     check_files(outputs, opened, *opened_files)
     finished = [file for file in files if file.round is not None]
-    _check_selection(selection, finished, across_seeds=across_seeds)
+    check_selection(selection, finished, across_seeds=across_seeds)
 
+    on_chain = None if chain is None else graph_of_chain(opened, chain)
+    measures = replace(measures, patterns=patterns_on_chain(measures.patterns, on_chain))
     layers = select_layers(opened, measures.patterns)
     if not across_seeds:
         check_origin(layers, finished, measures.threads)
@@ -253,7 +270,7 @@ def _reference_report(
     is_one = len(files) == 1 and not finished
     rows: list[Row] = []
     deaths: dict[tuple[str, str], MatchedDeaths] = {}
-    graph = graph_of_run(opened)
+    graph = on_chain or graph_of_run(opened)
     for file, other, pairs, of_pair in zip(files, opened_others, compared, scales, strict=True):
         of_round: Row = {"seed": file.seed, "round": file.round} if finished else {}
         names: Row = {} if is_one else {"other": file.name, **of_round}
@@ -261,29 +278,14 @@ def _reference_report(
         rows += [{**row, **names} for row in measures.rows(pairs, of_pair, facts)]
         deaths |= measures.deaths(file.name, pairs, of_pair)
 
-    settings = {**key_settings(key, opened), **measures.settings()}
+    settings = {**key_settings(key, opened), **measures.settings(), **chain_settings(on_chain)}
     if finished:
-        settings |= {"across_seeds": across_seeds, **_selected(selection)}
+        settings |= {"across_seeds": across_seeds, **selected(selection)}
     roles = ["other"] if len(others) == 1 else [f"other-{number + 1}" for number in range(len(others))]
     inputs = dict(zip(["reference", *roles], map(Path, paths), strict=True))
     passed_over = left_out(layers) | {
         f"{each.path}: {name}": why for each in opened_files for name, why in left_out_of_files(each).items()
     }
     of_others = [f"{each.path}: {note}" for each in opened_files for note in notes_on_files(each)]
-    notes = [*notes_on(layers), *of_others, *notes_on_chance(rows, measures.nulls)]
+    notes = [*notes_on(layers), *notes_on_chain(layers, on_chain), *of_others, *notes_on_chance(rows, measures.nulls)]
     return Report("compare", inputs, settings, with_holm(rows), passed_over, notes=notes), deaths
-
-
-def _check_selection(selection: RoundSelection, finished: Sequence[ComparedFiles], *, across_seeds: bool) -> None:
-    """Raise an OptionError if an argument about rounds is given, and no folder of rounds."""
-    given = [name for name, value in _selected(selection).items() if value is not None]
-    given += ["across_seeds"] if across_seeds else []
-    if given and not finished:
-        raise OptionError(f"`{given[0]}` is about rounds of pruning, and none is compared")
-
-
-def _selected(selection: RoundSelection) -> Settings:
-    """Return the settings that select rounds."""
-    rounds = None if selection.rounds is None else [str(number) for number in selection.rounds]
-    seeds = None if selection.seeds is None else [str(seed) for seed in selection.seeds]
-    return {"rounds": rounds, "seeds": seeds, "method": selection.method}

@@ -11,12 +11,14 @@ from topoimp.commands.initial_weights import with_initial_weights
 from topoimp.comparison.comparison import LayerComparison, compare_in_turn, compare_layers
 from topoimp.comparison.others import MaskedReference, Other, OtherCheckpoint, ReferenceItself, other_checkpoint
 from topoimp.comparison.scales import Scales, scales_in_turn, scales_of
+from topoimp.errors import OptionError
 from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.applied_masks import is_mask_of, masks_for
 from topoimp.pruning.masks import is_mask, read_masks
-from topoimp.rounds.finished import ComparedFiles, earlier_round
+from topoimp.reports.rows import Settings
+from topoimp.rounds.finished import ComparedFiles, RoundSelection, earlier_round
 
 
 @dataclass(frozen=True)
@@ -101,3 +103,18 @@ def _in_turn(rounds: Sequence[ComparedFiles], first: Layers) -> list[OtherCheckp
     for file in rounds:
         others.append(_opened(file, others[-1].layers if others else first))
     return others
+
+
+def check_selection(selection: RoundSelection, finished: Sequence[ComparedFiles], *, across_seeds: bool) -> None:
+    """Raise an OptionError if an argument about rounds is given, and no folder of rounds."""
+    given = [name for name, value in selected(selection).items() if value is not None]
+    given += ["across_seeds"] if across_seeds else []
+    if given and not finished:
+        raise OptionError(f"`{given[0]}` is about rounds of pruning, and none is compared")
+
+
+def selected(selection: RoundSelection) -> Settings:
+    """Return the settings that select rounds."""
+    rounds = None if selection.rounds is None else [str(number) for number in selection.rounds]
+    seeds = None if selection.seeds is None else [str(seed) for seed in selection.seeds]
+    return {"rounds": rounds, "seeds": seeds, "method": selection.method}

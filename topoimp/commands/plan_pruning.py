@@ -10,6 +10,7 @@ from topoimp.commands.prune import job_in_rounds
 from topoimp.commands.pruning_job import PruningJob
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.streaming import LARGE, SIDE_BY_SIDE
+from topoimp.network.chain import Chain
 from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import PruningOptions
@@ -58,6 +59,7 @@ def plan_pruning(
     mask_out: AnyPath | None = None,
     emit_rounds: Sequence[int] = (),
     rewind_from: AnyPath | None = None,
+    chain: Chain | None = None,
     strict: bool = False,
     threads: int | None = None,
     on_step: OnStep | None = None,
@@ -72,7 +74,9 @@ def plan_pruning(
         GateError: if ``strict`` and a target is below a floor.
         TopoimpError: if the file, a layer or a pattern cannot be used.
     """
-    job, scheme = job_in_rounds(path, options, key, output, mask_out, emit_rounds, rewind_from, threads, on_step)
+    job, scheme = job_in_rounds(
+        path, options, key, output, mask_out, emit_rounds, rewind_from, threads, on_step, chain=chain
+    )
     swept = sweep(job.stream, scheme)
     rounds = swept.rounds
     if strict:

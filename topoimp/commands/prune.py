@@ -1,6 +1,7 @@
 """Prune a checkpoint, in rounds without training between them or by a given mask, and verify the written files."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,6 +15,7 @@ from topoimp.commands.pruning_job import Pruning, PruningJob, metadata_of, plan_
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.records import LayerPatterns
+from topoimp.network.chain import Chain
 from topoimp.pruning.applied_masks import is_mask_of, masks_for
 from topoimp.pruning.masks import is_mask
 from topoimp.pruning.one_shot import sweep
@@ -25,6 +27,7 @@ from topoimp.reports.cells import Row
 from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.rows import (
     Settings,
+    chain_settings,
     layer_columns,
     pattern_settings,
     preservation_columns,
@@ -44,6 +47,7 @@ def prune_checkpoint(
     mask_out: AnyPath | None = None,
     emit_rounds: Sequence[int] = (),
     rewind_from: AnyPath | None = None,
+    chain: Chain | None = None,
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
@@ -66,6 +70,8 @@ def prune_checkpoint(
         mask_out: the mask, if not beside the output.
         emit_rounds: rounds whose checkpoints are written too.
         rewind_from: an earlier checkpoint with the same tensors, whose weights are written under the mask: a ticket.
+        chain: the layers of the network in their order, each behind the one before, for the columns of paths
+            (``topoimp.network.chain``). They alone are pruned, unless the patterns include layers by name.
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.prune_pictures``).
         figure: name of the picture's figure; ``retention`` if None.
         size: width of the picture; ``column`` if None.
@@ -94,9 +100,9 @@ def prune_checkpoint(
     """
     pictures = PictureFiles(Picture(FIGURES, plot, figure, size), Page(FIGURES, report))
     job, scheme = job_in_rounds(
-        path, options, key, output, mask_out, emit_rounds, rewind_from, threads, on_step, pictures.by_role
+        path, options, key, output, mask_out, emit_rounds, rewind_from, threads, on_step, pictures.by_role, chain
     )
-    settings = pruning_settings(scheme)
+    settings = {**pruning_settings(scheme), **chain_settings(job.chain)}
 
     with job.staging(force=force) as staging:
         swept = sweep(job.stream, scheme)
@@ -129,6 +135,7 @@ def job_in_rounds(
     threads: int | None,
     on_step: OnStep | None,
     pictures: Mapping[str, Path] = MappingProxyType({}),
+    chain: Chain | None = None,
 ) -> tuple[PruningJob, Scheme]:
     """Return the job of pruning a checkpoint in rounds, and the scheme that it follows; nothing is written."""
     if rewind_from is not None and options.preset is not None:
@@ -149,8 +156,9 @@ def job_in_rounds(
         pictures=pictures,
         threads=threads,
         on_step=on_step,
+        chain=chain,
     )
-    return job, options.scheme(job.layers.infos)
+    return job, replace(options.scheme(job.layers.infos), patterns=job.layers.patterns)
 
 
 def apply_mask(
@@ -163,6 +171,7 @@ def apply_mask(
     shuffle_mask: MaskShuffle | str | None = None,
     seed: int = 0,
     mask_out: AnyPath | None = None,
+    chain: Chain | None = None,
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
@@ -203,12 +212,14 @@ def apply_mask(
         pictures=pictures.by_role,
         threads=threads,
         on_step=on_step,
+        chain=chain,
     )
     masking = job.opened["mask"]
     pruners: dict[str, Pruner] = {**masks_for(job.layers, masking)}
     infos = job.layers.infos
     by_mask = is_mask(masking) or is_mask_of(job.layers, masking)
-    settings: Settings = {"method": "mask" if by_mask else "zeros", **pattern_settings(patterns)}
+    settings: Settings = {"method": "mask" if by_mask else "zeros", **pattern_settings(job.layers.patterns)}
+    settings |= chain_settings(job.chain)
     if shuffle is not None:
         pruners = {name: ShuffledMask(pruner, shuffle, seed) for name, pruner in pruners.items()}
         settings = {**settings, "shuffle_mask": shuffle, "seed": seed}

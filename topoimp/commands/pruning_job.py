@@ -24,6 +24,7 @@ from topoimp.layers.notes import first_names, notes_on, notes_on_files
 from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
+from topoimp.network.chain import Chain, graph_of_chain, notes_on_chain, patterns_on_chain
 from topoimp.network.facts import PathFacts
 from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.kept_weights import facts_of_pruners
@@ -33,7 +34,7 @@ from topoimp.pruning.round import LayerRound
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import Settings, key_settings, left_out
+from topoimp.reports.rows import Settings, chain_settings, key_settings, left_out
 from topoimp.rounds.run_folder import recipe_beside
 from topoimp.rounds.run_graph import graph_of_run
 from topoimp.topology.forest import Forest
@@ -75,6 +76,7 @@ class PruningJob:
         key: the state dict that was requested of PyTorch files; None for the usual one.
         stream: the layers that are pruned.
         rewind: the same layers of the checkpoint to rewind to; None if the weights stay as they are.
+        chain: the graph of the layers that the caller named as a chain; None if no chain was named.
     """
 
     opened: Mapping[str, Checkpoint]
@@ -82,6 +84,7 @@ class PruningJob:
     stream: LayerStream
     rewind: Layers | None
     outputs: Outputs
+    chain: NetworkGraph | None = None
 
     @property
     def layers(self) -> Layers:
@@ -100,8 +103,8 @@ class PruningJob:
 
     @cached_property
     def graph(self) -> NetworkGraph | None:
-        """The graph of the network, if it is known."""
-        return graph_of_run(self.layers.checkpoint)
+        """The graph of the network: the chain, or that of a run folder; None if neither is known."""
+        return self.chain or graph_of_run(self.layers.checkpoint)
 
     def facts(self, pruners: Mapping[str, Pruner]) -> PathFacts | None:
         """Return the facts of the network with the weights that pruners keep, by layer name; None without a graph."""
@@ -180,14 +183,14 @@ class PruningJob:
 
     def report(self, settings: Settings, rows: Sequence[Row]) -> Report:
         """Return the report of a pruning with these settings, the key of the state dict, and these rows."""
-        settings = {**key_settings(self.key, self.layers.checkpoint), **settings}
+        settings = {**key_settings(self.key, self.layers.checkpoint), **settings, **chain_settings(self.chain)}
         outputs = self.outputs.by_role()
         missing = {**dict.fromkeys(self.not_copied, NOT_COPIED), **left_out(self.layers)}
         return Report("prune", self.inputs, settings, rows, missing, outputs, self._notes(settings))
 
     def _notes(self, settings: Settings) -> list[str]:
         """Return the sentences about the layers, the rounds, the files beside the weights, and a dry run."""
-        notes = notes_on(self.layers)
+        notes = [*notes_on(self.layers), *notes_on_chain(self.layers, self.chain)]
         if "mask" in self.opened:
             mask = self.opened["mask"]
             notes += [f"{mask.path}: {note}" for note in notes_on_files(mask)]
@@ -227,8 +230,12 @@ def plan_job(
     mask: AnyPath | None = None,
     rewind_from: AnyPath | None = None,
     pictures: Mapping[str, Path] = MappingProxyType({}),
+    chain: Chain | None = None,
 ) -> PruningJob:
-    """Return the job of pruning a checkpoint, in rounds or by a mask, with pictures by argument name; write nothing."""
+    """Return the job of pruning a checkpoint, in rounds or by a mask, with pictures by argument name; write nothing.
+
+    With a chain its layers are selected, unless the patterns include others by name.
+    """
     n_threads = thread_count(threads)
     content = Content.WEIGHTS if mask is None else Content.MASK
     others = {role: file for role, file in {"mask": mask, "rewind": rewind_from}.items() if file is not None}
@@ -240,14 +247,15 @@ def plan_job(
     outputs = plan_outputs(checkpoint, target, mask_file, emit_rounds, n_rounds, copied=copied)
     outputs = replace(outputs, pictures=pictures)
     outputs.check(*opened.values())
-    layers = select_layers(checkpoint, patterns)
+    graph = None if chain is None else graph_of_chain(checkpoint, chain)
+    layers = select_layers(checkpoint, patterns_on_chain(patterns, graph))
     rewind = layers_to_rewind_to(layers, opened["rewind"]) if "rewind" in opened else None
     if outputs.are_torch:
         check_exchangeable(rewind or layers)
 
     # A pass over all layers, then for each checkpoint written one more of them and one of all tensors.
     n_steps = len(layers.infos) + len(outputs.checkpoints) * (len(layers.infos) + len(checkpoint.tensors))
-    return PruningJob(opened, key, LayerStream(layers, n_threads, counted(on_step, n_steps)), rewind, outputs)
+    return PruningJob(opened, key, LayerStream(layers, n_threads, counted(on_step, n_steps)), rewind, outputs, graph)
 
 
 def metadata_of(settings: Settings, number: int) -> dict[str, str]:

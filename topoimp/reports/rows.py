@@ -8,6 +8,7 @@ from typing import TypeAlias
 from topoimp.checkpoint import Checkpoint
 from topoimp.choices import NeuralPersistence, Scale, View
 from topoimp.layers.records import LayerInfo, LayerPatterns, Layers
+from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.preservation import Preservation
 from topoimp.pruning.round import Round
@@ -54,6 +55,11 @@ def pattern_settings(patterns: LayerPatterns) -> Settings:
         "groups": [str(groups) for groups in patterns.all_groups],
         **view_settings(patterns),
     }
+
+
+def chain_settings(graph: NetworkGraph | None) -> Settings:
+    """Return the layers of a chain, in order; no setting without a chain."""
+    return {} if graph is None else {"chain": graph.layers}
 
 
 def view_settings(patterns: LayerPatterns) -> Settings:
