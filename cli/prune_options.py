@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from topoimp.choices import MaskShuffle, Method, PathInputs, Preset, PruningSchedule, Scope
+from topoimp.choices import MaskShuffle, Method, Preset, PruningSchedule, Scope
 
 from .training_options import TRAINING
 
@@ -94,10 +94,12 @@ PathsBelow = Annotated[
     ),
 ]
 Inputs = Annotated[
-    PathInputs | None,
+    str | None,
     typer.Option(
         "--inputs",
-        help="Strength of the inputs for the method paths: 1 each, or the deviation of each over the training images.",
+        metavar="ones|data|FILE.npy",
+        help="Strength of the inputs for the method paths: 1 each, the deviation of each over the training images, or "
+        "the numbers in a file, one for each input.",
         show_default="data where topoimp trains, else ones",
     ),
 ]

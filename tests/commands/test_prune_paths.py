@@ -197,7 +197,10 @@ def test_a_residual_network_is_pruned_along_its_shortcuts_and_norms(tmp_path):
             {"method": "paths", "paths_below": "half"},
             r"^`paths_below` is half; it must be auto, or a density, at least",
         ),
-        ({"method": "paths", "inputs": "pixels"}, r"^there is no path inputs 'pixels'; known are ones, data$"),
+        (
+            {"method": "paths", "inputs": "pixels"},
+            r"^`inputs` is pixels, and there is no such file; it must be ones, d",
+        ),
         (
             {"method": "magnitude", "paths_below": 0.1},
             r"^`paths_below` goes with the method paths, not with magn",
@@ -211,11 +214,11 @@ def test_options_of_paths_are_checked(options, message):
         PruningOptions(rounds=1, **options)
 
 
-NO_GRAPH = r"^the method paths needs the graph of the network; it prunes run folders of built-in networks"
+NO_GRAPH = r"^the method paths needs the graph of the network: `chain` gives that of a checkpoint"
 
 
 def test_a_checkpoint_alone_has_no_graph(run, tmp_path):
-    model = run / "seed-0/model.safetensors"
+    model = shutil.copy(run / "seed-0/model.safetensors", tmp_path)
     with pytest.raises(OptionError, match=NO_GRAPH):
         prune_checkpoint(model, PruningOptions(rounds=1, method="paths"), output=tmp_path / "out.safetensors")
     trainer = parse_trainer("true {init} {mask} {out}")
@@ -256,7 +259,52 @@ def test_synflow_l2_has_one_target_for_all_layers_and_needs_a_graph(run, tmp_pat
         PruningOptions(method="synflow-l2", rounds=1, scope="layer")
     with pytest.raises(OptionError, match=NO_GRAPH.replace("paths", "synflow-l2")):
         prune_checkpoint(
-            run / "seed-0/model.safetensors",
+            shutil.copy(run / "seed-0/model.safetensors", tmp_path),
             PruningOptions(rounds=1, method="synflow-l2"),
             output=tmp_path / "out.safetensors",
         )
+
+
+def test_a_checkpoint_of_a_run_folder_has_its_graph_without_a_chain(run, tmp_path):
+    options = PruningOptions(method="paths", rounds=3, sparsity=0.9)
+    model = run / "seed-0/model.safetensors"
+    inside, outside = (
+        prune_checkpoint(path, options, output=tmp_path / f"{number}.safetensors", chain=chain)
+        for number, (path, chain) in enumerate([(model, None), (shutil.copy(model, tmp_path), "fc*")])
+    )
+
+    assert inside.report.rows == outside.report.rows
+    assert outside.report.settings["chain"] == ["fc1.weight", "fc2.weight"]
+
+
+def test_strengths_of_the_inputs_come_from_a_file(run, tmp_path):
+    graph = architecture_graph(parse_architecture(recipe_of(run)["model"]))
+    strengths = np.random.default_rng(0).exponential(size=graph.places[graph.inputs]).astype(np.float32)
+    strengths[:5] = 0
+    np.save(tmp_path / "strengths.npy", strengths.reshape(-1, 2))
+    options = {"method": "paths", "paths_below": 1, "rounds": 1, "sparsity": 0.9}
+    given = PruningOptions(**options, inputs=tmp_path / "strengths.npy")
+    pruning = prune_run(run, given, seeds=[0])
+
+    (folder,) = pruning.folders
+    target = network_rows(pruning.report, folder)[1]["n_kept"]
+    assert_same(masks_of(folder, 1), expected_masks(folder, 1, graph, target, inputs=strengths.astype(np.float64)))
+    assert folder.name.startswith("paths-below-1-inputs-")
+
+    assert PruningOptions(**options, inputs=strengths) == given
+    single = prune_checkpoint(run / "seed-0/model.safetensors", given, output=tmp_path / "single.safetensors")
+    masks = {name: mask.kept() for name, mask in read_masks(single.outputs.mask).items()}
+    assert_same(masks, masks_of(folder, 1))
+
+
+def test_as_many_strengths_as_inputs_are_needed(run, tmp_path):
+    np.save(tmp_path / "three.npy", np.ones(3))
+    options = PruningOptions(method="paths", rounds=1, inputs=tmp_path / "three.npy")
+    with pytest.raises(OptionError, match=r"three\.npy has 3 strengths; the network has \d+ inputs$"):
+        prune_run(run, options, seeds=[0])
+
+
+def test_a_file_alone_has_no_images(run, tmp_path):
+    options = PruningOptions(method="paths", rounds=1, inputs="data")
+    with pytest.raises(OptionError, match=r"^`inputs` is data, which needs the images that the network was trained on"):
+        prune_checkpoint(run / "seed-0/model.safetensors", options, output=tmp_path / "out.safetensors")

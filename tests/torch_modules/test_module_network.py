@@ -169,5 +169,5 @@ def test_a_module_whose_graph_is_unknown_is_left_as_it_is():
 
 
 def test_a_module_has_no_images_for_the_strength_of_inputs():
-    with pytest.raises(OptionError, match=r"^`inputs` is data, which needs the images of a run folder"):
+    with pytest.raises(OptionError, match=r"^`inputs` is data, which needs the images that the network was trained on"):
         ModulePruner(dense(), PruningOptions(method="paths", inputs="data", rate=0.5))

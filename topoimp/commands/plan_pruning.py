@@ -11,8 +11,8 @@ from topoimp.commands.pruning_job import PruningJob
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.streaming import LARGE, SIDE_BY_SIDE
 from topoimp.network.chain import Chain
+from topoimp.pruning.all_rounds import all_rounds
 from topoimp.pruning.methods.method import PruningMethod
-from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import PruningOptions
 from topoimp.pruning.round import refuse_missed_targets
 from topoimp.reports.cells import Row
@@ -77,7 +77,7 @@ def plan_pruning(
     job, scheme = job_in_rounds(
         path, options, key, output, mask_out, emit_rounds, rewind_from, threads, on_step, chain=chain
     )
-    swept = sweep(job.stream, scheme)
+    swept = all_rounds(job.stream, scheme)
     rounds = swept.rounds
     if strict:
         refuse_missed_targets(rounds, "nothing was written")
@@ -104,7 +104,7 @@ def plan_pruning(
                 first_changed.setdefault(name, round_.number)
 
     return PruningPlan(
-        report=job.report({**pruning_settings(scheme), "seed": scheme.seed, "dry_run": True}, rows),
+        report=job.report({**pruning_settings(scheme), "seed": scheme.seed, "dry_run": True}, rows, swept),
         existing=job.existing,
         first_bound=first_bound,
         first_changed=first_changed,

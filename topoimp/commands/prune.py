@@ -16,9 +16,10 @@ from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.records import LayerPatterns
 from topoimp.network.chain import Chain
+from topoimp.pruning.all_rounds import all_rounds
 from topoimp.pruning.applied_masks import is_mask_of, masks_for
 from topoimp.pruning.masks import is_mask
-from topoimp.pruning.one_shot import sweep
+from topoimp.pruning.methods.network_method import method_for
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.preservation import total_preservation
 from topoimp.pruning.round import refuse_missed_targets
@@ -70,8 +71,9 @@ def prune_checkpoint(
         mask_out: the mask, if not beside the output.
         emit_rounds: rounds whose checkpoints are written too.
         rewind_from: an earlier checkpoint with the same tensors, whose weights are written under the mask: a ticket.
-        chain: the layers of the network in their order, each behind the one before, for the columns of paths
-            (``topoimp.network.chain``). They alone are pruned, unless the patterns include layers by name.
+        chain: the layers of the network in their order, each behind the one before, for the columns of paths and for
+            methods of whole networks (``topoimp.network.chain``). They alone are pruned, unless the patterns include
+            layers by name. A checkpoint in a run folder needs none.
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.prune_pictures``).
         figure: name of the picture's figure; ``retention`` if None.
         size: width of the picture; ``column`` if None.
@@ -105,7 +107,7 @@ def prune_checkpoint(
     settings = {**pruning_settings(scheme), **chain_settings(job.chain)}
 
     with job.staging(force=force) as staging:
-        swept = sweep(job.stream, scheme)
+        swept = all_rounds(job.stream, scheme)
         if strict:
             refuse_missed_targets(swept.rounds, "nothing was written")
         rows = [
@@ -120,7 +122,7 @@ def prune_checkpoint(
 
         results = PruneResults(settings, rows, job.stream, swept.forests, swept.rounds[-1].keeps, scheme.seed)
         provenance = job.layers.checkpoint.metadata
-        found = pictures.write(staging, job.report(settings, rows), results, provenance=provenance)
+        found = pictures.write(staging, job.report(settings, rows, swept), results, provenance=provenance)
         return job.finish(staging, found, swept.rounds[-1].missed)
 
 
@@ -158,7 +160,8 @@ def job_in_rounds(
         on_step=on_step,
         chain=chain,
     )
-    return job, replace(options.scheme(job.layers.infos), patterns=job.layers.patterns)
+    scheme = options.scheme(job.layers.infos)
+    return job, replace(scheme, patterns=job.layers.patterns, method=method_for(scheme.method, job.graph))
 
 
 def apply_mask(

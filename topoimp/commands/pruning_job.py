@@ -30,7 +30,7 @@ from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.kept_weights import facts_of_pruners
 from topoimp.pruning.masks import mask_bytes, mask_shapes, mask_writer, read_masks
 from topoimp.pruning.preservation import Preservation
-from topoimp.pruning.round import LayerRound
+from topoimp.pruning.round import LayerRound, Sweep
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
@@ -45,6 +45,7 @@ from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
 from topoimp.writing.verification import verify_pruned
 
 ONE_SHOT = "no training between rounds: they equal one shot at the last target"
+ROUND_BY_ROUND = "no training between rounds: paths are those of the weights that the round before keeps"
 DRY_RUN = "dry run: nothing was written"
 NOT_COPIED = "not copied, as it holds other weights, or is no tensor or file"
 
@@ -181,21 +182,24 @@ class PruningJob:
             write_model_card(place, layers, kept, metadata, is_rewound=self.rewind is not None)
         return kept
 
-    def report(self, settings: Settings, rows: Sequence[Row]) -> Report:
-        """Return the report of a pruning with these settings, the key of the state dict, and these rows."""
+    def report(self, settings: Settings, rows: Sequence[Row], swept: Sweep | None = None) -> Report:
+        """Return the report of a pruning with these settings, the key of the state dict, and these rows.
+
+        ``swept`` are its rounds, if it has rounds.
+        """
         settings = {**key_settings(self.key, self.layers.checkpoint), **settings, **chain_settings(self.chain)}
         outputs = self.outputs.by_role()
         missing = {**dict.fromkeys(self.not_copied, NOT_COPIED), **left_out(self.layers)}
-        return Report("prune", self.inputs, settings, rows, missing, outputs, self._notes(settings))
+        return Report("prune", self.inputs, settings, rows, missing, outputs, self._notes(settings, swept))
 
-    def _notes(self, settings: Settings) -> list[str]:
+    def _notes(self, settings: Settings, swept: Sweep | None) -> list[str]:
         """Return the sentences about the layers, the rounds, the files beside the weights, and a dry run."""
         notes = [*notes_on(self.layers), *notes_on_chain(self.layers, self.chain)]
         if "mask" in self.opened:
             mask = self.opened["mask"]
             notes += [f"{mask.path}: {note}" for note in notes_on_files(mask)]
-        if "rounds" in settings:
-            notes.append(ONE_SHOT)
+        if swept is not None:
+            notes.append(ROUND_BY_ROUND if swept.is_of_network else ONE_SHOT)
         if self.rewind is not None:
             notes.append(f"rewound: the weights are those of {self.inputs['rewind']}")
         if self.not_copied:

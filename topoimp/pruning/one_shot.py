@@ -1,4 +1,4 @@
-"""Rounds of pruning without training between them.
+"""Rounds of pruning without training between them, and single rounds of any method.
 
 Weights do not move between such rounds, so n rounds equal one shot at the last round's target: the masks are nested,
 and one sweep over the layers serves all rounds. The topology that a round keeps follows from the forest of the input
@@ -44,7 +44,7 @@ def sweep(
     Args:
         stream: the layers.
         scheme: the method, and the targets of all rounds.
-        only: number of the one round to do; all rounds if None.
+        only: number of the one round to do, which methods of whole networks need; all rounds if None.
         n_edges: by layer name, the edges at round 0; those of the layers in the stream if None.
         forests: by layer name, the maximum spanning forests of the layers; found if None.
         on_kept: called with each layer while it is in memory, possibly by several threads at once.
@@ -78,8 +78,7 @@ def _sweep_network(
 ) -> Sweep:
     """Do one round by a method of whole networks, or by the one before it."""
     if only is None:
-        method.of_network(None, None)  # raises: rounds without training know no graph
-        raise ValueError("one round at a time")
+        raise ValueError("a method of whole networks does one round at a time; all_rounds does them all")
     infos = stream.layers.infos
     forests = forests or spanning_forests(stream)
     n_edges = n_edges or {name: forest.n_edges for name, forest in forests.items()}

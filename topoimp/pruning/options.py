@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from topoimp.choices import Method, PathInputs, Preset, PruningSchedule, Scope, chosen
+from topoimp.choices import Method, Preset, PruningSchedule, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.records import LayerInfo, LayerPatterns
 from topoimp.pruning.erk import erk_counts
 from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.methods.naming import MethodOption, check_epsilon, method_of
+from topoimp.pruning.methods.path_inputs import InputsOption, path_inputs
 from topoimp.pruning.methods.paths import Paths
 from topoimp.pruning.schedule import (
     DEFAULT_RATE,
@@ -98,8 +99,9 @@ class PruningOptions:
         epsilon: share of the largest |w| up to which ``topological`` protects no death, in [0, 1]; 0 protects all.
         paths_below: density, in [0, 1], from which down ``paths`` keeps whole paths; above it, it keeps the strongest
             weights. ``auto``, or None: from the first round in which a weight kept by magnitude would be off all paths.
-        inputs: strength of each input at the start of its paths, for ``paths``: ``ones``, or ``data``, its deviation
-            over the training images. None is ``data`` where topoimp trains the rounds, else ``ones``.
+        inputs: strength of each input at the start of its paths, for ``paths``: ``ones``, ``data``, its deviation over
+            the training images, or an array or a .npy file with all of them
+            (``topoimp.pruning.methods.path_inputs``). None is ``data`` where topoimp trains the rounds, else ``ones``.
         scope: ``layer``, a target for each layer; ``global``, one for all; ``erk``, one for all, split by the shapes
             of the layers (``topoimp.pruning.erk``). None is that of the preset or the recipe, else ``layer``. ``lamp``
             and ``synflow-l2`` have ``global`` alone.
@@ -125,7 +127,7 @@ class PruningOptions:
     method: MethodOption = Method.TOPOLOGICAL
     epsilon: float = 0.0
     paths_below: float | str | None = None
-    inputs: PathInputs | str | None = None
+    inputs: InputsOption | None = None
     scope: Scope | str | None = None
     layer_rates: Mapping[str, float] = field(default_factory=dict)
     output_rate: float | str | None = None
@@ -138,6 +140,8 @@ class PruningOptions:
         chosen(Scope, self.scope or Scope.LAYER)
         chosen(PruningSchedule, self.schedule or PruningSchedule.GEOMETRIC)
         self._apply_preset()
+        if self.inputs is not None:  # a file is read once
+            object.__setattr__(self, "inputs", path_inputs(self.inputs))
         method = self._method()
         check_epsilon(self.epsilon, method)
         if method.only_scope is not None:

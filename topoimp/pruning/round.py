@@ -76,7 +76,8 @@ class Round:
 class Sweep:
     """All rounds of a pruning without training, in order, and by layer name the forests of the input.
 
-    ``is_of_network`` says that the order of a method of whole networks decided, not that of the method before it.
+    ``is_of_network`` says that the order of a method of whole networks decided the last round, not that of the method
+    before it.
     """
 
     rounds: Sequence[Round]

@@ -7,8 +7,7 @@ import numpy as np
 from topoimp.arrays import FloatArray
 from topoimp.choices import PathInputs
 from topoimp.data import Images
-from topoimp.errors import OptionError
-from topoimp.pruning.methods.network_method import NetworkMethod
+from topoimp.pruning.methods.network_method import NetworkMethod, method_for
 from topoimp.pruning.methods.paths import Paths
 from topoimp.rounds.loop import Plan
 
@@ -33,15 +32,10 @@ def plan_for_network(plan: Plan, images: Images | None) -> Plan:
     Raises:
         OptionError: if the method needs a graph and the plan has none, or needs images and there are none.
     """
-    method = plan.scheme.method
-    if not isinstance(method, NetworkMethod):
-        return plan
-    if method.needs_images and images is None:
-        raise OptionError("`inputs` is data, which needs the images of the recipe; they are not read here")
-
     graph = plan.graph
     deviations = None if images is None or graph is None else input_deviations(images, graph.places[graph.inputs])
-    return replace(plan, scheme=replace(plan.scheme, method=method.of_network(graph, deviations)))
+    method = method_for(plan.scheme.method, graph, deviations)
+    return replace(plan, scheme=replace(plan.scheme, method=method))
 
 
 def input_deviations(images: Images, n_inputs: int) -> FloatArray:

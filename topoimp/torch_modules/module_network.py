@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from topoimp.errors import OptionError
 from topoimp.layers.streaming import LayerStream
 from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.kept_weights import facts_of_pruners
@@ -31,19 +30,6 @@ def graph_for(method: PruningMethod, model: "nn.Module", graph: NetworkGraph | N
         LayerError: if the method needs the graph of the module, and it cannot be known.
     """
     return network_graph(model) if graph is None and isinstance(method, NetworkMethod) else graph
-
-
-def method_for(method: PruningMethod, graph: NetworkGraph | None) -> PruningMethod:
-    """Return the method for a module with a graph; methods of single layers need none.
-
-    Raises:
-        OptionError: if the method needs images, which a module does not have.
-    """
-    if not isinstance(method, NetworkMethod):
-        return method
-    if method.needs_images:
-        raise OptionError("`inputs` is data, which needs the images of a run folder; a module in memory has ones alone")
-    return method.of_network(graph, None)
 
 
 def variances_of_norms(model: "nn.Module", graph: NetworkGraph | None) -> dict[str, "torch.Tensor"]:

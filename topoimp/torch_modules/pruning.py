@@ -24,7 +24,8 @@ from topoimp.layers.records import GroupsOf, Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
 from topoimp.network.graph import NetworkGraph
-from topoimp.pruning.methods.network_method import NetworkMethod
+from topoimp.pruning.all_rounds import all_rounds
+from topoimp.pruning.methods.network_method import NetworkMethod, method_for
 from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.round import Round, Sweep
@@ -33,7 +34,7 @@ from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, pruning_settings
 from topoimp.torch_modules.masked_parameters import mask_buffers, put_on_buffer, weight_names
 from topoimp.torch_modules.masks import ModuleMasks, masks_by_parameter, put_on
-from topoimp.torch_modules.module_network import graph_for, method_for, rows_with_facts, variances_of_norms
+from topoimp.torch_modules.module_network import graph_for, rows_with_facts, variances_of_norms
 from topoimp.torch_modules.weights import named_weights, parameters_called, unwrapped
 
 if TYPE_CHECKING:
@@ -146,20 +147,16 @@ class ModulePruner:
         return pruning
 
     def all_at_once(self) -> ModulePruning:
-        """Do all rounds at once: without training between them they equal one shot at the last target.
+        """Do all rounds, without training between them (``topoimp.pruning.all_rounds``).
 
-        Methods of whole networks do one round after the other, as their orders depend on the weights that are left.
-        There must be a last round, and none may be done before. After an error nothing has changed, but for the rounds
-        of such a method that were done before it.
+        There must be a last round, and none may be done before. After an error nothing has changed.
         """
         if self.n_rounds is None or self._n_done:
             raise OptionError("all rounds at once need a number of rounds or a sparsity, and none done before")
-        if isinstance(self._scheme.method, NetworkMethod):
-            rounds = [self.step() for _ in range(self.n_rounds)]
-            rows = [row for round_ in rounds for row in round_.report.rows]
-            return replace(rounds[-1], report=replace(rounds[-1].report, rows=rows))
         stream = LayerStream(self._layers(), self._threads)
-        pruning = self._prune(stream, self._scheme, sweep(stream, self._scheme))
+        swept = all_rounds(stream, self._scheme)
+        pruning = self._prune(stream, self._scheme, swept)
+        self._is_of_network = swept.is_of_network
         self._n_done = self.n_rounds
         return pruning
 

@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from topoimp.arrays import BoolArray, FloatArray
 from topoimp.checkpoint import Checkpoint
+from topoimp.errors import OptionError
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
 from topoimp.network.graph import NetworkGraph
@@ -40,3 +41,24 @@ class NetworkMethod(Protocol):
 
     def rule_for(self, infos: Sequence[LayerInfo], stream: LayerStream, target: int) -> Rule:
         """Return the rule of a round that keeps so many weights, from the weights at hand."""
+
+
+def method_for(method: PruningMethod, graph: NetworkGraph | None, inputs: FloatArray | None = None) -> PruningMethod:
+    """Return a method for a network: one of whole networks knows its graph and inputs then, others are the same.
+
+    Args:
+        method: any method.
+        graph: the graph of the network, if it is known.
+        inputs: the deviation of each input over the training images, if there are images.
+
+    Raises:
+        OptionError: if the method needs the graph or the images, and there are none.
+    """
+    if not isinstance(method, NetworkMethod):
+        return method
+    if method.needs_images and inputs is None and graph is not None:
+        raise OptionError(
+            "`inputs` is data, which needs the images that the network was trained on, and they are known only where "
+            "topoimp trains; ones, or a file with the strength of each input, is needed"
+        )
+    return method.of_network(graph, inputs)

@@ -17,7 +17,7 @@ import numpy as np
 
 from topoimp.arrays import BoolArray, CodeArray, FloatArray
 from topoimp.checkpoint import Checkpoint
-from topoimp.choices import Method, PathInputs, chosen
+from topoimp.choices import Method, PathInputs
 from topoimp.errors import OptionError
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
@@ -28,6 +28,7 @@ from topoimp.network.path_masks import path_masks
 from topoimp.pruning.methods.magnitude import Magnitude
 from topoimp.pruning.methods.method import PruningMethod, Rule, RuleInputs
 from topoimp.pruning.methods.network_at_hand import network_at_hand, without_graph
+from topoimp.pruning.methods.path_inputs import InputsOption, InputStrengths, path_inputs
 from topoimp.pruning.ranking import RankRanking
 from topoimp.topology.forest import Forest
 
@@ -64,19 +65,19 @@ class Paths:
     Args:
         below: density, in [0, 1], below which paths decide; at the density itself they do. None: from the first round
             in which the mask of ``magnitude`` has a weight that is off all paths (``topoimp.network.facts``).
-        chosen_inputs: strength of the inputs: 1, or the deviation of each over the training images; None if it is left
-            to ``usual_inputs``.
+        chosen_inputs: strength of the inputs: 1, the deviation of each over the training images, or given ones; None if
+            it is left to ``usual_inputs``.
         usual_inputs: strength of the inputs unless it is chosen.
         graph: the graph of the network; None until it is known.
-        deviations: those of the inputs, if they count.
+        strengths: those of the inputs, if they are not 1.
         has_taken_over: whether paths decided the round before; then they decide this one.
     """
 
     below: float | None = None
-    chosen_inputs: PathInputs | None = None
+    chosen_inputs: PathInputs | InputStrengths | None = None
     usual_inputs: PathInputs = PathInputs.ONES
     graph: NetworkGraph | None = None
-    deviations: FloatArray | None = field(default=None, compare=False)
+    strengths: FloatArray | None = field(default=None, compare=False)
     has_taken_over: bool = False
     protects_forest: bool = False
     takes_seed: bool = False
@@ -84,13 +85,13 @@ class Paths:
     only_scope: None = None
     holds_all_layers: bool = True
 
-    def with_options(self, *, paths_below: float | str | None, inputs: PathInputs | str | None) -> "Paths":
+    def with_options(self, *, paths_below: float | str | None, inputs: InputsOption | None) -> "Paths":
         """Return the method with other options, where they are not None.
 
         Raises:
-            OptionError: if a density is neither ``auto`` nor in [0, 1], or the inputs are another word.
+            OptionError: if a density is neither ``auto`` nor in [0, 1], or the inputs cannot be used.
         """
-        chosen_inputs = self.chosen_inputs if inputs is None else chosen(PathInputs, inputs)
+        chosen_inputs = self.chosen_inputs if inputs is None else path_inputs(inputs)
         return replace(self, below=_density(paths_below), chosen_inputs=chosen_inputs)
 
     @property
@@ -108,7 +109,7 @@ class Paths:
         return "-".join(words)
 
     @property
-    def inputs(self) -> PathInputs:
+    def inputs(self) -> PathInputs | InputStrengths:
         """The strength of the inputs."""
         return self.usual_inputs if self.chosen_inputs is None else self.chosen_inputs
 
@@ -130,11 +131,14 @@ class Paths:
         """Return the method for a network.
 
         Raises:
-            OptionError: if its graph is unknown.
+            OptionError: if its graph is unknown, or has another number of inputs than there are given strengths.
         """
         if graph is None:
             raise without_graph(self.name)
-        return replace(self, graph=graph, deviations=inputs if self.needs_images else None)
+        if isinstance(self.inputs, InputStrengths):
+            self.inputs.check_fits(graph.places[graph.inputs])
+            return replace(self, graph=graph, strengths=self.inputs.strengths)
+        return replace(self, graph=graph, strengths=inputs if self.needs_images else None)
 
     def going_on(self) -> "Paths":
         """Return the method for a round after one that paths decided."""
@@ -170,7 +174,7 @@ class Paths:
             LayerError: if it lacks a layer, or a layer does not fit the graph.
             OptionError: if a pruned layer is none of the network's.
         """
-        network = network_at_hand(self.name, self.graph, infos, stream, self.deviations)
+        network = network_at_hand(self.name, self.graph, infos, stream, self.strengths)
         return PathRule(path_masks(network, [target], threads=stream.threads).levels)
 
 
