@@ -18,9 +18,10 @@ from .barcode_options import (
     Seed,
     Vectors,
 )
-from .barcode_output import checked, show_barcodes, show_list
+from .barcode_output import as_one_graph, checked, show_barcodes, show_list
 from .gates import Gates
 from .options import (
+    Chain,
     CheckpointPaths,
     Command,
     Exclude,
@@ -61,6 +62,7 @@ def _barcode(
     include: Include = None,
     exclude: Exclude = None,
     groups: Groups = None,
+    chain: Chain = None,
     view: ViewOption = View.MATRIX,
     input_sizes: InputSizes = None,
     scale: ScaleOption = None,
@@ -138,7 +140,7 @@ def _barcode(
     files |= {"--plot": plot, "--report": report}
     requested = {**files, "--check": check or None}
     if list_:
-        of_topology = {"--scale": scale, "--np-convention": np_convention, "--p": p, **requested}
+        of_topology = {"--scale": scale, "--np-convention": np_convention, "--p": p, "--chain": chain, **requested}
         of_gates = {"--fail-if": fail_if, "--junit": junit, "--by": by if by is By.ROLE else None}
         shared = {"--bar-convention": bar_convention, "--seed": seed, "--null": null, "--image": image}
         details = {**shared, **{flag: value for options in of_files.values() for flag, value in options.items()}}
@@ -170,6 +172,7 @@ def _barcode(
                 path,
                 key=key,
                 patterns=patterns,
+                chain=chain,
                 scale=scale,
                 np_convention=np_convention,
                 p=2.0 if p is None else p,
@@ -196,7 +199,7 @@ def _barcode(
         )
     found = gates.apply_to_each(each)
     show(found, format, lambda report: show_barcodes(report, by))
-    show_findings(checked(found), format, quiet=quiet)
+    show_findings([*as_one_graph(found), *checked(found)], format, quiet=quiet)
     show_notes(found, quiet=quiet)
     for path in found.outputs.values():
         note(f"wrote {path}", quiet=quiet)

@@ -21,6 +21,19 @@ def checked(report: Report) -> list[str]:
     return findings
 
 
+def as_one_graph(report: Report) -> list[str]:
+    """Return the sentence about the network as one graph, if a chain says how its layers follow one another."""
+    if "chain" not in report.settings or "checkpoint" in report.network:
+        return []
+    found = report.network
+    values = [f"neural persistence {found['np_glued']:.4f}"]
+    if found["np_deep"] is not None:
+        values.append(f"deep graph persistence {found['np_deep']:.4f}")
+    off_path = "1 weight" if found["n_off_path"] == 1 else f"{found['n_off_path']:,} weights"
+    values += [f"beta0 {found['beta0_glued']:,}", f"{off_path} on no path"]
+    return [f"the chain as one graph: {', '.join(values)}"]
+
+
 def show_barcodes(report: Report, by: By) -> None:
     """Print a row for each layer or role and for the network; of several checkpoints, the networks."""
     convention, scale, p = report.settings["np_convention"], report.settings["scale"], report.settings["p"]

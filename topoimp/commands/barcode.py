@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from topoimp.checkpoint import AnyPath, Staging, open_checkpoint
+from topoimp.checkpoint import AnyPath, Checkpoint, Staging, open_checkpoint
 from topoimp.choices import BarConvention, NeuralPersistence, PictureSize, Scale, View, chosen
 from topoimp.commands.barcode_files import BarcodeFiles
 from topoimp.commands.barcode_picture_options import PictureOptions
@@ -22,7 +23,7 @@ from topoimp.layers.streaming import LayerStream, Look, counted
 from topoimp.layers.tensors import select_layers, sorted_tensors
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import Settings, key_settings, left_out, left_out_of_files, pattern_settings
+from topoimp.reports.rows import Settings, chain_settings, key_settings, left_out, left_out_of_files, pattern_settings
 from topoimp.rounds.run_images import with_images_of_run
 from topoimp.topology.barcode import check_norm, scale_of_convention
 from topoimp.topology.filter_barcodes import FilterBarcodes, filter_barcodes
@@ -32,12 +33,17 @@ from topoimp.topology.own_scale import largest_unselected
 from topoimp.topology.vectors import VectorSettings
 from topoimp.writing.outputs import check_files
 
+if TYPE_CHECKING:
+    from topoimp.network.chain import Chain
+    from topoimp.network.graph import NetworkGraph
+
 
 def barcode_report(
     path: AnyPath,
     *,
     key: str | None = None,
     patterns: LayerPatterns = ALL_LAYERS,
+    chain: "Chain | None" = None,
     scale: Scale | str | None = None,
     np_convention: NeuralPersistence | str | None = None,
     p: float = 2.0,
@@ -71,6 +77,8 @@ def barcode_report(
         key: the state dict to read of a PyTorch file that holds several (``topoimp.checkpoint.open_checkpoint``).
         patterns: the layers; all, embeddings and heads too, by default. In the view ``spatial`` a convolution has a
             barcode for each filter, unrolled over its image; the images of a run folder's checkpoints are known.
+        chain: the layers of the network in their order, each behind the one before, for the columns of the network as
+            one graph (``topoimp.network.chain``). They alone are selected, unless the patterns include layers by name.
         scale: divisor of strengths; that of ``np_convention`` if None. The scale ``network`` is the checkpoint's own
             (``topoimp.topology.own_scale``), whichever layers are selected; it takes a look at the others.
         np_convention: the convention of neural persistence that ``settings`` names; that of ``scale`` if None. All
@@ -125,7 +133,9 @@ def barcode_report(
         patterns.check_edges_are_weights("`curve` is of weights, and needs")
     patterns = with_images_of_run(patterns, path)
     of_figures = of_figures.with_image_of_run(drawn, path)
-    layers = select_layers(open_checkpoint(path, key=key), patterns)
+    checkpoint = open_checkpoint(path, key=key)
+    graph, patterns = _graph_and_patterns(checkpoint, chain, patterns)
+    layers = select_layers(checkpoint, patterns)
     check_files(list(outputs.values()), layers.checkpoint)
     n_looks = len(layers.infos) * (1 if curve is None else 2)
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
@@ -133,6 +143,7 @@ def barcode_report(
     settings: Settings = {
         **key_settings(key, layers.checkpoint),
         **pattern_settings(patterns),
+        **chain_settings(graph),
         "scale": scale,
         "np_convention": np_convention,
         "p": p,
@@ -149,9 +160,17 @@ def barcode_report(
             are_all = len(checked) == len(found)
             rows = [{**row, "gudhi_agrees": True if are_all or row.get("layer") in checked else None} for row in rows]
 
+        notes = notes_on(layers)
+        if graph is not None:
+            from topoimp.commands.barcode_graph import with_graph_columns
+
+            of_graph = with_graph_columns(rows, graph, stream, p)
+            rows = list(of_graph.rows)
+            notes = [*notes, *of_graph.notes]
+
         files.write(staging, stream, barcodes)
         results = BarcodeResults(barcodes, rows, stream, of_figures)
-        notes = [*notes_on(layers), *picture.write(staging, results)]
+        notes = [*notes, *picture.write(staging, results)]
         inputs = {"checkpoint": Path(path)}
         found_report = Report("barcode", inputs, settings, rows, left_out(layers), outputs, notes)
         page.write(staging, found_report, results, provenance=layers.checkpoint.metadata)
@@ -159,6 +178,19 @@ def barcode_report(
             layers.checkpoint.check_unchanged()
             staging.commit()
     return found_report
+
+
+def _graph_and_patterns(
+    checkpoint: Checkpoint, chain: "Chain | None", patterns: LayerPatterns
+) -> tuple["NetworkGraph | None", LayerPatterns]:
+    """Return the graph of a chain, and patterns that select its layers; None and the same patterns without one."""
+    if chain is None:
+        return None, patterns
+    from topoimp.network.chain import graph_of_chain, patterns_on_chain
+
+    patterns.check_matrix_view("`chain` is of weights, and needs")
+    graph = graph_of_chain(checkpoint, chain)
+    return graph, patterns_on_chain(patterns, graph)
 
 
 def _scale_and_convention(

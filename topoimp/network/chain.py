@@ -1,9 +1,10 @@
 """The names of layers in, the graph of their network out: a chain, each layer behind the one before.
 
 A checkpoint does not say how its layers follow one another, so a user names them. The shapes are checked: each layer
-reads as many inputs as the layer before it has outputs, or behind a convolution a multiple of it, the pixels of each
-flattened channel. Between two layers may lie anything that keeps neurons and channels apart: activations, pooling,
-norms. The graph has no norms: a factor of a batch norm does not count in the strength of a path.
+reads as many inputs as the layer before it has outputs, or behind a convolution a multiple of it: the pixels of each
+flattened channel, one channel after the other. Between two layers may lie anything that keeps neurons and channels
+apart: activations, pooling, norms. The graph has no norms: a factor of a batch norm does not count in the strength of a
+path.
 
 Weights are stored as (out, in). A length of the bias or a chain that fits only in the other direction shows weights
 that are stored as (in, out), and they are refused. Square weights without such a neighbour cannot be told.

@@ -279,6 +279,15 @@ _COLUMNS = {
     "beta0_glued": _count(
         "Connected components of the network as one graph, all its vertices counted; blank where the graph is unknown."
     ),
+    "np_glued": _number(
+        "Neural persistence of the network as one graph, its strengths divided by the largest of its layers: p-norm of "
+        "1 - death, essential bars counting 1, over (vertices - 1)^(1/p) (docs/theory.md, section 12.6)."
+    ),
+    "np_deep": _number(
+        "Deep graph persistence (Girrbach et al., 2023): neural persistence of the strongest paths from inputs to "
+        "outputs, of standardised layers, divided by the strongest path; a stored zero is a weight as others. Blank if "
+        "a layer has one weight alone (docs/theory.md, section 12.7)."
+    ),
 }
 
 COLUMNS: Mapping[str, Column] = MappingProxyType(_COLUMNS)

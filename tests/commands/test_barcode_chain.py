@@ -1,0 +1,124 @@
+"""The report of barcode on the layers of a chain as one graph."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from topoimp.checkpoint import open_checkpoint
+from topoimp.commands.barcode import barcode_report
+from topoimp.errors import OptionError
+from topoimp.layers.layer import as_layer
+from topoimp.layers.records import LayerPatterns
+from topoimp.network.chain import graph_of_chain
+from topoimp.network.deep_graph_persistence import deep_graph_persistence
+from topoimp.network.facts import kept_in, path_facts
+from topoimp.network.glued_persistence import glued_persistence
+
+CHAIN = ["a.weight", "b.weight", "c.weight"]
+
+
+@pytest.fixture
+def weights():
+    """A convolution and two dense layers, of which the second has a row and a column of zeros."""
+    rng = np.random.default_rng(0)
+    shapes = [(4, 2, 3, 3), (6, 8), (3, 6)]
+    found = {name: rng.normal(size=shape).astype(np.float32) for name, shape in zip(CHAIN, shapes, strict=True)}
+    found["b.weight"][2] = 0
+    found["c.weight"][:, 4] = 0
+    found["b.weight"][rng.random((6, 8)) < 0.5] = 0
+    return found
+
+
+@pytest.fixture
+def model(weights, tmp_path):
+    save_file({**weights, "other.weight": np.ones((5, 7), np.float32)}, tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.5])
+def test_the_network_has_the_persistences_and_paths_of_its_graph(model, weights, p):
+    report = barcode_report(model, chain="a,b,c", p=p, threads=1)
+
+    graph = graph_of_chain(open_checkpoint(model), CHAIN)
+    layers = {name: as_layer(weight.reshape(len(weight), -1), name=name) for name, weight in weights.items()}
+    facts = path_facts(graph, lambda name: kept_in(weights[name] != 0))
+    assert report.network["np_glued"] == glued_persistence(graph, layers, p=p).value
+    assert report.network["np_deep"] == deep_graph_persistence(graph, layers, p=p).value
+    assert report.network["beta0_glued"] == facts.beta0_glued
+    assert report.network["live_vertices"] == facts.live_vertices
+    assert report.network["n_off_path"] == sum(row["n_off_path"] for row in report.layers) > 0
+    assert [row["n_off_path"] for row in report.layers] == [facts.layers[name].n_off_path for name in CHAIN]
+
+
+def test_the_other_columns_are_those_without_a_chain(model):
+    patterns = LayerPatterns(include=tuple(CHAIN), embeddings=True)
+    alone, with_chain = (barcode_report(model, patterns=patterns, chain=chain, threads=1) for chain in (None, CHAIN))
+
+    assert with_chain.settings["chain"] == CHAIN
+    assert "np_glued" not in alone.network
+    assert [{**row, **one} for row, one in zip(with_chain.rows, alone.rows, strict=True)] == with_chain.rows
+
+
+def test_a_chain_selects_its_layers_alone_and_a_note_counts_the_others(model):
+    report = barcode_report(model, chain="a,b,c", threads=1)
+
+    assert [row["layer"] for row in report.layers] == CHAIN
+    assert "1 layer is outside the chain and left out, such as other.weight; `include` selects layers" in report.notes
+
+
+def test_a_layer_that_is_included_beside_a_chain_has_no_paths(model):
+    patterns = LayerPatterns(include=("other.weight", "c.weight"))
+    report = barcode_report(model, patterns=patterns, chain="a,b,c", threads=1)
+
+    by_layer = {row["layer"]: row["n_off_path"] for row in report.layers}
+    assert by_layer == {"c.weight": by_layer["c.weight"], "other.weight": None}
+    assert report.network["n_off_path"] is None
+    assert report.network["np_glued"] == barcode_report(model, chain="a,b,c", threads=1).network["np_glued"]
+
+
+def test_deep_graph_persistence_is_blank_where_a_layer_has_one_weight_alone(weights, tmp_path):
+    weights["c.weight"][:] = 0.5
+    save_file(weights, tmp_path / "model.safetensors")
+    report = barcode_report(tmp_path / "model.safetensors", chain="*", threads=1)
+
+    assert report.network["np_deep"] is None
+    assert report.network["np_glued"] > 0
+    assert [note for note in report.notes if note.startswith("np_deep is blank: layer 'c.weight' has the weight 0.5 a")]
+
+
+def test_weights_of_zero_alone_have_a_graph_without_paths(tmp_path):
+    save_file({"a.weight": np.zeros((3, 2)), "b.weight": np.zeros((2, 3))}, tmp_path / "model.safetensors")
+    found = barcode_report(tmp_path / "model.safetensors", chain="a,b", threads=1).network
+
+    assert (found["beta0_glued"], found["live_vertices"], found["n_off_path"]) == (7, 0, 0)
+    assert found["np_deep"] is None
+
+
+@pytest.mark.parametrize(
+    ("chain", "message"),
+    [
+        ("a,c", r"^`chain`: the layer 'c\.weight' is 3x6 and does not fit 'a\.weight' before it, which is 4x2x3x3"),
+        ("a,d", r"^`chain` names 'd', which is no layer of "),
+        ("", r"^`chain` names '', which is no layer of "),
+    ],
+)
+def test_a_chain_that_does_not_fit_is_refused(model, chain, message):
+    with pytest.raises(OptionError, match=message):
+        barcode_report(model, chain=chain)
+
+
+def test_a_chain_is_of_weights(model):
+    with pytest.raises(OptionError, match=r"^the view is spatial; `chain` is of weights, and needs the view matrix$"):
+        barcode_report(model, chain="a", patterns=LayerPatterns(view="spatial"))
+
+
+def test_the_command_says_what_the_graph_is_and_gates_look_at_it(model, topoimp):
+    shown = topoimp("barcode", model, "--chain", "a,b,c", "--fail-if", "np_glued<0.01")
+    failed = topoimp("barcode", model, "--chain", "a,b,c", "-q", "--fail-if", "network:np_deep>0.01")
+
+    assert shown.status == 0
+    assert "the chain as one graph: neural persistence 0." in shown.out + shown.err
+    assert failed.status == 3
+    assert "gate 'network:np_deep>0.01': the network has np_deep 0." in failed.err
+    refused = topoimp("barcode", model, "--chain", "a,b,c", "--list")
+    assert (refused.status, "--chain does not go with --list" in refused.err) == (2, True)
