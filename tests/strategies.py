@@ -8,16 +8,16 @@ import numpy as np
 from hypothesis import strategies as st
 
 from topoimp.choices import Method
-from topoimp.pruning.methods.naming import BUILT_IN
+from topoimp.pruning.methods.naming import built_in
 from topoimp.pruning.methods.network_method import NetworkMethod
 
 SIZES = st.integers(min_value=1, max_value=12)
 SEEDS = st.integers(min_value=0, max_value=2**32 - 1)
 BARS = st.integers(min_value=0, max_value=40)
-FILE_METHODS = [method for method in Method if not isinstance(BUILT_IN[method], NetworkMethod)]
+FILE_METHODS = [method for method in Method if not isinstance(built_in(method), NetworkMethod)]
 """Methods that need no graph of the network."""
 
-FREE_METHODS = [method for method in FILE_METHODS if BUILT_IN[method].only_scope is None]
+FREE_METHODS = [method for method in FILE_METHODS if built_in(method).only_scope is None]
 """Those of them that have both scopes."""
 
 KINDS = ("normal", "ties", "sparse", "constant", "blocks", "dead rows", "zero", "tiny")

@@ -13,8 +13,8 @@ from topoimp.layers.records import LayerInfo, LayerPatterns
 from topoimp.pruning.erk import erk_counts
 from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.methods.naming import MethodOption, check_epsilon, method_of
+from topoimp.pruning.methods.network_method import MethodOfPaths
 from topoimp.pruning.methods.path_inputs import InputsOption, path_inputs
-from topoimp.pruning.methods.paths import Paths
 from topoimp.pruning.schedule import (
     DEFAULT_RATE,
     Schedule,
@@ -178,7 +178,7 @@ class PruningOptions:
     def _method(self) -> PruningMethod:
         """Return the method with the options that it alone has."""
         method = method_of(self.method)
-        if isinstance(method, Paths):
+        if isinstance(method, MethodOfPaths):
             return method.with_options(paths_below=self.paths_below, inputs=self.inputs)
         given = {"paths_below": self.paths_below, "inputs": self.inputs}
         for name, value in given.items():

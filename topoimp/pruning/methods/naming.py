@@ -1,32 +1,31 @@
-"""The methods by name: a word or a function of a user in, the method out."""
+"""The methods by name: a word or a function of a user in, the method out.
+
+A built-in method is imported when it is first named: those of whole networks have compiled passes, which no other
+command needs.
+"""
 
 from collections.abc import Mapping
+from importlib import import_module
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from topoimp.choices import Method, chosen
 from topoimp.errors import OptionError
-from topoimp.pruning.methods.lamp import Lamp
-from topoimp.pruning.methods.magnitude import Magnitude
 from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.methods.own import ScoreFunction, own_method
 from topoimp.pruning.methods.own_file import file_function, is_file_function
-from topoimp.pruning.methods.paths import Paths
-from topoimp.pruning.methods.random_order import Random
-from topoimp.pruning.methods.synflow import SynFlowL2
-from topoimp.pruning.methods.topological import Topological
 
-BUILT_IN: Mapping[Method, PruningMethod] = MappingProxyType(
+_CLASSES: Mapping[Method, str] = MappingProxyType(
     {
-        Method.TOPOLOGICAL: Topological(),
-        Method.MAGNITUDE: Magnitude(),
-        Method.RANDOM: Random(),
-        Method.LAMP: Lamp(),
-        Method.PATHS: Paths(),
-        Method.SYNFLOW_L2: SynFlowL2(),
+        Method.TOPOLOGICAL: "topological.Topological",
+        Method.MAGNITUDE: "magnitude.Magnitude",
+        Method.RANDOM: "random_order.Random",
+        Method.LAMP: "lamp.Lamp",
+        Method.PATHS: "paths.Paths",
+        Method.SYNFLOW_L2: "synflow.SynFlowL2",
     }
 )
-"""The methods that have a word."""
+"""The classes of the methods that have a word, in the modules beside this one."""
 
 
 MethodOption: TypeAlias = PruningMethod | ScoreFunction | Method | str
@@ -44,12 +43,22 @@ def method_of(method: MethodOption) -> PruningMethod:
     """
     if isinstance(method, str):
         is_in_file = is_file_function(method)
-        return own_method(file_function(method)) if is_in_file else BUILT_IN[chosen(Method, method)]
+        return own_method(file_function(method)) if is_in_file else built_in(chosen(Method, method))
     if isinstance(method, PruningMethod):
         return method
     if not callable(method):
         raise OptionError(f"`method` is {method!r}; it must be a word, FILE.py:FUNCTION, or a function of the weights")
     return own_method(method)
+
+
+def built_in(method: Method) -> PruningMethod:
+    """Return the method that has a word.
+
+    >>> built_in(Method.LAMP).name
+    'lamp'
+    """
+    module, name = _CLASSES[method].split(".")
+    return cast("PruningMethod", getattr(import_module(f"topoimp.pruning.methods.{module}"), name)())
 
 
 def check_epsilon(epsilon: float, method: PruningMethod) -> None:

@@ -10,6 +10,7 @@ from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
 from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.methods.method import PruningMethod, Rule
+from topoimp.pruning.methods.path_inputs import InputsOption
 
 
 @runtime_checkable
@@ -41,6 +42,14 @@ class NetworkMethod(Protocol):
 
     def rule_for(self, infos: Sequence[LayerInfo], stream: LayerStream, target: int) -> Rule:
         """Return the rule of a round that keeps so many weights, from the weights at hand."""
+
+
+@runtime_checkable
+class MethodOfPaths(Protocol):
+    """A method that has options about paths."""
+
+    def with_options(self, *, paths_below: float | str | None, inputs: InputsOption | None) -> PruningMethod:
+        """Return the method with other options, where they are not None."""
 
 
 def method_for(method: PruningMethod, graph: NetworkGraph | None, inputs: FloatArray | None = None) -> PruningMethod:
