@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from topoimp.arrays import BoolArray
+from topoimp.arrays import BoolArray, IndexArray
 from topoimp.kernels.components import join_kept, join_one_to_one
 from topoimp.kernels.reaching import reach_columns, reach_rows
 from topoimp.kernels.threads import PIECE
@@ -113,7 +113,36 @@ def path_facts(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> PathF
     >>> found.live_vertices, found.beta0_glued
     (3, 3)
     """
-    reached, beta0 = _reached(graph, kept)
+    parent = np.arange(graph.n_vertices)
+    reached, n_joining = _reached(graph, kept, parent)
+    layers, reaching = _on_paths(graph, kept, reached)
+    live = {place: reached[place] & reaching[place] for place in graph.places}
+    return PathFacts(layers, live, graph.n_vertices - n_joining)
+
+
+def has_off_path(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> bool:
+    """Return whether a kept weight lies on no path; the arguments are those of ``path_facts``.
+
+    >>> from topoimp.network.graph import chain_graph
+    >>> weights = {"fc1": np.array([[1, 1]]), "fc2": np.array([[1], [0]])}
+    >>> has_off_path(chain_graph({"fc1": (1, 2), "fc2": (2, 1)}), lambda name: kept_in(weights[name]))
+    False
+    """
+    reached, _ = _reached(graph, kept, None)
+    layers, _ = _on_paths(graph, kept, reached)
+    return any(layer.n_off_path > 0 for layer in layers.values())
+
+
+def kept_in(weight: np.ndarray) -> KeptWeights:
+    """Return the weights of an array that are not 0 as the kept ones; all axes but the first are flattened."""
+    flags = (weight if weight.dtype == np.bool_ else np.not_equal(weight, 0)).reshape(-1)
+    return KeptWeights((len(weight), flags.size // len(weight)), lambda start, stop: flags[start:stop])
+
+
+def _on_paths(
+    graph: NetworkGraph, kept: Callable[[str], KeptWeights], reached: Mapping[str, BoolArray]
+) -> tuple[dict[str, OnPaths], dict[str, BoolArray]]:
+    """Return the kept weights by layer, and by place which vertices reach an output."""
     reaching = {place: np.zeros(size, dtype=np.bool_) for place, size in graph.places.items()}
     reaching[graph.outputs][:] = True
 
@@ -143,21 +172,18 @@ def path_facts(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> PathF
         n_kept, n_on_path = counts.tolist()
         layers[each.layer] = OnPaths(weights.shape[0] * weights.shape[1], n_kept, n_kept - n_on_path)
 
-    live = {place: reached[place] & reaching[place] for place in graph.places}
-    return PathFacts({layer: layers[layer] for layer in graph.layers}, live, beta0)
+    return {layer: layers[layer] for layer in graph.layers}, reaching
 
 
-def kept_in(weight: np.ndarray) -> KeptWeights:
-    """Return the weights of an array that are not 0 as the kept ones; all axes but the first are flattened."""
-    flags = np.not_equal(weight, 0).reshape(-1)
-    return KeptWeights((len(weight), flags.size // len(weight)), lambda start, stop: flags[start:stop])
+def _reached(
+    graph: NetworkGraph, kept: Callable[[str], KeptWeights], parent: IndexArray | None
+) -> tuple[dict[str, BoolArray], int]:
+    """Return by place which vertices the inputs reach, and how many edges joined two components.
 
-
-def _reached(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> tuple[dict[str, BoolArray], int]:
-    """Return by place which vertices the inputs reach, and the number of components."""
+    ``parent`` holds the components of all vertices, each alone at first; without it none are joined.
+    """
     reached = {place: np.zeros(size, dtype=np.bool_) for place, size in graph.places.items()}
     reached[graph.inputs][:] = True
-    parent = np.arange(graph.n_vertices)
     first = graph.first_vertices
     n_joining = 0
 
@@ -168,7 +194,8 @@ def _reached(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> tuple[d
             sources, targets = joined_vertices(graph, each, (0, 0))
             after[targets] |= before[sources]
             n_joined = targets.stop - targets.start
-            n_joining += join_one_to_one(first_target + targets.start, first_source + sources.start, n_joined, parent)
+            ends = first_target + targets.start, first_source + sources.start
+            n_joining += 0 if parent is None else join_one_to_one(*ends, n_joined, parent)
             continue
 
         weights = kept(each.layer)
@@ -179,8 +206,9 @@ def _reached(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> tuple[d
             for rows, flags in part.blocks():
                 reach_rows(flags, each.columns_per_vertex, before[sources], after[targets][rows])
                 of_rows = first_target + targets.start + rows.start
-                n_joining += join_kept(flags, each.columns_per_vertex, of_rows, of_source, parent)
-    return reached, graph.n_vertices - n_joining
+                if parent is not None:
+                    n_joining += join_kept(flags, each.columns_per_vertex, of_rows, of_source, parent)
+    return reached, n_joining
 
 
 def _by_source(graph: NetworkGraph) -> list[Connection]:

@@ -32,8 +32,8 @@ FirstWithout = Mapping[str, CodeArray]
 def all_rounds(stream: LayerStream, scheme: Scheme) -> Sweep:
     """Return all rounds of a pruning without training between them; nothing is written.
 
-    A method of whole networks must know its graph (``topoimp.pruning.methods.network_method.method_for``). Its rounds
-    hold 4 bytes for each weight, beside what the method holds.
+    A method of whole networks must know its graph (``topoimp.pruning.methods.network_method.method_for``). Several
+    rounds hold 4 bytes for each weight, beside what the method holds.
 
     Raises:
         OptionError: if a layer is none of the graph's.
@@ -43,6 +43,10 @@ def all_rounds(stream: LayerStream, scheme: Scheme) -> Sweep:
         return sweep(stream, scheme)
 
     forests = spanning_forests(stream)
+    stream = LayerStream(stream.layers, stream.threads)  # later passes are not counted as steps
+    if scheme.schedule.n_rounds == 1:
+        return sweep(stream, scheme, only=1, forests=forests)
+
     n_edges = {name: forest.n_edges for name, forest in forests.items()}
     first_without: FirstWithout = {info.name: np.ones(info.n_weights, np.uint32) for info in stream.layers.infos}
     rounds: list[Round] = []
@@ -63,7 +67,7 @@ def all_rounds(stream: LayerStream, scheme: Scheme) -> Sweep:
 
 @dataclass(frozen=True)
 class _LayersBefore(Layers):
-    """The layers of a checkpoint before a round: read with 0 for the weights that an earlier round pruned."""
+    """The layers of a checkpoint before a later round: read with 0 for the weights that an earlier round pruned."""
 
     first_without: FirstWithout = field(default_factory=dict)
     number: int = 1
@@ -83,7 +87,9 @@ class _LayersBefore(Layers):
 
 
 def _stream_before(number: int, stream: LayerStream, first_without: FirstWithout) -> LayerStream:
-    """Return the stream of the layers before a round; its passes are not counted as steps."""
+    """Return the stream of the layers before a round."""
+    if number == 1:
+        return stream
     of = stream.layers
     layers = _LayersBefore(
         of.checkpoint, of.infos, of.left_out, of.patterns, of.unselected, first_without=first_without, number=number

@@ -146,23 +146,27 @@ def _in_own_codes(layer: Layer, threshold: Threshold, n_bits: int) -> tuple[Code
 
 @dataclass(frozen=True)
 class RankRanking:
-    """Ranks the weights of a layer by given integers, the larger first; stored zeros are never kept.
+    """Ranks the weights of a layer by given integers, the larger first; stored zeros and ranks of 0 are never kept.
 
     Args:
-        ranks: returns the ranks, above 0, of the weights from one flat index to another, in an unsigned type of
-            ``n_bits``: computed, or a part of an array. Several threads may call it.
+        ranks: returns the ranks of the weights from one flat index to another, in an unsigned type of ``n_bits``:
+            computed, or a part of an array. Several threads may call it.
         n_bits: 32 or 64; the same for all layers that share a target.
+        counted: the ranks above 0, each once and ascending, and the number of weights that have each, if they are
+            known; then they are not counted.
     """
 
     info: LayerInfo
     ranks: Callable[[int, int], CodeArray]
     n_bits: int = 64
+    counted: tuple[CodeArray, IndexArray] | None = None
 
     def prepare(self, layer: Layer, threads: int) -> None:
         """Do nothing: there is no cache."""
 
-    def known_digits(self, shift: int, prefix: int | None) -> None:  # of a protocol
-        """Return None: there is no cache."""
+    def known_digits(self, shift: int, prefix: int | None) -> Digits | None:
+        """Return the counts of the digits if those of the ranks are known."""
+        return None if self.counted is None else _digits_of_counted(*self.counted, shift, prefix)
 
     def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
         """Count the digits of the ranks."""

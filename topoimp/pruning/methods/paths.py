@@ -21,7 +21,7 @@ from topoimp.choices import Method, PathInputs
 from topoimp.errors import OptionError
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
-from topoimp.network.facts import KeptWeights, kept_in, path_facts
+from topoimp.network.facts import KeptWeights, has_off_path, kept_in
 from topoimp.network.graph import NetworkGraph
 from topoimp.network.norms import tensor_values
 from topoimp.network.path_masks import path_masks
@@ -53,9 +53,11 @@ class PathRule:
         return 0
 
     def ranking(self, info: LayerInfo, forest: Forest) -> RankRanking:  # noqa: ARG002  # of a protocol
-        """Return the ranking of a layer: rank 2 for kept weights, 1 for others."""
+        """Return the ranking of a layer: rank 1 for kept weights, 0 for others."""
         flat = self.kept[info.name].reshape(-1)
-        return RankRanking(info, lambda start, stop: flat[start:stop].astype(np.uint32) + np.uint32(1), self.n_bits)
+        n_kept = int(np.count_nonzero(flat))
+        counted = np.ones(min(n_kept, 1), np.uint32), np.full(min(n_kept, 1), n_kept)
+        return RankRanking(info, lambda start, stop: flat[start:stop].astype(np.uint32), self.n_bits, counted)
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ class Paths:
                 return kept_in(masks[name].reshape(checkpoint.tensors[name].shape))
             return kept_in(tensor_values(checkpoint, name).reshape(checkpoint.tensors[name].shape))
 
-        return any(layer.n_off_path > 0 for layer in path_facts(graph, kept_weights).layers.values())
+        return has_off_path(graph, kept_weights)
 
     def rule(self, inputs: RuleInputs) -> Rule:  # noqa: ARG002  # of a protocol
         """Raise an OptionError: the method needs a network and a target."""
