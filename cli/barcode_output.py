@@ -22,15 +22,22 @@ def checked(report: Report) -> list[str]:
 
 
 def as_one_graph(report: Report) -> list[str]:
-    """Return the sentence about the network as one graph, if a chain says how its layers follow one another."""
-    if "chain" not in report.settings or "checkpoint" in report.network:
+    """Return the sentence about the network as one graph, if a chain says how its layers follow one another.
+
+    Several checkpoints have their values in the table. Weights on no path are counted if all layers of the chain, and
+    no others, are in the report.
+    """
+    chain = report.settings.get("chain")
+    if not isinstance(chain, list) or "checkpoint" in report.network:
         return []
     found = report.network
     values = [f"neural persistence {found['np_glued']:.4f}"]
     if found["np_deep"] is not None:
         values.append(f"deep graph persistence {found['np_deep']:.4f}")
-    off_path = "1 weight" if found["n_off_path"] == 1 else f"{found['n_off_path']:,} weights"
-    values += [f"beta0 {found['beta0_glued']:,}", f"{off_path} on no path"]
+    values.append(f"beta0 {found['beta0_glued']:,}")
+    if {row["layer"] for row in report.layers} == set(chain):
+        n_off_path = found["n_off_path"]
+        values.append("1 weight on no path" if n_off_path == 1 else f"{n_off_path:,} weights on no path")
     return [f"the chain as one graph: {', '.join(values)}"]
 
 
@@ -57,6 +64,8 @@ def show_barcodes(report: Report, by: By) -> None:
         columns[column] = f"neural persistence ({named})"
         if is_spatial:
             columns |= {column: f"mean neural persistence ({named})", f"{column}_total": "sum"}
+    if "chain" in report.settings and "checkpoint" in report.network:
+        columns |= {"np_glued": "of the chain", "np_deep": "deep", "n_off_path": "off path"}
     if "check_limit" in report.settings:
         columns["gudhi_agrees"] = "GUDHI agrees"
     graph = "layer or filter" if is_spatial and scale == "layer" else scale

@@ -76,7 +76,7 @@ def test_a_layer_that_is_included_beside_a_chain_has_no_paths(model):
     assert report.network["np_glued"] == barcode_report(model, chain="a,b,c", threads=1).network["np_glued"]
 
 
-def test_deep_graph_persistence_is_blank_where_a_layer_has_one_weight_alone(weights, tmp_path):
+def test_deep_graph_persistence_is_blank_where_all_weights_of_a_layer_are_equal(weights, tmp_path):
     weights["c.weight"][:] = 0.5
     save_file(weights, tmp_path / "model.safetensors")
     report = barcode_report(tmp_path / "model.safetensors", chain="*", threads=1)
@@ -84,6 +84,7 @@ def test_deep_graph_persistence_is_blank_where_a_layer_has_one_weight_alone(weig
     assert report.network["np_deep"] is None
     assert report.network["np_glued"] > 0
     assert [note for note in report.notes if note.startswith("np_deep is blank: layer 'c.weight' has the weight 0.5 a")]
+    assert str(report.network["undefined"]).startswith("np_deep: layer 'c.weight' has the weight 0.5 alone")
 
 
 def test_weights_of_zero_alone_have_a_graph_without_paths(tmp_path):
@@ -122,3 +123,29 @@ def test_the_command_says_what_the_graph_is_and_gates_look_at_it(model, topoimp)
     assert "gate 'network:np_deep>0.01': the network has np_deep 0." in failed.err
     refused = topoimp("barcode", model, "--chain", "a,b,c", "--list")
     assert (refused.status, "--chain does not go with --list" in refused.err) == (2, True)
+
+
+def test_the_command_counts_weights_on_no_path_if_it_shows_the_layers_of_the_chain_alone(model, topoimp):
+    alone = topoimp("barcode", model, "--chain", "a,b,c")
+    with_other = topoimp("barcode", model, "--chain", "a,b,c", "--include", "other.weight", "--include", "c.weight")
+    with_part = topoimp("barcode", model, "--chain", "a,b,c", "--include", "c.weight")
+
+    sentences = [line for outcome in (alone, with_other, with_part) for line in sentences_about_the_graph(outcome)]
+    assert [" on no path" in sentence for sentence in sentences] == [True, False, False]
+    assert (alone.status, with_other.status, with_part.status) == (0, 0, 0)
+
+
+def test_the_table_of_several_checkpoints_has_their_values(model, weights, tmp_path, topoimp):
+    weights["a.weight"][1:] = 0
+    save_file(weights, tmp_path / "pruned.safetensors")
+    outcome = topoimp("barcode", model, tmp_path / "pruned.safetensors", "--chain", "a,b,c")
+    found = barcode_report(tmp_path / "pruned.safetensors", chain="a,b,c", threads=1).network
+
+    cells = f"{found['np_glued']:.4f}", f"{found['np_deep']:.4f}", str(found["n_off_path"])
+    assert outcome.out.splitlines()[4].split()[-3:] == list(cells)
+    assert sentences_about_the_graph(outcome) == []
+
+
+def sentences_about_the_graph(outcome):
+    """Return the lines about the chain as one graph."""
+    return [line for line in (outcome.out + outcome.err).splitlines() if line.startswith("the chain as one graph: ")]

@@ -14,7 +14,7 @@ from topoimp.network.deep_graph_persistence import deep_graph_persistence
 from topoimp.network.glued_persistence import glued_persistence
 from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.kept_weights import facts_of_checkpoint
-from topoimp.reports.cells import Row
+from topoimp.reports.cells import Cell, Row
 from topoimp.reports.path_columns import with_path_columns
 
 
@@ -30,23 +30,24 @@ def with_graph_columns(rows: Sequence[Row], graph: NetworkGraph, stream: LayerSt
     """Return the rows of a checkpoint's layers and of its network with the columns of its graph.
 
     Stored zeros count as pruned weights, but for ``np_deep``, as in its source. The layers of the graph are mapped, and
-    8 bytes for each weight of the largest one are held. ``np_deep`` is blank where a layer has one weight alone; a note
-    says so. ``p`` is the norm of both persistences.
+    8 bytes for each weight of the largest one are held. ``np_deep`` is blank where all weights of a layer are equal; a
+    note and ``undefined`` say so. ``p`` is the norm of both persistences.
     """
     checkpoint = stream.layers.checkpoint
     layers = _layers_of(graph, checkpoint, stream.threads)
-    of_network: dict[str, float | None] = {
+    *of_layers, network = with_path_columns(rows, facts_of_checkpoint(graph, checkpoint))
+    notes = notes_on_chain(stream.layers, graph)
+    columns: dict[str, Cell] = {
         "np_glued": glued_persistence(graph, layers, p=p, threads=stream.threads).value,
         "np_deep": None,
     }
-    notes = notes_on_chain(stream.layers, graph)
     try:
-        of_network["np_deep"] = deep_graph_persistence(graph, layers, p=p, threads=stream.threads).value
+        columns["np_deep"] = deep_graph_persistence(graph, layers, p=p, threads=stream.threads).value
     except LayerError as error:  # all weights of a layer are equal, and the others have their results
+        reasons = [network["undefined"], f"np_deep: {error}"]
+        columns["undefined"] = "; ".join(str(reason) for reason in reasons if reason)
         notes.append(f"np_deep is blank: {error}")
-
-    found = with_path_columns(rows, facts_of_checkpoint(graph, checkpoint))
-    return GraphRows([{**row, **(of_network if row["level"] == "network" else {})} for row in found], notes)
+    return GraphRows([*of_layers, {**network, **columns}], notes)
 
 
 def _layers_of(graph: NetworkGraph, checkpoint: Checkpoint, threads: int) -> dict[str, Layer]:

@@ -286,7 +286,7 @@ _COLUMNS = {
     "np_deep": _number(
         "Deep graph persistence (Girrbach et al., 2023): neural persistence of the strongest paths from inputs to "
         "outputs, of standardised layers, divided by the strongest path; a stored zero is a weight as others. Blank if "
-        "a layer has one weight alone (docs/theory.md, section 12.7)."
+        "all weights of a layer are equal (docs/theory.md, section 12.7)."
     ),
 }
 
