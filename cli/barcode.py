@@ -126,8 +126,9 @@ def _barcode(
     quiet: Quiet = False,
 ) -> None:
     """Print the zeroth-order topology of each layer of CHECKPOINT: components, deaths, neural persistence."""
-    from topoimp.commands.barcode import barcode_report, tensor_list
+    from topoimp.commands.barcode import barcode_report
     from topoimp.commands.each_checkpoint import report_of_each
+    from topoimp.commands.tensor_list import tensor_list
 
     patterns = layer_patterns(include, exclude, groups, embeddings=True, view=view, input_sizes=input_sizes)
     of_files: dict[str, dict[str, object]] = {

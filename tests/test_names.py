@@ -12,7 +12,7 @@ import pytest
 from command_reference import commands, default, reference
 from conftest import REPOSITORY, SAMPLES
 
-from topoimp.commands.barcode import barcode_report, tensor_list
+from topoimp.commands.barcode import barcode_report
 from topoimp.commands.bound import bound_report
 from topoimp.commands.bound_options import BoundOptions
 from topoimp.commands.bound_shapes import architecture_bound_report, shape_bound_report
@@ -22,6 +22,7 @@ from topoimp.commands.plan_pruning import plan_pruning
 from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune import apply_mask, prune_checkpoint
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
+from topoimp.commands.tensor_list import tensor_list
 from topoimp.commands.train import train_run
 from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.options import PruningOptions

@@ -27,7 +27,7 @@ from topoimp.choices import (
     SpatialConvention,
     View,
 )
-from topoimp.commands.barcode import barcode_report, tensor_list
+from topoimp.commands.barcode import barcode_report
 from topoimp.commands.bound import bound_report
 from topoimp.commands.bound_options import BoundOptions
 from topoimp.commands.bound_shapes import architecture_bound_report, shape_bound_report
@@ -39,6 +39,7 @@ from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune import apply_mask, prune_checkpoint
 from topoimp.commands.prune_run import IterativePruning, prune_run, prune_with_trainer
 from topoimp.commands.pruning_job import Pruning
+from topoimp.commands.tensor_list import tensor_list
 from topoimp.commands.train import Training, train_run
 from topoimp.errors import (
     CheckpointError,

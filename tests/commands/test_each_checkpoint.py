@@ -3,10 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from topoimp.commands.barcode import barcode_report, tensor_list
+from topoimp.commands.barcode import barcode_report
 from topoimp.commands.bound import bound_report
 from topoimp.commands.bound_options import BoundOptions
 from topoimp.commands.each_checkpoint import report_of_each
+from topoimp.commands.tensor_list import tensor_list
 from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.layers.records import LayerPatterns
 

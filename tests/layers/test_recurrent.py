@@ -11,9 +11,10 @@ from numpy.testing import assert_array_equal
 
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import Method
-from topoimp.commands.barcode import barcode_report, tensor_list
+from topoimp.commands.barcode import barcode_report
 from topoimp.commands.bound import bound_report
 from topoimp.commands.prune import prune_checkpoint
+from topoimp.commands.tensor_list import tensor_list
 from topoimp.errors import LayerError
 from topoimp.layers.catalogue import UNKNOWN_GATES
 from topoimp.layers.records import LayerPatterns

@@ -1,4 +1,4 @@
-"""Report the zeroth-order topology of each layer of a checkpoint, and list which of its tensors are layers."""
+"""Report the zeroth-order topology of each layer of a checkpoint."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,17 +13,17 @@ from topoimp.commands.barcode_rows import Barcodes, barcode_rows
 from topoimp.commands.pages import Page
 from topoimp.commands.pictures import Picture
 from topoimp.commands.spatial_barcode_rows import SpatialBarcodes, spatial_barcode_rows
-from topoimp.errors import CheckpointError, LayerError, OptionError
+from topoimp.errors import LayerError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.by_name import ALL_LAYERS
 from topoimp.layers.layer import Layer
 from topoimp.layers.notes import notes_on
-from topoimp.layers.records import LayerInfo, LayerPatterns, Layers, LeftOut, natural
+from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, Look, counted
-from topoimp.layers.tensors import select_layers, sorted_tensors
+from topoimp.layers.tensors import select_layers
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import Settings, chain_settings, key_settings, left_out, left_out_of_files, pattern_settings
+from topoimp.reports.rows import Settings, chain_settings, key_settings, left_out, pattern_settings
 from topoimp.rounds.run_images import with_images_of_run
 from topoimp.topology.barcode import check_norm, scale_of_convention
 from topoimp.topology.filter_barcodes import FilterBarcodes, filter_barcodes
@@ -266,53 +266,3 @@ def _check_by_gudhi(stream: LayerStream, found: Mapping[str, Forest | FilterBarc
 
     one_by_one.each(look)
     return {info.name for info in infos}
-
-
-def tensor_list(path: AnyPath, *, key: str | None = None, patterns: LayerPatterns = ALL_LAYERS) -> Report:
-    """Report every tensor of a checkpoint: whether it is a layer, whether ``prune`` takes it by default, and why not.
-
-    Raises:
-        OptionError: if a pattern matches nothing.
-        CheckpointError: if the file cannot be used.
-    """
-    checkpoint = open_checkpoint(path, key=key)
-    if not checkpoint.tensors:
-        raise CheckpointError(f"{path}: holds no tensors")
-    layers = sorted_tensors(checkpoint, patterns)
-
-    tensors: list[LayerInfo | LeftOut] = [*layers.infos, *layers.left_out]
-    rows: list[Row] = []
-    for each in sorted(tensors, key=lambda tensor: natural(tensor.name)):
-        name: Row = {"level": "layer", "layer": each.name, "shape": "x".join(map(str, each.shape))}
-        rows.append({**name, **(_columns_of_layer(each) if isinstance(each, LayerInfo) else _columns_of_other(each))})
-    settings: Settings = {**key_settings(key, checkpoint), **pattern_settings(patterns), "list": True}
-    others = left_out_of_files(checkpoint)
-    return Report("barcode", {"checkpoint": Path(path)}, settings, rows, others, notes=notes_on(layers))
-
-
-def _columns_of_layer(info: LayerInfo) -> Row:
-    return {
-        "dtype": info.number_format.name,
-        "rows": info.n_rows,
-        "columns": info.n_columns,
-        "selected": True,
-        "pruned_by_default": info.is_pruned_by_default,
-        "rule": WEIGHTS if info.rule is None else info.rule.name,
-        "reason": None if info.rule is None else info.rule.reason,
-    }
-
-
-def _columns_of_other(tensor: LeftOut) -> Row:
-    return {
-        "dtype": tensor.dtype,
-        "rows": None,
-        "columns": None,
-        "selected": False,
-        "pruned_by_default": tensor.is_pruned_by_default,
-        "rule": tensor.rule.name,
-        "reason": tensor.reason,
-    }
-
-
-WEIGHTS = "weights"
-"""Rule of a tensor that no other rule keeps from being a layer."""
