@@ -13,14 +13,16 @@ weights is made or sorted.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from topoimp.arrays import BoolArray, CodeArray, IndexArray
 from topoimp.errors import OptionError
 from topoimp.kernels.path_strengths import LEAST, OFF_PATH, count_keys, take_paths, write_levels
-from topoimp.kernels.threads import in_parallel
+from topoimp.kernels.threads import in_parallel, pieces
 from topoimp.layers.layer import Layer
+from topoimp.network.guessed_interval import guessed_interval, write_levels_outside
 from topoimp.network.logarithms import row_pieces
 from topoimp.network.path_strengths import PathStrengths, path_strengths
 from topoimp.network.weighted_graph import Edges, WeightedGraph, rows_together
@@ -95,6 +97,10 @@ class _Interval:
     targets: IndexArray
 
 
+_Undecided: TypeAlias = tuple[list[_Interval], IndexArray, IndexArray]
+"""Intervals, the weights whose keys may lie in them, ascending, without those of the outputs' paths, and their keys."""
+
+
 @dataclass(frozen=True)
 class _Selection:
     """The search for the last key of each target, the smallest target first."""
@@ -106,23 +112,51 @@ class _Selection:
     def levels(self) -> CodeArray:
         """Return for how many targets each weight is kept, in the order of the numbers of weights."""
         first = _weights_of_outputs(self.strengths)
-        first_keys = self._keys_at(first)
         levels = np.zeros(self.strengths.network.n_weights, np.min_scalar_type(len(self.targets) + 1))
 
-        intervals = self._intervals(first_keys, len(first))
-        if intervals:
-            self._write_levels(intervals, levels)
-        undecided = np.flatnonzero(levels == _undecided(levels))
-        levels[undecided] = 0
-        levels[first] = len(self.targets) - np.searchsorted(self.targets, np.arange(len(first)), side="right")
-
         # Within an interval the keys are few, and known one by one.
-        undecided = undecided[~np.isin(undecided, first)]
-        keys = self._keys_at(undecided)
+        intervals, undecided, keys = self._guessed(first, levels) or self._counted(first, levels)
+        levels[first] = len(self.targets) - np.searchsorted(self.targets, np.arange(len(first)), side="right")
         for interval in intervals:
             is_inside = (keys >= interval.low) & (keys < interval.high)
             self._decide(interval, undecided[is_inside], keys[is_inside], len(first), levels)
         return levels
+
+    def _guessed(self, first: IndexArray, levels: CodeArray) -> _Undecided | None:
+        """Write the levels outside a guessed interval; None, and any levels, if there is no guess or a wrong one."""
+        targets = np.flatnonzero(self.targets > len(first))
+        if len(targets) != 1:
+            return None
+        n_wanted = int(self.targets[targets[0]]) - len(first)
+        guess = guessed_interval(self.strengths, n_wanted)
+        if guess is None:
+            return None
+
+        level_above = len(self.targets) - int(targets[0])
+        for edges, layer in self.strengths.network.pruned_edges:
+            out = levels[edges.first_weight :][: layer.n_weights].reshape(layer.codes.shape)
+            write_levels_outside(self.strengths, edges, layer, guess, level_above, _marker(levels), out, self.threads)
+        levels[first] = 0
+        undecided = _indices_of(_marker(levels), levels)
+        keys = self.strengths.keys_of_numbers(undecided)
+        levels[undecided] = np.where(keys >= guess.high, level_above, 0)
+
+        n_above = sum(int(np.count_nonzero(levels[i:j] == level_above)) for i, j in pieces(0, len(levels)))
+        n_inside = np.count_nonzero((keys >= guess.low) & (keys < guess.high))
+        if not n_above < n_wanted <= n_above + n_inside:
+            return None
+        return [_Interval(guess.low, guess.high, n_above, targets)], undecided, keys
+
+    def _counted(self, first: IndexArray, levels: CodeArray) -> _Undecided:
+        """Write the levels outside intervals that counts of all keys give."""
+        levels[:] = 0
+        intervals = self._intervals(self.strengths.keys_of_numbers(np.sort(first)), len(first))
+        if intervals:
+            self._write_levels(intervals, levels)
+        levels[first] = 0
+        undecided = _indices_of(_marker(levels), levels)
+        levels[undecided] = 0
+        return intervals, undecided, self.strengths.keys_of_numbers(undecided)
 
     def _intervals(self, first_keys: IndexArray, n_first: int) -> list[_Interval]:
         """Return disjoint intervals with few keys, the largest first, that hold the last key of each target.
@@ -130,9 +164,7 @@ class _Selection:
         Targets that the strongest paths to the outputs fill have no last key. The weights of these paths do not count.
         """
         k = np.flatnonzero(self.targets > n_first)
-        outputs = self.strengths.before[-self.strengths.network.graph.places[self.strengths.network.graph.outputs] :]
-        high = max(int(outputs.max()), LEAST) + 1
-        whole = _Interval(_LOWEST, high, 0, k)
+        whole = _Interval(_LOWEST, self.strengths.largest + 1, 0, k)
         waiting = [whole] if len(k) else []
         most = max(_N_BINS, self.strengths.network.n_weights // (32 * max(len(k), 1)))
 
@@ -173,7 +205,7 @@ class _Selection:
             def write(start: int, stop: int, edges: Edges = edges, layer: Layer = layer, out: CodeArray = out) -> None:
                 for first, end in row_pieces(layer, start, stop):
                     keys = self.strengths.keys(edges, first, end).reshape(-1)
-                    write_levels(keys, lows, highs, levels_above, _undecided(levels), out[first:end].reshape(-1))
+                    write_levels(keys, lows, highs, levels_above, _marker(levels), out[first:end].reshape(-1))
 
             in_parallel(write, layer.n_rows, self.threads)
 
@@ -212,14 +244,6 @@ class _Selection:
         steps = (strengths.weight_in, strengths.vertex_in, strengths.weight_out, strengths.vertex_out)
         take_paths(band, sources, targets, *steps, n_missing, new_levels, levels, path)
 
-    def _keys_at(self, weights: IndexArray) -> IndexArray:
-        """Return the keys of some weights, given by their numbers."""
-        keys = np.empty(len(weights), np.int64)
-        for edges, layer in self.strengths.network.pruned_edges:
-            is_here = (weights >= edges.first_weight) & (weights < edges.first_weight + layer.n_weights)
-            keys[is_here] = self.strengths.keys_at(edges, weights[is_here] - edges.first_weight)
-        return keys
-
 
 def _parts(interval: _Interval, shift: int, counts: IndexArray, n_wanted: IndexArray) -> list[tuple[_Interval, int]]:
     """Return the bins of an interval that hold the last key of a target, and the number of keys in each.
@@ -257,6 +281,12 @@ def _weights_of_outputs(strengths: PathStrengths) -> IndexArray:
     return np.fromiter(weights, np.int64, len(weights))
 
 
-def _undecided(levels: CodeArray) -> int:
+def _marker(levels: CodeArray) -> int:
     """Return the level that stands for none."""
     return int(np.iinfo(levels.dtype).max)
+
+
+def _indices_of(level: int, levels: CodeArray) -> IndexArray:
+    """Return the numbers of the weights that have a level."""
+    found = [start + np.flatnonzero(levels[start:stop] == level) for start, stop in pieces(0, len(levels))]
+    return np.concatenate([np.empty(0, np.int64), *found])

@@ -59,6 +59,20 @@ class PathStrengths:
         write_keys(logarithms(strengths)[:, None], np.zeros(1, np.int64), before + after, edges.position, keys)
         return keys[:, 0]
 
+    def keys_of_numbers(self, weights: IndexArray) -> IndexArray:
+        """Return the keys of some weights of the network, given by their numbers, ascending."""
+        keys = np.empty(len(weights), np.int64)
+        for edges, layer in self.network.pruned_edges:
+            first, end = np.searchsorted(weights, [edges.first_weight, edges.first_weight + layer.n_weights])
+            keys[first:end] = self.keys_at(edges, weights[first:end] - edges.first_weight)
+        return keys
+
+    @property
+    def largest(self) -> int:
+        """The logarithm of the strongest path from an input to an output, at least ``LEAST``."""
+        graph = self.network.graph
+        return max(int(self.before[graph.first_vertices[graph.outputs] :].max()), LEAST)
+
 
 def path_strengths(network: WeightedGraph, *, threads: int = 1) -> PathStrengths:
     """Return the strongest paths of a network: two passes over its weights.

@@ -60,7 +60,7 @@ def strongest_out_of_columns(layer: Layer, by_row: IndexArray, threads: int) -> 
 
 def _near_in_rows(layer: Layer, by_column: IndexArray, threads: int) -> IndexArray | None:
     """Return the flat indices, ascending, among which the strongest of each row are; None if that cannot be told."""
-    factors = _approximate(layer, by_column)
+    factors = approximate_strengths(layer, by_column)
     if factors is None:
         return None
     weights, largest = layer.codes.view(np.float32), np.empty(layer.n_rows, np.float32)
@@ -81,7 +81,7 @@ def _near_in_rows(layer: Layer, by_column: IndexArray, threads: int) -> IndexArr
 
 def _near_in_columns(layer: Layer, by_row: IndexArray, threads: int) -> IndexArray | None:
     """Return the flat indices, ascending, among which the strongest of each column are, as for rows."""
-    factors = _approximate(layer, by_row)
+    factors = approximate_strengths(layer, by_row)
     if factors is None:
         return None
     weights = layer.codes.view(np.float32)
@@ -102,7 +102,7 @@ def _near_in_columns(layer: Layer, by_row: IndexArray, threads: int) -> IndexArr
     return _collected(write, layer, threads)
 
 
-def _approximate(layer: Layer, logs: IndexArray) -> _Floats | None:
+def approximate_strengths(layer: Layer, logs: IndexArray) -> _Floats | None:
     """Return the strengths of logarithms, the largest as 1; None if they or the weights are not for float32."""
     is_alive = logs >= LEAST
     if layer.number_format is not F32 or layer.n_weights < FEW or not is_alive.any():
