@@ -86,10 +86,10 @@ PathsBelow = Annotated[
     str | None,
     typer.Option(
         "--paths-below",
-        metavar="auto|D",
+        metavar="auto|D|off-path:S",
         help="Density D, in [0, 1], from which down the method paths keeps whole paths; above it, it keeps the "
-        "strongest weights, as magnitude does. auto: from the first round in which magnitude would keep a weight that "
-        "is on no path.",
+        "strongest weights, as magnitude does. off-path:S: from the first round in which more than the share S of "
+        "the weights that magnitude would keep is on no path. auto: S is 0, or 0.005 with training between the rounds.",
         show_default="auto",
     ),
 ]

@@ -101,19 +101,22 @@ def n_off_path(graph, masks):
     return sum(layer.n_off_path for layer in facts.layers.values())
 
 
-def test_without_a_density_paths_take_over_where_magnitude_leaves_a_weight_off_path(run, tmp_path):
+@pytest.mark.parametrize(("switch", "share"), [("auto", 0.005), ("off-path:0.05", 0.05)])
+def test_without_a_density_paths_take_over_where_magnitude_leaves_a_share_off_path(run, tmp_path, switch, share):
     """Interrupted after each round, as the switch must be known to the next call."""
     graph = architecture_graph(parse_architecture(recipe_of(run)["model"]))
     other = shutil.copytree(run, tmp_path / "other")
     options = {"rate": 0.3, "schedule": "geometric"}
-    by_paths = {"method": "paths", "inputs": "ones", **options}
+    by_paths = {"method": "paths", "inputs": "ones", "paths_below": switch, **options}
     for n_rounds in range(1, 10):
         (folder,) = prune_run(run, PruningOptions(rounds=n_rounds, **by_paths), seeds=[0]).folders
     whole = prune_run(other, PruningOptions(rounds=9, **by_paths), seeds=[0])
     (magnitude,) = prune_run(run, PruningOptions(method="magnitude", rounds=9, **options), seeds=[0]).folders
 
     # Up to the switch both methods train the same networks.
-    first = next(number for number in range(1, 10) if n_off_path(graph, masks_of(magnitude, number)))
+    n_kept = [row["n_kept"] for row in network_rows(whole.report, folder)]
+    masks = {number: masks_of(magnitude, number) for number in range(1, 10)}
+    first = next(number for number in masks if n_off_path(graph, masks[number]) > share * n_kept[number])
     assert first > 1
     for number in range(1, first):
         assert_same(masks_of(folder, number), masks_of(magnitude, number))
@@ -124,15 +127,15 @@ def test_without_a_density_paths_take_over_where_magnitude_leaves_a_weight_off_p
     marks = ["topoimp.of_network" in open_checkpoint(folder / f"round-{number:02}/mask.safetensors").metadata
              for number in range(1, 10)]  # fmt: skip
     assert marks == [number >= first for number in range(1, 10)]
-    assert whole.report.settings["paths_below"] == "auto"
+    assert whole.report.settings["paths_below"] == f"off-path:{share:g}"
 
 
 def test_each_choice_of_options_has_rounds_of_its_own(run):
-    choices = ({}, {"paths_below": 0.2}, {"inputs": "ones"}, {"paths_below": 0.25, "inputs": "data"})
+    choices = ({}, {"paths_below": "off-path:0"}, {"inputs": "ones"}, {"paths_below": 0.25, "inputs": "data"})
     prunings = [prune_run(run, PruningOptions(method="paths", rounds=1, **each), seeds=[0]) for each in choices]
 
     names = [pruning.folders[0].name for pruning in prunings]
-    assert names == ["paths", "paths-below-0.2", "paths-ones", "paths-below-0.25-data"]
+    assert names == ["paths", "paths-off-path-0", "paths-ones", "paths-below-0.25-data"]
     assert [pruning.report.settings["inputs"] for pruning in prunings] == ["data", "data", "ones", "data"]
     summary = (run / "summary.csv").read_text(encoding="utf-8")
     assert all(f",{name}," in summary for name in names)
@@ -191,12 +194,17 @@ def test_a_residual_network_is_pruned_along_its_shortcuts_and_norms(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "paths", "paths_below": 1.5}, r"^`paths_below` is 1\.5; it must be auto, or a density, at least"),
-        ({"method": "paths", "paths_below": float("nan")}, r"^`paths_below` is nan; it must be auto, or a density"),
+        (
+            {"method": "paths", "paths_below": 1.5},
+            r"^`paths_below` is 1\.5; it must be auto, a density, or off-path: and",
+        ),
+        ({"method": "paths", "paths_below": float("nan")}, r"^`paths_below` is nan; it must be auto, a density"),
         (
             {"method": "paths", "paths_below": "half"},
-            r"^`paths_below` is half; it must be auto, or a density, at least",
+            r"^`paths_below` is half; it must be auto, a density, or off-path: and",
         ),
+        ({"method": "paths", "paths_below": "off-path:2"}, r"^`paths_below` is off-path:2; it must be auto, a density"),
+        ({"method": "paths", "paths_below": "off-path:"}, r"^`paths_below` is off-path:; it must be auto, a density"),
         (
             {"method": "paths", "inputs": "pixels"},
             r"^`inputs` is pixels, and there is no such file; it must be ones, d",

@@ -6,7 +6,7 @@ from random_networks import edges_between, in_networkx, live_in_networkx, random
 from topoimp.arrays import BoolArray
 from topoimp.errors import LayerError
 from topoimp.network import facts
-from topoimp.network.facts import KeptWeights, OnPaths, has_off_path, kept_in, path_facts
+from topoimp.network.facts import KeptWeights, OnPaths, kept_in, off_path_share, path_facts
 from topoimp.network.graph import Connection, NetworkGraph, chain_graph
 
 
@@ -35,8 +35,8 @@ def test_facts_are_those_of_networkx(seed):
             edges = edges_between(each, graph, weights)
             n_off_path = sum(not {source, target} <= live for source, target, _ in edges)
             assert found.layers[each.layer] == OnPaths(weights[each.layer].size, len(edges), n_off_path)
-    n_off_path = sum(layer.n_off_path for layer in found.layers.values())
-    assert has_off_path(graph, lambda name: kept_in(weights[name])) == (n_off_path > 0)
+    whole = found.total(list(found.layers))
+    assert off_path_share(graph, lambda name: kept_in(weights[name])) == whole.n_off_path / max(whole.n_kept, 1)
 
 
 def test_random_networks_have_all_that_a_graph_can_have():

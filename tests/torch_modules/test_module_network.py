@@ -171,3 +171,10 @@ def test_a_module_whose_graph_is_unknown_is_left_as_it_is():
 def test_a_module_has_no_images_for_the_strength_of_inputs():
     with pytest.raises(OptionError, match=r"^`inputs` is data, which needs the images that the network was trained on"):
         ModulePruner(dense(), PruningOptions(method="paths", inputs="data", rate=0.5))
+
+
+def test_paths_take_over_later_where_the_weights_are_trained_between_the_rounds():
+    options = PruningOptions(method="paths", rounds=2, rate=0.5)
+
+    assert ModulePruner(dense(), options).step().report.settings["paths_below"] == "off-path:0.005"
+    assert prune_module(dense(), options).report.settings["paths_below"] == "off-path:0"

@@ -24,7 +24,7 @@ from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import layer_columns, left_out, run_settings
 from topoimp.rounds.loop import Plan
-from topoimp.rounds.network_inputs import needs_images, plan_for_network, with_usual_inputs
+from topoimp.rounds.network_inputs import needs_images, plan_for_network, with_training
 from topoimp.rounds.planning import Rewinding, plan_of, rewinding_of, rounds_of, threads_of
 from topoimp.rounds.recipe_file import read_recipe
 from topoimp.rounds.run_folder import SUFFIX, PruningFiles, RunFiles, SeedFiles
@@ -67,7 +67,7 @@ def plan_run(
     rewinding = rewinding_of(rewind, rewind_from, recipe, options.preset)
     trained = open_checkpoint(files[0].trained)
     plan, layers = plan_of(options, trained, recipe, threads=threads_of(threads, jobs=1), strict=strict)
-    plan = with_usual_inputs(plan) if trainer is None else plan
+    plan = with_training(plan, has_images=trainer is None)
     folder = None if data_dir is None else Path(data_dir)
     plan = plan_for_network(plan, images_of(run, recorded, folder) if needs_images(plan) else None)
 

@@ -18,7 +18,7 @@ from topoimp.pruning.methods.own import can_be_sent
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import Report
 from topoimp.reports.rows import left_out, run_settings
-from topoimp.rounds.network_inputs import needs_images, plan_for_network, with_usual_inputs
+from topoimp.rounds.network_inputs import needs_images, plan_for_network, with_training
 from topoimp.rounds.planning import (
     NO_REWINDING,
     Rewinding,
@@ -122,7 +122,7 @@ def prune_run(
     n_jobs = min(checked_jobs(jobs) or usual_jobs, len(requested))
     trained = open_checkpoint(RunFiles(run).seed(requested[0]).trained)
     plan, layers = plan_of(options, trained, recipe, threads=threads_of(threads, n_jobs), strict=strict)
-    plan = with_usual_inputs(plan) if trainer is None else plan
+    plan = with_training(plan, has_images=trainer is None)
 
     needs_data = needs_images(plan) or trainer is None or rewinding.step not in (None, 0, recipe.rewind_at)
     images = images_of(run, recorded, None if data_dir is None else Path(data_dir)) if needs_data else None
@@ -206,7 +206,7 @@ def prune_with_trainer(
     check_outside_hub_cache(run)
     n_jobs = checked_jobs(jobs) or 1
     plan, layers = plan_of(options, checkpoint, None, threads=threads_of(threads, n_jobs), strict=strict)
-    plan = plan_for_network(plan, None)
+    plan = plan_for_network(with_training(plan, has_images=False), None)
     settings = {
         **deciding_settings(plan.scheme),
         "rewind": rewinding.text(),

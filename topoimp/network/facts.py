@@ -120,17 +120,18 @@ def path_facts(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> PathF
     return PathFacts(layers, live, graph.n_vertices - n_joining)
 
 
-def has_off_path(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> bool:
-    """Return whether a kept weight lies on no path; the arguments are those of ``path_facts``.
+def off_path_share(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> float:
+    """Return the share of the kept weights that lie on no path, 0 without any; the arguments are as in ``path_facts``.
 
     >>> from topoimp.network.graph import chain_graph
     >>> weights = {"fc1": np.array([[1, 1]]), "fc2": np.array([[1], [0]])}
-    >>> has_off_path(chain_graph({"fc1": (1, 2), "fc2": (2, 1)}), lambda name: kept_in(weights[name]))
-    False
+    >>> off_path_share(chain_graph({"fc1": (1, 2), "fc2": (2, 1)}), lambda name: kept_in(weights[name]))
+    0.0
     """
     reached, _ = _reached(graph, kept, None)
     layers, _ = _on_paths(graph, kept, reached)
-    return any(layer.n_off_path > 0 for layer in layers.values())
+    n_kept = sum(layer.n_kept for layer in layers.values())
+    return sum(layer.n_off_path for layer in layers.values()) / max(n_kept, 1)
 
 
 def kept_in(weight: np.ndarray) -> KeptWeights:

@@ -15,6 +15,7 @@ from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.methods.naming import MethodOption, check_epsilon, method_of
 from topoimp.pruning.methods.network_method import MethodOfPaths
 from topoimp.pruning.methods.path_inputs import InputsOption, path_inputs
+from topoimp.pruning.methods.path_switch import SwitchOption
 from topoimp.pruning.schedule import (
     DEFAULT_RATE,
     Schedule,
@@ -98,7 +99,8 @@ class PruningOptions:
             ``FILE.py:FUNCTION``, which runs that file (docs/own-method.md).
         epsilon: share of the largest |w| up to which ``topological`` protects no death, in [0, 1]; 0 protects all.
         paths_below: density, in [0, 1], from which down ``paths`` keeps whole paths; above it, it keeps the strongest
-            weights. ``auto``, or None: from the first round in which a weight kept by magnitude would be off all paths.
+            weights. ``off-path:S``: from the first round in which more than the share S of the weights kept by
+            magnitude would be on no path. ``auto``, or None: S is 0, and 0.005 with training between the rounds.
         inputs: strength of each input at the start of its paths, for ``paths``: ``ones``, ``data``, its deviation over
             the training images, or an array or a .npy file with all of them
             (``topoimp.pruning.methods.path_inputs``). None is ``data`` where topoimp trains the rounds, else ``ones``.
@@ -126,7 +128,7 @@ class PruningOptions:
     preset: Preset | str | None = None
     method: MethodOption = Method.TOPOLOGICAL
     epsilon: float = 0.0
-    paths_below: float | str | None = None
+    paths_below: SwitchOption | None = None
     inputs: InputsOption | None = None
     scope: Scope | str | None = None
     layer_rates: Mapping[str, float] = field(default_factory=dict)

@@ -7,7 +7,7 @@ import numpy as np
 from topoimp.arrays import FloatArray
 from topoimp.choices import PathInputs
 from topoimp.data import Images
-from topoimp.pruning.methods.network_method import NetworkMethod, method_for
+from topoimp.pruning.methods.network_method import NetworkMethod, method_for, trained_method
 from topoimp.pruning.methods.paths import Paths
 from topoimp.rounds.loop import Plan
 
@@ -18,12 +18,15 @@ def needs_images(plan: Plan) -> bool:
     return isinstance(method, NetworkMethod) and method.needs_images
 
 
-def with_usual_inputs(plan: Plan) -> Plan:
-    """Return a plan of rounds whose training has images: the method ``paths`` looks at them unless told otherwise."""
-    method = plan.scheme.method
-    if not isinstance(method, Paths):
-        return plan
-    return replace(plan, scheme=replace(plan.scheme, method=replace(method, usual_inputs=PathInputs.DATA)))
+def with_training(plan: Plan, *, has_images: bool) -> Plan:
+    """Return a plan of rounds that are trained: the method ``paths`` looks at the images of training if there are any.
+
+    It switches as it does with training between the rounds; options that were given stay.
+    """
+    method = trained_method(plan.scheme.method)
+    if has_images and isinstance(method, Paths):
+        method = replace(method, usual_inputs=PathInputs.DATA)
+    return replace(plan, scheme=replace(plan.scheme, method=method))
 
 
 def plan_for_network(plan: Plan, images: Images | None) -> Plan:

@@ -25,7 +25,7 @@ from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
 from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.all_rounds import all_rounds
-from topoimp.pruning.methods.network_method import NetworkMethod, method_for
+from topoimp.pruning.methods.network_method import NetworkMethod, method_for, trained_method
 from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.round import Round, Sweep
@@ -132,7 +132,7 @@ class ModulePruner:
         if self._n_done == self.n_rounds:
             raise OptionError(f"all {self._n_done} rounds are done; a pruner with more rounds is needed")
         number = self._n_done + 1
-        scheme = self._scheme
+        scheme = replace(self._scheme, method=trained_method(self._scheme.method))
         if self._is_endless:
             scheme = replace(scheme, schedule=replace(scheme.schedule, n_rounds=number))
         if self._is_of_network and isinstance(scheme.method, NetworkMethod):

@@ -11,6 +11,7 @@ from topoimp.layers.streaming import LayerStream
 from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.methods.method import PruningMethod, Rule
 from topoimp.pruning.methods.path_inputs import InputsOption
+from topoimp.pruning.methods.path_switch import SwitchOption
 
 
 @runtime_checkable
@@ -48,8 +49,16 @@ class NetworkMethod(Protocol):
 class MethodOfPaths(Protocol):
     """A method that has options about paths."""
 
-    def with_options(self, *, paths_below: float | str | None, inputs: InputsOption | None) -> PruningMethod:
+    def with_options(self, *, paths_below: SwitchOption | None, inputs: InputsOption | None) -> PruningMethod:
         """Return the method with other options, where they are not None."""
+
+    def with_training(self) -> PruningMethod:
+        """Return the method for rounds with training between them."""
+
+
+def trained_method(method: PruningMethod) -> PruningMethod:
+    """Return a method for rounds with training between them; the same if that makes no difference to it."""
+    return method.with_training() if isinstance(method, MethodOfPaths) else method
 
 
 def method_for(method: PruningMethod, graph: NetworkGraph | None, inputs: FloatArray | None = None) -> PruningMethod:

@@ -1,10 +1,10 @@
-"""Method ``paths``: below a density, whole paths from an input to an output are kept, the strongest first.
+"""Method ``paths``: from some round on, whole paths from an input to an output are kept, the strongest first.
 
-Above that density the strongest weights are kept, as by the method ``magnitude`` under the same options. The density is
-a number, or that of the first round in which the mask of ``magnitude`` would have a weight off all paths. Below it, all
-layers share one target, and the first weights of the order by paths are kept (``topoimp.network.path_masks``,
-docs/theory.md). A round works on the weights at hand, in which pruned ones are 0, so masks are nested across the
-switch too. The barcodes of single layers are not kept.
+In the rounds before, the strongest weights are kept, as by the method ``magnitude`` under the same options
+(``topoimp.pruning.methods.path_switch`` says which round is the first). From there on, all layers share one target, and
+the first weights of the order by paths are kept (``topoimp.network.path_masks``, docs/theory.md). A round works on the
+weights at hand, in which pruned ones are 0, so masks are nested across the switch too. The barcodes of single layers
+are not kept.
 
 Layers of the network that are not pruned lie on paths, but no target counts them.
 """
@@ -18,10 +18,9 @@ import numpy as np
 from topoimp.arrays import BoolArray, CodeArray, FloatArray
 from topoimp.checkpoint import Checkpoint
 from topoimp.choices import Method, PathInputs
-from topoimp.errors import OptionError
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
-from topoimp.network.facts import KeptWeights, has_off_path, kept_in
+from topoimp.network.facts import KeptWeights, kept_in, off_path_share
 from topoimp.network.graph import NetworkGraph
 from topoimp.network.norms import tensor_values
 from topoimp.network.path_masks import path_masks
@@ -29,11 +28,9 @@ from topoimp.pruning.methods.magnitude import Magnitude
 from topoimp.pruning.methods.method import PruningMethod, Rule, RuleInputs
 from topoimp.pruning.methods.network_at_hand import network_at_hand, without_graph
 from topoimp.pruning.methods.path_inputs import InputsOption, InputStrengths, path_inputs
+from topoimp.pruning.methods.path_switch import WITH_TRAINING, WITHOUT_TRAINING, PathSwitch, SwitchOption, path_switch
 from topoimp.pruning.ranking import RankRanking
 from topoimp.topology.forest import Forest
-
-AUTO = "auto"
-"""The word for a switch without a number."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +62,8 @@ class Paths:
     """The method ``paths``.
 
     Args:
-        below: density, in [0, 1], below which paths decide; at the density itself they do. None: from the first round
-            in which the mask of ``magnitude`` has a weight that is off all paths (``topoimp.network.facts``).
+        chosen_switch: the rule for the first round that paths decide; None if it is left to ``usual_switch``.
+        usual_switch: that rule unless it is chosen.
         chosen_inputs: strength of the inputs: 1, the deviation of each over the training images, or given ones; None if
             it is left to ``usual_inputs``.
         usual_inputs: strength of the inputs unless it is chosen.
@@ -75,7 +72,8 @@ class Paths:
         has_taken_over: whether paths decided the round before; then they decide this one.
     """
 
-    below: float | None = None
+    chosen_switch: PathSwitch | None = None
+    usual_switch: PathSwitch = WITHOUT_TRAINING
     chosen_inputs: PathInputs | InputStrengths | None = None
     usual_inputs: PathInputs = PathInputs.ONES
     graph: NetworkGraph | None = None
@@ -87,14 +85,23 @@ class Paths:
     only_scope: None = None
     holds_all_layers: bool = True
 
-    def with_options(self, *, paths_below: float | str | None, inputs: InputsOption | None) -> "Paths":
+    def with_options(self, *, paths_below: SwitchOption | None, inputs: InputsOption | None) -> "Paths":
         """Return the method with other options, where they are not None.
 
         Raises:
-            OptionError: if a density is neither ``auto`` nor in [0, 1], or the inputs cannot be used.
+            OptionError: if the switch or the inputs cannot be used.
         """
         chosen_inputs = self.chosen_inputs if inputs is None else path_inputs(inputs)
-        return replace(self, below=_density(paths_below), chosen_inputs=chosen_inputs)
+        return replace(self, chosen_switch=path_switch(paths_below), chosen_inputs=chosen_inputs)
+
+    def with_training(self) -> "Paths":
+        """Return the method for rounds with training between them."""
+        return replace(self, usual_switch=WITH_TRAINING)
+
+    @property
+    def switch(self) -> PathSwitch:
+        """The rule for the first round that paths decide."""
+        return self.chosen_switch or self.usual_switch
 
     @property
     def name(self) -> str:
@@ -104,8 +111,8 @@ class Paths:
         'paths-below-0.1-ones'
         """
         words = [Method.PATHS.value]
-        if self.below is not None:
-            words.append(f"below-{self.below:g}")
+        if self.chosen_switch is not None:
+            words.append(self.chosen_switch.word)
         if self.chosen_inputs is not None:
             words.append(self.chosen_inputs.value)
         return "-".join(words)
@@ -126,8 +133,9 @@ class Paths:
         return self.inputs is PathInputs.DATA
 
     def provenance(self) -> Mapping[str, Any]:  # Any: numbers and words of pruning.toml
-        """Return the density of the switch and the strength of the inputs."""
-        return {"paths_below": AUTO if self.below is None else self.below, "inputs": self.inputs.value}
+        """Return the switch and the strength of the inputs."""
+        density = self.switch.density
+        return {"paths_below": str(self.switch) if density is None else density, "inputs": self.inputs.value}
 
     def of_network(self, graph: NetworkGraph | None, inputs: FloatArray | None) -> "Paths":
         """Return the method for a network.
@@ -147,13 +155,14 @@ class Paths:
         return replace(self, has_taken_over=True)
 
     def takes_over(self, target: int, n_weights: int) -> bool:
-        """Return whether a round of so many kept weights has at most the density of the switch, if that is a number."""
-        return self.has_taken_over or (self.below is not None and target <= self.below * n_weights)
+        """Return whether a round of so many kept weights has at most the density of the switch, if it has one."""
+        density = self.switch.density
+        return self.has_taken_over or (density is not None and target <= density * n_weights)
 
     def replaces(self, kept: Callable[[], Mapping[str, BoolArray]], checkpoint: Checkpoint) -> bool:
-        """Return whether the density of the switch is left open, and a weight of the masks is off all paths."""
+        """Return whether the switch is a share of weights on no path, and the masks have more."""
         graph = self.graph
-        if graph is None or self.below is not None:
+        if graph is None or self.switch.density is not None:
             return False
         masks = kept()
 
@@ -162,7 +171,7 @@ class Paths:
                 return kept_in(masks[name].reshape(checkpoint.tensors[name].shape))
             return kept_in(tensor_values(checkpoint, name).reshape(checkpoint.tensors[name].shape))
 
-        return has_off_path(graph, kept_weights)
+        return off_path_share(graph, kept_weights) > self.switch.off_path
 
     def rule(self, inputs: RuleInputs) -> Rule:  # noqa: ARG002  # of a protocol
         """Raise an OptionError: the method needs a network and a target."""
@@ -178,16 +187,3 @@ class Paths:
         """
         network = network_at_hand(self.name, self.graph, infos, stream, self.strengths)
         return PathRule(path_masks(network, [target], threads=stream.threads).levels)
-
-
-def _density(text: float | str | None) -> float | None:
-    """Return the density of the switch; None for ``auto`` and where nothing is given."""
-    if text in (None, AUTO):
-        return None
-    try:
-        density = float(text or 0)
-    except ValueError:
-        density = -1.0
-    if not 0 <= density <= 1:
-        raise OptionError(f"`paths_below` is {text}; it must be auto, or a density, at least 0 and at most 1")
-    return density
