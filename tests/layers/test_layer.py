@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from numpy.testing import assert_array_equal
 from strategies import weights
 
 from topoimp.errors import LayerError
+from topoimp.kernels.threads import PIECE
 from topoimp.layers.layer import as_layer, by_channel, sampled_magnitudes
 
 
@@ -78,3 +81,22 @@ def test_a_sample_has_32768_different_weights_from_the_first_to_the_last(size):
 
     assert len(np.unique(sample)) == 32_768
     assert (sample[0], sample[-1]) == tuple(layer.magnitudes().reshape(-1)[[0, -1]])
+
+
+def test_a_nan_is_found_wherever_it_is_in_a_large_layer():
+    weight = np.ones((3, PIECE // 2), np.float32)
+    weight[2, -1] = np.nan
+
+    with pytest.raises(LayerError, match=f"holds 1 NaN, the first at index {weight.size - 1};"):
+        as_layer(weight)
+
+
+def test_an_array_is_checked_without_a_copy_of_its_weights():
+    weight = np.ones((8, PIECE))
+
+    tracemalloc.start()
+    as_layer(weight)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert most < weight.nbytes / 2

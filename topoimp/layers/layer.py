@@ -15,6 +15,7 @@ from topoimp.arrays import BoolArray, CodeArray, FloatArray
 from topoimp.checkpoint import tensors_as_checkpoint
 from topoimp.checkpoint.number_format import F16, F32, F64, NUMBER_FORMATS, NumberFormat
 from topoimp.errors import LayerError
+from topoimp.kernels.threads import pieces
 
 N_RUNS, RUN = 1024, 32
 """Runs of a sample, spread over a layer so that few pages of a file are read, and weights in each."""
@@ -89,11 +90,14 @@ class Layer:
 
     def check_finite(self) -> None:
         """Raise a LayerError if a weight is NaN or infinite, with the count and the first index."""
-        magnitudes = self.magnitudes()
-        special = np.flatnonzero(magnitudes >= self.number_format.first_special)
-        if special.size == 0:
+        flat = self.codes.reshape(-1)
+        first_special = self.number_format.first_special
+        parts = (self.number_format.magnitudes(flat[start:stop]) for start, stop in pieces(0, flat.size))
+        if not any((part >= first_special).any() for part in parts):  # in parts: a copy of all weights takes much room
             return
 
+        magnitudes = self.magnitudes()
+        special = np.flatnonzero(magnitudes >= first_special)
         infinite = int(np.count_nonzero(magnitudes.ravel()[special] == (self.number_format.infinity or -1)))
         counts = [f"{special.size - infinite} NaN"] if special.size > infinite else []
         counts += [f"{infinite} infinite weights"] if infinite else []
