@@ -1,8 +1,16 @@
 """The report of barcode on the layers of a chain as one graph."""
 
+import csv
+import io
+import subprocess
+import sys
+
+import networkx as nx
 import numpy as np
 import pytest
+from conftest import SAMPLES
 from safetensors.numpy import save_file
+from slow_paths import published_magnitudes, slow_s
 
 from topoimp.checkpoint import open_checkpoint
 from topoimp.commands.barcode import barcode_report
@@ -48,6 +56,33 @@ def test_the_network_has_the_persistences_and_paths_of_its_graph(model, weights,
     assert report.network["live_vertices"] == facts.live_vertices
     assert report.network["n_off_path"] == sum(row["n_off_path"] for row in report.layers) > 0
     assert [row["n_off_path"] for row in report.layers] == [facts.layers[name].n_off_path for name in CHAIN]
+
+
+def test_a_network_of_few_weights_has_the_values_worked_by_hand(tmp_path):
+    few = {
+        "a.weight": np.array([[4.0, 0, 0], [0, -2, 0]]),  # the row 1 ends in nothing, and the input 2 has no edge
+        "b.weight": np.array([[-3.0, 0], [0, 0]]),
+        "c.weight": np.array([[1.0, 2], [0, 0]]),  # nothing arrives at the column 1
+    }
+    save_file(few, tmp_path / "few.safetensors")
+    found = barcode_report(tmp_path / "few.safetensors", chain="a,b,c", threads=1).network
+
+    assert (found["n_off_path"], found["live_vertices"], found["beta0_glued"]) == (2, 4, 4)
+    assert found["effective_density"] == 3 / 14
+    persistences = [0, 1 / 4, 2 / 4, 2 / 4, 3 / 4, 1, 1, 1, 1]  # of deaths 4, 3, 2, 2, 1, and four components
+    assert found["np_glued"] == pytest.approx(np.linalg.norm(persistences) / np.sqrt(8))
+
+
+def test_deep_graph_persistence_is_that_of_all_paths_by_networkx(model, weights):
+    found = barcode_report(model, chain="a,b,c", threads=1).network["np_deep"]
+
+    magnitudes, largest = published_magnitudes(weights)
+    s = slow_s(graph_of_chain(open_checkpoint(model), CHAIN), magnitudes, largest)
+    s = s / s.max()
+    paths = nx.Graph([(("in", i), ("out", j), {"weight": s[i, j]}) for i, j in np.argwhere(s > 0).tolist()])
+    deaths = [data["weight"] for _, _, data in nx.maximum_spanning_edges(paths)]
+    persistences = [1 - death for death in deaths] + (sum(s.shape) - len(deaths)) * [1.0]
+    assert found == pytest.approx(np.linalg.norm(persistences) / np.sqrt(sum(s.shape) - 1))
 
 
 def test_the_other_columns_are_those_without_a_chain(model):
@@ -123,6 +158,32 @@ def test_the_command_says_what_the_graph_is_and_gates_look_at_it(model, topoimp)
     assert "gate 'network:np_deep>0.01': the network has np_deep 0." in failed.err
     refused = topoimp("barcode", model, "--chain", "a,b,c", "--list")
     assert (refused.status, "--chain does not go with --list" in refused.err) == (2, True)
+
+
+def test_csv_and_roles_go_with_a_chain(model, topoimp):
+    rows = list(csv.DictReader(io.StringIO(topoimp("barcode", model, "--chain", "a,b,c", "--format", "csv", "-q").out)))
+    by_role = topoimp("barcode", model, "--chain", "a,b,c", "--by", "role")
+
+    found = barcode_report(model, chain="a,b,c", threads=1)
+    assert [row["np_glued"] for row in rows] == ["", "", "", repr(found.network["np_glued"])]
+    assert [row["n_off_path"] for row in rows] == [str(row["n_off_path"]) for row in found.rows]
+    assert by_role.status == 0
+    assert len(sentences_about_the_graph(by_role)) == 1
+
+
+def test_a_checkpoint_without_a_chain_loads_no_graph_of_a_network():
+    code = (
+        "import sys; from topoimp.commands.barcode import barcode_report\n"
+        "def loaded(): return sorted(name for name in sys.modules if name.startswith('topoimp.network.'))\n"
+        f"path = {str(SAMPLES / 'mlp-digits.safetensors')!r}\n"
+        "barcode_report(path, threads=1); print(*loaded())\n"
+        "barcode_report(path, chain='fc*', threads=1); print(*loaded())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    without, with_chain = done.stdout.splitlines()
+
+    assert without == "topoimp.network.graph"  # types that prune's options have
+    assert "topoimp.network.deep_graph_persistence" in with_chain.split()
 
 
 def test_the_command_counts_weights_on_no_path_if_it_shows_the_layers_of_the_chain_alone(model, topoimp):
