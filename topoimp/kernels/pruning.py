@@ -24,6 +24,25 @@ def write_kept(codes: CodeArray, start: int, stop: int, mask: Code, code: Code, 
         pruned_rest[i] = rest[i] if kind(rest[i] & mask) > code else kind(0)
 
 
+@compiled("codes", "ranks")
+def write_kept_ranks(
+    codes: CodeArray, ranks: CodeArray, mask: Code, rank: Code, n_until: int, pruned: CodeArray
+) -> None:
+    """Write the weights with a rank above a threshold's, or equal to it among the first ``n_until``.
+
+    ``pruned`` gets their codes, and +0.0 for other weights and for zeros. All three have the same shape; ``rank`` is
+    above 0 unless ``n_until`` is 0.
+    """
+    kind = codes.dtype.type
+    for i in range(n_until):
+        pruned[i] = codes[i] if ranks[i] >= rank and kind(codes[i] & mask) != kind(0) else kind(0)
+
+    rest, ranks_rest, pruned_rest = codes[n_until:], ranks[n_until:], pruned[n_until:]
+    for i in range(rest.size):
+        is_kept = ranks_rest[i] > rank
+        pruned_rest[i] = rest[i] if is_kept & (kind(rest[i] & mask) != kind(0)) else kind(0)
+
+
 @compiled("original", "written", "kept")
 def count_wrong(original: CodeArray, written: CodeArray, kept: BoolArray, mask: Code) -> tuple[int, int, int]:
     """Count the written weights that are not zero, the kept ones that changed, and the pruned ones that are not +0.0.

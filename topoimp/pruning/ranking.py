@@ -12,7 +12,7 @@ import numpy as np
 
 from topoimp.arrays import Code, CodeArray, FloatArray, IndexArray
 from topoimp.kernels.counting import count_codes, count_digits, count_equal, count_until, place_of_equal
-from topoimp.kernels.pruning import write_kept
+from topoimp.kernels.pruning import write_kept, write_kept_ranks
 from topoimp.kernels.threads import in_parallel, pieces
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
@@ -188,13 +188,13 @@ class RankRanking:
 
     def write_kept(self, layer: Layer, threshold: Threshold, start: int, pruned: CodeArray) -> None:
         """Write a part of a layer, with 0 for weights that the threshold does not keep."""
-        for first, ranks in self._ranks(layer, start, start + len(pruned)):
-            kept = ranks > threshold.rank
-            if threshold.rank > 0 and threshold.last >= first:
-                equal = ranks[: threshold.last + 1 - first] == threshold.rank
-                kept[: len(equal)] |= equal
-            codes = layer.weights[first : first + len(ranks)]
-            pruned[first - start : first - start + len(ranks)] = np.where(kept, codes, codes.dtype.type(0))
+        mask = layer.codes.dtype.type(layer.number_format.magnitude_mask)
+        last = threshold.last if threshold.rank > 0 else -1
+        for first, end in pieces(start, start + len(pruned)):
+            ranks = self.ranks(first, end)
+            n_until = min(max(last + 1 - first, 0), end - first)
+            rank = ranks.dtype.type(threshold.rank)
+            write_kept_ranks(layer.weights[first:end], ranks, mask, rank, n_until, pruned[first - start : end - start])
 
     def _ranks(self, layer: Layer, start: int, stop: int) -> Iterator[tuple[int, CodeArray]]:
         for first, end in pieces(start, stop):
