@@ -48,6 +48,7 @@ bench: $(READY) ## measure beside peers and the limit; writes docs/performance.m
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/processes.py --scratch $(SCRATCH)
 	$(BIN)/python benchmarks/rounds.py
+	$(BIN)/python benchmarks/paths.py --scratch $(SCRATCH)
 	$(BIN)/python benchmarks/paths.py
 
 bench-quick: $(READY) ## the same in two minutes, writing nothing
