@@ -203,7 +203,7 @@ def test_the_command_lists_the_figures_of_both_inputs(topoimp):
     assert listed.status == 0
     assert [line.split()[0] for line in listed.out.splitlines()] == [
         *("of", "retention", "floors", "mask", "overview"),
-        *("of", "lottery-ticket", "gains", "floors"),
+        *("of", "lottery-ticket", "floors", "gains"),
     ]
 
 
