@@ -10,6 +10,7 @@ from .barcode_options import (
     Bandwidth,
     BarForm,
     Bars,
+    Chain,
     ComponentsFile,
     Curve,
     Landscapes,
@@ -21,7 +22,6 @@ from .barcode_options import (
 from .barcode_output import as_one_graph, checked, show_barcodes, show_list
 from .gates import Gates
 from .options import (
-    Chain,
     CheckpointPaths,
     Command,
     Exclude,
@@ -129,6 +129,7 @@ def _barcode(
     from topoimp.commands.barcode import barcode_report
     from topoimp.commands.each_checkpoint import report_of_each
     from topoimp.commands.tensor_list import tensor_list
+    from topoimp.reports.path_columns import GLUED, ON_PATHS, PERSISTENCES
 
     patterns = layer_patterns(include, exclude, groups, embeddings=True, view=view, input_sizes=input_sizes)
     of_files: dict[str, dict[str, object]] = {
@@ -164,6 +165,8 @@ def _barcode(
         refuse(files, "writes one file, about one CHECKPOINT")
     check_by(by, format, len(checkpoint))
     gates = Gates("barcode", fail_if, junit)
+    if chain is None:
+        gates.refuse((*ON_PATHS, *GLUED, *PERSISTENCES), "needs --chain")
 
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
         steps = parts_of(on_step, len(checkpoint))

@@ -1,6 +1,6 @@
 """The gates of a command: checked before it starts, applied to the rows of its report, and raised at its end."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,14 @@ class Gates:
         from topoimp.reports.gates import check_gates
 
         check_gates(self._gates, columns)
+
+    def refuse(self, columns: Collection[str], reason: str) -> None:
+        """Raise an OptionError with the reason if a gate looks at one of these columns."""
+        from topoimp.errors import OptionError
+
+        for gate in self._gates:
+            if gate.column in columns:
+                raise OptionError(f"the gate is {gate.text!r}; the column {gate.column!r} {reason}")
 
     def apply(self, rows: Sequence[Row]) -> None:
         """Apply the gates to rows, and write the file; raise an OptionError if there is no row for a gate."""

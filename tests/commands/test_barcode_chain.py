@@ -160,6 +160,15 @@ def test_the_command_says_what_the_graph_is_and_gates_look_at_it(model, topoimp)
     assert (refused.status, "--chain does not go with --list" in refused.err) == (2, True)
 
 
+@pytest.mark.parametrize("gate", ["np_glued<0.2", "network:n_off_path>0"])
+def test_a_gate_on_the_graph_needs_a_chain(model, topoimp, gate):
+    outcome = topoimp("barcode", model, "--fail-if", gate)
+
+    column = gate.removeprefix("network:").rstrip("<>.0123456789")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err == f"error: the gate is '{gate}'; the column '{column}' needs --chain\n"
+
+
 def test_csv_and_roles_go_with_a_chain(model, topoimp):
     rows = list(csv.DictReader(io.StringIO(topoimp("barcode", model, "--chain", "a,b,c", "--format", "csv", "-q").out)))
     by_role = topoimp("barcode", model, "--chain", "a,b,c", "--by", "role")

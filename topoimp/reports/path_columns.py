@@ -1,9 +1,12 @@
 """The columns of a network as one graph, beside those of its layers."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from topoimp.network.facts import PathFacts
 from topoimp.reports.cells import Row
+
+if TYPE_CHECKING:  # not for the names of columns alone
+    from topoimp.network.facts import PathFacts
 
 ON_PATHS = ("n_off_path", "effective_density")
 """Columns of layers and of the network."""
@@ -11,8 +14,11 @@ ON_PATHS = ("n_off_path", "effective_density")
 GLUED = ("live_vertices", "beta0_glued")
 """Columns of the network alone."""
 
+PERSISTENCES = ("np_glued", "np_deep")
+"""Columns of the network in the report of ``barcode``."""
 
-def with_path_columns(rows: Sequence[Row], facts: PathFacts | None) -> list[Row]:
+
+def with_path_columns(rows: Sequence[Row], facts: "PathFacts | None") -> list[Row]:
     """Return the rows of the layers of one network and of the network with the columns of its graph.
 
     They are blank without facts, and for a layer that is not in the graph. Then the sums over the layers are blank too.
@@ -21,7 +27,7 @@ def with_path_columns(rows: Sequence[Row], facts: PathFacts | None) -> list[Row]
     return [{**row, **_columns(row, layers, facts)} for row in rows]
 
 
-def _columns(row: Row, layers: Sequence[str], facts: PathFacts | None) -> Row:
+def _columns(row: Row, layers: Sequence[str], facts: "PathFacts | None") -> Row:
     is_layer = row["level"] == "layer"
     looked_at = [str(row["layer"])] if is_layer else layers
     columns: dict[str, float | int | None] = dict.fromkeys(ON_PATHS if is_layer else (*ON_PATHS, *GLUED))
