@@ -281,13 +281,13 @@ _COLUMNS = {
     ),
     "np_glued": _number(
         "Neural persistence of the network as one graph, its strengths divided by the largest of its layers: p-norm of "
-        "1 - death, essential bars counting 1, over (vertices - 1)^(1/p), with --p (`barcode --chain`; docs/theory.md, "
-        "section 12.6)."
+        "1 - death, essential bars counting 1, over (vertices - 1)^(1/p), p being `p` (`chain` of barcode; "
+        "docs/theory.md, section 12.6)."
     ),
     "np_deep": _number(
         "Deep graph persistence (Girrbach et al., 2023): neural persistence, as for np_glued, of the strongest paths "
         "from inputs to outputs, of standardised layers, divided by the strongest path; a stored zero is an edge as "
-        "other weights. Blank if all weights of a layer are equal (`barcode --chain`; docs/theory.md, section 12.7)."
+        "other weights. Blank if all weights of a layer are equal (`chain` of barcode; docs/theory.md, section 12.7)."
     ),
 }
 
