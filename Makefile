@@ -48,15 +48,19 @@ bench: $(READY) ## measure beside peers and the limit; writes docs/performance.m
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/processes.py --scratch $(SCRATCH)
 	$(BIN)/python benchmarks/rounds.py
-	$(BIN)/python benchmarks/paths.py --scratch $(SCRATCH)
+	$(BIN)/python benchmarks/paths.py
 	$(BIN)/python benchmarks/paths.py
 
 bench-quick: $(READY) ## the same in two minutes, writing nothing
 	$(BIN)/python benchmarks/run.py --quick
 
-study: $(READY) ## run the study of docs/study.md, hours long, from where it stopped; DATA=folder of the data sets
-	$(BIN)/pip install --quiet --editable '.[bench]'
+study: $(READY) ## run the studies of docs/study.md and docs/methods-study.md, days long, from where they stopped; DATA=folder of the data sets
+	$(BIN)/pip install --quiet --editable '.[bench,plot]'
 	TOPOIMP_DATA_DIR=$(DATA) $(BIN)/python benchmarks/study.py --work $(SCRATCH)/study
+	TOPOIMP_DATA_DIR=$(DATA) $(BIN)/python benchmarks/methods_study.py --work $(SCRATCH)/methods-study
+	TOPOIMP_DATA_DIR=$(DATA) $(BIN)/python benchmarks/methods_one_shot.py --work $(SCRATCH)/methods-study
+	$(BIN)/python benchmarks/methods_crepe.py --work $(SCRATCH)/real-checkpoints
+	$(BIN)/python benchmarks/methods_picture.py
 
 pictures: $(READY) ## draw the pictures of docs/pictures.md anew, by its commands
 	$(BIN)/python tests/gallery.py

@@ -11,13 +11,18 @@ from study_page import LEVEL, markdown
 from study_rounds import nearest_rounds
 from study_tables import holm, mean_of
 
-ROUNDS = Path(__file__).resolve().parent / "methods/rounds.csv"
+FOLDER = Path(__file__).resolve().parent / "methods"
+ROUNDS = FOLDER / "rounds.csv"
+ONE_SHOT = FOLDER / "one_shot.csv"
+CREPE = FOLDER / "crepe.csv"
 
 BASELINE = "imp"
 
 NETWORKS = {
     "lenet-mnist": "LeNet-300-100, MNIST",
     "lenet-fashion": "LeNet-300-100, Fashion-MNIST",
+    "pilot-mnist": "LeNet-300-100, MNIST, pilot",
+    "pilot-fashion": "LeNet-300-100, Fashion-MNIST, pilot",
     "six-mnist": "six layers, MNIST",
     "lenet5-mnist": "LeNet-5, MNIST",
     "resnet20-cifar10": "ResNet-20, CIFAR-10",
@@ -26,7 +31,10 @@ NETWORKS = {
 
 METHODS = {
     "imp": "IMP",
+    "imp-global": "IMP, one target",
     "paths": "paths",
+    "paths-first": "paths, from the first weight",
+    "paths-global": "paths, one target",
     "paths-ones": "paths, inputs 1",
     "synflow-l2": "SynFlow-L2",
     "lamp": "LAMP",
@@ -91,11 +99,11 @@ def differences(rounds: pd.DataFrame, network: str, pruning: str) -> pd.DataFram
 
 
 def present(rounds: pd.DataFrame) -> list[tuple[str, str, list[str]]]:
-    """Return the networks that have rounds of IMP, each with its name and its other prunings, in the order above."""
+    """Return the networks with rounds of IMP and others, with names and other prunings, in the order above."""
     found = []
     for network, name in NETWORKS.items():
         prunings = set(rounds[rounds["network"] == network]["pruning"])
-        if BASELINE in prunings:
+        if BASELINE in prunings and len(prunings) > 1:
             found.append((network, name, [each for each in METHODS if each in prunings and each != BASELINE]))
     return found
 
@@ -124,8 +132,8 @@ def verdicts_table(rounds: pd.DataFrame) -> str:
             ahead, behind = (is_sure & (table["difference"] > 0)).sum(), (is_sure & (table["difference"] < 0)).sum()
             low = table[table["density_imp"] <= LOW_DENSITY]
             counts = (str(int(table["n_seeds"].max())), str(len(table)), str(ahead), str(behind))
-            ends = (f"{100 * table['ci_low'].min():+.2f}", str(len(low)), str((low["ci_low"] > 0).sum()))
-            lines.append((name, METHODS[pruning], *counts, *ends, f"{100 * low['ci_low'].min():+.2f}"))
+            ends = (_lowest_end(table), str(len(low)), str((low["ci_low"] > 0).sum()), _lowest_end(low))
+            lines.append((name, METHODS[pruning], *counts, *ends))
     return markdown(header, lines)
 
 
@@ -152,12 +160,53 @@ def paths_table(rounds: pd.DataFrame, network: str) -> str:
     return markdown(("round", "density", *(METHODS[pruning] for pruning in prunings)), lines)
 
 
+def one_shot_table(one_shot: pd.DataFrame, network: str) -> str:
+    """Return the accuracy of IMP in one shot and the differences of the other methods from it, at each density."""
+    by_density = one_shot[one_shot["network"] == network].pivot(
+        index="density", columns=["pruning", "seed"], values="test_accuracy"
+    )
+    prunings = [each for each in METHODS if each in by_density and each != BASELINE]
+    lines = []
+    for density, row in by_density.sort_index(ascending=False).iterrows():
+        found = [mean_of((row[pruning] - row[BASELINE]).dropna().tolist()) for pruning in prunings]
+        cells = [f"{100 * each.mean:+.1f} [{100 * each.ci_low:+.1f}, {100 * each.ci_high:+.1f}]" for each in found]
+        lines.append((f"{density:.0%}", f"{row[BASELINE].mean():.1%}", *cells))
+    return markdown(("density", "IMP", *(METHODS[pruning] for pruning in prunings)), lines)
+
+
+def one_shot_tables(one_shot: pd.DataFrame) -> list[str]:
+    """Return the table of each network that was pruned in one shot."""
+    return [one_shot_table(one_shot, each) for each in NETWORKS if (one_shot["network"] == each).any()]
+
+
+def crepe_table(crepe: pd.DataFrame) -> str:
+    """Return the accuracy of the pitch estimator CREPE under each method, and weights off all paths under IMP."""
+    by_density = crepe.pivot(index="density", columns="pruning", values=["accuracy", "n_off_path"])
+    prunings = [each for each in METHODS if each in by_density["accuracy"]]
+    lines = [
+        (f"{density:.0%}", *(f"{row['accuracy'][each]:.1%}" for each in prunings), f"{row['n_off_path'][BASELINE]:.0f}")
+        for density, row in by_density.sort_index(ascending=False).iterrows()
+    ]
+    return markdown(("density", *(METHODS[pruning] for pruning in prunings), "off path under IMP"), lines)
+
+
 def tables(rounds: pd.DataFrame) -> list[str]:
-    """Return all tables of the page, in their order."""
+    """Return all tables of rounds that the page has, in their order."""
     found = [verdicts_table(rounds)]
     for network, _, prunings in present(rounds):
         found += [accuracy_table(rounds, network, prunings), paths_table(rounds, network)]
     return found
+
+
+def all_tables() -> list[str]:
+    """Return the tables of the page, from the files in benchmarks/methods."""
+    in_one_shot = [*one_shot_tables(pd.read_csv(ONE_SHOT)), crepe_table(pd.read_csv(CREPE))]
+    return [*tables(pd.read_csv(ROUNDS)), *in_one_shot]
+
+
+def _lowest_end(differences_in_rounds: pd.DataFrame) -> str:
+    """Return the lowest end of an interval, in points; a dash without rounds."""
+    return f"{100 * differences_in_rounds['ci_low'].min():+.2f}" if len(differences_in_rounds) else "-"
 
 
 def _points(row: pd.Series) -> str:
@@ -168,7 +217,7 @@ def _points(row: pd.Series) -> str:
 
 def main() -> None:
     """Print the tables."""
-    for table in tables(pd.read_csv(ROUNDS)):
+    for table in all_tables():
         sys.stdout.write(f"{table}\n\n")
 
 

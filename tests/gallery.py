@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent
@@ -53,6 +54,19 @@ def draw(commands, folder, programs):
             command, shell=True, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True
         )
     return sorted(folder.glob("*.svg"))
+
+
+def shapes_and_numbers(path):
+    """What an SVG draws, without the names of its parts, and all of its numbers."""
+    text = re.sub(r"[mpDCHT][0-9a-z]*[0-9a-f]{10}", "part", path.read_text(encoding="utf-8"))
+    number = r"-?\d+(?:\.\d+)?"
+    return re.sub(number, "0", text), [float(found) for found in re.findall(number, text)]
+
+
+def has_matplotlib_of_the_pictures():
+    """Whether the pinned matplotlib is installed, which drew the pictures of the documents."""
+    pinned = re.search(r"^matplotlib==(.+)$", (REPOSITORY / "constraints.txt").read_text(), re.MULTILINE)[1]
+    return version("matplotlib") == pinned
 
 
 def main():

@@ -3,10 +3,19 @@
 import importlib
 import pkgutil
 import re
-from importlib.metadata import version
 
 import pytest
-from gallery import PAGE, PICTURES, REPOSITORY, commands, draw, linked, value, without_training
+from gallery import (
+    PAGE,
+    PICTURES,
+    commands,
+    draw,
+    has_matplotlib_of_the_pictures,
+    linked,
+    shapes_and_numbers,
+    value,
+    without_training,
+)
 
 import topoimp.commands
 
@@ -53,17 +62,9 @@ def test_commands_go_on_after_a_backslash_and_those_after_training_are_known():
     assert without_training(commands(text)) == ["topoimp barcode 'a run' --plot a.svg"]
 
 
-def shapes_and_numbers(path):
-    """What an SVG draws, without the names of its parts, and all of its numbers."""
-    text = re.sub(r"[mpDCHT][0-9a-z]*[0-9a-f]{10}", "part", path.read_text(encoding="utf-8"))
-    number = r"-?\d+(?:\.\d+)?"
-    return re.sub(number, "0", text), [float(found) for found in re.findall(number, text)]
-
-
 def test_the_commands_draw_the_pictures_of_the_gallery(forks, tmp_path):
-    pinned = re.search(r"^matplotlib==(.+)$", (REPOSITORY / "constraints.txt").read_text(), re.MULTILINE)[1]
-    if version("matplotlib") != pinned:
-        pytest.skip(f"the pictures are those of matplotlib {pinned}")
+    if not has_matplotlib_of_the_pictures():
+        pytest.skip("the pictures are those of the pinned matplotlib")
     quick = without_training(commands(TEXT))
 
     drawn = draw(quick, tmp_path, forks.programs)

@@ -39,7 +39,6 @@ def test_every_command_prints_what_the_readme_shows_its_pipelines_with_both_outc
 
     assert [re.findall(r"topoimp (\w+)", command) for command, _ in shown] == [
         ["prune"],
-        ["compare"],
         ["prune", "compare"],
         ["prune", "compare"],
     ]
