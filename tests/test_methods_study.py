@@ -150,7 +150,7 @@ def test_paths_cost_nothing_but_in_the_rounds_that_the_page_names(network, misse
     if missed:
         row = 100 * table.loc[missed[0], ["density_imp", "difference", "ci_low", "ci_high"]]
         assert [f"{abs(value):.2f}" for value in row] == ["6.95", "0.07", "0.13", "0.01"]
-        assert "at 7 %, where paths take over, they are 0.07\npoints behind IMP (0.01 to 0.13)" in PAGE
+        assert "in five of the\nten networks, they are 0.07 points behind IMP (0.01 to 0.13)" in PAGE
 
 
 def test_the_picture_is_that_of_the_data(tmp_path):
