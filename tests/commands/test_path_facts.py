@@ -269,7 +269,7 @@ def test_a_chain_does_not_go_with_rounds_that_have_a_graph_of_their_own(run, top
 def test_the_command_of_the_page_about_files_has_the_columns_of_its_chain(lenet, topoimp, monkeypatch):
     monkeypatch.chdir(lenet.parent)
     (command,) = re.findall(
-        r"^topoimp (.* --chain .*)$", (REPOSITORY / "docs/checkpoints.md").read_text(), re.MULTILINE
+        r"^topoimp (prune .* --chain .*)$", (REPOSITORY / "docs/checkpoints.md").read_text(), re.MULTILINE
     )
 
     outcome = topoimp(*command.split())
