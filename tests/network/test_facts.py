@@ -35,8 +35,11 @@ def test_facts_are_those_of_networkx(seed):
             edges = edges_between(each, graph, weights)
             n_off_path = sum(not {source, target} <= live for source, target, _ in edges)
             assert found.layers[each.layer] == OnPaths(weights[each.layer].size, len(edges), n_off_path)
-    whole = found.total(list(found.layers))
-    assert off_path_share(graph, lambda name: kept_in(weights[name])) == whole.n_off_path / max(whole.n_kept, 1)
+    whole, last = found.total(list(found.layers)), list(found.layers)[-1]
+    rest = found.total([*found.layers][:-1]) if len(found.layers) > 1 else None
+    for names, of_them in [(found.layers, whole), (found.layers.keys() - {last}, rest), ([], None)]:
+        share = off_path_share(graph, lambda name: kept_in(weights[name]), [*names, "no layer"])
+        assert share == (0 if of_them is None else of_them.n_off_path / max(of_them.n_kept, 1))
 
 
 def test_random_networks_have_all_that_a_graph_can_have():

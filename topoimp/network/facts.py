@@ -9,7 +9,7 @@ The components are those of the graph of all vertices, live or not, inputs and o
 edge is a component of its own, as in a single layer.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -120,18 +120,24 @@ def path_facts(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> PathF
     return PathFacts(layers, live, graph.n_vertices - n_joining)
 
 
-def off_path_share(graph: NetworkGraph, kept: Callable[[str], KeptWeights]) -> float:
-    """Return the share of the kept weights that lie on no path, 0 without any; the arguments are as in ``path_facts``.
+def off_path_share(graph: NetworkGraph, kept: Callable[[str], KeptWeights], names: Collection[str]) -> float:
+    """Return which share of the kept weights of some layers together lies on no path; 0 if they keep none.
+
+    Args:
+        graph: the network.
+        kept: the kept weights of each layer of the graph, as ``path_facts`` takes them.
+        names: the layers whose weights count; names that the graph does not have are left alone.
 
     >>> from topoimp.network.graph import chain_graph
     >>> weights = {"fc1": np.array([[1, 1]]), "fc2": np.array([[1], [0]])}
-    >>> off_path_share(chain_graph({"fc1": (1, 2), "fc2": (2, 1)}), lambda name: kept_in(weights[name]))
+    >>> graph = chain_graph({"fc1": (1, 2), "fc2": (2, 1)})
+    >>> off_path_share(graph, lambda name: kept_in(weights[name]), ["fc1", "fc2"])
     0.0
     """
     reached, _ = _reached(graph, kept, None)
     layers, _ = _on_paths(graph, kept, reached)
-    n_kept = sum(layer.n_kept for layer in layers.values())
-    return sum(layer.n_off_path for layer in layers.values()) / max(n_kept, 1)
+    counted = [layers[name] for name in layers.keys() & names]
+    return sum(layer.n_off_path for layer in counted) / max(sum(layer.n_kept for layer in counted), 1)
 
 
 def kept_in(weight: np.ndarray) -> KeptWeights:

@@ -32,8 +32,8 @@ FirstWithout = Mapping[str, CodeArray]
 def all_rounds(stream: LayerStream, scheme: Scheme) -> Sweep:
     """Return all rounds of a pruning without training between them; nothing is written.
 
-    A method of whole networks must know its graph (``topoimp.pruning.methods.network_method.method_for``). Several
-    rounds hold 4 bytes for each weight, beside what the method holds.
+    A method of whole networks must know its graph (``topoimp.pruning.methods.network_method.method_for``). For
+    several rounds this function holds an array of 4 bytes for each weight, beside the arrays of the method.
 
     Raises:
         OptionError: if a layer is none of the graph's.

@@ -1,8 +1,8 @@
 """When the method ``paths`` takes over from ``magnitude``: at a density, or at a share of weights on no path.
 
-Without a choice it is a share, and which one depends on training between the rounds. Without training, the first weight
-on no path is the switch: paths keep more accuracy than magnitude from there on. With training, the networks learn
-around a few such weights, and 0.5 % of the kept weights are the switch (docs/methods-study.md).
+Without a choice it is a share of the weights that magnitude would keep of the pruned layers. Without training between
+the rounds the share is 0: paths take over from the first weight on no path. With training it is 0.5 %: a few such
+weights do not harm a network that is trained again (docs/methods-study.md).
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ WITHOUT_TRAINING = PathSwitch(off_path=0.0)
 """The switch of rounds without training between them."""
 
 WITH_TRAINING = PathSwitch(off_path=0.005)
-"""The switch of rounds with training between them; chosen on seeds that docs/methods-study.md does not report on."""
+"""The switch of rounds with training between them; chosen on the pilot seeds of docs/methods-study.md."""
 
 
 def path_switch(text: SwitchOption | None) -> PathSwitch | None:

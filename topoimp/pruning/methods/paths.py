@@ -171,7 +171,7 @@ class Paths:
                 return kept_in(masks[name].reshape(checkpoint.tensors[name].shape))
             return kept_in(tensor_values(checkpoint, name).reshape(checkpoint.tensors[name].shape))
 
-        return off_path_share(graph, kept_weights) > self.switch.off_path
+        return off_path_share(graph, kept_weights, masks) > self.switch.off_path
 
     def rule(self, inputs: RuleInputs) -> Rule:  # noqa: ARG002  # of a protocol
         """Raise an OptionError: the method needs a network and a target."""
