@@ -10,7 +10,6 @@ from .barcode_options import (
     Bandwidth,
     BarForm,
     Bars,
-    Chain,
     ComponentsFile,
     Curve,
     Landscapes,
@@ -22,6 +21,7 @@ from .barcode_options import (
 from .barcode_output import as_one_graph, checked, show_barcodes, show_list
 from .gates import Gates
 from .options import (
+    Chain,
     CheckpointPaths,
     Command,
     Exclude,

@@ -1,4 +1,4 @@
-"""The options that ``barcode`` alone has: the chain of layers, and its files and figures."""
+"""The options of ``barcode`` about its files and figures."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,18 +8,6 @@ import typer
 from topoimp.choices import BarConvention
 
 FILES = "Files"
-
-Chain = Annotated[
-    str | None,
-    typer.Option(
-        "--chain",
-        metavar="NAME,...",
-        help="Layers of the network from the inputs to the outputs, each behind the one before, as in fc1,fc2,fc3 or "
-        "'fc*': adds their neural persistence as one graph, deep graph persistence and the columns of paths. Norms do "
-        "not count. Without --include, the command selects these layers alone.",
-        show_default="none",
-    ),
-]
 
 Bars = Annotated[
     Path | None,

@@ -113,7 +113,7 @@ Chain = Annotated[
         help="Layers of the network from the inputs to the outputs, each behind the one before, as in fc1,fc2,fc3 or "
         "'fc*', for the columns of the network as one graph, in which norms do not count. Without --include, the "
         "command selects these layers alone.",
-        show_default="known in a run folder alone",
+        show_default="none; prune and compare know that of a run folder",
     ),
 ]
 Threads = Annotated[
