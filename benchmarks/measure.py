@@ -1,9 +1,11 @@
 """Timing two things against each other on a machine that others use too: interleaved, caches evicted, medians."""
 
+import csv
 import time
 import tracemalloc
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,6 +60,14 @@ def extra_memory(run: Callable[[], Any]) -> int:
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return most
+
+
+def write_table(path: Path, lines: Sequence[Any]) -> None:
+    """Write dataclasses of one kind, at least one, as the rows of a CSV file."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(asdict(lines[0])), lineterminator="\n")
+        table.writeheader()
+        table.writerows(asdict(line) for line in lines)
 
 
 def evict_caches() -> None:

@@ -7,17 +7,16 @@ without the writing and the verification of the file.
 """
 
 import argparse
-import csv
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from measure import interleaved
+from measure import interleaved, write_table
 from safetensors.numpy import save_file
 
 from topoimp.checkpoint import open_checkpoint
@@ -63,10 +62,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         lines = list(measured(Path(folder), options.runs, is_quick=options.quick))
     if not options.quick:
-        with TABLE.open("w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, list(asdict(lines[0])), lineterminator="\n")
-            table.writeheader()
-            table.writerows(asdict(line) for line in lines)
+        write_table(TABLE, lines)
     return 0
 
 

@@ -1,7 +1,6 @@
 """Measure whole processes: start-up, and commands on a checkpoint of gigabytes beside cp and cat, with their memory."""
 
 import argparse
-import csv
 import os
 import shutil
 import subprocess
@@ -9,12 +8,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 from checkpoints import LLAMA_1B, LLAMA_8B, Llama, write_checkpoint
-from measure import Times
+from measure import Times, write_table
 
 from topoimp.checkpoint import open_checkpoint
 
@@ -83,7 +82,7 @@ def main() -> int:
     for line in measured(options.scratch, options.runs, is_huge=options.huge):
         lines.append(line)
         print(as_row(line), flush=True)  # noqa: T201  # what this script is for
-    write_table(lines)
+    write_table(TABLE, lines)
     write_page(lines)
     return 0
 
@@ -223,14 +222,6 @@ def line_of(
         None if memory_limit is None else memory_limit / 1e6,
         len(ours),
     )
-
-
-def write_table(lines: Sequence[Line]) -> None:
-    """Write every line as CSV."""
-    with TABLE.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, list(asdict(lines[0])), lineterminator="\n")
-        table.writeheader()
-        table.writerows(asdict(line) for line in lines)
 
 
 HEADER = """## Whole processes

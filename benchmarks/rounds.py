@@ -4,18 +4,17 @@ Data are synthetic images of MNIST's size, as speed does not depend on what is o
 """
 
 import argparse
-import csv
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from measure import interleaved
+from measure import interleaved, write_table
 
 from topoimp.architectures import parse_architecture
 from topoimp.choices import Method, Recipes, Scope
@@ -70,10 +69,7 @@ def main() -> int:
         target = f", target {line.target}" if line.target else ""
         sys.stdout.write(f"{line.what} against {line.against}: {line.ours_s:.3f} s, {line.ratio:.3f}{target}\n")
     if not options.quick:
-        with TABLE.open("w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, list(asdict(lines[0])), lineterminator="\n")
-            table.writeheader()
-            table.writerows(asdict(line) for line in lines)
+        write_table(TABLE, lines)
     return 0
 
 

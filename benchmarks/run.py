@@ -1,12 +1,11 @@
 """Measure topoimp beside its peers and beside the limit, and write the ratios into docs/performance.md and a CSV."""
 
 import argparse
-import csv
 import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from layers import EASY, HARD, LARGE, Case, iid
-from measure import extra_memory, interleaved, once
+from measure import extra_memory, interleaved, once, write_table
 from peers import PEERS
 from torch.nn.utils import prune
 
@@ -88,7 +87,7 @@ def main() -> int:
             print(as_text(line), flush=True)  # noqa: T201
     curve = [] if is_quick else list(cost_per_weight())
     if not is_quick:
-        write_table([line for part in lines.values() for line in part])
+        write_table(TABLE, [line for part in lines.values() for line in part])
         write_page(lines, curve)
     return 0
 
@@ -197,14 +196,6 @@ def as_text(line: Line) -> str:
         f"{line.what:<28}{line.size:>13}{line.dtype:>15}  {line.against:<24}"
         f"{line.ours_ms:>10.2f} ms{line.theirs_ms:>12.2f} ms{line.ratio:>10.2f}x{verdict}"
     )
-
-
-def write_table(lines: Sequence[Line]) -> None:
-    """Write every line as CSV."""
-    with TABLE.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, list(asdict(lines[0])), lineterminator="\n")
-        table.writeheader()
-        table.writerows(asdict(line) for line in lines)
 
 
 def write_page(sections: dict[str, list[Line]], curve: Sequence[tuple[int, float]]) -> None:
