@@ -60,7 +60,7 @@ from .prune_output import show_pruning, sum_up_pruning, working_on
 from .prune_plan import show_plan, show_run_plan
 from .prune_rounds import show_rounds, sum_up_rounds
 from .streams import note
-from .training_options import DataDir, Jobs, Seeds, parse_seeds
+from .training_options import DataDir, Jobs, Seeds
 
 
 def _prune(
@@ -197,80 +197,35 @@ def _prune(
         seed=seed or 0,
         patterns=patterns,
     )
-    if dry_run and (is_run or trainer is not None):
-        from topoimp.commands.plan_run import plan_run
-        from topoimp.rounds.trainer import parse_trainer
-
-        if not is_run:
-            refuse({"--dry-run": True}, "does not go with a checkpoint whose rounds --trainer trains")
-        refuse({"--output": output}, "does not go with a run folder, which its rounds are written into")
-        planned_seeds = parse_seeds(seeds)
-        with working():
-            planned = plan_run(
-                checkpoint,
-                options,
-                rewind=rewind,
-                rewind_from=rewind_from,
-                seeds=planned_seeds,
-                trainer=None if trainer is None else parse_trainer(trainer, n_seeds=len(planned_seeds or [0])),
-                data_dir=data_dir,
-                strict=strict,
-                threads=threads,
-            )
-        gates.apply(planned.last_round())
-        show_run_plan(planned, format, quiet=quiet)
-        gates.raise_failures()
-        return
-
     if is_run or trainer is not None:
-        from topoimp.commands.prune_run import prune_run, prune_with_trainer
-        from topoimp.rounds.trainer import parse_trainer
+        from .prune_trained import TrainedRounds
 
-        numbers = parse_seeds(seeds)
-        on_wait = partial(note, quiet=quiet)
-        command = None if trainer is None else parse_trainer(trainer, timeout=timeout, n_seeds=len(numbers or [0]))
-        if command is None:
-            refuse({"--timeout": timeout}, "does not go with the built-in trainer")
-        if is_run:
-            refuse({"--output": output}, "does not go with a run folder, which its rounds are written into")
-        with working() as on_step:
-            if command is not None and not is_run:
-                iterative = prune_with_trainer(
-                    checkpoint,
-                    options,
-                    trainer=command,
-                    rewind=rewind,
-                    rewind_from=rewind_from,
-                    output=output,
-                    seeds=numbers,
-                    **pictures,
-                    strict=strict,
-                    force=force,
-                    threads=threads,
-                    jobs=jobs,
-                    on_step=on_step,
-                    on_wait=on_wait,
-                )
-            else:
-                iterative = prune_run(
-                    checkpoint,
-                    options,
-                    rewind=rewind,
-                    rewind_from=rewind_from,
-                    seeds=numbers,
-                    trainer=command,
-                    data_dir=data_dir,
-                    **pictures,
-                    strict=strict,
-                    force=force,
-                    threads=threads,
-                    jobs=jobs,
-                    on_step=on_step,
-                    on_wait=on_wait,
-                )
-        gates.apply(iterative.report.last_round())
-        show(iterative.report, format, show_rounds)
-        sum_up_rounds(iterative, format, quiet=quiet, verbose=verbose)
+        trained = TrainedRounds(
+            checkpoint,
+            options,
+            is_run=is_run,
+            output=output,
+            rewind=rewind,
+            rewind_from=rewind_from,
+            trainer=trainer,
+            timeout=timeout,
+            seeds=seeds,
+            data_dir=data_dir,
+            strict=strict,
+            threads=threads,
+        )
+        if dry_run:
+            with working():
+                planned = trained.plan()
+            gates.apply(planned.last_round())
+            show_run_plan(planned, format, quiet=quiet)
+        else:
+            on_wait = partial(note, quiet=quiet)
+            with working() as on_step:
+                iterative = trained.run(pictures, force=force, jobs=jobs, on_step=on_step, on_wait=on_wait)
+            gates.apply(iterative.report.last_round())
+            show(iterative.report, format, show_rounds)
+            sum_up_rounds(iterative, format, quiet=quiet, verbose=verbose)
         gates.raise_failures()
         return
 

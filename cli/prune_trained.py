@@ -1,0 +1,128 @@
+"""``prune`` in rounds with training between them: by the recipe of a run folder, or by the user's own command."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from topoimp.pruning.options import PruningOptions
+
+from .options import refuse
+from .picture_options import PictureArguments
+from .training_options import parse_seeds
+
+if TYPE_CHECKING:
+    from topoimp.commands.prune_run import IterativePruning
+    from topoimp.kernels.threads import OnStep
+    from topoimp.reports.report import Report
+    from topoimp.rounds.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class TrainedRounds:
+    """What the command line says about rounds that are trained, a field for each option.
+
+    Args:
+        checkpoint: a run folder, or a trained checkpoint if ``is_run`` is false.
+        options: the rounds, the method and the layers.
+
+    Raises:
+        OptionError: if the options do not go together.
+    """
+
+    checkpoint: Path
+    options: PruningOptions
+    is_run: bool
+    output: Path | None
+    rewind: str | None
+    rewind_from: Path | None
+    trainer: str | None
+    timeout: float | None
+    seeds: str | None
+    data_dir: Path | None
+    strict: bool
+    threads: int | None
+
+    def __post_init__(self) -> None:
+        """Refuse options that do not go together."""
+        if self.is_run:
+            refuse({"--output": self.output}, "does not go with a run folder, which its rounds are written into")
+        if self.trainer is None:
+            refuse({"--timeout": self.timeout}, "does not go with the built-in trainer")
+
+    def plan(self) -> "Report":
+        """Return the rounds as far as they are known before training."""
+        from topoimp.commands.plan_run import plan_run
+
+        if not self.is_run:
+            refuse({"--dry-run": True}, "does not go with a checkpoint whose rounds --trainer trains")
+        return plan_run(
+            self.checkpoint,
+            self.options,
+            rewind=self.rewind,
+            rewind_from=self.rewind_from,
+            seeds=self._seeds,
+            trainer=self._trainer,
+            data_dir=self.data_dir,
+            strict=self.strict,
+            threads=self.threads,
+        )
+
+    def run(
+        self,
+        pictures: PictureArguments,
+        *,
+        force: bool,
+        jobs: int | None,
+        on_step: "OnStep",
+        on_wait: Callable[[str], None],
+    ) -> "IterativePruning":
+        """Prune and train."""
+        from topoimp.commands.prune_run import prune_run, prune_with_trainer
+
+        trainer = self._trainer
+        if trainer is not None and not self.is_run:
+            return prune_with_trainer(
+                self.checkpoint,
+                self.options,
+                trainer=trainer,
+                rewind=self.rewind,
+                rewind_from=self.rewind_from,
+                output=self.output,
+                seeds=self._seeds,
+                **pictures,
+                strict=self.strict,
+                force=force,
+                threads=self.threads,
+                jobs=jobs,
+                on_step=on_step,
+                on_wait=on_wait,
+            )
+        return prune_run(
+            self.checkpoint,
+            self.options,
+            rewind=self.rewind,
+            rewind_from=self.rewind_from,
+            seeds=self._seeds,
+            trainer=trainer,
+            data_dir=self.data_dir,
+            **pictures,
+            strict=self.strict,
+            force=force,
+            threads=self.threads,
+            jobs=jobs,
+            on_step=on_step,
+            on_wait=on_wait,
+        )
+
+    @property
+    def _seeds(self) -> list[int] | None:
+        return parse_seeds(self.seeds)
+
+    @property
+    def _trainer(self) -> "Trainer | None":
+        from topoimp.rounds.trainer import parse_trainer
+
+        if self.trainer is None:
+            return None
+        return parse_trainer(self.trainer, timeout=self.timeout, n_seeds=len(self._seeds or [0]))
