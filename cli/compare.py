@@ -31,7 +31,7 @@ from .options import (
     layer_patterns,
     refuse,
 )
-from .output import for_people, in_view, noting_compilation, show, show_notes, show_table
+from .output import ON_NO_PATH, for_people, in_view, known, noting_compilation, show, show_notes, show_table
 from .picture_options import FigureName, PageFile, Plot, Size
 from .progress import progress
 from .role_tables import By, ByOption, by_subject, check_by
@@ -185,7 +185,7 @@ compare = Command(
 
 
 def _show_comparison(report: Report, np_convention: NeuralPersistence | None, by: By) -> None:
-    """Print ten columns, as far as they fit, by layer or by role; of several others only the network rows."""
+    """Print eleven columns at most, as far as they fit, by layer or role; of several others only networks."""
     others = [name for name in report.inputs if name != "reference"]
     is_one = "other" not in report.network
     first = {"layer": "layer"} if is_one else {"other": "other"}
@@ -198,12 +198,12 @@ def _show_comparison(report: Report, np_convention: NeuralPersistence | None, by
     if np_convention is None and report.settings["null"] is not None:
         persistences = {}  # the columns of the null model take their place
     chance = _BY_CHANCE if report.settings["null"] is None else _OF_NULL
-    dispensable = [list(persistences), ["bottleneck"], ["excess"]]
+    dispensable = [list(persistences), ["bottleneck"], ["excess"], list(ON_NO_PATH)]
     if by is By.ROLE:  # ranges are wide
         dispensable += [[column] for column in ("density", "beta0_kept", "beta0", "barcode_kept", "n_layers")]
     show_table(
         f"{subject} against {_reference_of(report)}{in_view(report)} ({rest})",
-        *by_subject({**first, **_KEPT, **chance, **persistences}, rows, by),
+        *by_subject({**first, **known(_KEPT, rows), **chance, **persistences}, rows, by),
         dispensable=dispensable,
     )
 
@@ -237,6 +237,7 @@ _OVER_SEEDS = {
 
 _KEPT = {
     "density": "density",
+    **ON_NO_PATH,
     "beta0": "beta0",
     "beta0_kept": "beta0 kept",
     "barcode_kept": "barcode kept",

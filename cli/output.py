@@ -69,6 +69,16 @@ def show_table(
     write("\n".join(lines) + "\n\n")
 
 
+ON_NO_PATH = {"n_off_path": "off path"}
+"""The column of a table that ``known`` leaves out where the graph of the network is not known."""
+
+
+def known(columns: Mapping[str, str], rows: Sequence[Row]) -> dict[str, str]:
+    """Return the columns of a table, without that of the weights on no path if all rows are blank there."""
+    blank = {name for name in ON_NO_PATH if all(row.get(name) is None for row in rows)}
+    return {name: header for name, header in columns.items() if name not in blank}
+
+
 def show_findings(findings: Iterable[str], format: Format, *, quiet: bool) -> None:  # noqa: A002  # the option's word
     """Print sentences that sum up a report: below its tables, or as notes where stdout is for a program."""
     for finding in findings:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from topoimp.reports.report import Report
 
 from .options import Format
-from .output import for_people, noting_compilation, show_findings, show_notes, show_table, some_names
+from .output import ON_NO_PATH, for_people, known, noting_compilation, show_findings, show_notes, show_table, some_names
 from .progress import progress
 from .streams import note
 
@@ -18,6 +18,7 @@ _FACTS = {
     "target": "target",
     "n_kept": "kept",
     "density": "density",
+    **ON_NO_PATH,
     "beta0": "beta0",
     "barcode_kept": "barcode kept",
     "retention": "retention",
@@ -29,7 +30,7 @@ _FACTS = {
 def show_pruning(report: Report) -> None:
     """Print a row per round, and the layers after the last; of a pruning by a given mask, the layers."""
     settings = report.settings
-    facts = {name: header for name, header in _FACTS.items() if name in report.network}
+    facts = {name: header for name, header in known(_FACTS, report.rows).items() if name in report.network}
     if "rounds" not in settings:
         shuffle = f", shuffled ({settings['shuffle_mask']})" if "shuffle_mask" in settings else ""
         title = f"{report.inputs['checkpoint']} under the {settings['method']} of {report.inputs['mask']}{shuffle}"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from topoimp.reports.report import Report
 
 from .options import Format
-from .output import for_people, show_findings, show_notes, show_table
+from .output import ON_NO_PATH, for_people, known, show_findings, show_notes, show_table
 from .prune_output import held_layers, which_pruning
 from .streams import note
 
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 PICTURES = ("plot", "report")
 """Roles of the outputs that the user names; the others are tables of the run folder."""
 
+_DEVIATION = "accuracy_deviation"
 _ROUND = {
     "round": "round",
     "target": "target",
     "n_kept": "kept",
     "density": "density",
     "test_accuracy": "accuracy",
-    "accuracy_deviation": "+-",
+    _DEVIATION: "+-",
+    **ON_NO_PATH,
     "retention": "retention",
     "beta0": "beta0",
     "round_barcode_kept": "round kept barcode",
@@ -34,6 +36,7 @@ _LAYER = {
     "target": "target",
     "n_kept": "kept",
     "density": "density",
+    **ON_NO_PATH,
     "retention": "retention",
     "beta0": "beta0",
     "round_barcode_kept": "round kept barcode",
@@ -48,11 +51,12 @@ def show_rounds(report: Report) -> None:
     seeds = report.settings["seeds"]
     n_seeds = len(seeds) if isinstance(seeds, list) else 1
     mean = f", mean of {n_seeds} seeds" if n_seeds > 1 else ""
-    columns = {name: header for name, header in _ROUND.items() if n_seeds > 1 or name != "accuracy_deviation"}
-    show_table(f"{report.inputs['run']}: {which_pruning(report)}{mean}", columns, round_means(report.rows))
+    means = round_means(report.rows)
+    columns = {name: header for name, header in known(_ROUND, means).items() if n_seeds > 1 or name != _DEVIATION}
+    show_table(f"{report.inputs['run']}: {which_pruning(report)}{mean}", columns, means)
     last = report.network["round"]
     layers = [row for row in report.rows if row["round"] == last and row["level"] == "layer"]
-    columns = {name: header for name, header in _LAYER.items() if n_seeds > 1 or name != "seed"}
+    columns = {name: header for name, header in known(_LAYER, layers).items() if n_seeds > 1 or name != "seed"}
     show_table(f"after round {last}", columns, for_people(layers))
 
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 
 def test_rounds_then_layers_then_what_was_written(topoimp, lenet):
@@ -271,3 +271,26 @@ def test_a_shuffle_or_a_seed_without_a_mask_to_shuffle_is_refused(topoimp, lenet
     assert (alone.status, alone.err) == (2, "error: --shuffle-mask needs --apply-mask\n")
     assert unshuffled.status == 2
     assert "--apply-mask is pruning by a given mask; options of rounds and methods do not go with it" in unshuffled.err
+
+
+def test_weights_on_no_path_are_shown_where_a_chain_is_given(topoimp, tmp_path):
+    """Two hidden neurons: one has inputs and no output, so its kept weight is on no path."""
+    network = {
+        "a": np.array([[4.0, 0.5], [0.5, 3.0]], np.float32),
+        "b": np.array([[9.0, 0.1], [8.0, 0.1]], np.float32),
+    }
+    save_file(network, tmp_path / "net.safetensors")
+    options = ("--rounds", 1, "--sparsity", 0.5, "--method", "magnitude", "--quiet")
+    pruned = tmp_path / "net.pruned.safetensors"
+
+    plain = topoimp("prune", tmp_path / "net.safetensors", *options).out
+    chained = topoimp("prune", tmp_path / "net.safetensors", *options, "--chain", "a,b", "--force").out
+    compared = topoimp("compare", tmp_path / "net.safetensors", pruned, "--chain", "a,b", "-q").out
+
+    assert "off path" not in plain
+    for shown in (chained, compared):
+        rows = shown.splitlines()
+        header = [row for row in rows if "off path" in row][-1]
+        place = header.index("off path") + len("off path")
+        found = {row.split()[0]: row[:place].split()[-1] for row in rows if row.startswith(("a ", "b ", "network"))}
+        assert found == {"a": "1", "b": "0", "network": "1"}
