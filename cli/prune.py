@@ -123,7 +123,7 @@ def _prune(
     of_pictures = {f"--{name}": value for name, value in pictures.items()}
     if is_run or trainer is not None:
         of_files = {"--apply-mask": apply_mask, "--mask-out": mask_out, "--emit-rounds": emit_rounds, "--seed": seed}
-        refuse({**of_files, "--key": key, "--chain": chain}, "does not go with rounds that are trained")
+        refuse({**of_files, "--key": key}, "does not go with rounds that are trained")
     else:
         of_training = {"--rewind": rewind, "--timeout": timeout, "--seeds": seeds, "--jobs": jobs}
         refuse(of_training, "does not go with pruning without training (a run folder or --trainer has some)")
@@ -210,6 +210,7 @@ def _prune(
             trainer=trainer,
             timeout=timeout,
             seeds=seeds,
+            chain=chain,
             data_dir=data_dir,
             strict=strict,
             threads=threads,

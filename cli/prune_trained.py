@@ -39,6 +39,7 @@ class TrainedRounds:
     trainer: str | None
     timeout: float | None
     seeds: str | None
+    chain: str | None
     data_dir: Path | None
     strict: bool
     threads: int | None
@@ -47,6 +48,7 @@ class TrainedRounds:
         """Refuse options that do not go together."""
         if self.is_run:
             refuse({"--output": self.output}, "does not go with a run folder, which its rounds are written into")
+            refuse({"--chain": self.chain}, "does not go with a run folder, whose network is known")
         if self.trainer is None:
             refuse({"--timeout": self.timeout}, "does not go with the built-in trainer")
 
@@ -90,6 +92,7 @@ class TrainedRounds:
                 rewind_from=self.rewind_from,
                 output=self.output,
                 seeds=self._seeds,
+                chain=self.chain,
                 **pictures,
                 strict=self.strict,
                 force=force,

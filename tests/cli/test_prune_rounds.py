@@ -213,3 +213,14 @@ def test_replicates_are_said(topoimp, run):
 
     assert "2 of 3 seeds were trained already, and stay as they are" in outcome.err
     assert f"wrote 1 seeds to {run}" in outcome.err
+
+
+def test_a_chain_reaches_the_rounds_of_a_trainer(topoimp, lenet, lenet_init):
+    options = ("--rounds", 1, "--sparsity", 0.98, "--method", "magnitude", "--chain", "fc1,fc2,fc3", "--quiet")
+
+    outcome = topoimp("prune", lenet, *options, "--trainer", trainer("right"), "--rewind-from", lenet_init)
+
+    header, unpruned, pruned = (outcome.out.splitlines()[place] for place in (1, 3, 4))
+    place = header.index("off path") + len("off path")
+    assert unpruned[:place].split()[-1] == "0"
+    assert pruned[:place].split()[-1] == "2,992"  # as without training: the first round prunes the same weights

@@ -10,7 +10,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
-from topoimp.errors import CheckpointError, OptionError, TrainingError, VerificationError
+from topoimp.errors import CheckpointError, OptionError, OutputError, TrainingError, VerificationError
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.options import PruningOptions
 from topoimp.rounds.trainer import parse_trainer
@@ -113,6 +113,42 @@ def test_a_checkpoint_is_pruned_with_a_trainer(lenet, lenet_init):
     model = load_file(run / "seed-5/topological/round-02/model.safetensors")
     kept = mask["fc1.weight"].kept()
     assert np.abs(model["fc1.weight"][kept] - init["fc1.weight"][kept]).max() < 0.1
+
+
+CHAIN = "fc1,fc2,fc3"
+
+
+def test_a_chain_gives_a_trainer_the_methods_of_whole_networks(lenet, lenet_init):
+    rounds = {"rounds": 2, "sparsity": 0.98}
+    of_chain = {"trainer": trainer("right"), "rewind_from": lenet_init, "chain": CHAIN}
+
+    by_paths = prune_with_trainer(lenet, PruningOptions(**rounds, method="paths", paths_below=1.0), **of_chain)
+    by_magnitude = prune_with_trainer(lenet, PruningOptions(**rounds, method="magnitude"), **of_chain)
+
+    assert by_paths.report.network["n_off_path"] <= 3  # the layers of the one path that may be cut short
+    assert by_magnitude.report.network["n_off_path"] > 1000
+    assert by_paths.report.network["n_kept"] == by_magnitude.report.network["n_kept"] == 5324
+    assert by_paths.report.settings["chain"] == ["fc1.weight", "fc2.weight", "fc3.weight"]
+
+
+def test_rounds_of_a_chain_are_finished_and_go_on_with_that_chain_alone(lenet, lenet_init):
+    options = {"trainer": trainer("right"), "rewind_from": lenet_init}
+    prune_with_trainer(lenet, PruningOptions(rounds=1, rate=0.5, method="synflow-l2"), chain=CHAIN, **options)
+    again = prune_with_trainer(lenet, PruningOptions(rounds=2, rate=0.5, method="synflow-l2"), chain=CHAIN, **options)
+
+    assert again.n_new == 1
+    assert again.report.network["n_kept"] == 66550
+    with pytest.raises(OutputError, match="chain"):
+        prune_with_trainer(lenet, PruningOptions(rounds=2, rate=0.5, method="synflow-l2"), chain="fc1,fc2", **options)
+
+
+def test_without_a_chain_a_trainer_has_no_method_of_whole_networks(lenet, lenet_init):
+    with pytest.raises(
+        OptionError, match="the method paths needs the graph of the network: `chain` gives that of a ch"
+    ):
+        prune_with_trainer(
+            lenet, PruningOptions(rounds=1, method="paths"), trainer=trainer("right"), rewind_from=lenet_init
+        )
 
 
 def test_what_training_starts_from_must_be_said(lenet):

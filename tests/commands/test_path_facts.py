@@ -263,7 +263,10 @@ def test_a_chain_does_not_go_with_rounds_that_have_a_graph_of_their_own(run, top
     assert (
         "--chain is given, but rounds without REFERENCE have the graph" in topoimp("compare", run, "--chain", "a").err
     )
-    assert "--chain does not go with rounds that are trained" in topoimp("prune", run, "--chain", "fc1,fc2").err
+    assert (
+        "--chain does not go with a run folder, whose network is known"
+        in topoimp("prune", run, "--chain", "fc1,fc2").err
+    )
 
 
 def test_the_command_of_the_page_about_files_has_the_columns_of_its_chain(lenet, topoimp, monkeypatch):

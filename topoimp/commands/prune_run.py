@@ -14,10 +14,12 @@ from topoimp.errors import CheckpointError, OptionError, TopoimpError
 from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import Layers, natural
+from topoimp.network.chain import Chain, graph_of_chain, notes_on_chain
+from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.methods.own import can_be_sent
 from topoimp.pruning.options import PruningOptions
 from topoimp.reports.report import Report
-from topoimp.reports.rows import left_out, run_settings
+from topoimp.reports.rows import chain_settings, left_out, run_settings
 from topoimp.rounds.network_inputs import needs_images, plan_for_network, with_training
 from topoimp.rounds.planning import (
     NO_REWINDING,
@@ -167,6 +169,7 @@ def prune_with_trainer(
     rewind_from: AnyPath | None = None,
     output: AnyPath | None = None,
     seeds: Sequence[int] | None = None,
+    chain: Chain | None = None,
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
@@ -183,7 +186,9 @@ def prune_with_trainer(
     The arguments are those of ``prune_run``, but for these. ``path`` is the trained checkpoint, a file or a folder. It
     never changes. ``rewind`` is ``none``, to train on from the last round, or None if ``rewind_from`` is given.
     ``output`` is the folder of the rounds, by default ``STEM.rounds`` beside the checkpoint. Each of ``seeds``, by
-    default 0, has rounds of its own and is handed to the trainer. ``jobs`` is 1 by default.
+    default 0, has rounds of its own and is handed to the trainer. ``chain`` has the layers of the network in their
+    order, for the columns of paths and for methods of whole networks; they alone are pruned, unless the patterns
+    include layers by name. ``jobs`` is 1 by default.
 
     Raises:
         OptionError: if training has no starting point, or an option does not fit the network or another option.
@@ -205,12 +210,14 @@ def prune_with_trainer(
     run = named.with_name(f"{named.name}.rounds") if output is None else Path(output)
     check_outside_hub_cache(run)
     n_jobs = checked_jobs(jobs) or 1
-    plan, layers = plan_of(options, checkpoint, None, threads=threads_of(threads, n_jobs), strict=strict)
+    graph = None if chain is None else graph_of_chain(checkpoint, chain)
+    plan, layers = plan_of(options, checkpoint, None, chain=graph, threads=threads_of(threads, n_jobs), strict=strict)
     plan = plan_for_network(with_training(plan, has_images=False), None)
     settings = {
         **deciding_settings(plan.scheme),
         "rewind": rewinding.text(),
         "trainer": " ".join(trainer.words),
+        **chain_settings(graph),
         "checkpoint_sha256": sha256_of_checkpoint(checkpoint),
     }
     suffix = SUFFIX if checkpoint.paths.folder is None else ""
@@ -227,7 +234,7 @@ def prune_with_trainer(
         )
         for files in map(RunFiles(run).seed, [0] if seeds is None else seeds)
     ]
-    return _pruned(run, tasks, layers, pictures, checkpoint.metadata, n_jobs, on_step, on_wait)
+    return _pruned(run, tasks, layers, pictures, checkpoint.metadata, n_jobs, on_step, on_wait, chain=graph)
 
 
 def _pruned(
@@ -239,6 +246,8 @@ def _pruned(
     jobs: int,
     on_step: OnStep | None,
     on_wait: Callable[[str], None],
+    *,
+    chain: NetworkGraph | None = None,
 ) -> IterativePruning:
     """Do the rounds of all seeds; write the tables of finished rounds, even if a seed fails, then picture and page."""
     for task in tasks:
@@ -260,11 +269,15 @@ def _pruned(
     held = sorted({str(row["layer"]) for row in last if row["floor_binds"]}, key=natural)
 
     of_run = {name: str(settings[name]) for name in ("rewind", "trainer")}
-    shown = run_settings(scheme, seeds=[str(task.files.seed) for task in tasks], **of_run)
+    shown = {**run_settings(scheme, seeds=[str(task.files.seed) for task in tasks], **of_run), **chain_settings(chain)}
     tables = {name: RunFiles(run).table(name) for name in ("rounds", "summary", "paired")}
     outputs = {name: path for name, path in tables.items() if path.is_file()}
     folders = [task.rounds.folder for task in tasks]
-    notes = [*notes_on(layers), *_notes_on_rounds(folders, n_rounds, n_new, rewind=of_run["rewind"])]
+    notes = [
+        *notes_on(layers),
+        *notes_on_chain(layers, chain),
+        *_notes_on_rounds(folders, n_rounds, n_new, rewind=of_run["rewind"]),
+    ]
     report = Report("prune", {"run": run}, shown, rows, left_out(layers), outputs, notes)
     report = write_files_of_rounds(pictures, run, report, provenance, force=tasks[0].force)
     return IterativePruning(report, folders, n_new, held)

@@ -13,6 +13,8 @@ from topoimp.kernels.threads import available_threads, thread_count
 from topoimp.layers.matching import matches_layer
 from topoimp.layers.records import LayerInfo, Layers
 from topoimp.layers.tensors import select_layers
+from topoimp.network.chain import patterns_on_chain
+from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.options import PRESETS, PruningOptions, Scheme, contradicts_preset
 from topoimp.reports.rows import pattern_settings
 from topoimp.rounds.loop import Plan
@@ -86,11 +88,18 @@ def rewind_of_preset(
 
 
 def plan_of(
-    options: PruningOptions, trained: Checkpoint, recipe: Recipe | None, *, threads: int, strict: bool = False
+    options: PruningOptions,
+    trained: Checkpoint,
+    recipe: Recipe | None,
+    *,
+    chain: NetworkGraph | None = None,
+    threads: int,
+    strict: bool = False,
 ) -> tuple[Plan, Layers]:
     """Return the plan that all rounds share, and the layers of one unpruned network, which are those of all seeds.
 
-    The recipe of a run folder completes the options; an OptionError says that they do not fit.
+    The recipe of a run folder completes the options, and tells the graph of the network; without a recipe a chain may.
+    An OptionError says that the options do not fit.
     """
     if options.seed:
         raise OptionError(f"`seed` is {options.seed}; rounds that are trained have `seeds`, one for each network")
@@ -98,10 +107,11 @@ def plan_of(
     if recipe is not None and not options.patterns.include:
         excluded = (*options.patterns.exclude, *recipe.pruning.exclude)
         options = replace(options, patterns=replace(options.patterns, exclude=excluded))
+    options = replace(options, patterns=patterns_on_chain(options.patterns, chain))
     layers = select_layers(trained, options.patterns)
     if recipe is not None:
         options = _completed(options, recipe, layers.infos)
-    graph = None if recipe is None else graph_of_recipe(recipe, trained)
+    graph = chain if recipe is None else graph_of_recipe(recipe, trained)
     return Plan(options.scheme(layers.infos), thread_count(threads), strict, graph), layers
 
 

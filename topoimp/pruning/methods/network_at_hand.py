@@ -51,6 +51,6 @@ def network_at_hand(
 def without_graph(method: str) -> OptionError:
     """Return the error of a method that does not know the graph of the network."""
     return OptionError(
-        f"the method {method} needs the graph of the network: `chain` gives that of a checkpoint that is pruned "
-        "without training; a torch module, and a run folder of a built-in network, have theirs"
+        f"the method {method} needs the graph of the network: `chain` gives that of a checkpoint; a torch "
+        "module, and a run folder of a built-in network, have theirs"
     )
