@@ -19,6 +19,7 @@ PRUNINGS = {
     "t-imp": ("--method", "topological"),
     "paths": ("--method", "paths"),
     "paths-first": ("--method", "paths", "--paths-below", "off-path:0"),
+    "paths-half": ("--method", "paths", "--paths-below", "off-path:0.005"),
     "paths-ones": ("--method", "paths", "--inputs", "ones"),
     "synflow-l2": ("--method", "synflow-l2", "--output-rate", "half"),
     "lamp": ("--method", "lamp", "--output-rate", "half"),
@@ -28,6 +29,7 @@ PRUNINGS = {
 
 REPORTED = ("imp", "paths", "paths-ones", "synflow-l2", "lamp", "t-imp", "random")
 PILOT = ("imp", "paths-first")
+SECOND_PILOT = ("imp", "paths-half")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Network:
     model: str
     data: str
     training: tuple[str, ...]
-    seeds: range = range(210, 220)
+    seeds: range = range(220, 230)
     n_rounds: int = 24
     rate: float = 0.2
     prunings: tuple[str, ...] = REPORTED
@@ -63,9 +65,11 @@ NETWORKS = (
     Network("lenet-fashion", "lenet-300-100", "fashion-mnist", TWO_EPOCHS),
     Network("pilot-mnist", "lenet-300-100", "mnist", TWO_EPOCHS, range(200, 210), prunings=PILOT),
     Network("pilot-fashion", "lenet-300-100", "fashion-mnist", TWO_EPOCHS, range(200, 210), prunings=PILOT),
+    Network("second-mnist", "lenet-300-100", "mnist", TWO_EPOCHS, range(210, 220), prunings=SECOND_PILOT),
+    Network("second-fashion", "lenet-300-100", "fashion-mnist", TWO_EPOCHS, range(210, 220), prunings=SECOND_PILOT),
     Network("six-mnist", PAPER, "mnist", TWO_EPOCHS),
-    Network("lenet5-mnist", "lenet-5", "mnist", ONE_EPOCH, range(210, 213), n_rounds=12, rate=0.36),
-    Network("resnet20-cifar10", "resnet-20", "cifar10", (), range(210, 213), n_rounds=12, rate=0.36),
+    Network("lenet5-mnist", "lenet-5", "mnist", ONE_EPOCH, range(220, 223), n_rounds=12, rate=0.36),
+    Network("resnet20-cifar10", "resnet-20", "cifar10", (), range(220, 223), n_rounds=12, rate=0.36),
 )
 
 

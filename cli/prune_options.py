@@ -89,7 +89,7 @@ PathsBelow = Annotated[
         metavar="auto|D|off-path:S",
         help="Density D, in [0, 1], from which down the method paths keeps whole paths; above it, it keeps the "
         "strongest weights, as magnitude does. off-path:S: from the first round in which more than the share S of "
-        "the weights that magnitude would keep is on no path. auto: S is 0, or 0.005 with training between the rounds.",
+        "the weights that magnitude would keep is on no path. auto: S is 0, or 0.015 with training between the rounds.",
         show_default="auto",
     ),
 ]

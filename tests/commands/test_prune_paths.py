@@ -101,7 +101,7 @@ def n_off_path(graph, masks):
     return sum(layer.n_off_path for layer in facts.layers.values())
 
 
-@pytest.mark.parametrize(("switch", "share"), [("auto", 0.005), ("off-path:0.05", 0.05)])
+@pytest.mark.parametrize(("switch", "share"), [("auto", 0.015), ("off-path:0.05", 0.05)])
 def test_without_a_density_paths_take_over_where_magnitude_leaves_a_share_off_path(run, tmp_path, switch, share):
     """Interrupted after each round, as the switch must be known to the next call."""
     graph = architecture_graph(parse_architecture(recipe_of(run)["model"]))

@@ -100,7 +100,7 @@ class PruningOptions:
         epsilon: share of the largest |w| up to which ``topological`` protects no death, in [0, 1]; 0 protects all.
         paths_below: density, in [0, 1], from which down ``paths`` keeps whole paths; above it, it keeps the strongest
             weights. ``off-path:S``: from the first round in which more than the share S of the weights kept by
-            magnitude would be on no path. ``auto``, or None: S is 0, and 0.005 with training between the rounds.
+            magnitude would be on no path. ``auto``, or None: S is 0, and 0.015 with training between the rounds.
         inputs: strength of each input at the start of its paths, for ``paths``: ``ones``, ``data``, its deviation over
             the training images, or an array or a .npy file with all of them
             (``topoimp.pruning.methods.path_inputs``). None is ``data`` where topoimp trains the rounds, else ``ones``.

@@ -1,7 +1,7 @@
 """When the method ``paths`` takes over from ``magnitude``: at a density, or at a share of weights on no path.
 
 Without a choice it is a share of the weights that magnitude would keep of the pruned layers. Without training between
-the rounds the share is 0: paths take over from the first weight on no path. With training it is 0.5 %: a few such
+the rounds the share is 0: paths take over from the first weight on no path. With training it is 1.5 %: a few such
 weights do not harm a network that is trained again (docs/methods-study.md).
 """
 
@@ -46,7 +46,7 @@ SwitchOption: TypeAlias = PathSwitch | float | str
 WITHOUT_TRAINING = PathSwitch(off_path=0.0)
 """The switch of rounds without training between them."""
 
-WITH_TRAINING = PathSwitch(off_path=0.005)
+WITH_TRAINING = PathSwitch(off_path=0.015)
 """The switch of rounds with training between them; chosen on the pilot seeds of docs/methods-study.md."""
 
 
