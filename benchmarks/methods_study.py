@@ -30,6 +30,7 @@ PRUNINGS = {
 REPORTED = ("imp", "paths", "paths-ones", "synflow-l2", "lamp", "t-imp", "random")
 PILOT = ("imp", "paths-first")
 SECOND_PILOT = ("imp", "paths-half")
+EXPLORED = ("imp", "paths")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Network:
         seeds: the reported seeds.
         n_rounds: rounds of pruning.
         rate: share of the remaining weights that one round removes.
+        rewinding: options of ``topoimp prune`` about the weights that a round starts from.
         prunings: names of ``PRUNINGS``, IMP first.
     """
 
@@ -54,6 +56,7 @@ class Network:
     seeds: range = range(220, 230)
     n_rounds: int = 24
     rate: float = 0.2
+    rewinding: tuple[str, ...] = ("--preset", "frankle-carbin")
     prunings: tuple[str, ...] = REPORTED
 
 
@@ -67,6 +70,16 @@ NETWORKS = (
     Network("pilot-fashion", "lenet-300-100", "fashion-mnist", TWO_EPOCHS, range(200, 210), prunings=PILOT),
     Network("second-mnist", "lenet-300-100", "mnist", TWO_EPOCHS, range(210, 220), prunings=SECOND_PILOT),
     Network("second-fashion", "lenet-300-100", "fashion-mnist", TWO_EPOCHS, range(210, 220), prunings=SECOND_PILOT),
+    Network(
+        name="late-mnist",
+        model="lenet-300-100",
+        data="mnist",
+        training=TWO_EPOCHS,
+        seeds=range(200, 205),
+        rewinding=("--rewind", "step:200"),
+        prunings=EXPLORED,
+    ),
+    Network("fast-mnist", "lenet-300-100", "mnist", TWO_EPOCHS, range(200, 205), 8, 0.5, prunings=EXPLORED),
     Network("six-mnist", PAPER, "mnist", TWO_EPOCHS),
     Network("lenet5-mnist", "lenet-5", "mnist", ONE_EPOCH, range(220, 223), n_rounds=12, rate=0.36),
     Network("resnet20-cifar10", "resnet-20", "cifar10", (), range(220, 223), n_rounds=12, rate=0.36),
@@ -80,7 +93,7 @@ def pieces_of(network: Network, work: Path) -> Iterator[Piece]:
     trained = ("train", network.model, "--data", network.data, *network.training, "--seeds", seeds, "-o", run)
     yield Piece(f"{network.name}/train.csv", trained)
 
-    amount = ("--rounds", str(network.n_rounds), "--rate", str(network.rate), "--preset", "frankle-carbin")
+    amount = ("--rounds", str(network.n_rounds), "--rate", str(network.rate), *network.rewinding)
     for name in network.prunings:
         yield Piece(f"{network.name}/prune-{name}.csv", ("prune", run, *amount, *PRUNINGS[name]))
 

@@ -25,6 +25,8 @@ NETWORKS = {
     "pilot-fashion": "LeNet-300-100, Fashion-MNIST, pilot",
     "second-mnist": "LeNet-300-100, MNIST, second pilot",
     "second-fashion": "LeNet-300-100, Fashion-MNIST, second pilot",
+    "late-mnist": "LeNet-300-100, MNIST, rewound to step 200",
+    "fast-mnist": "LeNet-300-100, MNIST, rate 0.5",
     "six-mnist": "six layers, MNIST",
     "lenet5-mnist": "LeNet-5, MNIST",
     "resnet20-cifar10": "ResNet-20, CIFAR-10",
