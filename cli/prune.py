@@ -42,6 +42,7 @@ from .prune_options import (
     PathsBelow,
     PresetOption,
     PruningInput,
+    RepairMask,
     Rewind,
     RewindFrom,
     Rounds,
@@ -89,6 +90,7 @@ def _prune(
     mask_out: MaskOut = None,
     emit_rounds: EmitRounds = None,
     apply_mask: ApplyMask = None,
+    repair: RepairMask = None,
     shuffle_mask: ShuffleMask = None,
     rewind: Rewind = None,
     rewind_from: RewindFrom = None,
@@ -112,7 +114,7 @@ def _prune(
     verbose: Verbose = False,
 ) -> None:
     """Prune CHECKPOINT in rounds, keep every layer's barcode, and prove it; writes a checkpoint, its mask and a CSV."""
-    from topoimp.commands.pruning_columns import MASK_COLUMNS, ONE_SHOT_COLUMNS, RUN_COLUMNS
+    from topoimp.commands.pruning_columns import MASK_COLUMNS, ONE_SHOT_COLUMNS, REPAIR_COLUMNS, RUN_COLUMNS
     from topoimp.errors import OptionError
     from topoimp.pruning.options import PruningOptions
     from topoimp.rounds.run_folder import is_run_folder
@@ -122,25 +124,35 @@ def _prune(
     pictures = PictureArguments(plot=plot, figure=figure, size=size, report=report)
     of_pictures = {f"--{name}": value for name, value in pictures.items()}
     if is_run or trainer is not None:
-        of_files = {"--apply-mask": apply_mask, "--mask-out": mask_out, "--emit-rounds": emit_rounds, "--seed": seed}
+        of_files = {
+            "--apply-mask": apply_mask,
+            "--repair": repair,
+            "--mask-out": mask_out,
+            "--emit-rounds": emit_rounds,
+            "--seed": seed,
+        }
         refuse({**of_files, "--key": key}, "does not go with rounds that are trained")
     else:
         of_training = {"--rewind": rewind, "--timeout": timeout, "--seeds": seeds, "--jobs": jobs}
         refuse(of_training, "does not go with pruning without training (a run folder or --trainer has some)")
 
-    if apply_mask is None:
-        refuse({"--shuffle-mask": shuffle_mask}, "needs --apply-mask")
+    if apply_mask is not None:
+        refuse({"--repair": repair}, "takes the place of --apply-mask; give only one of them")
+    if apply_mask is None and repair is None:
+        refuse({"--shuffle-mask": shuffle_mask}, "needs --apply-mask or --repair")
 
     if dry_run:
         refuse(of_pictures, "does not go with --dry-run, which draws nothing")
 
     gates = Gates("prune", fail_if, junit)
     if not dry_run:
-        of_mask = MASK_COLUMNS if apply_mask is not None else ONE_SHOT_COLUMNS
-        gates.check(RUN_COLUMNS if is_run or trainer is not None else of_mask)
+        of_file = ONE_SHOT_COLUMNS if apply_mask is None else MASK_COLUMNS
+        of_file = of_file if repair is None else REPAIR_COLUMNS
+        gates.check(RUN_COLUMNS if is_run or trainer is not None else of_file)
 
     working = partial(working_on, f"pruning {checkpoint}", quiet=quiet)
-    if apply_mask is not None:
+    mask = apply_mask or repair
+    if mask is not None:
         amounts = (rounds, sparsity, rate, schedule, preset, layer_rates, output_rate, output_layer)
         of_rounds = (
             *amounts,
@@ -153,20 +165,20 @@ def _prune(
             rewind_from,
         )
         if any(option is not None for option in of_rounds) or epsilon or strict or dry_run:
-            raise OptionError(
-                "--apply-mask is pruning by a given mask; options of rounds and methods do not go with it"
-            )
-        from topoimp.commands.prune import apply_mask as prune_by_mask
+            option = "--apply-mask" if repair is None else "--repair"
+            raise OptionError(f"{option} is pruning by a given mask; options of rounds and methods do not go with it")
+        from topoimp.commands.apply_mask import apply_mask as prune_by_mask
 
         with working() as on_step:
             pruning = prune_by_mask(
                 checkpoint,
-                apply_mask,
+                mask,
                 key=key,
                 output=output,
                 patterns=patterns,
                 shuffle_mask=shuffle_mask,
                 seed=seed or 0,
+                repair=repair is not None,
                 mask_out=mask_out,
                 chain=chain,
                 **pictures,

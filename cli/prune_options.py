@@ -172,6 +172,16 @@ ApplyMask = Annotated[
         show_default="rounds",
     ),
 ]
+RepairMask = Annotated[
+    Path | None,
+    typer.Option(
+        "--repair",
+        metavar="FILE",
+        help="Prune by this mask as --apply-mask does, changed as little as keeps every barcode: missing edges of the "
+        "forests come back, and as many of the weakest others go.",
+        show_default="rounds",
+    ),
+]
 ShuffleMask = Annotated[
     MaskShuffle | None,
     typer.Option(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _FACTS = {
     "target": "target",
     "n_kept": "kept",
+    "n_repaired": "repaired",
     "density": "density",
     **ON_NO_PATH,
     "beta0": "beta0",
@@ -33,7 +34,9 @@ def show_pruning(report: Report) -> None:
     facts = {name: header for name, header in known(_FACTS, report.rows).items() if name in report.network}
     if "rounds" not in settings:
         shuffle = f", shuffled ({settings['shuffle_mask']})" if "shuffle_mask" in settings else ""
-        title = f"{report.inputs['checkpoint']} under the {settings['method']} of {report.inputs['mask']}{shuffle}"
+        repaired = ", repaired" if "repair" in settings else ""
+        of_mask = f"{settings['method']} of {report.inputs['mask']}{shuffle}{repaired}"
+        title = f"{report.inputs['checkpoint']} under the {of_mask}"
         show_table(title, {"layer": "layer", "floor": "floor", **facts}, for_people(report.rows))
         return
     show_table(f"{report.inputs['checkpoint']}: {which_pruning(report)}", {"round": "round", **facts}, report.rounds)

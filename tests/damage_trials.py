@@ -21,9 +21,10 @@ from damage import DAMAGES, other_index
 from safetensors.torch import save, save_file
 from torch_damage import TORCH_DAMAGES
 
+from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.compare import comparison_report
-from topoimp.commands.prune import apply_mask, prune_checkpoint
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import TopoimpError
 from topoimp.pruning.options import PruningOptions
 

@@ -12,6 +12,7 @@ import pytest
 from command_reference import commands, default, reference
 from conftest import REPOSITORY, SAMPLES
 
+from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.bound import bound_report
 from topoimp.commands.bound_options import BoundOptions
@@ -20,7 +21,7 @@ from topoimp.commands.compare import comparison_report
 from topoimp.commands.compare_over_seeds import comparison_over_seeds
 from topoimp.commands.plan_pruning import plan_pruning
 from topoimp.commands.plan_run import plan_run
-from topoimp.commands.prune import apply_mask, prune_checkpoint
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.tensor_list import tensor_list
 from topoimp.commands.train import train_run

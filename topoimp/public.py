@@ -27,6 +27,7 @@ from topoimp.choices import (
     SpatialConvention,
     View,
 )
+from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.bound import bound_report
 from topoimp.commands.bound_options import BoundOptions
@@ -36,7 +37,7 @@ from topoimp.commands.compare_over_seeds import comparison_over_seeds
 from topoimp.commands.mask_report import mask_report
 from topoimp.commands.plan_pruning import PruningPlan, plan_pruning
 from topoimp.commands.plan_run import plan_run
-from topoimp.commands.prune import apply_mask, prune_checkpoint
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.commands.prune_run import IterativePruning, prune_run, prune_with_trainer
 from topoimp.commands.pruning_job import Pruning
 from topoimp.commands.tensor_list import tensor_list

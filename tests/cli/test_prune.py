@@ -119,6 +119,30 @@ def test_a_mask_is_applied(topoimp, lenet):
     assert load_file(lenet.with_name("again.safetensors")).keys() == load_file(pruned).keys()
 
 
+def test_a_mask_is_repaired_and_the_repair_is_gated(topoimp, lenet):
+    topoimp("prune", lenet, "--sparsity", 0.95, "--method", "magnitude")
+    mask = lenet.with_name("lenet-300-100-mnist.pruned.mask.safetensors")
+    output = lenet.with_name("again.safetensors")
+
+    outcome = topoimp("prune", lenet, "--repair", mask, "-o", output, "--fail-if", "network:n_repaired>0")
+
+    assert outcome.status == 3
+    title, header = outcome.out.splitlines()[:2]
+    assert title == f"{lenet} under the mask of {mask}, repaired"
+    assert "repaired" in header.split()
+    assert [line.split()[-2:] for line in outcome.out.splitlines()[3:6]] == [["yes", "100.00%"]] * 3
+    assert "held at the floor, as their target is below it: fc3.weight" in outcome.out
+
+
+def test_a_repair_takes_the_place_of_a_mask(topoimp, lenet):
+    both = topoimp("prune", lenet, "--repair", lenet, "--apply-mask", lenet)
+    of_rounds = topoimp("prune", lenet, "--repair", lenet, "--rounds", 3)
+
+    assert both.err == "error: --repair takes the place of --apply-mask; give only one of them\n"
+    assert of_rounds.err.startswith("error: --repair is pruning by a given mask; options of rounds and methods")
+    assert (both.status, of_rounds.status) == (2, 2)
+
+
 @pytest.mark.parametrize(
     "option", [("--rounds", 3), ("--method", "magnitude"), ("--seed", 0), ("--strict",), ("--scope", "layer")]
 )

@@ -7,9 +7,10 @@ from mask_files import pack_mask, write_masks
 from numpy.testing import assert_array_equal
 from safetensors.numpy import load_file, save_file
 
+from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.compare import comparison_report
-from topoimp.commands.prune import apply_mask, prune_checkpoint
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, LayerError, OptionError
 from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.masks import read_masks
@@ -88,6 +89,32 @@ def test_a_mask_that_cannot_be_shuffled_is_refused(lenet, pruned, tmp_path):
         apply_mask(lenet, pruned.outputs.mask, shuffle_mask="layer")
     with pytest.raises(OptionError, match="the seed is -1; it must be at least 0"):
         apply_mask(lenet, pruned.outputs.mask, shuffle_mask="rows", seed=-1)
+
+
+def test_a_repaired_mask_keeps_every_barcode_at_its_size(lenet, tmp_path):
+    sparse = prune_checkpoint(lenet, PruningOptions(sparsity=0.95, method="magnitude"))
+    before = {row.get("layer"): row for row in sparse.report.last_round()}
+
+    repaired = apply_mask(lenet, sparse.outputs.mask, repair=True, output=tmp_path / "repaired.safetensors")
+
+    after = {row.get("layer"): row for row in repaired.report.rows}
+    for name, row in after.items():
+        n_missing = round(row["floor"] * (1 - before[name]["retention"]))
+        assert (row["n_repaired"], row["retention"], row["barcode_kept"]) == (n_missing, 1.0, True)
+    assert [after[name]["n_kept"] for name in ("fc1.weight", "fc2.weight")] == [11760, 1500]
+    assert repaired.held_at_floor == ["fc3.weight"]
+    assert after["fc3.weight"]["n_kept"] == after["fc3.weight"]["floor"] == 109
+    assert repaired.report.settings["repair"] is True
+
+
+def test_a_mask_that_keeps_all_barcodes_needs_no_repair(lenet, tmp_path):
+    topological = prune_checkpoint(lenet, PruningOptions(rounds=5))
+
+    repaired = apply_mask(lenet, topological.outputs.mask, repair=True, output=tmp_path / "repaired.safetensors")
+
+    assert repaired.report.network["n_repaired"] == 0
+    before, after = kept_in(topological), kept_in(repaired)
+    assert all((after[name] == kept).all() for name, kept in before.items())
 
 
 def test_a_mask_of_other_weights_is_applied_to_these(sample):

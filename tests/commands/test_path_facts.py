@@ -11,9 +11,10 @@ from conftest import REPOSITORY
 from random_networks import edges_between, in_networkx, live_in_networkx
 from safetensors.numpy import load_file, save_file
 
+from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.plan_pruning import plan_pruning
-from topoimp.commands.prune import apply_mask, prune_checkpoint
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.commands.prune_run import prune_run
 from topoimp.commands.train import train_run
 from topoimp.layers.records import LayerPatterns

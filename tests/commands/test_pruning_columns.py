@@ -2,9 +2,10 @@
 
 import pytest
 
-from topoimp.commands.prune import apply_mask, prune_checkpoint
+from topoimp.commands.apply_mask import apply_mask
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.commands.prune_run import prune_run
-from topoimp.commands.pruning_columns import MASK_COLUMNS, ONE_SHOT_COLUMNS, RUN_COLUMNS
+from topoimp.commands.pruning_columns import MASK_COLUMNS, ONE_SHOT_COLUMNS, REPAIR_COLUMNS, RUN_COLUMNS
 from topoimp.pruning.options import PruningOptions
 from topoimp.rounds.trainer import parse_trainer
 
@@ -23,6 +24,8 @@ def test_the_columns_of_a_pruning_in_one_shot(lenet):
 
 def test_the_columns_of_a_pruning_by_a_mask(lenet):
     assert columns_of(apply_mask(lenet, lenet).report.rows) == MASK_COLUMNS
+    repaired = apply_mask(lenet, lenet, repair=True, output=lenet.with_name("repaired.safetensors"))
+    assert columns_of(repaired.report.rows) == REPAIR_COLUMNS
 
 
 @pytest.mark.parametrize("command", [None, "sh -c 'cp $0 $2' {init} {mask} {out}"])

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from topoimp.commands.prune import apply_mask, prune_checkpoint
+from topoimp.commands.apply_mask import apply_mask
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.pruning.options import PruningOptions
 from topoimp.writing.model_card import card_of_pruned
 

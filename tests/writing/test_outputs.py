@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from topoimp.commands.prune import apply_mask, prune_checkpoint
+from topoimp.commands.apply_mask import apply_mask
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, OptionError, OutputError
 from topoimp.pruning.options import PruningOptions
 

@@ -50,6 +50,9 @@ def _columns(layer: tuple[str, ...], network: tuple[str, ...], both: tuple[str, 
 MASK_COLUMNS = _columns(_LAYER, (*_NETWORK, *GLUED), (*_KEPT, *ON_PATHS))
 """The columns of ``apply_mask``."""
 
+REPAIR_COLUMNS = _columns(_LAYER, (*_NETWORK, *GLUED), (*_KEPT, "n_repaired", *ON_PATHS))
+"""The columns of ``apply_mask`` with ``repair``."""
+
 ONE_SHOT_COLUMNS = _columns(_LAYER, (*_NETWORK, *GLUED), (*_KEPT, *_TARGET, *ON_PATHS))
 """The columns of ``prune_checkpoint``."""
 

@@ -79,6 +79,9 @@ _COLUMNS = {
         "Fewest weights (in the view `spatial`: edges) that can keep the barcode: the edges of the (reference's) "
         "forest."
     ),
+    "n_repaired": _count(
+        "Edges of the forest that the given mask lacks, and the repaired one keeps (`repair` of prune)."
+    ),
     "floor_binds": _flag(
         "Whether the floor holds the layer above its target, or (scope `global`) leaves only its forest; network: "
         "whether a target was missed because of a floor."
