@@ -34,6 +34,7 @@ from .prune_options import (
     Epsilon,
     Inputs,
     LayerRate,
+    LayerSparsity,
     MaskOut,
     MethodOption,
     Output,
@@ -54,12 +55,11 @@ from .prune_options import (
     Strict,
     Timeout,
     TrainerOption,
-    parse_layer_rates,
-    parse_rounds,
 )
 from .prune_output import show_pruning, sum_up_pruning, working_on
 from .prune_plan import show_plan, show_run_plan
 from .prune_rounds import show_rounds, sum_up_rounds
+from .prune_texts import parse_layer_rates, parse_layer_sparsities, parse_rounds
 from .streams import note
 from .training_options import DataDir, Jobs, Seeds
 
@@ -78,6 +78,7 @@ def _prune(
     inputs: Inputs = None,
     scope: ScopeOption = None,
     layer_rates: LayerRate = None,
+    layer_sparsity: LayerSparsity = None,
     output_rate: OutputRate = None,
     output_layer: OutputLayer = None,
     seed: Seed = None,
@@ -153,7 +154,7 @@ def _prune(
     working = partial(working_on, f"pruning {checkpoint}", quiet=quiet)
     mask = apply_mask or repair
     if mask is not None:
-        amounts = (rounds, sparsity, rate, schedule, preset, layer_rates, output_rate, output_layer)
+        amounts = (rounds, sparsity, rate, schedule, preset, layer_rates, layer_sparsity, output_rate, output_layer)
         of_rounds = (
             *amounts,
             method,
@@ -204,6 +205,7 @@ def _prune(
         inputs=inputs,
         scope=scope,
         layer_rates=parse_layer_rates(layer_rates),
+        layer_sparsity=parse_layer_sparsities(layer_sparsity),
         output_rate=output_rate,
         output_layer=output_layer,
         seed=seed or 0,

@@ -1,6 +1,5 @@
-"""The options that only ``topoimp prune`` has, and the parsing of their texts."""
+"""The options that only ``topoimp prune`` has."""
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -119,6 +118,17 @@ LayerRate = Annotated[
         metavar="PATTERN=R",
         help="Rate R, in [0, 1), of the layers that match PATTERN. Repeatable.",
         show_default="the recipe's, or --rate",
+    ),
+]
+LayerSparsity = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--layer-sparsity",
+        metavar="PATTERN=S|FILE.csv",
+        help="Sparsity S, in [0, 1], on which the layers that match PATTERN land; repeatable. Or a table of layers "
+        "with a column sparsity or safe_sparsity, as bound --format csv prints it. One round unless --rounds says "
+        "more; other layers stay as they are without --sparsity and --rate.",
+        show_default="--sparsity",
     ),
 ]
 OutputRate = Annotated[
@@ -243,36 +253,3 @@ DryRun = Annotated[
         "--dry-run", help="Print the rounds, their floors and barcodes, disk space and memory; write nothing."
     ),
 ]
-
-
-def parse_layer_rates(texts: list[str] | None) -> dict[str, float]:
-    """Return the rates of layers that --layer-rate names, in its order.
-
-    Raises:
-        OptionError: if a text is no pattern and rate, or a pattern is named twice.
-    """
-    from topoimp.errors import OptionError
-
-    rates: dict[str, float] = {}
-    for text in texts or []:
-        pattern, _, rate = text.rpartition("=")
-        if not pattern or not re.fullmatch(r"[0-9]*\.?[0-9]+", rate):
-            raise OptionError(f"--layer-rate is {text!r}; it must be a pattern and a rate, as in 'conv*=0.1'")
-        if pattern in rates:
-            raise OptionError(f"--layer-rate names {pattern!r} twice; name it once")
-        rates[pattern] = float(rate)
-    return rates
-
-
-def parse_rounds(text: str | None) -> list[int]:
-    """Return the round numbers that --emit-rounds names.
-
-    Raises:
-        OptionError: if the text is no list of numbers.
-    """
-    from topoimp.errors import OptionError
-
-    parts = [] if text is None else text.split(",")
-    if not all(re.fullmatch(r" *[0-9]{1,9} *", part) for part in parts):
-        raise OptionError(f"--emit-rounds is {text!r}; it must be round numbers with commas, as in 3,7")
-    return [int(part) for part in parts]

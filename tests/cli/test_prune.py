@@ -105,6 +105,40 @@ def test_quiet_says_nothing_on_stderr(topoimp, lenet):
     assert topoimp("prune", lenet, "--rounds", 10, "-q").err == ""
 
 
+def test_the_safe_sparsities_of_bound_are_fed_back(topoimp, lenet):
+    table = lenet.with_name("safe.csv")
+    table.write_text(topoimp("bound", lenet, "--format", "csv").out)
+
+    outcome = topoimp(
+        *("prune", lenet, "--method", "magnitude", "--layer-sparsity", table, "--fail-if", "barcode_kept==0")
+    )
+
+    assert outcome.status == 0
+    assert outcome.out.splitlines()[3].split()[:4] == ["1", "58,006", "58,006", "21.79%"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            ["fc1*=0.5", "safe.csv"],
+            "--layer-sparsity is 'safe.csv'; it must be a pattern and a sparsity, as in 'conv*=0.5'",
+        ),
+        (["fc1*=0.5", "fc1*=0.6"], "--layer-sparsity names 'fc1*' twice; name it once"),
+        (["fc1*=half"], "--layer-sparsity is 'fc1*=half'; it must be a pattern and a sparsity"),
+        (
+            ["safe.csv"],
+            "safe.csv: cannot be read as a table; needed is a CSV file with the columns layer and sparsity or",
+        ),
+    ],
+)
+def test_sparsities_of_layers_that_cannot_be_read_are_refused(topoimp, lenet, values, message):
+    outcome = topoimp("prune", lenet, *(part for value in values for part in ("--layer-sparsity", value)))
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.startswith(f"error: {message}")
+
+
 def test_a_mask_is_applied(topoimp, lenet):
     topoimp("prune", lenet, "--rounds", 3)
     mask = lenet.with_name("lenet-300-100-mnist.pruned.mask.safetensors")

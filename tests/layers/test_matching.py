@@ -10,7 +10,8 @@ from topoimp.errors import OptionError
 from topoimp.layers.matching import as_meant, matches
 from topoimp.layers.records import LayerPatterns
 from topoimp.layers.tensors import select_layers
-from topoimp.pruning.schedule import plan_schedule, with_layer_rates
+from topoimp.pruning.layer_amounts import with_layer_rates
+from topoimp.pruning.schedule import plan_schedule
 
 GROUPS = (("*qkv*", 3), ("experts", 12))
 SHAPES = {"h.0.qkv.weight": (9, 5), "h.1.qkv.weight": (9, 5), "fc0": (4, 5), "fc1": (4, 5), "experts": (12, 3, 4)}

@@ -9,11 +9,12 @@ from strategies import FILE_METHODS, weights
 from topoimp.checkpoint import write_arrays
 from topoimp.choices import Method, Scope
 from topoimp.errors import OptionError, VerificationError
+from topoimp.pruning.layer_amounts import with_layer_rates
 from topoimp.pruning.methods.naming import method_of
 from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.rules import pruned_layer
-from topoimp.pruning.schedule import plan_schedule, with_layer_rates
+from topoimp.pruning.schedule import plan_schedule
 
 
 def schedule_of(n_rounds=5, **options):

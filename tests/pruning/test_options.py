@@ -176,7 +176,7 @@ def test_the_output_rate_replaces_a_rate_of_that_layer(infos, output_rate, expec
 def test_the_rates_of_layers_are_text_in_the_settings(infos):
     scheme = PruningOptions(rounds=1, layer_rates={"fc*": 0.3, "out": 0.05}).scheme(infos)
 
-    assert scheme.layer_rates() == ["fc*=0.3", "out=0.05"]
+    assert scheme.layer_amounts() == {"layer_rates": ["fc*=0.3", "out=0.05"]}
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def sweep(
     forests = forests or {}
     sweep_all = _sweep_by_layer
     if scheme.scope is Scope.GLOBAL:
-        sweep_all = _sweep_with_own_rates if scheme.schedule.layer_rates else _sweep_globally
+        sweep_all = _sweep_with_own_amounts if scheme.schedule.own_patterns else _sweep_globally
     swept = sweep_all(stream, scheme, _rule(stream, scheme, forests), chosen, n_edges or {}, forests, on_kept)
     for round_ in swept.rounds:
         check_counts(round_)
@@ -171,7 +171,7 @@ def _sweep_globally(
     return _sweep_with_one_target(stream, rule, targets, forests, on_kept, [ranking for _, ranking in ranked.values()])
 
 
-def _sweep_with_own_rates(
+def _sweep_with_own_amounts(
     stream: LayerStream,
     scheme: Scheme,
     rule: Rule,
@@ -180,11 +180,11 @@ def _sweep_with_own_rates(
     forests: Mapping[str, Forest],
     on_kept: OnKept,
 ) -> Sweep:
-    """Do rounds in which the layers with rates of their own have targets of their own, and the others share one."""
+    """Do rounds in which the layers with amounts of their own have targets of their own, and the others share one."""
     own, others = scheme.schedule.split(stream.layers.infos)
     of_own, of_others = (replace(stream, layers=replace(stream.layers, infos=tuple(part))) for part in (own, others))
     alone = replace(scheme, scope=Scope.LAYER)
-    together = replace(scheme, schedule=replace(scheme.schedule, layer_rates=()))
+    together = replace(scheme, schedule=replace(scheme.schedule, layer_rates=(), layer_sparsities=()))
 
     swept = _sweep_by_layer(of_own, alone, rule, chosen, n_edges, forests, on_kept)
     if not others:

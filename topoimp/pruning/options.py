@@ -11,6 +11,7 @@ from topoimp.choices import Method, Preset, PruningSchedule, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.records import LayerInfo, LayerPatterns
 from topoimp.pruning.erk import erk_counts
+from topoimp.pruning.layer_amounts import LayerSparsities, layer_sparsities, with_layer_rates, with_layer_sparsities
 from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.methods.naming import MethodOption, check_epsilon, method_of
 from topoimp.pruning.methods.network_method import MethodOfPaths
@@ -22,7 +23,6 @@ from topoimp.pruning.schedule import (
     check_amounts,
     plan_schedule,
     pruning_rate,
-    with_layer_rates,
 )
 
 HALF, SAME = "half", "same"
@@ -75,9 +75,10 @@ class Scheme:
         shared = [erk_counts(infos, n_edges, target) for target in self.schedule.shared_targets(infos, n_edges)]
         return {info.name: [counts[info.name] for counts in shared] for info in infos}
 
-    def layer_rates(self) -> list[str]:
-        """Return the rates of single layers, each as PATTERN=RATE; the first that matches counts."""
-        return [f"{pattern}={float(rate)!r}" for pattern, rate in self.schedule.layer_rates]
+    def layer_amounts(self) -> dict[str, list[str]]:
+        """Return the rates and sparsities of single layers, each as PATTERN=NUMBER; the first that matches counts."""
+        amounts = {"layer_rates": self.schedule.layer_rates, "layer_sparsity": self.schedule.layer_sparsities}
+        return {name: [f"{pattern}={float(each)!r}" for pattern, each in own] for name, own in amounts.items() if own}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +109,9 @@ class PruningOptions:
             of the layers (``topoimp.pruning.erk``). None is that of the preset or the recipe, else ``layer``. ``lamp``
             and ``synflow-l2`` have ``global`` alone.
         layer_rates: rates of single layers, by pattern; the first that matches counts.
+        layer_sparsity: sparsities that single layers land on, from 0 to 1, by pattern, or a CSV file with them
+            (``topoimp.pruning.layer_sparsities``). The others are pruned as ``sparsity`` or ``rate`` says; without
+            both they are left as they are. Without ``rounds`` it is one round.
         output_rate: rate of the output layer: ``half`` the rate of the others, the ``same``, or a number.
         output_layer: name of the output layer; a run folder's recipe knows it.
         seed: seed of the permutations of the method ``random``; in a run folder each network has its own.
@@ -132,6 +136,7 @@ class PruningOptions:
     inputs: InputsOption | None = None
     scope: Scope | str | None = None
     layer_rates: Mapping[str, float] = field(default_factory=dict)
+    layer_sparsity: LayerSparsities = field(default_factory=dict)
     output_rate: float | str | None = None
     output_layer: str | None = None
     seed: int = 0
@@ -141,6 +146,9 @@ class PruningOptions:
         check_amounts(rounds=self.rounds, sparsity=self.sparsity, rate=self.rate)
         chosen(Scope, self.scope or Scope.LAYER)
         chosen(PruningSchedule, self.schedule or PruningSchedule.GEOMETRIC)
+        object.__setattr__(self, "layer_sparsity", layer_sparsities(self.layer_sparsity))  # a file is read once
+        if self.layer_sparsity and (self.layer_rates or self.output_rate not in (None, SAME)):
+            raise OptionError("single layers have rates or sparsities; give `layer_sparsity` or the rates of layers")
         self._apply_preset()
         if self.inputs is not None:  # a file is read once
             object.__setattr__(self, "inputs", path_inputs(self.inputs))
@@ -164,7 +172,10 @@ class PruningOptions:
     def pruning_schedule(self) -> Schedule:
         """Return the rounds and their targets, without the rates of single layers, or raise an ``OptionError``."""
         form = chosen(PruningSchedule, self.schedule or PruningSchedule.GEOMETRIC)
-        return plan_schedule(rounds=self.rounds, sparsity=self.sparsity, rate=self.rate, form=form)
+        rounds, rate = self.rounds, self.rate
+        if self.layer_sparsity and self.sparsity is None:
+            rounds, rate = 1 if rounds is None else rounds, 0.0 if rate is None else rate
+        return plan_schedule(rounds=rounds, sparsity=self.sparsity, rate=rate, form=form)
 
     def scheme(self, infos: Sequence[LayerInfo]) -> Scheme:
         """Return the scheme for the layers to prune.
@@ -174,6 +185,7 @@ class PruningOptions:
         """
         scope = chosen(Scope, self.scope or Scope.LAYER)
         schedule = with_layer_rates(self.pruning_schedule(), self._own_rates(), infos, scope)
+        schedule = with_layer_sparsities(schedule, self._own_sparsities(), infos, scope)
         preset = None if self.preset is None else chosen(Preset, self.preset)
         return Scheme(schedule, self._method(), scope, self.epsilon, self.seed, self.patterns, preset)
 
@@ -199,8 +211,12 @@ class PruningOptions:
             if value is not None and given not in (None, value):
                 raise contradicts_preset(self.preset, name, value, str(given))
             object.__setattr__(self, name, value or given)
-        if preset.has_one_rate and (self.layer_rates or self.output_rate not in (None, SAME)):
+        has_own = self.layer_rates or self.layer_sparsity or self.output_rate not in (None, SAME)
+        if preset.has_one_rate and has_own:
             raise OptionError(f"the preset {self.preset} has one rate for all layers; leave `preset` or the others out")
+
+    def _own_sparsities(self) -> Mapping[str, float]:
+        return self.layer_sparsity if isinstance(self.layer_sparsity, Mapping) else {}
 
     def _own_rates(self) -> dict[str, float]:
         """Return the rates of single layers, the output layer's first."""

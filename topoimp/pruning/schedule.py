@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
-from topoimp.choices import PruningSchedule, Scope
+from topoimp.choices import PruningSchedule
 from topoimp.errors import OptionError
-from topoimp.layers.matching import as_meant, matches_layer
+from topoimp.layers.matching import matches_layer
 from topoimp.layers.records import LayerInfo
 
 DEFAULT_RATE = 0.2
@@ -33,6 +33,7 @@ class Schedule:
         sparsity: share of all weights that is zero after the last round; None if the rate alone decides.
         layer_rates: patterns of layers with a rate of their own, and the rates; the first that matches counts.
         form: geometric or linear.
+        layer_sparsities: patterns of layers that land on a sparsity of their own; the first that matches counts.
     """
 
     n_rounds: int
@@ -40,6 +41,12 @@ class Schedule:
     sparsity: Fraction | None
     layer_rates: tuple[tuple[str, Fraction], ...] = ()
     form: PruningSchedule = PruningSchedule.GEOMETRIC
+    layer_sparsities: tuple[tuple[str, Fraction], ...] = ()
+
+    @property
+    def own_patterns(self) -> list[str]:
+        """The patterns of layers with a rate or a sparsity of their own."""
+        return [pattern for pattern, _ in (*self.layer_rates, *self.layer_sparsities)]
 
     @property
     def is_linear(self) -> bool:
@@ -65,7 +72,11 @@ class Schedule:
     def targets_of(self, info: LayerInfo, n_edges: int) -> list[int]:
         """Return the targets of one layer, where each layer has its own."""
         rate = next((rate for pattern, rate in self.layer_rates if matches_layer(info, pattern)), self.rate)
-        return replace(self, rate=rate).targets(n_weights=info.n_weights, n_edges=n_edges)
+        own = replace(self, rate=rate)
+        sparsity = next((each for pattern, each in self.layer_sparsities if matches_layer(info, pattern)), None)
+        if sparsity is not None:
+            own = replace(self, rate=None, sparsity=sparsity)
+        return own.targets(n_weights=info.n_weights, n_edges=n_edges)
 
     def shared_targets(self, infos: Sequence[LayerInfo], n_edges: Mapping[str, int]) -> list[int]:
         """Return the targets of all layers together, from the edges by layer name; own rates of layers count."""
@@ -76,9 +87,8 @@ class Schedule:
         return [sum(targets) for targets in zip(shared, *alone, strict=True)]
 
     def split(self, infos: Sequence[LayerInfo]) -> tuple[list[LayerInfo], list[LayerInfo]]:
-        """Return the layers with rates of their own, and the others."""
-        patterns = [pattern for pattern, _ in self.layer_rates]
-        own = [info for info in infos if any(matches_layer(info, pattern) for pattern in patterns)]
+        """Return the layers with a rate or a sparsity of their own, and the others."""
+        own = [info for info in infos if any(matches_layer(info, pattern) for pattern in self.own_patterns)]
         return own, [info for info in infos if info not in own]
 
     def effective_rate(self) -> float:
@@ -141,7 +151,7 @@ def plan_schedule(
     removed = pruning_rate(DEFAULT_RATE if rate is None else rate)
     if exact_sparsity is None:
         schedule = Schedule(rounds or 0, removed, None, form=form)
-        _check_leaves_weights(schedule, removed)
+        check_leaves_weights(schedule, removed)
         return schedule
 
     needed = _rounds_reaching(exact_sparsity, removed, form)
@@ -152,35 +162,7 @@ def plan_schedule(
     return Schedule(needed, removed, exact_sparsity, form=form)
 
 
-def with_layer_rates(
-    schedule: Schedule, layer_rates: Mapping[str, float], infos: Sequence[LayerInfo], scope: Scope
-) -> Schedule:
-    """Return a schedule in which some layers have rates of their own, by pattern; the first that matches counts.
-
-    In the scope ``global`` these layers have targets of their own, and the others share one.
-
-    Source: Frankle & Carbin, "The Lottery Ticket Hypothesis", ICLR 2019, section 2: half the rate for the output layer.
-    """
-    if not layer_rates:
-        return schedule
-    if scope is Scope.ERK:
-        raise OptionError("in the scope erk shapes decide; rates of layers need the scope layer or global")
-    if schedule.sparsity is not None:
-        raise OptionError("a sparsity already fixes the density of every layer; rates of layers go with rounds alone")
-
-    meant = {pattern: as_meant(pattern, infos) for pattern in layer_rates}
-    for pattern, as_read in meant.items():
-        if not any(matches_layer(info, as_read) for info in infos):
-            names = ", ".join(info.name for info in infos[-3:])
-            raise OptionError(f"pattern {pattern!r} matches no layer that is pruned; the last of them are {names}")
-
-    rates = tuple((meant[pattern], pruning_rate(rate)) for pattern, rate in layer_rates.items())
-    for _, rate in rates:
-        _check_leaves_weights(schedule, rate)
-    return replace(schedule, layer_rates=rates)
-
-
-def _check_leaves_weights(schedule: Schedule, rate: Fraction) -> None:
+def check_leaves_weights(schedule: Schedule, rate: Fraction) -> None:
     """Raise an OptionError if linear rounds at a rate remove all weights."""
     if schedule.is_linear and schedule.n_rounds * rate >= 1:
         raise OptionError(

@@ -78,15 +78,13 @@ def setting_of_nulls(nulls: Sequence[object]) -> Cell | Sequence[str]:
 def pruning_settings(scheme: Scheme) -> Settings:
     """Return the settings of a pruning in rounds; None for those that its method does not use."""
     seed = scheme.seed if scheme.method.takes_seed else None
-    rates = scheme.layer_rates()
-    own_rates: Settings = {"layer_rates": rates} if rates else {}
     patterns = pattern_settings(scheme.patterns)
-    return {**_amounts(scheme), "sparsity": _sparsity(scheme), "seed": seed, **patterns, **own_rates}
+    return {**_amounts(scheme), "sparsity": _sparsity(scheme), "seed": seed, **patterns, **scheme.layer_amounts()}
 
 
 def run_settings(scheme: Scheme, **of_run: Cell | Sequence[str]) -> Settings:
     """Return the settings of a pruning with training between the rounds; only such a one has those ``of_run``."""
-    own: Settings = {"layer_rates": scheme.layer_rates(), "sparsity": _sparsity(scheme), **of_run}
+    own: Settings = {"layer_rates": [], **scheme.layer_amounts(), "sparsity": _sparsity(scheme), **of_run}
     return {**_amounts(scheme), **own, **pattern_settings(scheme.patterns)}
 
 

@@ -126,12 +126,13 @@ def _completed(options: PruningOptions, recipe: Recipe, infos: Sequence[LayerInf
     scope = Scope(options.scope or usual.scope)
 
     rate = options.rate
-    if rate is None and (options.rounds is None or options.sparsity is None):
+    says_how_much = bool(options.layer_sparsity) or options.sparsity is not None
+    if rate is None and not options.layer_sparsity and (options.rounds is None or options.sparsity is None):
         rate = usual.rate
     layer_rates = options.layer_rates
     preset = options.of_preset()
     has_own_rates = preset is None or not preset.has_one_rate
-    if not layer_rates and has_own_rates and scope is Scope.LAYER and options.sparsity is None:
+    if not (layer_rates or says_how_much) and has_own_rates and scope is Scope.LAYER:
         layer_rates = _usual_layer_rates(usual, rate, infos)
 
     output_layer = options.output_layer
@@ -185,8 +186,9 @@ def deciding_settings(scheme: Scheme) -> dict[str, object]:
         settings["rate"] = float(schedule.rate)
     if schedule.sparsity is not None:
         settings |= {"sparsity": float(schedule.sparsity), "rounds": schedule.n_rounds}
-    rates = scheme.layer_rates()
-    return {**settings, **({"layer_rates": rates} if rates else {})}
+    if schedule.layer_sparsities:
+        settings["rounds"] = schedule.n_rounds
+    return {**settings, **scheme.layer_amounts()}
 
 
 def sha256_of_checkpoint(checkpoint: Checkpoint) -> str:
