@@ -11,10 +11,11 @@ from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
-from topoimp.errors import CheckpointError, LayerError, OptionError
+from topoimp.errors import CheckpointError, LayerError, OptionError, VerificationError
 from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.options import PruningOptions
+from topoimp.pruning.repaired_masks import RepairedMask
 
 FACTS = ("n_kept", "density", "floor", "beta0", "beta1", "beta0_kept", "barcode_kept", "retention")
 
@@ -279,3 +280,17 @@ def test_a_wrapper_of_the_network_changes_nothing(lenet, pruned, tmp_path, prefi
     assert_array_equal(load_file(again.outputs.checkpoint)["fc1.weight"], load_file(wrapped)[f"{prefix}fc1.weight"])
     to_wrapped = apply_mask(wrapped, pruned.outputs.mask, output=tmp_path / "again-wrapped.safetensors")
     assert list(read_masks(to_wrapped.outputs.mask)) == [f"{prefix}fc{number}.weight" for number in (1, 2, 3)]
+
+
+def test_a_repaired_mask_that_breaks_its_promise_is_a_defect_and_leaves_nothing(lenet, tmp_path, monkeypatch):
+    monkeypatch.setattr(RepairedMask, "on", lambda self, layer, threads: self.mask.on(layer, threads))
+    monkeypatch.chdir(tmp_path)
+    broken = prune_checkpoint(lenet, PruningOptions(sparsity=0.95, method="magnitude"), output="sparse.safetensors")
+    before = sorted(tmp_path.iterdir())
+
+    with pytest.raises(
+        VerificationError, match=r"'fc1.weight': its repaired mask keeps 11760 weights, and another barc"
+    ):
+        apply_mask(lenet, broken.outputs.mask, repair=True, output="repaired.safetensors")
+
+    assert sorted(tmp_path.iterdir()) == before

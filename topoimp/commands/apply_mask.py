@@ -127,6 +127,7 @@ def _check_repaired(kept: Mapping[str, Preservation], repairs: Mapping[str, Repa
     for name, repair in repairs.items():
         n_kept = max(repair.n_kept, len(repair.forest.indices))
         if not kept[name].barcode_kept or kept[name].n_kept != n_kept:
+            found = f"keeps {kept[name].n_kept} weights, and {'the' if kept[name].barcode_kept else 'another'} barcode"
             raise VerificationError(
-                f"layer {name!r}: its repaired mask keeps {kept[name].n_kept} weights, not {n_kept}"
+                f"layer {name!r}: its repaired mask {found}; {n_kept} and the barcode were promised"
             )
