@@ -17,7 +17,7 @@ from topoimp.reports.cells import Row
 PICTURE = Path(__file__).resolve().parent.parent / "docs/methods-gains.svg"
 
 SHOWN = {"paths": "paths", "synflow-l2": "synflow-l2", "lamp": "lamp", "t-imp": "topological"}
-"""The methods that are drawn, and their words as options; random pruning would hide the others."""
+"""The methods that are drawn where all panels have them, and their words as options; random would hide the others."""
 
 PANELS = ("lenet-mnist", "lenet-fashion")
 
@@ -25,11 +25,12 @@ PANELS = ("lenet-mnist", "lenet-fashion")
 def picture(rounds: pd.DataFrame) -> Any:  # Any: a figure of matplotlib
     """Return the picture: a panel for each network, in which the density falls from left to right."""
     prunings = {network: names for network, _, names in present(rounds)}
+    shown = [name for name in SHOWN if all(name in prunings[network] for network in PANELS)]
     figure = new_figure(PictureSize.PAGE, height=2.4)
     with in_our_look():
         panels = figure.subplots(1, len(PANELS), squeeze=False)[0]
         for network, ax in zip(PANELS, panels, strict=True):
-            rows = [row for name in prunings[network] if name in SHOWN for row in _rows(rounds, network, name)]
+            rows = [row for name in shown for row in _rows(rounds, network, name)]
             gains_over_density(rows, ax=ax)
             ax.set_title(NETWORKS[network])
         n_seeds = rounds[rounds["network"].isin(PANELS)]["seed"].nunique()
