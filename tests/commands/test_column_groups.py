@@ -12,11 +12,12 @@ from strategies import FREE_METHODS, KINDS, SEEDS, make_weight
 
 from topoimp import LayerPatterns, layer_names, open_checkpoint, read_layer
 from topoimp.choices import Scope, View
+from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.bound import bound_report
 from topoimp.commands.bound_options import BoundOptions
 from topoimp.commands.compare import comparison_report
-from topoimp.commands.prune import apply_mask, prune_checkpoint
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.commands.prune_run import prune_with_trainer
 from topoimp.errors import CheckpointError, VerificationError
 from topoimp.pruning.masks import read_masks

@@ -12,9 +12,9 @@ from safetensors.torch import save_file as save_torch
 from strategies import weights
 
 import topoimp
+from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.mask_report import mask_report
-from topoimp.commands.prune import apply_mask
 from topoimp.errors import CheckpointError, OptionError, OutputError
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.masks_in_memory import write_masks

@@ -11,11 +11,12 @@ from torch import nn
 from torch.nn.utils import prune
 
 from topoimp.checkpoint import open_checkpoint
+from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.bound import bound_report
 from topoimp.commands.bound_options import BoundOptions
 from topoimp.commands.compare import comparison_report
-from topoimp.commands.prune import apply_mask, prune_checkpoint
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.commands.prune_run import prune_with_trainer
 from topoimp.commands.tensor_list import tensor_list
 from topoimp.errors import CheckpointError, LayerError, VerificationError

@@ -8,10 +8,11 @@ from numpy.testing import assert_array_equal
 from safetensors.torch import load_file, save_file
 
 from topoimp.checkpoint import open_checkpoint
+from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.barcode import barcode_report
 from topoimp.commands.bound import bound_report
 from topoimp.commands.compare import comparison_report
-from topoimp.commands.prune import apply_mask, prune_checkpoint
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, OptionError, OutputError
 from topoimp.layers.records import LayerPatterns
 from topoimp.pruning.masks import read_masks

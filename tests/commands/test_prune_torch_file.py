@@ -9,9 +9,10 @@ import torch.nn.utils.prune
 from safetensors.torch import load_file, save_file
 from torch_files import random_tensors
 
+from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.plan_pruning import plan_pruning
-from topoimp.commands.prune import apply_mask, prune_checkpoint
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.errors import CheckpointError, OptionError, OutputError
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.options import PruningOptions

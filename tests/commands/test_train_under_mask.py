@@ -8,7 +8,8 @@ import pytest
 from conftest import SAMPLES
 from safetensors.numpy import load_file, save_file
 
-from topoimp.commands.prune import apply_mask, prune_checkpoint
+from topoimp.commands.apply_mask import apply_mask
+from topoimp.commands.prune import prune_checkpoint
 from topoimp.commands.prune_run import prune_run
 from topoimp.commands.train import train_run
 from topoimp.errors import CheckpointError, OptionError, OutputError, TrainingError, VerificationError
