@@ -15,7 +15,7 @@ from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import InHand
 from topoimp.pruning.methods.magnitude import strength_rule
-from topoimp.pruning.rules import PartPruner, Pruner, keep_each, pruned_layer
+from topoimp.pruning.rules import PartPruner, Pruner, keep_each, pruned_codes, pruned_layer
 from topoimp.topology.boruvka import joining
 from topoimp.topology.forest import Forest, spanning_forest
 
@@ -73,7 +73,7 @@ class RepairedMask:
     def on(self, layer: Layer, threads: int) -> PartPruner:
         """Return the function that writes parts of a layer."""
         forest = self.repair.forest
-        codes = pruned_layer(self.mask, layer, threads).weights.copy()
+        codes = pruned_codes(self.mask, layer, threads)
         codes[forest.indices] = layer.weights[forest.indices]
         either = replace(layer, codes=codes.reshape(layer.codes.shape))
 

@@ -72,10 +72,15 @@ class Keep:
 
 def pruned_layer(pruner: Pruner, layer: Layer, threads: int) -> Layer:
     """Return a copy of a layer in which pruned weights are +0.0."""
+    return replace(layer, codes=pruned_codes(pruner, layer, threads).reshape(layer.codes.shape))
+
+
+def pruned_codes(pruner: Pruner, layer: Layer, threads: int) -> CodeArray:
+    """Return a copy of the codes of a layer, flat, in which pruned weights are +0.0."""
     pruned = np.empty(layer.n_weights, layer.codes.dtype)
     write = pruner.on(layer, threads)
     in_parallel(lambda start, stop: write(start, pruned[start:stop]), layer.n_weights, threads)
-    return replace(layer, codes=pruned.reshape(layer.codes.shape))
+    return pruned
 
 
 def kept_of(pruner: Pruner, layer: Layer, threads: int) -> BoolArray:
