@@ -59,10 +59,16 @@ def held_layers(names: Sequence[str]) -> list[str]:
     return [f"held at the floor, as their target is below it: {some_names(names)}"] if names else []
 
 
+def grown_layers(names: Sequence[str]) -> list[str]:
+    """Return the finding that names the layers whose repaired mask is larger than the mask, if there are any."""
+    return [f"grown to the floor, as the mask keeps fewer weights: {some_names(names)}"] if names else []
+
+
 def sum_up_pruning(pruning: "Pruning", format: Format, *, quiet: bool, verbose: bool) -> None:  # noqa: A002  # the option's word
     """Print the layers held at their floor, and the notes of the report; note the files written."""
     report, outputs = pruning.report, pruning.outputs
-    show_findings(held_layers(pruning.held_at_floor), format, quiet=quiet)
+    held = grown_layers if "repair" in report.settings else held_layers
+    show_findings(held(pruning.held_at_floor), format, quiet=quiet)
     show_notes(report, quiet=quiet)
     if verbose:
         for name, reason in report.left_out.items():

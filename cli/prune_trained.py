@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,31 +85,15 @@ class TrainedRounds:
 
         trainer = self._trainer
         if trainer is not None and not self.is_run:
-            return prune_with_trainer(
-                self.checkpoint,
-                self.options,
-                trainer=trainer,
-                rewind=self.rewind,
-                rewind_from=self.rewind_from,
-                output=self.output,
-                seeds=self._seeds,
-                chain=self.chain,
-                **pictures,
-                strict=self.strict,
-                force=force,
-                threads=self.threads,
-                jobs=jobs,
-                on_step=on_step,
-                on_wait=on_wait,
-            )
-        return prune_run(
+            prune = partial(prune_with_trainer, trainer=trainer, output=self.output, chain=self.chain)
+        else:
+            prune = partial(prune_run, trainer=trainer, data_dir=self.data_dir)
+        return prune(
             self.checkpoint,
             self.options,
             rewind=self.rewind,
             rewind_from=self.rewind_from,
             seeds=self._seeds,
-            trainer=trainer,
-            data_dir=self.data_dir,
             **pictures,
             strict=self.strict,
             force=force,

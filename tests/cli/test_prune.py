@@ -165,7 +165,7 @@ def test_a_mask_is_repaired_and_the_repair_is_gated(topoimp, lenet):
     assert title == f"{lenet} under the mask of {mask}, repaired"
     assert "repaired" in header.split()
     assert [line.split()[-2:] for line in outcome.out.splitlines()[3:6]] == [["yes", "100.00%"]] * 3
-    assert "held at the floor, as their target is below it: fc3.weight" in outcome.out
+    assert "grown to the floor, as the mask keeps fewer weights: fc3.weight" in outcome.out
 
 
 def test_a_repair_takes_the_place_of_a_mask(topoimp, lenet):

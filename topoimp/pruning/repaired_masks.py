@@ -22,7 +22,7 @@ from topoimp.topology.forest import Forest, spanning_forest
 
 @dataclass(frozen=True)
 class Repair:
-    """What a mask lacks for the barcode of a layer.
+    """The edges that a mask must keep for the barcode of a layer to stay, and how many of them it lacks.
 
     Args:
         reference: the layer's maximum spanning forest in the order of edges.
@@ -43,7 +43,7 @@ class Repair:
 
 
 def repair_of(mask: Pruner, layer: Layer, threads: int) -> Repair:
-    """Return what a mask lacks for the barcode of a layer.
+    """Return the edges that a mask must keep for the layer's barcode to stay, and how many of them it lacks.
 
     >>> from topoimp.layers.layer import as_layer
     >>> from topoimp.pruning.applied_masks import write_where
