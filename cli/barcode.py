@@ -20,6 +20,7 @@ from .barcode_options import (
 )
 from .barcode_output import as_one_graph, checked, show_barcodes, show_list
 from .gates import Gates
+from .image_sizes import parse_image
 from .options import (
     Chain,
     CheckpointPaths,
@@ -40,7 +41,6 @@ from .options import (
     Threads,
     ViewOption,
     layer_patterns,
-    parse_image,
     parse_numbers,
     refuse,
 )

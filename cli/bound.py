@@ -12,6 +12,7 @@ from .bound_graphs import note_graphs, show_graphs
 from .bound_options import parse_shapes
 from .bound_output import show_bounds, show_floors
 from .gates import Gates
+from .image_sizes import parse_input_sizes
 from .options import (
     Command,
     Embeddings,
@@ -26,12 +27,12 @@ from .options import (
     Junit,
     Key,
     Nulls,
+    OutputColumns,
     Quiet,
     Rate,
     Threads,
     ViewOption,
     layer_patterns,
-    parse_input_sizes,
     refuse,
 )
 from .output import noting_compilation, show, show_notes, show_outputs
@@ -100,6 +101,7 @@ def _bound(
     exclude: Exclude = None,
     embeddings: Embeddings = False,
     groups: Groups = None,
+    output_columns: OutputColumns = None,
     view: ViewOption = View.MATRIX,
     input_sizes: InputSizes = None,
     spatial_convention: Annotated[
@@ -142,6 +144,7 @@ def _bound(
         rate=DEFAULT_RATE if rate is None else rate,
         densities=[] if densities is None else densities.split(","),
         null=null,
+        output_columns=tuple(output_columns or ()),
         seed=seed,
     )
     if plot is None:
@@ -151,6 +154,7 @@ def _bound(
     check_by(by, format, len(checkpoint or []))
     gates = Gates("bound", fail_if, junit)
     if not checkpoint:
+        refuse({"--output-columns": output_columns}, "is about a CHECKPOINT")
         if key is not None or include or exclude or embeddings or groups or view is View.CHANNEL:
             which = "--shape" if arch is None else "--arch"
             raise OptionError(

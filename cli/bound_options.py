@@ -4,7 +4,7 @@ import re
 
 from topoimp.errors import OptionError
 
-from .options import sides_of
+from .image_sizes import sides_of
 
 
 def parse_shapes(texts: list[str]) -> list[tuple[int, ...]]:

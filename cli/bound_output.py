@@ -71,6 +71,8 @@ def show_bounds(report: Report, by: By) -> None:
     )
     _show(report, title, {**_FLOORS, **_SAFETY}, by)
     for network in report.rounds:
+        if network["safe_count_row"]:
+            show_finding(_row_line(network))
         show_finding(_global_line(network))
 
 
@@ -88,6 +90,15 @@ def _show(report: Report, title: str, columns: dict[str, str], by: By) -> None:
             kept = {"checkpoint": "checkpoint", **kept}
         subject = "forest edges among the strongest weights" + ("" if by_density else ", beside null models")
         show_table(subject, *by_subject(kept, report.densities, by))
+
+
+def _row_line(network: Row) -> str:
+    subject = f"{network['checkpoint']}: " if "checkpoint" in network else ""
+    return (
+        f"{subject}pruned by magnitude with as many weights for each output (scope row), all barcodes are kept down to "
+        f"{network['safe_count_row']:,} weights (sparsity {network['safe_sparsity_row']:.4%}) and for "
+        f"{network['safe_rounds_row']} rounds"
+    )
 
 
 def _global_line(network: Row) -> str:

@@ -18,6 +18,7 @@ from .options import (
     Include,
     Junit,
     Key,
+    OutputColumns,
     Quiet,
     Rate,
     Threads,
@@ -81,6 +82,7 @@ def _prune(
     layer_sparsity: LayerSparsity = None,
     output_rate: OutputRate = None,
     output_layer: OutputLayer = None,
+    output_columns: OutputColumns = None,
     seed: Seed = None,
     key: Key = None,
     include: Include = None,
@@ -157,6 +159,7 @@ def _prune(
         amounts = (rounds, sparsity, rate, schedule, preset, layer_rates, layer_sparsity, output_rate, output_layer)
         of_rounds = (
             *amounts,
+            output_columns,
             method,
             paths_below,
             inputs,
@@ -208,6 +211,7 @@ def _prune(
         layer_sparsity=parse_layer_sparsities(layer_sparsity),
         output_rate=output_rate,
         output_layer=output_layer,
+        output_columns=tuple(output_columns or ()),
         seed=seed or 0,
         patterns=patterns,
     )

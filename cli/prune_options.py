@@ -106,8 +106,8 @@ ScopeOption = Annotated[
     Scope | None,
     typer.Option(
         "--scope",
-        help="Whether each layer has a target, all layers share one (global), or the shapes of the layers split a "
-        "shared one (erk, Erdos-Renyi-kernel densities).",
+        help="Whether each layer has a target, its outputs share it evenly (row), all layers share one (global), or "
+        "the shapes of the layers split a shared one (erk, Erdos-Renyi-kernel densities).",
         show_default="the preset's or the recipe's, else layer",
     ),
 ]

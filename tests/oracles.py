@@ -352,3 +352,28 @@ def random_rank(n_rows, n_columns, k, rng):
 def masked_layer(layer, kept):
     """The layer with zeros in place of the weights that a mask does not keep."""
     return replace(layer, codes=np.where(kept, layer.codes, layer.codes.dtype.type(0)))
+
+
+def slow_line_counts(protected, edges, target):
+    """Weights that each line keeps: one more at a time for the first of the lines with the fewest that may grow."""
+    counts = list(protected)
+    while sum(counts) < target and counts != list(edges):
+        growing = [line for line, count in enumerate(counts) if count < edges[line]]
+        counts[min(growing, key=lambda line: (counts[line], line))] += 1
+    return counts
+
+
+def slow_lines(weight, target, protected, by_column):
+    """The mask that keeps the protected flat indices, and the strongest others of each line up to its count."""
+    lines = np.indices(weight.shape)[1 if by_column else 0].ravel()
+    n_lines = weight.shape[1 if by_column else 0]
+    order = slow_order(weight)
+    n_protected = [sum(lines[index] == line for index in protected) for line in range(n_lines)]
+    n_edges = [sum(lines[index] == line for index in order) for line in range(n_lines)]
+    counts = slow_line_counts(n_protected, n_edges, target)
+    kept = np.zeros(weight.size, bool)
+    for line in range(n_lines):
+        others = [index for index in order if lines[index] == line and index not in protected]
+        kept[others[: counts[line] - n_protected[line]]] = True
+    kept[list(protected)] = True
+    return kept.reshape(weight.shape)

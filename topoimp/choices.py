@@ -55,8 +55,9 @@ class RoundReference(StrEnum):
 
 
 class Scope(StrEnum):
-    """Reach of a pruning target: one layer, all layers together, or all of them, whose shapes split it."""
+    """Reach of a pruning target: each output of a layer, a layer, all layers, or all of them, whose shapes split it."""
 
+    ROW = "row"
     LAYER = "layer"
     GLOBAL = "global"
     ERK = "erk"

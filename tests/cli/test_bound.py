@@ -3,6 +3,7 @@ import io
 import json
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 
 def test_the_table_and_the_line_about_one_global_order(topoimp, lenet):
@@ -30,6 +31,34 @@ def test_the_line_about_one_global_order_is_in_the_columns_of_the_network(topoim
     line = topoimp("bound", lenet).out.splitlines()[-1]
     assert f"down to {network['safe_count_global']:,} weights" in line
     assert f"for {network['safe_rounds_global']} rounds; {network['binding_layer']} binds" in line
+
+
+def test_the_line_about_the_scope_row_is_in_the_columns_of_the_network(topoimp, lenet):
+    network = json.loads(topoimp("bound", lenet, "--format", "json").out)["network"]
+
+    line = topoimp("bound", lenet).out.splitlines()[-2]
+
+    assert line.startswith("pruned by magnitude with as many weights for each output (scope row), all barcodes are")
+    assert f"down to {network['safe_count_row']:,} weights" in line
+    assert line.endswith(f"for {network['safe_rounds_row']} rounds")
+
+
+def test_columns_as_outputs_bound_the_transposed_rows(topoimp, lenet, tmp_path):
+    weights = {name: array.T.copy() for name, array in load_file(lenet).items() if array.ndim == 2}
+    save_file(weights, tmp_path / "transposed.safetensors")
+
+    found = [
+        json.loads(topoimp("bound", path, *options, "--format", "json").out)["network"]["safe_count_row"]
+        for path, options in [(lenet, []), (tmp_path / "transposed.safetensors", ["--output-columns", "*"])]
+    ]
+
+    assert found[0] == found[1]
+
+
+def test_shapes_alone_have_no_outputs_as_columns(topoimp):
+    outcome = topoimp("bound", "--shape", "3x4", "--output-columns", "*")
+
+    assert (outcome.status, outcome.err) == (2, "error: --output-columns is about a CHECKPOINT\n")
 
 
 def test_an_architecture_needs_no_checkpoint(topoimp):

@@ -196,6 +196,17 @@ def test_the_weights_of_another_step_are_those_that_training_passed(run, tmp_pat
     assert all(np.array_equal(made[name], passed[name]) for name in passed)
 
 
+def test_the_scope_row_has_a_folder_of_its_own_and_goes_on_there(run):
+    prune_run(run, PruningOptions(rounds=1, method="magnitude", scope="row"), seeds=[0])
+    prune_run(run, PruningOptions(rounds=2, method="magnitude", scope="row"), seeds=[0])
+
+    folder = run / "seed-0/magnitude-row"
+    kept = [read_masks(folder / f"round-0{k}/mask.safetensors")["fc1.weight"].kept() for k in (0, 1, 2)]
+    assert [np.ptp(mask.sum(axis=1)) for mask in kept] == [0, 1, 1]
+    assert (kept[0] & kept[1] == kept[1]).all()
+    assert (kept[1] & kept[2] == kept[2]).all()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

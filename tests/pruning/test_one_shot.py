@@ -266,7 +266,12 @@ def test_layers_may_have_rates_of_their_own(write):
     ("rates", "scope", "options", "message"),
     [
         ({"fc": 0.1}, Scope.LAYER, {}, "pattern 'fc' matches no layer that is pruned; the last of them are a, b"),
-        ({"a": 0.1}, Scope.ERK, {}, "in the scope erk shapes decide; rates of layers need the scope layer or global"),
+        (
+            {"a": 0.1},
+            Scope.ERK,
+            {},
+            "in the scope erk shapes decide; rates of layers need the scope layer, row or global",
+        ),
         ({"a": 1.0}, Scope.LAYER, {}, "the rate is 1.0; it must be at least 0 and below 1"),
         ({"a": 0.1}, Scope.LAYER, {"sparsity": 0.5}, "a sparsity already fixes the density of every layer"),
     ],

@@ -15,11 +15,13 @@ from topoimp.commands.pages import with_files
 from topoimp.comparison.retention_columns import with_holm
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.layer import Layer
+from topoimp.layers.matching import matches_layer
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.bounds import LayerBound, global_safe_count, layer_bound
+from topoimp.pruning.layer_amounts import patterns_as_meant
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, key_settings, left_out, pattern_settings
@@ -92,10 +94,14 @@ def _bounds_of(
 
     densities = parse_densities(options.densities)
     nulls = with_initial_weights(options.nulls, layers)
+    columns = patterns_as_meant(options.output_columns, layers.infos).values()
+    infos = layers.by_name
 
     def look(layer: Layer, n_threads: int) -> tuple[LayerBound, Overlap, list[Row]]:
         forest = spanning_forest(layer, threads=n_threads)
-        bound, overlap = layer_bound(layer, forest, threads=n_threads), overlap_of(layer, forest, n_threads)
+        by_column = any(matches_layer(infos[layer.name], pattern) for pattern in columns)
+        bound = layer_bound(layer, forest, by_column=by_column, threads=n_threads)
+        overlap = overlap_of(layer, forest, n_threads)
         at_densities = density_rows(layer, forest, densities, nulls=nulls, seed=options.seed, threads=n_threads)
         return bound, overlap, at_densities
 

@@ -24,6 +24,8 @@ class BoundOptions:
         densities: in [0, 1], or ``critical`` for the layer's critical density and ``4*critical`` for a multiple of it;
             at each, a row per layer compares its kept forest edges with chance.
         null: a null model of a layer, as in ``degrees:200``, or several; each has a row at each density.
+        output_columns: patterns of the layers whose outputs are their columns, as in the Conv1D of GPT-2, for the
+            bounds in the scope ``row``.
         seed: seed of the simulations of null models, and of those that densities need where no closed form holds, at
             least 0.
 
@@ -34,6 +36,7 @@ class BoundOptions:
     rate: float = DEFAULT_RATE
     densities: Sequence[float | str] = ()
     null: Null | str | Sequence[Null | str] | None = None
+    output_columns: Sequence[str] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -55,6 +58,8 @@ class BoundOptions:
             settings |= {"densities": [density.text for density in parse_densities(self.densities)], "seed": self.seed}
         if self.nulls:
             settings["null"] = setting_of_nulls(self.nulls)
+        if self.output_columns:
+            settings["output_columns"] = list(self.output_columns)
         return settings
 
 

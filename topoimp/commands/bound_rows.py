@@ -69,7 +69,22 @@ def _safe_columns(bound: LayerBound, rate: float) -> Row:
         "safe_count": bound.safe_count,
         "safe_sparsity": (bound.n_weights - bound.safe_count) / bound.n_weights,
         "safe_rounds": rounds_above(bound.n_edges, bound.safe_count, rate),
+        **_safe_row_columns([bound], rate),
         "binding_vertex": str(bound.vertex) if bound.vertex else None,
+    }
+
+
+def _safe_row_columns(bounds: Sequence[LayerBound], rate: float) -> Row:
+    """Return how far magnitude pruning may go if every output keeps as many weights, each layer for itself."""
+    counts = [bound.safe_count_row for bound in bounds if bound.safe_count_row is not None]
+    if len(counts) < len(bounds):
+        return dict.fromkeys(("safe_count_row", "safe_sparsity_row", "safe_rounds_row"))
+    n_weights, count = sum(bound.n_weights for bound in bounds), sum(counts)
+    rounds = [rounds_above(bound.n_edges, count, rate) for bound, count in zip(bounds, counts, strict=True)]
+    return {
+        "safe_count_row": count,
+        "safe_sparsity_row": (n_weights - count) / n_weights,
+        "safe_rounds_row": _least(rounds),
     }
 
 
@@ -95,6 +110,7 @@ def _network_safe_columns(bounds: Mapping[str, LayerBound], shared: GlobalSafeCo
         "safe_count": safe_count,
         "safe_sparsity": (n_weights - safe_count) / n_weights,
         "safe_rounds": _least(rounds_above(bound.n_edges, bound.safe_count, rate) for bound in layers),
+        **_safe_row_columns(layers, rate),
     }
 
     # Without an edge no weight is needed, and no layer binds.

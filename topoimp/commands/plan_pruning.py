@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from topoimp.checkpoint import AnyPath
+from topoimp.choices import Scope
 from topoimp.commands.chance_columns import with_retention_iid
 from topoimp.commands.prune import job_in_rounds
 from topoimp.commands.pruning_job import PruningJob
@@ -12,8 +13,7 @@ from topoimp.kernels.threads import OnStep
 from topoimp.layers.streaming import LARGE, SIDE_BY_SIDE
 from topoimp.network.chain import Chain
 from topoimp.pruning.all_rounds import all_rounds
-from topoimp.pruning.methods.method import PruningMethod
-from topoimp.pruning.options import PruningOptions
+from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.round import refuse_missed_targets
 from topoimp.reports.cells import Row
 from topoimp.reports.path_columns import with_path_columns
@@ -82,7 +82,7 @@ def plan_pruning(
     if strict:
         refuse_missed_targets(rounds, "nothing was written")
 
-    peak_memory = _peak_memory(job, scheme.method)
+    peak_memory = _peak_memory(job, scheme)
     needed = job.bytes_needed()
     rows: list[Row] = []
     tables = with_retention_iid(job.stream, rounds, swept.forests, scheme.seed)
@@ -114,14 +114,16 @@ def plan_pruning(
     )
 
 
-def _peak_memory(job: PruningJob, method: PruningMethod) -> int:
+def _peak_memory(job: PruningJob, scheme: Scheme) -> int:
     """Estimate the peak of resident memory: the largest tensor, or the layers that are read side by side."""
+    method = scheme.method
+    by_strength = method.is_by_strength and scheme.scope is not Scope.ROW
     infos, threads = job.layers.infos, job.stream.threads
     layers = [info.n_weights * info.number_format.n_bits // 8 for info in infos]
     small = sorted((size for size in layers if size < LARGE), reverse=True)[:threads]
     tensors = [tensor.end - tensor.start for tensor in job.layers.checkpoint.tensors.values()]
     weights = max(max(tensors), min(sum(small), SIDE_BY_SIDE))
-    if not method.is_by_strength:  # the forest of a pruned copy is found
+    if not (scheme.protects_forests or by_strength):  # the forest of a pruned copy is found
         weights += max(max(layers), min(sum(small), SIDE_BY_SIDE))
     if method.takes_seed:
         weights += threads * KEYS_BYTES

@@ -1,6 +1,6 @@
 """Kernels that write pruned weights, and that compare written weights with the original ones."""
 
-from topoimp.arrays import BoolArray, Code, CodeArray
+from topoimp.arrays import BoolArray, Code, CodeArray, IndexArray
 from topoimp.kernels import BLOCK
 from topoimp.kernels.compiled import compiled
 
@@ -41,6 +41,59 @@ def write_kept_ranks(
     for i in range(rest.size):
         is_kept = ranks_rest[i] > rank
         pruned_rest[i] = rest[i] if is_kept & (kind(rest[i] & mask) != kind(0)) else kind(0)
+
+
+@compiled("codes", "ranks", "thresholds", "lasts")
+def write_kept_in_rows(
+    codes: CodeArray,
+    ranks: CodeArray,
+    start: int,
+    n_columns: int,
+    mask: Code,
+    thresholds: CodeArray,
+    lasts: IndexArray,
+    pruned: CodeArray,
+) -> None:
+    """Write the weights of a part, from flat index ``start`` on, that the threshold of their row keeps.
+
+    In row i these are the ranks above ``thresholds[i]``, and equal ones up to the column ``lasts[i]``. ``pruned`` gets
+    their codes, and +0.0 for other weights and for zeros. ``codes``, ``ranks`` and ``pruned`` have the same shape.
+    """
+    place = 0
+    while place < codes.size:
+        row = (start + place) // n_columns
+        column = start + place - row * n_columns
+        end = min(place + n_columns - column, codes.size)
+        n_until = min(max(lasts[row] + 1 - column, 0), end - place)
+        write_kept_ranks(codes[place:end], ranks[place:end], mask, thresholds[row], n_until, pruned[place:end])
+        place = end
+
+
+@compiled("codes", "ranks", "thresholds", "lasts")
+def write_kept_in_columns(
+    codes: CodeArray,
+    ranks: CodeArray,
+    start: int,
+    n_columns: int,
+    mask: Code,
+    thresholds: CodeArray,
+    lasts: IndexArray,
+    pruned: CodeArray,
+) -> None:
+    """Write the weights of a part that the threshold of their column keeps, as ``write_kept_in_rows`` by row."""
+    kind = codes.dtype.type
+    place = 0
+    while place < codes.size:
+        row = (start + place) // n_columns
+        column = start + place - row * n_columns
+        end = min(place + n_columns - column, codes.size)
+        part, part_ranks, part_pruned = codes[place:end], ranks[place:end], pruned[place:end]
+        part_thresholds, part_lasts = thresholds[column:], lasts[column:]
+        for i in range(part.size):
+            is_equal = (part_ranks[i] == part_thresholds[i]) & (row <= part_lasts[i])
+            is_kept = (part_ranks[i] > part_thresholds[i]) | is_equal
+            part_pruned[i] = part[i] if is_kept & (kind(part[i] & mask) != kind(0)) else kind(0)
+        place = end
 
 
 @compiled("original", "written", "kept")

@@ -36,7 +36,7 @@ def _usual_label(method: Cell, epsilon: Cell, scope: Cell, schedule: Cell) -> st
     words = [str(method)]
     if isinstance(epsilon, float) and epsilon:
         words.append(f"ε {epsilon:g}")
-    if scope in (Scope.GLOBAL, Scope.ERK):
+    if scope in (Scope.ROW, Scope.GLOBAL, Scope.ERK):
         words.append(str(scope))
     if schedule == PruningSchedule.LINEAR:
         words.append("linear")

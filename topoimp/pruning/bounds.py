@@ -14,6 +14,7 @@ from topoimp.checkpoint.number_format import common_bits
 from topoimp.kernels.threads import thread_count
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
+from topoimp.pruning.lines import safe_count_by_line
 from topoimp.pruning.ranking import count_by_strength, ranks_of
 from topoimp.pruning.selection import Threshold
 from topoimp.topology.forest import Forest
@@ -58,6 +59,8 @@ class LayerBound:
         vertex: the row or column that the forest's last edge attaches; None if it joins two larger components.
         last: flat index of the weight that is the forest's last edge; None without edges.
         certificate: upper bound of tau, as ``certificate_of``; None without edges.
+        safe_count_row: number of weights from which on magnitude pruning in the scope ``row`` keeps the barcode; None
+            in the view ``channel``.
     """
 
     n_weights: int
@@ -69,6 +72,7 @@ class LayerBound:
     vertex: Vertex | None
     last: int | None = None
     certificate: float | None = None
+    safe_count_row: int | None = None
 
     @property
     def n_vertices(self) -> int:
@@ -81,22 +85,26 @@ class LayerBound:
         return None if self.tau is None else self.certificate == self.tau
 
 
-def layer_bound(layer: Layer, forest: Forest, *, threads: int = 1) -> LayerBound:
+def layer_bound(layer: Layer, forest: Forest, *, by_column: bool = False, threads: int = 1) -> LayerBound:
     """Return how far a layer can be pruned, from its weights and its maximum spanning forest.
 
-    In the view ``channel`` the counts are of weights, and the first strongest weight of a kernel is its edge.
+    In the view ``channel`` the counts are of weights, and the first strongest weight of a kernel is its edge. The
+    outputs of the layer are its rows, or with ``by_column`` its columns.
     """
     n_edges = layer.n_edges_in_parallel()
+    n_threads = thread_count(threads)
+    by_row = None if n_edges is not None else safe_count_by_line(layer, forest, by_column=by_column, threads=n_threads)
     return LayerBound(
         n_weights=layer.n_weights,
         n_edges=forest.n_edges if n_edges is None else n_edges,
         n_components=forest.n_components,
         floor=len(forest.indices),
         tau=forest.weakest,
-        safe_count=magnitude_safe_count(layer, forest, threads=thread_count(threads)),
+        safe_count=magnitude_safe_count(layer, forest, threads=n_threads),
         vertex=binding_vertex(forest),
         last=_last_weight(layer, forest),
         certificate=certificate_of(forest),
+        safe_count_row=by_row,
     )
 
 

@@ -57,11 +57,11 @@ def with_layer_rates(
     if not layer_rates:
         return schedule
     if scope is Scope.ERK:
-        raise OptionError("in the scope erk shapes decide; rates of layers need the scope layer or global")
+        raise OptionError("in the scope erk shapes decide; rates of layers need the scope layer, row or global")
     if schedule.sparsity is not None:
         raise OptionError("a sparsity already fixes the density of every layer; rates of layers go with rounds alone")
 
-    meant = _as_meant(layer_rates, infos)
+    meant = patterns_as_meant(layer_rates, infos)
     rates = tuple((meant[pattern], pruning_rate(rate)) for pattern, rate in layer_rates.items())
     for _, rate in rates:
         check_leaves_weights(schedule, rate)
@@ -76,13 +76,13 @@ def with_layer_sparsities(
     In the scope ``global`` these layers have targets of their own, and the others share one.
     """
     if layer_sparsities and scope is Scope.ERK:
-        raise OptionError("in the scope erk shapes decide; sparsities of layers need the scope layer or global")
-    meant = _as_meant(layer_sparsities, infos)
+        raise OptionError("in the scope erk shapes decide; sparsities of layers need the scope layer, row or global")
+    meant = patterns_as_meant(layer_sparsities, infos)
     exact = tuple((meant[pattern], Fraction(str(sparsity))) for pattern, sparsity in layer_sparsities.items())
     return replace(schedule, layer_sparsities=exact)
 
 
-def _as_meant(patterns: Iterable[str], infos: Sequence[LayerInfo]) -> dict[str, str]:
+def patterns_as_meant(patterns: Iterable[str], infos: Sequence[LayerInfo]) -> dict[str, str]:
     """Return how patterns of layers are read; raise an OptionError for one that matches none of them."""
     meant = {pattern: as_meant(pattern, infos) for pattern in patterns}
     for pattern, as_read in meant.items():

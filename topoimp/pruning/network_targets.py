@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from topoimp.choices import Scope
 from topoimp.layers.records import LayerInfo
 from topoimp.pruning.methods.network_method import NetworkMethod
 from topoimp.pruning.options import Scheme
@@ -18,6 +17,6 @@ def network_target(scheme: Scheme, infos: Sequence[LayerInfo], n_edges: Mapping[
 
 def total_target(scheme: Scheme, infos: Sequence[LayerInfo], n_edges: Mapping[str, int], number: int) -> int:
     """Return the shared target of a round, or the sum of the targets that the layers have."""
-    if scheme.scope is not Scope.LAYER:
+    if not scheme.has_layer_targets:
         return scheme.schedule.shared_targets(infos, n_edges)[number - 1]
     return sum(scheme.schedule.targets_of(info, n_edges[info.name])[number - 1] for info in infos)

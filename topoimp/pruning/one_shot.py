@@ -15,6 +15,7 @@ from topoimp.choices import Scope
 from topoimp.errors import VerificationError
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import InHand, LayerStream
+from topoimp.pruning.lines import LineKeep, keep_lines
 from topoimp.pruning.methods.method import Rule, RuleInputs
 from topoimp.pruning.methods.network_method import NetworkMethod
 from topoimp.pruning.network_targets import network_target, total_target
@@ -124,13 +125,18 @@ def _sweep_by_layer(
         n_edges = n_edges or {name: forest.n_edges for name, forest in forests.items()}
         shares = scheme.layer_targets(stream.layers.infos, n_edges)
 
-    def prune(layer: Layer, threads: int) -> tuple[Forest, list[Keep], list[LayerRound]]:
+    def prune(layer: Layer, threads: int) -> tuple[Forest, Sequence[Keep | LineKeep], list[LayerRound]]:
         info = infos[layer.name]
         forest = forests.get(layer.name) or spanning_forest(layer, threads=threads)
         own = shares.get(layer.name) or scheme.schedule.targets_of(info, n_edges.get(layer.name, forest.n_edges))
         targets = own[chosen]
-        kept = keep_each([info], {layer.name: forest}, targets, rule, InHand(layer, threads))
-        keeps = [keep[layer.name] for keep in kept]
+        keeps: Sequence[Keep | LineKeep]
+        if scheme.scope is Scope.ROW:
+            by_column = scheme.has_output_columns(info)
+            keeps = keep_lines(info, layer, forest, targets, rule, by_column=by_column, threads=threads)
+        else:
+            kept = keep_each([info], {layer.name: forest}, targets, rule, InHand(layer, threads))
+            keeps = [keep[layer.name] for keep in kept]
         on_kept(layer, forest, [keep.n_kept for keep in keeps], threads)
         return forest, keeps, _layer_rounds(layer, forest, targets, keeps, threads)
 
@@ -219,7 +225,7 @@ def _sweep_with_one_target(
 
 
 def _layer_rounds(
-    layer: Layer, reference: Forest, targets: Sequence[int | None], keeps: Sequence[Keep], threads: int
+    layer: Layer, reference: Forest, targets: Sequence[int | None], keeps: Sequence[Keep | LineKeep], threads: int
 ) -> list[LayerRound]:
     """Compare the layer of every round with the unpruned one, and each count with that of the round before."""
     rounds: list[LayerRound] = []
@@ -232,10 +238,14 @@ def _layer_rounds(
     return rounds
 
 
-def _preservation(layer: Layer, reference: Forest, keep: Keep, threads: int) -> Preservation:
+def _preservation(layer: Layer, reference: Forest, keep: Keep | LineKeep, threads: int) -> Preservation:
     n_weights = layer.n_weights
-    if keep.rule.is_by_strength:
+    n_forest_kept = None
+    if keep.n_protected == len(reference.indices):
+        n_forest_kept = keep.n_protected
+    elif isinstance(keep, Keep) and keep.rule.is_by_strength:
         n_forest_kept = keep.n_kept_of(reference, layer, threads)
+    if n_forest_kept is not None:
         return preservation_by_strength(reference, n_weights=n_weights, n_kept=keep.n_kept, n_forest_kept=n_forest_kept)
 
     pruned = pruned_layer(keep, layer, threads)

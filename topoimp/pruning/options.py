@@ -9,9 +9,16 @@ from types import MappingProxyType
 
 from topoimp.choices import Method, Preset, PruningSchedule, Scope, chosen
 from topoimp.errors import OptionError
+from topoimp.layers.matching import matches_layer
 from topoimp.layers.records import LayerInfo, LayerPatterns
 from topoimp.pruning.erk import erk_counts
-from topoimp.pruning.layer_amounts import LayerSparsities, layer_sparsities, with_layer_rates, with_layer_sparsities
+from topoimp.pruning.layer_amounts import (
+    LayerSparsities,
+    layer_sparsities,
+    patterns_as_meant,
+    with_layer_rates,
+    with_layer_sparsities,
+)
 from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.methods.naming import MethodOption, check_epsilon, method_of
 from topoimp.pruning.methods.network_method import MethodOfPaths
@@ -26,6 +33,9 @@ from topoimp.pruning.schedule import (
 )
 
 HALF, SAME = "half", "same"
+
+LAYER_TARGETS = (Scope.LAYER, Scope.ROW)
+"""The scopes in which each layer has a target of its own."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,16 @@ class Scheme:
     seed: int = 0
     patterns: LayerPatterns = field(default_factory=LayerPatterns)
     preset: Preset | None = None
+    output_columns: tuple[str, ...] = ()
+
+    @property
+    def has_layer_targets(self) -> bool:
+        """Whether each layer has a target of its own, whatever the other layers are."""
+        return self.scope in LAYER_TARGETS
+
+    def has_output_columns(self, info: LayerInfo) -> bool:
+        """Whether the outputs of a layer are its columns."""
+        return any(matches_layer(info, pattern) for pattern in self.output_columns)
 
     @property
     def protects_forests(self) -> bool:
@@ -105,15 +125,18 @@ class PruningOptions:
         inputs: strength of each input at the start of its paths, for ``paths``: ``ones``, ``data``, its deviation over
             the training images, or an array or a .npy file with all of them
             (``topoimp.pruning.methods.path_inputs``). None is ``data`` where topoimp trains the rounds, else ``ones``.
-        scope: ``layer``, a target for each layer; ``global``, one for all; ``erk``, one for all, split by the shapes
-            of the layers (``topoimp.pruning.erk``). None is that of the preset or the recipe, else ``layer``. ``lamp``
-            and ``synflow-l2`` have ``global`` alone.
+        scope: ``layer``, a target for each layer; ``row``, the same split evenly over its outputs, its rows
+            (``topoimp.pruning.lines``); ``global``, one for all; ``erk``, one for all, split by the shapes of the
+            layers (``topoimp.pruning.erk``). None is that of the preset or the recipe, else ``layer``. ``lamp`` and
+            ``synflow-l2`` have ``global`` alone.
         layer_rates: rates of single layers, by pattern; the first that matches counts.
         layer_sparsity: sparsities that single layers land on, from 0 to 1, by pattern, or a CSV file with them
             (``topoimp.pruning.layer_sparsities``). The others are pruned as ``sparsity`` or ``rate`` says; without
             both they are left as they are. Without ``rounds`` it is one round.
         output_rate: rate of the output layer: ``half`` the rate of the others, the ``same``, or a number.
         output_layer: name of the output layer; a run folder's recipe knows it.
+        output_columns: in the scope ``row``, patterns of the layers whose outputs are their columns, as in the Conv1D
+            of GPT-2, which stores (in, out).
         seed: seed of the permutations of the method ``random``; in a run folder each network has its own.
         patterns: layers to prune; by default all but embeddings and heads.
 
@@ -139,6 +162,7 @@ class PruningOptions:
     layer_sparsity: LayerSparsities = field(default_factory=dict)
     output_rate: float | str | None = None
     output_layer: str | None = None
+    output_columns: Sequence[str] = ()
     seed: int = 0
     patterns: LayerPatterns = field(default_factory=LayerPatterns)
 
@@ -158,6 +182,8 @@ class PruningOptions:
             if self.scope not in (None, method.only_scope):
                 raise OptionError(f"the method {method.name} has the scope {method.only_scope} alone, not {self.scope}")
             object.__setattr__(self, "scope", method.only_scope)
+        if self.output_columns and self.scope != Scope.ROW:
+            raise OptionError(f"`output_columns` goes with the scope row, not with {self.scope or Scope.LAYER}")
         self.patterns.check_matrix_view("pruning is of weights, and needs")
 
         if self.output_layer is not None and self.output_rate is None:
@@ -187,7 +213,8 @@ class PruningOptions:
         schedule = with_layer_rates(self.pruning_schedule(), self._own_rates(), infos, scope)
         schedule = with_layer_sparsities(schedule, self._own_sparsities(), infos, scope)
         preset = None if self.preset is None else chosen(Preset, self.preset)
-        return Scheme(schedule, self._method(), scope, self.epsilon, self.seed, self.patterns, preset)
+        columns = tuple(patterns_as_meant(self.output_columns, infos).values())
+        return Scheme(schedule, self._method(), scope, self.epsilon, self.seed, self.patterns, preset, columns)
 
     def _method(self) -> PruningMethod:
         """Return the method with the options that it alone has."""

@@ -95,8 +95,21 @@ class StrengthRanking:
         stop = start + len(pruned)
         mask, code, last = _in_own_codes(layer, threshold, self.n_bits)
         write_kept(layer.weights, start, stop, mask, code, last, pruned)
-        protected = self._protected[slice(*np.searchsorted(self._protected, [start, stop]))]
-        pruned[protected - start] = layer.weights[protected]
+        write_protected(layer, self._protected, start, pruned)
+
+    def ranks_in(self, layer: Layer, start: int, stop: int) -> CodeArray:
+        """Return the magnitude codes of a part of the layer; they order as the ranks do."""
+        codes = layer.number_format.magnitudes(layer.weights[start:stop])
+        codes[_between(self._protected, start, stop) - start] = 0
+        return codes
+
+    def ranks_in_columns(self, layer: Layer, start: int, stop: int) -> CodeArray:
+        """Return the magnitude codes of some columns, shape (rows, columns)."""
+        codes = layer.number_format.magnitudes(layer.codes[:, start:stop])
+        rows, columns = np.divmod(self._protected, layer.n_columns)
+        is_here = (columns >= start) & (columns < stop)
+        codes[rows[is_here], columns[is_here] - start] = 0
+        return codes
 
     def _counted_ranks(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
         """Count the digits of a wide format's ranks; float32 codes become float64 ranks where layers are float64."""
@@ -118,6 +131,16 @@ class StrengthRanking:
         protected = _digits_of_counted(*self._protected_counts, shift, prefix)
         counts[protected.digits] -= protected.counts
         return _nonzero_digits(counts)
+
+
+def write_protected(layer: Layer, protected: IndexArray, start: int, pruned: CodeArray) -> None:
+    """Write the codes of the protected weights, ascending flat indices, into a part of a layer from ``start`` on."""
+    here = _between(protected, start, start + len(pruned))
+    pruned[here - start] = layer.weights[here]
+
+
+def _between(indices: IndexArray, start: int, stop: int) -> IndexArray:
+    return indices[slice(*np.searchsorted(indices, [start, stop]))]
 
 
 def ranks_of(strengths: FloatArray, n_bits: int) -> CodeArray:
@@ -196,11 +219,20 @@ class RankRanking:
             rank = ranks.dtype.type(threshold.rank)
             write_kept_ranks(layer.weights[first:end], ranks, mask, rank, n_until, pruned[first - start : end - start])
 
+    def ranks_in(self, layer: Layer, start: int, stop: int) -> CodeArray:
+        """Return the ranks of a part of the layer."""
+        ranks = self.ranks(start, stop)
+        is_edge = layer.number_format.magnitudes(layer.weights[start:stop]) != 0
+        return np.where(is_edge, ranks, ranks.dtype.type(0))
+
+    def ranks_in_columns(self, layer: Layer, start: int, stop: int) -> CodeArray:
+        """Return the ranks of some columns, shape (rows, columns)."""
+        firsts = range(start, layer.n_weights, layer.n_columns)
+        return np.stack([self.ranks_in(layer, first, first + stop - start) for first in firsts])
+
     def _ranks(self, layer: Layer, start: int, stop: int) -> Iterator[tuple[int, CodeArray]]:
         for first, end in pieces(start, stop):
-            ranks = self.ranks(first, end)
-            is_edge = layer.number_format.magnitudes(layer.weights[first:end]) != 0
-            yield first, np.where(is_edge, ranks, ranks.dtype.type(0))
+            yield first, self.ranks_in(layer, first, end)
 
 
 def permutation_keys(start: int, n: int, text: str) -> CodeArray:

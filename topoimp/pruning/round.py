@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from topoimp.errors import GateError, VerificationError
+from topoimp.pruning.lines import LineKeep
 from topoimp.pruning.preservation import Preservation, total_preservation
 from topoimp.pruning.rules import Keep
 from topoimp.topology.forest import Forest
@@ -34,7 +35,7 @@ class Round:
 
     number: int
     target: int
-    keeps: Mapping[str, Keep]
+    keeps: Mapping[str, Keep | LineKeep]
     layers: Mapping[str, LayerRound]
 
     @property

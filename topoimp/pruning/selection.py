@@ -61,6 +61,12 @@ class Ranking(Protocol):
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
         """Return the flat index of the n-th weight (from 1) of a rank."""
 
+    def ranks_in(self, layer: Layer, start: int, stop: int) -> CodeArray:
+        """Return the ranks of a part of the layer, or integers in the same order; 0 for zeros and protected weights."""
+
+    def ranks_in_columns(self, layer: Layer, start: int, stop: int) -> CodeArray:
+        """Return the ranks, as ``ranks_in``, of the columns from ``start`` on, shape (rows, columns)."""
+
     def write_kept(self, layer: Layer, threshold: "Threshold", start: int, pruned: CodeArray) -> None:
         """Write a part of a layer, from ``start`` on, as codes; pruned weights become +0.0."""
 

@@ -98,6 +98,7 @@ def _amounts(scheme: Scheme) -> Settings:
         "rate": scheme.schedule.effective_rate(),
         **({"schedule": scheme.schedule.form} if scheme.schedule.is_linear else {}),
         **({} if scheme.preset is None else {"preset": scheme.preset}),
+        **({"output_columns": list(scheme.output_columns)} if scheme.output_columns else {}),
     }
 
 

@@ -16,8 +16,8 @@ SUBJECTS: Mapping[str, Column] = {
         "other methods."
     ),
     "scope": text(
-        "`layer` if each layer has its own target; `global` if all layers share one target; `erk` if the shapes of the "
-        "layers split a shared one."
+        "`layer` if each layer has its own target; `row` if its outputs share it evenly; `global` if all layers share "
+        "one target; `erk` if the shapes of the layers split a shared one."
     ),
     "schedule": text("`geometric` if a round removes a share of the remaining weights; `linear` if the same number."),
     "rewind": text(

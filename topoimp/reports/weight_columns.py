@@ -50,6 +50,10 @@ WEIGHTS: Mapping[str, Column] = {
     "certificate_tight": flag("Whether certificate equals tau; if not, the last forest edge joins larger components."),
     "safe_count": count("Fewest strongest weights that keep the barcode; network: the sum over the layers."),
     "safe_sparsity": share("1 - safe_count / n_weights."),
+    "safe_count_row": count(
+        "Weights from which on magnitude pruning, scope `row`, keeps the barcode; of equal magnitudes, fewer may do."
+    ),
+    "safe_sparsity_row": share("1 - safe_count_row / n_weights."),
     "safe_count_global": count("Fewest strongest weights of the whole network that keep every layer's barcode."),
     "safe_sparsity_global": share("1 - safe_count_global / n_weights."),
     "binding_layer": text("Layer whose last forest edge comes latest in the order of all weights."),
@@ -58,6 +62,7 @@ WEIGHTS: Mapping[str, Column] = {
     "rounds_to_floor": count("Rounds at `rate` that fit above the floor; network: above every floor."),
     "rounds_to_floor_global": count("Rounds at `rate` that fit above the floors with one target for all."),
     "safe_rounds": count("Rounds of magnitude pruning at `rate` that keep the barcode; network: all barcodes."),
+    "safe_rounds_row": count("Rounds of magnitude pruning at `rate`, scope `row`, that keep the barcode."),
     "safe_rounds_global": count("Rounds of magnitude pruning at `rate`, scope `global`, that keep all barcodes."),
     "input_size": text(
         "Image under a convolution: sides, stride and padding (`same`: as many outputs as inputs at stride 1)."

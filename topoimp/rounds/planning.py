@@ -15,7 +15,7 @@ from topoimp.layers.records import LayerInfo, Layers
 from topoimp.layers.tensors import select_layers
 from topoimp.network.chain import patterns_on_chain
 from topoimp.network.graph import NetworkGraph
-from topoimp.pruning.options import PRESETS, PruningOptions, Scheme, contradicts_preset
+from topoimp.pruning.options import LAYER_TARGETS, PRESETS, PruningOptions, Scheme, contradicts_preset
 from topoimp.reports.rows import pattern_settings
 from topoimp.rounds.loop import Plan
 from topoimp.rounds.recipe_file import read_toml
@@ -132,7 +132,7 @@ def _completed(options: PruningOptions, recipe: Recipe, infos: Sequence[LayerInf
     layer_rates = options.layer_rates
     preset = options.of_preset()
     has_own_rates = preset is None or not preset.has_one_rate
-    if not (layer_rates or says_how_much) and has_own_rates and scope is Scope.LAYER:
+    if not (layer_rates or says_how_much) and has_own_rates and scope in LAYER_TARGETS:
         layer_rates = _usual_layer_rates(usual, rate, infos)
 
     output_layer = options.output_layer
@@ -188,6 +188,8 @@ def deciding_settings(scheme: Scheme) -> dict[str, object]:
         settings |= {"sparsity": float(schedule.sparsity), "rounds": schedule.n_rounds}
     if schedule.layer_sparsities:
         settings["rounds"] = schedule.n_rounds
+    if scheme.output_columns:
+        settings["output_columns"] = list(scheme.output_columns)
     return {**settings, **scheme.layer_amounts()}
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance
-from topoimp.choices import Scope
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerStream
@@ -65,7 +64,7 @@ def read_unpruned(stream: LayerStream, scheme: Scheme, reopen: Callable[[], Laye
 
 def _foretold(info: LayerInfo, forest: Forest, scheme: Scheme) -> list[int]:
     """Return the numbers of weights that the rounds keep of a layer, as far as they are known, round 0 included."""
-    if scheme.scope is not Scope.LAYER:
+    if not scheme.has_layer_targets:
         return [forest.n_edges]
     fewest = len(forest.indices) if scheme.protects_forests else 0
     targets = scheme.schedule.targets_of(info, forest.n_edges)
