@@ -109,6 +109,14 @@ class LineKeep:
 
         return write
 
+    def keeps_forest(self, forest: Forest, layer: Layer, threads: int) -> bool:
+        """Whether a method by strength keeps all edges of the layer's maximum spanning forest."""
+        thresholds, lasts = self._thresholds(layer, threads)
+        others = forest.indices[self.n_protected :]
+        lines, ranks = self.lines.of(layer, others), layer.number_format.magnitudes(layer.weights[others])
+        is_first = self.lines.places(layer, others) <= lasts[lines]
+        return bool(((ranks > thresholds[lines]) | ((ranks == thresholds[lines]) & is_first)).all())
+
     def _thresholds(self, layer: Layer, threads: int) -> tuple[CodeArray, IndexArray]:
         """Return the rank above which each line keeps its weights, and the last place of an equal one that it keeps."""
         protected = np.bincount(self.lines.of(layer, self.protected), minlength=len(self.lines.edges))

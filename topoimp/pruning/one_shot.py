@@ -240,11 +240,7 @@ def _layer_rounds(
 
 def _preservation(layer: Layer, reference: Forest, keep: Keep | LineKeep, threads: int) -> Preservation:
     n_weights = layer.n_weights
-    n_forest_kept = None
-    if keep.n_protected == len(reference.indices):
-        n_forest_kept = keep.n_protected
-    elif isinstance(keep, Keep) and keep.rule.is_by_strength:
-        n_forest_kept = keep.n_kept_of(reference, layer, threads)
+    n_forest_kept = _n_forest_kept(layer, reference, keep, threads)
     if n_forest_kept is not None:
         return preservation_by_strength(reference, n_weights=n_weights, n_kept=keep.n_kept, n_forest_kept=n_forest_kept)
 
@@ -252,3 +248,15 @@ def _preservation(layer: Layer, reference: Forest, keep: Keep | LineKeep, thread
     n_forest_kept = int(np.count_nonzero(pruned.weights[reference.indices]))
     after = spanning_forest(pruned, threads=threads)
     return preservation_of(reference, after, n_weights=n_weights, n_forest_kept=n_forest_kept)
+
+
+def _n_forest_kept(layer: Layer, reference: Forest, keep: Keep | LineKeep, threads: int) -> int | None:
+    """Return the number of forest edges that are kept if the topology follows from it; None if a forest is needed."""
+    floor = len(reference.indices)
+    if keep.n_protected == floor:
+        return floor
+    if not keep.rule.is_by_strength:
+        return None
+    if isinstance(keep, LineKeep):
+        return floor if keep.keeps_forest(reference, layer, threads) else None
+    return keep.n_kept_of(reference, layer, threads)
