@@ -30,6 +30,7 @@ from .options import (
     OutputColumns,
     Quiet,
     Rate,
+    Scores,
     Threads,
     ViewOption,
     layer_patterns,
@@ -102,6 +103,7 @@ def _bound(
     embeddings: Embeddings = False,
     groups: Groups = None,
     output_columns: OutputColumns = None,
+    scores: Scores = None,
     view: ViewOption = View.MATRIX,
     input_sizes: InputSizes = None,
     spatial_convention: Annotated[
@@ -154,7 +156,7 @@ def _bound(
     check_by(by, format, len(checkpoint or []))
     gates = Gates("bound", fail_if, junit)
     if not checkpoint:
-        refuse({"--output-columns": output_columns}, "is about a CHECKPOINT")
+        refuse({"--output-columns": output_columns, "--scores": scores}, "is about a CHECKPOINT")
         if key is not None or include or exclude or embeddings or groups or view is View.CHANNEL:
             which = "--shape" if arch is None else "--arch"
             raise OptionError(
@@ -208,6 +210,7 @@ def _bound(
                 options,
                 key=key,
                 patterns=patterns,
+                scores=scores,
                 plot=plot,
                 figure=figure,
                 size=size,

@@ -150,6 +150,16 @@ FormatOption = Annotated[
         help="Format of the result on stdout; github prints no result, and errors as annotations of GitHub Actions.",
     ),
 ]
+Scores = Annotated[
+    Path | None,
+    typer.Option(
+        "--scores",
+        metavar="FILE",
+        help="File of scores, which take the place of |w|: for each layer a tensor of its shape, or factors of |w| for "
+        "its columns or rows.",
+        show_default="none",
+    ),
+]
 OutputColumns = Annotated[
     list[str] | None,
     typer.Option(

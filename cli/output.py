@@ -150,9 +150,10 @@ COMPILING = "compiling for this machine, once; it takes some seconds"
 
 
 def in_view(report: Report) -> str:
-    """Return the end of a title where convolutions are read in another view than ``matrix``."""
-    view = report.settings.get("view", "matrix")
-    return "" if view == "matrix" else f", view {view}"
+    """Return the end of a title where convolutions are read in another view than ``matrix``, or scores as strengths."""
+    view, scores = report.settings.get("view", "matrix"), report.settings.get("scores")
+    by_scores = "" if scores is None else f", strengths from {scores}"
+    return by_scores if view == "matrix" else f"{by_scores}, view {view}"
 
 
 def show_notes(report: Report, *, quiet: bool) -> None:

@@ -48,7 +48,7 @@ class NumberFormat:
 
     def strengths(self, codes: CodeArray) -> FloatArray:
         """Return |w| exactly, in the shape of ``codes``."""
-        return self._widened(self.magnitudes(codes)).astype(np.float64)
+        return self.widened(self.magnitudes(codes)).astype(np.float64)
 
     def values(self, codes: CodeArray) -> FloatArray:
         """Return the numbers exactly, in the shape of ``codes``."""
@@ -59,7 +59,7 @@ class NumberFormat:
 
         The float has ``n_bits``: 32, or 64 if any of the formats compared is float64.
         """
-        exact = self._widened(self.magnitudes(codes))
+        exact = self.widened(self.magnitudes(codes))
         if n_bits == 32 and exact.dtype == np.float64:
             raise ValueError("float64 strengths need 64 bits")
         return exact.astype(f"float{n_bits}").view(f"uint{n_bits}")
@@ -78,7 +78,8 @@ class NumberFormat:
             low, high = (middle, high) if self.common_code(middle, n_bits=n_bits) <= common else (low, middle)
         return low
 
-    def _widened(self, magnitudes: CodeArray) -> np.ndarray:
+    def widened(self, magnitudes: CodeArray) -> np.ndarray:
+        """Return the magnitudes of codes without sign, as float64 if the format is, else as float32; exact."""
         match self.name:
             case "F64":
                 return magnitudes.view(np.float64)

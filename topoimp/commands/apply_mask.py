@@ -20,7 +20,7 @@ from topoimp.pruning.repaired_masks import Repair, RepairedMask, repair_of
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
 from topoimp.reports.path_columns import with_path_columns
-from topoimp.reports.rows import Settings, chain_settings, layer_columns, pattern_settings, preservation_columns
+from topoimp.reports.rows import Settings, layer_columns, pattern_settings, preservation_columns
 from topoimp.topology.forest import spanning_forests
 
 
@@ -36,6 +36,7 @@ def apply_mask(
     repair: bool = False,
     mask_out: AnyPath | None = None,
     chain: Chain | None = None,
+    scores: AnyPath | None = None,
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
@@ -79,13 +80,14 @@ def apply_mask(
         threads=threads,
         on_step=on_step,
         chain=chain,
+        scores=scores,
     )
     masking = job.opened["mask"]
     pruners: dict[str, Pruner] = {**masks_for(job.layers, masking)}
     infos = job.layers.infos
     by_mask = is_mask(masking) or is_mask_of(job.layers, masking)
     settings: Settings = {"method": "mask" if by_mask else "zeros", **pattern_settings(job.layers.patterns)}
-    settings |= chain_settings(job.chain)
+    settings |= job.settings()
     if shuffle is not None:
         pruners = {name: ShuffledMask(pruner, shuffle, seed) for name, pruner in pruners.items()}
         settings = {**settings, "shuffle_mask": shuffle, "seed": seed}

@@ -1,6 +1,7 @@
 """Report the zeroth-order topology of each layer of a checkpoint."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,13 @@ from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.by_name import ALL_LAYERS
 from topoimp.layers.layer import Layer
 from topoimp.layers.notes import notes_on
-from topoimp.layers.records import LayerPatterns, Layers
+from topoimp.layers.records import LayerPatterns
+from topoimp.layers.scored import with_scores
 from topoimp.layers.streaming import LayerStream, Look, counted
 from topoimp.layers.tensors import select_layers
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import Settings, chain_settings, key_settings, left_out, pattern_settings
+from topoimp.reports.rows import Settings, chain_settings, key_settings, left_out, pattern_settings, score_settings
 from topoimp.rounds.run_images import with_images_of_run
 from topoimp.topology.barcode import check_norm, scale_of_convention
 from topoimp.topology.filter_barcodes import FilterBarcodes, filter_barcodes
@@ -44,6 +46,7 @@ def barcode_report(
     key: str | None = None,
     patterns: LayerPatterns = ALL_LAYERS,
     chain: "Chain | None" = None,
+    scores: AnyPath | None = None,
     scale: Scale | str | None = None,
     np_convention: NeuralPersistence | str | None = None,
     p: float = 2.0,
@@ -79,6 +82,8 @@ def barcode_report(
             barcode for each filter, unrolled over its image; the images of a run folder's checkpoints are known.
         chain: the layers of the network in their order, each behind the one before, for the columns of the network as
             one graph (``topoimp.network.chain``). They alone are selected, unless the patterns include layers by name.
+        scores: a file of scores (``topoimp.layers.scored``), which take the place of |w| as strengths; not with a
+            chain, which reads weights.
         scale: divisor of strengths; that of ``np_convention`` if None. The scale ``network`` is the checkpoint's own
             (``topoimp.topology.own_scale``), whichever layers are selected; it takes a look at the others.
         np_convention: the convention of neural persistence that ``settings`` names; that of ``scale`` if None. All
@@ -134,9 +139,11 @@ def barcode_report(
     patterns = with_images_of_run(patterns, path)
     of_figures = of_figures.with_image_of_run(drawn, path)
     checkpoint = open_checkpoint(path, key=key)
+    if chain is not None and scores is not None:
+        raise OptionError("`chain` reports the weights as one graph; it does not go with `scores`")
     graph, patterns = _graph_and_patterns(checkpoint, chain, patterns)
-    layers = select_layers(checkpoint, patterns)
-    check_files(list(outputs.values()), layers.checkpoint)
+    layers = with_scores(select_layers(checkpoint, patterns), scores)
+    check_files(list(outputs.values()), *layers.files)
     n_looks = len(layers.infos) * (1 if curve is None else 2)
     stream = LayerStream(layers, thread_count(threads), counted(on_step, n_looks))
     limits: Settings = {"check_limit": limit} if check else {}
@@ -144,6 +151,7 @@ def barcode_report(
         **key_settings(key, layers.checkpoint),
         **pattern_settings(patterns),
         **chain_settings(graph),
+        **score_settings(layers),
         "scale": scale,
         "np_convention": np_convention,
         "p": p,
@@ -171,11 +179,12 @@ def barcode_report(
         files.write(staging, stream, barcodes)
         results = BarcodeResults(barcodes, rows, stream, of_figures)
         notes = [*notes, *picture.write(staging, results)]
-        inputs = {"checkpoint": Path(path)}
+        inputs = {"checkpoint": Path(path)} | ({} if scores is None else {"scores": Path(scores)})
         found_report = Report("barcode", inputs, settings, rows, left_out(layers), outputs, notes)
         page.write(staging, found_report, results, provenance=layers.checkpoint.metadata)
         if outputs:
-            layers.checkpoint.check_unchanged()
+            for file in layers.files:
+                file.check_unchanged()
             staging.commit()
     return found_report
 
@@ -255,7 +264,7 @@ def _check_by_gudhi(stream: LayerStream, found: Mapping[str, Forest | FilterBarc
             f"`check_limit` is {limit:,}"
         )
     # One thread: GUDHI holds every edge of a layer in memory, and one layer at a time is enough of that.
-    one_by_one = LayerStream(Layers(layers.checkpoint, infos, (), layers.patterns), 1)
+    one_by_one = LayerStream(replace(layers, infos=infos), 1)
 
     def look(layer: Layer, _threads: int) -> None:
         each = found[layer.name]

@@ -18,13 +18,14 @@ from topoimp.layers.layer import Layer
 from topoimp.layers.matching import matches_layer
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerPatterns, Layers
+from topoimp.layers.scored import with_scores
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.bounds import LayerBound, global_safe_count, layer_bound
 from topoimp.pruning.layer_amounts import patterns_as_meant
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import Settings, key_settings, left_out, pattern_settings
+from topoimp.reports.rows import Settings, key_settings, left_out, pattern_settings, score_settings
 from topoimp.rounds.run_images import with_images_of_run
 from topoimp.topology.forest import spanning_forest
 
@@ -35,6 +36,7 @@ def bound_report(
     *,
     key: str | None = None,
     patterns: LayerPatterns | None = None,
+    scores: AnyPath | None = None,
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
@@ -52,6 +54,7 @@ def bound_report(
         patterns: the layers; all but embeddings and heads if None. In the view ``spatial`` no weight is read: the
             bounds follow from the shapes, and the convolutions together and the dense layers together have a row. The
             images of a run folder's checkpoints are known.
+        scores: a file of scores (``topoimp.layers.scored``), which take the place of |w| as strengths.
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.bound_pictures``).
         figure: name of the picture's figure; ``retention``, at the usual densities if none are given, if None.
         size: width of the picture; ``column`` if None.
@@ -71,16 +74,21 @@ def bound_report(
     if options.densities:
         patterns.check_matrix_view("densities are of weights, and need")
     patterns = with_images_of_run(patterns, path)
-    layers = select_layers(open_checkpoint(path, key=key), patterns)
-    inputs = {"checkpoint": Path(path)}
+    layers = with_scores(select_layers(open_checkpoint(path, key=key), patterns), scores)
+    inputs = {"checkpoint": Path(path)} | ({} if scores is None else {"scores": Path(scores)})
 
     def report_of() -> tuple[Report, BoundResults]:
         rows, settings = _bounds_of(layers, options, thread_count(threads), on_step)
-        settings = {**key_settings(key, layers.checkpoint), **pattern_settings(patterns), **settings}
+        settings = {
+            **key_settings(key, layers.checkpoint),
+            **pattern_settings(patterns),
+            **score_settings(layers),
+            **settings,
+        }
         found = Report("bound", inputs, settings, rows, left_out(layers), notes=[*notes_on(layers), *notes])
         return found, BoundResults(rows, has_densities=bool(options.densities))
 
-    return with_files(files, report_of, layers.checkpoint, force=force)
+    return with_files(files, report_of, *layers.files, force=force)
 
 
 def _bounds_of(

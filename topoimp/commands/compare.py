@@ -22,6 +22,7 @@ from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.notes import notes_on, notes_on_files
 from topoimp.layers.records import LayerPatterns
+from topoimp.layers.scored import with_scores
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
 from topoimp.network.chain import Chain, graph_of_chain, notes_on_chain, patterns_on_chain
@@ -37,6 +38,7 @@ from topoimp.reports.rows import (
     left_out,
     left_out_of_files,
     pattern_settings,
+    score_settings,
     setting_of_nulls,
 )
 from topoimp.rounds.finished import RoundSelection, check_paths, files_of, holds_rounds
@@ -55,6 +57,7 @@ def comparison_report(
     key: str | None = None,
     patterns: LayerPatterns | None = None,
     chain: Chain | None = None,
+    scores: AnyPath | None = None,
     null: Null | str | Sequence[Null | str] | None = None,
     seed: int = 0,
     essential: Essential | str = Essential.DIES_AT_ZERO,
@@ -92,6 +95,8 @@ def comparison_report(
         patterns: which layers; all but embeddings and heads if None.
         chain: the layers of the network in their order, each behind the one before, for the columns of paths
             (``topoimp.network.chain``). They alone are compared, unless the patterns include layers by name.
+        scores: a file of scores (``topoimp.layers.scored``), which take the place of |w| as strengths, in the reference
+            and in all others.
         null: a null model of the reference, as in ``columns:200``, or several; the closed form alone if None.
         seed: of all simulations, at least 0.
         essential: death of essential bars in distances.
@@ -143,13 +148,22 @@ def comparison_report(
                 raise OptionError("`across_seeds` is given, but each round has a reference of its own seed")
             if chain is not None:
                 raise OptionError("`chain` is given, but rounds without REFERENCE have the graph of their run folder")
+            if scores is not None:
+                raise OptionError("`scores` are of the weights of one reference; rounds without REFERENCE have several")
             if key is not None:
                 raise OptionError("`key` is given, but the checkpoints of rounds are safetensors files")
             of_rounds = chosen(RoundReference, reference or RoundReference.ROUND_0)
             found, deaths = _own_report(paths, of_rounds, selection, measures)
         else:
             found, deaths = _reference_report(
-                paths, selection, measures, outputs=outputs, key=key, across_seeds=across_seeds, chain=chain
+                paths,
+                selection,
+                measures,
+                outputs=outputs,
+                key=key,
+                across_seeds=across_seeds,
+                chain=chain,
+                scores=scores,
             )
         found = files.write(staging, found, CompareResults(found.rows, deaths))
         if outputs:
@@ -238,6 +252,7 @@ def _reference_report(
     key: str | None,
     across_seeds: bool,
     chain: Chain | None,
+    scores: AnyPath | None,
 ) -> tuple[Report, Deaths]:
     """Report checkpoints, masks and rounds, all beside the first path, with the deaths for a picture."""
     if len(paths) < 2:
@@ -260,6 +275,8 @@ def _reference_report(
     layers = select_layers(opened, measures.patterns)
     if not across_seeds:
         check_origin(layers, finished, measures.threads)
+    layers = with_scores(layers, scores)
+    check_files(outputs, *layers.files)
     stream = LayerStream(layers, measures.threads, counted(measures.on_step, len(layers.infos)))
     opened_others = [opened_other(file, each, layers) for file, each in zip(files, opened_files, strict=True)]
     nulls = with_initial_weights(measures.nulls, layers)
@@ -278,11 +295,17 @@ def _reference_report(
         rows += [{**row, **names} for row in measures.rows(pairs, of_pair, facts)]
         deaths |= measures.deaths(file.name, pairs, of_pair)
 
-    settings = {**key_settings(key, opened), **measures.settings(), **chain_settings(on_chain)}
+    settings = {
+        **key_settings(key, opened),
+        **measures.settings(),
+        **chain_settings(on_chain),
+        **score_settings(layers),
+    }
     if finished:
         settings |= {"across_seeds": across_seeds, **selected(selection)}
     roles = ["other"] if len(others) == 1 else [f"other-{number + 1}" for number in range(len(others))]
     inputs = dict(zip(["reference", *roles], map(Path, paths), strict=True))
+    inputs |= {} if scores is None else {"scores": Path(scores)}
     passed_over = left_out(layers) | {
         f"{each.path}: {name}": why for each in opened_files for name, why in left_out_of_files(each).items()
     }

@@ -11,6 +11,7 @@ from topoimp.comparison.others import other_checkpoint
 from topoimp.errors import OptionError
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import Layers
+from topoimp.layers.scored import ScoredLayers
 from topoimp.layers.tensors import select_layers
 from topoimp.rounds.run_folder import seed_of
 
@@ -29,6 +30,8 @@ def with_initial_weights(nulls: Sequence[Null], layers: Layers) -> tuple[Null, .
 
 
 def _opened(null: Null, layers: Layers) -> Null:
+    if isinstance(layers, ScoredLayers):
+        raise OptionError("the null initial is of weights before training; it does not go with `scores`")
     path = null.path or _of_run_folder(layers.checkpoint.path)
     initial = other_checkpoint(layers, select_layers(open_checkpoint(path), layers.patterns))
 

@@ -115,23 +115,21 @@ class PictureFiles(Generic[Results]):
 def with_files(
     files: PictureFiles[Results],
     report_of: Callable[[], tuple[Report, Results]],
-    checkpoint: Checkpoint | None = None,
-    *,
+    *inputs: Checkpoint,
     force: bool,
 ) -> Report:
     """Return a report with the requested picture and page, which are written once the report is complete.
 
-    The page has the metadata of the checkpoint, if there is one.
+    The page has the metadata of the first input, a checkpoint, if there is one.
 
     Raises:
         OutputError: if a file exists (without ``force``) or cannot be written.
     """
     outputs = list(files.by_role.values())
-    inputs = [] if checkpoint is None else [checkpoint]
     check_files(outputs, *inputs)
     with Staging(outputs, force=force) as staging:
         report, results = report_of()
-        provenance = None if checkpoint is None else checkpoint.metadata
+        provenance = inputs[0].metadata if inputs else None
         report = files.write(staging, report, results, provenance=provenance)
         if outputs:
             for each in inputs:

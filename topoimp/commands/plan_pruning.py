@@ -60,6 +60,7 @@ def plan_pruning(
     emit_rounds: Sequence[int] = (),
     rewind_from: AnyPath | None = None,
     chain: Chain | None = None,
+    scores: AnyPath | None = None,
     strict: bool = False,
     threads: int | None = None,
     on_step: OnStep | None = None,
@@ -75,7 +76,7 @@ def plan_pruning(
         TopoimpError: if the file, a layer or a pattern cannot be used.
     """
     job, scheme = job_in_rounds(
-        path, options, key, output, mask_out, emit_rounds, rewind_from, threads, on_step, chain=chain
+        path, options, key, output, mask_out, emit_rounds, rewind_from, threads, on_step, chain=chain, scores=scores
     )
     swept = all_rounds(job.stream, scheme)
     rounds = swept.rounds

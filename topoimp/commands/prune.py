@@ -19,11 +19,7 @@ from topoimp.pruning.methods.network_method import method_for
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.round import refuse_missed_targets
 from topoimp.reports.path_columns import with_path_columns
-from topoimp.reports.rows import (
-    chain_settings,
-    pruning_settings,
-    rows_of_pruning,
-)
+from topoimp.reports.rows import pruning_settings, rows_of_pruning
 from topoimp.rounds.planning import rewind_of_preset
 
 
@@ -37,6 +33,7 @@ def prune_checkpoint(
     emit_rounds: Sequence[int] = (),
     rewind_from: AnyPath | None = None,
     chain: Chain | None = None,
+    scores: AnyPath | None = None,
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
@@ -62,6 +59,7 @@ def prune_checkpoint(
         chain: the layers of the network in their order, each behind the one before, for the columns of paths and for
             methods of whole networks (``topoimp.network.chain``). They alone are pruned, unless the patterns include
             layers by name. A checkpoint in a run folder needs none.
+        scores: a file of scores (``topoimp.layers.scored``), which take the place of |w| as strengths.
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.prune_pictures``).
         figure: name of the picture's figure; ``retention`` if None.
         size: width of the picture; ``column`` if None.
@@ -90,9 +88,20 @@ def prune_checkpoint(
     """
     pictures = PictureFiles(Picture(FIGURES, plot, figure, size), Page(FIGURES, report))
     job, scheme = job_in_rounds(
-        path, options, key, output, mask_out, emit_rounds, rewind_from, threads, on_step, pictures.by_role, chain
+        path,
+        options,
+        key,
+        output,
+        mask_out,
+        emit_rounds,
+        rewind_from,
+        threads,
+        on_step,
+        pictures.by_role,
+        chain,
+        scores,
     )
-    settings = {**pruning_settings(scheme), **chain_settings(job.chain)}
+    settings = {**pruning_settings(scheme), **job.settings()}
 
     with job.staging(force=force) as staging:
         swept = all_rounds(job.stream, scheme)
@@ -126,6 +135,7 @@ def job_in_rounds(
     on_step: OnStep | None,
     pictures: Mapping[str, Path] = MappingProxyType({}),
     chain: Chain | None = None,
+    scores: AnyPath | None = None,
 ) -> tuple[PruningJob, Scheme]:
     """Return the job of pruning a checkpoint in rounds, and the scheme that it follows; nothing is written."""
     if rewind_from is not None and options.preset is not None:
@@ -147,6 +157,9 @@ def job_in_rounds(
         threads=threads,
         on_step=on_step,
         chain=chain,
+        scores=scores,
     )
     scheme = options.scheme(job.layers.infos)
+    if scores is not None and not scheme.method.is_by_strength:
+        raise OptionError(f"`scores` are strengths, and the method {scheme.method.name} does not go by strength")
     return job, replace(scheme, patterns=job.layers.patterns, method=method_for(scheme.method, job.graph))

@@ -22,6 +22,7 @@ from topoimp.checkpoint import (
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.notes import first_names, notes_on, notes_on_files
 from topoimp.layers.records import LayerPatterns, Layers
+from topoimp.layers.scored import ScoredLayers, scored_layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
 from topoimp.network.chain import Chain, graph_of_chain, notes_on_chain, patterns_on_chain
@@ -34,7 +35,7 @@ from topoimp.pruning.round import LayerRound, Sweep
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
-from topoimp.reports.rows import Settings, chain_settings, key_settings, left_out
+from topoimp.reports.rows import Settings, chain_settings, key_settings, left_out, score_settings
 from topoimp.rounds.run_folder import recipe_beside
 from topoimp.rounds.run_graph import graph_of_run
 from topoimp.topology.forest import Forest
@@ -93,6 +94,12 @@ class PruningJob:
         return self.stream.layers
 
     @property
+    def source(self) -> Layers:
+        """The layers whose weights are written."""
+        layers = self.layers
+        return self.rewind or (layers.weights if isinstance(layers, ScoredLayers) else layers)
+
+    @property
     def inputs(self) -> dict[str, Path]:
         """The files that are read, by role."""
         return {role: checkpoint.path for role, checkpoint in self.opened.items()}
@@ -126,7 +133,7 @@ class PruningJob:
     def bytes_needed(self) -> dict[Path, int]:
         """Return about how many bytes the mask and the checkpoints take on the disk, without their headers."""
         needed = {self.outputs.mask: sum(map(mask_bytes, mask_shapes(self.layers).values()))}
-        copied = (self.rewind or self.layers).checkpoint
+        copied = self.source.checkpoint
         size = bytes_of_copy(copied, as_torch=self.outputs.are_torch)
         return needed | dict.fromkeys(self.outputs.checkpoints, size)
 
@@ -153,8 +160,8 @@ class PruningJob:
             by layer name, the topology under the mask.
         """
         layers = self.layers
-        source = self.rewind or self.layers
-        if self.rewind is not None:
+        source = self.source
+        if source is not layers:
             pruners = {info.name: RewoundPruner(pruners[info.name], layers, info) for info in layers.infos}
         place = staging.partial(target)
         mask = staging.partial(self.outputs.mask) if target == self.outputs.checkpoint else None
@@ -187,10 +194,15 @@ class PruningJob:
 
         ``swept`` are its rounds, if it has rounds.
         """
-        settings = {**key_settings(self.key, self.layers.checkpoint), **settings, **chain_settings(self.chain)}
+        settings = {**self.settings(), **settings}
         outputs = self.outputs.by_role()
         missing = {**dict.fromkeys(self.not_copied, NOT_COPIED), **left_out(self.layers)}
         return Report("prune", self.inputs, settings, rows, missing, outputs, self._notes(settings, swept))
+
+    def settings(self) -> Settings:
+        """Return the settings that say what is read: the key of the state dict, the scores, and the chain."""
+        key = key_settings(self.key, self.layers.checkpoint)
+        return {**key, **score_settings(self.layers), **chain_settings(self.chain)}
 
     def _notes(self, settings: Settings, swept: Sweep | None) -> list[str]:
         """Return the sentences about the layers, the rounds, the files beside the weights, and a dry run."""
@@ -235,6 +247,7 @@ def plan_job(
     rewind_from: AnyPath | None = None,
     pictures: Mapping[str, Path] = MappingProxyType({}),
     chain: Chain | None = None,
+    scores: AnyPath | None = None,
 ) -> PruningJob:
     """Return the job of pruning a checkpoint, in rounds or by a mask, with pictures by argument name; write nothing.
 
@@ -245,6 +258,7 @@ def plan_job(
     others = {role: file for role, file in {"mask": mask, "rewind": rewind_from}.items() if file is not None}
     checkpoint, *opened_others = open_checkpoints(path, list(others.values()), key=key, content=content)
     opened = {"checkpoint": checkpoint, **dict(zip(others, opened_others, strict=True))}
+    opened |= {} if scores is None else {"scores": open_checkpoint(scores)}
 
     target, mask_file = (None if file is None else Path(file) for file in (output, mask_out))
     copied = opened.get("rewind", checkpoint)
@@ -254,12 +268,14 @@ def plan_job(
     graph = None if chain is None else graph_of_chain(checkpoint, chain)
     layers = select_layers(checkpoint, patterns_on_chain(patterns, graph))
     rewind = layers_to_rewind_to(layers, opened["rewind"]) if "rewind" in opened else None
+    layers = layers if scores is None else scored_layers(layers, opened["scores"])
+    job = PruningJob(opened, key, LayerStream(layers, n_threads), rewind, outputs, graph)
     if outputs.are_torch:
-        check_exchangeable(rewind or layers)
+        check_exchangeable(job.source)
 
     # A pass over all layers, then for each checkpoint written one more of them and one of all tensors.
     n_steps = len(layers.infos) + len(outputs.checkpoints) * (len(layers.infos) + len(checkpoint.tensors))
-    return PruningJob(opened, key, LayerStream(layers, n_threads, counted(on_step, n_steps)), rewind, outputs, graph)
+    return replace(job, stream=replace(job.stream, on_layer=counted(on_step, n_steps)))
 
 
 def metadata_of(settings: Settings, number: int) -> dict[str, str]:

@@ -18,6 +18,7 @@ from topoimp.errors import CheckpointError
 from topoimp.kernels.threads import pieces
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo, Layers
+from topoimp.layers.scored import ScoredLayers
 from topoimp.pruning.masks import Masks
 from topoimp.pruning.preservation import Preservation, graph_of_mask, preservation_of, preservation_under_mask
 from topoimp.pruning.rules import Pruner
@@ -230,7 +231,11 @@ def other_checkpoint(reference: Layers, other: Layers, masks: Masks | None = Non
                 f"{other.checkpoint.path}: tensor {name!r} has the shape {list(tensors[name].shape)}; the mask beside "
                 f"it has {list(mask.shape)}"
             )
-    return OtherCheckpoint(reference, other, corresponding(reference, other), masks)
+    infos = corresponding(reference, other)
+    if isinstance(reference, ScoredLayers):
+        other = reference.scored_alike(infos, other)
+        infos = {name: other.by_name[info.name] for name, info in infos.items()}
+    return OtherCheckpoint(reference, other, infos, masks)
 
 
 def present_in(layer: Layer) -> Callable[[int, int], BoolArray]:

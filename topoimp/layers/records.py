@@ -39,6 +39,7 @@ class LayerInfo:
         input_size: image under a convolution in the view ``spatial``; rows are then the positions of its output,
             columns those of its padded input.
         rule: the rule by which the layer is not pruned by default; None if it is.
+        weight_format: format of the weights, where ``number_format`` is that of scores; otherwise None.
     """
 
     name: str
@@ -53,6 +54,12 @@ class LayerInfo:
     also: tuple[str, ...] = ()
     input_size: InputSize | None = None
     rule: Rule | None = None
+    weight_format: NumberFormat | None = None
+
+    @property
+    def dtype(self) -> str:
+        """The type of the weights, as safetensors names it."""
+        return (self.weight_format or self.number_format).name
 
     @property
     def n_weights(self) -> int:
@@ -183,6 +190,11 @@ class Layers:
     left_out: tuple[LeftOut, ...]
     patterns: LayerPatterns = LayerPatterns()
     unselected: tuple[LayerInfo, ...] = ()
+
+    @property
+    def files(self) -> list[Checkpoint]:
+        """The checkpoints that are read."""
+        return [self.checkpoint]
 
     @cached_property
     def by_name(self) -> dict[str, LayerInfo]:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from topoimp.checkpoint import Checkpoint
 from topoimp.choices import NeuralPersistence, Scale, View
 from topoimp.layers.records import LayerInfo, LayerPatterns, Layers
+from topoimp.layers.scored import ScoredLayers
 from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.preservation import Preservation
@@ -36,7 +37,7 @@ def layer_columns(info: LayerInfo) -> Row:
         "layer": info.name,
         "rows": info.n_rows,
         "columns": info.n_columns,
-        "dtype": info.number_format.name,
+        "dtype": info.dtype,
         "view": info.view,
     }
 
@@ -55,6 +56,11 @@ def pattern_settings(patterns: LayerPatterns) -> Settings:
         "groups": [str(groups) for groups in patterns.all_groups],
         **view_settings(patterns),
     }
+
+
+def score_settings(layers: Layers) -> Settings:
+    """Return the name of the file of scores; no setting if strengths are those of the weights."""
+    return {"scores": layers.file.path.name} if isinstance(layers, ScoredLayers) else {}
 
 
 def chain_settings(graph: NetworkGraph | None) -> Settings:

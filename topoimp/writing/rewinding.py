@@ -19,7 +19,10 @@ from topoimp.pruning.rules import PartPruner, Pruner
 
 @dataclass(frozen=True)
 class RewoundPruner:
-    """Applies to the earlier weights of a layer the mask that a pruner, ``keep``, finds on its trained weights."""
+    """Applies to the earlier weights of a layer the mask that a pruner, ``keep``, finds on its trained weights.
+
+    So are masks of scores applied to weights.
+    """
 
     keep: Pruner
     trained: Layers
@@ -27,10 +30,12 @@ class RewoundPruner:
 
     def on(self, layer: Layer, threads: int) -> PartPruner:
         """Return the function that writes parts of the earlier layer and returns their mask."""
-        keep = self.keep.on(self.trained.read(self.info), threads)
+        trained = self.trained.read(self.info, threads)
+        keep = self.keep.on(trained, threads)
 
         def write(start: int, pruned: CodeArray) -> BoolArray:
-            kept = keep(start, pruned)
+            is_same_type = trained.codes.dtype == pruned.dtype  # scores may have another
+            kept = keep(start, pruned if is_same_type else np.empty(len(pruned), trained.codes.dtype))
             np.multiply(layer.weights[start : start + len(pruned)], kept, out=pruned)
             return kept
 

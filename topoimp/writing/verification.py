@@ -16,7 +16,7 @@ from topoimp.layers.block import are_in_blocks
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo, Layers
 from topoimp.layers.streaming import LayerStream
-from topoimp.pruning.applied_masks import MaskPruner
+from topoimp.pruning.applied_masks import MaskPruner, NonzeroPruner
 from topoimp.pruning.masks import Masks, PackedMask
 from topoimp.pruning.preservation import Preservation, count_present, preservation_of
 from topoimp.pruning.round import LayerRound
@@ -40,7 +40,7 @@ def verify_pruned(
 
     The mask was found on the layers of ``stream``, which have these forests. Without ``masks``, every nonzero weight is
     kept. ``expected`` holds the rounds that were to be written. ``source`` are the layers whose weights the checkpoint
-    was to have, if not those of ``stream``; it needs ``masks``.
+    was to have, if not those of ``stream``.
 
     Returns:
         by layer name, the topology under the mask, computed from the written files.
@@ -57,9 +57,11 @@ def verify_pruned(
         mask = None if masks is None else masks[info.tensor]
         n_nonzero = _check_weights(written.path, layer, source, info, mask, threads)
 
-        # The mask was found on other weights if the checkpoint was rewound.
-        if mask is not None and source is not stream.layers:
-            layer = pruned_layer(MaskPruner(mask, info.block), stream.layers.read(info, threads), threads)
+        # The mask was found on other weights if the checkpoint was rewound, and on scores if there are any.
+        if source is not stream.layers:
+            zeros = NonzeroPruner(written, info.tensor, info.block)
+            pruner = zeros if mask is None else MaskPruner(mask, info.block)
+            layer = pruned_layer(pruner, stream.layers.read(info, threads), threads)
             stream.layers.done_with(info)
         left = spanning_forest(layer, threads=threads)
         n_present = count_present(forest, layer)
