@@ -20,8 +20,9 @@ import numpy as np
 
 from topoimp.arrays import CodeArray, FloatArray
 from topoimp.checkpoint import AnyPath, Checkpoint, TensorInfo, open_checkpoint
-from topoimp.checkpoint.number_format import F32, F64, NUMBER_FORMATS, NumberFormat
+from topoimp.checkpoint.number_format import BF16, F32, F64, NUMBER_FORMATS, NumberFormat
 from topoimp.errors import CheckpointError, LayerError
+from topoimp.kernels.scoring import scale_bfloat16, scale_magnitudes
 from topoimp.kernels.threads import in_parallel
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo, Layers
@@ -30,8 +31,11 @@ PART = 1 << 16
 """Weights that are scored together, in the nearer caches."""
 
 
-RowScorer: TypeAlias = Callable[[int, int, CodeArray], None]
-"""Writes the codes of the scores of rows, from a first to the one before the last; 0 for stored zeros."""
+RowScorer: TypeAlias = Callable[[int, int, CodeArray], int]
+"""Writes the codes of the scores of rows, from a first to the one before the last, and returns the largest code.
+
+Stored zeros have the code 0.
+"""
 
 
 class LayerScores(Protocol):
@@ -46,6 +50,9 @@ class LayerScores(Protocol):
 
     def on(self, layer: Layer, threads: int) -> RowScorer:
         """Return the function that scores rows of the layer."""
+
+    def done(self) -> None:
+        """Release the memory of the file of scores."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +69,23 @@ class FactorScores:
 
     def on(self, layer: Layer, threads: int) -> RowScorer:  # noqa: ARG002  # of a protocol
         """Return the function that scores rows of the layer."""
+        dtype = f"float{self.number_format.n_bits}"
 
-        def score(first: int, end: int, codes: CodeArray) -> None:
+        def score(first: int, end: int, codes: CodeArray) -> int:
             factors = self.factors if len(self.factors) == 1 else self.factors[first:end]
-            magnitudes = layer.number_format.magnitudes(layer.codes[first:end])
-            values = codes.view(f"float{self.number_format.n_bits}")
-            with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # refused where they are read
-                np.multiply(layer.number_format.widened(magnitudes), factors, out=values)
+            weights, products = layer.codes[first:end], codes.view(dtype)
+            if layer.number_format is BF16 and self.number_format is F32:
+                mask = weights.dtype.type(BF16.magnitude_mask)
+                return scale_bfloat16(weights, mask, factors, products, codes)
+            if layer.number_format in (F32, F64):
+                return scale_magnitudes(weights.view(f"float{layer.number_format.n_bits}"), factors, products, codes)
+            magnitudes = layer.number_format.widened(layer.number_format.magnitudes(weights))
+            return scale_magnitudes(magnitudes, factors, products, codes)
 
         return score
+
+    def done(self) -> None:
+        """Do nothing: the factors are few."""
 
 
 @dataclass(frozen=True)
@@ -95,20 +110,23 @@ class GivenScores:
         n_columns = layer.n_columns
         largest = self.number_format.magnitude_mask
 
-        def score(first: int, end: int, codes: CodeArray) -> None:
-            places = first * n_columns, end * n_columns
-            self.layers.have_ready(self.info, *places)
+        def score(first: int, end: int, codes: CodeArray) -> int:
+            self.layers.have_ready(self.info, first * n_columns, end * n_columns)
             is_edge = layer.number_format.magnitudes(layer.codes[first:end]) != 0
             np.multiply(given[first:end], is_edge, out=codes)
-            self.layers.done_with(self.info, *places)
-
             codes[codes == largest + 1] = 0  # -0.0
-            if codes.max() > largest:
-                place = places[0] + int(np.flatnonzero(codes > largest)[0])
-                found = f"the score of weight {place} of {layer.name!r} is negative"
-                raise LayerError(f"{self.layers.checkpoint.path}: {found}; it must be at least 0")
+            found = int(codes.max())
+            if found > largest:
+                place = first * n_columns + int(np.flatnonzero(codes > largest)[0])
+                reason = f"the score of weight {place} of {layer.name!r} is negative"
+                raise LayerError(f"{self.layers.checkpoint.path}: {reason}; it must be at least 0")
+            return found
 
         return score
+
+    def done(self) -> None:
+        """Release the memory of the file of scores."""
+        self.layers.done_with(self.info)
 
 
 @dataclass(frozen=True)
@@ -148,14 +166,13 @@ class ScoredLayers(Layers):
         def score(first: int, end: int) -> None:
             for start in range(first, end, step):
                 stop = min(start + step, end)
-                places = start * layer.n_columns, stop * layer.n_columns
-                self.weights.have_ready(own, *places)
-                write(start, stop, codes[start:stop])
-                if codes[start:stop].max() >= scores.number_format.first_special:
-                    self._refuse(layer, codes[start:stop], places[0], scores.number_format)
-                self.weights.done_with(own, *places)
+                if write(start, stop, codes[start:stop]) >= scores.number_format.first_special:
+                    self._refuse(layer, codes[start:stop], start * layer.n_columns, scores.number_format)
 
+        self.weights.have_ready(own)
         in_parallel(score, layer.n_rows, threads)
+        self.weights.done_with(own)
+        scores.done()
         return Layer(info.name, codes, scores.number_format, origin=str(self.file.path))
 
     def will_need(self, info: LayerInfo) -> None:

@@ -15,8 +15,9 @@ from topoimp.kernels.threads import PIECE, in_parallel, pieces
 from topoimp.layers.block import are_in_blocks
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo, Layers
+from topoimp.layers.scored import ScoredLayers
 from topoimp.layers.streaming import LayerStream
-from topoimp.pruning.applied_masks import MaskPruner, NonzeroPruner
+from topoimp.pruning.applied_masks import MaskPruner
 from topoimp.pruning.masks import Masks, PackedMask
 from topoimp.pruning.preservation import Preservation, count_present, preservation_of
 from topoimp.pruning.round import LayerRound
@@ -40,7 +41,7 @@ def verify_pruned(
 
     The mask was found on the layers of ``stream``, which have these forests. Without ``masks``, every nonzero weight is
     kept. ``expected`` holds the rounds that were to be written. ``source`` are the layers whose weights the checkpoint
-    was to have, if not those of ``stream``.
+    was to have, if not those of ``stream``; rewound ones need ``masks``.
 
     Returns:
         by layer name, the topology under the mask, computed from the written files.
@@ -50,6 +51,10 @@ def verify_pruned(
     """
     source = source or stream.layers
     _check_tensors(written, source, masks)
+    copies = Layers(written, source.infos, ())
+    written_scores = None
+    if isinstance(stream.layers, ScoredLayers) and source is stream.layers.weights:
+        written_scores = stream.layers.scored_alike(source.by_name, copies)
 
     def check(layer: Layer, threads: int) -> Preservation:
         info = source.by_name[layer.name]
@@ -57,11 +62,11 @@ def verify_pruned(
         mask = None if masks is None else masks[info.tensor]
         n_nonzero = _check_weights(written.path, layer, source, info, mask, threads)
 
-        # The mask was found on other weights if the checkpoint was rewound, and on scores if there are any.
-        if source is not stream.layers:
-            zeros = NonzeroPruner(written, info.tensor, info.block)
-            pruner = zeros if mask is None else MaskPruner(mask, info.block)
-            layer = pruned_layer(pruner, stream.layers.read(info, threads), threads)
+        # The topology is that of scores if there are any; if the checkpoint was rewound, its mask was found on others.
+        if written_scores is not None:
+            layer = written_scores.read(info, threads)
+        elif mask is not None and source is not stream.layers:
+            layer = pruned_layer(MaskPruner(mask, info.block), stream.layers.read(info, threads), threads)
             stream.layers.done_with(info)
         left = spanning_forest(layer, threads=threads)
         n_present = count_present(forest, layer)
@@ -76,7 +81,7 @@ def verify_pruned(
             mask.give_back()
         return preservation
 
-    return replace(stream, layers=Layers(written, source.infos, ())).each(check)
+    return replace(stream, layers=copies).each(check)
 
 
 def verify_weights(written: Checkpoint, stream: LayerStream, masks: Masks) -> None:
