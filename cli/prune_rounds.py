@@ -10,7 +10,7 @@ from .prune_output import held_layers, which_pruning
 from .streams import note
 
 if TYPE_CHECKING:
-    from topoimp.commands.prune_run import IterativePruning
+    from topoimp.commands.trained_rounds import IterativePruning
 
 PICTURES = ("plot", "report")
 """Roles of the outputs that the user names; the others are tables of the run folder."""

@@ -13,7 +13,7 @@ from .picture_options import PictureArguments
 from .training_options import parse_seeds
 
 if TYPE_CHECKING:
-    from topoimp.commands.prune_run import IterativePruning
+    from topoimp.commands.trained_rounds import IterativePruning
     from topoimp.kernels.threads import OnStep
     from topoimp.reports.report import Report
     from topoimp.rounds.trainer import Trainer
