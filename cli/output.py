@@ -187,6 +187,10 @@ _TABLE_KINDS = {
     "n_layers": Kind.COUNT,
     "accuracy_deviation": Kind.SHARE,
     "edge_compression": Kind.NUMBER,
+    "evaluated": Kind.TEXT,
+    "before": Kind.NUMBER,
+    "after": Kind.NUMBER,
+    "change": Kind.TEXT,
 }
 """The kinds of columns that tables add to those of reports."""
 

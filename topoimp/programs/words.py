@@ -51,7 +51,7 @@ def filled_in(word: str, values: Mapping[str, str]) -> str:
 
     A value is never split into several words, so a path keeps its spaces.
 
-    >>> filled_in("--model={model}", {"model": "my model"}), filled_in("{{model}}", {})
-    ('--model=my model', '{model}')
+    >>> filled_in("file={model}", {"model": "my model"}), filled_in("{{model}}", {})
+    ('file=my model', '{model}')
     """
     return _PLACEHOLDER.sub(lambda found: values[found["name"]] if found["name"] else f"{{{found['literal']}}}", word)
