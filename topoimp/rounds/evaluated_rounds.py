@@ -5,11 +5,12 @@ another command, or under none, is evaluated when the rounds go on, and its metr
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from topoimp.checkpoint import Staging
+from topoimp.checkpoint import Staging, remove
 from topoimp.errors import CheckpointError
 from topoimp.programs.evaluation import EvaluatedReference, Evaluation, left_alone
 from topoimp.reports.cells import Row
@@ -43,7 +44,7 @@ class RoundEvaluation:
         if self.evaluate is None:
             return list(rows)
         subject = self._subject(number)
-        with left_alone(model, subject):
+        with _tidied(model.parent), left_alone(model, subject):
             if number == 0:
                 values = self.evaluate.values(model, subject)
                 return with_evaluation(rows, evaluation_columns(values, values))
@@ -76,6 +77,17 @@ class RoundEvaluation:
 
     def _subject(self, number: int) -> str:
         return f"round {number} of seed {self.seed}"
+
+
+@contextmanager
+def _tidied(folder: Path) -> Iterator[None]:
+    """Remove at the end of the context what came into a folder in it."""
+    before = set(folder.iterdir())
+    try:
+        yield
+    finally:
+        for path in set(folder.iterdir()) - before:
+            remove(path)
 
 
 def _settings_in(metrics: Path) -> dict[str, str | int | float | None]:

@@ -221,7 +221,7 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
         rows = rows_of_round(topology, metrics, number=number, pruned=PrunedRound(pruned, by_chance))
         rows = with_path_columns(rows, facts_of_checkpoint(plan.graph, weights.layers.checkpoint, masks))
         rows = run.evaluation.rows(rows, number, round_.model)
-        for path in list(round_.folder.iterdir()):  # the inputs of training, and any other file that a command left
+        for path in list(round_.folder.iterdir()):  # the inputs of training, and any other file that the trainer left
             if path not in (round_.model, round_.mask):
                 remove(path)
         checks = ["nested", "counts", "forest", "barcode", "rewound", *checks]
