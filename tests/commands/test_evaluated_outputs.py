@@ -1,13 +1,16 @@
 """The evaluation of a pruning: of its input and of what it writes, before anything has its final name."""
 
 import shutil
+import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from processes import has_ended, wait_for
 
 from topoimp.choices import View
 from topoimp.commands.apply_mask import apply_mask
@@ -153,6 +156,26 @@ def test_a_failure_on_the_result_leaves_no_output(model, how):
 
     places = [model, output] if how == "names" else [output]
     assert str(caught.value).startswith(message.format(*places))
+    assert list(model.parent.iterdir()) == [model]
+
+
+def test_a_time_limit_on_the_result_leaves_no_output_and_no_process(model, tmp_path_factory, monkeypatch):
+    place = tmp_path_factory.mktemp("processes")
+    wait = subprocess.Popen.wait
+
+    def expired(self, timeout=None):
+        if timeout == 5.0 and ".pruned" in self.args[-1]:
+            wait_for(place / "child")
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        return wait(self) if timeout == 5.0 else wait(self, timeout)
+
+    monkeypatch.setattr("subprocess.Popen.wait", expired)
+    evaluate = of_result(f"sleep 600 & echo $! > {place}/child; wait")
+
+    with pytest.raises(EvaluationError, match=r"my own model.pruned.safetensors took more than 5 s and was ended; its"):
+        prune_checkpoint(model, ONE_ROUND, evaluate=replace(evaluate, timeout=5.0))
+
+    assert has_ended(int((place / "child").read_text()))
     assert list(model.parent.iterdir()) == [model]
 
 
