@@ -11,6 +11,7 @@ from topoimp.errors import OptionError
 from .bound_graphs import note_graphs, show_graphs
 from .bound_options import parse_shapes
 from .bound_output import show_bounds, show_floors
+from .evaluation import EvalTimeout, Evaluate, evaluation_of
 from .gates import Gates
 from .image_sizes import parse_input_sizes
 from .options import (
@@ -104,6 +105,8 @@ def _bound(
     groups: Groups = None,
     output_columns: OutputColumns = None,
     scores: Scores = None,
+    evaluate: Evaluate = None,
+    eval_timeout: EvalTimeout = None,
     view: ViewOption = View.MATRIX,
     input_sizes: InputSizes = None,
     spatial_convention: Annotated[
@@ -155,8 +158,10 @@ def _bound(
         refuse({"--plot": plot, "--report": report}, "writes one file, about one CHECKPOINT")
     check_by(by, format, len(checkpoint or []))
     gates = Gates("bound", fail_if, junit)
+    evaluation = evaluation_of(evaluate, eval_timeout, gates)
     if not checkpoint:
         refuse({"--output-columns": output_columns, "--scores": scores}, "is about a CHECKPOINT")
+        refuse({"--eval": evaluate}, "runs on a CHECKPOINT; --arch and --shape have none")
         if key is not None or include or exclude or embeddings or groups or view is View.CHANNEL:
             which = "--shape" if arch is None else "--arch"
             raise OptionError(
@@ -211,6 +216,7 @@ def _bound(
                 key=key,
                 patterns=patterns,
                 scores=scores,
+                evaluate=evaluation,
                 plot=plot,
                 figure=figure,
                 size=size,

@@ -5,6 +5,7 @@ from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 
 from .checkpoint_tables import show_checkpoints, subject_of
+from .evaluation import show_evaluation
 from .output import first_names
 from .role_tables import By
 from .streams import note
@@ -37,6 +38,7 @@ def show_graphs(report: Report, by: By) -> None:
         for row in report.rows
     ]
     show_checkpoints(title, _GRAPH, rows, by)
+    show_evaluation(report)
 
 
 def note_graphs(report: Report, *, quiet: bool) -> None:

@@ -4,6 +4,7 @@ from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 
 from .checkpoint_tables import show_checkpoints, subject_of
+from .evaluation import show_evaluation
 from .output import for_people, in_view, show_finding, show_table
 from .role_tables import By, by_subject
 
@@ -90,6 +91,7 @@ def _show(report: Report, title: str, columns: dict[str, str], by: By) -> None:
             kept = {"checkpoint": "checkpoint", **kept}
         subject = "forest edges among the strongest weights" + ("" if by_density else ", beside null models")
         show_table(subject, *by_subject(kept, report.densities, by))
+    show_evaluation(report)
 
 
 def _row_line(network: Row) -> str:

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from topoimp.choices import Essential, NeuralPersistence, RoundReference, View
+from topoimp.reports.evaluation_columns import EVALUATED
 from topoimp.reports.report import Report
 
+from .evaluation import EvalTimeout, Evaluate, evaluation_of, show_evaluation
 from .gates import Gates
 from .options import (
     Chain,
@@ -128,6 +130,8 @@ def _compare(
     seed: Annotated[
         int, typer.Option("--seed", metavar="S", help="Seed of the shuffles and other simulations, at least 0.")
     ] = 0,
+    evaluate: Evaluate = None,
+    eval_timeout: EvalTimeout = None,
     plot: Plot = None,
     figure: FigureName = None,
     size: Size = None,
@@ -149,6 +153,7 @@ def _compare(
     if over_seeds:
         refuse({"--by": by if by is By.ROLE else None}, "does not go with --over-seeds, whose table has networks")
     gates = Gates("compare", fail_if, junit)
+    evaluation = evaluation_of(evaluate, eval_timeout, gates)
     with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
         found = comparison_report(
             *paths,
@@ -165,6 +170,7 @@ def _compare(
             seed=seed,
             essential=essential,
             p=p,
+            evaluate=evaluation,
             plot=plot,
             figure=figure,
             size=size,
@@ -209,6 +215,7 @@ def _show_comparison(report: Report, np_convention: NeuralPersistence | None, by
         *by_subject({**first, **known(_KEPT, rows), **chance, **persistences}, rows, by),
         dispensable=dispensable,
     )
+    show_evaluation(report)
 
 
 def _show_over_seeds(report: Report) -> None:
@@ -218,7 +225,7 @@ def _show_over_seeds(report: Report) -> None:
     show_table(
         f"{runs} over the seeds, against {_reference_of(report)}{in_view(report)} (all quantities: --format csv)",
         {name: header for name, header in _OVER_SEEDS.items() if name != "null" or name in report.network},
-        [row for row in report.rounds if row["quantity"] in quantities],
+        [row for row in report.rounds if row["quantity"] in quantities or str(row["quantity"]).startswith(EVALUATED)],
         dispensable=[["minimum", "maximum"]],
     )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from topoimp.errors import GateError
 from topoimp.reports.cells import Row
+from topoimp.reports.evaluation_columns import EVALUATED
 from topoimp.reports.report import Report
 
 from .options import refuse
@@ -38,10 +39,20 @@ class Gates:
             refuse({"--junit": None if fail_if else junit}, "needs --fail-if")
             check_junit(junit)
 
-    def check(self, columns: "Columns") -> None:
-        """Raise an OptionError if a report with these columns has no row for a gate."""
+    @property
+    def evaluated(self) -> frozenset[str]:
+        """The columns of an evaluation that gates look at."""
+        return frozenset(gate.column for gate in self._gates if gate.column.startswith(EVALUATED))
+
+    def check(self, columns: "Columns", *, with_evaluation: bool = False) -> None:
+        """Raise an OptionError if a report with these columns has no row for a gate.
+
+        With an evaluation, its columns may be any in rows of the network: what it prints is not known yet.
+        """
         from topoimp.reports.gates import check_gates
 
+        if with_evaluation:
+            columns = {**columns, "network": columns["network"] | self.evaluated}
         check_gates(self._gates, columns)
 
     def refuse(self, columns: Collection[str], reason: str) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from topoimp.reports.cells import Cell, Kind, Row
-from topoimp.reports.columns import COLUMNS
+from topoimp.reports.evaluation_columns import described
 from topoimp.reports.readable import readable
 from topoimp.reports.report import Report
 
@@ -188,6 +188,10 @@ _TABLE_KINDS = {
     "n_layers": Kind.COUNT,
     "accuracy_deviation": Kind.SHARE,
     "edge_compression": Kind.NUMBER,
+    "evaluated": Kind.TEXT,
+    "before": Kind.NUMBER,
+    "after": Kind.NUMBER,
+    "change": Kind.TEXT,
 }
 """The kinds of columns that tables add to those of reports."""
 
@@ -196,7 +200,7 @@ _FOUR_DECIMALS = ("edge_compression",)
 
 
 def _kind(column: str) -> Kind:
-    return _TABLE_KINDS[column] if column in _TABLE_KINDS else COLUMNS[column].kind
+    return _TABLE_KINDS[column] if column in _TABLE_KINDS else described(column).kind
 
 
 def cell_text(column: str, value: Cell) -> str:

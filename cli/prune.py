@@ -4,6 +4,7 @@ from functools import partial
 
 from topoimp.choices import Method
 
+from .evaluation import EvalTimeout, Evaluate, evaluation_of
 from .gates import Gates
 from .options import (
     Chain,
@@ -21,13 +22,15 @@ from .options import (
     OutputColumns,
     Quiet,
     Rate,
+    Scores,
     Threads,
     Verbose,
     layer_patterns,
-    refuse,
 )
 from .output import show
 from .picture_options import FigureName, PageFile, PictureArguments, Plot, Size
+from .prune_checks import check_dry_run, check_given_mask, check_mask, check_training, columns_of_report
+from .prune_file import FileToPrune
 from .prune_options import (
     ApplyMask,
     DryRun,
@@ -60,7 +63,7 @@ from .prune_options import (
 from .prune_output import show_pruning, sum_up_pruning, working_on
 from .prune_plan import show_plan, show_run_plan
 from .prune_rounds import show_rounds, sum_up_rounds
-from .prune_texts import parse_layer_rates, parse_layer_sparsities, parse_rounds
+from .prune_texts import parse_layer_rates, parse_layer_sparsities
 from .streams import note
 from .training_options import DataDir, Jobs, Seeds
 
@@ -90,6 +93,7 @@ def _prune(
     embeddings: Embeddings = False,
     groups: Groups = None,
     chain: Chain = None,
+    scores: Scores = None,
     mask_out: MaskOut = None,
     emit_rounds: EmitRounds = None,
     apply_mask: ApplyMask = None,
@@ -102,6 +106,8 @@ def _prune(
     seeds: Seeds = None,
     jobs: Jobs = None,
     data_dir: DataDir = None,
+    evaluate: Evaluate = None,
+    eval_timeout: EvalTimeout = None,
     plot: Plot = None,
     figure: FigureName = None,
     size: Size = None,
@@ -117,79 +123,76 @@ def _prune(
     verbose: Verbose = False,
 ) -> None:
     """Prune CHECKPOINT in rounds, keep every layer's barcode, and prove it; writes a checkpoint, its mask and a CSV."""
-    from topoimp.commands.pruning_columns import MASK_COLUMNS, ONE_SHOT_COLUMNS, REPAIR_COLUMNS, RUN_COLUMNS
-    from topoimp.errors import OptionError
     from topoimp.pruning.options import PruningOptions
     from topoimp.rounds.run_folder import is_run_folder
 
     is_run = is_run_folder(checkpoint)
+    has_training = is_run or trainer is not None
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings)
     pictures = PictureArguments(plot=plot, figure=figure, size=size, report=report)
-    of_pictures = {f"--{name}": value for name, value in pictures.items()}
-    if is_run or trainer is not None:
-        of_files = {
-            "--apply-mask": apply_mask,
-            "--repair": repair,
-            "--mask-out": mask_out,
-            "--emit-rounds": emit_rounds,
-            "--seed": seed,
-        }
-        refuse({**of_files, "--key": key}, "does not go with rounds that are trained")
-    else:
-        of_training = {"--rewind": rewind, "--timeout": timeout, "--seeds": seeds, "--jobs": jobs}
-        refuse(of_training, "does not go with pruning without training (a run folder or --trainer has some)")
-
-    if apply_mask is not None:
-        refuse({"--repair": repair}, "takes the place of --apply-mask; give only one of them")
-    if apply_mask is None and repair is None:
-        refuse({"--shuffle-mask": shuffle_mask}, "needs --apply-mask or --repair")
-
+    options_by_flag = {
+        "--rounds": rounds,
+        "--sparsity": sparsity,
+        "--rate": rate,
+        "--schedule": schedule,
+        "--preset": preset,
+        "--method": method,
+        "--epsilon": epsilon,
+        "--paths-below": paths_below,
+        "--inputs": inputs,
+        "--scope": scope,
+        "--layer-rate": layer_rates,
+        "--layer-sparsity": layer_sparsity,
+        "--output-rate": output_rate,
+        "--output-layer": output_layer,
+        "--output-columns": output_columns,
+        "--scores": scores,
+        "--seed": seed,
+        "--key": key,
+        "--mask-out": mask_out,
+        "--emit-rounds": emit_rounds,
+        "--apply-mask": apply_mask,
+        "--repair": repair,
+        "--shuffle-mask": shuffle_mask,
+        "--rewind": rewind,
+        "--rewind-from": rewind_from,
+        "--timeout": timeout,
+        "--seeds": seeds,
+        "--jobs": jobs,
+        "--strict": strict,
+        "--dry-run": dry_run,
+    }
+    check_training(options_by_flag, has_training=has_training)
+    check_mask(options_by_flag)
     if dry_run:
-        refuse(of_pictures, "does not go with --dry-run, which draws nothing")
+        check_dry_run(pictures, evaluate)
 
     gates = Gates("prune", fail_if, junit)
+    evaluation = evaluation_of(evaluate, eval_timeout, gates)
     if not dry_run:
-        of_file = ONE_SHOT_COLUMNS if apply_mask is None else MASK_COLUMNS
-        of_file = of_file if repair is None else REPAIR_COLUMNS
-        gates.check(RUN_COLUMNS if is_run or trainer is not None else of_file)
+        columns = columns_of_report(options_by_flag, has_training=has_training)
+        gates.check(columns, with_evaluation=evaluation is not None)
 
     working = partial(working_on, f"pruning {checkpoint}", quiet=quiet)
+    file = FileToPrune(
+        checkpoint,
+        key=key,
+        output=output,
+        mask_out=mask_out,
+        emit_rounds=emit_rounds,
+        rewind_from=rewind_from,
+        chain=chain,
+        scores=scores,
+        evaluate=evaluation,
+        strict=strict,
+        threads=threads,
+    )
     mask = apply_mask or repair
     if mask is not None:
-        amounts = (rounds, sparsity, rate, schedule, preset, layer_rates, layer_sparsity, output_rate, output_layer)
-        of_rounds = (
-            *amounts,
-            output_columns,
-            method,
-            paths_below,
-            inputs,
-            scope,
-            None if shuffle_mask else seed,
-            emit_rounds,
-            rewind_from,
-        )
-        if any(option is not None for option in of_rounds) or epsilon or strict or dry_run:
-            option = "--apply-mask" if repair is None else "--repair"
-            raise OptionError(f"{option} is pruning by a given mask; options of rounds and methods do not go with it")
-        from topoimp.commands.apply_mask import apply_mask as prune_by_mask
-
+        check_given_mask(options_by_flag)
+        by_mask = partial(file.prune_by_mask, repair=repair is not None, shuffle_mask=shuffle_mask, seed=seed or 0)
         with working() as on_step:
-            pruning = prune_by_mask(
-                checkpoint,
-                mask,
-                key=key,
-                output=output,
-                patterns=patterns,
-                shuffle_mask=shuffle_mask,
-                seed=seed or 0,
-                repair=repair is not None,
-                mask_out=mask_out,
-                chain=chain,
-                **pictures,
-                force=force,
-                threads=threads,
-                on_step=on_step,
-            )
+            pruning = by_mask(mask, patterns, pictures, force=force, on_step=on_step)
         gates.apply(pruning.report.rows)
         show(pruning.report, format, show_pruning)
         sum_up_pruning(pruning, format, quiet=quiet, verbose=verbose)
@@ -215,7 +218,7 @@ def _prune(
         seed=seed or 0,
         patterns=patterns,
     )
-    if is_run or trainer is not None:
+    if has_training:
         from .prune_trained import TrainedRounds
 
         trained = TrainedRounds(
@@ -230,6 +233,7 @@ def _prune(
             seeds=seeds,
             chain=chain,
             data_dir=data_dir,
+            evaluate=evaluation,
             strict=strict,
             threads=threads,
         )
@@ -248,47 +252,16 @@ def _prune(
         gates.raise_failures()
         return
 
-    numbers = parse_rounds(emit_rounds)
     if dry_run:
-        from topoimp.commands.plan_pruning import plan_pruning
-
         with working() as on_step:
-            plan = plan_pruning(
-                checkpoint,
-                options,
-                key=key,
-                output=output,
-                mask_out=mask_out,
-                emit_rounds=numbers,
-                rewind_from=rewind_from,
-                chain=chain,
-                strict=strict,
-                threads=threads,
-                on_step=on_step,
-            )
+            plan = file.plan(options, on_step)
         gates.apply(plan.report.last_round())
         show_plan(plan, format, quiet=quiet)
         gates.raise_failures()
         return
 
-    from topoimp.commands.prune import prune_checkpoint
-
     with working() as on_step:
-        pruning = prune_checkpoint(
-            checkpoint,
-            options,
-            key=key,
-            output=output,
-            mask_out=mask_out,
-            emit_rounds=numbers,
-            rewind_from=rewind_from,
-            chain=chain,
-            **pictures,
-            strict=strict,
-            force=force,
-            threads=threads,
-            on_step=on_step,
-        )
+        pruning = file.prune(options, pictures, force=force, on_step=on_step)
     gates.apply(pruning.report.last_round())
     show(pruning.report, format, show_pruning)
     sum_up_pruning(pruning, format, quiet=quiet, verbose=verbose)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from topoimp.reports.report import Report
 
+from .evaluation import show_evaluation
 from .options import Format
 from .output import ON_NO_PATH, for_people, known, noting_compilation, show_findings, show_notes, show_table, some_names
 from .progress import progress
@@ -38,11 +39,13 @@ def show_pruning(report: Report) -> None:
         of_mask = f"{settings['method']} of {report.inputs['mask']}{shuffle}{repaired}"
         title = f"{report.inputs['checkpoint']} under the {of_mask}"
         show_table(title, {"layer": "layer", "floor": "floor", **facts}, for_people(report.rows))
+        show_evaluation(report)
         return
     show_table(f"{report.inputs['checkpoint']}: {which_pruning(report)}", {"round": "round", **facts}, report.rounds)
     last = report.network["round"]
     layers = [row for row in report.rows if row["round"] == last]
     show_table(f"after round {last}", {"layer": "layer", "floor": "floor", **facts}, for_people(layers))
+    show_evaluation(report)
 
 
 def which_pruning(report: Report) -> str:

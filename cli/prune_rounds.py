@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING
 
 from topoimp.reports.report import Report
 
+from .evaluation import show_evaluation
 from .options import Format
 from .output import ON_NO_PATH, for_people, known, show_findings, show_notes, show_table
 from .prune_output import held_layers, which_pruning
 from .streams import note
 
 if TYPE_CHECKING:
-    from topoimp.commands.prune_run import IterativePruning
+    from topoimp.commands.trained_rounds import IterativePruning
 
 PICTURES = ("plot", "report")
 """Roles of the outputs that the user names; the others are tables of the run folder."""
@@ -58,6 +59,7 @@ def show_rounds(report: Report) -> None:
     layers = [row for row in report.rows if row["round"] == last and row["level"] == "layer"]
     columns = {name: header for name, header in known(_LAYER, layers).items() if n_seeds > 1 or name != "seed"}
     show_table(f"after round {last}", columns, for_people(layers))
+    show_evaluation(report, means)
 
 
 def sum_up_rounds(

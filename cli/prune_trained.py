@@ -13,8 +13,9 @@ from .picture_options import PictureArguments
 from .training_options import parse_seeds
 
 if TYPE_CHECKING:
-    from topoimp.commands.prune_run import IterativePruning
+    from topoimp.commands.trained_rounds import IterativePruning
     from topoimp.kernels.threads import OnStep
+    from topoimp.programs.evaluation import Evaluation
     from topoimp.reports.report import Report
     from topoimp.rounds.trainer import Trainer
 
@@ -42,6 +43,7 @@ class TrainedRounds:
     seeds: str | None
     chain: str | None
     data_dir: Path | None
+    evaluate: "Evaluation | None"
     strict: bool
     threads: int | None
 
@@ -94,6 +96,7 @@ class TrainedRounds:
             rewind=self.rewind,
             rewind_from=self.rewind_from,
             seeds=self._seeds,
+            evaluate=self.evaluate,
             **pictures,
             strict=self.strict,
             force=force,

@@ -25,6 +25,7 @@ HOUSE = (
     "architectures",
     "data",
     "training",
+    "programs",
     "rounds",
     "plots",
     "pages",

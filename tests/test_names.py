@@ -26,6 +26,7 @@ from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.tensor_list import tensor_list
 from topoimp.commands.train import train_run
 from topoimp.layers.records import LayerPatterns
+from topoimp.programs.evaluation import parse_evaluation
 from topoimp.pruning.options import PruningOptions
 from topoimp.rounds.trainer import parse_trainer
 from topoimp.topology.vectors import VectorSettings
@@ -33,11 +34,14 @@ from topoimp.training.recipes import Recipe
 
 CALLS = {
     "barcode": (barcode_report, tensor_list, LayerPatterns, VectorSettings),
-    "bound": (bound_report, architecture_bound_report, shape_bound_report, BoundOptions, LayerPatterns),
-    "compare": (comparison_report, LayerPatterns),
+    "bound": (
+        *(bound_report, architecture_bound_report, shape_bound_report),
+        *(BoundOptions, LayerPatterns, parse_evaluation),
+    ),
+    "compare": (comparison_report, LayerPatterns, parse_evaluation),
     "prune": (
         *(prune_checkpoint, plan_pruning, apply_mask, prune_run, plan_run, prune_with_trainer),
-        *(PruningOptions, LayerPatterns, parse_trainer),
+        *(PruningOptions, LayerPatterns, parse_trainer, parse_evaluation),
     ),
     "train": (train_run,),
 }
@@ -63,6 +67,9 @@ CHOOSES_A_FUNCTION = {
 }
 """Options that choose the function to call."""
 
+SHORTENED = {"evaluate": "--eval"}
+"""Options whose usual flag is a short form of their name, which is a flag too; ``eval`` is a function of Python."""
+
 NO_OPTIONS = {"patterns", "vector_settings", "on_step", "on_wait", "n_seeds"}
 """Keyword arguments that gather several options, or that follow from others."""
 
@@ -87,6 +94,8 @@ def options_of(command):
 def has_flag_of_its_name(name, option):
     """Whether the first flag is the parameter's name, in the singular if repeatable, without the ``n_`` of a count."""
     flag = "--" + name.removeprefix("n_").replace("_", "-")
+    if name in SHORTENED:
+        return option.opts == [SHORTENED[name], flag]
     return option.opts[0] == flag or (option.multiple and option.opts[0] == flag.removesuffix("s"))
 
 
@@ -186,6 +195,7 @@ LENET = SAMPLES / "lenet-300-100-mnist.safetensors"
         ("bound", "--arch", "lenet-5", "--view", "spatial", "--data", "mnist", "--input-size", "conv1*=28x28"),
         ("bound", SAMPLES / "lenet-5-mnist.safetensors", "--view", "spatial", "--input-size", "conv*=28x28"),
         ("bound", "--shape", "3x4"),
+        ("bound", LENET, "--eval", "sh -c 'echo a=1' {checkpoint}"),
         ("compare", LENET, LENET, "--null", "shuffle:2"),
         ("compare", "rounds"),
         ("compare", "rounds", "--over-seeds"),

@@ -5,6 +5,7 @@
     ├── LayerError           a tensor cannot be used as a layer, or two layers do not correspond
     ├── DataError            a data set cannot be read
     ├── TrainingError        training failed, or its weights cannot be used
+    ├── EvaluationError      the user's evaluation failed, or printed no numbers that can be used
     ├── OutputError          an output cannot be written, or exists already
     ├── OptionError          an argument is out of range, or contradicts another
     ├── MethodError          a method of the user's own raised an error, or returned no score for a weight
@@ -33,6 +34,10 @@ class DataError(TopoimpError):
 
 class TrainingError(TopoimpError):
     """Training failed, or its weights cannot be used."""
+
+
+class EvaluationError(TopoimpError):
+    """The user's evaluation of a checkpoint failed, or printed no numbers that can be used."""
 
 
 class OutputError(TopoimpError):

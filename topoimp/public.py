@@ -38,13 +38,15 @@ from topoimp.commands.mask_report import mask_report
 from topoimp.commands.plan_pruning import PruningPlan, plan_pruning
 from topoimp.commands.plan_run import plan_run
 from topoimp.commands.prune import prune_checkpoint
-from topoimp.commands.prune_run import IterativePruning, prune_run, prune_with_trainer
+from topoimp.commands.prune_run import prune_run, prune_with_trainer
 from topoimp.commands.pruning_job import Pruning
 from topoimp.commands.tensor_list import tensor_list
 from topoimp.commands.train import Training, train_run
+from topoimp.commands.trained_rounds import IterativePruning
 from topoimp.errors import (
     CheckpointError,
     DataError,
+    EvaluationError,
     GateError,
     LayerError,
     MethodError,
@@ -62,6 +64,7 @@ from topoimp.layers.spatial import InputSize
 from topoimp.network.deep_graph_persistence import DeepGraphPersistence, deep_graph_persistence
 from topoimp.network.glued_persistence import GluedPersistence, glued_persistence
 from topoimp.network.graph import Connection, NetworkGraph, chain_graph
+from topoimp.programs.evaluation import Evaluation, parse_evaluation
 from topoimp.pruning.bounds import LayerBound, layer_bound
 from topoimp.pruning.masks import PackedMask, read_masks
 from topoimp.pruning.masks_in_memory import write_masks
@@ -109,6 +112,8 @@ __all__ = [
     "DeepGraphPersistence",
     "EdgeCounts",
     "Essential",
+    "Evaluation",
+    "EvaluationError",
     "ExactDistribution",
     "ExpectedBettiNumbers",
     "FilterBarcodes",
@@ -182,6 +187,7 @@ __all__ = [
     "null_forest_edges",
     "open_checkpoint",
     "overlap",
+    "parse_evaluation",
     "parse_trainer",
     "persistent_entropy",
     "plan_pruning",

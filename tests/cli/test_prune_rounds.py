@@ -156,7 +156,7 @@ def test_an_output_layer_has_its_own_rate(topoimp, lenet):
             "--output-rate is 'fast'; it must be half, same, or",
         ),
         (["--layer-rate", "fc3"], "--layer-rate is 'fc3'; it must be a pattern and a rate, as in 'conv*=0.1'"),
-        (["--trainer", "train"], "--trainer is 'train'; it must have {init} where the trainer takes it"),
+        (["--trainer", "train"], "--trainer is 'train'; it must have {init} where the command takes it"),
         (
             ["--trainer", "t {init} {mask} {out}", "--emit-rounds", "1"],
             "--emit-rounds does not go with rounds that are",

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from topoimp.errors import OptionError, TrainingError
-from topoimp.rounds import replicates, trainer
+from topoimp.programs.running import GRACE
+from topoimp.rounds import replicates
 from topoimp.rounds.run_folder import TrainingTask
 from topoimp.rounds.trainer import PLACEHOLDERS, Trainer, parse_trainer
 
@@ -48,7 +49,7 @@ def test_doubled_braces_are_the_text_itself(task):
 
 
 def test_a_doubled_placeholder_is_none():
-    with pytest.raises(OptionError, match=r"it must have \{out\} where the trainer"):
+    with pytest.raises(OptionError, match=r"it must have \{out\} where the command"):
         parse_trainer("train {init} {mask} {{out}}")
 
 
@@ -68,12 +69,12 @@ def test_no_word_is_lost(words):
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("train {init} {mask}", {}, r"`trainer` is 'train \{init\} \{mask\}'; it must have \{out\} where the trainer"),
+        ("train {init} {mask}", {}, r"`trainer` is 'train \{init\} \{mask\}'; it must have \{out\} where the command"),
         ("train", {}, r"it must have \{init\}"),
         ("", {}, r"it must have \{init\}"),
         ("train {init} {mask} {out} {epoch}", {}, r"`trainer` has \{epoch\}; known are \{init\}, \{mask\}, \{out\}"),
         ("train '{init} {mask} {out}", {}, "it must be a command: No closing quotation"),
-        ("train {init} {mask} {out}", {"n_seeds": 2}, r"it must have \{seed\} where the trainer takes it"),
+        ("train {init} {mask} {out}", {"n_seeds": 2}, r"it must have \{seed\} where the command takes it"),
         ("train {init} {mask} {out}", {"timeout": 0.0}, "the trainer's time-out is 0.0; it must be above 0 seconds"),
         ("train {init} {mask} {out}", {"timeout": float("nan")}, "the trainer's time-out is nan"),
     ],
@@ -213,7 +214,7 @@ STUBBORN = (
 
 def test_a_second_interruption_ends_a_trainer_that_does_not_listen(task, monkeypatch):
     def interrupted(*arguments):
-        if trainer.GRACE in arguments:
+        if GRACE in arguments:
             monkeypatch.undo()
         _wait_for(task.out)
         raise KeyboardInterrupt
@@ -245,7 +246,7 @@ def test_a_trainer_ends_when_the_process_that_started_it_is_killed(task):
 
 
 def test_a_trainer_has_less_time_to_end_than_the_replicate_that_runs_it():
-    assert trainer.GRACE < replicates.GRACE < 2
+    assert GRACE < replicates.GRACE < 2
 
 
 def _wait_for(path):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from topoimp.chance.mask_shuffling import ShuffledMask
 from topoimp.checkpoint import AnyPath
 from topoimp.choices import MaskShuffle, PictureSize, check_seed, chosen
+from topoimp.commands.evaluated_outputs import OutputEvaluation, evaluation_settings
 from topoimp.commands.pages import Page, PictureFiles
 from topoimp.commands.pictures import Picture
 from topoimp.commands.prune_pictures import FIGURES, PruneResults
@@ -13,12 +14,14 @@ from topoimp.errors import VerificationError
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.records import LayerPatterns
 from topoimp.network.chain import Chain
+from topoimp.programs.evaluation import Evaluation
 from topoimp.pruning.applied_masks import is_mask_of, masks_for
 from topoimp.pruning.masks import is_mask
 from topoimp.pruning.preservation import Preservation, total_preservation
 from topoimp.pruning.repaired_masks import Repair, RepairedMask, repair_of
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
+from topoimp.reports.evaluation_columns import with_evaluation
 from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.rows import Settings, layer_columns, pattern_settings, preservation_columns
 from topoimp.topology.forest import spanning_forests
@@ -37,6 +40,7 @@ def apply_mask(
     mask_out: AnyPath | None = None,
     chain: Chain | None = None,
     scores: AnyPath | None = None,
+    evaluate: Evaluation | None = None,
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
@@ -60,6 +64,7 @@ def apply_mask(
         OptionError: if the output is the input or the mask.
         LayerError: if the mask of a layer cannot be shuffled.
         OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room.
+        EvaluationError: if the evaluation fails; nothing is written.
         VerificationError: if the files written are not the pruning by that mask; none of them stays.
         TopoimpError: if a file, a layer, a pattern or the mask cannot be used.
     """
@@ -95,6 +100,7 @@ def apply_mask(
         settings = {**settings, "repair": True}
 
     with job.staging(force=force) as staging:
+        evaluation = OutputEvaluation.beside(evaluate, job.layers.checkpoint)
         repairs: dict[str, Repair] = {}
         if repair:
             repairs = job.stream.each(lambda layer, n_threads: repair_of(pruners[layer.name], layer, n_threads))
@@ -102,6 +108,7 @@ def apply_mask(
         forests = {name: each.reference for name, each in repairs.items()} or spanning_forests(job.stream)
         kept = job.write(staging, job.outputs.checkpoint, pruners, metadata_of(settings, 1), forests)
         _check_repaired(kept, repairs)
+        evaluated = evaluation.columns(staging, job.outputs.checkpoint)
 
         total = total_preservation(list(kept.values()))
         rows: list[Row] = [
@@ -109,9 +116,11 @@ def apply_mask(
             {"level": "network", "round": 1, **preservation_columns(total)},
         ]
         rows = with_path_columns(_with_repairs(rows, repairs), job.facts(pruners))
+        rows = with_evaluation(rows, evaluated)
         results = PruneResults(settings, rows, job.stream, forests, pruners, seed)
         provenance = job.layers.checkpoint.metadata
-        found = pictures.write(staging, job.report(settings, rows), results, provenance=provenance)
+        written = job.report({**settings, **evaluation_settings(evaluate)}, rows)
+        found = pictures.write(staging, written, results, provenance=provenance)
         return job.finish(staging, found, [name for name, each in repairs.items() if each.is_at_floor])
 
 

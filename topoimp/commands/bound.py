@@ -10,6 +10,7 @@ from topoimp.commands.bound_pictures import BoundResults
 from topoimp.commands.bound_rows import checkpoint_rows, spatial_rows
 from topoimp.commands.chance_columns import density_rows
 from topoimp.commands.densities import parse_densities
+from topoimp.commands.evaluated_outputs import evaluation_settings
 from topoimp.commands.initial_weights import with_initial_weights
 from topoimp.commands.pages import with_files
 from topoimp.comparison.retention_columns import with_holm
@@ -21,9 +22,11 @@ from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.scored import with_scores
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
+from topoimp.programs.evaluation import Evaluation
 from topoimp.pruning.bounds import LayerBound, global_safe_count, layer_bound
 from topoimp.pruning.layer_amounts import patterns_as_meant
 from topoimp.reports.cells import Row
+from topoimp.reports.evaluation_columns import evaluation_columns, with_evaluation
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, key_settings, left_out, pattern_settings, score_settings
 from topoimp.rounds.run_images import with_images_of_run
@@ -37,6 +40,7 @@ def bound_report(
     key: str | None = None,
     patterns: LayerPatterns | None = None,
     scores: AnyPath | None = None,
+    evaluate: Evaluation | None = None,
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
@@ -55,6 +59,8 @@ def bound_report(
             bounds follow from the shapes, and the convolutions together and the dense layers together have a row. The
             images of a run folder's checkpoints are known.
         scores: a file of scores (``topoimp.layers.scored``), which take the place of |w| as strengths.
+        evaluate: a command that prints numbers about the checkpoint (``topoimp.programs.evaluation``), for the row of
+            the network.
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.bound_pictures``).
         figure: name of the picture's figure; ``retention``, at the usual densities if none are given, if None.
         size: width of the picture; ``column`` if None.
@@ -66,6 +72,7 @@ def bound_report(
     Raises:
         OptionError: if a pattern matches nothing, there is no state dict below ``key``, or densities are given in the
             view ``channel``, or the picture cannot be drawn.
+        EvaluationError: if the evaluation fails.
         OutputError: if a file exists (without ``force``) or cannot be written, or a picture has no matplotlib.
         TopoimpError: if the file or one of its layers cannot be used.
     """
@@ -78,13 +85,16 @@ def bound_report(
     inputs = {"checkpoint": Path(path)} | ({} if scores is None else {"scores": Path(scores)})
 
     def report_of() -> tuple[Report, BoundResults]:
+        evaluated = {} if evaluate is None else evaluation_columns(evaluate.values(Path(path)))
         rows, settings = _bounds_of(layers, options, thread_count(threads), on_step)
+        rows = with_evaluation(rows, evaluated)
         settings = {
             **key_settings(key, layers.checkpoint),
             **pattern_settings(patterns),
             **score_settings(layers),
             **settings,
         }
+        settings |= evaluation_settings(evaluate)
         found = Report("bound", inputs, settings, rows, left_out(layers), notes=[*notes_on(layers), *notes])
         return found, BoundResults(rows, has_densities=bool(options.densities))
 

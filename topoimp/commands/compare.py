@@ -1,23 +1,33 @@
 """Report how pruning or training changed the topology of a checkpoint, beside chance."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_nulls
 from topoimp.checkpoint import AnyPath, Content, Staging, open_checkpoints
 from topoimp.choices import Essential, PictureSize, RoundReference, check_seed, chosen
+from topoimp.commands.compare_evaluation import evaluated_files
 from topoimp.commands.compare_graph import facts_of_other, facts_of_round
+from topoimp.commands.compare_measures import Measures
 from topoimp.commands.compare_pictures import FIGURES, CompareResults, Deaths
-from topoimp.commands.compare_rows import comparison_rows, notes_on_chance
-from topoimp.commands.compare_run import check_selection, compare_rounds, opened_other, passes_over, selected
+from topoimp.commands.compare_rows import notes_on_chance
+from topoimp.commands.compare_run import (
+    check_selection,
+    compare_rounds,
+    opened_other,
+    passes_over,
+    reference_of,
+    selected,
+)
 from topoimp.commands.initial_weights import with_initial_weights
 from topoimp.commands.pages import Page, PictureFiles
 from topoimp.commands.pictures import Picture
-from topoimp.comparison.comparison import LayerComparison, compare_layers
-from topoimp.comparison.matched_deaths import MatchedDeaths, matched_deaths
+from topoimp.comparison.comparison import compare_layers
+from topoimp.comparison.matched_deaths import MatchedDeaths
+from topoimp.comparison.others import MaskedReference
 from topoimp.comparison.retention_columns import with_holm
-from topoimp.comparison.scales import Scales, scales_of
+from topoimp.comparison.scales import scales_of
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.notes import notes_on, notes_on_files
@@ -26,20 +36,17 @@ from topoimp.layers.scored import with_scores
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
 from topoimp.network.chain import Chain, graph_of_chain, notes_on_chain, patterns_on_chain
-from topoimp.network.facts import PathFacts
+from topoimp.programs.evaluation import Evaluation
 from topoimp.pruning.masks import is_mask
 from topoimp.reports.cells import Row
-from topoimp.reports.path_columns import with_path_columns
+from topoimp.reports.evaluation_columns import with_evaluation
 from topoimp.reports.report import Report
 from topoimp.reports.rows import (
-    Settings,
     chain_settings,
     key_settings,
     left_out,
     left_out_of_files,
-    pattern_settings,
     score_settings,
-    setting_of_nulls,
 )
 from topoimp.rounds.finished import RoundSelection, check_paths, files_of, holds_rounds
 from topoimp.rounds.origin import check_origin
@@ -62,6 +69,7 @@ def comparison_report(
     seed: int = 0,
     essential: Essential | str = Essential.DIES_AT_ZERO,
     p: float = 2.0,
+    evaluate: Evaluation | None = None,
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
@@ -95,12 +103,13 @@ def comparison_report(
         patterns: which layers; all but embeddings and heads if None.
         chain: the layers of the network in their order, each behind the one before, for the columns of paths
             (``topoimp.network.chain``). They alone are compared, unless the patterns include layers by name.
-        scores: a file of scores (``topoimp.layers.scored``), which take the place of |w| as strengths, in the reference
-            and in all others.
+        scores: a file of scores (``topoimp.layers.scored``), which take the place of |w| in all that is compared.
         null: a null model of the reference, as in ``columns:200``, or several; the closed form alone if None.
         seed: of all simulations, at least 0.
         essential: death of essential bars in distances.
         p: of the norm of neural persistences, at least 1.
+        evaluate: a command that prints numbers about a checkpoint (``topoimp.programs.evaluation``): about each
+            reference and each other, which is no mask then.
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.compare_pictures``).
         figure: name of the picture's figure; the first that goes with the paths if None.
         size: width of the picture; ``column`` if None.
@@ -119,11 +128,12 @@ def comparison_report(
         LayerError: if layers differ in name or shape.
         CheckpointError: if a reference is not the network that rounds start from (without ``across_seeds``), or there
             is no such round, seed or method.
+        EvaluationError: if the evaluation fails.
         OutputError: if a file exists (without ``force``) or cannot be written, or a picture has no matplotlib.
         TopoimpError: if a file, layer or pattern cannot be used.
     """
     check_paths(paths)
-    measures = _Measures(
+    measures = Measures(
         patterns=patterns or LayerPatterns(),
         nulls=parse_nulls(null),
         seed=seed,
@@ -132,6 +142,7 @@ def comparison_report(
         threads=thread_count(threads),
         on_step=on_step,
         is_drawn=plot is not None or report is not None,
+        evaluate=evaluate,
     )
     check_seed(seed)
     measures.patterns.check_edges_are_weights("a comparison is of weights, and needs")
@@ -149,7 +160,7 @@ def comparison_report(
             if chain is not None:
                 raise OptionError("`chain` is given, but rounds without REFERENCE have the graph of their run folder")
             if scores is not None:
-                raise OptionError("`scores` are of the weights of one reference; rounds without REFERENCE have several")
+                raise OptionError("`scores` are of one reference; rounds without REFERENCE have several")
             if key is not None:
                 raise OptionError("`key` is given, but the checkpoints of rounds are safetensors files")
             of_rounds = chosen(RoundReference, reference or RoundReference.ROUND_0)
@@ -171,38 +182,8 @@ def comparison_report(
     return found
 
 
-@dataclass(frozen=True)
-class _Measures:
-    """What every comparison measures, and how."""
-
-    patterns: LayerPatterns
-    nulls: tuple[Null, ...]
-    seed: int
-    essential: Essential
-    p: float
-    threads: int
-    on_step: OnStep | None
-    is_drawn: bool
-
-    def rows(self, layers: Sequence[LayerComparison], scales: Scales, facts: PathFacts | None) -> list[Row]:
-        """Return a row for each compared layer, and one for the network, whose facts as one graph may be known."""
-        rows = comparison_rows(layers, scales, self.essential, self.p, self.threads, self.nulls)
-        return with_path_columns(rows, facts)
-
-    def deaths(self, other: str, layers: Sequence[LayerComparison], scales: Scales) -> Deaths:
-        """Return the deaths of each layer before and after, for a picture; empty without one."""
-        if not self.is_drawn:
-            return {}
-        return {(other, layer.pair.info.name): matched_deaths(layer, scales.reference) for layer in layers}
-
-    def settings(self) -> Settings:
-        """Return the settings of the report."""
-        chance: Settings = {"null": setting_of_nulls(self.nulls), "seed": self.seed}
-        return {**pattern_settings(self.patterns), **chance, "essential": self.essential, "p": self.p}
-
-
 def _own_report(
-    paths: Sequence[AnyPath], reference: RoundReference, selection: RoundSelection, measures: _Measures
+    paths: Sequence[AnyPath], reference: RoundReference, selection: RoundSelection, measures: Measures
 ) -> tuple[Report, Deaths]:
     """Report the rounds in folders, each beside its own reference, with the deaths for a picture."""
     without = [path for path in paths if not holds_rounds(Path(path))]
@@ -219,6 +200,9 @@ def _own_report(
     if not passes:
         raise OptionError("only round 0 is selected, and no round is before it")
 
+    evaluated = evaluated_files(
+        measures.evaluate, {file: reference_of(file, reference) for each in passes for file in each.rounds}
+    )
     first = passes[0].layers(measures.patterns)
     compared = compare_rounds(
         passes,
@@ -233,7 +217,8 @@ def _own_report(
     deaths: dict[tuple[str, str], MatchedDeaths] = {}
     for file, layers, scales in compared:
         of_round: Row = {"other": file.name, "pruning": file.pruning.name, "seed": file.seed, "round": file.round}
-        rows += [{**row, **of_round} for row in measures.rows(layers, scales, facts_of_round(file))]
+        of_file = with_evaluation(measures.rows(layers, scales, facts_of_round(file)), evaluated.get(file.name, {}))
+        rows += [{**row, **of_round} for row in of_file]
         deaths |= measures.deaths(file.name, layers, scales)
 
     roles = ["run"] if len(paths) == 1 else [f"run-{number + 1}" for number in range(len(paths))]
@@ -246,7 +231,7 @@ def _own_report(
 def _reference_report(
     paths: Sequence[AnyPath],
     selection: RoundSelection,
-    measures: _Measures,
+    measures: Measures,
     *,
     outputs: Sequence[Path],
     key: str | None,
@@ -279,6 +264,8 @@ def _reference_report(
     check_files(outputs, *layers.files)
     stream = LayerStream(layers, measures.threads, counted(measures.on_step, len(layers.infos)))
     opened_others = [opened_other(file, each, layers) for file, each in zip(files, opened_files, strict=True)]
+    masks = [file.path for file, other in zip(files, opened_others, strict=True) if isinstance(other, MaskedReference)]
+    evaluated = evaluated_files(measures.evaluate, dict.fromkeys(files, Path(reference)), masks)
     nulls = with_initial_weights(measures.nulls, layers)
     compared = compare_layers(stream, opened_others, nulls=nulls, seed=measures.seed)
     scales = scales_of(layers, opened_others, compared, measures.threads)
@@ -292,15 +279,12 @@ def _reference_report(
         of_round: Row = {"seed": file.seed, "round": file.round} if finished else {}
         names: Row = {} if is_one else {"other": file.name, **of_round}
         facts = facts_of_other(graph, other, measures.threads)
-        rows += [{**row, **names} for row in measures.rows(pairs, of_pair, facts)]
+        of_file = with_evaluation(measures.rows(pairs, of_pair, facts), evaluated.get(file.name, {}))
+        rows += [{**row, **names} for row in of_file]
         deaths |= measures.deaths(file.name, pairs, of_pair)
 
-    settings = {
-        **key_settings(key, opened),
-        **measures.settings(),
-        **chain_settings(on_chain),
-        **score_settings(layers),
-    }
+    of_inputs = {**key_settings(key, opened), **score_settings(layers)}
+    settings = {**of_inputs, **measures.settings(), **chain_settings(on_chain)}
     if finished:
         settings |= {"across_seeds": across_seeds, **selected(selection)}
     roles = ["other"] if len(others) == 1 else [f"other-{number + 1}" for number in range(len(others))]

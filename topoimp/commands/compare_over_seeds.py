@@ -5,6 +5,7 @@ from pathlib import Path
 
 from topoimp.errors import OptionError
 from topoimp.reports.cells import Row
+from topoimp.reports.evaluation_columns import evaluated_columns
 from topoimp.reports.report import Report
 from topoimp.reports.rows import DISTANCES, PERSISTENCE_COLUMNS, TOTAL
 from topoimp.rounds.over_seeds import SeedRows, means_of, paired_of
@@ -18,7 +19,7 @@ QUANTITIES = (
     *PERSISTENCE_COLUMNS.values(),
     *(column + TOTAL for column in PERSISTENCE_COLUMNS.values()),
 )
-"""Columns that are averaged over the seeds, true as 1 and false as 0."""
+"""Columns that are averaged over the seeds, true as 1 and false as 0; those of an evaluation are too."""
 
 
 def comparison_over_seeds(report: Report) -> Report:
@@ -56,8 +57,9 @@ def comparison_over_seeds(report: Report) -> Report:
         else:
             group.rows.extend(rows)
 
-    means = [row for groups in by_run.values() for row in means_of(groups, QUANTITIES)]
-    pairs = [row for groups in by_run.values() for row in paired_of(groups, QUANTITIES)]
+    quantities = (*QUANTITIES, *evaluated_columns(report.rows))
+    means = [row for groups in by_run.values() for row in means_of(groups, quantities)]
+    pairs = [row for groups in by_run.values() for row in paired_of(groups, quantities)]
     return replace(report, rows=[*means, *pairs], settings={**report.settings, "over_seeds": True})
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 from topoimp.chance.null import Null
 from topoimp.checkpoint import Checkpoint, open_checkpoint
@@ -48,6 +49,12 @@ def passes_over(rounds: Sequence[ComparedFiles], reference: RoundReference) -> l
     chains = groupby(places, key=lambda place: (place[1].pruning, (place[1].round or 0) - place[0]))
     in_turn = [[file for _, file in chain] for _, chain in chains]
     return [Pass(earlier_round(chain[0], (chain[0].round or 1) - 1), chain) for chain in in_turn]
+
+
+def reference_of(file: ComparedFiles, reference: RoundReference) -> Path:
+    """Return the checkpoint that a round is compared with."""
+    number = 0 if reference is RoundReference.ROUND_0 else (file.round or 1) - 1
+    return earlier_round(file, number).path
 
 
 def compare_rounds(

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from topoimp.checkpoint import AnyPath
 from topoimp.choices import PictureSize
+from topoimp.commands.evaluated_outputs import OutputEvaluation, evaluation_settings, with_evaluations
 from topoimp.commands.pages import Page, PictureFiles
 from topoimp.commands.pictures import Picture
 from topoimp.commands.prune_pictures import FIGURES, PruneResults
@@ -14,10 +15,12 @@ from topoimp.commands.pruning_job import Pruning, PruningJob, metadata_of, plan_
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep
 from topoimp.network.chain import Chain
+from topoimp.programs.evaluation import Evaluation
 from topoimp.pruning.all_rounds import all_rounds
 from topoimp.pruning.methods.network_method import method_for
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.round import refuse_missed_targets
+from topoimp.reports.cells import Row
 from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.rows import pruning_settings, rows_of_pruning
 from topoimp.rounds.planning import rewind_of_preset
@@ -34,6 +37,7 @@ def prune_checkpoint(
     rewind_from: AnyPath | None = None,
     chain: Chain | None = None,
     scores: AnyPath | None = None,
+    evaluate: Evaluation | None = None,
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
@@ -60,6 +64,8 @@ def prune_checkpoint(
             methods of whole networks (``topoimp.network.chain``). They alone are pruned, unless the patterns include
             layers by name. A checkpoint in a run folder needs none.
         scores: a file of scores (``topoimp.layers.scored``), which take the place of |w| as strengths.
+        evaluate: a command that prints numbers about a checkpoint (``topoimp.programs.evaluation``): about the input,
+            and about each checkpoint that is written, before any output gets its final name.
         plot: an .svg, .pdf or .png file for a picture (``topoimp.commands.prune_pictures``).
         figure: name of the picture's figure; ``retention`` if None.
         size: width of the picture; ``column`` if None.
@@ -73,6 +79,7 @@ def prune_checkpoint(
         OptionError: if rounds, sparsity and rate do not fit, or the output is an input or in a Hugging Face cache.
         OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room.
         GateError: if ``strict`` and a target is below a floor.
+        EvaluationError: if the evaluation fails; nothing is written.
         VerificationError: if the files written are not the pruning that was computed; none of them stays.
         TopoimpError: if the file, a layer or a pattern cannot be used.
 
@@ -104,6 +111,7 @@ def prune_checkpoint(
     settings = {**pruning_settings(scheme), **job.settings()}
 
     with job.staging(force=force) as staging:
+        evaluation = OutputEvaluation.beside(evaluate, job.layers.checkpoint)
         swept = all_rounds(job.stream, scheme)
         if strict:
             refuse_missed_targets(swept.rounds, "nothing was written")
@@ -113,13 +121,17 @@ def prune_checkpoint(
             for row in with_path_columns(rows_of_pruning(job.layers.infos, round_), job.facts(round_.keeps))
         ]
 
+        evaluated: dict[int, Row] = {}
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
             round_ = swept.rounds[number - 1]
             job.write(staging, target, round_.keeps, metadata_of(settings, number), swept.forests, round_.layers)
+            evaluated[number] = evaluation.columns(staging, target)
+        rows = with_evaluations(rows, evaluated)
 
         results = PruneResults(settings, rows, job.stream, swept.forests, swept.rounds[-1].keeps, scheme.seed)
         provenance = job.layers.checkpoint.metadata
-        found = pictures.write(staging, job.report(settings, rows, swept), results, provenance=provenance)
+        written = job.report({**settings, **evaluation_settings(evaluate)}, rows, swept)
+        found = pictures.write(staging, written, results, provenance=provenance)
         return job.finish(staging, found, swept.rounds[-1].missed)
 
 

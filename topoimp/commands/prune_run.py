@@ -1,28 +1,22 @@
 """Prune with training between the rounds: the networks of a run folder, or a checkpoint with the user's own trainer."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from topoimp.checkpoint import AnyPath, open_checkpoint
 from topoimp.choices import PictureSize
-from topoimp.commands.pages import PictureFiles
-from topoimp.commands.prune_run_pictures import RunResults, files_of_rounds, write_files_of_rounds
+from topoimp.commands.prune_run_pictures import files_of_rounds
 from topoimp.commands.run_inputs import images_of, recipe_texts, seeds_requested
-from topoimp.errors import CheckpointError, OptionError, TopoimpError
+from topoimp.commands.trained_rounds import IterativePruning, prune_seeds
+from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, available_threads
-from topoimp.layers.notes import notes_on
-from topoimp.layers.records import Layers, natural
-from topoimp.network.chain import Chain, graph_of_chain, notes_on_chain
-from topoimp.network.graph import NetworkGraph
-from topoimp.pruning.methods.own import can_be_sent
+from topoimp.network.chain import Chain, graph_of_chain
+from topoimp.programs.evaluation import Evaluation
 from topoimp.pruning.options import PruningOptions
-from topoimp.reports.report import Report
-from topoimp.reports.rows import chain_settings, left_out, run_settings
+from topoimp.reports.rows import chain_settings
 from topoimp.rounds.network_inputs import needs_images, plan_for_network, with_training
 from topoimp.rounds.planning import (
-    NO_REWINDING,
     Rewinding,
     checked_jobs,
     deciding_settings,
@@ -33,29 +27,10 @@ from topoimp.rounds.planning import (
     threads_of,
 )
 from topoimp.rounds.recipe_file import read_recipe
-from topoimp.rounds.replicates import run_tasks
 from topoimp.rounds.run_folder import SUFFIX, RunFiles, sha256_of
-from topoimp.rounds.seed import SeedTask, await_ending_run, prune_seed
-from topoimp.rounds.table import rows_in, write_tables
+from topoimp.rounds.seed import SeedTask
 from topoimp.rounds.trainer import Trainer
 from topoimp.writing.outputs import check_outside_hub_cache
-
-
-@dataclass(frozen=True)
-class IterativePruning:
-    """Rounds of pruning that are written.
-
-    Args:
-        report: a row per seed, round and layer, and one per seed and round.
-        folders: the folder of the rounds of each seed.
-        n_new: rounds done by this call; the others existed.
-        held_at_floor: layers whose last target is below their floor.
-    """
-
-    report: Report
-    folders: Sequence[Path]
-    n_new: int
-    held_at_floor: Sequence[str]
 
 
 def prune_run(
@@ -67,6 +42,7 @@ def prune_run(
     seeds: Sequence[int] | None = None,
     trainer: Trainer | None = None,
     data_dir: AnyPath | None = None,
+    evaluate: Evaluation | None = None,
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
@@ -91,6 +67,8 @@ def prune_run(
         seeds: networks to prune, by seed; all if None.
         trainer: trains the rounds in place of the recipe.
         data_dir: folder of the recipe's data, or the .npz file.
+        evaluate: a command that prints numbers about a checkpoint (``topoimp.programs.evaluation``): about the model of
+            each round, beside that of round 0, also of rounds that exist and were not evaluated by it.
         plot: a new .svg, .pdf or .png file for a picture of all rounds in the folder
             (``topoimp.commands.prune_run_pictures``).
         figure: name of the picture's figure; ``lottery-ticket`` if None.
@@ -108,6 +86,7 @@ def prune_run(
         OptionError: if an option does not fit the network, or contradicts another.
         CheckpointError: if the folder is no run folder, or lacks a seed.
         DataError: if the data cannot be read, or differ from those of the recipe.
+        EvaluationError: if the evaluation of a round fails; the rounds before remain.
         OutputError: if existing rounds were pruned otherwise (without ``force``), rounds cannot be written, or the
             picture exists or has no matplotlib.
         GateError: if ``strict`` and a target is below a floor; the rounds before remain.
@@ -154,10 +133,11 @@ def prune_run(
             recipe=recipe,
             images=images,
             force=force,
+            evaluate=evaluate,
         )
         for files in map(RunFiles(run).seed, requested)
     ]
-    return _pruned(run, tasks, layers, pictures, recipe_texts(run), n_jobs, on_step, on_wait)
+    return prune_seeds(run, tasks, layers, pictures, recipe_texts(run), n_jobs, on_step, on_wait)
 
 
 def prune_with_trainer(
@@ -170,6 +150,7 @@ def prune_with_trainer(
     output: AnyPath | None = None,
     seeds: Sequence[int] | None = None,
     chain: Chain | None = None,
+    evaluate: Evaluation | None = None,
     plot: AnyPath | None = None,
     figure: str | None = None,
     size: PictureSize | str | None = None,
@@ -231,64 +212,8 @@ def prune_with_trainer(
             rewinding=rewinding,
             trainer=trainer,
             force=force,
+            evaluate=evaluate,
         )
         for files in map(RunFiles(run).seed, [0] if seeds is None else seeds)
     ]
-    return _pruned(run, tasks, layers, pictures, checkpoint.metadata, n_jobs, on_step, on_wait, chain=graph)
-
-
-def _pruned(
-    run: Path,
-    tasks: Sequence[SeedTask],
-    layers: Layers,
-    pictures: PictureFiles[RunResults],
-    provenance: Mapping[str, str],
-    jobs: int,
-    on_step: OnStep | None,
-    on_wait: Callable[[str], None],
-    *,
-    chain: NetworkGraph | None = None,
-) -> IterativePruning:
-    """Do the rounds of all seeds; write the tables of finished rounds, even if a seed fails, then picture and page."""
-    for task in tasks:
-        await_ending_run(task.rounds, on_wait)
-    try:
-        jobs = jobs if can_be_sent(tasks[0].plan.scheme.method) else 1
-        n_new = sum(run_tasks(prune_seed, tasks, jobs=jobs, on_step=on_step))
-    except BaseException:
-        with suppress(TopoimpError):  # the first error is the one to report
-            write_tables(run)
-        raise
-    write_tables(run)
-
-    scheme = tasks[0].plan.scheme
-    settings = tasks[0].settings
-    n_rounds = scheme.schedule.n_rounds
-    rows = [row for task in tasks for row in rows_in(task.rounds, n_rounds)]
-    last = [row for row in rows if row["round"] == n_rounds and row["level"] == "layer"]
-    held = sorted({str(row["layer"]) for row in last if row["floor_binds"]}, key=natural)
-
-    of_run = {name: str(settings[name]) for name in ("rewind", "trainer")}
-    shown = {**run_settings(scheme, seeds=[str(task.files.seed) for task in tasks], **of_run), **chain_settings(chain)}
-    tables = {name: RunFiles(run).table(name) for name in ("rounds", "summary", "paired")}
-    outputs = {name: path for name, path in tables.items() if path.is_file()}
-    folders = [task.rounds.folder for task in tasks]
-    notes = [
-        *notes_on(layers),
-        *notes_on_chain(layers, chain),
-        *_notes_on_rounds(folders, n_rounds, n_new, rewind=of_run["rewind"]),
-    ]
-    report = Report("prune", {"run": run}, shown, rows, left_out(layers), outputs, notes)
-    report = write_files_of_rounds(pictures, run, report, provenance, force=tasks[0].force)
-    return IterativePruning(report, folders, n_new, held)
-
-
-def _notes_on_rounds(folders: Sequence[Path], n_rounds: int, n_new: int, *, rewind: str) -> list[str]:
-    """Return the sentences about rounds that existed, training without rewinding, and the folders of the rounds."""
-    n_all = n_rounds * len(folders)
-    notes = []
-    if n_new < n_all:
-        notes.append(f"{n_all - n_new} of {n_all} rounds were there already, and are left as they are")
-    if rewind == NO_REWINDING:
-        notes.append("no rewinding: every round trains on from the weights of the last")
-    return [*notes, *(f"rounds are in {folder}" for folder in folders)]
+    return prune_seeds(run, tasks, layers, pictures, checkpoint.metadata, n_jobs, on_step, on_wait, chain=graph)

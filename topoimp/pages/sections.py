@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from topoimp.pages.drawings import Drawing, inline_svg
 from topoimp.reports.cells import Row
-from topoimp.reports.columns import COLUMNS
+from topoimp.reports.evaluation_columns import described
 from topoimp.reports.html_table import columns_of, html_table, html_text, meaning_of
 from topoimp.reports.readable import readable
 from topoimp.reports.report import Report
@@ -115,7 +115,7 @@ def origin_section(report: Report, provenance: Mapping[str, str]) -> str:
 def columns_section(report: Report, tables: Mapping[str, Sequence[Row]]) -> str:
     """Return the meaning of each column of the report and of further tables."""
     rows = [*report.rows, *(row for each in tables.values() for row in each)]
-    meanings = {column: COLUMNS[column].meaning for column in columns_of(rows)}
+    meanings = {column: described(column).meaning for column in columns_of(rows)}
     return _details("Meaning of the columns", _pairs(meanings))
 
 
@@ -160,7 +160,7 @@ def _named(column: str) -> str:
 
 
 def _text(column: str, row: Row) -> str:
-    return readable(row.get(column), COLUMNS[column].kind)
+    return readable(row.get(column), described(column).kind)
 
 
 def _setting(value: object) -> str:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from topoimp.errors import OptionError
 from topoimp.reports.cells import Cell, Kind, Row
-from topoimp.reports.columns import COLUMNS
+from topoimp.reports.evaluation_columns import EVALUATED, described, is_described
 from topoimp.reports.report import csv_cell
 
 _COMPARISONS: MappingProxyType[str, Callable[[float, float], bool]] = MappingProxyType(
@@ -29,7 +29,7 @@ LEVELS = ("layer", "density", *_SUBJECTS)
 """The levels of rows that a gate can select."""
 
 _GATE = re.compile(
-    rf"(?:(?P<level>{'|'.join(LEVELS)})\s*:)?\s*(?P<column>[a-z][a-z0-9_]*)\s*(?P<comparison><=|>=|==|!=|<|>)\s*"
+    rf"(?:(?P<level>{'|'.join(LEVELS)})\s*:)?\s*(?P<column>[a-z][A-Za-z0-9_]*)\s*(?P<comparison><=|>=|==|!=|<|>)\s*"
     r"(?P<number>[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|true|false)",
     re.ASCII,
 )
@@ -101,9 +101,9 @@ def parse_gate(text: str) -> Gate:
         )
 
     level, column, comparison, number = found.group("level", "column", "comparison", "number")
-    if column not in COLUMNS:
+    if not is_described(column):
         raise OptionError(f"the gate is {text!r}; no report has a column {column!r}")
-    if COLUMNS[column].kind is Kind.TEXT:
+    if described(column).kind is Kind.TEXT:
         raise OptionError(f"the gate is {text!r}; the column {column!r} holds text, and a gate needs numbers")
     return Gate(text, column, comparison, _number(number), level)
 
@@ -117,7 +117,10 @@ def check_gates(gates: Sequence[Gate], columns: Mapping[str, Collection[str]]) -
     for gate in gates:
         if not _levels_of(gate, columns):
             subject = f"{gate.level} row" if gate.level else "row"
-            raise OptionError(f"the gate is {gate.text!r}; no {subject} of this report has a column {gate.column!r}")
+            found = _evaluated(gate, columns)
+            raise OptionError(
+                f"the gate is {gate.text!r}; no {subject} of this report has a column {gate.column!r}{found}"
+            )
 
 
 def gate_results(gates: Sequence[Gate], rows: Sequence[Row]) -> list[GateResult]:
@@ -150,6 +153,14 @@ def fired_gates(gates: Sequence[Gate], rows: Sequence[Row]) -> list[str]:
 
 def _levels_of(gate: Gate, columns: Mapping[str, Collection[str]]) -> list[str]:
     return [level for level, names in columns.items() if gate.level in (None, level) and gate.column in names]
+
+
+def _evaluated(gate: Gate, columns: Mapping[str, Collection[str]]) -> str:
+    """Return the end of a message that names the columns of the evaluation that a report has, for a gate on another."""
+    names = {name for names in columns.values() for name in names if name.startswith(EVALUATED)}
+    if not names or not gate.column.startswith(EVALUATED):
+        return ""
+    return f"; the rows of the network have {', '.join(sorted(names))}"
 
 
 def _result(gate: Gate, row: Row, places: Sequence[str]) -> GateResult:

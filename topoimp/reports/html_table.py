@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from topoimp.reports.cells import Kind, Row
-from topoimp.reports.columns import COLUMNS
+from topoimp.reports.evaluation_columns import described, in_order
 from topoimp.reports.readable import plain, readable
 
 
@@ -25,7 +25,7 @@ def html_table(rows: Iterable[tuple[int, Row]], columns: Sequence[str], *, sourc
     """
     headers = "".join(_header(column, is_button=bool(source)) for column in columns)
     first, others = next(iter(columns), ""), columns[1:]
-    kinds = {column: COLUMNS[column].kind for column in columns}
+    kinds = {column: described(column).kind for column in columns}
     lines = []
     for number, row in rows:
         cells = [f'<th scope="row">{escape(readable(row.get(first), kinds[first]))}</th>']
@@ -38,8 +38,8 @@ def html_table(rows: Iterable[tuple[int, Row]], columns: Sequence[str], *, sourc
 
 def columns_of(rows: Sequence[Row]) -> list[str]:
     """Return the columns that have a value in one of the rows, in the order of all reports, but for ``level``."""
-    used = {column for row in rows for column, cell in row.items() if cell is not None}
-    return [column for column in COLUMNS if column in used and column != "level"]
+    used = in_order(column for row in rows for column, cell in row.items() if cell is not None)
+    return [column for column in used if column != "level"]
 
 
 def html_text(text: str) -> str:
@@ -56,7 +56,7 @@ def html_text(text: str) -> str:
 
 def meaning_of(column: str) -> str:
     """Return the meaning of a column as plain text, for an attribute of HTML."""
-    return escape(COLUMNS[column].meaning.replace("`", ""))
+    return escape(described(column).meaning.replace("`", ""))
 
 
 def _header(column: str, *, is_button: bool) -> str:

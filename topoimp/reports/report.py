@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from topoimp.errors import CheckpointError
 from topoimp.reports.cells import Cell, Row
-from topoimp.reports.columns import COLUMNS
+from topoimp.reports.evaluation_columns import described, in_order, is_described
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,14 +52,14 @@ class Report:
     notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        unknown = {column for row in self.rows for column in row} - set(COLUMNS)
+        unknown = {column for row in self.rows for column in row if not is_described(column)}
         if unknown:
             raise ValueError(f"columns without a description: {sorted(unknown)}")
 
         for row in self.rows:
             for column, cell in row.items():
-                if not COLUMNS[column].kind.holds(cell):
-                    raise ValueError(f"column {column!r} holds {cell!r}; its kind is {COLUMNS[column].kind}")
+                if not described(column).kind.holds(cell):
+                    raise ValueError(f"column {column!r} holds {cell!r}; its kind is {described(column).kind}")
 
     @property
     def layers(self) -> list[Row]:
@@ -172,7 +172,7 @@ class Report:
         return [row for row in self.rows if row["level"] == level]
 
     def _columns(self) -> list[str]:
-        return [column for column in COLUMNS if any(column in row for row in self.rows)]
+        return in_order(column for row in self.rows for column in row)
 
 
 def rows_of_csv(text: str) -> list[Row]:
@@ -186,7 +186,7 @@ def rows_of_csv(text: str) -> list[Row]:
     """
     table = csv.DictReader(io.StringIO(text))
     try:
-        unknown = [name for name in table.fieldnames or [""] if name not in COLUMNS]
+        unknown = [name for name in table.fieldnames or [""] if not is_described(name)]
         if unknown:
             raise CheckpointError(f"a table has a column {unknown[0]!r}, which no report has")
         rows = list(table)
@@ -218,7 +218,7 @@ def rows_of_file(path: Path) -> list[Row]:
 
 
 def _parsed(column: str, text: str) -> Cell:
-    kind = COLUMNS[column].kind
+    kind = described(column).kind
     try:
         return kind.parse(text)
     except ValueError as error:

@@ -19,6 +19,7 @@ from topoimp.layers.records import Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
 from topoimp.network.graph import NetworkGraph
+from topoimp.programs.evaluation import Evaluation
 from topoimp.pruning.applied_masks import NonzeroPruner
 from topoimp.pruning.kept_weights import facts_of_checkpoint
 from topoimp.pruning.masks import Masks, mask_shapes, mask_writer, read_masks
@@ -30,6 +31,7 @@ from topoimp.reports.cells import Row
 from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
 from topoimp.rounds.checks import check_held, check_related, check_started, check_within, open_trained
+from topoimp.rounds.evaluated_rounds import RoundEvaluation
 from topoimp.rounds.network_rounds import marks_of, method_after
 from topoimp.rounds.round_rows import PrunedRound, RoundTopology, rows_of_round
 from topoimp.rounds.run_folder import PruningFiles, RoundFiles, TrainingTask, sha256_of
@@ -89,6 +91,7 @@ class _Run:
     plan: Plan
     retrain: Retrain
     unpruned: Unpruned
+    evaluation: RoundEvaluation
 
 
 def prune_iteratively(
@@ -97,21 +100,29 @@ def prune_iteratively(
     plan: Plan,
     retrain: Retrain,
     *,
+    evaluate: Evaluation | None = None,
     on_round: Callable[[], None] = lambda: None,
 ) -> None:
     """Do the rounds that are not finished yet, from round 0; call ``on_round`` after each.
 
-    Their folder exists, and this run alone works in it (``sole_run``). The rounds before an error remain.
+    Their folder exists, and this run alone works in it (``sole_run``). The rounds before an error remain. ``evaluate``
+    runs on the model of each round, also of those that were finished without it.
 
     Raises:
         CheckpointError: if the finished rounds are not whole.
+        EvaluationError: if the evaluation of a round fails.
         OutputError: if a round cannot be written.
         TrainingError: if the trainer fails.
         VerificationError: if a round fails a check.
     """
     n_finished = files.n_finished()
-    last, unpruned = _read_finished(files, plan, n_finished) if n_finished else _write_round_0(start, files, plan)
-    run = _Run(start, files, plan, retrain, unpruned)
+    evaluation = RoundEvaluation(evaluate, files, start.seed)
+    if n_finished:
+        last, unpruned = _read_finished(files, plan, n_finished)
+        evaluation.complete(n_finished)
+    else:
+        last, unpruned = _write_round_0(start, files, plan, evaluation)
+    run = _Run(start, files, plan, retrain, unpruned, evaluation)
 
     for number in range(max(n_finished, 1), plan.scheme.schedule.n_rounds + 1):
         if start.rewind is not None:
@@ -142,7 +153,9 @@ def _reopening_round_0(files: PruningFiles, plan: Plan) -> Callable[[], LayerStr
     return lambda: plan.stream(open_checkpoint(files.round(0).model))
 
 
-def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> tuple[_TrainedRound, Unpruned]:
+def _write_round_0(
+    start: Start, files: PruningFiles, plan: Plan, evaluation: RoundEvaluation
+) -> tuple[_TrainedRound, Unpruned]:
     """Write the unpruned network, and a mask of all its edges."""
     with _staged_round(files, 0) as (staging, round_):
         trained = plan.stream(open_checkpoint(start.trained))
@@ -158,7 +171,8 @@ def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> tuple[_Trai
         topology = RoundTopology(layers.infos, unpruned, forests, unpruned.scale, masks, plan.threads)
         rows = rows_of_round(topology, start.metrics, number=0, pruned=None)
         rows = with_path_columns(rows, facts_of_checkpoint(plan.graph, layers.checkpoint, masks))
-        _write_metrics(round_.metrics, rows, start, plan, checks=["written"])
+        rows = evaluation.rows(rows, 0, round_.model)
+        _write_metrics(round_.metrics, rows, start, plan, evaluation, checks=["written"])
         staging.commit()
     return _TrainedRound(forests, masks), unpruned
 
@@ -206,11 +220,12 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
         topology = RoundTopology(source.infos, run.unpruned, forests, scale, masks, plan.threads)
         rows = rows_of_round(topology, metrics, number=number, pruned=PrunedRound(pruned, by_chance))
         rows = with_path_columns(rows, facts_of_checkpoint(plan.graph, weights.layers.checkpoint, masks))
+        rows = run.evaluation.rows(rows, number, round_.model)
         for path in list(round_.folder.iterdir()):  # the inputs of training, and any other file that the trainer left
             if path not in (round_.model, round_.mask):
                 remove(path)
         checks = ["nested", "counts", "forest", "barcode", "rewound", *checks]
-        _write_metrics(round_.metrics, rows, run.start, plan, checks=checks)
+        _write_metrics(round_.metrics, rows, run.start, plan, run.evaluation, checks=checks)
         staging.commit()
     return _TrainedRound(forests, masks)
 
@@ -248,13 +263,16 @@ def _check_trained(task: TrainingTask, plan: Plan, masks: Masks, init: Checkpoin
     return trained, ["finite", "held", *([] if related is None else ["related"])]
 
 
-def _write_metrics(path: Path, rows: list[Row], start: Start, plan: Plan, *, checks: list[str]) -> None:
+def _write_metrics(
+    path: Path, rows: list[Row], start: Start, plan: Plan, evaluation: RoundEvaluation, *, checks: list[str]
+) -> None:
     scheme = plan.scheme
     epsilon = scheme.epsilon if scheme.method.protects_forest else None
     which: Row = {"method": scheme.method.name, "epsilon": epsilon, "scope": scheme.scope, "seed": start.seed}
     rows = [{**which, **row} for row in rows]
     rows[-1] = {**rows[-1], "checked": " ".join(checks)}
-    text = Report("prune", {}, {**which, "round": rows[-1]["round"]}, rows).to_json()
+    settings = {**which, "round": rows[-1]["round"], **evaluation.settings()}
+    text = Report("prune", {}, settings, rows).to_json()
     path.write_text(text, encoding="utf-8")
 
 

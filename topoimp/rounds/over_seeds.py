@@ -9,6 +9,7 @@ from itertools import combinations
 from statistics import fmean, stdev
 
 from topoimp.reports.cells import Cell, Row
+from topoimp.reports.evaluation_columns import evaluated_columns
 from topoimp.reports.path_columns import GLUED, ON_PATHS
 from topoimp.reports.rows import DISTANCES, PERSISTENCE_COLUMNS, TOTAL
 from topoimp.reports.student_t import mean_interval
@@ -28,7 +29,7 @@ SUMMARISED = (
     *ON_PATHS,
     *GLUED,
 )
-"""Columns that are summed up over the seeds, true as 1 and false as 0."""
+"""Columns that are summed up over the seeds, true as 1 and false as 0; those of an evaluation are too."""
 
 PLACE = ("round", "level", "layer", "null")
 """Columns in which rows of several seeds agree, within prunings of the same settings."""
@@ -70,12 +71,13 @@ def summary_of(rows: Sequence[Row]) -> list[Row]:
     Undefined values are left out.
     """
     groups: dict[tuple[object, ...], list[Row]] = {}
+    quantities = (*SUMMARISED, *evaluated_columns(rows))
     for row in rows:
         groups.setdefault(tuple(row.get(name) for name in GROUPED_BY), []).append(row)
     return [
         {**{name: group[0].get(name) for name in GROUPED_BY}, **_summary(quantity, group)}
         for group in groups.values()
-        for quantity in SUMMARISED
+        for quantity in quantities
         if _numbers(group, quantity)
     ]
 
@@ -92,12 +94,15 @@ def means_of(prunings: Sequence[SeedRows], quantities: Sequence[str]) -> list[Ro
     ]
 
 
-def paired_of(prunings: Sequence[SeedRows], quantities: Sequence[str] = SUMMARISED) -> list[Row]:
+def paired_of(prunings: Sequence[SeedRows], quantities: Sequence[str] | None = None) -> list[Row]:
     """Return the same of the differences between every two prunings with the same targets, seed by seed.
 
     The earlier pruning is the ``baseline``, which is subtracted; ``density`` is the mean of the other one. Only seeds
     that have the quantity in both count, and their number is said. Round 0 is left out: it is the same network in both.
+    The quantities are those of ``summary_of`` if None.
     """
+    if quantities is None:
+        quantities = (*SUMMARISED, *evaluated_columns(row for pruning in prunings for row in pruning.rows))
     return [
         row
         for baseline, pruning in combinations(prunings, 2)

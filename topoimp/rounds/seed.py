@@ -13,6 +13,7 @@ from topoimp.checkpoint import Checkpoint, LockState, Staging, open_checkpoint, 
 from topoimp.data import Images
 from topoimp.errors import CheckpointError, OutputError
 from topoimp.kernels.threads import OnStep
+from topoimp.programs.evaluation import Evaluation
 from topoimp.reports.report import rows_of_file
 from topoimp.rounds.loop import Plan, Start, prune_iteratively
 from topoimp.rounds.planning import Rewinding
@@ -27,6 +28,7 @@ class SeedTask:
     """The rounds of one seed, from the unpruned network ``trained`` on; ``force`` replaces rounds that exist.
 
     The recipe trains them, on its images, if there is no ``trainer``. The ``settings`` are those in pruning.toml.
+    ``evaluate`` runs on the model of each round.
     """
 
     files: SeedFiles
@@ -39,6 +41,7 @@ class SeedTask:
     recipe: Recipe | None = None
     images: Images | None = None
     force: bool = False
+    evaluate: Evaluation | None = None
 
 
 @contextmanager
@@ -102,7 +105,7 @@ def _do_rounds(task: SeedTask, on_step: OnStep) -> int:
 
     start = Start(task.files.seed, task.trained, rewind, _final_metrics(task.files.metrics))
     retrain = _retrain(task, is_fine_tuning=rewind is None, on_step=on_training_step)
-    prune_iteratively(start, task.rounds, task.plan, retrain, on_round=on_round)
+    prune_iteratively(start, task.rounds, task.plan, retrain, evaluate=task.evaluate, on_round=on_round)
     return n_done
 
 

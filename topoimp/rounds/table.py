@@ -9,7 +9,7 @@ from topoimp.checkpoint import Staging, remove
 from topoimp.choices import Method, PruningSchedule, Scope
 from topoimp.errors import CheckpointError
 from topoimp.reports.cells import Row
-from topoimp.reports.columns import COLUMNS
+from topoimp.reports.evaluation_columns import is_described
 from topoimp.reports.report import Report
 from topoimp.rounds.over_seeds import SeedRows, paired_of, summary_of
 from topoimp.rounds.recipe_file import read_toml
@@ -119,10 +119,11 @@ def _rate_of(settings: Mapping[str, object]) -> float | None:
 def rows_in(files: PruningFiles, last: int | None = None) -> list[Row]:
     """Return the rows of the finished rounds of one pruning, up to round ``last``, or all; raise as ``read_tables``."""
     n_rounds = files.n_finished() if last is None else min(files.n_finished(), last + 1)
-    return [row for number in range(n_rounds) for row in _read_rows(files.round(number).metrics)]
+    return [row for number in range(n_rounds) for row in read_rows(files.round(number).metrics)]
 
 
-def _read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of one round, that of the network last; metrics that topoimp did not write are refused."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         rows = [*content["layers"], content["network"]]
@@ -136,7 +137,7 @@ def _read_rows(path: Path) -> list[Row]:
 def _check_row(row: object) -> None:
     if not isinstance(row, dict):
         raise TypeError("a row is no object")
-    unknown = sorted(set(row) - set(COLUMNS))
+    unknown = sorted(column for column in row if not is_described(column))
     if unknown:
         raise ValueError(f"a row has a column {unknown[0]!r}, which no report has")
     types = {"level": str, "seed": int, "round": int}

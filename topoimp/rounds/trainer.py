@@ -6,22 +6,18 @@ round's log. docs/trainers.md has the whole contract.
 
 import json
 import os
-import re
 import reprlib
-import shlex
-import signal
-import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import IO
 
 from topoimp.checkpoint import write_arrays
 from topoimp.data import Images
 from topoimp.errors import OptionError, TrainingError
 from topoimp.kernels.threads import OnStep
+from topoimp.programs.running import ending, run_command
+from topoimp.programs.words import filled_in, parse_words
 from topoimp.pruning.masks import read_masks
 from topoimp.rounds.run_folder import TrainingTask
 from topoimp.training.recipes import Recipe
@@ -61,9 +57,6 @@ def built_in_trainer(recipe: Recipe, images: Images, *, from_step: int, on_step:
 PLACEHOLDERS = ("init", "mask", "out", "seed", "round", "started", "metrics")
 """Names that a command may have in braces; it must have the first three."""
 
-GRACE = 1.0
-"""Seconds between SIGTERM and SIGKILL for a command; fewer than a replicate has to clean up."""
-
 
 @dataclass(frozen=True)
 class Trainer:
@@ -80,37 +73,21 @@ class Trainer:
         names = ("init", "mask", "out", "started", "metrics")
         values = {name: str(getattr(task, name).absolute()) for name in names}
         values |= {"seed": str(task.seed), "round": str(task.number)}
-        status = self._status([_filled_in(word, values) for word in self.words], task.log)
+        status = self._status([filled_in(word, values) for word in self.words], task.log)
         if status != 0:
-            how = f"ended with status {status}" if status > 0 else f"was ended by {_signal_name(-status)}"
-            raise TrainingError(f"the trainer {how}; {_last_line(task.log)}")
+            raise TrainingError(f"the trainer {ending(status)}; {_last_line(task.log)}")
         return _read_metrics(task.metrics)
 
     def _status(self, command: Sequence[str], log: Path) -> int:
-        """Run a command, its output in a log, and return its exit status; no process of its group remains."""
-        with log.open("wb") as file, _watchdog() as watched:
+        """Run a command, its output in a log, and return its exit status."""
+        with log.open("wb") as file:
             try:
-                process = subprocess.Popen(  # noqa: S603  # the user's own command
-                    command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-                )
+                status = run_command(command, stdout=file, stderr=file, timeout=self.timeout)
             except OSError as error:
                 raise TrainingError(f"the trainer cannot be started: {command[0]}: {error.strerror}") from error
-
-            try:
-                watched.write(b"%d\n" % process.pid)
-                return process.wait(self.timeout)
-            except subprocess.TimeoutExpired as error:
-                raise TrainingError(f"the trainer took more than {self.timeout:g} s and was ended") from error
-            finally:
-                _end(process)
-
-
-_PLACEHOLDER = re.compile(r"\{\{(?P<literal>\w+)\}\}|\{(?P<name>\w+)\}")
-
-
-def _filled_in(word: str, values: Mapping[str, str]) -> str:
-    """Return a word with values in place of ``{name}``, and with ``{name}`` in place of ``{{name}}``."""
-    return _PLACEHOLDER.sub(lambda found: values[found["name"]] if found["name"] else f"{{{found['literal']}}}", word)
+        if status is None:
+            raise TrainingError(f"the trainer took more than {self.timeout:g} s and was ended")
+        return status
 
 
 def parse_trainer(text: str, *, timeout: float | None = None, n_seeds: int = 1) -> Trainer:
@@ -127,62 +104,10 @@ def parse_trainer(text: str, *, timeout: float | None = None, n_seeds: int = 1) 
     >>> parse_trainer("python train.py {init} {mask} {out}").words[1:3]
     ('train.py', '{init}')
     """
-    try:
-        words = tuple(shlex.split(text))
-    except ValueError as error:
-        raise OptionError(f"`trainer` is {text!r}; it must be a command: {error}") from error
-
-    found = {name for word in words for each in _PLACEHOLDER.finditer(word) if (name := each["name"])}
-    unknown = sorted(found - set(PLACEHOLDERS))
-    if unknown:
-        first = unknown[0]
-        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        raise OptionError(f"`trainer` has {{{first}}}; known are {known}, and {{{{{first}}}}} is the text itself")
-    for name in PLACEHOLDERS[: 4 if n_seeds > 1 else 3]:
-        if name not in found:
-            raise OptionError(f"`trainer` is {text!r}; it must have {{{name}}} where the trainer takes it")
+    words = parse_words(text, "trainer", known=PLACEHOLDERS, required=PLACEHOLDERS[: 4 if n_seeds > 1 else 3])
     if timeout is not None and not timeout > 0:
         raise OptionError(f"the trainer's time-out is {timeout}; it must be above 0 seconds")
     return Trainer(words, timeout)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a command and all processes of its group."""
-    try:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(GRACE)
-    except (subprocess.TimeoutExpired, ProcessLookupError):
-        pass  # the rest is killed now
-    finally:  # also if a second interruption comes while waiting
-        with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter for an empty group
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-@contextmanager
-def _watchdog() -> Iterator[IO[bytes]]:
-    """Start a watchdog that kills a process group if topoimp dies; return the pipe that the group's number goes into.
-
-    It wakes when the pipe closes. At the end of the context it ends without doing anything.
-    """
-    code = f"read group && {{ read _; kill -s TERM -- -$group; sleep {GRACE:g}; kill -s KILL -- -$group; }}"
-    null = subprocess.DEVNULL
-    with subprocess.Popen(  # noqa: S603  # the code is ours
-        ["/bin/sh", "-c", code], stdin=subprocess.PIPE, stdout=null, stderr=null, start_new_session=True, bufsize=0
-    ) as watchdog:
-        try:
-            assert watchdog.stdin is not None  # noqa: S101  # it is a pipe
-            yield watchdog.stdin
-        finally:
-            watchdog.kill()
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # most real-time signals have no name
-        return f"signal {number}"
 
 
 def _last_line(log: Path) -> str:

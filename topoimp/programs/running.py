@@ -1,0 +1,93 @@
+"""Run a command of the user in a process group of its own, which ends with the command, however that ends.
+
+The command ends by itself, at a time limit, at an interruption, or because topoimp is killed. In each case the whole
+group is killed. Only processes that leave the group are out of reach.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO
+
+GRACE = 1.0
+"""Seconds between SIGTERM and SIGKILL for a command; fewer than a replicate has to clean up."""
+
+
+def run_command(
+    command: Sequence[str], *, stdout: IO[bytes], stderr: IO[bytes], timeout: float | None = None
+) -> int | None:
+    """Run a command without a shell and return its exit status; no process of its group remains.
+
+    Args:
+        command: the program and its arguments. Its standard input is empty.
+        stdout: file for its standard output.
+        stderr: file for its standard error; may be that of ``stdout``.
+        timeout: seconds that it may take; no limit if None.
+
+    Returns:
+        the exit status, negative for the number of the signal that ended it; None if it ran into the time limit.
+
+    Raises:
+        OSError: if it cannot be started.
+    """
+    with _watchdog() as watched:
+        process = subprocess.Popen(  # noqa: S603  # the user's own command
+            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+        )
+        try:
+            watched.write(b"%d\n" % process.pid)
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            _end(process)
+
+
+def ending(status: int) -> str:
+    """Return how a command ended that failed, in words.
+
+    >>> ending(3), ending(-9)
+    ('ended with status 3', 'was ended by SIGKILL')
+    """
+    return f"ended with status {status}" if status > 0 else f"was ended by {_signal_name(-status)}"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a command and all processes of its group."""
+    try:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(GRACE)
+    except (subprocess.TimeoutExpired, ProcessLookupError):
+        pass  # the rest is killed now
+    finally:  # also if a second interruption comes while waiting
+        with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter for an empty group
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextmanager
+def _watchdog() -> Iterator[IO[bytes]]:
+    """Start a watchdog that kills a process group if topoimp dies; return the pipe that the group's number goes into.
+
+    It wakes when the pipe closes. At the end of the context it ends without doing anything.
+    """
+    code = f"read group && {{ read _; kill -s TERM -- -$group; sleep {GRACE:g}; kill -s KILL -- -$group; }}"
+    null = subprocess.DEVNULL
+    with subprocess.Popen(  # noqa: S603  # the code is ours
+        ["/bin/sh", "-c", code], stdin=subprocess.PIPE, stdout=null, stderr=null, start_new_session=True, bufsize=0
+    ) as watchdog:
+        try:
+            assert watchdog.stdin is not None  # noqa: S101  # it is a pipe
+            yield watchdog.stdin
+        finally:
+            watchdog.kill()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"
