@@ -12,7 +12,7 @@ SCRATCH ?= .
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check lint types soak bench bench-quick study real-checkpoints pictures samples samples-check clean
+.PHONY: help demo test check lint types soak bench bench-quick study real-checkpoints real-models pictures samples samples-check clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,9 @@ pictures: $(READY) ## draw the pictures of docs/pictures.md anew, by its command
 
 real-checkpoints: $(READY) ## prune published checkpoints and load them in their owners' code; writes docs/real-checkpoints.md
 	$(BIN)/python benchmarks/real_checkpoints.py --work $(SCRATCH)/real-checkpoints
+
+real-models: $(READY) ## measure what pruning costs three published models, in about 20 minutes; writes docs/real-models.md
+	$(BIN)/python benchmarks/real_models.py --work $(SCRATCH)/real-models
 
 samples: $(READY) ## train sample_checkpoints/ anew; MNIST=folder of its four .gz files
 	$(BIN)/python sample_checkpoints/make_samples.py make --mnist $(MNIST)

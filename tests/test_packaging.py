@@ -98,8 +98,8 @@ NOT_INSTALLED = {"giotto-ph": "gph", "datasets": "datasets"}
 """Modules of distributions that a plain test environment may lack."""
 
 
-INSTALLED_APART = {"real_owners.py"}
-"""Files that import packages which benchmarks/real_cases.py names and which are installed in folders of their own."""
+INSTALLED_APART = {"real_owners.py", "models_owners.py"}
+"""Files that import packages which benchmarks/real_cases.py or models_cases.py names, in folders of their own."""
 
 
 def imports_of(*folders):
