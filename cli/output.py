@@ -72,11 +72,20 @@ def show_table(
 ON_NO_PATH = {"n_off_path": "off path"}
 """The column of a table that ``known`` leaves out where the graph of the network is not known."""
 
+BESIDE_MAGNITUDE = {"n_forest_added": "magnitude drops"}
+"""The column of a table that ``known`` leaves out where another method than topological and magnitude prunes."""
+
 
 def known(columns: Mapping[str, str], rows: Sequence[Row]) -> dict[str, str]:
-    """Return the columns of a table, without that of the weights on no path if all rows are blank there."""
-    blank = {name for name in ON_NO_PATH if all(row.get(name) is None for row in rows)}
+    """Return the columns of a table, without these two if all rows are blank there."""
+    blank = {name for name in {**ON_NO_PATH, **BESIDE_MAGNITUDE} if all(row.get(name) is None for row in rows)}
     return {name: header for name, header in columns.items() if name not in blank}
+
+
+def densities(network: Row) -> list[str]:
+    """Return the finding about the densities of a network: of its selected layers, and of the whole checkpoint."""
+    selected, whole = (cell_text(name, network.get(name)) for name in ("density", "checkpoint_density"))
+    return [f"density {selected} of the selected layers, {whole} of the checkpoint"]
 
 
 def show_findings(findings: Iterable[str], format: Format, *, quiet: bool) -> None:  # noqa: A002  # the option's word

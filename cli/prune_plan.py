@@ -6,8 +6,18 @@ from typing import TYPE_CHECKING
 from topoimp.reports.report import Report
 
 from .options import Format
-from .output import for_people, show, show_findings, show_notes, show_table, some_names
-from .prune_output import show_pruning, which_pruning
+from .output import (
+    BESIDE_MAGNITUDE,
+    densities,
+    for_people,
+    known,
+    show,
+    show_findings,
+    show_notes,
+    show_table,
+    some_names,
+)
+from .prune_output import DISPENSABLE, beside_magnitude, show_pruning, which_pruning
 
 if TYPE_CHECKING:
     from topoimp.commands.plan_pruning import PruningPlan
@@ -18,6 +28,8 @@ def show_plan(plan: "PruningPlan", format: Format, *, quiet: bool) -> None:  # n
     show(plan.report, format, show_pruning)
     changed = _by_round("the barcode is another from round", plan.first_changed)
     findings = [
+        *densities(plan.report.network),
+        *beside_magnitude(plan.report),
         *_by_round("held at the floor from round", plan.first_bound),
         *(changed or ["all barcodes are kept in all rounds"]),
         f"about {_size(plan.bytes_to_write)} to write, {_size(plan.peak_memory)} of memory",
@@ -32,9 +44,11 @@ _ROUND = {
     "target": "target",
     "n_kept": "kept",
     "density": "density",
+    "checkpoint_density": "of checkpoint",
     "beta0": "beta0",
     "round_barcode_kept": "round kept barcode",
     "retention": "retention",
+    **BESIDE_MAGNITUDE,
     "retention_iid": "by chance",
     "floor_binds": "floor binds",
 }
@@ -65,7 +79,8 @@ def _first_bound(report: Report) -> dict[str, int]:
 
 
 def _show_run(report: Report) -> None:
-    show_table(f"{report.inputs['run']}: {which_pruning(report)}", _ROUND, report.rounds)
+    title = f"{report.inputs['run']}: {which_pruning(report)}"
+    show_table(title, known(_ROUND, report.rounds), report.rounds, dispensable=DISPENSABLE)
     last = report.network["round"]
     show_table(f"in round {last}", _LAYER, for_people([row for row in report.layers if row["round"] == last]))
 

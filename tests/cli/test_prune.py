@@ -13,7 +13,12 @@ def test_rounds_then_layers_then_what_was_written(topoimp, lenet):
     assert outcome.status == 0
     assert "method topological, scope layer" in outcome.out
     assert "after round 10" in outcome.out
-    assert outcome.out.endswith("\n\nheld at the floor, as their target is below it: fc3.weight\n")
+    assert outcome.out.endswith(
+        "\n\n"
+        "density 10.74% of the selected layers, 10.88% of the checkpoint\n"
+        "magnitude pruning to the same targets drops 92 of the 28,584 weights kept\n"
+        "held at the floor, as their target is below it: fc3.weight\n"
+    )
     assert "held at the floor" not in outcome.err
     assert "no training between rounds: they equal one shot at the last target" in outcome.err
     assert [line.rpartition("/")[2] for line in outcome.err.splitlines()[-3:]] == [
@@ -247,7 +252,9 @@ def test_what_a_dry_run_finds_is_in_its_rows_and_noted_where_stdout_is_for_a_pro
     content = json.loads(outcome.out)
     assert all(network["barcode_kept"] for network in content["rounds"])
     assert [row["layer"] for row in content["layers"] if row["floor_binds"]] == ["fc3.weight"]
-    assert outcome.err.splitlines()[:2] == [
+    assert outcome.err.splitlines()[:4] == [
+        "density 10.74% of the selected layers, 10.88% of the checkpoint",
+        "magnitude pruning to the same targets drops 92 of the 28,584 weights kept",
         "held at the floor from round 10 on: fc3.weight",
         "all barcodes are kept in all rounds",
     ]

@@ -19,7 +19,6 @@ from topoimp.pruning.preservation import Preservation, total_preservation
 from topoimp.pruning.repaired_masks import Repair, RepairedMask, repair_of
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
-from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.rows import Settings, chain_settings, layer_columns, pattern_settings, preservation_columns
 from topoimp.topology.forest import spanning_forests
 
@@ -106,7 +105,7 @@ def apply_mask(
             *({**layer_columns(info), "round": 1, **preservation_columns(kept[info.name])} for info in infos),
             {"level": "network", "round": 1, **preservation_columns(total)},
         ]
-        rows = with_path_columns(_with_repairs(rows, repairs), job.facts(pruners))
+        rows = job.of_network(_with_repairs(rows, repairs), pruners)
         results = PruneResults(settings, rows, job.stream, forests, pruners, seed)
         provenance = job.layers.checkpoint.metadata
         found = pictures.write(staging, job.report(settings, rows), results, provenance=provenance)

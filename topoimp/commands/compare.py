@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_nulls
-from topoimp.checkpoint import AnyPath, Content, Staging, open_checkpoints
+from topoimp.checkpoint import AnyPath, Checkpoint, Content, Staging, open_checkpoint, open_checkpoints
 from topoimp.choices import Essential, PictureSize, RoundReference, check_seed, chosen
 from topoimp.commands.compare_graph import facts_of_other, facts_of_round
 from topoimp.commands.compare_pictures import FIGURES, CompareResults, Deaths
@@ -16,6 +16,7 @@ from topoimp.commands.pages import Page, PictureFiles
 from topoimp.commands.pictures import Picture
 from topoimp.comparison.comparison import LayerComparison, compare_layers
 from topoimp.comparison.matched_deaths import MatchedDeaths, matched_deaths
+from topoimp.comparison.others import OtherCheckpoint
 from topoimp.comparison.retention_columns import with_holm
 from topoimp.comparison.scales import Scales, scales_of
 from topoimp.errors import CheckpointError, OptionError
@@ -28,6 +29,7 @@ from topoimp.network.chain import Chain, graph_of_chain, notes_on_chain, pattern
 from topoimp.network.facts import PathFacts
 from topoimp.pruning.masks import is_mask
 from topoimp.reports.cells import Row
+from topoimp.reports.checkpoint_columns import with_checkpoint_columns
 from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
 from topoimp.reports.rows import (
@@ -170,10 +172,15 @@ class _Measures:
     on_step: OnStep | None
     is_drawn: bool
 
-    def rows(self, layers: Sequence[LayerComparison], scales: Scales, facts: PathFacts | None) -> list[Row]:
-        """Return a row for each compared layer, and one for the network, whose facts as one graph may be known."""
+    def rows(
+        self, layers: Sequence[LayerComparison], scales: Scales, other: Checkpoint, facts: PathFacts | None
+    ) -> list[Row]:
+        """Return a row for each compared layer of another checkpoint, and one for its network.
+
+        The facts of the network as one graph may be known.
+        """
         rows = comparison_rows(layers, scales, self.essential, self.p, self.threads, self.nulls)
-        return with_path_columns(rows, facts)
+        return with_checkpoint_columns(with_path_columns(rows, facts), other)
 
     def deaths(self, other: str, layers: Sequence[LayerComparison], scales: Scales) -> Deaths:
         """Return the deaths of each layer before and after, for a picture; empty without one."""
@@ -219,7 +226,8 @@ def _own_report(
     deaths: dict[tuple[str, str], MatchedDeaths] = {}
     for file, layers, scales in compared:
         of_round: Row = {"other": file.name, "pruning": file.pruning.name, "seed": file.seed, "round": file.round}
-        rows += [{**row, **of_round} for row in measures.rows(layers, scales, facts_of_round(file))]
+        found = measures.rows(layers, scales, open_checkpoint(file.path), facts_of_round(file))
+        rows += [{**row, **of_round} for row in found]
         deaths |= measures.deaths(file.name, layers, scales)
 
     roles = ["run"] if len(paths) == 1 else [f"run-{number + 1}" for number in range(len(paths))]
@@ -275,7 +283,8 @@ def _reference_report(
         of_round: Row = {"seed": file.seed, "round": file.round} if finished else {}
         names: Row = {} if is_one else {"other": file.name, **of_round}
         facts = facts_of_other(graph, other, measures.threads)
-        rows += [{**row, **names} for row in measures.rows(pairs, of_pair, facts)]
+        whole = other.layers.checkpoint if isinstance(other, OtherCheckpoint) else opened  # a mask is of the reference
+        rows += [{**row, **names} for row in measures.rows(pairs, of_pair, whole, facts)]
         deaths |= measures.deaths(file.name, pairs, of_pair)
 
     settings = {**key_settings(key, opened), **measures.settings(), **chain_settings(on_chain)}

@@ -18,7 +18,6 @@ from topoimp.pruning.all_rounds import all_rounds
 from topoimp.pruning.methods.network_method import method_for
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.round import refuse_missed_targets
-from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.rows import (
     chain_settings,
     pruning_settings,
@@ -101,7 +100,7 @@ def prune_checkpoint(
         rows = [
             row
             for round_ in swept.rounds
-            for row in with_path_columns(rows_of_pruning(job.layers.infos, round_), job.facts(round_.keeps))
+            for row in job.of_network(rows_of_pruning(job.layers.infos, round_), round_.keeps)
         ]
 
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):

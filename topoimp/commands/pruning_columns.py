@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from topoimp.pruning.preservation import Preservation
+from topoimp.reports.checkpoint_columns import CHECKPOINT
 from topoimp.reports.path_columns import GLUED, ON_PATHS
 from topoimp.reports.rows import (
     DISTANCES,
@@ -40,20 +41,20 @@ _KEPT = tuple(
         )
     )
 )
-_TARGET = ("target", "floor_binds")
+_TARGET = ("target", "floor_binds", "n_forest_added")
 
 
 def _columns(layer: tuple[str, ...], network: tuple[str, ...], both: tuple[str, ...]) -> Columns:
     return MappingProxyType({"layer": frozenset((*layer, *both)), "network": frozenset((*network, *both))})
 
 
-MASK_COLUMNS = _columns(_LAYER, (*_NETWORK, *GLUED), (*_KEPT, *ON_PATHS))
+MASK_COLUMNS = _columns(_LAYER, (*_NETWORK, *CHECKPOINT, *GLUED), (*_KEPT, *ON_PATHS))
 """The columns of ``apply_mask``."""
 
-REPAIR_COLUMNS = _columns(_LAYER, (*_NETWORK, *GLUED), (*_KEPT, "n_repaired", *ON_PATHS))
+REPAIR_COLUMNS = _columns(_LAYER, (*_NETWORK, *CHECKPOINT, *GLUED), (*_KEPT, "n_repaired", *ON_PATHS))
 """The columns of ``apply_mask`` with ``repair``."""
 
-ONE_SHOT_COLUMNS = _columns(_LAYER, (*_NETWORK, *GLUED), (*_KEPT, *_TARGET, *ON_PATHS))
+ONE_SHOT_COLUMNS = _columns(_LAYER, (*_NETWORK, *CHECKPOINT, *GLUED), (*_KEPT, *_TARGET, *ON_PATHS))
 """The columns of ``prune_checkpoint``."""
 
 _PERSISTENCES = tuple(column + suffix for column in PERSISTENCE_COLUMNS.values() for suffix in ("", REFERENCE))
@@ -62,7 +63,7 @@ _OF_ROUND = tuple(f"round_{name}" for name in ("beta0_kept", "barcode_kept", "re
 
 RUN_COLUMNS = _columns(
     _LAYER,
-    (*_NETWORK, *_TOTALS, *METRICS, "checked", *GLUED),
+    (*_NETWORK, *_TOTALS, *METRICS, "checked", *CHECKPOINT, *GLUED),
     (
         *("method", "epsilon", "scope", "seed"),
         *_KEPT,

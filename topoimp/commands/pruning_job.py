@@ -25,7 +25,6 @@ from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
 from topoimp.network.chain import Chain, graph_of_chain, notes_on_chain, patterns_on_chain
-from topoimp.network.facts import PathFacts
 from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.kept_weights import facts_of_pruners
 from topoimp.pruning.masks import mask_bytes, mask_shapes, mask_writer, read_masks
@@ -33,6 +32,8 @@ from topoimp.pruning.preservation import Preservation
 from topoimp.pruning.round import LayerRound, Sweep
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
+from topoimp.reports.checkpoint_columns import with_checkpoint_columns
+from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, chain_settings, key_settings, left_out
 from topoimp.rounds.run_folder import recipe_beside
@@ -107,9 +108,13 @@ class PruningJob:
         """The graph of the network: the chain, or that of a run folder; None if neither is known."""
         return self.chain or graph_of_run(self.layers.checkpoint)
 
-    def facts(self, pruners: Mapping[str, Pruner]) -> PathFacts | None:
-        """Return the facts of the network with the weights that pruners keep, by layer name; None without a graph."""
-        return facts_of_pruners(self.graph, pruners, self.layers, self.stream.threads)
+    def of_network(self, rows: Sequence[Row], pruners: Mapping[str, Pruner]) -> list[Row]:
+        """Return rows with the columns of the whole checkpoint, and of its graph with the weights that pruners keep.
+
+        Pruners are by layer name. The columns of the graph are blank if it is not known.
+        """
+        facts = facts_of_pruners(self.graph, pruners, self.layers, self.stream.threads)
+        return with_checkpoint_columns(with_path_columns(rows, facts), self.layers.checkpoint)
 
     @property
     def existing(self) -> list[Path]:

@@ -15,6 +15,7 @@ from topoimp.choices import Scope
 from topoimp.errors import VerificationError
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import InHand, LayerStream
+from topoimp.pruning.methods.magnitude import StrengthRule
 from topoimp.pruning.methods.method import Rule, RuleInputs
 from topoimp.pruning.methods.network_method import NetworkMethod
 from topoimp.pruning.network_targets import network_target, total_target
@@ -129,7 +130,8 @@ def _sweep_by_layer(
         forest = forests.get(layer.name) or spanning_forest(layer, threads=threads)
         own = shares.get(layer.name) or scheme.schedule.targets_of(info, n_edges.get(layer.name, forest.n_edges))
         targets = own[chosen]
-        kept = keep_each([info], {layer.name: forest}, targets, rule, InHand(layer, threads))
+        in_hand = InHand(layer, threads)
+        kept = keep_each([info], {layer.name: forest}, targets, rule, in_hand, beside_unprotected=_protects(rule))
         keeps = [keep[layer.name] for keep in kept]
         on_kept(layer, forest, [keep.n_kept for keep in keeps], threads)
         return forest, keeps, _layer_rounds(layer, forest, targets, keeps, threads)
@@ -203,7 +205,9 @@ def _sweep_with_one_target(
     rankings: Sequence[Ranking] | None = None,
 ) -> Sweep:
     """Do rounds, by number, in which all layers together have a target."""
-    keeps = keep_each(stream.layers.infos, forests, list(targets.values()), rule, stream, rankings)
+    infos = stream.layers.infos
+    numbers = list(targets.values())
+    keeps = keep_each(infos, forests, numbers, rule, stream, rankings, beside_unprotected=_protects(rule))
 
     def compare(layer: Layer, threads: int) -> list[LayerRound]:
         kept = [keep[layer.name] for keep in keeps]
@@ -228,8 +232,24 @@ def _layer_rounds(
         if keep.n_kept > before:
             raise VerificationError(f"layer {layer.name!r}: a weight that was pruned came back")
         before = keep.n_kept
-        rounds.append(LayerRound(target, _preservation(layer, reference, keep, threads), keep.n_protected))
+        preservation = _preservation(layer, reference, keep, threads)
+        n_added = _n_forest_added(layer, reference, keep, preservation, threads)
+        rounds.append(LayerRound(target, preservation, keep.n_protected, n_added))
     return rounds
+
+
+def _protects(rule: Rule) -> bool:
+    """Return whether a rule is that of ``topological``, under which ``magnitude`` keeps other weights."""
+    return isinstance(rule, StrengthRule) and rule.protected_above is not None
+
+
+def _n_forest_added(
+    layer: Layer, reference: Forest, keep: Keep, preservation: Preservation, threads: int
+) -> int | None:
+    """Count the edges of the forest that ``topological`` keeps and ``magnitude`` drops, if the rule is one of them."""
+    if keep.unprotected is not None:
+        return keep.n_only_protected(reference, layer, threads)
+    return preservation.floor - preservation.n_forest_kept if isinstance(keep.rule, StrengthRule) else None
 
 
 def _preservation(layer: Layer, reference: Forest, keep: Keep, threads: int) -> Preservation:

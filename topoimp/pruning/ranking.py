@@ -22,12 +22,21 @@ _FEW = 1 << 14
 """A layer of a wide format with fewer weights is sorted, as it has fewer weights than there are counters."""
 
 _ALL_BITS = np.uint64((1 << 64) - 1)
+_NO_INDICES = np.zeros(0, np.int64)
+_NO_STRENGTHS = np.zeros(0)
 
 
 class StrengthRanking:
     """Ranks the weights of a layer by |w|; the protected weights are given by flat index, with their |w|."""
 
-    def __init__(self, info: LayerInfo, *, n_bits: int, protected: IndexArray, protected_strengths: FloatArray) -> None:
+    def __init__(
+        self,
+        info: LayerInfo,
+        *,
+        n_bits: int,
+        protected: IndexArray = _NO_INDICES,
+        protected_strengths: FloatArray = _NO_STRENGTHS,
+    ) -> None:
         self.info = info
         self.n_bits = n_bits
         self._format = info.number_format
@@ -66,6 +75,10 @@ class StrengthRanking:
         """Count the digits of the ranks."""
         self.prepare(layer, threads)
         return self.known_digits(shift, prefix) or self._counted_ranks(layer, shift, prefix, threads)
+
+    def protected_digits(self, shift: int, prefix: int | None) -> Digits:
+        """Count the digits of the protected weights."""
+        return _digits_of_counted(*self._protected_counts, shift, prefix)
 
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
         """Return the flat index of the n-th unprotected weight of a rank."""
@@ -115,7 +128,7 @@ class StrengthRanking:
             return _digit_counts(parts, _ALL_BITS, shift, prefix)
 
         counts = _added_up(count, layer.n_weights, threads)
-        protected = _digits_of_counted(*self._protected_counts, shift, prefix)
+        protected = self.protected_digits(shift, prefix)
         counts[protected.digits] -= protected.counts
         return _nonzero_digits(counts)
 
@@ -176,6 +189,10 @@ class RankRanking:
             return _digit_counts((ranks for _, ranks in self._ranks(layer, start, stop)), mask, shift, prefix)
 
         return _nonzero_digits(_added_up(count, layer.n_weights, threads))
+
+    def protected_digits(self, shift: int, prefix: int | None) -> Digits:  # noqa: ARG002  # of a protocol
+        """Return no digits: no weight is protected."""
+        return Digits(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:  # noqa: ARG002  # of a protocol
         """Return the flat index of the n-th weight of a rank."""

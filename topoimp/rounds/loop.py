@@ -27,6 +27,7 @@ from topoimp.pruning.options import Scheme
 from topoimp.pruning.round import refuse_missed_targets
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
+from topoimp.reports.checkpoint_columns import with_checkpoint_columns
 from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
 from topoimp.rounds.checks import check_held, check_related, check_started, check_within, open_trained
@@ -157,6 +158,7 @@ def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> tuple[_Trai
         forests = unpruned.forests
         topology = RoundTopology(layers.infos, unpruned, forests, unpruned.scale, masks, plan.threads)
         rows = rows_of_round(topology, start.metrics, number=0, pruned=None)
+        rows = with_checkpoint_columns(rows, layers.checkpoint)
         rows = with_path_columns(rows, facts_of_checkpoint(plan.graph, layers.checkpoint, masks))
         _write_metrics(round_.metrics, rows, start, plan, checks=["written"])
         staging.commit()
@@ -205,6 +207,7 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
         scale = scale_of(weights, forests)
         topology = RoundTopology(source.infos, run.unpruned, forests, scale, masks, plan.threads)
         rows = rows_of_round(topology, metrics, number=number, pruned=PrunedRound(pruned, by_chance))
+        rows = with_checkpoint_columns(rows, weights.layers.checkpoint)
         rows = with_path_columns(rows, facts_of_checkpoint(plan.graph, weights.layers.checkpoint, masks))
         for path in list(round_.folder.iterdir()):  # the inputs of training, and any other file that the trainer left
             if path not in (round_.model, round_.mask):
