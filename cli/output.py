@@ -83,9 +83,18 @@ def known(columns: Mapping[str, str], rows: Sequence[Row]) -> dict[str, str]:
 
 
 def densities(network: Row) -> list[str]:
-    """Return the finding about the densities of a network: of its selected layers, and of the whole checkpoint."""
+    """Return the finding about the densities of a network, and about its squared norm where that is known."""
     selected, whole = (cell_text(name, network.get(name)) for name in ("density", "checkpoint_density"))
-    return [f"density {selected} of the selected layers, {whole} of the checkpoint"]
+    kept = "".join(
+        f"; {cell_text(name, network[name])} of the squared norm{before} is kept"
+        for name, before in _NORMS.items()
+        if network.get(name) is not None
+    )
+    return [f"density {selected} of the selected layers, {whole} of the checkpoint{kept}"]
+
+
+_NORMS = {"squared_norm_kept": "", "round_squared_norm_kept": " before the round"}
+"""Columns of the share of the squared norm, and the words that tell the weights of each."""
 
 
 def show_findings(findings: Iterable[str], format: Format, *, quiet: bool) -> None:  # noqa: A002  # the option's word

@@ -19,6 +19,7 @@ from topoimp.pruning.preservation import Preservation, total_preservation
 from topoimp.pruning.repaired_masks import Repair, RepairedMask, repair_of
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
+from topoimp.reports.norm_columns import with_norm_column
 from topoimp.reports.rows import Settings, chain_settings, layer_columns, pattern_settings, preservation_columns
 from topoimp.topology.forest import spanning_forests
 
@@ -97,7 +98,8 @@ def apply_mask(
             repairs = job.stream.each(lambda layer, n_threads: repair_of(pruners[layer.name], layer, n_threads))
             pruners = {info.name: RepairedMask(pruners[info.name], info, repairs[info.name]) for info in infos}
         forests = {name: each.reference for name, each in repairs.items()} or spanning_forests(job.stream)
-        kept = job.write(staging, job.outputs.checkpoint, pruners, metadata_of(settings, 1), forests)
+        written = job.write(staging, job.outputs.checkpoint, pruners, metadata_of(settings, 1), forests)
+        kept = {name: layer.preservation for name, layer in written.items()}
         _check_repaired(kept, repairs)
 
         total = total_preservation(list(kept.values()))
@@ -105,7 +107,8 @@ def apply_mask(
             *({**layer_columns(info), "round": 1, **preservation_columns(kept[info.name])} for info in infos),
             {"level": "network", "round": 1, **preservation_columns(total)},
         ]
-        rows = job.of_network(_with_repairs(rows, repairs), pruners)
+        norms = {name: layer.squared_norms for name, layer in written.items()}
+        rows = job.of_network(with_norm_column(_with_repairs(rows, repairs), norms), pruners)
         results = PruneResults(settings, rows, job.stream, forests, pruners, seed)
         provenance = job.layers.checkpoint.metadata
         found = pictures.write(staging, job.report(settings, rows), results, provenance=provenance)

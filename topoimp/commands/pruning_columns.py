@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from topoimp.pruning.preservation import Preservation
 from topoimp.reports.checkpoint_columns import CHECKPOINT
+from topoimp.reports.norm_columns import NORM
 from topoimp.reports.path_columns import GLUED, ON_PATHS
 from topoimp.reports.rows import (
     DISTANCES,
@@ -48,18 +49,18 @@ def _columns(layer: tuple[str, ...], network: tuple[str, ...], both: tuple[str, 
     return MappingProxyType({"layer": frozenset((*layer, *both)), "network": frozenset((*network, *both))})
 
 
-MASK_COLUMNS = _columns(_LAYER, (*_NETWORK, *CHECKPOINT, *GLUED), (*_KEPT, *ON_PATHS))
+MASK_COLUMNS = _columns(_LAYER, (*_NETWORK, *CHECKPOINT, *GLUED), (*_KEPT, NORM, *ON_PATHS))
 """The columns of ``apply_mask``."""
 
-REPAIR_COLUMNS = _columns(_LAYER, (*_NETWORK, *CHECKPOINT, *GLUED), (*_KEPT, "n_repaired", *ON_PATHS))
+REPAIR_COLUMNS = _columns(_LAYER, (*_NETWORK, *CHECKPOINT, *GLUED), (*_KEPT, NORM, "n_repaired", *ON_PATHS))
 """The columns of ``apply_mask`` with ``repair``."""
 
-ONE_SHOT_COLUMNS = _columns(_LAYER, (*_NETWORK, *CHECKPOINT, *GLUED), (*_KEPT, *_TARGET, *ON_PATHS))
+ONE_SHOT_COLUMNS = _columns(_LAYER, (*_NETWORK, *CHECKPOINT, *GLUED), (*_KEPT, NORM, *_TARGET, *ON_PATHS))
 """The columns of ``prune_checkpoint``."""
 
 _PERSISTENCES = tuple(column + suffix for column in PERSISTENCE_COLUMNS.values() for suffix in ("", REFERENCE))
 _TOTALS = tuple(column + TOTAL + suffix for column in PERSISTENCE_COLUMNS.values() for suffix in ("", REFERENCE))
-_OF_ROUND = tuple(f"round_{name}" for name in ("beta0_kept", "barcode_kept", "retention", *CHANCE))
+_OF_ROUND = tuple(f"round_{name}" for name in ("beta0_kept", "barcode_kept", "retention", NORM, *CHANCE))
 
 RUN_COLUMNS = _columns(
     _LAYER,

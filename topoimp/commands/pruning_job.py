@@ -28,7 +28,6 @@ from topoimp.network.chain import Chain, graph_of_chain, notes_on_chain, pattern
 from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.kept_weights import facts_of_pruners
 from topoimp.pruning.masks import mask_bytes, mask_shapes, mask_writer, read_masks
-from topoimp.pruning.preservation import Preservation
 from topoimp.pruning.round import LayerRound, Sweep
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
@@ -43,7 +42,7 @@ from topoimp.writing.model_card import write_model_card
 from topoimp.writing.outputs import Outputs, plan_outputs
 from topoimp.writing.pruned_copy import check_exchangeable, write_pruned_copy
 from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
-from topoimp.writing.verification import verify_pruned
+from topoimp.writing.verification import WrittenLayer, verify_pruned
 
 ONE_SHOT = "no training between rounds: they equal one shot at the last target"
 ROUND_BY_ROUND = "no training between rounds: paths are those of the weights that the round before keeps"
@@ -149,13 +148,13 @@ class PruningJob:
         metadata: Mapping[str, str],
         forests: Mapping[str, Forest],
         expected: Mapping[str, LayerRound] | None = None,
-    ) -> dict[str, Preservation]:
+    ) -> dict[str, WrittenLayer]:
         """Write a checkpoint, and the mask of the last one, under temporary names, and check both as written.
 
         A folder gets a model card.
 
         Returns:
-            by layer name, the topology under the mask.
+            by layer name, the layer as it was read back.
         """
         layers = self.layers
         source = self.rewind or self.layers
@@ -182,10 +181,11 @@ class PruningJob:
             )
         masks = None if mask is None else read_masks(mask)
         written = open_checkpoint(place, key=source.checkpoint.key if self.outputs.are_torch else None)
-        kept = verify_pruned(written, self.stream, forests, masks=masks, expected=expected, source=source)
+        verified = verify_pruned(written, self.stream, forests, masks=masks, expected=expected, source=source)
         if self.outputs.are_folders:
+            kept = {name: layer.preservation for name, layer in verified.items()}
             write_model_card(place, layers, kept, metadata, is_rewound=self.rewind is not None)
-        return kept
+        return verified
 
     def report(self, settings: Settings, rows: Sequence[Row], swept: Sweep | None = None) -> Report:
         """Return the report of a pruning with these settings, the key of the state dict, and these rows.

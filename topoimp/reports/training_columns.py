@@ -14,6 +14,7 @@ TRAINING: Mapping[str, Column] = {
     "round_beta0_kept": flag("Whether the round's mask kept beta0 of the weights that it was found on."),
     "round_barcode_kept": flag("Whether the round's mask kept all bars of the weights that it was found on."),
     "round_retention": share("Share of the forest of the weights before the round that the round's mask kept."),
+    "round_squared_norm_kept": share("Share of the sum of w^2 before the round that the round's mask kept."),
     "round_retention_guaranteed": share(
         "Smallest round_retention of the n_kept strongest weights in any layer of this shape."
     ),

@@ -26,6 +26,10 @@ WEIGHTS: Mapping[str, Column] = {
         "Share of n_checkpoint_weights that is kept: the n_kept of the selected layers, and all of the rest, stored "
         "zeros included."
     ),
+    "squared_norm_kept": share(
+        "Sum of w^2 over the kept weights (in `compare`: over the reference's that the other has) / sum over all: 1 - "
+        "the relative squared Frobenius error. Blank in rounds that are not written, and for a layer of zeros."
+    ),
     "beta0": count("Connected components of the kept graph; an isolated row or column is a component."),
     "beta0_reference": count("Connected components of the reference."),
     "beta1": count("Independent cycles of the kept graph."),

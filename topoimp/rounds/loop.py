@@ -28,6 +28,7 @@ from topoimp.pruning.round import refuse_missed_targets
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
 from topoimp.reports.checkpoint_columns import with_checkpoint_columns
+from topoimp.reports.norm_columns import with_norm_column
 from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
 from topoimp.rounds.checks import check_held, check_related, check_started, check_within, open_trained
@@ -195,7 +196,8 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
         masks = _write_pruned(task.init, task.mask, source, pruners, metadata, plan.threads)
         check_within(masks, last.masks, task.mask)
         init = open_checkpoint(task.init)
-        verify_pruned(init, trained, last.forests, masks=masks, expected=pruned.layers, source=source)
+        written = verify_pruned(init, trained, last.forests, masks=masks, expected=pruned.layers, source=source)
+        norms = {name: layer.squared_norms for name, layer in written.items()}
 
         # The weights after training.
         mask_sha256 = sha256_of(task.mask)
@@ -207,6 +209,7 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
         scale = scale_of(weights, forests)
         topology = RoundTopology(source.infos, run.unpruned, forests, scale, masks, plan.threads)
         rows = rows_of_round(topology, metrics, number=number, pruned=PrunedRound(pruned, by_chance))
+        rows = with_norm_column(rows, norms, prefix="round_")
         rows = with_checkpoint_columns(rows, weights.layers.checkpoint)
         rows = with_path_columns(rows, facts_of_checkpoint(plan.graph, weights.layers.checkpoint, masks))
         for path in list(round_.folder.iterdir()):  # the inputs of training, and any other file that the trainer left

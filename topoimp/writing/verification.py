@@ -1,7 +1,7 @@
 """Read a written checkpoint and its mask back from the disk, and check them weight by weight."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from math import prod
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from topoimp.kernels.threads import PIECE, in_parallel, pieces
 from topoimp.layers.block import are_in_blocks
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo, Layers
+from topoimp.layers.squared_norms import SquaredNorms, added_norms, squared_norms, squared_norms_of_part
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.applied_masks import MaskPruner
 from topoimp.pruning.masks import Masks, PackedMask
@@ -27,6 +28,14 @@ from topoimp.writing.pruned_copy import changed_tensors
 from topoimp.writing.torch_verification import verify_other_bytes
 
 
+@dataclass(frozen=True)
+class WrittenLayer:
+    """A layer as it was read back: the topology under its mask, and the squared norms of the weights before."""
+
+    preservation: Preservation
+    squared_norms: SquaredNorms
+
+
 def verify_pruned(
     written: Checkpoint,
     stream: LayerStream,
@@ -35,7 +44,7 @@ def verify_pruned(
     masks: Masks | None = None,
     expected: Mapping[str, LayerRound] | None = None,
     source: Layers | None = None,
-) -> dict[str, Preservation]:
+) -> dict[str, WrittenLayer]:
     """Check a pruned checkpoint: its kept weights bit for bit, its other weights, its mask, and its topology.
 
     The mask was found on the layers of ``stream``, which have these forests. Without ``masks``, every nonzero weight is
@@ -43,7 +52,8 @@ def verify_pruned(
     was to have, if not those of ``stream``; it needs ``masks``.
 
     Returns:
-        by layer name, the topology under the mask, computed from the written files.
+        by layer name, the topology under the mask, computed from the written files, and the share of the squared norm
+        that is kept of the weights on which the mask was found.
 
     Raises:
         VerificationError: naming the tensor that is wrong.
@@ -51,15 +61,17 @@ def verify_pruned(
     source = source or stream.layers
     _check_tensors(written, source, masks)
 
-    def check(layer: Layer, threads: int) -> Preservation:
+    def check(layer: Layer, threads: int) -> WrittenLayer:
         info = source.by_name[layer.name]
         forest = forests[layer.name]
         mask = None if masks is None else masks[info.tensor]
-        n_nonzero = _check_weights(written.path, layer, source, info, mask, threads)
+        n_nonzero, norms = _check_weights(written.path, layer, source, info, mask, threads)
 
         # The mask was found on other weights if the checkpoint was rewound.
         if mask is not None and source is not stream.layers:
-            layer = pruned_layer(MaskPruner(mask, info.block), stream.layers.read(info, threads), threads)
+            before = stream.layers.read(info, threads)
+            layer = pruned_layer(MaskPruner(mask, info.block), before, threads)
+            norms = squared_norms(before, layer, threads)
             stream.layers.done_with(info)
         left = spanning_forest(layer, threads=threads)
         n_present = count_present(forest, layer)
@@ -72,7 +84,7 @@ def verify_pruned(
             _check_expected(written.path, info, preservation, mask, forest, expected[info.name])
         if mask is not None:
             mask.give_back()
-        return preservation
+        return WrittenLayer(preservation, norms)
 
     return replace(stream, layers=Layers(written, source.infos, ())).each(check)
 
@@ -115,26 +127,32 @@ def _check_expected(
 
 def _check_weights(
     path: Path, written: Layer, source: Layers, info: LayerInfo, mask: PackedMask | None, threads: int
-) -> int:
-    """Check the weights of a layer against their source and the mask, and return the number of nonzero ones."""
+) -> tuple[int, SquaredNorms]:
+    """Check the weights of a layer against their source and the mask.
+
+    Return the number of nonzero ones, and the squared norms of the source.
+    """
     original = source.read(info, threads)
     sign = written.codes.dtype.type(written.number_format.magnitude_mask)
 
-    def count(start: int, stop: int) -> IndexArray:
+    def count(start: int, stop: int) -> tuple[IndexArray, list[SquaredNorms]]:
         total = np.zeros(3, np.int64)
+        norms = []
         for first, last in pieces(start, stop):
-            piece = written.weights[first:last]
+            before, piece = original.weights[first:last], written.weights[first:last]
             kept = piece != 0 if mask is None else mask.part_of(info.block, first, last)
-            total += count_wrong(original.weights[first:last], piece, kept, sign)
+            total += count_wrong(before, piece, kept, sign)
+            norms.append(squared_norms_of_part(info.number_format, before, piece))
             source.done_with(info, first, last)
-        return total
+        return total, norms
 
-    n_nonzero, n_changed, n_left = np.sum(in_parallel(count, info.n_weights, threads, unit=PIECE), axis=0).tolist()
+    counted = in_parallel(count, info.n_weights, threads, unit=PIECE)
+    n_nonzero, n_changed, n_left = np.sum([total for total, _ in counted], axis=0).tolist()
     if n_changed:
         raise VerificationError(f"{path}: a surviving weight of {info.name!r} changed")
     if n_left:
         raise VerificationError(f"{path}: a pruned weight of {info.name!r} is not zero")
-    return int(n_nonzero)
+    return int(n_nonzero), added_norms(part for _, norms in counted for part in norms)
 
 
 def _difference(name: str, found: Preservation, expected: Preservation) -> str:
