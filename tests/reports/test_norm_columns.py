@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from strategies import FREE_METHODS, KINDS, SEEDS, make_weight
 
-from topoimp.choices import View
+from topoimp.choices import Method, Scope, View
 from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.compare import comparison_report
 from topoimp.commands.plan_pruning import plan_pruning
@@ -97,6 +97,29 @@ def test_rounds_that_are_not_written_have_none(model):
     assert shares_in(of_second) == close(share(load_file(model), written))
 
 
+@given(
+    SEEDS,
+    st.sampled_from(KINDS),
+    st.sampled_from(TYPES[2:]),
+    st.sampled_from([Method.TOPOLOGICAL, Method.MAGNITUDE]),
+    st.sampled_from(list(Scope)),
+)
+@settings(max_examples=25)
+def test_all_rounds_of_narrow_types_have_the_share_of_what_they_keep(
+    tmp_path_factory, seed, kind, dtype, method, scope
+):
+    path = tmp_path_factory.mktemp("narrow") / "m.safetensors"
+    tensors = {f"w{k}": torch.from_numpy(make_weight(seed + k, 9, 7, kind)).to(dtype) for k in range(2)}
+    save_file(tensors, path)
+    options = PruningOptions(rounds=3, rate=0.5, method=method, scope=scope)
+
+    rows = prune_checkpoint(path, options).report.rows
+
+    emitted = prune_checkpoint(path, options, emit_rounds=[1, 2], force=True).outputs
+    for number, written in {**emitted.rounds, 3: emitted.checkpoint}.items():
+        assert shares_in(row for row in rows if row["round"] == number) == close(share(tensors, load_file(written)))
+
+
 def test_nothing_is_written_by_a_plan_so_it_has_no_such_column(model):
     report = plan_pruning(model, PruningOptions(sparsity=0.5)).report
 
@@ -171,7 +194,7 @@ def test_the_shares_do_not_depend_on_the_number_of_threads(tmp_path):
 def test_the_column_is_blank_without_norms():
     rows = [{"level": "layer", "layer": "fc"}, {"level": "network"}]
 
-    assert [row["squared_norm_kept"] for row in with_norm_column(rows, None)] == [None, None]
+    assert [row["squared_norm_kept"] for row in with_norm_column(rows, {})] == [None, None]
     found = with_norm_column(rows, {"fc": SquaredNorms(1.0, 4.0)})
     assert [row["squared_norm_kept"] for row in found] == [0.25, 0.25]
 

@@ -13,14 +13,13 @@ from topoimp.commands.prune_pictures import FIGURES, PruneResults
 from topoimp.commands.pruning_job import Pruning, PruningJob, metadata_of, plan_job
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep
-from topoimp.layers.squared_norms import SquaredNorms
 from topoimp.network.chain import Chain
 from topoimp.pruning.all_rounds import all_rounds
 from topoimp.pruning.methods.network_method import method_for
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.round import refuse_missed_targets
 from topoimp.reports.cells import Row
-from topoimp.reports.norm_columns import with_norm_column
+from topoimp.reports.norm_columns import known_norms, with_norm_column
 from topoimp.reports.rows import (
     chain_settings,
     pruning_settings,
@@ -101,8 +100,8 @@ def prune_checkpoint(
         if strict:
             refuse_missed_targets(swept.rounds, "nothing was written")
 
-        # Squared norms are found where the written weights are read back: those of other rounds would take a reading.
-        norms: dict[int, dict[str, SquaredNorms]] = {}
+        # Squared norms of wide types are found where the written weights are read back, not in every round.
+        norms = {round_.number: known_norms(round_) for round_ in swept.rounds}
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
             round_ = swept.rounds[number - 1]
             metadata = metadata_of(settings, number)
@@ -111,7 +110,7 @@ def prune_checkpoint(
 
         rows: list[Row] = []
         for round_ in swept.rounds:
-            table = with_norm_column(rows_of_pruning(job.layers.infos, round_), norms.get(round_.number))
+            table = with_norm_column(rows_of_pruning(job.layers.infos, round_), norms[round_.number])
             rows += job.of_network(table, round_.keeps)
 
         results = PruneResults(settings, rows, job.stream, swept.forests, swept.rounds[-1].keeps, scheme.seed)

@@ -234,7 +234,7 @@ def _layer_rounds(
         before = keep.n_kept
         preservation = _preservation(layer, reference, keep, threads)
         n_added = _n_forest_added(layer, reference, keep, preservation, threads)
-        rounds.append(LayerRound(target, preservation, keep.n_protected, n_added))
+        rounds.append(LayerRound(target, preservation, keep.n_protected, n_added, keep.known_norms))
     return rounds
 
 

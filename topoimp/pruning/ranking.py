@@ -16,7 +16,8 @@ from topoimp.kernels.pruning import write_kept, write_kept_ranks
 from topoimp.kernels.threads import in_parallel, pieces
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
-from topoimp.pruning.selection import DIGIT_BITS, N_DIGITS, Digits, Threshold
+from topoimp.layers.squared_norms import SquaredNorms
+from topoimp.pruning.selection import DIGIT_BITS, N_DIGITS, Digits, LayerSelection, Threshold
 
 _FEW = 1 << 14
 """A layer of a wide format with fewer weights is sorted, as it has fewer weights than there are counters."""
@@ -75,6 +76,19 @@ class StrengthRanking:
         """Count the digits of the ranks."""
         self.prepare(layer, threads)
         return self.known_digits(shift, prefix) or self._counted_ranks(layer, shift, prefix, threads)
+
+    def known_norms(self, selection: LayerSelection) -> SquaredNorms | None:
+        """Return the squared norms of the weights that a selection keeps; None without the counts of ``prepare``."""
+        if self._counted is None:
+            return None
+        ranks, counts = self._counted
+        squares = ranks.view(f"float{self.n_bits}").astype(np.float64) ** 2
+        protected = self._protected_ranks.view(f"float{self.n_bits}").astype(np.float64) ** 2
+
+        n_kept = np.where(ranks > ranks.dtype.type(selection.rank), counts, 0)
+        n_kept[ranks == ranks.dtype.type(selection.rank)] = selection.n_equal
+        kept = float(np.sum(squares * n_kept) + np.sum(protected))
+        return SquaredNorms(kept, kept + float(np.sum(squares * (counts - n_kept))))
 
     def protected_digits(self, shift: int, prefix: int | None) -> Digits:
         """Count the digits of the protected weights."""

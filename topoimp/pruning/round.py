@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from topoimp.errors import GateError, VerificationError
+from topoimp.layers.squared_norms import SquaredNorms
 from topoimp.pruning.preservation import Preservation, total_preservation
 from topoimp.pruning.rules import Keep
 from topoimp.topology.forest import Forest
@@ -15,13 +16,15 @@ class LayerRound:
 
     The target is None if all layers share one. Protected are the weights of the floor, or fewer with an epsilon.
     ``n_forest_added`` counts the edges of the forest that ``topological`` keeps and ``magnitude`` drops at the same
-    targets; None for other methods.
+    targets; None for other methods. ``squared_norms`` are known before a round is written where the type is narrow and
+    the method by strength.
     """
 
     target: int | None
     preservation: Preservation
     n_protected: int
     n_forest_added: int | None = None
+    squared_norms: SquaredNorms | None = None
 
     @property
     def floor_binds(self) -> bool:

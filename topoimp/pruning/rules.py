@@ -14,6 +14,7 @@ from topoimp.arrays import BoolArray, CodeArray
 from topoimp.kernels.threads import in_parallel
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
+from topoimp.layers.squared_norms import SquaredNorms
 from topoimp.layers.streaming import LayerSource
 from topoimp.pruning.methods.method import Rule
 from topoimp.pruning.ranking import StrengthRanking, ranks_of
@@ -51,6 +52,11 @@ class Keep:
     def n_kept(self) -> int:
         """Weights kept."""
         return self.n_protected + self.selection.n_kept
+
+    @property
+    def known_norms(self) -> SquaredNorms | None:
+        """The squared norms of the layer and of its kept weights where counts of equal weights tell them, else None."""
+        return self.ranking.known_norms(self.selection) if isinstance(self.ranking, StrengthRanking) else None
 
     def on(self, layer: Layer, threads: int) -> PartPruner:
         """Return the function that writes parts of the layer, once it is known where equal weights are split."""
