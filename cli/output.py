@@ -189,6 +189,14 @@ _FLAGS = {name: f"--{name}" for name in ("embeddings", "include", "exclude", "gr
 """Flags of the arguments that the notes of a report name."""
 
 
+def size_text(n_bytes: int) -> str:
+    """Return a number of bytes in the unit that suits it."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes} bytes"
+
+
 def first_names(names: Sequence[str]) -> str:
     """Return the first three names, and dots if there are more."""
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -29,6 +29,7 @@ from .output import show
 from .picture_options import FigureName, PageFile, PictureArguments, Plot, Size
 from .prune_options import (
     ApplyMask,
+    CompressedSize,
     DryRun,
     EmitRounds,
     Epsilon,
@@ -104,6 +105,7 @@ def _prune(
     figure: FigureName = None,
     size: Size = None,
     report: PageFile = None,
+    compressed_size: CompressedSize = False,
     strict: Strict = False,
     fail_if: FailIf = None,
     junit: Junit = None,
@@ -115,7 +117,7 @@ def _prune(
     verbose: Verbose = False,
 ) -> None:
     """Prune CHECKPOINT in rounds, keep every layer's barcode, and prove it; writes a checkpoint, its mask and a CSV."""
-    from topoimp.commands.pruning_columns import MASK_COLUMNS, ONE_SHOT_COLUMNS, REPAIR_COLUMNS, RUN_COLUMNS
+    from topoimp.commands.pruning_columns import columns_of
     from topoimp.errors import OptionError
     from topoimp.pruning.options import PruningOptions
     from topoimp.rounds.run_folder import is_run_folder
@@ -131,6 +133,7 @@ def _prune(
             "--mask-out": mask_out,
             "--emit-rounds": emit_rounds,
             "--seed": seed,
+            "--compressed-size": compressed_size,
         }
         refuse({**of_files, "--key": key}, "does not go with rounds that are trained")
     else:
@@ -144,27 +147,20 @@ def _prune(
 
     if dry_run:
         refuse(of_pictures, "does not go with --dry-run, which draws nothing")
+        refuse({"--compressed-size": compressed_size}, "does not go with --dry-run, which writes nothing")
 
     gates = Gates("prune", fail_if, junit)
     if not dry_run:
-        of_file = ONE_SHOT_COLUMNS if apply_mask is None else MASK_COLUMNS
-        of_file = of_file if repair is None else REPAIR_COLUMNS
-        gates.check(RUN_COLUMNS if is_run or trainer is not None else of_file)
+        mask_option = "repair" if repair is not None else "apply_mask" if apply_mask is not None else None
+        is_trained = is_run or trainer is not None
+        gates.check(columns_of(mask_option, is_trained=is_trained, compressed_size=compressed_size))
 
     working = partial(working_on, f"pruning {checkpoint}", quiet=quiet)
     mask = apply_mask or repair
     if mask is not None:
         amounts = (rounds, sparsity, rate, schedule, preset, layer_rates, layer_sparsity, output_rate, output_layer)
-        of_rounds = (
-            *amounts,
-            method,
-            paths_below,
-            inputs,
-            scope,
-            None if shuffle_mask else seed,
-            emit_rounds,
-            rewind_from,
-        )
+        seed_alone = None if shuffle_mask else seed
+        of_rounds = (*amounts, method, paths_below, inputs, scope, seed_alone, emit_rounds, rewind_from)
         if any(option is not None for option in of_rounds) or epsilon or strict or dry_run:
             option = "--apply-mask" if repair is None else "--repair"
             raise OptionError(f"{option} is pruning by a given mask; options of rounds and methods do not go with it")
@@ -183,6 +179,7 @@ def _prune(
                 mask_out=mask_out,
                 chain=chain,
                 **pictures,
+                compressed_size=compressed_size,
                 force=force,
                 threads=threads,
                 on_step=on_step,
@@ -280,6 +277,7 @@ def _prune(
             rewind_from=rewind_from,
             chain=chain,
             **pictures,
+            compressed_size=compressed_size,
             strict=strict,
             force=force,
             threads=threads,

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from topoimp.choices import Method
+from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 
 from .options import Format
@@ -18,6 +19,7 @@ from .output import (
     show_findings,
     show_notes,
     show_table,
+    size_text,
     some_names,
 )
 from .progress import progress
@@ -87,6 +89,14 @@ def beside_magnitude(report: Report) -> list[str]:
     return [f"magnitude pruning to the same targets drops {n_added:,} of the {report.network['n_kept']:,} weights kept"]
 
 
+def sizes(network: Row) -> list[str]:
+    """Return the finding about the bytes of the checkpoint and its mask, if the size under zstd was asked for."""
+    if "bytes_zstd" not in network:
+        return []
+    whole, compressed, mask = (size_text(int(str(network[name]))) for name in ("bytes", "bytes_zstd", "bytes_mask"))
+    return [f"the checkpoint takes {whole}, under zstd {compressed}; its mask takes {mask}"]
+
+
 def held_layers(names: Sequence[str]) -> list[str]:
     """Return the finding that names the layers that are held at their floor, if there are any."""
     return [f"held at the floor, as their target is below it: {some_names(names)}"] if names else []
@@ -101,7 +111,12 @@ def sum_up_pruning(pruning: "Pruning", format: Format, *, quiet: bool, verbose: 
     """Print the layers held at their floor, and the notes of the report; note the files written."""
     report, outputs = pruning.report, pruning.outputs
     held = grown_layers if "repair" in report.settings else held_layers
-    findings = [*densities(report.network), *beside_magnitude(report), *held(pruning.held_at_floor)]
+    findings = [
+        *densities(report.network),
+        *beside_magnitude(report),
+        *sizes(report.network),
+        *held(pruning.held_at_floor),
+    ]
     show_findings(findings, format, quiet=quiet)
     show_notes(report, quiet=quiet)
     if verbose:

@@ -15,6 +15,7 @@ from .output import (
     show_findings,
     show_notes,
     show_table,
+    size_text,
     some_names,
 )
 from .prune_output import DISPENSABLE, beside_magnitude, show_pruning, which_pruning
@@ -32,7 +33,7 @@ def show_plan(plan: "PruningPlan", format: Format, *, quiet: bool) -> None:  # n
         *beside_magnitude(plan.report),
         *_by_round("held at the floor from round", plan.first_bound),
         *(changed or ["all barcodes are kept in all rounds"]),
-        f"about {_size(plan.bytes_to_write)} to write, {_size(plan.peak_memory)} of memory",
+        f"about {size_text(plan.bytes_to_write)} to write, {size_text(plan.peak_memory)} of memory",
     ]
     show_findings(findings, format, quiet=quiet)
     show_notes(plan.report, quiet=quiet)
@@ -58,7 +59,7 @@ _LAYER = {"layer": "layer", "seed": "seed", "floor": "floor", "target": "target"
 def show_run_plan(report: Report, format: Format, *, quiet: bool) -> None:  # noqa: A002  # the option's word
     """Print the rounds of a run folder as far as they are known before training."""
     show(report, format, _show_run)
-    size = _size(int(str(report.network["bytes_to_write"])))
+    size = size_text(int(str(report.network["bytes_to_write"])))
     findings = [
         *_by_round("held at the floor from round", _first_bound(report)),
         f"about {size} to write for each round of a seed, round 0 too",
@@ -93,10 +94,3 @@ def _by_round(event: str, first: Mapping[str, int]) -> list[str]:
     for name in sorted(first, key=natural):
         names.setdefault(first[name], []).append(name)
     return [f"{event} {number} on: {some_names(names[number])}" for number in sorted(names)]
-
-
-def _size(n_bytes: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n_bytes >= size:
-            return f"{n_bytes / size:.1f} {unit}"
-    return f"{n_bytes} bytes"

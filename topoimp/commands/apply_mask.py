@@ -21,7 +21,9 @@ from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
 from topoimp.reports.norm_columns import with_norm_column
 from topoimp.reports.rows import Settings, chain_settings, layer_columns, pattern_settings, preservation_columns
+from topoimp.reports.size_columns import with_size_columns
 from topoimp.topology.forest import spanning_forests
+from topoimp.writing.sizes import check_zstd
 
 
 def apply_mask(
@@ -40,6 +42,7 @@ def apply_mask(
     figure: str | None = None,
     size: PictureSize | str | None = None,
     report: AnyPath | None = None,
+    compressed_size: bool = False,
     force: bool = False,
     threads: int | None = None,
     on_step: OnStep | None = None,
@@ -62,6 +65,8 @@ def apply_mask(
         VerificationError: if the files written are not the pruning by that mask; none of them stays.
         TopoimpError: if a file, a layer, a pattern or the mask cannot be used.
     """
+    if compressed_size:
+        check_zstd()
     patterns = patterns or LayerPatterns()
     patterns.check_matrix_view("pruning is of weights, and needs")
     shuffle = None if shuffle_mask is None else chosen(MaskShuffle, shuffle_mask)
@@ -108,7 +113,9 @@ def apply_mask(
             {"level": "network", "round": 1, **preservation_columns(total)},
         ]
         norms = {name: layer.squared_norms for name, layer in written.items()}
-        rows = job.of_network(with_norm_column(_with_repairs(rows, repairs), norms), pruners)
+        rows = with_norm_column(_with_repairs(rows, repairs), norms)
+        sizes = job.sizes(staging, job.outputs.checkpoint, compressed=compressed_size)
+        rows = job.of_network(with_size_columns(rows, sizes, compressed=compressed_size), pruners)
         results = PruneResults(settings, rows, job.stream, forests, pruners, seed)
         provenance = job.layers.checkpoint.metadata
         found = pictures.write(staging, job.report(settings, rows), results, provenance=provenance)

@@ -25,7 +25,9 @@ from topoimp.reports.rows import (
     pruning_settings,
     rows_of_pruning,
 )
+from topoimp.reports.size_columns import with_size_columns
 from topoimp.rounds.planning import rewind_of_preset
+from topoimp.writing.sizes import Sizes, check_zstd
 
 
 def prune_checkpoint(
@@ -42,6 +44,7 @@ def prune_checkpoint(
     figure: str | None = None,
     size: PictureSize | str | None = None,
     report: AnyPath | None = None,
+    compressed_size: bool = False,
     strict: bool = False,
     force: bool = False,
     threads: int | None = None,
@@ -67,6 +70,7 @@ def prune_checkpoint(
         figure: name of the picture's figure; ``retention`` if None.
         size: width of the picture; ``column`` if None.
         report: an .html file for a page with this report and all figures (``topoimp.pages``).
+        compressed_size: report the size of each written checkpoint under zstd too, which takes seconds for a gigabyte.
         strict: write nothing if a target is below a floor.
         force: replace existing outputs.
         threads: number of cores; all if None. No result depends on it.
@@ -74,7 +78,8 @@ def prune_checkpoint(
 
     Raises:
         OptionError: if rounds, sparsity and rate do not fit, or the output is an input or in a Hugging Face cache.
-        OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room.
+        OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room, or
+            a package for a picture or for ``compressed_size`` is missing.
         GateError: if ``strict`` and a target is below a floor.
         VerificationError: if the files written are not the pruning that was computed; none of them stays.
         TopoimpError: if the file, a layer or a pattern cannot be used.
@@ -89,6 +94,8 @@ def prune_checkpoint(
     >>> pruning.report.network["n_kept"], pruning.report.network["barcode_kept"]
     (150, True)
     """
+    if compressed_size:
+        check_zstd()
     pictures = PictureFiles(Picture(FIGURES, plot, figure, size), Page(FIGURES, report))
     job, scheme = job_in_rounds(
         path, options, key, output, mask_out, emit_rounds, rewind_from, threads, on_step, pictures.by_role, chain
@@ -101,16 +108,19 @@ def prune_checkpoint(
             refuse_missed_targets(swept.rounds, "nothing was written")
 
         # Squared norms of wide types are found where the written weights are read back, not in every round.
+        sizes: dict[int, Sizes] = {}
         norms = {round_.number: known_norms(round_) for round_ in swept.rounds}
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
             round_ = swept.rounds[number - 1]
             metadata = metadata_of(settings, number)
             written = job.write(staging, target, round_.keeps, metadata, swept.forests, round_.layers)
             norms[number] = {name: layer.squared_norms for name, layer in written.items()}
+            sizes[number] = job.sizes(staging, target, compressed=compressed_size)
 
         rows: list[Row] = []
         for round_ in swept.rounds:
             table = with_norm_column(rows_of_pruning(job.layers.infos, round_), norms[round_.number])
+            table = with_size_columns(table, sizes.get(round_.number), compressed=compressed_size)
             rows += job.of_network(table, round_.keeps)
 
         results = PruneResults(settings, rows, job.stream, swept.forests, swept.rounds[-1].keeps, scheme.seed)

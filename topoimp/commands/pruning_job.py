@@ -42,6 +42,7 @@ from topoimp.writing.model_card import write_model_card
 from topoimp.writing.outputs import Outputs, plan_outputs
 from topoimp.writing.pruned_copy import check_exchangeable, write_pruned_copy
 from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
+from topoimp.writing.sizes import Sizes, sizes_of
 from topoimp.writing.verification import WrittenLayer, verify_pruned
 
 ONE_SHOT = "no training between rounds: they equal one shot at the last target"
@@ -186,6 +187,11 @@ class PruningJob:
             kept = {name: layer.preservation for name, layer in verified.items()}
             write_model_card(place, layers, kept, metadata, is_rewound=self.rewind is not None)
         return verified
+
+    def sizes(self, staging: Staging, target: Path, *, compressed: bool) -> Sizes:
+        """Return the sizes of a written checkpoint, and of the mask beside the last one."""
+        mask = staging.partial(self.outputs.mask) if target == self.outputs.checkpoint else None
+        return sizes_of(staging.partial(target), mask, compressed=compressed, threads=self.stream.threads)
 
     def report(self, settings: Settings, rows: Sequence[Row], swept: Sweep | None = None) -> Report:
         """Return the report of a pruning with these settings, the key of the state dict, and these rows.

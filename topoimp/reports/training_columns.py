@@ -27,6 +27,9 @@ TRAINING: Mapping[str, Column] = {
     "bytes_to_write": count(
         "Approximate bytes written by this round (`dry_run`); without training the mask comes with the last."
     ),
+    "bytes": count("Bytes of the files with the pruned weights; blank in rounds that are not written."),
+    "bytes_mask": count("Bytes of the mask file, one bit for each weight of the selected layers."),
+    "bytes_zstd": count("Bytes of the same files as `bytes` under zstd, level 3 (`compressed_size`)."),
     "peak_memory": count("Approximate largest resident memory in bytes (`dry_run`)."),
 }
 """Epochs, and the rounds of a pruning."""

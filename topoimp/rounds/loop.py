@@ -31,6 +31,7 @@ from topoimp.reports.checkpoint_columns import with_checkpoint_columns
 from topoimp.reports.norm_columns import with_norm_column
 from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
+from topoimp.reports.size_columns import with_size_columns
 from topoimp.rounds.checks import check_held, check_related, check_started, check_within, open_trained
 from topoimp.rounds.network_rounds import marks_of, method_after
 from topoimp.rounds.round_rows import PrunedRound, RoundTopology, rows_of_round
@@ -41,6 +42,7 @@ from topoimp.topology.forest import Forest, spanning_forests
 from topoimp.topology.own_scale import scale_of
 from topoimp.writing.pruned_copy import write_pruned_copy
 from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
+from topoimp.writing.sizes import sizes_of
 from topoimp.writing.verification import verify_pruned, verify_weights
 
 
@@ -160,6 +162,7 @@ def _write_round_0(start: Start, files: PruningFiles, plan: Plan) -> tuple[_Trai
         topology = RoundTopology(layers.infos, unpruned, forests, unpruned.scale, masks, plan.threads)
         rows = rows_of_round(topology, start.metrics, number=0, pruned=None)
         rows = with_checkpoint_columns(rows, layers.checkpoint)
+        rows = with_size_columns(rows, sizes_of(round_.model, round_.mask))
         rows = with_path_columns(rows, facts_of_checkpoint(plan.graph, layers.checkpoint, masks))
         _write_metrics(round_.metrics, rows, start, plan, checks=["written"])
         staging.commit()
@@ -211,6 +214,7 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
         rows = rows_of_round(topology, metrics, number=number, pruned=PrunedRound(pruned, by_chance))
         rows = with_norm_column(rows, norms, prefix="round_")
         rows = with_checkpoint_columns(rows, weights.layers.checkpoint)
+        rows = with_size_columns(rows, sizes_of(round_.model, round_.mask))
         rows = with_path_columns(rows, facts_of_checkpoint(plan.graph, weights.layers.checkpoint, masks))
         for path in list(round_.folder.iterdir()):  # the inputs of training, and any other file that the trainer left
             if path not in (round_.model, round_.mask):
