@@ -15,7 +15,7 @@ def test_rounds_then_layers_then_what_was_written(topoimp, lenet):
     assert "after round 10" in outcome.out
     assert outcome.out.endswith(
         "\n\n"
-        "density 10.74% of the selected layers, 10.88% of the checkpoint\n"
+        "density 10.74% of the selected layers, 10.88% of the checkpoint; 52.10% of the squared norm is kept\n"
         "magnitude pruning to the same targets drops 92 of the 28,584 weights kept\n"
         "held at the floor, as their target is below it: fc3.weight\n"
     )

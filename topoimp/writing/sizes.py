@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from topoimp.checkpoint import open_checkpoint
+from topoimp.checkpoint.finding import find_files
 from topoimp.errors import OutputError
 
 LEVEL = 3
@@ -35,7 +35,7 @@ def sizes_of(checkpoint: Path, mask: Path | None = None, *, compressed: bool = F
     Raises:
         OutputError: if ``compressed`` and the package zstandard is missing.
     """
-    files = open_checkpoint(checkpoint).paths.weights
+    files = find_files(checkpoint).weights
     return Sizes(
         sum(file.stat().st_size for file in files),
         None if mask is None else mask.stat().st_size,
