@@ -28,6 +28,34 @@ def test_rounds_then_layers_then_what_was_written(topoimp, lenet):
     ]
 
 
+@pytest.mark.parametrize(
+    ("method", "sparsity", "sentence"),
+    [
+        ("topological", 0.2, "topological and magnitude pruning keep the same weights in round 1\n"),
+        ("magnitude", 0.2, "topological and magnitude pruning keep the same weights in round 1\n"),
+        ("topological", 0.9, "magnitude pruning to the same targets drops 104 of the 26,629 weights kept\n"),
+        ("magnitude", 0.9, "topological pruning to the same targets keeps 104 of the weights that were dropped\n"),
+    ],
+)
+def test_a_sentence_says_whether_topology_changes_the_mask(topoimp, lenet, method, sparsity, sentence):
+    outcome = topoimp("prune", lenet, "--sparsity", sparsity, "--rounds", 1, "--method", method)
+
+    assert sentence in outcome.out
+
+
+def test_other_methods_are_not_compared_with_magnitude(topoimp, lenet):
+    outcome = topoimp("prune", lenet, "--sparsity", 0.9, "--method", "lamp")
+
+    assert "magnitude" not in outcome.out
+
+
+@pytest.mark.parametrize(("sparsity", "status"), [(0.2, 0), (0.9, 3)])
+def test_a_gate_looks_at_the_weights_that_topology_adds(topoimp, lenet, sparsity, status):
+    outcome = topoimp("prune", lenet, "--sparsity", sparsity, "--fail-if", "network:n_forest_added>0")
+
+    assert outcome.status == status
+
+
 def test_csv_on_stdout_is_the_file_that_was_written(topoimp, lenet):
     outcome = topoimp("prune", lenet, "--rounds", 2, "--format", "csv", "-q")
 

@@ -136,7 +136,7 @@ def test_a_gate_looks_at_the_density_of_the_checkpoint(topoimp, lenet, number, s
 
 def test_tables_say_both_densities(topoimp, model, tmp_path):
     pruned = tmp_path / "m.pruned.safetensors"
-    line = "density 50.00% of the selected layers, 75.12% of the checkpoint\n"
+    line = "density 50.00% of the selected layers, 75.12% of the checkpoint; "
 
     assert line in topoimp("prune", model, "--sparsity", 0.5).out
     assert line in topoimp("compare", model, pruned).out
