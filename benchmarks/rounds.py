@@ -23,7 +23,8 @@ from topoimp.commands.train import train_run
 from topoimp.data import Images
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.schedule import plan_schedule
-from topoimp.rounds.loop import Plan, Start, prune_iteratively
+from topoimp.rounds.loop import prune_iteratively
+from topoimp.rounds.plan import Plan, Start
 from topoimp.rounds.run_folder import PruningFiles, RunFiles, TrainingTask
 from topoimp.rounds.trainer import built_in_trainer
 from topoimp.training.loop import retrain_network

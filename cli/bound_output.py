@@ -110,6 +110,7 @@ def _global_line(network: Row) -> str:
     return (
         f"{subject}pruned by magnitude with one global order, all barcodes are kept down to "
         f"{network['safe_count_global']:,} weights "
-        f"(sparsity {network['safe_sparsity_global']:.4%}) and for {network['safe_rounds_global']} rounds; "
+        f"(sparsity {network['safe_sparsity_global']:.4%} of the selected layers, "
+        f"{network['safe_sparsity_checkpoint']:.4%} of the checkpoint) and for {network['safe_rounds_global']} rounds; "
         f"{network['binding_layer']} binds"
     )

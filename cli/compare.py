@@ -34,7 +34,18 @@ from .options import (
     layer_patterns,
     refuse,
 )
-from .output import ON_NO_PATH, for_people, in_view, known, noting_compilation, show, show_notes, show_table
+from .output import (
+    ON_NO_PATH,
+    densities,
+    for_people,
+    in_view,
+    known,
+    noting_compilation,
+    show,
+    show_finding,
+    show_notes,
+    show_table,
+)
 from .picture_options import FigureName, PageFile, Plot, Size
 from .progress import progress
 from .role_tables import By, ByOption, by_subject, check_by
@@ -207,15 +218,18 @@ def _show_comparison(report: Report, np_convention: NeuralPersistence | None, by
     if np_convention is None and report.settings["null"] is not None:
         persistences = {}  # the columns of the null model take their place
     chance = _BY_CHANCE if report.settings["null"] is None else _OF_NULL
-    dispensable = [list(persistences), ["bottleneck"], ["excess"], list(ON_NO_PATH)]
+    kept = {name: header for name, header in known(_KEPT, rows).items() if not is_one or name != "checkpoint_density"}
+    dispensable = [["checkpoint_density"], list(persistences), ["bottleneck"], ["excess"], list(ON_NO_PATH)]
     if by is By.ROLE:  # ranges are wide
         dispensable += [[column] for column in ("density", "beta0_kept", "beta0", "barcode_kept", "n_layers")]
     show_table(
         f"{subject} against {_reference_of(report)}{in_view(report)} ({rest})",
-        *by_subject({**first, **known(_KEPT, rows), **chance, **persistences}, rows, by),
+        *by_subject({**first, **kept, **chance, **persistences}, rows, by),
         dispensable=dispensable,
     )
     show_evaluation(report)
+    for finding in densities(report.network) if is_one else []:
+        show_finding(finding)
 
 
 def _show_over_seeds(report: Report) -> None:
@@ -243,10 +257,9 @@ _OVER_SEEDS = {
     "minimum": "minimum",
     "maximum": "maximum",
 }
-
-
 _KEPT = {
     "density": "density",
+    "checkpoint_density": "of checkpoint",
     **ON_NO_PATH,
     "beta0": "beta0",
     "beta0_kept": "beta0 kept",

@@ -72,11 +72,29 @@ def show_table(
 ON_NO_PATH = {"n_off_path": "off path"}
 """The column of a table that ``known`` leaves out where the graph of the network is not known."""
 
+BESIDE_MAGNITUDE = {"n_forest_added": "magnitude drops"}
+"""The column of a table that ``known`` leaves out where another method than topological and magnitude prunes."""
+
 
 def known(columns: Mapping[str, str], rows: Sequence[Row]) -> dict[str, str]:
-    """Return the columns of a table, without that of the weights on no path if all rows are blank there."""
-    blank = {name for name in ON_NO_PATH if all(row.get(name) is None for row in rows)}
+    """Return the columns of a table, without these two if all rows are blank there."""
+    blank = {name for name in {**ON_NO_PATH, **BESIDE_MAGNITUDE} if all(row.get(name) is None for row in rows)}
     return {name: header for name, header in columns.items() if name not in blank}
+
+
+def densities(network: Row) -> list[str]:
+    """Return the finding about the densities of a network, and about its squared norm where that is known."""
+    selected, whole = (cell_text(name, network.get(name)) for name in ("density", "checkpoint_density"))
+    kept = "".join(
+        f"; {cell_text(name, network[name])} of the squared norm{before} is kept"
+        for name, before in _NORMS.items()
+        if network.get(name) is not None
+    )
+    return [f"density {selected} of the selected layers, {whole} of the checkpoint{kept}"]
+
+
+_NORMS = {"squared_norm_kept": "", "round_squared_norm_kept": " before the round"}
+"""Columns of the share of the squared norm, and the words that tell the weights of each."""
 
 
 def show_findings(findings: Iterable[str], format: Format, *, quiet: bool) -> None:  # noqa: A002  # the option's word
@@ -170,6 +188,14 @@ def show_outputs(report: Report, *, quiet: bool) -> None:
 
 _FLAGS = {name: f"--{name}" for name in ("embeddings", "include", "exclude", "groups", "key", "force", "null")}
 """Flags of the arguments that the notes of a report name."""
+
+
+def size_text(n_bytes: int) -> str:
+    """Return a number of bytes in the unit that suits it."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes} bytes"
 
 
 def first_names(names: Sequence[str]) -> str:

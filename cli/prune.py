@@ -33,6 +33,7 @@ from .prune_checks import check_dry_run, check_given_mask, check_mask, check_tra
 from .prune_file import FileToPrune
 from .prune_options import (
     ApplyMask,
+    CompressedSize,
     DryRun,
     EmitRounds,
     Epsilon,
@@ -112,6 +113,7 @@ def _prune(
     figure: FigureName = None,
     size: Size = None,
     report: PageFile = None,
+    compressed_size: CompressedSize = False,
     strict: Strict = False,
     fail_if: FailIf = None,
     junit: Junit = None,
@@ -161,11 +163,12 @@ def _prune(
         "--jobs": jobs,
         "--strict": strict,
         "--dry-run": dry_run,
+        "--compressed-size": compressed_size,
     }
     check_training(options_by_flag, has_training=has_training)
     check_mask(options_by_flag)
     if dry_run:
-        check_dry_run(pictures, evaluate)
+        check_dry_run(pictures, evaluate, compressed_size=compressed_size)
 
     gates = Gates("prune", fail_if, junit)
     evaluation = evaluation_of(evaluate, eval_timeout, gates)
@@ -184,6 +187,7 @@ def _prune(
         chain=chain,
         scores=scores,
         evaluate=evaluation,
+        compressed_size=compressed_size,
         strict=strict,
         threads=threads,
     )

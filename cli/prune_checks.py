@@ -19,7 +19,16 @@ def check_training(options: Mapping[str, object], *, has_training: bool) -> None
         options: by flag, the options of prune.
         has_training: whether the rounds are trained, by the recipe of a run folder or by --trainer.
     """
-    of_files = ("--apply-mask", "--repair", "--mask-out", "--emit-rounds", "--seed", "--key", "--scores")
+    of_files = (
+        "--apply-mask",
+        "--repair",
+        "--mask-out",
+        "--emit-rounds",
+        "--seed",
+        "--key",
+        "--scores",
+        "--compressed-size",
+    )
     of_training = ("--rewind", "--timeout", "--seeds", "--jobs")
     if has_training:
         refuse({flag: options[flag] for flag in of_files}, "does not go with rounds that are trained")
@@ -62,18 +71,17 @@ _OF_ROUNDS = (
 """Options without a default that belong to rounds."""
 
 
-def check_dry_run(pictures: PictureArguments, evaluate: str | None) -> None:
+def check_dry_run(pictures: PictureArguments, evaluate: str | None, *, compressed_size: bool) -> None:
     """Raise an OptionError if something is to be drawn or evaluated that a dry run does not write."""
     refuse({f"--{name}": value for name, value in pictures.items()}, "does not go with --dry-run, which draws nothing")
+    refuse({"--compressed-size": compressed_size}, "does not go with --dry-run, which writes nothing")
     refuse({"--eval": evaluate}, "does not go with --dry-run, which writes no checkpoint to run it on")
 
 
 def columns_of_report(options: Mapping[str, object], *, has_training: bool) -> "Columns":
     """Return the columns of the rows that gates look at, by level."""
-    from topoimp.commands.pruning_columns import MASK_COLUMNS, ONE_SHOT_COLUMNS, REPAIR_COLUMNS, RUN_COLUMNS
+    from topoimp.commands.pruning_columns import columns_of
 
-    if has_training:
-        return RUN_COLUMNS
-    if options["--repair"] is not None:
-        return REPAIR_COLUMNS
-    return ONE_SHOT_COLUMNS if options["--apply-mask"] is None else MASK_COLUMNS
+    flags = {"--repair": "repair", "--apply-mask": "apply_mask"}
+    mask_option = next((name for flag, name in flags.items() if options[flag] is not None), None)
+    return columns_of(mask_option, is_trained=has_training, compressed_size=bool(options["--compressed-size"]))

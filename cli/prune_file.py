@@ -30,6 +30,7 @@ class FileToPrune:
     chain: str | None
     scores: Path | None
     evaluate: "Evaluation | None"
+    compressed_size: bool
     strict: bool
     threads: int | None
 
@@ -70,6 +71,7 @@ class FileToPrune:
             scores=self.scores,
             evaluate=self.evaluate,
             **pictures,
+            compressed_size=self.compressed_size,
             strict=self.strict,
             force=force,
             threads=self.threads,
@@ -105,6 +107,7 @@ class FileToPrune:
             scores=self.scores,
             evaluate=self.evaluate,
             **pictures,
+            compressed_size=self.compressed_size,
             force=force,
             threads=self.threads,
             on_step=on_step,

@@ -247,6 +247,13 @@ Strict = Annotated[
     bool,
     typer.Option("--strict", help="Exit with 3 where a target is below a floor, and write nothing of that round."),
 ]
+CompressedSize = Annotated[
+    bool,
+    typer.Option(
+        "--compressed-size",
+        help="Report the bytes of the written checkpoint under zstd, level 3, too; needs the extra zstd of topoimp.",
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option(

@@ -4,11 +4,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from topoimp.choices import Method
+from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 
 from .evaluation import show_evaluation
 from .options import Format
-from .output import ON_NO_PATH, for_people, known, noting_compilation, show_findings, show_notes, show_table, some_names
+from .output import (
+    BESIDE_MAGNITUDE,
+    ON_NO_PATH,
+    densities,
+    for_people,
+    known,
+    noting_compilation,
+    show_findings,
+    show_notes,
+    show_table,
+    size_text,
+    some_names,
+)
 from .progress import progress
 from .streams import note
 
@@ -20,19 +34,25 @@ _FACTS = {
     "n_kept": "kept",
     "n_repaired": "repaired",
     "density": "density",
+    "checkpoint_density": "of checkpoint",
     **ON_NO_PATH,
     "beta0": "beta0",
     "barcode_kept": "barcode kept",
     "retention": "retention",
+    **BESIDE_MAGNITUDE,
     "retention_iid": "by chance",
     "floor_binds": "floor binds",
 }
 
 
+DISPENSABLE = (["checkpoint_density"], ["target"], list(BESIDE_MAGNITUDE))
+"""Columns that tables of rounds leave out where the terminal is narrow: sentences below have two of them."""
+
+
 def show_pruning(report: Report) -> None:
     """Print a row per round, and the layers after the last; of a pruning by a given mask, the layers."""
     settings = report.settings
-    facts = {name: header for name, header in known(_FACTS, report.rows).items() if name in report.network}
+    facts = {name: header for name, header in known(_FACTS, report.rows).items() if name in report.layers[-1]}
     if "rounds" not in settings:
         shuffle = f", shuffled ({settings['shuffle_mask']})" if "shuffle_mask" in settings else ""
         repaired = ", repaired" if "repair" in settings else ""
@@ -41,10 +61,13 @@ def show_pruning(report: Report) -> None:
         show_table(title, {"layer": "layer", "floor": "floor", **facts}, for_people(report.rows))
         show_evaluation(report)
         return
-    show_table(f"{report.inputs['checkpoint']}: {which_pruning(report)}", {"round": "round", **facts}, report.rounds)
+    of_rounds = {name: header for name, header in known(_FACTS, report.rows).items() if name in report.network}
+    title = f"{report.inputs['checkpoint']}: {which_pruning(report)}"
+    show_table(title, {"round": "round", **of_rounds}, report.rounds, dispensable=DISPENSABLE)
     last = report.network["round"]
-    layers = [row for row in report.rows if row["round"] == last]
-    show_table(f"after round {last}", {"layer": "layer", "floor": "floor", **facts}, for_people(layers))
+    layers = for_people([row for row in report.rows if row["round"] == last])
+    columns = {"layer": "layer", "floor": "floor", **facts}
+    show_table(f"after round {last}", columns, layers, dispensable=DISPENSABLE)
     show_evaluation(report)
 
 
@@ -55,6 +78,26 @@ def which_pruning(report: Report) -> str:
     schedule = f", schedule {settings['schedule']}" if "schedule" in settings else ""
     preset = f", preset {settings['preset']}" if "preset" in settings else ""
     return f"method {settings['method']}{epsilon}, scope {settings['scope']}{schedule}{preset}"
+
+
+def beside_magnitude(report: Report) -> list[str]:
+    """Return the finding about the masks of ``topological`` and ``magnitude`` in the last round, if it is of one."""
+    n_added = report.network.get("n_forest_added")
+    if n_added is None:
+        return []
+    if n_added == 0:
+        return [f"topological and magnitude pruning keep the same weights in round {report.network['round']}"]
+    if report.settings["method"] == Method.MAGNITUDE:
+        return [f"topological pruning to the same targets keeps {n_added:,} of the weights that were dropped"]
+    return [f"magnitude pruning to the same targets drops {n_added:,} of the {report.network['n_kept']:,} weights kept"]
+
+
+def sizes(network: Row) -> list[str]:
+    """Return the finding about the bytes of the checkpoint and its mask, if the size under zstd was asked for."""
+    if "bytes_zstd" not in network:
+        return []
+    whole, compressed, mask = (size_text(int(str(network[name]))) for name in ("bytes", "bytes_zstd", "bytes_mask"))
+    return [f"the checkpoint takes {whole}, under zstd {compressed}; its mask takes {mask}"]
 
 
 def held_layers(names: Sequence[str]) -> list[str]:
@@ -71,7 +114,13 @@ def sum_up_pruning(pruning: "Pruning", format: Format, *, quiet: bool, verbose: 
     """Print the layers held at their floor, and the notes of the report; note the files written."""
     report, outputs = pruning.report, pruning.outputs
     held = grown_layers if "repair" in report.settings else held_layers
-    show_findings(held(pruning.held_at_floor), format, quiet=quiet)
+    findings = [
+        *densities(report.network),
+        *beside_magnitude(report),
+        *sizes(report.network),
+        *held(pruning.held_at_floor),
+    ]
+    show_findings(findings, format, quiet=quiet)
     show_notes(report, quiet=quiet)
     if verbose:
         for name, reason in report.left_out.items():

@@ -6,8 +6,19 @@ from typing import TYPE_CHECKING
 from topoimp.reports.report import Report
 
 from .options import Format
-from .output import for_people, show, show_findings, show_notes, show_table, some_names
-from .prune_output import show_pruning, which_pruning
+from .output import (
+    BESIDE_MAGNITUDE,
+    densities,
+    for_people,
+    known,
+    show,
+    show_findings,
+    show_notes,
+    show_table,
+    size_text,
+    some_names,
+)
+from .prune_output import DISPENSABLE, beside_magnitude, show_pruning, which_pruning
 
 if TYPE_CHECKING:
     from topoimp.commands.plan_pruning import PruningPlan
@@ -18,9 +29,11 @@ def show_plan(plan: "PruningPlan", format: Format, *, quiet: bool) -> None:  # n
     show(plan.report, format, show_pruning)
     changed = _by_round("the barcode is another from round", plan.first_changed)
     findings = [
+        *densities(plan.report.network),
+        *beside_magnitude(plan.report),
         *_by_round("held at the floor from round", plan.first_bound),
         *(changed or ["all barcodes are kept in all rounds"]),
-        f"about {_size(plan.bytes_to_write)} to write, {_size(plan.peak_memory)} of memory",
+        f"about {size_text(plan.bytes_to_write)} to write, {size_text(plan.peak_memory)} of memory",
     ]
     show_findings(findings, format, quiet=quiet)
     show_notes(plan.report, quiet=quiet)
@@ -32,9 +45,11 @@ _ROUND = {
     "target": "target",
     "n_kept": "kept",
     "density": "density",
+    "checkpoint_density": "of checkpoint",
     "beta0": "beta0",
     "round_barcode_kept": "round kept barcode",
     "retention": "retention",
+    **BESIDE_MAGNITUDE,
     "retention_iid": "by chance",
     "floor_binds": "floor binds",
 }
@@ -44,7 +59,7 @@ _LAYER = {"layer": "layer", "seed": "seed", "floor": "floor", "target": "target"
 def show_run_plan(report: Report, format: Format, *, quiet: bool) -> None:  # noqa: A002  # the option's word
     """Print the rounds of a run folder as far as they are known before training."""
     show(report, format, _show_run)
-    size = _size(int(str(report.network["bytes_to_write"])))
+    size = size_text(int(str(report.network["bytes_to_write"])))
     findings = [
         *_by_round("held at the floor from round", _first_bound(report)),
         f"about {size} to write for each round of a seed, round 0 too",
@@ -65,7 +80,8 @@ def _first_bound(report: Report) -> dict[str, int]:
 
 
 def _show_run(report: Report) -> None:
-    show_table(f"{report.inputs['run']}: {which_pruning(report)}", _ROUND, report.rounds)
+    title = f"{report.inputs['run']}: {which_pruning(report)}"
+    show_table(title, known(_ROUND, report.rounds), report.rounds, dispensable=DISPENSABLE)
     last = report.network["round"]
     show_table(f"in round {last}", _LAYER, for_people([row for row in report.layers if row["round"] == last]))
 
@@ -78,10 +94,3 @@ def _by_round(event: str, first: Mapping[str, int]) -> list[str]:
     for name in sorted(first, key=natural):
         names.setdefault(first[name], []).append(name)
     return [f"{event} {number} on: {some_names(names[number])}" for number in sorted(names)]
-
-
-def _size(n_bytes: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n_bytes >= size:
-            return f"{n_bytes / size:.1f} {unit}"
-    return f"{n_bytes} bytes"

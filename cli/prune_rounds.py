@@ -6,8 +6,8 @@ from topoimp.reports.report import Report
 
 from .evaluation import show_evaluation
 from .options import Format
-from .output import ON_NO_PATH, for_people, known, show_findings, show_notes, show_table
-from .prune_output import held_layers, which_pruning
+from .output import BESIDE_MAGNITUDE, ON_NO_PATH, densities, for_people, known, show_findings, show_notes, show_table
+from .prune_output import DISPENSABLE, beside_magnitude, held_layers, which_pruning
 from .streams import note
 
 if TYPE_CHECKING:
@@ -22,10 +22,12 @@ _ROUND = {
     "target": "target",
     "n_kept": "kept",
     "density": "density",
+    "checkpoint_density": "of checkpoint",
     "test_accuracy": "accuracy",
     _DEVIATION: "+-",
     **ON_NO_PATH,
     "retention": "retention",
+    **BESIDE_MAGNITUDE,
     "beta0": "beta0",
     "round_barcode_kept": "round kept barcode",
     "bottleneck": "bottleneck",
@@ -39,6 +41,7 @@ _LAYER = {
     "density": "density",
     **ON_NO_PATH,
     "retention": "retention",
+    **BESIDE_MAGNITUDE,
     "beta0": "beta0",
     "round_barcode_kept": "round kept barcode",
     "floor_binds": "floor binds",
@@ -54,11 +57,11 @@ def show_rounds(report: Report) -> None:
     mean = f", mean of {n_seeds} seeds" if n_seeds > 1 else ""
     means = round_means(report.rows)
     columns = {name: header for name, header in known(_ROUND, means).items() if n_seeds > 1 or name != _DEVIATION}
-    show_table(f"{report.inputs['run']}: {which_pruning(report)}{mean}", columns, means)
+    show_table(f"{report.inputs['run']}: {which_pruning(report)}{mean}", columns, means, dispensable=DISPENSABLE)
     last = report.network["round"]
     layers = [row for row in report.rows if row["round"] == last and row["level"] == "layer"]
     columns = {name: header for name, header in known(_LAYER, layers).items() if n_seeds > 1 or name != "seed"}
-    show_table(f"after round {last}", columns, for_people(layers))
+    show_table(f"after round {last}", columns, for_people(layers), dispensable=DISPENSABLE)
     show_evaluation(report, means)
 
 
@@ -71,7 +74,9 @@ def sum_up_rounds(
 ) -> None:
     """Print the layers held at their floor, and the notes of the report; note the files written."""
     report = pruning.report
-    show_findings(held_layers(pruning.held_at_floor), format, quiet=quiet)
+    is_one = len(report.rounds) == len({row["round"] for row in report.rounds})
+    of_seed = [*densities(report.network), *beside_magnitude(report)] if is_one else []
+    show_findings([*of_seed, *held_layers(pruning.held_at_floor)], format, quiet=quiet)
     show_notes(report, quiet=quiet)
     if verbose:
         for name, reason in report.left_out.items():

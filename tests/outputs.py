@@ -1,7 +1,15 @@
-"""What the pictures and pages that commands write contain."""
+"""What the reports, pictures and pages that commands write contain."""
 
 import json
 import re
+
+OF_FILES = ("n_checkpoint_weights", "checkpoint_density", "squared_norm_kept", "bytes", "bytes_mask")
+"""Columns of prune that a checkpoint on the disk has, as it was before and as it is written."""
+
+
+def without_columns(rows, names):
+    """The rows of a report without some columns."""
+    return [{name: cell for name, cell in row.items() if name not in names} for row in rows]
 
 
 def texts(path):

@@ -78,6 +78,9 @@ PAGES = sorted([*(REPOSITORY / "docs").glob("*.md"), REPOSITORY / "README.md"])
 FLAGS_OF_TRAINERS = {"--init", "--mask", "--out", "--wait"}
 """Flags of the trainers in the documents."""
 
+FLAGS_OF_BENCHMARKS = {"--work", "--only"}
+"""Flags of the scripts in benchmarks/ that the documents name."""
+
 
 def flags_in(source: str) -> list[str]:
     """Return the flags of the command line that string literals of a program name."""
@@ -232,7 +235,12 @@ def test_a_setting_of_another_name_is_found():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_flag_that_a_document_names_exists(page):
-    assert unknown_flags(page.read_text(encoding="utf-8"), all_flags() | {"--help"} | FLAGS_OF_TRAINERS) == set()
+    assert (
+        unknown_flags(
+            page.read_text(encoding="utf-8"), all_flags() | {"--help"} | FLAGS_OF_TRAINERS | FLAGS_OF_BENCHMARKS
+        )
+        == set()
+    )
 
 
 def test_a_flag_that_does_not_exist_is_found():

@@ -9,7 +9,7 @@ def test_both_facts_are_shown_apart(topoimp, lenet):
 
     outcome = topoimp("compare", lenet, lenet.with_name("lenet-300-100-mnist.pruned.safetensors"))
 
-    header, network = outcome.out.splitlines()[1], outcome.out.splitlines()[-2]
+    header, network = outcome.out.splitlines()[1], outcome.out.splitlines()[-3]
     assert "beta0 kept" in header
     assert "barcode kept" in header
     assert network.split()[0] == "network"
@@ -127,7 +127,7 @@ def test_a_pipeline_stops_where_the_barcode_is_not_kept(topoimp, lenet, pruned, 
     outcome = topoimp("compare", lenet, pruned(method), "--fail-if", "barcode_kept==0", "-q")
 
     assert outcome.status == status
-    assert outcome.out.splitlines()[-2].startswith("network")
+    assert outcome.out.splitlines()[-3].startswith("network")
     subjects = [*(f"layer 'fc{n}.weight'" for n in (1, 2, 3)), "the network"] if status else []
     assert outcome.err == "".join(
         f"error: gate 'barcode_kept==0': {subject} has barcode_kept false\n" for subject in subjects

@@ -13,7 +13,12 @@ def test_rounds_then_layers_then_what_was_written(topoimp, lenet):
     assert outcome.status == 0
     assert "method topological, scope layer" in outcome.out
     assert "after round 10" in outcome.out
-    assert outcome.out.endswith("\n\nheld at the floor, as their target is below it: fc3.weight\n")
+    assert outcome.out.endswith(
+        "\n\n"
+        "density 10.74% of the selected layers, 10.88% of the checkpoint; 52.10% of the squared norm is kept\n"
+        "magnitude pruning to the same targets drops 92 of the 28,584 weights kept\n"
+        "held at the floor, as their target is below it: fc3.weight\n"
+    )
     assert "held at the floor" not in outcome.err
     assert "no training between rounds: they equal one shot at the last target" in outcome.err
     assert [line.rpartition("/")[2] for line in outcome.err.splitlines()[-3:]] == [
@@ -21,6 +26,34 @@ def test_rounds_then_layers_then_what_was_written(topoimp, lenet):
         "lenet-300-100-mnist.pruned.mask.safetensors",
         "lenet-300-100-mnist.pruned.csv",
     ]
+
+
+@pytest.mark.parametrize(
+    ("method", "sparsity", "sentence"),
+    [
+        ("topological", 0.2, "topological and magnitude pruning keep the same weights in round 1\n"),
+        ("magnitude", 0.2, "topological and magnitude pruning keep the same weights in round 1\n"),
+        ("topological", 0.9, "magnitude pruning to the same targets drops 104 of the 26,629 weights kept\n"),
+        ("magnitude", 0.9, "topological pruning to the same targets keeps 104 of the weights that were dropped\n"),
+    ],
+)
+def test_a_sentence_says_whether_topology_changes_the_mask(topoimp, lenet, method, sparsity, sentence):
+    outcome = topoimp("prune", lenet, "--sparsity", sparsity, "--rounds", 1, "--method", method)
+
+    assert sentence in outcome.out
+
+
+def test_other_methods_are_not_compared_with_magnitude(topoimp, lenet):
+    outcome = topoimp("prune", lenet, "--sparsity", 0.9, "--method", "lamp")
+
+    assert "magnitude" not in outcome.out
+
+
+@pytest.mark.parametrize(("sparsity", "status"), [(0.2, 0), (0.9, 3)])
+def test_a_gate_looks_at_the_weights_that_topology_adds(topoimp, lenet, sparsity, status):
+    outcome = topoimp("prune", lenet, "--sparsity", sparsity, "--fail-if", "network:n_forest_added>0")
+
+    assert outcome.status == status
 
 
 def test_csv_on_stdout_is_the_file_that_was_written(topoimp, lenet):
@@ -247,7 +280,9 @@ def test_what_a_dry_run_finds_is_in_its_rows_and_noted_where_stdout_is_for_a_pro
     content = json.loads(outcome.out)
     assert all(network["barcode_kept"] for network in content["rounds"])
     assert [row["layer"] for row in content["layers"] if row["floor_binds"]] == ["fc3.weight"]
-    assert outcome.err.splitlines()[:2] == [
+    assert outcome.err.splitlines()[:4] == [
+        "density 10.74% of the selected layers, 10.88% of the checkpoint",
+        "magnitude pruning to the same targets drops 92 of the 28,584 weights kept",
         "held at the floor from round 10 on: fc3.weight",
         "all barcodes are kept in all rounds",
     ]

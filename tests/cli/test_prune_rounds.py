@@ -17,8 +17,10 @@ def test_a_run_folder_is_pruned_and_shown(topoimp, run):
     lines = outcome.out.splitlines()
     assert outcome.status == 0
     assert lines[0] == f"{run}: method topological, scope layer"
-    header = "round target kept density accuracy off path retention beta0 round kept barcode bottleneck"
-    assert lines[1].split() == header.split()
+    header = (
+        "round target kept density of checkpoint accuracy off path retention magnitude drops beta0 round kept barcode"
+    )
+    assert lines[1].split() == f"{header} bottleneck".split()
     assert [line.split()[:4] for line in lines[3:6]] == [
         ["0", "-", "1,480", "100.00%"],
         ["1", "1,184", "1,184", "80.00%"],

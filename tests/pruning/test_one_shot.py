@@ -129,10 +129,10 @@ def test_a_round_that_keeps_another_number_than_it_was_to_is_noticed(write, monk
         sweep(stream_of(path), Scheme(schedule_of(1, rate=0.5), method=method_of(Method.MAGNITUDE), scope=Scope.LAYER))
 
 
-def _selections_off_by_one(layers, targets, source):
+def _selections_off_by_one(layers, targets, source, targets_of_all):
     from topoimp.pruning.selection import layer_selections
 
-    return layer_selections(layers, [target - 1 for target in targets], source)
+    return layer_selections(layers, [target - 1 for target in targets], source, targets_of_all)
 
 
 def test_a_weight_that_comes_back_is_noticed(write, monkeypatch):

@@ -77,7 +77,7 @@ def test_the_ends_of_the_range_of_epsilon_are_accepted(infos, epsilon):
         ({"rate": 1.0}, "the rate is 1.0; it must be at least 0 and below 1"),
         ({"rate": float("nan")}, "the rate is nan; it must be at least 0 and below 1"),
         ({"method": "strength"}, "there is no method 'strength'; known are topological, magnitude, random"),
-        ({"scope": "network"}, "there is no scope 'network'; known are layer, global, erk"),
+        ({"scope": "network"}, "there is no scope 'network'; known are row, layer, global, erk"),
         ({"epsilon": -0.1}, r"epsilon is -0.1; it must be at least 0 \(full protection\) and at most 1 \(none\)"),
         ({"epsilon": 1.1}, r"epsilon is 1.1; it must be at least 0 \(full protection\) and at most 1 \(none\)"),
         ({"epsilon": 0.1, "method": "random"}, "epsilon is 0.1, but the method random protects nothing; topological"),

@@ -14,7 +14,7 @@ from topoimp.pruning.methods.magnitude import strength_rule
 from topoimp.pruning.methods.method import RuleInputs
 from topoimp.pruning.methods.naming import method_of
 from topoimp.pruning.methods.random_order import PermutationRule
-from topoimp.pruning.ranking import permutation_keys
+from topoimp.pruning.rank_ranking import permutation_keys
 from topoimp.pruning.rules import keep_each, pruned_layer
 from topoimp.topology.forest import spanning_forest
 

@@ -17,7 +17,8 @@ from topoimp.pruning.masks import read_masks
 from topoimp.pruning.methods.naming import method_of
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.schedule import plan_schedule
-from topoimp.rounds.loop import Plan, Start, prune_iteratively
+from topoimp.rounds.loop import prune_iteratively
+from topoimp.rounds.plan import Plan, Start
 from topoimp.rounds.run_folder import PruningFiles
 from topoimp.rounds.seed import sole_run
 

@@ -89,7 +89,7 @@ def test_a_kept_minus_zero_must_have_become_plus_zero(write):
     masks = {"fc": pack_mask(np.ones((2, 2), bool), (2, 2))}
 
     left = verified(write({"fc": np.abs(zeros["fc"])}, "good"), original, forests, masks=masks)
-    assert left["fc"].n_kept == 3
+    assert left["fc"].preservation.n_kept == 3
     with pytest.raises(VerificationError, match="bad: a surviving weight of 'fc' changed"):
         verified(write(zeros, "bad"), original, forests, masks=masks)
 
@@ -144,7 +144,8 @@ def test_a_rewound_checkpoint_has_the_earlier_weights_and_the_topology_of_the_la
     rewound = write({"w": np.array([[0.0, 7.0], [8.0, 0.0]])}, "rewound")
     found = verified(rewound, trained, {"w": forest}, **options)
 
-    assert found == {"w": expected["w"].preservation}
+    assert found["w"].preservation == expected["w"].preservation
+    assert found["w"].squared_norms.share_kept == (3**2 + 1 + 2**2) / (3**2 + 1 + 2**2 + 0.5**2)
     with pytest.raises(VerificationError, match="a surviving weight of 'w' changed"):
         verified(write({"w": np.where(KEPT, WEIGHT, 0)}, "not rewound"), trained, {"w": forest}, **options)
 

@@ -36,6 +36,15 @@ BITS = MappingProxyType({name: n_bits for n_bits, names in _TYPES_BY_BITS for na
 """By type that a safetensors file may hold, the bits of one element."""
 
 
+def is_floating_point(dtype: str) -> bool:
+    """Return whether a type of a safetensors file is a real floating-point format, of any number of bits.
+
+    >>> [name for name in BITS if not is_floating_point(name)]
+    ['BOOL', 'U8', 'I8', 'U16', 'I16', 'U32', 'I32', 'U64', 'I64', 'C64']
+    """
+    return dtype.startswith(("F", "BF"))
+
+
 @dataclass(frozen=True)
 class TensorInfo:
     """One tensor of a file; ``start`` and ``end`` are its bytes, counted from the end of the header."""

@@ -115,6 +115,10 @@ F8_E4M3 = NumberFormat("F8_E4M3", 8, first_special=0x7F, infinity=None)
 NUMBER_FORMATS = MappingProxyType({known.name: known for known in (F64, F32, F16, BF16, F8_E5M2, F8_E4M3)})
 
 
+AS_FLOAT32 = MappingProxyType({F32: (0, 0), BF16: (16, 0), F16: (13, 112), F8_E5M2: (21, 112), F8_E4M3: (20, 120)})
+"""By format, the left shift that makes its codes float32, and the power of two by which the result is too small."""
+
+
 def common_bits(number_formats: Iterable[NumberFormat]) -> int:
     """Return the bits of common codes under which formats compare exactly: 64 if one is float64, else 32."""
     return 64 if any(number_format is F64 for number_format in number_formats) else 32

@@ -13,7 +13,7 @@ import numpy as np
 from topoimp.arrays import BoolArray, ByteArray, CodeArray
 from topoimp.checkpoint.finding import CheckpointFiles
 from topoimp.checkpoint.flags import NotAFlag, flags_in
-from topoimp.checkpoint.header import BITS, TensorInfo
+from topoimp.checkpoint.header import BITS, TensorInfo, is_floating_point
 from topoimp.checkpoint.masked_weights import (
     MaskedWeight,
     masked_codes,
@@ -77,6 +77,12 @@ class Checkpoint:
         """By tensor, the earlier tensor that it shares all of its data with."""
         ties = {name: first for file in self.files for name, first in file.ties.items()}
         return MappingProxyType(ties_of_weights(ties, self.masked_weights) if self.masked_weights else ties)
+
+    @cached_property
+    def n_weights(self) -> int:
+        """The numbers in all floating-point tensors, biases and norms too; data that tensors share count once."""
+        own = (tensor for tensor in self.tensors.values() if tensor.name not in self.ties)
+        return sum(prod(tensor.shape) for tensor in own if is_floating_point(tensor.dtype))
 
     @property
     def not_tensors(self) -> list[str]:

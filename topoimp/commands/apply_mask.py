@@ -22,9 +22,11 @@ from topoimp.pruning.repaired_masks import Repair, RepairedMask, repair_of
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
 from topoimp.reports.evaluation_columns import with_evaluation
-from topoimp.reports.path_columns import with_path_columns
+from topoimp.reports.norm_columns import with_norm_column
 from topoimp.reports.rows import Settings, layer_columns, pattern_settings, preservation_columns
+from topoimp.reports.size_columns import with_size_columns
 from topoimp.topology.forest import spanning_forests
+from topoimp.writing.sizes import check_zstd
 
 
 def apply_mask(
@@ -45,6 +47,7 @@ def apply_mask(
     figure: str | None = None,
     size: PictureSize | str | None = None,
     report: AnyPath | None = None,
+    compressed_size: bool = False,
     force: bool = False,
     threads: int | None = None,
     on_step: OnStep | None = None,
@@ -68,6 +71,8 @@ def apply_mask(
         VerificationError: if the files written are not the pruning by that mask; none of them stays.
         TopoimpError: if a file, a layer, a pattern or the mask cannot be used.
     """
+    if compressed_size:
+        check_zstd()
     patterns = patterns or LayerPatterns()
     patterns.check_matrix_view("pruning is of weights, and needs")
     shuffle = None if shuffle_mask is None else chosen(MaskShuffle, shuffle_mask)
@@ -106,7 +111,8 @@ def apply_mask(
             repairs = job.stream.each(lambda layer, n_threads: repair_of(pruners[layer.name], layer, n_threads))
             pruners = {info.name: RepairedMask(pruners[info.name], info, repairs[info.name]) for info in infos}
         forests = {name: each.reference for name, each in repairs.items()} or spanning_forests(job.stream)
-        kept = job.write(staging, job.outputs.checkpoint, pruners, metadata_of(settings, 1), forests)
+        written = job.write(staging, job.outputs.checkpoint, pruners, metadata_of(settings, 1), forests)
+        kept = {name: layer.preservation for name, layer in written.items()}
         _check_repaired(kept, repairs)
         evaluated = evaluation.columns(staging, job.outputs.checkpoint)
 
@@ -115,12 +121,15 @@ def apply_mask(
             *({**layer_columns(info), "round": 1, **preservation_columns(kept[info.name])} for info in infos),
             {"level": "network", "round": 1, **preservation_columns(total)},
         ]
-        rows = with_path_columns(_with_repairs(rows, repairs), job.facts(pruners))
+        norms = {name: layer.squared_norms for name, layer in written.items()}
+        rows = with_norm_column(_with_repairs(rows, repairs), norms)
+        sizes = job.sizes(staging, job.outputs.checkpoint, compressed=compressed_size)
+        rows = job.of_network(with_size_columns(rows, sizes, compressed=compressed_size), pruners)
         rows = with_evaluation(rows, evaluated)
         results = PruneResults(settings, rows, job.stream, forests, pruners, seed)
         provenance = job.layers.checkpoint.metadata
-        written = job.report({**settings, **evaluation_settings(evaluate)}, rows)
-        found = pictures.write(staging, written, results, provenance=provenance)
+        complete = job.report({**settings, **evaluation_settings(evaluate)}, rows)
+        found = pictures.write(staging, complete, results, provenance=provenance)
         return job.finish(staging, found, [name for name, each in repairs.items() if each.is_at_floor])
 
 

@@ -126,6 +126,8 @@ def _bounds_of(
     found = stream.each(look)
     bounds = {name: bound for name, (bound, _, _) in found.items()}
     overlaps = [overlap for _, overlap, _ in found.values()]
-    rows = checkpoint_rows(layers.infos, bounds, overlaps, global_safe_count(stream, bounds), options.rate)
+    rows = checkpoint_rows(
+        layers.infos, bounds, overlaps, global_safe_count(stream, bounds), options.rate, layers.checkpoint.n_weights
+    )
     rows += with_holm([row for _, _, at_densities in found.values() for row in at_densities])
     return rows, options.settings()

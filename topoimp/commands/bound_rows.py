@@ -20,10 +20,12 @@ def checkpoint_rows(
     overlaps: Sequence[Overlap],
     shared: GlobalSafeCount | None,
     rate: float,
+    n_checkpoint_weights: int,
 ) -> list[Row]:
     """Return the rows of the layers of a checkpoint, and that of the network.
 
-    ``overlaps`` belong to the layers in order; ``shared`` is None if no layer has an edge.
+    ``overlaps`` belong to the layers in order; ``shared`` is None if no layer has an edge. ``n_checkpoint_weights`` are
+    the numbers of the whole checkpoint.
     """
     rows: list[Row] = []
     for info, overlap in zip(infos, overlaps, strict=True):
@@ -32,7 +34,7 @@ def checkpoint_rows(
         rows.append({**layer_columns(info), **found, **_threshold(info, bound)})
 
     floors = _network_floor_columns(list(bounds.values()), rate)
-    safety = _network_safe_columns(bounds, shared, rate)
+    safety = _network_safe_columns(bounds, shared, rate, n_checkpoint_weights)
     return [*rows, {**floors, **safety, **overlap_columns(overlaps)}]
 
 
@@ -100,7 +102,9 @@ def _network_floor_columns(bounds: Sequence[LayerBound], rate: float) -> Row:
     }
 
 
-def _network_safe_columns(bounds: Mapping[str, LayerBound], shared: GlobalSafeCount | None, rate: float) -> Row:
+def _network_safe_columns(
+    bounds: Mapping[str, LayerBound], shared: GlobalSafeCount | None, rate: float, n_checkpoint_weights: int
+) -> Row:
     """Return how far plain magnitude pruning may go in all layers, each for itself and in one order."""
     layers = list(bounds.values())
     n_weights, safe_count = sum(bound.n_weights for bound in layers), sum(bound.safe_count for bound in layers)
@@ -121,6 +125,8 @@ def _network_safe_columns(bounds: Mapping[str, LayerBound], shared: GlobalSafeCo
         "certificate_tight": None if shared is None else columns["certificate"] == columns["tau"],
         "safe_count_global": count,
         "safe_sparsity_global": (n_weights - count) / n_weights,
+        "n_checkpoint_weights": n_checkpoint_weights,
+        "safe_sparsity_checkpoint": (n_weights - count) / n_checkpoint_weights,
         "safe_rounds_global": rounds_above(sum(bound.n_edges for bound in layers), count, rate),
         "binding_layer": None if shared is None else shared.layer,
         "binding_vertex": str(vertex) if vertex else None,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_nulls
-from topoimp.checkpoint import AnyPath, Content, Staging, open_checkpoints
+from topoimp.checkpoint import AnyPath, Content, Staging, open_checkpoint, open_checkpoints
 from topoimp.choices import Essential, PictureSize, RoundReference, check_seed, chosen
 from topoimp.commands.compare_evaluation import evaluated_files
 from topoimp.commands.compare_graph import facts_of_other, facts_of_round
@@ -25,7 +25,7 @@ from topoimp.commands.pages import Page, PictureFiles
 from topoimp.commands.pictures import Picture
 from topoimp.comparison.comparison import compare_layers
 from topoimp.comparison.matched_deaths import MatchedDeaths
-from topoimp.comparison.others import MaskedReference
+from topoimp.comparison.others import MaskedReference, OtherCheckpoint
 from topoimp.comparison.retention_columns import with_holm
 from topoimp.comparison.scales import scales_of
 from topoimp.errors import CheckpointError, OptionError
@@ -217,8 +217,8 @@ def _own_report(
     deaths: dict[tuple[str, str], MatchedDeaths] = {}
     for file, layers, scales in compared:
         of_round: Row = {"other": file.name, "pruning": file.pruning.name, "seed": file.seed, "round": file.round}
-        of_file = with_evaluation(measures.rows(layers, scales, facts_of_round(file)), evaluated.get(file.name, {}))
-        rows += [{**row, **of_round} for row in of_file]
+        found = measures.rows(layers, scales, open_checkpoint(file.path), facts_of_round(file))
+        rows += [{**row, **of_round} for row in with_evaluation(found, evaluated.get(file.name, {}))]
         deaths |= measures.deaths(file.name, layers, scales)
 
     roles = ["run"] if len(paths) == 1 else [f"run-{number + 1}" for number in range(len(paths))]
@@ -279,8 +279,9 @@ def _reference_report(
         of_round: Row = {"seed": file.seed, "round": file.round} if finished else {}
         names: Row = {} if is_one else {"other": file.name, **of_round}
         facts = facts_of_other(graph, other, measures.threads)
-        of_file = with_evaluation(measures.rows(pairs, of_pair, facts), evaluated.get(file.name, {}))
-        rows += [{**row, **names} for row in of_file]
+        whole = other.layers.checkpoint if isinstance(other, OtherCheckpoint) else opened  # a mask is of the reference
+        found = measures.rows(pairs, of_pair, whole, facts)
+        rows += [{**row, **names} for row in with_evaluation(found, evaluated.get(file.name, {}))]
         deaths |= measures.deaths(file.name, pairs, of_pair)
 
     of_inputs = {**key_settings(key, opened), **score_settings(layers)}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from topoimp.chance.null import Null
+from topoimp.checkpoint import Checkpoint
 from topoimp.choices import Essential
 from topoimp.commands.compare_pictures import Deaths
 from topoimp.commands.compare_rows import comparison_rows
@@ -16,6 +17,7 @@ from topoimp.layers.records import LayerPatterns
 from topoimp.network.facts import PathFacts
 from topoimp.programs.evaluation import Evaluation
 from topoimp.reports.cells import Row
+from topoimp.reports.checkpoint_columns import with_checkpoint_columns
 from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.rows import Settings, pattern_settings, setting_of_nulls
 
@@ -34,10 +36,15 @@ class Measures:
     is_drawn: bool
     evaluate: Evaluation | None = None
 
-    def rows(self, layers: Sequence[LayerComparison], scales: Scales, facts: PathFacts | None) -> list[Row]:
-        """Return a row for each compared layer, and one for the network, whose facts as one graph may be known."""
+    def rows(
+        self, layers: Sequence[LayerComparison], scales: Scales, other: Checkpoint, facts: PathFacts | None
+    ) -> list[Row]:
+        """Return a row for each compared layer of another checkpoint, and one for its network.
+
+        The facts of the network as one graph may be known.
+        """
         rows = comparison_rows(layers, scales, self.essential, self.p, self.threads, self.nulls)
-        return with_path_columns(rows, facts)
+        return with_checkpoint_columns(with_path_columns(rows, facts), other)
 
     def deaths(self, other: str, layers: Sequence[LayerComparison], scales: Scales) -> Deaths:
         """Return the deaths of each layer before and after, for a picture; empty without one."""

@@ -15,8 +15,10 @@ from topoimp.comparison.scales import Scales
 from topoimp.comparison.weight_differences import jaccard
 from topoimp.kernels.threads import in_parallel
 from topoimp.layers.notes import first_names
+from topoimp.layers.squared_norms import added_norms
 from topoimp.pruning.preservation import total_preservation
 from topoimp.reports.cells import Cell, Row
+from topoimp.reports.norm_columns import NORM
 from topoimp.reports.rows import (
     DISTANCES,
     REFERENCE,
@@ -86,6 +88,7 @@ def _layer_columns(layer: LayerComparison, scales: Scales, essential: Essential,
     after: Row = {
         "mask_overlap": jaccard(pair.n_both, pair.preservation.n_edges, _n_present(pair)),
         "forest_overlap": jaccard(pair.n_forest_shared, *n_forests),
+        NORM: None if pair.info.weight_format else pair.squared_norms.share_kept,  # of weights, not of scores
         **dead_columns(pair.graph),
         **dead_columns(pair.reference, REFERENCE),
         **distances,
@@ -112,6 +115,7 @@ def _network_row(rows: Sequence[Row], pairs: Sequence[LayerPair], chance: Forest
             sum(len(pair.reference.indices) for pair in pairs),
             sum(len(pair.other.indices) for pair in pairs),
         ),
+        NORM: None if pairs[0].info.weight_format else added_norms(pair.squared_norms for pair in pairs).share_kept,
         **{column: sum(int(row[column] or 0) for row in rows) for column in DEAD},
         **{column: largest_of(rows, column) for column in (*DISTANCES, BOUND)},
         **network_persistence_columns(rows),

@@ -16,7 +16,6 @@ from topoimp.pruning.all_rounds import all_rounds
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.round import refuse_missed_targets
 from topoimp.reports.cells import Row
-from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
 from topoimp.reports.rows import pruning_settings
 
@@ -88,7 +87,7 @@ def plan_pruning(
     rows: list[Row] = []
     tables = with_retention_iid(job.stream, rounds, swept.forests, scheme.seed)
     for round_, table in zip(rounds, tables, strict=True):
-        *of_layers, of_network = with_path_columns(table, job.facts(round_.keeps))
+        *of_layers, of_network = job.of_network(table, round_.keeps)
         written = [job.outputs.rounds[round_.number]] if round_.number in job.outputs.rounds else []
         if round_ is rounds[-1]:
             written += [job.outputs.checkpoint, job.outputs.mask]

@@ -21,10 +21,11 @@ from topoimp.pruning.one_shot import sweep
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.round import refuse_missed_targets
 from topoimp.reports.cells import Row
+from topoimp.reports.checkpoint_columns import with_checkpoint_columns
 from topoimp.reports.report import Report
 from topoimp.reports.rows import layer_columns, left_out, run_settings
-from topoimp.rounds.loop import Plan
 from topoimp.rounds.network_inputs import needs_images, plan_for_network, with_training
+from topoimp.rounds.plan import Plan
 from topoimp.rounds.planning import Rewinding, plan_of, rewinding_of, rounds_of, threads_of
 from topoimp.rounds.recipe_file import read_recipe
 from topoimp.rounds.run_folder import SUFFIX, PruningFiles, RunFiles, SeedFiles
@@ -103,7 +104,7 @@ def _rows_of_seed(files: SeedFiles, plan: Plan) -> list[Row]:
 
     numbers = plan.scheme.schedule.numbers[1:]
     later = [row for number in numbers for row in _rows_of_later(number, layers.infos, plan.scheme, forests)]
-    rows = [*map(_of_first, first_rows), *later]
+    rows = with_checkpoint_columns([*map(_of_first, first_rows), *later], layers.checkpoint)
     n_bytes = bytes_of_copy(layers.checkpoint) + sum(map(mask_bytes, mask_shapes(layers).values()))
     sizes: dict[str, Row] = {"layer": {}, "network": {"bytes_to_write": n_bytes}}
     return [{"seed": files.seed, **row, **sizes[str(row["level"])]} for row in rows]

@@ -21,9 +21,11 @@ from topoimp.pruning.methods.network_method import method_for
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.round import refuse_missed_targets
 from topoimp.reports.cells import Row
-from topoimp.reports.path_columns import with_path_columns
+from topoimp.reports.norm_columns import known_norms, with_norm_column
 from topoimp.reports.rows import pruning_settings, rows_of_pruning
+from topoimp.reports.size_columns import with_size_columns
 from topoimp.rounds.planning import rewind_of_preset
+from topoimp.writing.sizes import Sizes, check_zstd
 
 
 def prune_checkpoint(
@@ -42,6 +44,7 @@ def prune_checkpoint(
     figure: str | None = None,
     size: PictureSize | str | None = None,
     report: AnyPath | None = None,
+    compressed_size: bool = False,
     strict: bool = False,
     force: bool = False,
     threads: int | None = None,
@@ -70,6 +73,7 @@ def prune_checkpoint(
         figure: name of the picture's figure; ``retention`` if None.
         size: width of the picture; ``column`` if None.
         report: an .html file for a page with this report and all figures (``topoimp.pages``).
+        compressed_size: report the size of each written checkpoint under zstd too, which takes seconds for a gigabyte.
         strict: write nothing if a target is below a floor.
         force: replace existing outputs.
         threads: number of cores; all if None. No result depends on it.
@@ -77,7 +81,8 @@ def prune_checkpoint(
 
     Raises:
         OptionError: if rounds, sparsity and rate do not fit, or the output is an input or in a Hugging Face cache.
-        OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room.
+        OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room, or
+            a package for a picture or for ``compressed_size`` is missing.
         GateError: if ``strict`` and a target is below a floor.
         EvaluationError: if the evaluation fails; nothing is written.
         VerificationError: if the files written are not the pruning that was computed; none of them stays.
@@ -93,6 +98,8 @@ def prune_checkpoint(
     >>> pruning.report.network["n_kept"], pruning.report.network["barcode_kept"]
     (150, True)
     """
+    if compressed_size:
+        check_zstd()
     pictures = PictureFiles(Picture(FIGURES, plot, figure, size), Page(FIGURES, report))
     job, scheme = job_in_rounds(
         path,
@@ -115,23 +122,30 @@ def prune_checkpoint(
         swept = all_rounds(job.stream, scheme)
         if strict:
             refuse_missed_targets(swept.rounds, "nothing was written")
-        rows = [
-            row
-            for round_ in swept.rounds
-            for row in with_path_columns(rows_of_pruning(job.layers.infos, round_), job.facts(round_.keeps))
-        ]
 
+        # Squared norms of wide types are found where the written weights are read back, not in every round.
+        sizes: dict[int, Sizes] = {}
         evaluated: dict[int, Row] = {}
+        norms = {round_.number: known_norms(round_) if scores is None else {} for round_ in swept.rounds}
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
             round_ = swept.rounds[number - 1]
-            job.write(staging, target, round_.keeps, metadata_of(settings, number), swept.forests, round_.layers)
+            metadata = metadata_of(settings, number)
+            written = job.write(staging, target, round_.keeps, metadata, swept.forests, round_.layers)
+            norms[number] = {name: layer.squared_norms for name, layer in written.items()}
+            sizes[number] = job.sizes(staging, target, compressed=compressed_size)
             evaluated[number] = evaluation.columns(staging, target)
+
+        rows: list[Row] = []
+        for round_ in swept.rounds:
+            table = with_norm_column(rows_of_pruning(job.layers.infos, round_), norms[round_.number])
+            table = with_size_columns(table, sizes.get(round_.number), compressed=compressed_size)
+            rows += job.of_network(table, round_.keeps)
         rows = with_evaluations(rows, evaluated)
 
         results = PruneResults(settings, rows, job.stream, swept.forests, swept.rounds[-1].keeps, scheme.seed)
         provenance = job.layers.checkpoint.metadata
-        written = job.report({**settings, **evaluation_settings(evaluate)}, rows, swept)
-        found = pictures.write(staging, written, results, provenance=provenance)
+        complete = job.report({**settings, **evaluation_settings(evaluate)}, rows, swept)
+        found = pictures.write(staging, complete, results, provenance=provenance)
         return job.finish(staging, found, swept.rounds[-1].missed)
 
 

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from topoimp.pruning.preservation import Preservation
+from topoimp.reports.checkpoint_columns import CHECKPOINT
+from topoimp.reports.norm_columns import NORM
 from topoimp.reports.path_columns import GLUED, ON_PATHS
 from topoimp.reports.rows import (
     DISTANCES,
@@ -16,6 +18,7 @@ from topoimp.reports.rows import (
     TOTAL,
     preservation_columns,
 )
+from topoimp.reports.size_columns import COMPRESSED, SIZES
 from topoimp.rounds.round_rows import CHANCE
 from topoimp.rounds.trainer import METRICS
 
@@ -40,29 +43,30 @@ _KEPT = tuple(
         )
     )
 )
-_TARGET = ("target", "floor_binds")
+_WHOLE = (*CHECKPOINT, *SIZES, *GLUED)
+_TARGET = ("target", "floor_binds", "n_forest_added")
 
 
 def _columns(layer: tuple[str, ...], network: tuple[str, ...], both: tuple[str, ...]) -> Columns:
     return MappingProxyType({"layer": frozenset((*layer, *both)), "network": frozenset((*network, *both))})
 
 
-MASK_COLUMNS = _columns(_LAYER, (*_NETWORK, *GLUED), (*_KEPT, *ON_PATHS))
+MASK_COLUMNS = _columns(_LAYER, (*_NETWORK, *_WHOLE), (*_KEPT, NORM, *ON_PATHS))
 """The columns of ``apply_mask``."""
 
-REPAIR_COLUMNS = _columns(_LAYER, (*_NETWORK, *GLUED), (*_KEPT, "n_repaired", *ON_PATHS))
+REPAIR_COLUMNS = _columns(_LAYER, (*_NETWORK, *_WHOLE), (*_KEPT, NORM, "n_repaired", *ON_PATHS))
 """The columns of ``apply_mask`` with ``repair``."""
 
-ONE_SHOT_COLUMNS = _columns(_LAYER, (*_NETWORK, *GLUED), (*_KEPT, *_TARGET, *ON_PATHS))
+ONE_SHOT_COLUMNS = _columns(_LAYER, (*_NETWORK, *_WHOLE), (*_KEPT, NORM, *_TARGET, *ON_PATHS))
 """The columns of ``prune_checkpoint``."""
 
 _PERSISTENCES = tuple(column + suffix for column in PERSISTENCE_COLUMNS.values() for suffix in ("", REFERENCE))
 _TOTALS = tuple(column + TOTAL + suffix for column in PERSISTENCE_COLUMNS.values() for suffix in ("", REFERENCE))
-_OF_ROUND = tuple(f"round_{name}" for name in ("beta0_kept", "barcode_kept", "retention", *CHANCE))
+_OF_ROUND = tuple(f"round_{name}" for name in ("beta0_kept", "barcode_kept", "retention", NORM, *CHANCE))
 
 RUN_COLUMNS = _columns(
     _LAYER,
-    (*_NETWORK, *_TOTALS, *METRICS, "checked", *GLUED),
+    (*_NETWORK, *_TOTALS, *METRICS, "checked", *_WHOLE),
     (
         *("method", "epsilon", "scope", "seed"),
         *_KEPT,
@@ -75,3 +79,12 @@ RUN_COLUMNS = _columns(
     ),
 )
 """The columns of the last round of ``prune_run`` and ``prune_with_trainer``."""
+
+
+def columns_of(mask: str | None = None, *, is_trained: bool = False, compressed_size: bool = False) -> Columns:
+    """Return the columns of a pruning in rounds, trained or not, or by a mask, whose argument is named."""
+    if is_trained:
+        return RUN_COLUMNS
+    columns = {"apply_mask": MASK_COLUMNS, "repair": REPAIR_COLUMNS}.get(mask or "", ONE_SHOT_COLUMNS)
+    compressed = {COMPRESSED} if compressed_size else set()
+    return MappingProxyType({**columns, "network": columns["network"] | compressed})

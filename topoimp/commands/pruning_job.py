@@ -26,14 +26,14 @@ from topoimp.layers.scored import ScoredLayers, scored_layers
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
 from topoimp.network.chain import Chain, graph_of_chain, notes_on_chain, patterns_on_chain
-from topoimp.network.facts import PathFacts
 from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.kept_weights import facts_of_pruners
 from topoimp.pruning.masks import mask_bytes, mask_shapes, mask_writer, read_masks
-from topoimp.pruning.preservation import Preservation
 from topoimp.pruning.round import LayerRound, Sweep
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
+from topoimp.reports.checkpoint_columns import with_checkpoint_columns
+from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, chain_settings, key_settings, left_out, score_settings
 from topoimp.rounds.run_folder import recipe_beside
@@ -43,7 +43,8 @@ from topoimp.writing.model_card import write_model_card
 from topoimp.writing.outputs import Outputs, plan_outputs
 from topoimp.writing.pruned_copy import check_exchangeable, write_pruned_copy
 from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
-from topoimp.writing.verification import verify_pruned
+from topoimp.writing.sizes import Sizes, sizes_of
+from topoimp.writing.verification import WrittenLayer, verify_pruned
 
 ONE_SHOT = "no training between rounds: they equal one shot at the last target"
 ROUND_BY_ROUND = "no training between rounds: paths are those of the weights that the round before keeps"
@@ -114,9 +115,13 @@ class PruningJob:
         """The graph of the network: the chain, or that of a run folder; None if neither is known."""
         return self.chain or graph_of_run(self.layers.checkpoint)
 
-    def facts(self, pruners: Mapping[str, Pruner]) -> PathFacts | None:
-        """Return the facts of the network with the weights that pruners keep, by layer name; None without a graph."""
-        return facts_of_pruners(self.graph, pruners, self.layers, self.stream.threads)
+    def of_network(self, rows: Sequence[Row], pruners: Mapping[str, Pruner]) -> list[Row]:
+        """Return rows with the columns of the whole checkpoint, and of its graph with the weights that pruners keep.
+
+        Pruners are by layer name. The columns of the graph are blank if it is not known.
+        """
+        facts = facts_of_pruners(self.graph, pruners, self.layers, self.stream.threads)
+        return with_checkpoint_columns(with_path_columns(rows, facts), self.layers.checkpoint)
 
     @property
     def existing(self) -> list[Path]:
@@ -151,13 +156,13 @@ class PruningJob:
         metadata: Mapping[str, str],
         forests: Mapping[str, Forest],
         expected: Mapping[str, LayerRound] | None = None,
-    ) -> dict[str, Preservation]:
+    ) -> dict[str, WrittenLayer]:
         """Write a checkpoint, and the mask of the last one, under temporary names, and check both as written.
 
         A folder gets a model card.
 
         Returns:
-            by layer name, the topology under the mask.
+            by layer name, the layer as it was read back.
         """
         layers = self.layers
         source = self.source
@@ -184,10 +189,16 @@ class PruningJob:
             )
         masks = None if mask is None else read_masks(mask)
         written = open_checkpoint(place, key=source.checkpoint.key if self.outputs.are_torch else None)
-        kept = verify_pruned(written, self.stream, forests, masks=masks, expected=expected, source=source)
+        verified = verify_pruned(written, self.stream, forests, masks=masks, expected=expected, source=source)
         if self.outputs.are_folders:
+            kept = {name: layer.preservation for name, layer in verified.items()}
             write_model_card(place, layers, kept, metadata, is_rewound=self.rewind is not None)
-        return kept
+        return verified
+
+    def sizes(self, staging: Staging, target: Path, *, compressed: bool) -> Sizes:
+        """Return the sizes of a written checkpoint, and of the mask beside the last one."""
+        mask = staging.partial(self.outputs.mask) if target == self.outputs.checkpoint else None
+        return sizes_of(staging.partial(target), mask, compressed=compressed, threads=self.stream.threads)
 
     def report(self, settings: Settings, rows: Sequence[Row], swept: Sweep | None = None) -> Report:
         """Return the report of a pruning with these settings, the key of the state dict, and these rows.

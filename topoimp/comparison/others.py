@@ -19,9 +19,11 @@ from topoimp.kernels.threads import pieces
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo, Layers
 from topoimp.layers.scored import ScoredLayers
+from topoimp.layers.squared_norms import SquaredNorms, added_norms, squared_norms, squared_norms_of_part
+from topoimp.pruning.applied_masks import MaskPruner
 from topoimp.pruning.masks import Masks
 from topoimp.pruning.preservation import Preservation, graph_of_mask, preservation_of, preservation_under_mask
-from topoimp.pruning.rules import Pruner
+from topoimp.pruning.rules import Pruner, pruned_layer
 from topoimp.topology.forest import Forest, spanning_forest
 from topoimp.topology.own_scale import largest_unselected
 
@@ -37,6 +39,7 @@ class LayerPair:
         graph: forest of the weights that the other keeps: ``other``, unless a mask keeps weights that are 0 by now.
         preservation: the share of the reference's topology that the other has.
         n_both: number of weights that are edges in both.
+        squared_norms: those of the reference's weights, and of the weights that the other keeps of them.
         is_present: for each edge of the reference's forest, whether the other has it.
         is_masked: whether every weight of the other is 0 or as strong as in the reference.
         largest_difference: largest | |w| - |w'| |; None under a mask file.
@@ -48,6 +51,7 @@ class LayerPair:
     graph: Forest
     preservation: Preservation
     n_both: int
+    squared_norms: SquaredNorms
     is_present: BoolArray
     is_masked: bool = True
     largest_difference: float | None = None
@@ -120,7 +124,10 @@ class OtherCheckpoint:
             self.reference.have_ready(info, start, stop)
             self.layers.have_ready(other_info, start, stop)
 
+        norms: dict[int, SquaredNorms] = {}
+
         def after(start: int, stop: int) -> None:
+            norms[start] = _norms_of_part(layer, other, start, stop)
             self.reference.done_with(info, start, stop)
 
         # Weights, and in the view channel also edges, which are pairs of channels.
@@ -130,12 +137,15 @@ class OtherCheckpoint:
             edges = weight_differences(replace(layer, parallel=None), replace(other, parallel=None), threads=threads)
 
         # A mask keeps weights that are 0 by now, so that its forest is another than that of the weights.
-        pair = _pair(info, layer, forest, other, threads)
+        pair = _pair(info, layer, forest, other, added_norms(norms[start] for start in sorted(norms)), threads)
         mask = self.masks.get(other_info.tensor)
         if mask is not None:
             graph = graph_of_mask(other_info, mask, pair.other, threads)
             preservation = preservation_under_mask(forest, pair.other, graph, mask, other_info)
             pair = replace(pair, graph=graph, preservation=preservation)
+            if graph is not pair.other:
+                under_mask = pruned_layer(MaskPruner(mask, other_info.block), layer, threads)
+                pair = replace(pair, squared_norms=squared_norms(layer, under_mask, threads))
 
         self.layers.done_with(other_info)
         is_masked = edges.is_masked(pair.other.n_edges)
@@ -164,7 +174,7 @@ class ReferenceItself:
 
     def pair(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerPair:
         """Compare one layer of the reference, given with its forest."""
-        pair = _pair(info, layer, forest, layer, threads)
+        pair = _pair(info, layer, forest, layer, squared_norms(layer, layer, threads), threads)
         return replace(pair, n_both=pair.preservation.n_kept)  # weights, also where edges are pairs of channels
 
     def kept(self, info: LayerInfo, layer: Layer, threads: int) -> Callable[[int, int], BoolArray]:  # noqa: ARG002  # of a protocol
@@ -192,23 +202,29 @@ class MaskedReference:
     def pair(self, info: LayerInfo, layer: Layer, forest: Forest, threads: int) -> LayerPair:
         """Compare one layer of the reference, given with its forest."""
         self.reference.done_with(info)
-        return _pair(info, layer, forest, self._masked(info, layer, threads), threads)
+        norms: list[SquaredNorms] = []
+        masked = self._masked(info, layer, threads, norms)
+        return _pair(info, layer, forest, masked, added_norms(norms), threads)
 
     def kept(self, info: LayerInfo, layer: Layer, threads: int) -> Callable[[int, int], BoolArray]:
         """Return the function that flags the weights kept of a part of a layer, by flat index."""
-        return present_in(self._masked(info, layer, threads))
+        return present_in(self._masked(info, layer, threads, []))
 
     def largest_unselected(self, of_reference: float | None, threads: int) -> float | None:  # noqa: ARG002  # of a protocol
         """Return that of the reference."""
         return of_reference
 
-    def _masked(self, info: LayerInfo, layer: Layer, threads: int) -> Layer:
-        """Return the layer under its mask; each piece of the reference is given back once it is copied."""
+    def _masked(self, info: LayerInfo, layer: Layer, threads: int, norms: list[SquaredNorms]) -> Layer:
+        """Return the layer under its mask, and add the squared norms of its pieces to a list.
+
+        Each piece of the reference is given back once it is copied.
+        """
         pruned = np.empty(layer.n_weights, layer.codes.dtype)
         write = self.pruners[info.name].on(layer, threads)
         for start, stop in pieces(0, layer.n_weights):
             self.reference.have_ready(info, start, stop)
             write(start, pruned[start:stop])
+            norms.append(squared_norms_of_part(layer.number_format, layer.weights[start:stop], pruned[start:stop]))
             self.reference.done_with(info, start, stop)
         return replace(layer, codes=pruned.reshape(layer.codes.shape))
 
@@ -244,7 +260,15 @@ def present_in(layer: Layer) -> Callable[[int, int], BoolArray]:
     return lambda start, stop: np.not_equal(layer.number_format.magnitudes(codes[start:stop]), 0)
 
 
-def _pair(info: LayerInfo, layer: Layer, forest: Forest, other: Layer, threads: int) -> LayerPair:
+def _norms_of_part(layer: Layer, other: Layer, start: int, stop: int) -> SquaredNorms:
+    """Return the squared norms of a part of a layer, and of its weights that are not zero in another of any type."""
+    others = other.weights[start:stop]
+    if other.number_format != layer.number_format:
+        others = np.not_equal(other.number_format.magnitudes(others), 0).astype(layer.codes.dtype)
+    return squared_norms_of_part(layer.number_format, layer.weights[start:stop], others)
+
+
+def _pair(info: LayerInfo, layer: Layer, forest: Forest, other: Layer, norms: SquaredNorms, threads: int) -> LayerPair:
     """Compare a layer, given with its forest, with the same layer under a mask."""
     other_forest = forest if other is layer else spanning_forest(other, threads=threads)
     codes = other.codes.reshape(-1)[forest.indices]
@@ -257,4 +281,4 @@ def _pair(info: LayerInfo, layer: Layer, forest: Forest, other: Layer, threads: 
         n_edges=layer.n_edges_in_parallel(),
         n_kept=other.n_edges_in_parallel(),
     )
-    return LayerPair(info, forest, other_forest, other_forest, preservation, other_forest.n_edges, is_present)
+    return LayerPair(info, forest, other_forest, other_forest, preservation, other_forest.n_edges, norms, is_present)

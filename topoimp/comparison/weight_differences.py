@@ -6,12 +6,11 @@ edge.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 
 from topoimp.arrays import CodeArray
-from topoimp.checkpoint.number_format import BF16, F8_E4M3, F8_E5M2, F16, F32, F64, NumberFormat, common_bits
+from topoimp.checkpoint.number_format import AS_FLOAT32, F32, F64, NumberFormat, common_bits
 from topoimp.errors import LayerError
 from topoimp.kernels.comparing import compare_weights, compare_wide_weights
 from topoimp.kernels.threads import PIECE, in_parallel, pieces
@@ -20,9 +19,6 @@ from topoimp.topology.forest import Forest
 
 OnPiece = Callable[[int, int], None]
 """Called with the flat indices from which and up to which weights are compared."""
-
-_AS_FLOAT32 = MappingProxyType({F32: (0, 0), BF16: (16, 0), F16: (13, 112), F8_E5M2: (21, 112), F8_E4M3: (20, 120)})
-"""By format, the left shift that makes its codes float32, and the power of two by which the result is too small."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +126,6 @@ def _differences(
     if number_format == F64:
         counts = compare_wide_weights(codes, other_codes, start, stop, mask, largest)
         return WeightDifferences(*counts, float(largest[0]))
-    shift, exponent = _AS_FLOAT32[number_format]
+    shift, exponent = AS_FLOAT32[number_format]
     counts = compare_weights(codes, other_codes, start, stop, mask, np.uint32(shift), largest)
     return WeightDifferences(*counts, float(np.ldexp(largest[0], exponent)))

@@ -1,6 +1,6 @@
 """Kernels for thresholds of single lines: the rows of a layer, or its columns laid out as rows."""
 
-from topoimp.arrays import Code, CodeArray, IndexArray
+from topoimp.arrays import BoolArray, Code, CodeArray, IndexArray
 from topoimp.kernels.compiled import compiled
 
 N_IN_NARROW = 128
@@ -87,3 +87,30 @@ def _place_of(ranks: CodeArray, rank: Code, n: int) -> int:
             if n == 0:
                 return i
     return -1
+
+
+@compiled("ranks", "starts", "places", "is_skipped")
+def find_positions(
+    ranks: CodeArray, starts: IndexArray, places: IndexArray, is_skipped: BoolArray, positions: IndexArray
+) -> None:
+    """Find the positions of some weights among those of their lines: larger ranks first, equal ones by their place.
+
+    Args:
+        ranks: shape (lines, n).
+        starts: shape (lines + 1,): ``places[starts[k] : starts[k + 1]]`` are the places of line k.
+        places: places of weights in their lines, with ranks below the largest number of the type.
+        is_skipped: shape (lines,): lines to leave alone.
+        positions: written for the places, from 1.
+    """
+    kind = ranks.dtype.type
+    for line in range(ranks.shape[0]):
+        if is_skipped[line]:
+            continue
+        row = ranks[line]
+        for k in range(starts[line], starts[line + 1]):
+            place = places[k]
+            rank = row[place]
+            n_before = _count_from(row, kind(rank + kind(1)))
+            for i in range(place + 1):
+                n_before += 1 if row[i] == rank else 0
+            positions[k] = n_before

@@ -14,7 +14,7 @@ from topoimp.checkpoint.number_format import common_bits
 from topoimp.kernels.threads import thread_count
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import LayerStream
-from topoimp.pruning.lines import safe_count_by_line
+from topoimp.pruning.line_positions import safe_count_by_line
 from topoimp.pruning.ranking import count_by_strength, ranks_of
 from topoimp.pruning.selection import Threshold
 from topoimp.topology.forest import Forest

@@ -16,6 +16,7 @@ from topoimp.errors import VerificationError
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import InHand, LayerStream
 from topoimp.pruning.lines import LineKeep, keep_lines
+from topoimp.pruning.methods.magnitude import StrengthRule
 from topoimp.pruning.methods.method import Rule, RuleInputs
 from topoimp.pruning.methods.network_method import NetworkMethod
 from topoimp.pruning.network_targets import network_target, total_target
@@ -135,7 +136,8 @@ def _sweep_by_layer(
             by_column = scheme.has_output_columns(info)
             keeps = keep_lines(info, layer, forest, targets, rule, by_column=by_column, threads=threads)
         else:
-            kept = keep_each([info], {layer.name: forest}, targets, rule, InHand(layer, threads))
+            in_hand = InHand(layer, threads)
+            kept = keep_each([info], {layer.name: forest}, targets, rule, in_hand, beside_unprotected=_protects(rule))
             keeps = [keep[layer.name] for keep in kept]
         on_kept(layer, forest, [keep.n_kept for keep in keeps], threads)
         return forest, keeps, _layer_rounds(layer, forest, targets, keeps, threads)
@@ -209,7 +211,9 @@ def _sweep_with_one_target(
     rankings: Sequence[Ranking] | None = None,
 ) -> Sweep:
     """Do rounds, by number, in which all layers together have a target."""
-    keeps = keep_each(stream.layers.infos, forests, list(targets.values()), rule, stream, rankings)
+    infos = stream.layers.infos
+    numbers = list(targets.values())
+    keeps = keep_each(infos, forests, numbers, rule, stream, rankings, beside_unprotected=_protects(rule))
 
     def compare(layer: Layer, threads: int) -> list[LayerRound]:
         kept = [keep[layer.name] for keep in keeps]
@@ -234,8 +238,28 @@ def _layer_rounds(
         if keep.n_kept > before:
             raise VerificationError(f"layer {layer.name!r}: a weight that was pruned came back")
         before = keep.n_kept
-        rounds.append(LayerRound(target, _preservation(layer, reference, keep, threads), keep.n_protected))
+        preservation = _preservation(layer, reference, keep, threads)
+        n_added = _n_forest_added(layer, reference, keep, preservation, threads)
+        rounds.append(LayerRound(target, preservation, keep.n_protected, n_added, keep.known_norms))
     return rounds
+
+
+def _protects(rule: Rule) -> bool:
+    """Return whether a rule is that of ``topological``, under which ``magnitude`` keeps other weights."""
+    return isinstance(rule, StrengthRule) and rule.protected_above is not None
+
+
+def _n_forest_added(
+    layer: Layer, reference: Forest, keep: Keep | LineKeep, preservation: Preservation, threads: int
+) -> int | None:
+    """Count the edges of the forest that ``topological`` keeps and ``magnitude`` drops, if the rule is one of them."""
+    if not isinstance(keep.rule, StrengthRule):
+        return None
+    if not _protects(keep.rule):
+        return preservation.floor - preservation.n_forest_kept
+    if isinstance(keep, LineKeep):
+        return keep.n_only_protected
+    return None if keep.unprotected is None else keep.n_only_protected(reference, layer, threads)
 
 
 def _preservation(layer: Layer, reference: Forest, keep: Keep | LineKeep, threads: int) -> Preservation:
@@ -255,8 +279,6 @@ def _n_forest_kept(layer: Layer, reference: Forest, keep: Keep | LineKeep, threa
     floor = len(reference.indices)
     if keep.n_protected == floor:
         return floor
-    if not keep.rule.is_by_strength:
-        return None
     if isinstance(keep, LineKeep):
-        return floor if keep.keeps_forest(reference, layer, threads) else None
-    return keep.n_kept_of(reference, layer, threads)
+        return floor if keep.n_forest_kept == floor else None
+    return keep.n_kept_of(reference, layer, threads) if keep.rule.is_by_strength else None

@@ -1,33 +1,41 @@
-"""Rankings of a layer's weights: by strength |w|, or by given integers, such as a permutation or scores.
+"""Rankings of a layer's weights by strength |w|.
 
 Ranks compare across layers and types. The rank of a strength is its exact value as the bits of a float32, or of a
 float64 if any layer is float64; a permutation gives 64 random bits. Stored zeros and protected weights have rank 0.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from topoimp.arrays import Code, CodeArray, FloatArray, IndexArray
 from topoimp.kernels.counting import count_codes, count_digits, count_equal, count_until, place_of_equal
-from topoimp.kernels.pruning import write_kept, write_kept_ranks
+from topoimp.kernels.pruning import write_kept
 from topoimp.kernels.threads import in_parallel, pieces
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
-from topoimp.pruning.selection import DIGIT_BITS, N_DIGITS, Digits, Threshold
+from topoimp.layers.squared_norms import SquaredNorms
+from topoimp.pruning.selection import DIGIT_BITS, N_DIGITS, Digits, LayerSelection, Threshold
 
 _FEW = 1 << 14
 """A layer of a wide format with fewer weights is sorted, as it has fewer weights than there are counters."""
 
 _ALL_BITS = np.uint64((1 << 64) - 1)
+_NO_INDICES = np.zeros(0, np.int64)
+_NO_STRENGTHS = np.zeros(0)
 
 
 class StrengthRanking:
     """Ranks the weights of a layer by |w|; the protected weights are given by flat index, with their |w|."""
 
-    def __init__(self, info: LayerInfo, *, n_bits: int, protected: IndexArray, protected_strengths: FloatArray) -> None:
+    def __init__(
+        self,
+        info: LayerInfo,
+        *,
+        n_bits: int,
+        protected: IndexArray = _NO_INDICES,
+        protected_strengths: FloatArray = _NO_STRENGTHS,
+    ) -> None:
         self.info = info
         self.n_bits = n_bits
         self._format = info.number_format
@@ -49,7 +57,7 @@ class StrengthRanking:
             count_codes(flat, start, stop, mask, counts)
             return counts
 
-        all_counts = _added_up(count, layer.n_weights, threads)
+        all_counts = added_up(count, layer.n_weights, threads)
         codes = np.flatnonzero(all_counts[1:] != 0) + 1
         ranks = self._format.common_codes(codes.astype(self._format.code_dtype), n_bits=self.n_bits)
 
@@ -60,12 +68,29 @@ class StrengthRanking:
 
     def known_digits(self, shift: int, prefix: int | None) -> Digits | None:
         """Return the counts of a narrow format's digits after ``prepare``."""
-        return None if self._counted is None else _digits_of_counted(*self._counted, shift, prefix)
+        return None if self._counted is None else digits_of_counted(*self._counted, shift, prefix)
 
     def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
         """Count the digits of the ranks."""
         self.prepare(layer, threads)
         return self.known_digits(shift, prefix) or self._counted_ranks(layer, shift, prefix, threads)
+
+    def known_norms(self, selection: LayerSelection) -> SquaredNorms | None:
+        """Return the squared norms of the weights that a selection keeps; None without the counts of ``prepare``."""
+        if self._counted is None:
+            return None
+        ranks, counts = self._counted
+        squares = ranks.view(f"float{self.n_bits}").astype(np.float64) ** 2
+        protected = self._protected_ranks.view(f"float{self.n_bits}").astype(np.float64) ** 2
+
+        n_kept = np.where(ranks > ranks.dtype.type(selection.rank), counts, 0)
+        n_kept[ranks == ranks.dtype.type(selection.rank)] = selection.n_equal
+        kept = float(np.sum(squares * n_kept) + np.sum(protected))
+        return SquaredNorms(kept, kept + float(np.sum(squares * (counts - n_kept))))
+
+    def protected_digits(self, shift: int, prefix: int | None) -> Digits:
+        """Count the digits of the protected weights."""
+        return digits_of_counted(*self._protected_counts, shift, prefix)
 
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
         """Return the flat index of the n-th unprotected weight of a rank."""
@@ -117,20 +142,20 @@ class StrengthRanking:
         if layer.n_weights < _FEW:
             ranks = self._format.common_codes(flat, n_bits=self.n_bits)
             ranks[self._protected] = 0
-            return _digits_of_counted(*np.unique(ranks[ranks != 0], return_counts=True), shift, prefix)
+            return digits_of_counted(*np.unique(ranks[ranks != 0], return_counts=True), shift, prefix)
 
         mask = flat.dtype.type(self._format.magnitude_mask)
 
         def count(start: int, stop: int) -> IndexArray:
             if self._format.n_bits == self.n_bits:  # the codes are ranks but for the sign
-                return _digit_counts([flat[start:stop]], mask, shift, prefix)
+                return digit_counts([flat[start:stop]], mask, shift, prefix)
             parts = (self._format.common_codes(flat[a:b], n_bits=self.n_bits) for a, b in pieces(start, stop))
-            return _digit_counts(parts, _ALL_BITS, shift, prefix)
+            return digit_counts(parts, _ALL_BITS, shift, prefix)
 
-        counts = _added_up(count, layer.n_weights, threads)
-        protected = _digits_of_counted(*self._protected_counts, shift, prefix)
+        counts = added_up(count, layer.n_weights, threads)
+        protected = self.protected_digits(shift, prefix)
         counts[protected.digits] -= protected.counts
-        return _nonzero_digits(counts)
+        return nonzero_digits(counts)
 
 
 def write_protected(layer: Layer, protected: IndexArray, start: int, pruned: CodeArray) -> None:
@@ -167,94 +192,12 @@ def _in_own_codes(layer: Layer, threshold: Threshold, n_bits: int) -> tuple[Code
     return scalar(layer.number_format.magnitude_mask), scalar(code), last
 
 
-@dataclass(frozen=True)
-class RankRanking:
-    """Ranks the weights of a layer by given integers, the larger first; stored zeros and ranks of 0 are never kept.
-
-    Args:
-        ranks: returns the ranks of the weights from one flat index to another, in an unsigned type of ``n_bits``:
-            computed, or a part of an array. Several threads may call it.
-        n_bits: 32 or 64; the same for all layers that share a target.
-        counted: the ranks above 0, each once and ascending, and the number of weights that have each, if they are
-            known; then they are not counted.
-    """
-
-    info: LayerInfo
-    ranks: Callable[[int, int], CodeArray]
-    n_bits: int = 64
-    counted: tuple[CodeArray, IndexArray] | None = None
-
-    def prepare(self, layer: Layer, threads: int) -> None:
-        """Do nothing: there is no cache."""
-
-    def known_digits(self, shift: int, prefix: int | None) -> Digits | None:
-        """Return the counts of the digits if those of the ranks are known."""
-        return None if self.counted is None else _digits_of_counted(*self.counted, shift, prefix)
-
-    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
-        """Count the digits of the ranks."""
-        mask = np.dtype(f"uint{self.n_bits}").type((1 << self.n_bits) - 1)
-
-        def count(start: int, stop: int) -> IndexArray:
-            return _digit_counts((ranks for _, ranks in self._ranks(layer, start, stop)), mask, shift, prefix)
-
-        return _nonzero_digits(_added_up(count, layer.n_weights, threads))
-
-    def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:  # noqa: ARG002  # of a protocol
-        """Return the flat index of the n-th weight of a rank."""
-        for start, ranks in self._ranks(layer, 0, layer.n_weights):
-            places = np.flatnonzero(ranks == rank)
-            if n <= len(places):
-                return start + int(places[n - 1])
-            n -= len(places)
-        raise ValueError(f"layer {self.info.name!r} has fewer weights of rank {rank}")
-
-    def write_kept(self, layer: Layer, threshold: Threshold, start: int, pruned: CodeArray) -> None:
-        """Write a part of a layer, with 0 for weights that the threshold does not keep."""
-        mask = layer.codes.dtype.type(layer.number_format.magnitude_mask)
-        last = threshold.last if threshold.rank > 0 else -1
-        for first, end in pieces(start, start + len(pruned)):
-            ranks = self.ranks(first, end)
-            n_until = min(max(last + 1 - first, 0), end - first)
-            rank = ranks.dtype.type(threshold.rank)
-            write_kept_ranks(layer.weights[first:end], ranks, mask, rank, n_until, pruned[first - start : end - start])
-
-    def ranks_in(self, layer: Layer, start: int, stop: int) -> CodeArray:
-        """Return the ranks of a part of the layer."""
-        ranks = self.ranks(start, stop)
-        is_edge = layer.number_format.magnitudes(layer.weights[start:stop]) != 0
-        return np.where(is_edge, ranks, ranks.dtype.type(0))
-
-    def ranks_in_columns(self, layer: Layer, start: int, stop: int) -> CodeArray:
-        """Return the ranks of some columns, shape (rows, columns)."""
-        firsts = range(start, layer.n_weights, layer.n_columns)
-        return np.stack([self.ranks_in(layer, first, first + stop - start) for first in firsts])
-
-    def _ranks(self, layer: Layer, start: int, stop: int) -> Iterator[tuple[int, CodeArray]]:
-        for first, end in pieces(start, stop):
-            yield first, self.ranks_in(layer, first, end)
-
-
-def permutation_keys(start: int, n: int, text: str) -> CodeArray:
-    """Return 64 random bits above 0 for each of n indices from ``start`` on; they depend on text and index alone.
-
-    Source: the finaliser of splitmix64 (Steele, Lea & Flood, "Fast splittable pseudorandom number generators", OOPSLA
-    2014) over a counter: a bijection, so that the order of the keys is a permutation.
-    """
-    offset = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
-    key = np.arange(start + 1, start + n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(offset)
-    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    key ^= key >> np.uint64(31)
-    return np.asarray(np.maximum(key, np.uint64(1)))
-
-
-def _added_up(count: Callable[[int, int], IndexArray], n_weights: int, threads: int) -> IndexArray:
+def added_up(count: Callable[[int, int], IndexArray], n_weights: int, threads: int) -> IndexArray:
     """Return the sum of the counts of all parts of a layer."""
     return np.asarray(np.sum(in_parallel(count, n_weights, threads), axis=0, dtype=np.int64))
 
 
-def _digit_counts(parts: Iterable[CodeArray], mask: Code, shift: int, prefix: int | None) -> IndexArray:
+def digit_counts(parts: Iterable[CodeArray], mask: Code, shift: int, prefix: int | None) -> IndexArray:
     """Return the counts of all 65,536 digits of ranks, which are codes without the bits outside ``mask``."""
     counts = np.zeros(N_DIGITS, np.int64)
     for codes in parts:
@@ -262,13 +205,13 @@ def _digit_counts(parts: Iterable[CodeArray], mask: Code, shift: int, prefix: in
     return counts
 
 
-def _nonzero_digits(counts: IndexArray) -> Digits:
+def nonzero_digits(counts: IndexArray) -> Digits:
     """Return the digits that occur, from the counts of all digits."""
     digits = np.flatnonzero(counts != 0)
     return Digits(digits, counts[digits])
 
 
-def _digits_of_counted(ranks: CodeArray, counts: IndexArray, shift: int, prefix: int | None) -> Digits:
+def digits_of_counted(ranks: CodeArray, counts: IndexArray, shift: int, prefix: int | None) -> Digits:
     """Count the digits of distinct ascending ranks above 0 with given counts, as ``count_digits``."""
     scalar = ranks.dtype.type
     if prefix is not None:

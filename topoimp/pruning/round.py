@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from topoimp.errors import GateError, VerificationError
+from topoimp.layers.squared_norms import SquaredNorms
 from topoimp.pruning.lines import LineKeep
 from topoimp.pruning.preservation import Preservation, total_preservation
 from topoimp.pruning.rules import Keep
@@ -15,11 +16,16 @@ class LayerRound:
     """One layer after one round: its topology, and the weights that are kept whatever the target.
 
     The target is None if all layers share one. Protected are the weights of the floor, or fewer with an epsilon.
+    ``n_forest_added`` counts the edges of the forest that ``topological`` keeps and ``magnitude`` drops at the same
+    targets; None for other methods. ``squared_norms`` are known before a round is written where the type is narrow and
+    the method by strength.
     """
 
     target: int | None
     preservation: Preservation
     n_protected: int
+    n_forest_added: int | None = None
+    squared_norms: SquaredNorms | None = None
 
     @property
     def floor_binds(self) -> bool:
@@ -47,6 +53,13 @@ class Round:
     def n_protected(self) -> int:
         """Weights of all layers that are kept whatever the target."""
         return sum(layer.n_protected for layer in self.layers.values())
+
+    @property
+    def n_forest_added(self) -> int | None:
+        """Edges of all forests that ``topological`` keeps and ``magnitude`` drops; 0 if both keep the same weights."""
+        added = [layer.n_forest_added for layer in self.layers.values()]
+        known = [n for n in added if n is not None]
+        return sum(known) if len(known) == len(added) else None
 
     @property
     def shared(self) -> "Round":

@@ -14,9 +14,10 @@ from topoimp.arrays import BoolArray, CodeArray
 from topoimp.kernels.threads import in_parallel
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
+from topoimp.layers.squared_norms import SquaredNorms
 from topoimp.layers.streaming import LayerSource
 from topoimp.pruning.methods.method import Rule
-from topoimp.pruning.ranking import ranks_of
+from topoimp.pruning.ranking import StrengthRanking, ranks_of
 from topoimp.pruning.selection import LayerSelection, Ranking, layer_selections, threshold_of
 from topoimp.topology.forest import Forest
 
@@ -36,17 +37,26 @@ class Pruner(Protocol):
 
 @dataclass(frozen=True)
 class Keep:
-    """The weights that a layer keeps: the protected ones, and a selection of the others in the order of the rule."""
+    """The weights that a layer keeps: the protected ones, and a selection of the others in the order of the rule.
+
+    ``unprotected`` is the selection of all weights for the same target if none were protected, where it was asked for.
+    """
 
     rule: Rule
     ranking: Ranking
     selection: LayerSelection
     n_protected: int
+    unprotected: LayerSelection | None = None
 
     @property
     def n_kept(self) -> int:
         """Weights kept."""
         return self.n_protected + self.selection.n_kept
+
+    @property
+    def known_norms(self) -> SquaredNorms | None:
+        """The squared norms of the layer and of its kept weights where counts of equal weights tell them, else None."""
+        return self.ranking.known_norms(self.selection) if isinstance(self.ranking, StrengthRanking) else None
 
     def on(self, layer: Layer, threads: int) -> PartPruner:
         """Return the function that writes parts of the layer, once it is known where equal weights are split."""
@@ -60,13 +70,32 @@ class Keep:
 
     def n_kept_of(self, forest: Forest, layer: Layer, threads: int) -> int:
         """Count the edges of the layer's maximum spanning forest that a method by strength keeps."""
-        ranks = ranks_of(forest.strengths[self.n_protected :], self.rule.n_bits)
-        n_kept = self.n_protected + int(np.count_nonzero(ranks > self.selection.rank))
-        equal = forest.indices[self.n_protected :][ranks == self.selection.rank]
+        others = slice(self.n_protected, None)
+        return self.n_protected + self._n_selected(self.selection, self.ranking, forest, others, layer, threads)
+
+    def n_only_protected(self, forest: Forest, layer: Layer, threads: int) -> int:
+        """Count the edges of the forest that are kept as they are protected: without that, the same target drops them.
+
+        These are all weights that the layer keeps and would not keep unprotected. The method is by strength, and the
+        selection without protection is known.
+        """
+        if self.unprotected is None:
+            raise ValueError("the selection without protection was not asked for")
+        protected = slice(0, self.n_protected)
+        ranking = StrengthRanking(self.ranking.info, n_bits=self.rule.n_bits)
+        return self.n_protected - self._n_selected(self.unprotected, ranking, forest, protected, layer, threads)
+
+    def _n_selected(
+        self, selection: LayerSelection, ranking: Ranking, forest: Forest, part: slice, layer: Layer, threads: int
+    ) -> int:
+        """Count the edges in a part of the forest that a selection by strength keeps."""
+        ranks = ranks_of(forest.strengths[part], self.rule.n_bits)
+        n_kept = int(np.count_nonzero(ranks > selection.rank))
+        equal = forest.indices[part][ranks == selection.rank]
 
         # The threshold's place may take a pass over the layer.
-        if len(equal) and self.selection.n_equal:
-            n_kept += int(np.count_nonzero(equal <= threshold_of(self.selection, self.ranking, layer, threads).last))
+        if len(equal) and selection.n_equal:
+            n_kept += int(np.count_nonzero(equal <= threshold_of(selection, ranking, layer, threads).last))
         return n_kept
 
 
@@ -102,16 +131,24 @@ def keep_each(
     rule: Rule,
     source: LayerSource,
     rankings: Sequence[Ranking] | None = None,
+    *,
+    beside_unprotected: bool = False,
 ) -> list[dict[str, Keep]]:
     """Return, for each target of all layers together, the weights that each layer keeps, by its name.
 
-    Protected weights are kept even if a target is below them. ``rankings`` may be prepared already.
+    Protected weights are kept even if a target is below them. ``rankings`` may be prepared already. With
+    ``beside_unprotected`` the selections without protection are found too.
     """
     rankings = rankings or [rule.ranking(info, forests[info.name]) for info in infos]
     n_protected = {info.name: rule.n_protected(forests[info.name]) for info in infos}
     by_name = {ranking.info.name: ranking for ranking in rankings}
     others = [target - sum(n_protected.values()) for target in targets]
+    found = layer_selections(rankings, others, source, targets if beside_unprotected else ())
+    unprotected = found[len(targets) :] or [{}] * len(targets)
     return [
-        {name: Keep(rule, ranking, selections[name], n_protected[name]) for name, ranking in by_name.items()}
-        for selections in layer_selections(rankings, others, source)
+        {
+            name: Keep(rule, ranking, selections[name], n_protected[name], of_all.get(name))
+            for name, ranking in by_name.items()
+        }
+        for selections, of_all in zip(found[: len(targets)], unprotected, strict=True)
     ]

@@ -37,6 +37,14 @@ class Digits:
         """Return the count of all larger digits."""
         return int(self.counts[np.searchsorted(self.digits, digit, "right") :].sum())
 
+    def with_others(self, others: "Digits") -> "Digits":
+        """Return the digits that occur in either, with the sums of their counts."""
+        digits = np.union1d(self.digits, others.digits)
+        counts = np.zeros(len(digits), np.int64)
+        for each in (self, others):
+            counts[np.searchsorted(digits, each.digits)] += each.counts
+        return Digits(digits, counts)
+
 
 class Ranking(Protocol):
     """The ranking of one layer's weights."""
@@ -57,6 +65,9 @@ class Ranking(Protocol):
 
     def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
         """Count the digits at bit ``shift`` of all ranks above 0, or of those that begin with ``prefix``."""
+
+    def protected_digits(self, shift: int, prefix: int | None) -> Digits:
+        """Count the digits of the ranks that the protected weights would have, as ``count_digits``."""
 
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
         """Return the flat index of the n-th weight (from 1) of a rank."""
@@ -109,14 +120,18 @@ def threshold_of(selection: LayerSelection, ranking: Ranking, layer: Layer, thre
 
 
 def layer_selections(
-    rankings: Sequence[Ranking], targets: Sequence[int], source: LayerSource
+    rankings: Sequence[Ranking], targets: Sequence[int], source: LayerSource, targets_of_all: Sequence[int] = ()
 ) -> list[dict[str, LayerSelection]]:
     """Return, for each target, the selections by layer name that keep the strongest weights of all layers.
 
     A target below 1 keeps none, and one at or above the number of ranked weights all of them. The source reads each
-    layer a few times.
+    layer a few times. Behind them come the selections for ``targets_of_all``, in which protected weights have the ranks
+    of others; they are found from the same counts, so that few of them need another reading.
     """
-    searches = [_Search(target, len(rankings)) for target in targets]
+    searches = [
+        *(_Search(target, len(rankings)) for target in targets),
+        *(_Search(target, len(rankings), is_of_all=True) for target in targets_of_all),
+    ]
     shift = rankings[0].n_bits - DIGIT_BITS
 
     # Digit by digit: searches whose ranks begin alike share the counts of the next digit.
@@ -124,9 +139,9 @@ def layer_selections(
     while shift >= 0:
         longer: dict[int | None, list[_Search]] = {}
         for prefix, group in by_prefix.items():
-            level = _level_of(_counted(rankings, source, shift, prefix))
+            levels = _levels_of(rankings, _counted(rankings, source, shift, prefix), shift, prefix, group)
             for search in group:
-                if search.go_on(level):
+                if search.go_on(levels[search.is_of_all]):
                     longer.setdefault(search.rank, []).append(search)
         by_prefix = longer
         shift -= DIGIT_BITS
@@ -165,11 +180,32 @@ def _level_of(by_layer: Sequence[Digits]) -> _Level:
     return _Level(by_layer, digits[::-1], np.cumsum(counts[::-1]))
 
 
-class _Search:
-    """The search for one target's rank, digit by digit; the rank is None if every weight is kept, or none."""
+def _levels_of(
+    rankings: Sequence[Ranking],
+    counted: Sequence[Digits],
+    shift: int,
+    prefix: int | None,
+    searches: "Sequence[_Search]",
+) -> dict[bool, _Level]:
+    """Return the levels that searches look at: of all weights, or of those that are not protected."""
+    levels: dict[bool, _Level] = {}
+    if any(not search.is_of_all for search in searches):
+        levels[False] = _level_of(counted)
+    if any(search.is_of_all for search in searches):
+        protected = [ranking.protected_digits(shift, prefix) for ranking in rankings]
+        levels[True] = _level_of([one.with_others(other) for one, other in zip(counted, protected, strict=True)])
+    return levels
 
-    def __init__(self, target: int, n_layers: int) -> None:
+
+class _Search:
+    """The search for one target's rank, digit by digit; the rank is None if every weight is kept, or none.
+
+    If it is of all weights, the protected ones are among them.
+    """
+
+    def __init__(self, target: int, n_layers: int, *, is_of_all: bool = False) -> None:
         self.rank: int | None = None
+        self.is_of_all = is_of_all
         self._target = self._n_missing = target
         self._n_above = self._n_of_rank = [0] * n_layers
 

@@ -12,7 +12,7 @@ from topoimp.layers.scored import ScoredLayers
 from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.options import Scheme
 from topoimp.pruning.preservation import Preservation
-from topoimp.pruning.round import Round
+from topoimp.pruning.round import LayerRound, Round
 from topoimp.reports.cells import Cell, Row
 from topoimp.topology.barcode import Barcode, neural_persistence, scale_of_convention
 from topoimp.topology.distance import BarcodeDistances
@@ -141,12 +141,17 @@ def rows_of_pruning(infos: Sequence[LayerInfo], round_: Round) -> list[Row]:
     rows: list[Row] = []
     for info in infos:
         layer = round_.layers[info.name]
-        numbers: Row = {"round": round_.number, "target": layer.target, "floor_binds": layer.floor_binds}
+        numbers = {"round": round_.number, **target_columns(layer)}
         rows.append({**layer_columns(info), **numbers, **preservation_columns(layer.preservation)})
 
-    missed = bool(round_.missed)
-    network: Row = {"level": "network", "round": round_.number, "target": round_.target, "floor_binds": missed}
+    network: Row = {"level": "network", "round": round_.number, **target_columns(round_)}
     return [*rows, {**network, **preservation_columns(round_.preservation)}]
+
+
+def target_columns(part: LayerRound | Round) -> Row:
+    """Return the columns of a target, of a layer or of all together: whether it was met, and what protection added."""
+    binds = part.floor_binds if isinstance(part, LayerRound) else bool(part.missed)
+    return {"target": part.target, "floor_binds": binds, "n_forest_added": part.n_forest_added}
 
 
 OTHER_STATE_DICT = "another state dict of the file"

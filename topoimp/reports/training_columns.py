@@ -14,6 +14,7 @@ TRAINING: Mapping[str, Column] = {
     "round_beta0_kept": flag("Whether the round's mask kept beta0 of the weights that it was found on."),
     "round_barcode_kept": flag("Whether the round's mask kept all bars of the weights that it was found on."),
     "round_retention": share("Share of the forest of the weights before the round that the round's mask kept."),
+    "round_squared_norm_kept": share("Share of the sum of w^2 before the round that the round's mask kept."),
     "round_retention_guaranteed": share(
         "Smallest round_retention of the n_kept strongest weights in any layer of this shape."
     ),
@@ -26,6 +27,9 @@ TRAINING: Mapping[str, Column] = {
     "bytes_to_write": count(
         "Approximate bytes written by this round (`dry_run`); without training the mask comes with the last."
     ),
+    "bytes": count("Bytes of the files with the pruned weights; blank in rounds that are not written."),
+    "bytes_mask": count("Bytes of the mask file, one bit for each weight of the selected layers."),
+    "bytes_zstd": count("Bytes of the same files as `bytes` under zstd, level 3 (`compressed_size`)."),
     "peak_memory": count("Approximate largest resident memory in bytes (`dry_run`)."),
 }
 """Epochs, and the rounds of a pruning."""

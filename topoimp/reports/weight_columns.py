@@ -18,6 +18,19 @@ WEIGHTS: Mapping[str, Column] = {
     "density": share("n_kept / n_weights; in `barcode` n_edges / n_weights; in `bound` the requested share."),
     "sparsity": share("1 - density."),
     "compression_ratio": number("1 / density."),
+    "n_checkpoint_weights": count(
+        "Numbers in all floating-point tensors of the checkpoint, selected or not, biases and norms too; data that "
+        "tensors share count once."
+    ),
+    "checkpoint_density": share(
+        "Share of n_checkpoint_weights that is kept: the n_kept of the selected layers, and all of the rest, stored "
+        "zeros included."
+    ),
+    "squared_norm_kept": share(
+        "Sum of w^2 over the kept weights (in `compare`: over the reference's that the other has) / sum over all: 1 - "
+        "the relative squared Frobenius error. Blank for a layer of zeros, in `compare` with scores, and in rounds "
+        "that are not written, but for weights of 16 bits or less under `topological` and `magnitude`, scope `row` excepted."
+    ),
     "beta0": count("Connected components of the kept graph; an isolated row or column is a component."),
     "beta0_reference": count("Connected components of the reference."),
     "beta1": count("Independent cycles of the kept graph."),
@@ -30,6 +43,10 @@ WEIGHTS: Mapping[str, Column] = {
     ),
     "n_repaired": count(
         "Edges of the forest that the given mask lacks, and the repaired one keeps (`repair` of prune)."
+    ),
+    "n_forest_added": count(
+        "Weights that `topological` keeps and `magnitude` drops at the same targets, all of them edges of the forest; "
+        "network: 0 if both keep the same weights. Blank where another method decides."
     ),
     "floor_binds": flag(
         "Whether the floor holds the layer above its target, or (scope `global`) leaves only its forest; network: "
@@ -56,6 +73,9 @@ WEIGHTS: Mapping[str, Column] = {
     "safe_sparsity_row": share("1 - safe_count_row / n_weights."),
     "safe_count_global": count("Fewest strongest weights of the whole network that keep every layer's barcode."),
     "safe_sparsity_global": share("1 - safe_count_global / n_weights."),
+    "safe_sparsity_checkpoint": share(
+        "Share of n_checkpoint_weights that is pruned where safe_count_global weights of the selected layers are left."
+    ),
     "binding_layer": text("Layer whose last forest edge comes latest in the order of all weights."),
     "binding_vertex": text("Row or column that the last forest edge attaches; blank if it joins larger components."),
     "rate": share("Share that one round removes: of the remaining weights; `linear`: of the edges at round 0."),

@@ -17,61 +17,33 @@ from topoimp.errors import CheckpointError, TrainingError, VerificationError
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import Layers
 from topoimp.layers.streaming import LayerStream
-from topoimp.layers.tensors import select_layers
-from topoimp.network.graph import NetworkGraph
 from topoimp.programs.evaluation import Evaluation
 from topoimp.pruning.applied_masks import NonzeroPruner
 from topoimp.pruning.kept_weights import facts_of_checkpoint
 from topoimp.pruning.masks import Masks, mask_shapes, mask_writer, read_masks
 from topoimp.pruning.one_shot import sweep
-from topoimp.pruning.options import Scheme
 from topoimp.pruning.round import refuse_missed_targets
 from topoimp.pruning.rules import Pruner
 from topoimp.reports.cells import Row
+from topoimp.reports.checkpoint_columns import with_checkpoint_columns
+from topoimp.reports.norm_columns import with_norm_column
 from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
+from topoimp.reports.size_columns import with_size_columns
 from topoimp.rounds.checks import check_held, check_related, check_started, check_within, open_trained
 from topoimp.rounds.evaluated_rounds import RoundEvaluation
 from topoimp.rounds.network_rounds import marks_of, method_after
+from topoimp.rounds.plan import Plan, Start
 from topoimp.rounds.round_rows import PrunedRound, RoundTopology, rows_of_round
 from topoimp.rounds.run_folder import PruningFiles, RoundFiles, TrainingTask, sha256_of
-from topoimp.rounds.trainer import Metrics, Retrain
+from topoimp.rounds.trainer import Retrain
 from topoimp.rounds.unpruned import Unpruned, read_unpruned
 from topoimp.topology.forest import Forest, spanning_forests
 from topoimp.topology.own_scale import scale_of
 from topoimp.writing.pruned_copy import write_pruned_copy
 from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
+from topoimp.writing.sizes import sizes_of
 from topoimp.writing.verification import verify_pruned, verify_weights
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The scheme that all rounds of all seeds follow; ``strict`` stops where a target is below a floor.
-
-    ``graph`` is that of the network, for the facts of each round; None if it is unknown.
-    """
-
-    scheme: Scheme
-    threads: int
-    strict: bool = False
-    graph: NetworkGraph | None = None
-
-    def stream(self, checkpoint: Checkpoint) -> LayerStream:
-        """Return the pruned layers of a checkpoint."""
-        return LayerStream(select_layers(checkpoint, self.scheme.patterns), self.threads)
-
-
-@dataclass(frozen=True)
-class Start:
-    """The trained, unpruned network from which the rounds of one seed start, and its metrics.
-
-    Each round's training starts from the checkpoint ``rewind``, or from the weights of the round before if None.
-    """
-
-    seed: int
-    trained: Path
-    rewind: Checkpoint | None
-    metrics: Metrics
 
 
 @dataclass(frozen=True)
@@ -170,6 +142,8 @@ def _write_round_0(
         forests = unpruned.forests
         topology = RoundTopology(layers.infos, unpruned, forests, unpruned.scale, masks, plan.threads)
         rows = rows_of_round(topology, start.metrics, number=0, pruned=None)
+        rows = with_checkpoint_columns(rows, layers.checkpoint)
+        rows = with_size_columns(rows, sizes_of(round_.model, round_.mask))
         rows = with_path_columns(rows, facts_of_checkpoint(plan.graph, layers.checkpoint, masks))
         rows = evaluation.rows(rows, 0, round_.model)
         _write_metrics(round_.metrics, rows, start, plan, evaluation, checks=["written"])
@@ -207,7 +181,8 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
         masks = _write_pruned(task.init, task.mask, source, pruners, metadata, plan.threads)
         check_within(masks, last.masks, task.mask)
         init = open_checkpoint(task.init)
-        verify_pruned(init, trained, last.forests, masks=masks, expected=pruned.layers, source=source)
+        written = verify_pruned(init, trained, last.forests, masks=masks, expected=pruned.layers, source=source)
+        norms = {name: layer.squared_norms for name, layer in written.items()}
 
         # The weights after training.
         mask_sha256 = sha256_of(task.mask)
@@ -219,6 +194,9 @@ def _prune_round(number: int, last: _TrainedRound, run: _Run) -> _TrainedRound:
         scale = scale_of(weights, forests)
         topology = RoundTopology(source.infos, run.unpruned, forests, scale, masks, plan.threads)
         rows = rows_of_round(topology, metrics, number=number, pruned=PrunedRound(pruned, by_chance))
+        rows = with_norm_column(rows, norms, prefix="round_")
+        rows = with_checkpoint_columns(rows, weights.layers.checkpoint)
+        rows = with_size_columns(rows, sizes_of(round_.model, round_.mask))
         rows = with_path_columns(rows, facts_of_checkpoint(plan.graph, weights.layers.checkpoint, masks))
         rows = run.evaluation.rows(rows, number, round_.model)
         for path in list(round_.folder.iterdir()):  # the inputs of training, and any other file that the trainer left

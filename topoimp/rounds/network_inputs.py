@@ -9,7 +9,7 @@ from topoimp.choices import PathInputs
 from topoimp.data import Images
 from topoimp.pruning.methods.network_method import NetworkMethod, method_for, trained_method
 from topoimp.pruning.methods.paths import Paths
-from topoimp.rounds.loop import Plan
+from topoimp.rounds.plan import Plan
 
 
 def needs_images(plan: Plan) -> bool:

@@ -17,7 +17,7 @@ from topoimp.network.chain import patterns_on_chain
 from topoimp.network.graph import NetworkGraph
 from topoimp.pruning.options import LAYER_TARGETS, PRESETS, PruningOptions, Scheme, contradicts_preset
 from topoimp.reports.rows import pattern_settings
-from topoimp.rounds.loop import Plan
+from topoimp.rounds.plan import Plan
 from topoimp.rounds.recipe_file import read_toml
 from topoimp.rounds.run_folder import PruningFiles, SeedFiles, pruning_name, sha256_of
 from topoimp.rounds.run_graph import graph_of_recipe

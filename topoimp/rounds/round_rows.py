@@ -24,6 +24,7 @@ from topoimp.reports.rows import (
     network_persistence_columns,
     persistence_columns,
     preservation_columns,
+    target_columns,
 )
 from topoimp.rounds.trainer import METRICS, Metrics
 from topoimp.rounds.unpruned import Unpruned
@@ -55,13 +56,13 @@ class PrunedRound:
         """Return the columns of a layer."""
         layer = self.pruned.layers[name]
         columns = _round_columns(layer.preservation, [self._beside_chance(name)])
-        return {"target": layer.target, "floor_binds": layer.floor_binds, **columns}
+        return {**target_columns(layer), **columns}
 
     def network_columns(self) -> Row:
         """Return the columns of all layers together."""
         chances = [self._beside_chance(name) for name in self.pruned.layers]
         columns = _round_columns(self.pruned.preservation, chances)
-        return {"target": self.pruned.target, "floor_binds": bool(self.pruned.missed), **columns}
+        return {**target_columns(self.pruned), **columns}
 
     def _beside_chance(self, name: str) -> ForestByChance:
         n_forest_kept = self.pruned.layers[name].preservation.n_forest_kept

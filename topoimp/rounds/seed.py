@@ -15,7 +15,8 @@ from topoimp.errors import CheckpointError, OutputError
 from topoimp.kernels.threads import OnStep
 from topoimp.programs.evaluation import Evaluation
 from topoimp.reports.report import rows_of_file
-from topoimp.rounds.loop import Plan, Start, prune_iteratively
+from topoimp.rounds.loop import prune_iteratively
+from topoimp.rounds.plan import Plan, Start
 from topoimp.rounds.planning import Rewinding
 from topoimp.rounds.recipe_file import read_toml
 from topoimp.rounds.run_folder import PruningFiles, SeedFiles

@@ -1,7 +1,7 @@
 """Read a written checkpoint and its mask back from the disk, and check them weight by weight."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from math import prod
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from topoimp.layers.block import are_in_blocks
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo, Layers
 from topoimp.layers.scored import ScoredLayers
+from topoimp.layers.squared_norms import SquaredNorms, added_norms, squared_norms, squared_norms_of_part
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.applied_masks import MaskPruner
 from topoimp.pruning.masks import Masks, PackedMask
@@ -28,6 +29,14 @@ from topoimp.writing.pruned_copy import changed_tensors
 from topoimp.writing.torch_verification import verify_other_bytes
 
 
+@dataclass(frozen=True)
+class WrittenLayer:
+    """A layer as it was read back: the topology under its mask, and the squared norms of the weights before."""
+
+    preservation: Preservation
+    squared_norms: SquaredNorms
+
+
 def verify_pruned(
     written: Checkpoint,
     stream: LayerStream,
@@ -36,7 +45,7 @@ def verify_pruned(
     masks: Masks | None = None,
     expected: Mapping[str, LayerRound] | None = None,
     source: Layers | None = None,
-) -> dict[str, Preservation]:
+) -> dict[str, WrittenLayer]:
     """Check a pruned checkpoint: its kept weights bit for bit, its other weights, its mask, and its topology.
 
     The mask was found on the layers of ``stream``, which have these forests. Without ``masks``, every nonzero weight is
@@ -44,7 +53,8 @@ def verify_pruned(
     was to have, if not those of ``stream``; rewound ones need ``masks``.
 
     Returns:
-        by layer name, the topology under the mask, computed from the written files.
+        by layer name, the topology under the mask, computed from the written files, and the share of the squared norm
+        that is kept of the weights on which the mask was found.
 
     Raises:
         VerificationError: naming the tensor that is wrong.
@@ -52,22 +62,29 @@ def verify_pruned(
     source = source or stream.layers
     _check_tensors(written, source, masks)
     copies = Layers(written, source.infos, ())
-    written_scores = None
-    if isinstance(stream.layers, ScoredLayers) and source is stream.layers.weights:
-        written_scores = stream.layers.scored_alike(source.by_name, copies)
+    scored = stream.layers if isinstance(stream.layers, ScoredLayers) else None
+    weights = stream.layers if scored is None else scored.weights
+    written_scores = None if scored is None or source is not weights else scored.scored_alike(source.by_name, copies)
 
-    def check(layer: Layer, threads: int) -> Preservation:
+    def check(layer: Layer, threads: int) -> WrittenLayer:
         info = source.by_name[layer.name]
         forest = forests[layer.name]
         mask = None if masks is None else masks[info.tensor]
-        n_nonzero = _check_weights(written.path, layer, source, info, mask, threads)
+        known = None if expected is None or scored is not None else expected[info.name].squared_norms
+        is_needed = known is None and source is weights
+        n_nonzero, of_source = _check_weights(written.path, layer, source, info, mask, threads, with_norms=is_needed)
+        norms = known or of_source
 
         # The topology is that of scores if there are any; if the checkpoint was rewound, its mask was found on others.
         if written_scores is not None:
             layer = written_scores.read(info, threads)
         elif mask is not None and source is not stream.layers:
-            layer = pruned_layer(MaskPruner(mask, info.block), stream.layers.read(info, threads), threads)
-            stream.layers.done_with(info)
+            pruner = MaskPruner(mask, info.block)
+            before = weights.read(info, threads)
+            layer = pruned_layer(pruner, before, threads)
+            norms = known or squared_norms(before, layer, threads)
+            weights.done_with(info)
+            layer = layer if scored is None else pruned_layer(pruner, scored.read(info, threads), threads)
         left = spanning_forest(layer, threads=threads)
         n_present = count_present(forest, layer)
         preservation = preservation_of(forest, left, n_weights=info.n_weights, n_forest_kept=n_present)
@@ -79,7 +96,7 @@ def verify_pruned(
             _check_expected(written.path, info, preservation, mask, forest, expected[info.name])
         if mask is not None:
             mask.give_back()
-        return preservation
+        return WrittenLayer(preservation, norms)
 
     return replace(stream, layers=copies).each(check)
 
@@ -121,27 +138,41 @@ def _check_expected(
 
 
 def _check_weights(
-    path: Path, written: Layer, source: Layers, info: LayerInfo, mask: PackedMask | None, threads: int
-) -> int:
-    """Check the weights of a layer against their source and the mask, and return the number of nonzero ones."""
+    path: Path,
+    written: Layer,
+    source: Layers,
+    info: LayerInfo,
+    mask: PackedMask | None,
+    threads: int,
+    *,
+    with_norms: bool = False,
+) -> tuple[int, SquaredNorms]:
+    """Check the weights of a layer against their source and the mask.
+
+    Return the number of nonzero ones, and the squared norms of the source, which are 0 unless they are asked for.
+    """
     original = source.read(info, threads)
     sign = written.codes.dtype.type(written.number_format.magnitude_mask)
 
-    def count(start: int, stop: int) -> IndexArray:
+    def count(start: int, stop: int) -> tuple[IndexArray, list[SquaredNorms]]:
         total = np.zeros(3, np.int64)
+        norms = []
         for first, last in pieces(start, stop):
-            piece = written.weights[first:last]
+            before, piece = original.weights[first:last], written.weights[first:last]
             kept = piece != 0 if mask is None else mask.part_of(info.block, first, last)
-            total += count_wrong(original.weights[first:last], piece, kept, sign)
+            total += count_wrong(before, piece, kept, sign)
+            if with_norms:
+                norms.append(squared_norms_of_part(info.number_format, before, piece))
             source.done_with(info, first, last)
-        return total
+        return total, norms
 
-    n_nonzero, n_changed, n_left = np.sum(in_parallel(count, info.n_weights, threads, unit=PIECE), axis=0).tolist()
+    counted = in_parallel(count, info.n_weights, threads, unit=PIECE)
+    n_nonzero, n_changed, n_left = np.sum([total for total, _ in counted], axis=0).tolist()
     if n_changed:
         raise VerificationError(f"{path}: a surviving weight of {info.name!r} changed")
     if n_left:
         raise VerificationError(f"{path}: a pruned weight of {info.name!r} is not zero")
-    return int(n_nonzero)
+    return int(n_nonzero), added_norms(part for _, norms in counted for part in norms)
 
 
 def _difference(name: str, found: Preservation, expected: Preservation) -> str:

@@ -6,7 +6,7 @@ from the order alone, so they are the same for every method. A stored zero has n
 
 A method that looks at one layer at a time gives a ranking when the layer is in memory, and memory stays flat. A method
 that looks at the whole network reads all layers in ``rule`` and keeps an array of ranks for each
-(``topoimp.pruning.ranking.RankRanking``).
+(``topoimp.pruning.rank_ranking.RankRanking``).
 """
 
 from collections.abc import Mapping, Sequence

@@ -29,7 +29,7 @@ from topoimp.pruning.methods.method import PruningMethod, Rule, RuleInputs
 from topoimp.pruning.methods.network_at_hand import network_at_hand, without_graph
 from topoimp.pruning.methods.path_inputs import InputsOption, InputStrengths, path_inputs
 from topoimp.pruning.methods.path_switch import WITH_TRAINING, WITHOUT_TRAINING, PathSwitch, SwitchOption, path_switch
-from topoimp.pruning.ranking import RankRanking
+from topoimp.pruning.rank_ranking import RankRanking
 from topoimp.topology.forest import Forest
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from topoimp.choices import Method
 from topoimp.layers.records import LayerInfo
 from topoimp.pruning.methods.method import RuleInputs
-from topoimp.pruning.ranking import RankRanking, permutation_keys
+from topoimp.pruning.rank_ranking import RankRanking, permutation_keys
 from topoimp.topology.forest import Forest
 
 

@@ -16,7 +16,7 @@ from topoimp.checkpoint.number_format import F32, F64
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerSource
-from topoimp.pruning.ranking import RankRanking
+from topoimp.pruning.rank_ranking import RankRanking
 from topoimp.topology.forest import Forest
 
 
