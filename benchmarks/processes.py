@@ -267,7 +267,8 @@ HEADER = """## Whole processes
 
 Times are medians of interleaved runs with warm file caches. The limit of a line is a time of its own, or follows from
 the other program's time in the same run: cat, twice and one second; cp and sync, twice; magnitude, 1.2 times; the scope
-layer, 1.3 times; a mask that is applied as it is, twice; barcode, 2.5 times. Memory is the peak resident memory; its limit is 400 MB plus the largest tensor. The checkpoints are
+layer, 1.3 times; a mask that is applied as it is, twice; barcode, 2.5 times. Memory is the peak resident memory; its
+limit is 400 MB plus the largest tensor. The checkpoints are
 synthetic: one file with the shapes of a real model, in bfloat16.
 
 | what | against | ours, s | theirs, s | limit, s | memory, MB | limit, MB | runs | |
