@@ -185,7 +185,9 @@ def test_a_comparison_beside_chance_is_the_same_with_magnitudes_as_scores(model,
     plain = comparison_report(model, output, null=null).rows
     scored = comparison_report(model, output, null=null, scores=scores_of(model, "magnitudes")).rows
 
-    assert without(plain, ("squared_norm_kept",)) == without(scored, ("squared_norm_kept",))
+    of_weights = ("squared_norm_kept", "undefined")
+    assert without(plain, of_weights) == without(scored, of_weights)
+    assert scored[0]["undefined"] == "no squared_norm_kept: it is of weights, and the strengths are scores"
 
 
 @pytest.mark.parametrize("null", ["rows:5", "degrees:5"])
