@@ -48,6 +48,7 @@ from topoimp.writing.verification import WrittenLayer, verify_pruned
 
 ONE_SHOT = "no training between rounds: they equal one shot at the last target"
 ROUND_BY_ROUND = "no training between rounds: paths are those of the weights that the round before keeps"
+IN_ONE_ROUND = "no training: one round, in which the pattern alone decides how much is kept"
 DRY_RUN = "dry run: nothing was written"
 NOT_COPIED = "not copied, as it holds other weights, or is no tensor or file"
 
@@ -221,7 +222,9 @@ class PruningJob:
         if "mask" in self.opened:
             mask = self.opened["mask"]
             notes += [f"{mask.path}: {note}" for note in notes_on_files(mask)]
-        if swept is not None:
+        if "pattern" in settings:
+            notes.append(IN_ONE_ROUND)
+        elif swept is not None:
             notes.append(ROUND_BY_ROUND if swept.is_of_network else ONE_SHOT)
         if self.rewind is not None:
             notes.append(f"rewound: the weights are those of {self.inputs['rewind']}")
