@@ -154,8 +154,9 @@ def test_a_layer_with_one_output_has_no_room_for_its_forest(weight, pattern):
 
 
 @pytest.mark.parametrize("by_column", [False, True])
-@pytest.mark.parametrize("pattern", [(2, 4), (3, 5), (16, 32)])
-@pytest.mark.parametrize("shape", [(1001, 1203), (3, 400_001), (400_001, 3)])
+@pytest.mark.parametrize(
+    ("shape", "pattern"), [((901, 803), (2, 4)), ((901, 803), (16, 32)), ((3, 200_001), (3, 5)), ((200_001, 3), (2, 4))]
+)
 def test_threads_change_nothing(by_column, pattern, shape):
     weight = np.random.default_rng(1).integers(-50, 50, shape).astype(np.float16)  # more than a piece
 
