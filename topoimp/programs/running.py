@@ -7,9 +7,12 @@ group is killed. Only processes that leave the group are out of reach.
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO
+
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 
 GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL for a command; fewer than a replicate has to clean up."""
@@ -32,17 +35,20 @@ def run_command(
     Raises:
         OSError: if it cannot be started.
     """
+    process: subprocess.Popen[bytes] | None = None
     with _watchdog() as watched:
-        process = subprocess.Popen(  # noqa: S603  # the user's own command
-            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
-        )
         try:
-            watched.write(b"%d\n" % process.pid)
+            with _signals_held_back():  # or a command that has just started could be left behind
+                process = subprocess.Popen(  # noqa: S603  # the user's own command
+                    command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+                )
+                watched.write(b"%d\n" % process.pid)
             return process.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
         finally:
-            _end(process)
+            if process is not None:
+                _end(process)
 
 
 def ending(status: int) -> str:
@@ -66,6 +72,27 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter for an empty group
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Hold back SIGINT and SIGTERM, and send them on at the end of the context.
+
+    Python handles signals in the main thread alone, so that in another one nothing is to be done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    received: list[int] = []
+    held = {number: signal.signal(number, lambda sent, _: received.append(sent)) for number in _INTERRUPTIONS}
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        for sent in received:
+            signal.raise_signal(sent)
 
 
 @contextmanager
