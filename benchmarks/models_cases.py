@@ -89,8 +89,22 @@ PRUNINGS = (
     one_shot("topological", "layer", versus="magnitude, layer"),
     one_shot("magnitude", "global", versus="magnitude, layer"),
     one_shot("topological", "global", versus="magnitude, global"),
+    one_shot("magnitude", "row", versus="magnitude, layer"),
+    one_shot("topological", "row", versus="magnitude, row"),
     Pruning(WANDA, ("--apply-mask", "{mask}"), "magnitude, layer", (MINILM,)),
     Pruning(REPAIRED, ("--repair", "{mask}"), WANDA, (MINILM,)),
+    one_shot(
+        "topological", "row", "--scores", "{scores}", name="activation scores, row", versus=WANDA, models=(MINILM,)
+    ),
+    one_shot(
+        "topological",
+        "layer",
+        "--scores",
+        "{scores}",
+        name="activation scores, layer",
+        versus="activation scores, row",
+        models=(MINILM,),
+    ),
 )
 """The prunings, in the order of the page. A pruning comes after the one that it is compared with."""
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 from checkpoints import LLAMA_1B, LLAMA_8B, Llama, write_checkpoint
 from measure import Times, write_table
+from safetensors.numpy import save_file
 
 from topoimp.checkpoint import open_checkpoint
 
@@ -93,6 +95,8 @@ def measured(scratch: Path | None, n_runs: int, *, is_huge: bool) -> Iterator[Li
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         yield from on_a_checkpoint(Path(folder), "Llama 1B, 2.5 GB", LLAMA_1B, n_runs)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        yield from on_scores_and_masks(Path(folder), "Llama 1B, 2.5 GB", LLAMA_1B, n_runs)
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
         yield from on_two_checkpoints(Path(folder), "Llama 1B, 2.5 GB", LLAMA_1B, n_runs)
     if is_huge:
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
@@ -130,6 +134,41 @@ def on_a_checkpoint(folder: Path, size: str, llama: Llama, n_runs: int) -> Itera
     yield line_of(f"prune, {size}", "cp and sync", runs["topological"], runs["cp and sync"], 2 * copy, memory)
     magnitude = seconds(runs["magnitude"]).median
     yield line_of(f"prune, {size}", "--method magnitude", runs["topological"], runs["magnitude"], 1.2 * magnitude, None)
+
+
+def on_scores_and_masks(folder: Path, size: str, llama: Llama, n_runs: int) -> Iterator[Line]:
+    """Measure the scope row, scores and a repaired mask, beside the scope layer and the mask as it is."""
+    path, out, norms, mask = (folder / f"{name}.safetensors" for name in ("model", "out", "norms", "mask"))
+    write_elsewhere(path, llama)
+    write_norms(norms, path)
+    given = [*TOPOIMP, "prune", str(path), "--sparsity", "0.999", "--method", "random", "-o", str(out), "--force", "-q"]
+    run_once([*given, "--mask-out", str(mask)])
+    prune = [*TOPOIMP, "prune", str(path), "--rounds", "10", "-o", str(out), "--force", "-q"]
+    by_mask = [*TOPOIMP, "prune", str(path), "-o", str(out), "--force", "-q"]
+    commands = {
+        "layer": prune,
+        "--scope row": [*prune, "--scope", "row"],
+        "--scores": [*prune, "--scores", str(norms)],
+        "--scope row --scores": [*prune, "--scope", "row", "--scores", str(norms)],
+        "--apply-mask": [*by_mask, "--apply-mask", str(mask)],
+        "--repair": [*by_mask, "--repair", str(mask)],
+    }
+    runs = interleaved(commands, n_runs, clean=folder)
+    memory = RESERVE + largest_tensor(path)
+    layer, applied = seconds(runs["layer"]).median, seconds(runs["--apply-mask"]).median
+    for name in ("--scope row", "--scores", "--scope row --scores"):
+        yield line_of(f"prune {name}, {size}", "scope layer", runs[name], runs["layer"], 1.3 * layer, memory)
+    yield line_of(
+        f"prune --repair, {size}", "--apply-mask", runs["--repair"], runs["--apply-mask"], 2 * applied, memory
+    )
+
+
+def write_norms(path: Path, checkpoint: Path) -> None:
+    """Write a factor for each column of each layer, from 0.5 to 1.5, as norms of activations would be."""
+    generator = np.random.default_rng(0)
+    tensors = open_checkpoint(checkpoint).tensors.values()
+    norms = {each.name: generator.random(each.shape[1]) + 0.5 for each in tensors if len(each.shape) == 2}
+    save_file({name: each.astype(np.float32) for name, each in norms.items()}, path)
 
 
 def on_two_checkpoints(folder: Path, size: str, llama: Llama, n_runs: int) -> Iterator[Line]:
@@ -227,8 +266,9 @@ def line_of(
 HEADER = """## Whole processes
 
 Times are medians of interleaved runs with warm file caches. The limit of a line is a time of its own, or follows from
-the other program's time in the same run: cat, twice and one second; cp and sync, twice; magnitude, 1.2 times; barcode,
-2.5 times. Memory is the peak resident memory; its limit is 400 MB plus the largest tensor. The checkpoints are
+the other program's time in the same run: cat, twice and one second; cp and sync, twice; magnitude, 1.2 times; the scope
+layer, 1.3 times; a mask that is applied as it is, twice; barcode, 2.5 times. Memory is the peak resident memory; its
+limit is 400 MB plus the largest tensor. The checkpoints are
 synthetic: one file with the shapes of a real model, in bfloat16.
 
 | what | against | ours, s | theirs, s | limit, s | memory, MB | limit, MB | runs | |

@@ -15,6 +15,7 @@ from .output import (
     ON_NO_PATH,
     densities,
     for_people,
+    in_view,
     known,
     noting_compilation,
     show_findings,
@@ -57,7 +58,7 @@ def show_pruning(report: Report) -> None:
         shuffle = f", shuffled ({settings['shuffle_mask']})" if "shuffle_mask" in settings else ""
         repaired = ", repaired" if "repair" in settings else ""
         of_mask = f"{settings['method']} of {report.inputs['mask']}{shuffle}{repaired}"
-        title = f"{report.inputs['checkpoint']} under the {of_mask}"
+        title = f"{report.inputs['checkpoint']} under the {of_mask}{in_view(report)}"
         show_table(title, {"layer": "layer", "floor": "floor", **facts}, for_people(report.rows))
         show_evaluation(report)
         return
@@ -72,12 +73,12 @@ def show_pruning(report: Report) -> None:
 
 
 def which_pruning(report: Report) -> str:
-    """Return the method, scope, schedule and preset of a pruning, the usual ones of the latter left out."""
+    """Return the method, scope, schedule, preset and scores of a pruning, the usual ones left out."""
     settings = report.settings
     epsilon = f", epsilon {settings['epsilon']:g}" if settings.get("epsilon") else ""
     schedule = f", schedule {settings['schedule']}" if "schedule" in settings else ""
     preset = f", preset {settings['preset']}" if "preset" in settings else ""
-    return f"method {settings['method']}{epsilon}, scope {settings['scope']}{schedule}{preset}"
+    return f"method {settings['method']}{epsilon}, scope {settings['scope']}{schedule}{preset}{in_view(report)}"
 
 
 def beside_magnitude(report: Report) -> list[str]:

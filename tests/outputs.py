@@ -3,8 +3,15 @@
 import json
 import re
 
+from topoimp.reports.size_columns import SIZES
+
 OF_FILES = ("n_checkpoint_weights", "checkpoint_density", "squared_norm_kept", "bytes", "bytes_mask")
 """Columns of prune that a checkpoint on the disk has, as it was before and as it is written."""
+
+
+def without_sizes(report):
+    """The rows of a report without the sizes of files, which differ with the headers and the formats of the files."""
+    return without_columns(report.rows, SIZES)
 
 
 def without_columns(rows, names):

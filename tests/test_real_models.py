@@ -189,7 +189,7 @@ def value_of(records):
 
 def test_what_the_page_says_of_minilm_is_true(records, value_of):
     of_model = records[(records["model"] == "MiniLM") & (records["measure"] == "cosine")].set_index("pruning")
-    others = of_model[~of_model.index.str.startswith(models_cases.WANDA)]
+    others = of_model[of_model.index.str.match("magnitude|topological")]
     nearest = records[records["measure"] == "neighbour"]
 
     assert of_model.loc[models_cases.REPAIRED, "difference"].abs().max() < 0.001
@@ -197,17 +197,31 @@ def test_what_the_page_says_of_minilm_is_true(records, value_of):
     assert value_of("MiniLM", models_cases.WANDA, 0.5, "cosine") > for_sparsity[0.5] + 0.1
     assert value_of("MiniLM", models_cases.WANDA, 0.7, "cosine") > for_sparsity[0.7] + 0.1
     assert nearest["value"].max() < 0.5
+    by_layer = value_of("MiniLM", "magnitude, layer", 0.5, "cosine")
+    gains = [
+        value_of("MiniLM", pruning, 0.5, "cosine") - by_layer
+        for pruning in ("magnitude, row", "activation scores, layer", "activation scores, row")
+    ]
+    assert gains[0] == pytest.approx(0.026, abs=0.0005)
+    assert gains[1] / gains[0] == pytest.approx(5, abs=0.2)
+    assert gains[2] > gains[1]
     assert of_model.loc["magnitude, global", "smallest_density"].max() < 0.001
 
 
 def test_what_the_page_says_of_resemblyzer_is_true(records, value_of):
     of_model = records[(records["model"] == "Resemblyzer") & records["difference"].notna()]
     compared = of_model[of_model["versus"] != models_cases.ORIGINAL]
-    pruned = value_of("Resemblyzer", slice(None), 0.5, "error")
+    is_row = compared["pruning"] == "magnitude, row"
+    coarse = [f"{method}, {scope}" for method in ("magnitude", "topological") for scope in ("layer", "global")]
+    fine = [f"{method}, row" for method in ("magnitude", "topological")]
+    original = value_of("Resemblyzer", models_cases.ORIGINAL, 0.0, "error")
 
-    assert pruned.min() > 3 * value_of("Resemblyzer", models_cases.ORIGINAL, 0.0, "error")
-    assert (compared["difference_low"] <= 0).all()
-    assert (compared["difference_high"] >= 0).all()
+    assert value_of("Resemblyzer", coarse, 0.5, "error").min() > 3 * original
+    assert (value_of("Resemblyzer", fine, 0.5, "error", column="low") < original).all()
+    assert value_of("Resemblyzer", fine, 0.7, "error").max() < value_of("Resemblyzer", coarse, 0.7, "error").min() / 2
+    assert (compared.loc[~is_row, "difference_low"] <= 0).all()
+    assert (compared.loc[~is_row, "difference_high"] >= 0).all()
+    assert (compared.loc[is_row, "difference_high"] < 0).all()
     assert value_of("Resemblyzer", "magnitude, layer", 0.5, "error", column="n_missing") == 0
     assert value_of("Resemblyzer", "topological, layer", 0.5, "error", column="difference") == 0
 
@@ -218,7 +232,13 @@ def test_what_the_page_says_of_the_detector_is_true(value_of):
 
     least = value_of("silero-vad", "magnitude, global", [0.5, 0.7], "agreement", column="smallest_density")
 
+    by_row = value_of("silero-vad", ["magnitude, row", "topological, row"], 0.5, "agreement")
+    moved = [value_of("silero-vad", f"{each}, row", 0.5, "difference") for each in ("magnitude", "topological")]
+
     assert by_layer.min() > 0.97
+    assert by_row.min() > by_layer.max()
+    assert [round(each, 3) for each in moved] == [0.042, 0.027]
+    assert round(value_of("silero-vad", "magnitude, layer", 0.5, "difference"), 3) == 0.027
     assert by_all.max() < 0.75
     assert least.max() < 0.1
     assert value_of("silero-vad", "topological, global", 0.5, "agreement", column="difference_high") < 0

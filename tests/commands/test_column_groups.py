@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outputs import without_columns
+from outputs import without_sizes
 from safetensors.torch import load_file, save_file
 from strategies import FREE_METHODS, KINDS, SEEDS, make_weight
 
@@ -23,7 +23,6 @@ from topoimp.commands.prune_run import prune_with_trainer
 from topoimp.errors import CheckpointError, VerificationError
 from topoimp.pruning.masks import read_masks
 from topoimp.pruning.options import PruningOptions
-from topoimp.reports.size_columns import SIZES
 from topoimp.rounds.trainer import parse_trainer
 from topoimp.writing import pruned_copy
 
@@ -98,7 +97,7 @@ def test_each_block_is_pruned_and_compared_as_a_tensor_of_its_own(
 
     expected = prune_checkpoint(blocks, PruningOptions(**amounts, patterns=LayerPatterns(exclude=exclude)))
     after = load_file(pruning.outputs.checkpoint)["w"]
-    assert without_columns(pruning.report.rows, SIZES) == without_columns(expected.report.rows, SIZES)
+    assert without_sizes(pruning.report) == without_sizes(expected.report)
     assert pruning.held_at_floor == expected.held_at_floor
     assert bits(after).equal(bits(joined(expected.outputs.checkpoint, n_groups)))
     masks, of_blocks = read_masks(pruning.outputs.mask), read_masks(expected.outputs.mask)
@@ -151,7 +150,7 @@ def test_a_large_tensor_is_copied_in_several_rectangles_by_several_threads(tmp_p
     pruning = prune_checkpoint(path, options, threads=3)
 
     expected = prune_checkpoint(blocks, PruningOptions(sparsity=0.7))
-    assert without_columns(pruning.report.rows, SIZES) == without_columns(expected.report.rows, SIZES)
+    assert without_sizes(pruning.report) == without_sizes(expected.report)
     assert load_file(pruning.outputs.checkpoint)["w"].equal(joined(expected.outputs.checkpoint, 3))
 
 

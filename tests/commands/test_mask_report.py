@@ -46,6 +46,9 @@ def test_the_facts_are_those_of_the_masked_weights(weight, data):
     assert row["n_kept"] == np.count_nonzero(masked)
     assert row["beta0"] == sum(weight.shape) - len(slow_forest(masked))
     assert row["retention"] == (np.count_nonzero(masked.ravel()[forest]) / len(forest) if forest else None)
+    squares = weight.astype(np.float64) / (np.abs(weight).max().astype(np.float64) or 1)
+    share = np.sum(squares[mask] ** 2) / np.sum(squares**2) if weight.any() else None
+    assert row["squared_norm_kept"] == (None if share is None else pytest.approx(share, rel=1e-12))
     deaths = [sorted(np.abs(w.ravel()[slow_forest(w)]).tolist()) for w in (weight, masked)]
     assert row["barcode_kept"] is (deaths[0] == deaths[1])
 

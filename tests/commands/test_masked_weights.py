@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from outputs import without_sizes
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.utils import prune
@@ -86,7 +87,7 @@ def test_a_pruned_file_computes_with_the_pruned_weight_in_its_owners_module(file
     pruned = prune_checkpoint(masked, options)
     expected = prune_checkpoint(plain, options)
 
-    assert pruned.report.rows == expected.report.rows
+    assert without_sizes(pruned.report) == without_sizes(expected.report)
     before, after = torch.load(files[0]), state_of(pruned)
     assert set(after) == set(before)
     changed = {"0.weight_mask", "2.weight_mask", "4.weight"}
@@ -113,7 +114,7 @@ def test_a_pruned_file_is_pruned_further_and_its_rounds_are_those_of_the_network
         output = tmp_path / f"twice-{number}.safetensors"
         twice.append(prune_checkpoint(first.outputs.checkpoint, PruningOptions(rounds=2), output=output))
 
-    assert twice[0].report.rows == twice[1].report.rows
+    assert without_sizes(twice[0].report) == without_sizes(twice[1].report)
     assert outputs_of(net(seed=1), state_of(twice[0])).equal(outputs_of(folded(net()), state_of(twice[1])))
 
 
@@ -150,7 +151,7 @@ def test_the_two_parts_may_lie_in_different_shards(files, tmp_path):
 
     pruned, expected = prune_checkpoint(folder, options), prune_checkpoint(files[1], options)
 
-    assert pruned.report.rows == expected.report.rows
+    assert without_sizes(pruned.report) == without_sizes(expected.report)
     first, second = (load_file(pruned.outputs.checkpoint / f"model-{number}.safetensors") for number in (1, 2))
     before = load_file(folder / "model-1.safetensors")
     assert {name for name, tensor in before.items() if not first[name].equal(tensor)} == {"4.weight"}

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from outputs import without_sizes
 from safetensors.torch import load_file, save_file
 
 from topoimp.checkpoint import open_checkpoint
@@ -85,7 +86,7 @@ def test_shards_and_their_single_file_twin_give_the_same_bits(tmp_path):
 
     assert loaded(several.outputs.checkpoint) == loaded(one.outputs.checkpoint)
     assert several.outputs.mask.read_bytes() == one.outputs.mask.read_bytes()
-    assert several.report.to_csv() == one.report.to_csv()
+    assert without_sizes(several.report) == without_sizes(one.report)
     assert one.report.network["barcode_kept"] is True
 
 
@@ -102,7 +103,7 @@ def test_threads_shards_and_the_order_of_tensors_change_no_result(tmp_path, meth
 
     assert loaded(other.outputs.checkpoint) == loaded(one.outputs.checkpoint)
     assert loaded(other.outputs.mask) == loaded(one.outputs.mask)
-    assert other.report.to_csv() == one.report.to_csv()
+    assert without_sizes(other.report) == without_sizes(one.report)
     for report in (barcode_report, bound_report):
         assert report(forward, threads=1).to_csv() == report(backward, threads=4).to_csv()
     mixed = [

@@ -177,6 +177,26 @@ def test_a_comparison_by_scores_keeps_what_pruning_by_scores_kept(model):
     assert not by_weights["barcode_kept"]
 
 
+@pytest.mark.parametrize("null", [None, "edges:5", "rows:5", "columns:5", "iid:5"])
+def test_a_comparison_beside_chance_is_the_same_with_magnitudes_as_scores(model, null):
+    output = model.with_name("out.safetensors")
+    prune_checkpoint(model, PruningOptions(sparsity=0.7, method="magnitude", scope="row"), output=output)
+
+    plain = comparison_report(model, output, null=null).rows
+    scored = comparison_report(model, output, null=null, scores=scores_of(model, "magnitudes")).rows
+
+    of_weights = ("squared_norm_kept", "undefined")
+    assert without(plain, of_weights) == without(scored, of_weights)
+    assert scored[0]["undefined"] == "no squared_norm_kept: it is of weights, and the strengths are scores"
+
+
+@pytest.mark.parametrize("null", ["rows:5", "degrees:5"])
+def test_bounds_beside_chance_are_the_same_with_magnitudes_as_scores(model, null):
+    options = BoundOptions(densities=[0.3], null=null)
+
+    assert bound_report(model, options).rows == bound_report(model, options, scores=scores_of(model, "magnitudes")).rows
+
+
 def test_a_repaired_mask_keeps_the_forest_of_the_scores(model):
     kept = {name: np.random.default_rng(1).random(shape) < 0.5 for name, shape in SHAPES.items()}
     save_file({name: mask.astype(np.uint8) for name, mask in kept.items()}, model.with_name("random.safetensors"))

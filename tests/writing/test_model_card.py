@@ -136,6 +136,8 @@ def test_a_pruned_folder_says_how_it_was_pruned_and_keeps_its_text(folder, tmp_p
         "| pruned layers | 1 of 3 tensors |",
         "| weights of these layers | 600 |",
         "| kept | 307 (51.17%) |",
+        "| weights of the whole checkpoint | 623 |",
+        "| kept of these | 330 (52.97%) |",
         "| layers whose H0 barcode is kept | 1 of 1 |",
     } <= set(lines)
     first = (tmp_path / "m.pruned.round-01/README.md").read_bytes().decode("utf-8", "replace")

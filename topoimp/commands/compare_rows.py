@@ -84,11 +84,13 @@ def _layer_columns(layer: LayerComparison, scales: Scales, essential: Essential,
     pair = layer.pair
     reference, other = barcode_of_forest(pair.reference), barcode_of_forest(pair.other)
     distances, reasons = _distances(pair, reference, other, scales.reference, essential)
+    if pair.info.weight_format is not None:
+        reasons = {**reasons, NORM: "it is of weights, and the strengths are scores"}
     n_forests = len(pair.reference.indices), len(pair.other.indices)
     after: Row = {
         "mask_overlap": jaccard(pair.n_both, pair.preservation.n_edges, _n_present(pair)),
         "forest_overlap": jaccard(pair.n_forest_shared, *n_forests),
-        NORM: None if pair.info.weight_format else pair.squared_norms.share_kept,  # of weights, not of scores
+        NORM: None if pair.info.weight_format else pair.squared_norms.share_kept,
         **dead_columns(pair.graph),
         **dead_columns(pair.reference, REFERENCE),
         **distances,

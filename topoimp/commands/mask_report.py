@@ -10,6 +10,7 @@ from topoimp.kernels.threads import thread_count
 from topoimp.layers.layer import Layer
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerPatterns, Layers
+from topoimp.layers.squared_norms import SquaredNorms, squared_norms
 from topoimp.layers.streaming import LayerStream
 from topoimp.layers.tensors import select_layers
 from topoimp.layers.wrapped_names import matched_names
@@ -20,6 +21,7 @@ from topoimp.pruning.masks import PackedMask, read_masks
 from topoimp.pruning.masks_in_memory import pack_masks
 from topoimp.pruning.preservation import Preservation, count_present, preservation_of, total_preservation
 from topoimp.pruning.rules import pruned_layer
+from topoimp.reports.norm_columns import with_norm_column
 from topoimp.reports.path_columns import with_path_columns
 from topoimp.reports.report import Report
 from topoimp.reports.rows import layer_columns, left_out, pattern_settings, preservation_columns
@@ -55,7 +57,7 @@ def mask_report(
         threads: number of cores; all if None. The result does not depend on it.
 
     Returns:
-        a row for each layer and one for the network, with the columns of ``prune``.
+        a row for each layer and one for the network, with the columns of ``prune`` about masks.
 
     Raises:
         OptionError: if a layer has no mask, or one of another shape or with a number other than 0 and 1.
@@ -74,11 +76,14 @@ def mask_report(
     packed = read_masks(masks) if isinstance(masks, str | PathLike) else pack_masks(masks)
     of_tensor = _masks_of(layers, packed)
 
+    norms: dict[str, SquaredNorms] = {}
+
     def look(layer: Layer, threads: int) -> Preservation:
         info = layers.by_name[layer.name]
         forest = spanning_forest(layer, threads=threads)
         pruned = pruned_layer(MaskPruner(of_tensor[info.tensor], info.block), layer, threads)
         after = spanning_forest(pruned, threads=threads)
+        norms[layer.name] = squared_norms(layer, pruned, threads)
         return preservation_of(forest, after, n_weights=info.n_weights, n_forest_kept=count_present(forest, pruned))
 
     kept = LayerStream(layers, thread_count(threads)).each(look)
@@ -88,9 +93,8 @@ def mask_report(
     facts = facts_of_pruners(graph, pruners, layers, thread_count(threads))
     inputs = {"reference": checkpoint.path} if checkpoint.paths.weights else {}
     settings = {"method": "mask", **pattern_settings(patterns)}
-    return Report(
-        "prune", inputs, settings, with_path_columns([*rows, network], facts), left_out(layers), notes=notes_on(layers)
-    )
+    table = with_path_columns(with_norm_column([*rows, network], norms), facts)
+    return Report("prune", inputs, settings, table, left_out(layers), notes=notes_on(layers))
 
 
 def _opened(reference: object) -> Checkpoint:

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from topoimp.arrays import BoolArray, CodeArray
-from topoimp.kernels.threads import in_parallel
+from topoimp.kernels.threads import in_parallel, pieces
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.squared_norms import SquaredNorms
@@ -108,7 +108,12 @@ def pruned_codes(pruner: Pruner, layer: Layer, threads: int) -> CodeArray:
     """Return a copy of the codes of a layer, flat, in which pruned weights are +0.0."""
     pruned = np.empty(layer.n_weights, layer.codes.dtype)
     write = pruner.on(layer, threads)
-    in_parallel(lambda start, stop: write(start, pruned[start:stop]), layer.n_weights, threads)
+
+    def prune(start: int, stop: int) -> None:
+        for first, end in pieces(start, stop):  # so that what a pruner makes of a part stays small
+            write(first, pruned[first:end])
+
+    in_parallel(prune, layer.n_weights, threads)
     return pruned
 
 
@@ -118,7 +123,8 @@ def kept_of(pruner: Pruner, layer: Layer, threads: int) -> BoolArray:
     write = pruner.on(layer, threads)
 
     def look(start: int, stop: int) -> None:
-        kept[start:stop] = write(start, np.empty(stop - start, layer.codes.dtype))
+        for first, end in pieces(start, stop):
+            kept[first:end] = write(first, np.empty(end - first, layer.codes.dtype))
 
     in_parallel(look, layer.n_weights, threads)
     return kept

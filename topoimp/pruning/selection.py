@@ -39,11 +39,13 @@ class Digits:
 
     def with_others(self, others: "Digits") -> "Digits":
         """Return the digits that occur in either, with the sums of their counts."""
-        digits = np.union1d(self.digits, others.digits)
-        counts = np.zeros(len(digits), np.int64)
-        for each in (self, others):
-            counts[np.searchsorted(digits, each.digits)] += each.counts
-        return Digits(digits, counts)
+        if not len(others.digits):
+            return self
+        counts = np.zeros(N_DIGITS, np.int64)
+        counts[self.digits] = self.counts
+        counts[others.digits] += others.counts
+        digits = np.flatnonzero(counts != 0)  # several times faster on booleans
+        return Digits(digits, counts[digits])
 
 
 class Ranking(Protocol):

@@ -29,7 +29,8 @@ WEIGHTS: Mapping[str, Column] = {
     "squared_norm_kept": share(
         "Sum of w^2 over the kept weights (in `compare`: over the reference's that the other has) / sum over all: 1 - "
         "the relative squared Frobenius error. Blank for a layer of zeros, in `compare` with scores, and in rounds "
-        "that are not written, but for weights of 16 bits or less under `topological` and `magnitude`, scope `row` excepted."
+        "that are not written, but for weights of 16 bits or less under `topological` and `magnitude`, scope `row` "
+        "excepted."
     ),
     "beta0": count("Connected components of the kept graph; an isolated row or column is a component."),
     "beta0_reference": count("Connected components of the reference."),

@@ -121,6 +121,8 @@ def _section(layers: Layers, kept: Mapping[str, Preservation], metadata: Mapping
     """Return the section of a card that describes a pruning: its settings, and what it kept."""
     total = total_preservation(list(kept.values()))
     n_barcodes = sum(preservation.barcode_kept for preservation in kept.values())
+    n_weights = layers.checkpoint.n_weights
+    n_left = n_weights - total.n_weights + total.n_kept  # all that is not selected is kept
     settings = json.loads(metadata["topoimp.settings"])
     settings.pop("view", None)  # pruning has one
     facts = {
@@ -129,6 +131,8 @@ def _section(layers: Layers, kept: Mapping[str, Preservation], metadata: Mapping
         "pruned layers": f"{len(layers.infos):,} of {len(layers.checkpoint.tensors):,} tensors",
         "weights of these layers": f"{total.n_weights:,}",
         "kept": f"{total.n_kept:,} ({total.density:.2%})",
+        "weights of the whole checkpoint": f"{n_weights:,}",
+        "kept of these": f"{n_left:,} ({n_left / n_weights:.2%})",
         "layers whose H0 barcode is kept": f"{n_barcodes:,} of {len(kept):,}",
     }
 
