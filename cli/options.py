@@ -165,7 +165,8 @@ OutputColumns = Annotated[
     typer.Option(
         "--output-columns",
         metavar="PATTERN",
-        help="Layers whose outputs are their columns, for the scope row, as in the Conv1D of GPT-2. Repeatable.",
+        help="Layers whose outputs are their columns, for the scope row and for --pattern, as in the Conv1D of GPT-2. "
+        "Repeatable.",
         show_default="none",
     ),
 ]

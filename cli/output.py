@@ -76,9 +76,14 @@ BESIDE_MAGNITUDE = {"n_forest_added": "magnitude drops"}
 """The column of a table that ``known`` leaves out where another method than topological and magnitude prunes."""
 
 
+WITHOUT_ROOM = {"n_forest_unfit": "no room"}
+"""The column of a table that ``known`` leaves out where no pattern prunes."""
+
+
 def known(columns: Mapping[str, str], rows: Sequence[Row]) -> dict[str, str]:
-    """Return the columns of a table, without these two if all rows are blank there."""
-    blank = {name for name in {**ON_NO_PATH, **BESIDE_MAGNITUDE} if all(row.get(name) is None for row in rows)}
+    """Return the columns of a table, without these three if all rows are blank there."""
+    optional = {**ON_NO_PATH, **BESIDE_MAGNITUDE, **WITHOUT_ROOM}
+    blank = {name for name in optional if all(row.get(name) is None for row in rows)}
     return {name: header for name, header in columns.items() if name not in blank}
 
 

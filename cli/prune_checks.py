@@ -25,6 +25,7 @@ def check_training(options: Mapping[str, object], *, has_training: bool) -> None
         "--mask-out",
         "--emit-rounds",
         "--seed",
+        "--pattern",
         "--key",
         "--scores",
         "--compressed-size",
@@ -60,6 +61,7 @@ _OF_ROUNDS = (
         "--output-rate",
         "--output-layer",
         "--output-columns",
+        "--pattern",
         "--method",
         "--paths-below",
         "--inputs",
@@ -82,6 +84,6 @@ def columns_of_report(options: Mapping[str, object], *, has_training: bool) -> "
     """Return the columns of the rows that gates look at, by level."""
     from topoimp.commands.pruning_columns import columns_of
 
-    flags = {"--repair": "repair", "--apply-mask": "apply_mask"}
-    mask_option = next((name for flag, name in flags.items() if options[flag] is not None), None)
-    return columns_of(mask_option, is_trained=has_training, compressed_size=bool(options["--compressed-size"]))
+    flags = {"--repair": "repair", "--apply-mask": "apply_mask", "--pattern": "pattern"}
+    by = next((name for flag, name in flags.items() if options[flag] is not None), None)
+    return columns_of(by, is_trained=has_training, compressed_size=bool(options["--compressed-size"]))

@@ -149,6 +149,16 @@ OutputLayer = Annotated[
         show_default="the recipe's; a checkpoint has none",
     ),
 ]
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        "--pattern",
+        metavar="N:M",
+        help="Of every M consecutive weights of a row, or of a column of the layers of --output-columns, at most N are "
+        "kept, as in 2:4; M is at most 32. It takes the place of rounds, amounts and scope.",
+        show_default="rounds",
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(
@@ -245,7 +255,11 @@ Timeout = Annotated[
 ]
 Strict = Annotated[
     bool,
-    typer.Option("--strict", help="Exit with 3 where a target is below a floor, and write nothing of that round."),
+    typer.Option(
+        "--strict",
+        help="Exit with 3 where a target is below a floor, or a forest does not fit in --pattern, and write nothing of "
+        "that round.",
+    ),
 ]
 CompressedSize = Annotated[
     bool,

@@ -13,6 +13,7 @@ from .options import Format
 from .output import (
     BESIDE_MAGNITUDE,
     ON_NO_PATH,
+    WITHOUT_ROOM,
     densities,
     for_people,
     in_view,
@@ -41,6 +42,7 @@ _FACTS = {
     "barcode_kept": "barcode kept",
     "retention": "retention",
     **BESIDE_MAGNITUDE,
+    **WITHOUT_ROOM,
     "retention_iid": "by chance",
     "floor_binds": "floor binds",
 }
@@ -73,12 +75,13 @@ def show_pruning(report: Report) -> None:
 
 
 def which_pruning(report: Report) -> str:
-    """Return the method, scope, schedule, preset and scores of a pruning, the usual ones left out."""
+    """Return the method, scope or pattern, schedule, preset and scores of a pruning, the usual ones left out."""
     settings = report.settings
     epsilon = f", epsilon {settings['epsilon']:g}" if settings.get("epsilon") else ""
     schedule = f", schedule {settings['schedule']}" if "schedule" in settings else ""
     preset = f", preset {settings['preset']}" if "preset" in settings else ""
-    return f"method {settings['method']}{epsilon}, scope {settings['scope']}{schedule}{preset}{in_view(report)}"
+    extent = f"scope {settings['scope']}" if "scope" in settings else f"pattern {settings['pattern']}"
+    return f"method {settings['method']}{epsilon}, {extent}{schedule}{preset}{in_view(report)}"
 
 
 def beside_magnitude(report: Report) -> list[str]:
@@ -91,6 +94,17 @@ def beside_magnitude(report: Report) -> list[str]:
     if report.settings["method"] == Method.MAGNITUDE:
         return [f"topological pruning to the same targets keeps {n_added:,} of the weights that were dropped"]
     return [f"magnitude pruning to the same targets drops {n_added:,} of the {report.network['n_kept']:,} weights kept"]
+
+
+def without_room(report: Report) -> list[str]:
+    """Return the finding about the edges of forests that do not fit in a pattern, if there are any."""
+    unfit = [row for row in report.rows if row["level"] == "layer" and row.get("n_forest_unfit")]
+    if not unfit:
+        return []
+    n_unfit, n_edges = (sum(int(str(row[name])) for row in unfit) for name in ("n_forest_unfit", "floor"))
+    names = some_names([str(row["layer"]) for row in unfit])
+    pattern = report.settings["pattern"]
+    return [f"the pattern {pattern} has no room for {n_unfit:,} of {n_edges:,} forest edges: {names}"]
 
 
 def sizes(network: Row) -> list[str]:
@@ -118,6 +132,7 @@ def sum_up_pruning(pruning: "Pruning", format: Format, *, quiet: bool, verbose: 
     findings = [
         *densities(report.network),
         *beside_magnitude(report),
+        *without_room(report),
         *sizes(report.network),
         *held(pruning.held_at_floor),
     ]

@@ -18,7 +18,7 @@ from .output import (
     size_text,
     some_names,
 )
-from .prune_output import DISPENSABLE, beside_magnitude, show_pruning, which_pruning
+from .prune_output import DISPENSABLE, beside_magnitude, show_pruning, which_pruning, without_room
 
 if TYPE_CHECKING:
     from topoimp.commands.plan_pruning import PruningPlan
@@ -31,6 +31,7 @@ def show_plan(plan: "PruningPlan", format: Format, *, quiet: bool) -> None:  # n
     findings = [
         *densities(plan.report.network),
         *beside_magnitude(plan.report),
+        *without_room(plan.report),
         *_by_round("held at the floor from round", plan.first_bound),
         *(changed or ["all barcodes are kept in all rounds"]),
         f"about {size_text(plan.bytes_to_write)} to write, {size_text(plan.peak_memory)} of memory",

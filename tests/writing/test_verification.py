@@ -8,6 +8,7 @@ from mask_files import pack_mask
 
 from topoimp.checkpoint import open_checkpoint
 from topoimp.errors import VerificationError
+from topoimp.pruning.block_pattern import BlockPattern, LayerBlocks
 from topoimp.pruning.preservation import preservation_by_strength
 from topoimp.pruning.round import LayerRound
 from topoimp.topology.forest import spanning_forest
@@ -148,6 +149,20 @@ def test_a_rewound_checkpoint_has_the_earlier_weights_and_the_topology_of_the_la
     assert found["w"].squared_norms.share_kept == (3**2 + 1 + 2**2) / (3**2 + 1 + 2**2 + 0.5**2)
     with pytest.raises(VerificationError, match="a surviving weight of 'w' changed"):
         verified(write({"w": np.where(KEPT, WEIGHT, 0)}, "not rewound"), trained, {"w": forest}, **options)
+
+
+@pytest.mark.parametrize("by_column", [False, True])
+@pytest.mark.parametrize("masks", [MASKS, None], ids=["with its mask", "without a mask"])
+def test_a_block_of_a_pattern_that_keeps_too_many_is_noticed(write, by_column, masks):
+    original = stream_of(write(TENSORS, "original"))
+    forest = spanning_forest(*read_all(original.layers))
+    left = preservation_by_strength(forest, n_weights=4, n_kept=3, n_forest_kept=3)
+    path = write({**TENSORS, "fc": np.where(KEPT, WEIGHT, 0)}, "pruned")
+    one, both = ({"fc": LayerRound(3, left, 3, blocks=LayerBlocks(BlockPattern(n, 2), by_column))} for n in (1, 2))
+
+    verified(path, original, {"fc": forest}, masks=masks, expected=both)
+    with pytest.raises(VerificationError, match=r"a block of 'fc' keeps 2 weights; it needs 1:2$"):
+        verified(path, original, {"fc": forest}, masks=masks, expected=one)
 
 
 GROUPED = np.arange(1.0, 13.0).reshape(6, 2)

@@ -6,10 +6,11 @@ from topoimp.chance.mask_shuffling import ShuffledMask
 from topoimp.checkpoint import AnyPath
 from topoimp.choices import MaskShuffle, PictureSize, check_seed, chosen
 from topoimp.commands.evaluated_outputs import OutputEvaluation, evaluation_settings
+from topoimp.commands.output_metadata import metadata_of
 from topoimp.commands.pages import Page, PictureFiles
 from topoimp.commands.pictures import Picture
 from topoimp.commands.prune_pictures import FIGURES, PruneResults
-from topoimp.commands.pruning_job import Pruning, metadata_of, plan_job
+from topoimp.commands.pruning_job import Pruning, plan_job
 from topoimp.errors import VerificationError
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.records import LayerPatterns

@@ -7,14 +7,13 @@ from pathlib import Path
 from topoimp.checkpoint import AnyPath
 from topoimp.choices import Scope
 from topoimp.commands.chance_columns import with_retention_iid
-from topoimp.commands.prune import job_in_rounds
+from topoimp.commands.prune import job_in_rounds, refuse_if_strict
 from topoimp.commands.pruning_job import PruningJob
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.streaming import LARGE, SIDE_BY_SIDE
 from topoimp.network.chain import Chain
 from topoimp.pruning.all_rounds import all_rounds
 from topoimp.pruning.options import PruningOptions, Scheme
-from topoimp.pruning.round import refuse_missed_targets
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import pruning_settings
@@ -71,7 +70,7 @@ def plan_pruning(
     Raises:
         OptionError: if an option does not fit the layers, or the output is the input.
         OutputError: if an output cannot be one.
-        GateError: if ``strict`` and a target is below a floor.
+        GateError: if ``strict`` and a target is below a floor, or a forest does not fit.
         TopoimpError: if the file, a layer or a pattern cannot be used.
     """
     job, scheme = job_in_rounds(
@@ -80,7 +79,7 @@ def plan_pruning(
     swept = all_rounds(job.stream, scheme)
     rounds = swept.rounds
     if strict:
-        refuse_missed_targets(rounds, "nothing was written")
+        refuse_if_strict(rounds, scheme)
 
     peak_memory = _peak_memory(job, scheme)
     needed = job.bytes_needed()
@@ -117,7 +116,7 @@ def plan_pruning(
 def _peak_memory(job: PruningJob, scheme: Scheme) -> int:
     """Estimate the peak of resident memory: the largest tensor, or the layers that are read side by side."""
     method = scheme.method
-    by_strength = method.is_by_strength and scheme.scope is not Scope.ROW
+    by_strength = method.is_by_strength and scheme.scope is not Scope.ROW and scheme.pattern is None
     infos, threads = job.layers.infos, job.stream.threads
     layers = [info.n_weights * info.number_format.n_bits // 8 for info in infos]
     small = sorted((size for size in layers if size < LARGE), reverse=True)[:threads]
@@ -125,6 +124,8 @@ def _peak_memory(job: PruningJob, scheme: Scheme) -> int:
     weights = max(max(tensors), min(sum(small), SIDE_BY_SIDE))
     if not (scheme.protects_forests or by_strength):  # the forest of a pruned copy is found
         weights += max(max(layers), min(sum(small), SIDE_BY_SIDE))
+    if scheme.pattern is not None:  # a mask, a bit for each weight
+        weights += max(info.n_weights for info in infos) // 8
     if method.takes_seed:
         weights += threads * KEYS_BYTES
     if method.holds_all_layers:

@@ -8,10 +8,11 @@ from types import MappingProxyType
 from topoimp.checkpoint import AnyPath
 from topoimp.choices import PictureSize
 from topoimp.commands.evaluated_outputs import OutputEvaluation, evaluation_settings, with_evaluations
+from topoimp.commands.output_metadata import metadata_of
 from topoimp.commands.pages import Page, PictureFiles
 from topoimp.commands.pictures import Picture
 from topoimp.commands.prune_pictures import FIGURES, PruneResults
-from topoimp.commands.pruning_job import Pruning, PruningJob, metadata_of, plan_job
+from topoimp.commands.pruning_job import Pruning, PruningJob, plan_job
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep
 from topoimp.network.chain import Chain
@@ -19,7 +20,7 @@ from topoimp.programs.evaluation import Evaluation
 from topoimp.pruning.all_rounds import all_rounds
 from topoimp.pruning.methods.network_method import method_for
 from topoimp.pruning.options import PruningOptions, Scheme
-from topoimp.pruning.round import refuse_missed_targets
+from topoimp.pruning.round import Round, refuse_missed_targets, refuse_unfit_forests
 from topoimp.reports.cells import Row
 from topoimp.reports.norm_columns import known_norms, with_norm_column
 from topoimp.reports.rows import pruning_settings, rows_of_pruning
@@ -74,7 +75,7 @@ def prune_checkpoint(
         size: width of the picture; ``column`` if None.
         report: an .html file for a page with this report and all figures (``topoimp.pages``).
         compressed_size: report the size of each written checkpoint under zstd too, which takes seconds for a gigabyte.
-        strict: write nothing if a target is below a floor.
+        strict: write nothing if a target is below a floor, or edges of a forest do not fit in a pattern.
         force: replace existing outputs.
         threads: number of cores; all if None. No result depends on it.
         on_step: called with the number of steps done and of all steps.
@@ -83,7 +84,7 @@ def prune_checkpoint(
         OptionError: if rounds, sparsity and rate do not fit, or the output is an input or in a Hugging Face cache.
         OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room, or
             a package for a picture or for ``compressed_size`` is missing.
-        GateError: if ``strict`` and a target is below a floor.
+        GateError: if ``strict`` and a target is below a floor, or a forest does not fit.
         EvaluationError: if the evaluation fails; nothing is written.
         VerificationError: if the files written are not the pruning that was computed; none of them stays.
         TopoimpError: if the file, a layer or a pattern cannot be used.
@@ -121,7 +122,7 @@ def prune_checkpoint(
         evaluation = OutputEvaluation.beside(evaluate, job.layers.checkpoint)
         swept = all_rounds(job.stream, scheme)
         if strict:
-            refuse_missed_targets(swept.rounds, "nothing was written")
+            refuse_if_strict(swept.rounds, scheme)
 
         # Squared norms of wide types are found where the written weights are read back, not in every round.
         sizes: dict[int, Sizes] = {}
@@ -147,6 +148,14 @@ def prune_checkpoint(
         complete = job.report({**settings, **evaluation_settings(evaluate)}, rows, swept)
         found = pictures.write(staging, complete, results, provenance=provenance)
         return job.finish(staging, found, swept.rounds[-1].missed)
+
+
+def refuse_if_strict(rounds: Sequence[Round], scheme: Scheme) -> None:
+    """Raise a ``GateError`` if a method that protects forests cannot keep one whole, or a target is below a floor."""
+    consequence = "nothing was written"
+    refuse_missed_targets(rounds, consequence)
+    if scheme.method.protects_forest:
+        refuse_unfit_forests(rounds[-1], consequence)
 
 
 def job_in_rounds(

@@ -16,6 +16,7 @@ from topoimp.reports.rows import (
     PERSISTENCE_COLUMNS,
     REFERENCE,
     TOTAL,
+    UNFIT,
     preservation_columns,
 )
 from topoimp.reports.size_columns import COMPRESSED, SIZES
@@ -60,6 +61,9 @@ REPAIR_COLUMNS = _columns(_LAYER, (*_NETWORK, *_WHOLE), (*_KEPT, NORM, "n_repair
 ONE_SHOT_COLUMNS = _columns(_LAYER, (*_NETWORK, *_WHOLE), (*_KEPT, NORM, *_TARGET, *ON_PATHS))
 """The columns of ``prune_checkpoint``."""
 
+PATTERN_COLUMNS = _columns(_LAYER, (*_NETWORK, *_WHOLE), (*_KEPT, NORM, *_TARGET, UNFIT, *ON_PATHS))
+"""The columns of ``prune_checkpoint`` by a pattern."""
+
 _PERSISTENCES = tuple(column + suffix for column in PERSISTENCE_COLUMNS.values() for suffix in ("", REFERENCE))
 _TOTALS = tuple(column + TOTAL + suffix for column in PERSISTENCE_COLUMNS.values() for suffix in ("", REFERENCE))
 _OF_ROUND = tuple(f"round_{name}" for name in ("beta0_kept", "barcode_kept", "retention", NORM, *CHANCE))
@@ -81,10 +85,11 @@ RUN_COLUMNS = _columns(
 """The columns of the last round of ``prune_run`` and ``prune_with_trainer``."""
 
 
-def columns_of(mask: str | None = None, *, is_trained: bool = False, compressed_size: bool = False) -> Columns:
-    """Return the columns of a pruning in rounds, trained or not, or by a mask, whose argument is named."""
+def columns_of(by: str | None = None, *, is_trained: bool = False, compressed_size: bool = False) -> Columns:
+    """Return the columns of a pruning in rounds, trained or not, or by a mask or a pattern, whose argument is named."""
     if is_trained:
         return RUN_COLUMNS
-    columns = {"apply_mask": MASK_COLUMNS, "repair": REPAIR_COLUMNS}.get(mask or "", ONE_SHOT_COLUMNS)
+    columns_by = {"apply_mask": MASK_COLUMNS, "repair": REPAIR_COLUMNS, "pattern": PATTERN_COLUMNS}
+    columns = columns_by.get(by or "", ONE_SHOT_COLUMNS)
     compressed = {COMPRESSED} if compressed_size else set()
     return MappingProxyType({**columns, "network": columns["network"] | compressed})

@@ -1,11 +1,9 @@
 """The pruning of one checkpoint, in rounds or by a mask: its layers and outputs, then written and checked."""
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 
@@ -48,6 +46,7 @@ from topoimp.writing.verification import WrittenLayer, verify_pruned
 
 ONE_SHOT = "no training between rounds: they equal one shot at the last target"
 ROUND_BY_ROUND = "no training between rounds: paths are those of the weights that the round before keeps"
+IN_ONE_ROUND = "no training: one round, in which the pattern alone decides how much is kept"
 DRY_RUN = "dry run: nothing was written"
 NOT_COPIED = "not copied, as it holds other weights, or is no tensor or file"
 
@@ -221,7 +220,9 @@ class PruningJob:
         if "mask" in self.opened:
             mask = self.opened["mask"]
             notes += [f"{mask.path}: {note}" for note in notes_on_files(mask)]
-        if swept is not None:
+        if "pattern" in settings:
+            notes.append(IN_ONE_ROUND)
+        elif swept is not None:
             notes.append(ROUND_BY_ROUND if swept.is_of_network else ONE_SHOT)
         if self.rewind is not None:
             notes.append(f"rewound: the weights are those of {self.inputs['rewind']}")
@@ -287,14 +288,3 @@ def plan_job(
     # A pass over all layers, then for each checkpoint written one more of them and one of all tensors.
     n_steps = len(layers.infos) + len(outputs.checkpoints) * (len(layers.infos) + len(checkpoint.tensors))
     return replace(job, stream=replace(job.stream, on_layer=counted(on_step, n_steps)))
-
-
-def metadata_of(settings: Settings, number: int) -> dict[str, str]:
-    """Return the metadata that a pruned checkpoint and its mask get after round ``number``."""
-    given = {key: value for key, value in settings.items() if value not in ([], None) and value is not False}
-    return {
-        "topoimp.version": version("topoimp"),
-        "topoimp.method": str(settings["method"]),
-        "topoimp.settings": json.dumps(given),
-        "topoimp.round": str(number),
-    }

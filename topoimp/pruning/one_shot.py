@@ -8,22 +8,20 @@ and the order of the weights if that is by strength; otherwise forests are found
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from topoimp.arrays import BoolArray
 from topoimp.choices import Scope
-from topoimp.errors import VerificationError
 from topoimp.layers.layer import Layer
 from topoimp.layers.streaming import InHand, LayerStream
-from topoimp.pruning.lines import LineKeep, keep_lines
-from topoimp.pruning.methods.magnitude import StrengthRule
+from topoimp.pruning.block_pattern import LayerBlocks
+from topoimp.pruning.layer_rounds import layer_rounds, protects_forest
+from topoimp.pruning.lines import keep_lines
 from topoimp.pruning.methods.method import Rule, RuleInputs
 from topoimp.pruning.methods.network_method import NetworkMethod
 from topoimp.pruning.network_targets import network_target, total_target
 from topoimp.pruning.options import Scheme
-from topoimp.pruning.preservation import Preservation, preservation_by_strength, preservation_of
-from topoimp.pruning.round import LayerRound, Round, Sweep, check_counts
-from topoimp.pruning.rules import Keep, keep_each, kept_of, pruned_layer
+from topoimp.pruning.pattern_keep import keep_blocks
+from topoimp.pruning.round import LayerKeep, LayerRound, Round, Sweep, check_counts
+from topoimp.pruning.rules import keep_each, kept_of
 from topoimp.pruning.selection import Ranking
 from topoimp.topology.barcode import largest_strength
 from topoimp.topology.forest import Forest, spanning_forest, spanning_forests
@@ -126,28 +124,33 @@ def _sweep_by_layer(
         n_edges = n_edges or {name: forest.n_edges for name, forest in forests.items()}
         shares = scheme.layer_targets(stream.layers.infos, n_edges)
 
-    def prune(layer: Layer, threads: int) -> tuple[Forest, Sequence[Keep | LineKeep], list[LayerRound]]:
+    def prune(layer: Layer, threads: int) -> tuple[Forest, Sequence[LayerKeep], list[LayerRound]]:
         info = infos[layer.name]
         forest = forests.get(layer.name) or spanning_forest(layer, threads=threads)
         own = shares.get(layer.name) or scheme.schedule.targets_of(info, n_edges.get(layer.name, forest.n_edges))
         targets = own[chosen]
-        keeps: Sequence[Keep | LineKeep]
-        if scheme.scope is Scope.ROW:
-            by_column = scheme.has_output_columns(info)
+        by_column = scheme.has_output_columns(info)
+        keeps: Sequence[LayerKeep]
+        if scheme.pattern is not None:
+            keep = keep_blocks(layer, forest, rule, LayerBlocks(scheme.pattern, by_column), threads)
+            keeps, targets = [keep], [keep.n_kept]
+        elif scheme.scope is Scope.ROW:
             keeps = keep_lines(info, layer, forest, targets, rule, by_column=by_column, threads=threads)
         else:
             in_hand = InHand(layer, threads)
-            kept = keep_each([info], {layer.name: forest}, targets, rule, in_hand, beside_unprotected=_protects(rule))
+            kept = keep_each(
+                [info], {layer.name: forest}, targets, rule, in_hand, beside_unprotected=protects_forest(rule)
+            )
             keeps = [keep[layer.name] for keep in kept]
         on_kept(layer, forest, [keep.n_kept for keep in keeps], threads)
-        return forest, keeps, _layer_rounds(layer, forest, targets, keeps, threads)
+        return forest, keeps, layer_rounds(layer, forest, targets, keeps, threads)
 
     # Each layer is read once, for its forest and for all rounds.
     swept = stream.each(prune)
     rounds = []
     for k, number in enumerate(scheme.schedule.numbers[chosen]):
         keeps = {name: kept[k] for name, (_, kept, _) in swept.items()}
-        layers = {name: layer_rounds[k] for name, (_, _, layer_rounds) in swept.items()}
+        layers = {name: of_layer[k] for name, (_, _, of_layer) in swept.items()}
         target = sum(layer.target or 0 for layer in layers.values())
         rounds.append(Round(number, target, keeps, layers))
     return Sweep(rounds, {name: forest for name, (forest, _, _) in swept.items()})
@@ -213,12 +216,12 @@ def _sweep_with_one_target(
     """Do rounds, by number, in which all layers together have a target."""
     infos = stream.layers.infos
     numbers = list(targets.values())
-    keeps = keep_each(infos, forests, numbers, rule, stream, rankings, beside_unprotected=_protects(rule))
+    keeps = keep_each(infos, forests, numbers, rule, stream, rankings, beside_unprotected=protects_forest(rule))
 
     def compare(layer: Layer, threads: int) -> list[LayerRound]:
         kept = [keep[layer.name] for keep in keeps]
         on_kept(layer, forests[layer.name], [keep.n_kept for keep in kept], threads)
-        return _layer_rounds(layer, forests[layer.name], [None] * len(targets), kept, threads)
+        return layer_rounds(layer, forests[layer.name], [None] * len(targets), kept, threads)
 
     by_layer = stream.each(compare)
     rounds = [
@@ -226,59 +229,3 @@ def _sweep_with_one_target(
         for k, (number, target) in enumerate(targets.items())
     ]
     return Sweep(rounds, forests)
-
-
-def _layer_rounds(
-    layer: Layer, reference: Forest, targets: Sequence[int | None], keeps: Sequence[Keep | LineKeep], threads: int
-) -> list[LayerRound]:
-    """Compare the layer of every round with the unpruned one, and each count with that of the round before."""
-    rounds: list[LayerRound] = []
-    before = layer.n_weights
-    for target, keep in zip(targets, keeps, strict=True):
-        if keep.n_kept > before:
-            raise VerificationError(f"layer {layer.name!r}: a weight that was pruned came back")
-        before = keep.n_kept
-        preservation = _preservation(layer, reference, keep, threads)
-        n_added = _n_forest_added(layer, reference, keep, preservation, threads)
-        rounds.append(LayerRound(target, preservation, keep.n_protected, n_added, keep.known_norms))
-    return rounds
-
-
-def _protects(rule: Rule) -> bool:
-    """Return whether a rule is that of ``topological``, under which ``magnitude`` keeps other weights."""
-    return isinstance(rule, StrengthRule) and rule.protected_above is not None
-
-
-def _n_forest_added(
-    layer: Layer, reference: Forest, keep: Keep | LineKeep, preservation: Preservation, threads: int
-) -> int | None:
-    """Count the edges of the forest that ``topological`` keeps and ``magnitude`` drops, if the rule is one of them."""
-    if not isinstance(keep.rule, StrengthRule):
-        return None
-    if not _protects(keep.rule):
-        return preservation.floor - preservation.n_forest_kept
-    if isinstance(keep, LineKeep):
-        return keep.n_only_protected
-    return None if keep.unprotected is None else keep.n_only_protected(reference, layer, threads)
-
-
-def _preservation(layer: Layer, reference: Forest, keep: Keep | LineKeep, threads: int) -> Preservation:
-    n_weights = layer.n_weights
-    n_forest_kept = _n_forest_kept(layer, reference, keep, threads)
-    if n_forest_kept is not None:
-        return preservation_by_strength(reference, n_weights=n_weights, n_kept=keep.n_kept, n_forest_kept=n_forest_kept)
-
-    pruned = pruned_layer(keep, layer, threads)
-    n_forest_kept = int(np.count_nonzero(pruned.weights[reference.indices]))
-    after = spanning_forest(pruned, threads=threads)
-    return preservation_of(reference, after, n_weights=n_weights, n_forest_kept=n_forest_kept)
-
-
-def _n_forest_kept(layer: Layer, reference: Forest, keep: Keep | LineKeep, threads: int) -> int | None:
-    """Return the number of forest edges that are kept if the topology follows from it; None if a forest is needed."""
-    floor = len(reference.indices)
-    if keep.n_protected == floor:
-        return floor
-    if isinstance(keep, LineKeep):
-        return floor if keep.n_forest_kept == floor else None
-    return keep.n_kept_of(reference, layer, threads) if keep.rule.is_by_strength else None

@@ -11,6 +11,7 @@ from topoimp.choices import Method, Preset, PruningSchedule, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.matching import matches_layer
 from topoimp.layers.records import LayerInfo, LayerPatterns
+from topoimp.pruning.block_pattern import BlockPattern, parse_pattern, refuse_amounts
 from topoimp.pruning.erk import erk_counts
 from topoimp.pruning.layer_amounts import (
     LayerSparsities,
@@ -19,13 +20,16 @@ from topoimp.pruning.layer_amounts import (
     with_layer_rates,
     with_layer_sparsities,
 )
+from topoimp.pruning.methods.magnitude import Magnitude
 from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.methods.naming import MethodOption, check_epsilon, method_of
 from topoimp.pruning.methods.network_method import MethodOfPaths
 from topoimp.pruning.methods.path_inputs import InputsOption, path_inputs
 from topoimp.pruning.methods.path_switch import SwitchOption
+from topoimp.pruning.methods.topological import Topological
 from topoimp.pruning.schedule import (
     DEFAULT_RATE,
+    ONE_ROUND,
     Schedule,
     check_amounts,
     plan_schedule,
@@ -73,6 +77,7 @@ class Scheme:
     patterns: LayerPatterns = field(default_factory=LayerPatterns)
     preset: Preset | None = None
     output_columns: tuple[str, ...] = ()
+    pattern: BlockPattern | None = None
 
     @property
     def has_layer_targets(self) -> bool:
@@ -86,7 +91,7 @@ class Scheme:
     @property
     def protects_forests(self) -> bool:
         """Whether every layer keeps its whole forest, and with it its barcode, whatever the target."""
-        return self.method.protects_forest and self.epsilon == 0
+        return self.method.protects_forest and self.epsilon == 0 and self.pattern is None
 
     def layer_targets(self, infos: Sequence[LayerInfo], n_edges: Mapping[str, int]) -> dict[str, list[int]]:
         """Return the targets of all rounds by layer name, where each layer has its own, from the edges at round 0."""
@@ -135,8 +140,11 @@ class PruningOptions:
             both they are left as they are. Without ``rounds`` it is one round.
         output_rate: rate of the output layer: ``half`` the rate of the others, the ``same``, or a number.
         output_layer: name of the output layer; a run folder's recipe knows it.
-        output_columns: in the scope ``row``, patterns of the layers whose outputs are their columns, as in the Conv1D
-            of GPT-2, which stores (in, out).
+        output_columns: in the scope ``row`` and under a ``pattern``, patterns of the layers whose outputs are their
+            columns, as in the Conv1D of GPT-2, which stores (in, out).
+        pattern: N:M, as in 2:4: of every M consecutive weights of a row (of a column, in a layer of
+            ``output_columns``) N are kept (``topoimp.pruning.block_pattern``), in one round; it takes the place of all
+            amounts and of the scope, and goes with ``topological``, forest edges first, and ``magnitude``.
         seed: seed of the permutations of the method ``random``; in a run folder each network has its own.
         patterns: layers to prune; by default all but embeddings and heads.
 
@@ -163,6 +171,7 @@ class PruningOptions:
     output_rate: float | str | None = None
     output_layer: str | None = None
     output_columns: Sequence[str] = ()
+    pattern: str | None = None
     seed: int = 0
     patterns: LayerPatterns = field(default_factory=LayerPatterns)
 
@@ -178,11 +187,12 @@ class PruningOptions:
             object.__setattr__(self, "inputs", path_inputs(self.inputs))
         method = self._method()
         check_epsilon(self.epsilon, method)
+        self._check_pattern(method)
         if method.only_scope is not None:
             if self.scope not in (None, method.only_scope):
                 raise OptionError(f"the method {method.name} has the scope {method.only_scope} alone, not {self.scope}")
             object.__setattr__(self, "scope", method.only_scope)
-        if self.output_columns and self.scope != Scope.ROW:
+        if self.output_columns and self.scope != Scope.ROW and self.pattern is None:
             raise OptionError(f"`output_columns` goes with the scope row, not with {self.scope or Scope.LAYER}")
         self.patterns.check_matrix_view("pruning is of weights, and needs")
 
@@ -197,6 +207,8 @@ class PruningOptions:
 
     def pruning_schedule(self) -> Schedule:
         """Return the rounds and their targets, without the rates of single layers, or raise an ``OptionError``."""
+        if self.pattern is not None:
+            return ONE_ROUND
         form = chosen(PruningSchedule, self.schedule or PruningSchedule.GEOMETRIC)
         rounds, rate = self.rounds, self.rate
         if self.layer_sparsity and self.sparsity is None:
@@ -214,7 +226,8 @@ class PruningOptions:
         schedule = with_layer_sparsities(schedule, self._own_sparsities(), infos, scope)
         preset = None if self.preset is None else chosen(Preset, self.preset)
         columns = tuple(patterns_as_meant(self.output_columns, infos).values())
-        return Scheme(schedule, self._method(), scope, self.epsilon, self.seed, self.patterns, preset, columns)
+        pattern = None if self.pattern is None else parse_pattern(self.pattern)
+        return Scheme(schedule, self._method(), scope, self.epsilon, self.seed, self.patterns, preset, columns, pattern)
 
     def _method(self) -> PruningMethod:
         """Return the method with the options that it alone has."""
@@ -226,6 +239,17 @@ class PruningOptions:
             if value is not None:
                 raise OptionError(f"`{name}` goes with the method paths, not with {method.name}")
         return method
+
+    def _check_pattern(self, method: PruningMethod) -> None:
+        """Raise an OptionError if the pattern is none, or an option or the method does not go with it."""
+        if self.pattern is None:
+            return
+        parse_pattern(self.pattern)
+        names = ("preset", "rounds", "sparsity", "rate", "schedule", "scope", "output_rate", "output_layer")
+        by_layer = {"layer_rates": self.layer_rates or None, "layer_sparsity": self.layer_sparsity or None}
+        refuse_amounts({**{name: getattr(self, name) for name in names}, **by_layer, "epsilon": self.epsilon or None})
+        if not isinstance(method, Topological | Magnitude):
+            raise OptionError(f"`pattern` goes with the methods topological and magnitude, not with {method.name}")
 
     def _apply_preset(self) -> None:
         """Set the options that the preset fixes; raise an OptionError for a given one that contradicts it."""

@@ -2,13 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from topoimp.errors import GateError, VerificationError
+from topoimp.layers.notes import first_names
 from topoimp.layers.squared_norms import SquaredNorms
+from topoimp.pruning.block_pattern import LayerBlocks
 from topoimp.pruning.lines import LineKeep
+from topoimp.pruning.pattern_keep import PatternKeep
 from topoimp.pruning.preservation import Preservation, total_preservation
 from topoimp.pruning.rules import Keep
 from topoimp.topology.forest import Forest
+
+LayerKeep: TypeAlias = Keep | LineKeep | PatternKeep
+"""The weights that a layer keeps."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,8 @@ class LayerRound:
     The target is None if all layers share one. Protected are the weights of the floor, or fewer with an epsilon.
     ``n_forest_added`` counts the edges of the forest that ``topological`` keeps and ``magnitude`` drops at the same
     targets; None for other methods. ``squared_norms`` are known before a round is written where the type is narrow and
-    the method by strength.
+    the method by strength. ``n_forest_unfit`` counts the edges of the forest that do not fit in the ``blocks`` of a
+    pattern; both are None without a pattern.
     """
 
     target: int | None
@@ -26,6 +34,8 @@ class LayerRound:
     n_protected: int
     n_forest_added: int | None = None
     squared_norms: SquaredNorms | None = None
+    n_forest_unfit: int | None = None
+    blocks: LayerBlocks | None = None
 
     @property
     def floor_binds(self) -> bool:
@@ -41,7 +51,7 @@ class Round:
 
     number: int
     target: int
-    keeps: Mapping[str, Keep | LineKeep]
+    keeps: Mapping[str, LayerKeep]
     layers: Mapping[str, LayerRound]
 
     @property
@@ -57,9 +67,12 @@ class Round:
     @property
     def n_forest_added(self) -> int | None:
         """Edges of all forests that ``topological`` keeps and ``magnitude`` drops; 0 if both keep the same weights."""
-        added = [layer.n_forest_added for layer in self.layers.values()]
-        known = [n for n in added if n is not None]
-        return sum(known) if len(known) == len(added) else None
+        return _sum_of_known([layer.n_forest_added for layer in self.layers.values()])
+
+    @property
+    def n_forest_unfit(self) -> int | None:
+        """Edges of all forests that do not fit in the blocks of a pattern; None without a pattern."""
+        return _sum_of_known([layer.n_forest_unfit for layer in self.layers.values()])
 
     @property
     def shared(self) -> "Round":
@@ -109,6 +122,16 @@ def refuse_missed_targets(rounds: Sequence[Round], consequence: str) -> None:
             raise GateError(f"round {round_.number} asks {name} for {part.target or 0} weights, {floor}; {consequence}")
 
 
+def refuse_unfit_forests(round_: Round, consequence: str) -> None:
+    """Raise a ``GateError`` that ends in ``consequence`` if edges of a forest do not fit in the blocks of a pattern."""
+    unfit = {name: layer for name, layer in round_.layers.items() if layer.n_forest_unfit}
+    if unfit:
+        blocks = next(iter(unfit.values())).blocks
+        n_edges = sum(layer.preservation.floor for layer in unfit.values())
+        room = f"has no room for {round_.n_forest_unfit:,} of {n_edges:,} forest edges: {first_names(list(unfit))}"
+        raise GateError(f"the pattern {blocks.pattern if blocks else ''} {room}; {consequence}")
+
+
 def check_counts(round_: Round) -> None:
     """Compare a round's counts with its targets; no layer can keep more than its edges.
 
@@ -127,3 +150,9 @@ def check_counts(round_: Round) -> None:
         if n_kept != target:
             kept = f"{n_kept} weights are kept in round {round_.number}"
             raise VerificationError(f"{name}: {kept}; {target} were to be kept")
+
+
+def _sum_of_known(counts: Sequence[int | None]) -> int | None:
+    """Return the sum of the counts of layers; None if one is unknown."""
+    known = [n for n in counts if n is not None]
+    return sum(known) if len(known) == len(counts) else None

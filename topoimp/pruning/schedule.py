@@ -111,6 +111,10 @@ class Schedule:
         return n_edges if last >= n_edges else round_geometric(n_edges, last, k, self.n_rounds)
 
 
+ONE_ROUND = Schedule(1, Fraction(0), None)
+"""One round that removes nothing by its rate: something else decides how much is kept."""
+
+
 def check_amounts(*, rounds: int | None, sparsity: float | None, rate: float | None) -> None:
     """Check that each amount that is given lies in its range: rounds in 1 to 1000, the others below 1."""
     if rounds is not None and not 1 <= rounds <= MOST_ROUNDS:

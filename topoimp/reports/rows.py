@@ -82,7 +82,14 @@ def setting_of_nulls(nulls: Sequence[object]) -> Cell | Sequence[str]:
 
 
 def pruning_settings(scheme: Scheme) -> Settings:
-    """Return the settings of a pruning in rounds; None for those that its method does not use."""
+    """Return the settings of a pruning in rounds; None for those that its method does not use.
+
+    A pattern takes the place of scope, rate and sparsity.
+    """
+    if scheme.pattern is not None:
+        taken = ("scope", "rate")
+        of_pattern = {name: value for name, value in _amounts(scheme).items() if name not in taken}
+        return {**of_pattern, "pattern": str(scheme.pattern), **pattern_settings(scheme.patterns)}
     seed = scheme.seed if scheme.method.takes_seed else None
     patterns = pattern_settings(scheme.patterns)
     return {**_amounts(scheme), "sparsity": _sparsity(scheme), "seed": seed, **patterns, **scheme.layer_amounts()}
@@ -151,7 +158,12 @@ def rows_of_pruning(infos: Sequence[LayerInfo], round_: Round) -> list[Row]:
 def target_columns(part: LayerRound | Round) -> Row:
     """Return the columns of a target, of a layer or of all together: whether it was met, and what protection added."""
     binds = part.floor_binds if isinstance(part, LayerRound) else bool(part.missed)
-    return {"target": part.target, "floor_binds": binds, "n_forest_added": part.n_forest_added}
+    unfit = {} if part.n_forest_unfit is None else {UNFIT: part.n_forest_unfit}
+    return {"target": part.target, "floor_binds": binds, "n_forest_added": part.n_forest_added, **unfit}
+
+
+UNFIT = "n_forest_unfit"
+"""The column that only a pattern has."""
 
 
 OTHER_STATE_DICT = "another state dict of the file"

@@ -29,8 +29,8 @@ WEIGHTS: Mapping[str, Column] = {
     "squared_norm_kept": share(
         "Sum of w^2 over the kept weights (in `compare`: over the reference's that the other has) / sum over all: 1 - "
         "the relative squared Frobenius error. Blank for a layer of zeros, in `compare` with scores, and in rounds "
-        "that are not written, but for weights of 16 bits or less under `topological` and `magnitude`, scope `row` "
-        "excepted."
+        "that are not written, but for weights of 16 bits or less under `topological` and `magnitude`, scope `row` and "
+        "`pattern` excepted."
     ),
     "beta0": count("Connected components of the kept graph; an isolated row or column is a component."),
     "beta0_reference": count("Connected components of the reference."),
@@ -44,6 +44,10 @@ WEIGHTS: Mapping[str, Column] = {
     ),
     "n_repaired": count(
         "Edges of the forest that the given mask lacks, and the repaired one keeps (`repair` of prune)."
+    ),
+    "n_forest_unfit": count(
+        "Edges of the forest that do not fit in the blocks of `pattern`: those beyond N of a block; 0 if all fit, and "
+        "`topological` then keeps the barcode. Only with `pattern`."
     ),
     "n_forest_added": count(
         "Weights that `topological` keeps and `magnitude` drops at the same targets, all of them edges of the forest; "

@@ -104,6 +104,9 @@ def plan_of(
     if options.seed:
         raise OptionError(f"`seed` is {options.seed}; rounds that are trained have `seeds`, one for each network")
 
+    if options.pattern is not None:
+        raise OptionError("`pattern` does not go with rounds that are trained")
+
     if recipe is not None and not options.patterns.include:
         excluded = (*options.patterns.exclude, *recipe.pruning.exclude)
         options = replace(options, patterns=replace(options.patterns, exclude=excluded))

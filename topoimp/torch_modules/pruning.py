@@ -65,7 +65,7 @@ class ModulePruner:
 
     Args:
         model: the module; its weights are not read before the first step.
-        options: method, amounts and layers; without rounds and sparsity there is no last round.
+        options: method, amounts and layers; without rounds and sparsity there is no last round, but a pattern has one.
         masks: masks to begin with, as ``hold_mask`` takes them: pruned weights count as 0 from the start.
         graph: the module's network as one graph, for the columns of paths and components, and for the methods
             ``paths`` and ``synflow-l2``; these have it traced (``network_graph``) if it is None.
@@ -98,7 +98,7 @@ class ModulePruner:
         self._patterns = options.patterns
         self._threads = thread_count(threads)
         self._kept = {} if masks is None else _by_first_name(model, masks)
-        self._is_endless = options.rounds is None and options.sparsity is None
+        self._is_endless = options.rounds is None and options.sparsity is None and options.pattern is None
         if self._is_endless and options.schedule == PruningSchedule.LINEAR:
             raise OptionError("the schedule linear has a last round; `rounds`, `sparsity` or both are needed")
         self._graph = graph

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from topoimp.arrays import IndexArray
+from topoimp.arrays import BoolArray, IndexArray
 from topoimp.checkpoint import Checkpoint
 from topoimp.errors import VerificationError
 from topoimp.kernels.pruning import count_wrong
@@ -19,6 +19,7 @@ from topoimp.layers.scored import ScoredLayers
 from topoimp.layers.squared_norms import SquaredNorms, added_norms, squared_norms, squared_norms_of_part
 from topoimp.layers.streaming import LayerStream
 from topoimp.pruning.applied_masks import MaskPruner
+from topoimp.pruning.block_pattern import LayerBlocks
 from topoimp.pruning.masks import Masks, PackedMask
 from topoimp.pruning.preservation import Preservation, count_present, preservation_of
 from topoimp.pruning.round import LayerRound
@@ -75,6 +76,8 @@ def verify_pruned(
         n_nonzero, of_source = _check_weights(written.path, layer, source, info, mask, threads, with_norms=is_needed)
         norms = known or of_source
 
+        as_written = layer
+
         # The topology is that of scores if there are any; if the checkpoint was rewound, its mask was found on others.
         if written_scores is not None:
             layer = written_scores.read(info, threads)
@@ -94,6 +97,7 @@ def verify_pruned(
 
         if expected is not None:
             _check_expected(written.path, info, preservation, mask, forest, expected[info.name])
+            _check_blocks(written.path, info, as_written, mask, expected[info.name].blocks, threads)
         if mask is not None:
             mask.give_back()
         return WrittenLayer(preservation, norms)
@@ -135,6 +139,25 @@ def _check_expected(
         raise VerificationError(f"{path}: the mask of {info.name!r} keeps {n_kept} weights; {needed}")
     if not mask.keeps(info.block.places(forest.indices[: expected.n_protected])).all():
         raise VerificationError(f"{path}: the mask of {info.name!r} lacks protected edges of the forest")
+
+
+def _check_blocks(
+    path: Path, info: LayerInfo, written: Layer, mask: PackedMask | None, blocks: LayerBlocks | None, threads: int
+) -> None:
+    """Check that the mask of a layer, or without one its nonzero weights, are at most N in each block of a pattern."""
+    if blocks is None:
+        return
+
+    def flags(first: int, end: int) -> BoolArray:
+        if mask is None:
+            return np.not_equal(written.number_format.magnitudes(written.codes[first:end]), 0)
+        return mask.part_of(info.block, first * info.n_columns, end * info.n_columns).reshape(-1, info.n_columns)
+
+    _, n_fullest = blocks.count(info.n_rows, info.n_columns, flags, threads)
+    if n_fullest > blocks.pattern.n_kept:
+        raise VerificationError(
+            f"{path}: a block of {info.name!r} keeps {n_fullest} weights; it needs {blocks.pattern}"
+        )
 
 
 def _check_weights(
