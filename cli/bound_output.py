@@ -99,7 +99,7 @@ def _row_line(network: Row) -> str:
     return (
         f"{subject}pruned by magnitude with as many weights for each output (scope row), all barcodes are kept down to "
         f"{network['safe_count_row']:,} weights (sparsity {network['safe_sparsity_row']:.4%}) and for "
-        f"{network['safe_rounds_row']} rounds"
+        f"{_rounds(network['safe_rounds_row'])}"
     )
 
 
@@ -111,6 +111,10 @@ def _global_line(network: Row) -> str:
         f"{subject}pruned by magnitude with one global order, all barcodes are kept down to "
         f"{network['safe_count_global']:,} weights "
         f"(sparsity {network['safe_sparsity_global']:.4%} of the selected layers, "
-        f"{network['safe_sparsity_checkpoint']:.4%} of the checkpoint) and for {network['safe_rounds_global']} rounds; "
-        f"{network['binding_layer']} binds"
+        f"{network['safe_sparsity_checkpoint']:.4%} of the checkpoint) and for "
+        f"{_rounds(network['safe_rounds_global'])}; {network['binding_layer']} binds"
     )
+
+
+def _rounds(number: object) -> str:
+    return "1 round" if number == 1 else f"{number} rounds"

@@ -72,6 +72,7 @@ NAMES = [
     "VectorSettings",
     "VerificationError",
     "View",
+    "activation_norms",
     "apply_mask",
     "architecture_bound_report",
     "as_layer",

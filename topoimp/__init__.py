@@ -5,7 +5,8 @@ Commands, as functions that return reports: ``train_run``, ``barcode_report``, `
 ``as_layer`` reads an array as one, ``spanning_forest`` and ``barcode_of`` compute its topology, ``neural_persistence``
 sums it up, ``layer_bound`` bounds it; ``read_masks`` reads a mask file.
 In a training loop in torch, ``prune_module`` and ``ModulePruner`` prune a module in memory, ``hold_mask`` holds its
-mask, ``rewind_module`` rewinds it; ``topological_unstructured`` is a method of ``torch.nn.utils.prune``.
+mask, ``rewind_module`` rewinds it; ``topological_unstructured`` is a method of ``torch.nn.utils.prune``, and
+``activation_norms`` returns the norms of the layers' inputs, as factors for a file of scores.
 
 ``import topoimp`` itself costs nothing: a name is loaded when it is used, and torch by the functions that need it.
 """

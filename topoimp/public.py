@@ -88,6 +88,7 @@ from topoimp.topology.filter_barcodes import FilterBarcodes, filter_barcodes
 from topoimp.topology.forest import Forest, spanning_forest
 from topoimp.topology.summaries import persistent_entropy, total_persistence
 from topoimp.topology.vectors import VectorSettings, vectors_of
+from topoimp.torch_modules.activation_norms import activation_norms
 from topoimp.torch_modules.holding import HeldMask, hold_mask
 from topoimp.torch_modules.masks import rewind_module
 from topoimp.torch_modules.network_graph import network_graph
@@ -156,6 +157,7 @@ __all__ = [
     "VectorSettings",
     "VerificationError",
     "View",
+    "activation_norms",
     "apply_mask",
     "architecture_bound_report",
     "as_layer",
