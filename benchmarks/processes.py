@@ -141,8 +141,8 @@ def on_scores_and_masks(folder: Path, size: str, llama: Llama, n_runs: int) -> I
     path, out, norms, mask = (folder / f"{name}.safetensors" for name in ("model", "out", "norms", "mask"))
     write_elsewhere(path, llama)
     write_norms(norms, path)
-    given = [*TOPOIMP, "prune", str(path), "--sparsity", "0.999", "--method", "random", "-o", str(out), "--force", "-q"]
-    run_once([*given, "--mask-out", str(mask)])
+    random = [*TOPOIMP, "prune", str(path), "--sparsity", "0.999", "--rounds", "1", "--method", "random", "-q"]
+    run_once([*random, "-o", str(out), "--mask-out", str(mask)])
     prune = [*TOPOIMP, "prune", str(path), "--rounds", "10", "-o", str(out), "--force", "-q"]
     by_mask = [*TOPOIMP, "prune", str(path), "-o", str(out), "--force", "-q"]
     commands = {
