@@ -1,4 +1,4 @@
-"""What pruning costs a model in what it was made for, with the spread over the sentences, voices or clips.
+"""The quality of a pruned model at its own task, with the spread over the sentences, voices or clips.
 
 Every measure is computed on the whole sample and on resamples of its units with replacement, the same ones for all
 prunings of a model. So the difference of two prunings has an interval of its own, which is narrower than the

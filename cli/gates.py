@@ -47,7 +47,7 @@ class Gates:
     def check(self, columns: "Columns", *, with_evaluation: bool = False) -> None:
         """Raise an OptionError if a report with these columns has no row for a gate.
 
-        With an evaluation, its columns may be any in rows of the network: what it prints is not known yet.
+        With an evaluation, rows of the network may have any of its columns: their names are known once it has run.
         """
         from topoimp.reports.gates import check_gates
 

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from topoimp.errors import OptionError
-
 from .options import refuse
 from .picture_options import PictureArguments
 
@@ -49,10 +47,9 @@ def check_mask(options: Mapping[str, object]) -> None:
 def check_given_mask(options: Mapping[str, object]) -> None:
     """Raise an OptionError if an option of rounds or methods is given beside a mask."""
     of_shuffle = () if options["--shuffle-mask"] is None else ("--seed",)
-    given = [flag for flag in _OF_ROUNDS if options[flag] is not None and flag not in of_shuffle]
-    if given or any(options[flag] for flag in ("--epsilon", "--strict", "--dry-run")):
-        flag = "--apply-mask" if options["--repair"] is None else "--repair"
-        raise OptionError(f"{flag} is pruning by a given mask; options of rounds and methods do not go with it")
+    given = {flag: options[flag] for flag in (*_OF_ROUNDS, "--strict", "--dry-run") if flag not in of_shuffle}
+    mask = "--apply-mask" if options["--repair"] is None else "--repair"
+    refuse({**given, "--epsilon": options["--epsilon"] or None}, f"does not go with {mask}: the mask decides alone")
 
 
 _OF_ROUNDS = (

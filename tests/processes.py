@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
-PATIENCE = 120
-"""Seconds after which a test fails that waits for what never comes."""
+PATIENCE = 500
+"""Seconds after which a test fails that waits in vain; fewer than the processes sleep that it waits for."""
 
 
 def wait_for(path):

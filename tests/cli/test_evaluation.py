@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import has_ended, wait_for
+from processes import PATIENCE, has_ended, wait_for
 
 from topoimp.checkpoint import write_arrays
 
@@ -237,7 +237,7 @@ def test_a_signal_ends_the_command_and_leaves_nothing(forks, tmp_path, tmp_path_
 
     child = int(wait_for(place / "child"))
     os.kill(process.pid, sent)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=PATIENCE)
 
     assert (process.returncode, out) == (128 + sent, "")
     assert has_ended(child)
@@ -251,6 +251,6 @@ def test_a_killed_topoimp_takes_its_command_along(forks, tmp_path, tmp_path_fact
 
     child = int(wait_for(place / "child"))
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
 
     assert has_ended(child)

@@ -104,11 +104,11 @@ def test_an_evaluation_and_pictures_go_with_it(topoimp, lenet):
         ),
         (
             ("--pattern", "2:4", "--apply-mask", "mask.safetensors"),
-            "--apply-mask is pruning by a given mask; options of rounds and methods do not go with it",
+            "--pattern does not go with --apply-mask: the mask decides alone",
         ),
         (
             ("--pattern", "2:4", "--repair", "mask.safetensors"),
-            "--repair is pruning by a given mask; options of rounds and methods do not go with it",
+            "--pattern does not go with --repair: the mask decides alone",
         ),
         (("--pattern", "2:4", "--trainer", "true"), "--pattern does not go with rounds that are trained"),
     ],

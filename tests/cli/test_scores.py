@@ -82,5 +82,5 @@ def test_a_given_mask_has_no_output_columns(topoimp, lenet, scores):
 
     assert (outcome.status, outcome.err) == (
         2,
-        "error: --apply-mask is pruning by a given mask; options of rounds and methods do not go with it\n",
+        "error: --output-columns does not go with --apply-mask: the mask decides alone\n",
     )
