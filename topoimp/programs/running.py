@@ -4,12 +4,15 @@ The command ends by itself, at a time limit, at an interruption, or because topo
 group is killed. Only processes that leave the group are out of reach.
 """
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO
 
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
@@ -35,20 +38,36 @@ def run_command(
     Raises:
         OSError: if it cannot be started.
     """
+    _check_can_start(command[0])
     process: subprocess.Popen[bytes] | None = None
     with _watchdog() as watched:
         try:
             with _signals_held_back():  # or a command that has just started could be left behind
                 process = subprocess.Popen(  # noqa: S603  # the user's own command
-                    command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+                    ["/bin/sh", "-c", _ANNOUNCED, *command],
+                    stdin=watched,
+                    stdout=stdout,
+                    stderr=stderr,
+                    start_new_session=True,
                 )
-                watched.write(b"%d\n" % process.pid)
             return process.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
         finally:
             if process is not None:
                 _end(process)
+
+
+_ANNOUNCED = 'echo $$ >&0 && exec "$0" "$@" </dev/null'
+"""A shell's program that starts a command, once it has written its number into the pipe of the watchdog, which it has
+as standard input: topoimp may be killed at any moment, and the command must not run unwatched for one of them."""
+
+
+def _check_can_start(program: str) -> None:
+    """Raise the OSError of a program that is not there or cannot be run."""
+    if shutil.which(program) is None:
+        number = errno.EACCES if Path(program).is_file() else errno.ENOENT
+        raise OSError(number, os.strerror(number), program)
 
 
 def ending(status: int) -> str:
@@ -97,7 +116,7 @@ def _signals_held_back() -> Iterator[None]:
 
 @contextmanager
 def _watchdog() -> Iterator[IO[bytes]]:
-    """Start a watchdog that kills a process group if topoimp dies; return the pipe that the group's number goes into.
+    """Start a watchdog that kills a process group if topoimp dies; yield the pipe that the group's number goes into.
 
     It wakes when the pipe closes. At the end of the context it ends without doing anything.
     """
