@@ -164,7 +164,7 @@ def test_an_output_layer_has_its_own_rate(topoimp, lenet):
             "--emit-rounds does not go with rounds that are",
         ),
         (["--epsilon", "2"], "epsilon is 2.0; it must be at least 0 (full protection) and at most 1 (none)"),
-        (["--apply-mask", "m", "--epsilon", "0.1"], "--apply-mask is pruning by a given mask"),
+        (["--apply-mask", "m", "--epsilon", "0.1"], "--rounds does not go with --apply-mask: the mask decides alone"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(topoimp, lenet, options, said):
