@@ -35,7 +35,10 @@ class Listed:
     def known_digits(self, _shift, _prefix):
         return None
 
-    def count_digits(self, _layer, shift, prefix, _threads):
+    def count_digits(self, _layer, shift, prefixes, _threads):
+        return [self.digits_after(prefix, shift) for prefix in prefixes]
+
+    def digits_after(self, prefix, shift):
         counts = Counter(
             rank >> shift & 0xFFFF
             for rank in self.ranks.tolist()
@@ -97,6 +100,21 @@ def test_cuts_keep_what_sorting_everything_would_for_every_target(layers, target
         assert {layer.name: selections[layer.name].n_kept for layer in layers} == {
             name: sum(of_layer) for name, of_layer in expected.items()
         }
+
+
+@pytest.mark.parametrize("n_layers", [1, 3, 40])
+@pytest.mark.parametrize("n_bits", [32, 64])
+def test_more_targets_than_one_pass_counts_for_are_all_met(n_layers, n_bits):
+    rng = np.random.default_rng(n_layers)
+    layers = [
+        Listed(f"{k:02d}", rng.integers(0, 2**n_bits, 240 // n_layers, f"uint{n_bits}"), n_bits)
+        for k in range(n_layers)
+    ]
+    targets = list(range(0, 240, 3))
+
+    for target, selections in zip(targets, selections_of(layers, targets), strict=True):
+        expected = slow_kept(layers, target)
+        assert {layer.name: kept(layer, selections[layer.name]).tolist() for layer in layers} == expected
 
 
 def test_ties_go_to_the_first_names_and_the_first_indices():

@@ -10,37 +10,6 @@ LANES = 4
 """Counters of ``count_between`` for each bound: neighbouring weights, often between the same bounds, take turns."""
 
 
-@compiled("ranks")
-def count_digits(
-    ranks: CodeArray, start: int, stop: int, mask: Code, shift: int, prefix: int, is_first: bool, counts: IndexArray
-) -> None:
-    """Add to ``counts``, shape (65536,), how often each 16-bit digit occurs among the ranks above 0 of a part.
-
-    The digit's lowest bit is ``shift``. Unless the digit is the first, only ranks with the bits ``prefix`` above it
-    count. Ranks have 32 or 64 bits; ``mask`` clears bits that do not belong to them.
-    """
-    kind = ranks.dtype.type
-    low, above, wanted = kind(shift), kind(16), kind(prefix)
-    for base in range(start, stop, BLOCK):
-        block = ranks[base : min(base + BLOCK, stop)]
-        if is_first:
-            for j in range(block.size):
-                rank = kind(block[j] & mask)
-                if rank != kind(0):
-                    counts[kind(rank >> low)] += 1
-            continue
-
-        n_matching = kind(0)
-        for j in range(block.size):
-            rank = kind(kind(kind(block[j] & mask) >> low) >> above)
-            n_matching = kind(n_matching + (kind(1) if rank == wanted else kind(0)))
-        if n_matching != kind(0):
-            for j in range(block.size):
-                rank = kind(block[j] & mask)
-                if rank != kind(0) and kind(kind(rank >> low) >> above) == wanted:
-                    counts[kind(kind(rank >> low) & kind(65535))] += 1
-
-
 @compiled("codes")
 def count_codes(codes: CodeArray, start: int, stop: int, mask: Code, counts: IndexArray) -> None:
     """Add up how often each magnitude code occurs among the codes, of 8 or 16 bits, of a part."""

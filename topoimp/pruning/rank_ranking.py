@@ -12,7 +12,7 @@ from topoimp.kernels.threads import pieces
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
 from topoimp.pruning.ranking import added_up, digit_counts, digits_of_counted, nonzero_digits
-from topoimp.pruning.selection import Digits, Threshold
+from topoimp.pruning.selection import Digits, Prefixes, Threshold
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class RankRanking:
         """Return the counts of the digits if those of the ranks are known."""
         return None if self.counted is None else digits_of_counted(*self.counted, shift, prefix)
 
-    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
-        """Count the digits of the ranks."""
+    def count_digits(self, layer: Layer, shift: int, prefixes: Prefixes, threads: int) -> list[Digits]:
+        """Count the digits of the ranks for each prefix."""
         mask = np.dtype(f"uint{self.n_bits}").type((1 << self.n_bits) - 1)
 
         def count(start: int, stop: int) -> IndexArray:
-            return digit_counts((ranks for _, ranks in self._ranks(layer, start, stop)), mask, shift, prefix)
+            return digit_counts((ranks for _, ranks in self._ranks(layer, start, stop)), mask, shift, prefixes)
 
         return nonzero_digits(added_up(count, layer.n_weights, threads))
 

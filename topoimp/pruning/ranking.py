@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from topoimp.arrays import Code, CodeArray, FloatArray, IndexArray
-from topoimp.kernels.counting import count_codes, count_digits, count_equal, count_until, place_of_equal
+from topoimp.kernels.counting import count_codes, count_equal, count_until, place_of_equal
+from topoimp.kernels.digits import AT_A_TIME, TABLE, count_first_digits, count_next_digits, place_prefixes
 from topoimp.kernels.pruning import write_kept
 from topoimp.kernels.threads import in_parallel, pieces
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.squared_norms import SquaredNorms
-from topoimp.pruning.selection import DIGIT_BITS, N_DIGITS, Digits, LayerSelection, Threshold
+from topoimp.pruning.selection import DIGIT_BITS, N_DIGITS, Digits, LayerSelection, Prefixes, Threshold
 
 _FEW = 1 << 14
 """A layer of a wide format with fewer weights is sorted, as it has fewer weights than there are counters."""
@@ -70,10 +71,12 @@ class StrengthRanking:
         """Return the counts of a narrow format's digits after ``prepare``."""
         return None if self._counted is None else digits_of_counted(*self._counted, shift, prefix)
 
-    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
-        """Count the digits of the ranks."""
+    def count_digits(self, layer: Layer, shift: int, prefixes: Prefixes, threads: int) -> list[Digits]:
+        """Count the digits of the ranks for each prefix."""
         self.prepare(layer, threads)
-        return self.known_digits(shift, prefix) or self._counted_ranks(layer, shift, prefix, threads)
+        if self._counted is not None:
+            return [digits_of_counted(*self._counted, shift, prefix) for prefix in prefixes]
+        return self._counted_ranks(layer, shift, prefixes, threads)
 
     def known_norms(self, selection: LayerSelection) -> SquaredNorms | None:
         """Return the squared norms of the weights that a selection keeps; None without the counts of ``prepare``."""
@@ -136,25 +139,27 @@ class StrengthRanking:
         codes[rows[is_here], columns[is_here] - start] = 0
         return codes
 
-    def _counted_ranks(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
+    def _counted_ranks(self, layer: Layer, shift: int, prefixes: Prefixes, threads: int) -> list[Digits]:
         """Count the digits of a wide format's ranks; float32 codes become float64 ranks where layers are float64."""
         flat = layer.weights
         if layer.n_weights < _FEW:
             ranks = self._format.common_codes(flat, n_bits=self.n_bits)
             ranks[self._protected] = 0
-            return digits_of_counted(*np.unique(ranks[ranks != 0], return_counts=True), shift, prefix)
+            distinct = np.unique(ranks[ranks != 0], return_counts=True)
+            return [digits_of_counted(*distinct, shift, prefix) for prefix in prefixes]
 
         mask = flat.dtype.type(self._format.magnitude_mask)
 
         def count(start: int, stop: int) -> IndexArray:
             if self._format.n_bits == self.n_bits:  # the codes are ranks but for the sign
-                return digit_counts([flat[start:stop]], mask, shift, prefix)
+                return digit_counts([flat[start:stop]], mask, shift, prefixes)
             parts = (self._format.common_codes(flat[a:b], n_bits=self.n_bits) for a, b in pieces(start, stop))
-            return digit_counts(parts, _ALL_BITS, shift, prefix)
+            return digit_counts(parts, _ALL_BITS, shift, prefixes)
 
         counts = added_up(count, layer.n_weights, threads)
-        protected = self.protected_digits(shift, prefix)
-        counts[protected.digits] -= protected.counts
+        for prefix, of_prefix in zip(prefixes, counts, strict=True):
+            protected = self.protected_digits(shift, prefix)
+            of_prefix[protected.digits] -= protected.counts
         return nonzero_digits(counts)
 
 
@@ -197,18 +202,27 @@ def added_up(count: Callable[[int, int], IndexArray], n_weights: int, threads: i
     return np.asarray(np.sum(in_parallel(count, n_weights, threads), axis=0, dtype=np.int64))
 
 
-def digit_counts(parts: Iterable[CodeArray], mask: Code, shift: int, prefix: int | None) -> IndexArray:
-    """Return the counts of all 65,536 digits of ranks, which are codes without the bits outside ``mask``."""
-    counts = np.zeros(N_DIGITS, np.int64)
+def digit_counts(parts: Iterable[CodeArray], mask: Code, shift: int, prefixes: Prefixes) -> IndexArray:
+    """Return the counts of all 65,536 digits of ranks, which are codes without the bits outside ``mask``, by prefix."""
+    counts = np.zeros((len(prefixes), N_DIGITS), np.int64)
+    kind = type(mask)
+    given = np.array([prefix for prefix in prefixes if prefix is not None], kind)
+    if not len(given):
+        for codes in parts:
+            count_first_digits(codes, mask, shift, counts[0])
+        return counts
+
+    table, found = np.zeros(TABLE, np.uint8), np.empty(AT_A_TIME, kind)
+    place_prefixes(given, table)
     for codes in parts:
-        count_digits(codes, 0, codes.size, mask, shift, prefix or 0, prefix is None, counts)
+        count_next_digits(codes, mask, shift, given, table, counts, found)
     return counts
 
 
-def nonzero_digits(counts: IndexArray) -> Digits:
-    """Return the digits that occur, from the counts of all digits."""
-    digits = np.flatnonzero(counts != 0)
-    return Digits(digits, counts[digits])
+def nonzero_digits(counts: IndexArray) -> list[Digits]:
+    """Return the digits that occur for each prefix, from the counts of all digits."""
+    digits = [np.flatnonzero(of_prefix != 0) for of_prefix in counts]
+    return [Digits(each, of_prefix[each]) for each, of_prefix in zip(digits, counts, strict=True)]
 
 
 def digits_of_counted(ranks: CodeArray, counts: IndexArray, shift: int, prefix: int | None) -> Digits:

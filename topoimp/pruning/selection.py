@@ -5,9 +5,9 @@ weight of rank 0, a stored zero or a protected weight, is not counted. The searc
 bits at a time: it reads a checkpoint of any size layer by layer, and holds only counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,12 @@ from topoimp.layers.streaming import LayerSource
 
 DIGIT_BITS = 16
 N_DIGITS = 1 << DIGIT_BITS
+
+AT_ONCE = 32
+"""Counts of digits, at most 1 MB each, that a pass over the layers may return if it is for several prefixes."""
+
+Prefixes: TypeAlias = Sequence[int | None]
+"""Different beginnings of ranks, the bits above a digit; or only None, in place of the beginning of the first digit."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +69,13 @@ class Ranking(Protocol):
         """Cache, while the layer is in memory, the counts that would otherwise need another pass."""
 
     def known_digits(self, shift: int, prefix: int | None) -> Digits | None:
-        """Return the result of ``count_digits`` if the cache has it; None if it needs a pass over the layer."""
+        """Return what ``count_digits`` counts for a prefix if the cache has it; None if it needs a pass."""
 
-    def count_digits(self, layer: Layer, shift: int, prefix: int | None, threads: int) -> Digits:
-        """Count the digits at bit ``shift`` of all ranks above 0, or of those that begin with ``prefix``."""
+    def count_digits(self, layer: Layer, shift: int, prefixes: Prefixes, threads: int) -> list[Digits]:
+        """Count, for each prefix, the digits at bit ``shift`` of the ranks above 0 that begin with it."""
 
     def protected_digits(self, shift: int, prefix: int | None) -> Digits:
-        """Count the digits of the ranks that the protected weights would have, as ``count_digits``."""
+        """Count the digits of the ranks that the protected weights would have, for one prefix."""
 
     def place_of(self, layer: Layer, rank: int, n: int, threads: int) -> int:
         """Return the flat index of the n-th weight (from 1) of a rank."""
@@ -136,13 +142,13 @@ def layer_selections(
     ]
     shift = rankings[0].n_bits - DIGIT_BITS
 
-    # Digit by digit: searches whose ranks begin alike share the counts of the next digit.
+    # Digit by digit: searches whose ranks begin alike share the counts of the next digit, and the others the pass.
     by_prefix: dict[int | None, list[_Search]] = {None: searches}
     while shift >= 0:
         longer: dict[int | None, list[_Search]] = {}
-        for prefix, group in by_prefix.items():
-            levels = _levels_of(rankings, _counted(rankings, source, shift, prefix), shift, prefix, group)
-            for search in group:
+        for prefix, counted in _counted(rankings, source, shift, list(by_prefix)):
+            levels = _levels_of(rankings, counted, shift, prefix, by_prefix[prefix])
+            for search in by_prefix[prefix]:
                 if search.go_on(levels[search.is_of_all]):
                     longer.setdefault(search.rank, []).append(search)
         by_prefix = longer
@@ -151,14 +157,30 @@ def layer_selections(
     return [search.selections(rankings) for search in searches]
 
 
-def _counted(rankings: Sequence[Ranking], source: LayerSource, shift: int, prefix: int | None) -> list[Digits]:
-    """Count each layer's digits; read the layers only if a cache lacks the counts."""
-    known = [digits for ranking in rankings if (digits := ranking.known_digits(shift, prefix))]
-    if len(known) == len(rankings):
+def _counted(
+    rankings: Sequence[Ranking], source: LayerSource, shift: int, prefixes: Prefixes
+) -> Iterator[tuple[int | None, list[Digits]]]:
+    """Yield each prefix with the digits of each layer.
+
+    A pass over the layers counts for several prefixes, but for fewer of them the more layers there are: the memory
+    stays flat.
+    """
+    n_at_once = max(AT_ONCE // len(rankings), 1)
+    for start in range(0, len(prefixes), n_at_once):
+        some = prefixes[start : start + n_at_once]
+        yield from zip(some, _counted_in_one_pass(rankings, source, shift, some), strict=True)
+
+
+def _counted_in_one_pass(
+    rankings: Sequence[Ranking], source: LayerSource, shift: int, prefixes: Prefixes
+) -> list[list[Digits]]:
+    """Return the digits of each layer, for each prefix; read the layers only if a cache lacks the counts."""
+    known = [[digits for each in rankings if (digits := each.known_digits(shift, prefix))] for prefix in prefixes]
+    if all(len(of_prefix) == len(rankings) for of_prefix in known):
         return known
     by_name = {ranking.info.name: ranking for ranking in rankings}
-    counted = source.each(lambda layer, threads: by_name[layer.name].count_digits(layer, shift, prefix, threads))
-    return [counted[name] for name in by_name]
+    counted = source.each(lambda layer, threads: by_name[layer.name].count_digits(layer, shift, prefixes, threads))
+    return [[counted[name][place] for name in by_name] for place in range(len(prefixes))]
 
 
 @dataclass(frozen=True)
