@@ -177,7 +177,7 @@ def leave_behind(folder, writer, hours=0.0):
     (folder / f"b.partial-{writer}").mkdir()
     (folder / f"b.partial-{writer}/x").touch()
     for path in folder.rglob("*"):
-        os.utime(path, [time.time() - 3600 * hours] * 2)
+        os.utime(path, (time.time() - 3600 * hours,) * 2)
 
 
 def stage_both(folder):
