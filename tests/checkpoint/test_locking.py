@@ -5,7 +5,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from topoimp.checkpoint.locking import LockState, locked, owned
+from topoimp.checkpoint.locking import LockState, locked, owned, owner_of
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -67,15 +67,15 @@ def test_the_lock_of_a_process_that_lives_is_refused_at_once(tmp_path, holder):
         assert state is LockState.TAKEN
 
     assert waits == []
-    assert (tmp_path / "lock").read_text().split()[0] == str(owner)
+    assert owner_of(tmp_path / "lock").process == owner
 
 
 def test_a_lock_whose_owner_has_lost_its_parent_is_waited_for(tmp_path, holder):
     parent, connection, owner = holder(starts_another=True)
     waits = []
 
-    def on_wait(process):
-        waits.append(process)
+    def on_wait(owner):
+        waits.append(owner.process)
         connection.send(None)
 
     parent.kill()
@@ -84,7 +84,7 @@ def test_a_lock_whose_owner_has_lost_its_parent_is_waited_for(tmp_path, holder):
         assert state is LockState.HELD
 
     assert waits == [owner]
-    assert (tmp_path / "lock").read_text().split()[0] == str(os.getpid())
+    assert owner_of(tmp_path / "lock").process == os.getpid()
 
 
 def test_the_wait_for_an_owner_that_is_ending_is_bounded(tmp_path, holder):
@@ -96,10 +96,24 @@ def test_the_wait_for_an_owner_that_is_ending_is_bounded(tmp_path, holder):
     with owned(tmp_path / "lock", patience=0.1, on_wait=waits.append) as state:
         assert state is LockState.TAKEN
 
-    assert waits == [owner]
+    assert [str(each) for each in waits] == [f"process {owner}"]
 
 
-@pytest.mark.parametrize("content", ["", "no process", "1", "0x3 4"])
+def test_an_owner_on_another_machine_is_waited_for_as_it_may_be_ending(tmp_path, holder):
+    _, connection, owner = holder()
+    path = tmp_path / "lock"
+    path.write_text(path.read_text().replace(path.read_text().partition("\n")[0], "0123abcd node7", 1))
+    waits = []
+
+    with owned(path, patience_elsewhere=0.1, on_wait=waits.append) as state:
+        assert state is LockState.TAKEN
+    with owned(path, on_wait=lambda _owner: connection.send(None)) as state:
+        assert state is LockState.HELD
+
+    assert [str(each) for each in waits] == [f"process {owner} on node7"]
+
+
+@pytest.mark.parametrize("content", ["", "no process", "1", "0x3 4", "0123abcd node7", "node7", "a b\nc d", "a b\n1"])
 def test_a_lock_file_that_names_no_process_is_refused_at_once(tmp_path, content):
     waits = []
 

@@ -1,11 +1,15 @@
 import errno
 import fcntl
+import os
+import re
 import threading
+import time
 from contextlib import suppress
 
 import pytest
 
 from topoimp.checkpoint import Staging
+from topoimp.checkpoint.machines import host_name, this_machine
 from topoimp.checkpoint.staging import remove_partial_outputs
 from topoimp.errors import OutputError
 
@@ -163,19 +167,69 @@ def test_a_file_is_never_replaced_by_a_folder(tmp_path):
         stage_folder(tmp_path / "a", "new", force=True)
 
 
+HERE, ELSEWHERE = f"node_1-12-{this_machine()}-0123abcd", "node7-12-89abcdef-0123abcd"
+"""What follows the name of an output in that of a partial one: of a run on this machine, and of one on another."""
+
+
+def leave_behind(folder, writer, hours=0.0):
+    """Make a partial file and a partial folder, unlocked, that were last changed some hours ago."""
+    (folder / f"a.partial-{writer}").write_text("half")
+    (folder / f"b.partial-{writer}").mkdir()
+    (folder / f"b.partial-{writer}/x").touch()
+    for path in folder.rglob("*"):
+        os.utime(path, (time.time() - 3600 * hours,) * 2)
+
+
+def stage_both(folder):
+    """Stage a file and a folder; return the names in the folder that are no output."""
+    stage([folder / "a"])
+    stage_folder(folder / "b", "new")
+    return sorted(path.name for path in folder.iterdir() if path.name not in "ab")
+
+
 def test_what_a_killed_process_left_behind_is_removed_and_nothing_else(tmp_path):
-    (tmp_path / "a.partial-0123abcd").write_text("half")
-    (tmp_path / "a.partial-folder").mkdir()
-    (tmp_path / "a.partial-folder/x").touch()
-    (tmp_path / "b.partial-0123abcd").write_text("of another output")
+    leave_behind(tmp_path, HERE)
+    (tmp_path / f"c.partial-{HERE}").write_text("of another output")
 
-    stage([tmp_path / "a"])
+    assert stage_both(tmp_path) == [f"c.partial-{HERE}"]
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b.partial-0123abcd"]
+
+@pytest.mark.parametrize("writer", [ELSEWHERE, "0123abcd"])
+def test_what_another_machine_may_work_on_is_left_alone_though_its_lock_can_be_had(tmp_path, monkeypatch, writer):
+    monkeypatch.setattr("topoimp.checkpoint.staging.shares_locks", lambda _path: False)
+    leave_behind(tmp_path, writer, hours=10_000)
+
+    assert stage_both(tmp_path) == [f"a.partial-{writer}", f"b.partial-{writer}"]
+
+
+@pytest.mark.parametrize("writer", [ELSEWHERE, "0123abcd"])
+@pytest.mark.parametrize(("hours", "stay"), [(0.9, True), (1.1, False)])
+def test_where_locks_are_shared_an_old_leftover_of_another_machine_is_removed(
+    tmp_path, monkeypatch, writer, hours, stay
+):
+    monkeypatch.setattr("topoimp.checkpoint.staging.shares_locks", lambda _path: True)
+    leave_behind(tmp_path, writer, hours)
+
+    assert stage_both(tmp_path) == ([f"a.partial-{writer}", f"b.partial-{writer}"] if stay else [])
+
+
+def test_a_folder_in_which_a_file_has_changed_lately_is_not_old(tmp_path, monkeypatch):
+    monkeypatch.setattr("topoimp.checkpoint.staging.shares_locks", lambda _path: True)
+    leave_behind(tmp_path, ELSEWHERE, hours=2)
+    (tmp_path / f"b.partial-{ELSEWHERE}/x").touch()
+
+    assert stage_both(tmp_path) == [f"b.partial-{ELSEWHERE}"]
+
+
+def test_a_partial_output_is_named_after_its_writer(tmp_path):
+    with Staging([tmp_path / "a"], force=False):
+        (partial,) = tmp_path.iterdir()
+
+    assert re.fullmatch(rf"a\.partial-{host_name()}-{os.getpid()}-{this_machine()}-[0-9a-f]{{8}}", partial.name)
 
 
 def test_what_another_process_works_on_is_left_alone(tmp_path):
-    other = tmp_path / "a.partial-0123abcd"
+    other = tmp_path / f"a.partial-{HERE}"
     other.write_text("half")
     with other.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -190,12 +244,12 @@ def test_where_there_are_no_locks_outputs_are_written_and_leftovers_stay(tmp_pat
     def no_locks(_descriptor, _how):
         raise OSError(number, "no locks")
 
-    (tmp_path / "a.partial-0123abcd").write_text("perhaps another run's")
+    (tmp_path / f"a.partial-{HERE}").write_text("perhaps another run's")
     monkeypatch.setattr(fcntl, "flock", no_locks)
 
     stage([tmp_path / "a"])
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.partial-0123abcd"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", f"a.partial-{HERE}"]
 
 
 def test_a_lock_that_fails_for_another_reason_is_an_error(tmp_path, monkeypatch):
@@ -211,11 +265,11 @@ def test_a_lock_that_fails_for_another_reason_is_an_error(tmp_path, monkeypatch)
 
 
 def test_names_with_signs_of_patterns_are_names(tmp_path):
-    (tmp_path / "a.partial-0123abcd").write_text("of another output")
+    (tmp_path / f"a.partial-{HERE}").write_text("of another output")
 
     stage([tmp_path / "[a]*?"])
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["[a]*?", "a.partial-0123abcd"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["[a]*?", f"a.partial-{HERE}"]
 
 
 def test_two_at_once_leave_the_outputs_of_one_of_them(tmp_path):

@@ -2,7 +2,7 @@
 
 from topoimp.checkpoint.finding import AnyPath, other_files
 from topoimp.checkpoint.header import TensorInfo, laid_out
-from topoimp.checkpoint.locking import LockState, owned
+from topoimp.checkpoint.locking import LockState, Owner, locked, owned, owner_of
 from topoimp.checkpoint.opening import open_checkpoint, open_checkpoints
 from topoimp.checkpoint.reading import Checkpoint, tensors_as_checkpoint
 from topoimp.checkpoint.safetensors_file import Advice
@@ -17,16 +17,19 @@ __all__ = [
     "CheckpointCopy",
     "Content",
     "LockState",
+    "Owner",
     "Staging",
     "TensorInfo",
     "TensorWriter",
     "bytes_of_copy",
     "files_of_copy",
     "laid_out",
+    "locked",
     "open_checkpoint",
     "open_checkpoints",
     "other_files",
     "owned",
+    "owner_of",
     "remove",
     "tensors_as_checkpoint",
     "write_arrays",

@@ -1,16 +1,19 @@
 """Write outputs atomically: all of them appear whole, or none.
 
-Each file or folder is written beside its final place as ``NAME.partial-1a2b3c4d``. Once all are written and checked,
-they are synced and renamed in the given order: the last one is the commit mark, which exists only if the others do. The
-process that writes a partial output holds a lock on it. A killed process leaves unlocked ones, which the next run that
-writes the same output removes.
+Each file or folder is written beside its final place, as ``NAME.partial-HOST-PROCESS-MACHINE-1a2b3c4d``. Once all are
+written and checked, they are synced and renamed in the given order: the last one is the commit mark, which exists only
+if the others do. The process that writes a partial output holds a lock on it. A killed process leaves unlocked ones. The
+next run that writes the same output removes those of its own machine. It removes those of another machine only if the
+file system is known to share its locks and they have been as they are for an hour: others may be at work there.
 """
 
 import ctypes
 import os
 import secrets
+import re
 import shutil
 import sys
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +22,7 @@ from glob import escape
 from pathlib import Path
 
 from topoimp.checkpoint.locking import LockState, locked
+from topoimp.checkpoint.machines import host_name, shares_locks, this_machine
 from topoimp.errors import OutputError
 
 _RENAME_EXCHANGE, _RENAME_SWAP, _AT_FDCWD = 2, 2, -100
@@ -56,7 +60,7 @@ class Staging:
         self._makes_folders = makes_folders
         self._made: list[Path] = []
         self._locks = ExitStack()
-        self._token = secrets.token_hex(4)
+        self._suffix = f"{PARTIAL}{host_name()}-{os.getpid()}-{this_machine()}-{secrets.token_hex(4)}"
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="topoimp-sync")
         self._syncs: list[Future[None]] = []
 
@@ -78,7 +82,7 @@ class Staging:
 
     def partial(self, target: Path) -> Path:
         """Return the temporary path under which to write ``target``."""
-        return target.with_name(f"{target.name}{PARTIAL}{self._token}")
+        return target.with_name(f"{target.name}{self._suffix}")
 
     def begin_sync(self, target: Path) -> None:
         """Sync a partial output in the background, unless a sync is running; ``commit`` syncs the rest."""
@@ -203,15 +207,32 @@ def remove_partial_outputs() -> None:
 
 
 PARTIAL = ".partial-"
-"""Between the name of an output and the token of the process that writes it."""
+"""Between the name of an output and the words for the process that writes it."""
+
+_WRITER = re.compile(rf"{re.escape(PARTIAL)}\w+-[0-9]+-([0-9a-f]{{8}})-[0-9a-f]{{8}}")
+
+_OLD = 3600.0
+"""Seconds for which the partial output of another machine has not changed before it is taken for a leftover."""
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Remove the partial outputs of a target that no process holds."""
+    """Remove the partial outputs of a target that surely no process works on."""
     for leftover in target.parent.glob(f"{escape(target.name)}{PARTIAL}*"):
         with suppress(OSError), locked(leftover) as state:  # removed meanwhile, or no permission
-            if state is LockState.HELD:
+            if state is LockState.HELD and (_is_of_this_machine(leftover) or _is_of_the_past(leftover)):
                 remove(leftover)
+
+
+def _is_of_this_machine(partial: Path) -> bool:
+    found = _WRITER.search(partial.name)
+    return found is not None and found[1] == this_machine()
+
+
+def _is_of_the_past(partial: Path) -> bool:
+    """Return whether a partial output that this process has locked has no writer on any machine, for an hour."""
+    entries = partial.rglob("*") if partial.is_dir() else ()
+    changed = max(path.lstat().st_mtime for path in (partial, *entries))
+    return shares_locks(partial) and time.time() - changed > _OLD
 
 
 def remove(path: Path) -> None:

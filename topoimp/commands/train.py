@@ -177,6 +177,8 @@ def train_run(
         if is_new and not replaces_recipe:
             _write_recipe(run.recipe, text)
         run_tasks(train_seed, tasks, jobs=n_jobs or max(1, available_threads() // resolved.threads), on_step=on_step)
+        if not run.recipe.exists():  # another run that began with it has failed, and took it away
+            _write_recipe(run.recipe, text)
     files = [run.seed(each) for each in requested]
     rows = [row for each in files for row in rows_of_file(each.metrics)]
     report = _report(rows, resolved, images.name, requested, columns, watch_every)

@@ -5,6 +5,7 @@ RUN/seed-<s>/{init,rewind,model}.safetensors, metrics.csv, topology.csv if watch
 RUN/seed-<s>/<method>[-eps-<e>][-global][-linear][-rewind-<w>]/pruning.toml,
     round-<NN>/{model,mask}.safetensors, metrics.json
 RUN/rounds.csv, RUN/summary.csv, RUN/paired.csv
+RUN/.tables.lock, RUN/seed-<s>/.<method>....lock            against other runs, also on other machines
 """
 
 import hashlib
@@ -39,6 +40,11 @@ class RunFiles:
     def table(self, name: str) -> Path:
         """Return a table: ``rounds``, of all rounds and layers, ``summary``, over seeds, or ``paired``, of pairs."""
         return self.folder / f"{name}.csv"
+
+    @property
+    def tables_lock(self) -> Path:
+        """The lock of the run that makes the tables."""
+        return self.folder / ".tables.lock"
 
     def seed(self, seed: int) -> "SeedFiles":
         """Return the files of a seed, which need not exist."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tomli_w
 
-from topoimp.checkpoint import Checkpoint, LockState, Staging, open_checkpoint, owned, write_arrays
+from topoimp.checkpoint import Checkpoint, LockState, Owner, Staging, open_checkpoint, owned, owner_of, write_arrays
 from topoimp.data import Images
 from topoimp.errors import CheckpointError, OutputError
 from topoimp.kernels.threads import OnStep
@@ -57,15 +57,17 @@ def sole_run(files: PruningFiles) -> Iterator[None]:
         except OSError as error:
             raise OutputError(f"{files.folder}: cannot be written: {error.strerror}") from error
         if state is LockState.TAKEN:
-            raise OutputError(f"{files.folder}: another run is at work there")
+            owner = owner_of(files.lock)
+            raise OutputError(f"{files.folder}: another run is at work there{'' if owner is None else f' ({owner})'}")
         yield
 
 
 def await_ending_run(files: PruningFiles, on_wait: Callable[[str], None]) -> None:
     """Wait as ``sole_run`` does, after a call of ``on_wait`` with the sentence that says so."""
 
-    def on_owner(process: int) -> None:
-        on_wait(f"{files.folder}: waiting for a run that is ending (process {process})")
+    def on_owner(owner: Owner) -> None:
+        which = "another run, which may be ending" if owner.is_elsewhere else "a run that is ending"
+        on_wait(f"{files.folder}: waiting for {which} ({owner})")
 
     if files.lock.exists():
         with suppress(OSError), owned(files.lock, on_wait=on_owner):  # sole_run reports an error of the lock

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from topoimp.checkpoint import Staging, remove
+from topoimp.checkpoint import Staging, locked, remove
 from topoimp.choices import Method, PruningSchedule, Scope
-from topoimp.errors import CheckpointError
+from topoimp.errors import CheckpointError, OutputError
 from topoimp.reports.cells import Row
 from topoimp.reports.evaluation_columns import is_described
 from topoimp.reports.report import Report
@@ -50,20 +50,47 @@ def read_tables(run: Path) -> RunTables:
 
 
 def write_tables(run: Path) -> None:
-    """Write the tables anew, if a round is finished; one without rows, of pairs, has no file."""
+    """Write the tables anew, if a round is finished; one without rows, of pairs, has no file.
+
+    Several runs may finish rounds at the same time. Rounds are read and tables renamed under one lock; where a lock
+    holds within one machine alone, the last run to rename finds the rounds of the others as it reads again.
+    """
+    if not prunings_with_rounds(run):
+        return
+    try:
+        with locked(RunFiles(run).tables_lock, waits=True, makes=True):
+            for _ in range(_TRIES):
+                if _write_once(run):
+                    break
+    except OSError as error:  # those of Staging are OutputErrors
+        raise OutputError(f"{run}: cannot be written: {error.strerror or error}") from error
+
+
+_TRIES = 10
+"""Most times that the tables are written anew because rounds of other machines were finished meanwhile."""
+
+
+def _write_once(run: Path) -> bool:
+    """Write the tables of the rounds that are finished now; return whether they already were as they should be."""
     tables = read_tables(run)
     if not tables.rounds:
-        return
+        return True
     rows_of = {RunFiles(run).table(name): rows for name, rows in tables.by_name().items()}
-    for path in (path for path, rows in rows_of.items() if not rows):
-        remove(path)
     texts = {path: Report("prune", {}, {}, rows).to_csv() for path, rows in rows_of.items() if rows}
-    if all(path.is_file() and path.read_bytes() == text.encode() for path, text in texts.items()):
-        return
+    others = [path for path in rows_of if path not in texts]
+    if not any(map(Path.exists, others)) and all(_has(path, text) for path, text in texts.items()):
+        return True
+    for path in others:
+        remove(path)
     with Staging(list(texts), force=True) as staging:
         for path, text in texts.items():
             staging.partial(path).write_text(text, encoding="utf-8")
         staging.commit()
+    return False
+
+
+def _has(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
 
 
 def _prunings_in(run: Path) -> Iterator[tuple[str, Mapping[str, object], list[Row]]]:
