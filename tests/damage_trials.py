@@ -105,6 +105,17 @@ def damaged_masks(n: int, rng: random.Random, folder: Path) -> Iterator[tuple[Pa
             file.unlink()
 
 
+def damaged_scores(n: int, rng: random.Random, folder: Path) -> Iterator[tuple[Path, str]]:
+    """Safetensors files with scores of every weight, or a factor for each column, of three types."""
+    shapes = {name: tensor.shape for name, tensor in modules().items()}
+    generator = torch.Generator().manual_seed(2)
+    sound = []
+    for kind in (torch.float32, torch.float64, torch.bfloat16):
+        scores = {name: torch.rand(shape, generator=generator).to(kind) for name, shape in shapes.items()}
+        sound += [save(scores), save({name: score[0].clone() for name, score in scores.items()})]
+    yield from _damaged(n, rng, folder / "scores.safetensors", sound, DAMAGES)
+
+
 def _damaged(
     n: int, rng: random.Random, path: Path, sound: list[bytes], damages: tuple[Damage, ...]
 ) -> Iterator[tuple[Path, str]]:
@@ -147,6 +158,10 @@ def prune(path: Path, out: Path, rng: random.Random) -> None:
     prune_checkpoint(path, PruningOptions(rounds=2), output=out / f"out{ending}", threads=1)
 
 
+def prune_by_scores(path: Path, out: Path, _: random.Random) -> None:
+    prune_checkpoint(_sound_modules(out), PruningOptions(rounds=2), scores=path, output=out / "out.pt", threads=1)
+
+
 def mask(path: Path, out: Path, _: random.Random) -> None:
     apply_mask(_sound_modules(out), path, output=out / "out.pt", threads=1)
 
@@ -180,6 +195,7 @@ TRIALS = {
     "indices, pruned": (damaged_indices, prune),
     "masks, applied": (damaged_masks, mask),
     "masks, compared": (damaged_masks, compare_mask),
+    "scores, pruned by": (damaged_scores, prune_by_scores),
 }
 """By name, the inputs of a trial and the command that takes each."""
 

@@ -84,6 +84,9 @@ FLAGS_OF_BENCHMARKS = {"--work", "--only"}
 FLAGS_OF_MODELS = {"--length", "--local-dir"}
 """Flags of the evaluation of a model of Hugging Face, and of the program that downloads one."""
 
+FLAGS_OF_SCHEDULERS = {"--array", "--cpus-per-task", "--requeue"}
+"""Flags of SLURM."""
+
 
 def flags_in(source: str) -> list[str]:
     """Return the flags of the command line that string literals of a program name."""
@@ -238,7 +241,7 @@ def test_a_setting_of_another_name_is_found():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_flag_that_a_document_names_exists(page):
-    of_other_programs = FLAGS_OF_TRAINERS | FLAGS_OF_BENCHMARKS | FLAGS_OF_MODELS
+    of_other_programs = FLAGS_OF_TRAINERS | FLAGS_OF_BENCHMARKS | FLAGS_OF_MODELS | FLAGS_OF_SCHEDULERS
 
     assert unknown_flags(page.read_text(encoding="utf-8"), all_flags() | {"--help"} | of_other_programs) == set()
 

@@ -152,12 +152,12 @@ def watched(arguments, at):
 
 
 @times(60, 2_500)
-def test_damaged_pytorch_files_indices_and_masks_are_used_or_refused_and_nothing_is_left(tmp_path, n_times):
+def test_damaged_pytorch_files_indices_masks_and_scores_are_used_or_refused_and_nothing_is_left(tmp_path, n_times):
     trials = [sys.executable, Path(__file__).with_name("damage_trials.py"), str(n_times), tmp_path]
 
     found = dict(map(json.loads, watched(trials, tmp_path / "at").splitlines()))
 
-    assert len(found) == 7
+    assert len(found) == 8
     for name, trial in found.items():
         assert set(trial["outcomes"]) <= {"read", "CheckpointError", "LayerError", "OptionError"}
         assert sum(trial["outcomes"].values()) == n_times

@@ -32,6 +32,7 @@ def holder(tmp_path):
             arguments = {"starts_another": starts_another}
             process = SPAWN.Process(target=hold, args=(tmp_path / "lock", theirs), kwargs=arguments)
             process.start()
+            theirs.close()  # so that a process that fails ends the wait for its id
             stack.callback(process.kill)
             stack.callback(ours.close)
             return process, ours, ours.recv()

@@ -395,7 +395,7 @@ def test_the_weights_of_a_round_are_opened_once_and_each_forest_is_found_once(ru
     opened, found = Counter(), Counter()
 
     def open_counted(path):
-        opened[re.sub(r"\.partial-\w+", "", str(path.relative_to(run)))] += 1
+        opened[re.sub(r"\.partial-[\w-]+", "", str(path.relative_to(run)))] += 1
         return open_safetensors(path)
 
     def collect_counted(layer, threads):

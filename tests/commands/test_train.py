@@ -7,6 +7,7 @@ from conftest import SHARED
 from safetensors.numpy import load_file
 
 from topoimp.choices import Data, Recipes, Scope
+from topoimp.commands import train as training_command
 from topoimp.commands.train import train_run
 from topoimp.errors import DataError, OptionError, OutputError, TrainingError
 from topoimp.training.recipes import PruningDefaults, recipe_for
@@ -188,6 +189,19 @@ def test_replicates_that_fail_leave_no_folder_behind(tmp_path):
         train(tmp_path, seeds=[0, 1], jobs=2, learning_rate=1e30)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_recipe_comes_back_if_another_run_that_failed_took_it_away(tmp_path, monkeypatch):
+    run_all = training_command.run_tasks
+
+    def run_while_another_fails(*args, **options):
+        run_all(*args, **options)
+        (tmp_path / "run/recipe.toml").unlink()
+
+    monkeypatch.setattr(training_command, "run_tasks", run_while_another_fails)
+    train(tmp_path, seeds=[0])
+
+    assert tomllib.loads((tmp_path / "run/recipe.toml").read_text())["model"] == "mlp:64-8-10"
 
 
 def test_arrays_of_ones_own_are_trained_on(tmp_path):

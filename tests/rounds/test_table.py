@@ -1,11 +1,15 @@
 import json
+from contextlib import contextmanager
+from threading import Thread
 
 import pytest
 import tomli_w
 
+from topoimp.checkpoint import LockState
 from topoimp.errors import CheckpointError
+from topoimp.rounds import table
 from topoimp.rounds.over_seeds import summary_of
-from topoimp.rounds.table import read_tables
+from topoimp.rounds.table import read_tables, write_tables
 
 
 @pytest.mark.parametrize(
@@ -120,3 +124,61 @@ def test_prunings_of_the_same_seeds_and_targets_are_paired(tmp_path):
     names = ("pruning", "baseline", "round", "level", "quantity", "rate", "n_seeds", "mean", "mean_low")
     assert [row[name] for name in names] == ["random", "magnitude", 1, "network", "test_accuracy", 0.2, 2, 0.0, 0.0]
     assert read_tables(tmp_path).by_name()["paired"] == [row]
+
+
+def seeds_in(run):
+    return (run / "rounds.csv").read_text().count("\n") - 1
+
+
+def finishing_another_seed(run, monkeypatch, write_its_tables):
+    """After the first reading of rounds, let another run finish a round and write the tables."""
+    numbers = iter(range(1, 100))
+
+    def read_then_finish(folder):
+        tables = read_tables(folder)
+        if next(numbers) == 1:
+            write_round(run, "seed-1/magnitude", 1)
+            write_its_tables()
+        return tables
+
+    monkeypatch.setattr(table, "read_tables", read_then_finish)
+
+
+def test_a_round_that_another_run_finishes_meanwhile_is_in_the_tables(tmp_path, monkeypatch):
+    write_round(tmp_path, "seed-0/magnitude", 0)
+    other = Thread(target=write_tables, args=(tmp_path,))
+    finishing_another_seed(tmp_path, monkeypatch, other.start)
+
+    write_tables(tmp_path)
+    other.join()
+
+    assert seeds_in(tmp_path) == 2
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("seed")) == [
+        ".tables.lock",
+        "rounds.csv",
+        "summary.csv",
+    ]
+
+
+def test_where_locks_are_not_shared_the_last_run_to_rename_reads_again(tmp_path, monkeypatch):
+    @contextmanager
+    def unlocked(_path, **_options):
+        yield LockState.UNSUPPORTED
+
+    monkeypatch.setattr(table, "locked", unlocked)
+    write_round(tmp_path, "seed-0/magnitude", 0)
+    finishing_another_seed(tmp_path, monkeypatch, lambda: write_tables(tmp_path))
+
+    write_tables(tmp_path)
+
+    assert seeds_in(tmp_path) == 2
+
+
+def test_tables_that_are_as_they_should_be_are_not_written_again(tmp_path):
+    write_round(tmp_path, "seed-0/magnitude", 0)
+    write_tables(tmp_path)
+    written = (tmp_path / "rounds.csv").stat()
+
+    write_tables(tmp_path)
+
+    assert (tmp_path / "rounds.csv").stat().st_ino == written.st_ino

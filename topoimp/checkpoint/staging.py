@@ -2,15 +2,15 @@
 
 Each file or folder is written beside its final place, as ``NAME.partial-HOST-PROCESS-MACHINE-1a2b3c4d``. Once all are
 written and checked, they are synced and renamed in the given order: the last one is the commit mark, which exists only
-if the others do. The process that writes a partial output holds a lock on it. A killed process leaves unlocked ones. The
-next run that writes the same output removes those of its own machine. It removes those of another machine only if the
-file system is known to share its locks and they have been as they are for an hour: others may be at work there.
+if the others do. The process that writes a partial output holds a lock on it. A killed process leaves unlocked ones.
+The next run that writes the same output removes those of its own machine. It removes those of another machine only if
+the file system is known to share its locks and they have been as they are for an hour: others may be at work there.
 """
 
 import ctypes
 import os
-import secrets
 import re
+import secrets
 import shutil
 import sys
 import time
