@@ -11,6 +11,7 @@ HOUSE = (
     "errors",
     "choices",
     "arrays",
+    "sources",
     "kernels",
     "checkpoint",
     "layers",

@@ -5,9 +5,10 @@ strongest weights would keep in a layer that has this structure and no other.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol, Self
 
 from topoimp.choices import NullModel, Shuffle, chosen
 from topoimp.errors import OptionError
@@ -20,6 +21,16 @@ NULLS_OF_EDGES = frozenset({NullModel.EDGES, NullModel.BLOCK, NullModel.ROWS})
 """Models of the view ``channel`` too, in which an edge is a pair of channels."""
 
 
+class InitialLayers(Protocol):
+    """The weights that layers had before training."""
+
+    def read(self, name: str) -> Layer:
+        """Return the layer that a layer of this name was."""
+
+    def only(self, name: str) -> "InitialLayers":
+        """Return those of one layer."""
+
+
 @dataclass(frozen=True)
 class Null:
     """The null hypothesis of a comparison.
@@ -28,14 +39,13 @@ class Null:
         n_simulations: at least 2; 0 of ``random``, which is exact, and 1 of ``initial``, which is a single network.
         model: the null model.
         path: of ``initial``, the checkpoint of the initial weights; None for those of the run folder.
-        initial_layer: of ``initial``, the function that reads the initial weights of a layer, by the layer's name; None
-            until the checkpoint is open.
+        initial: of ``initial``, the initial weights of the layers, by their names; None until the checkpoint is open.
     """
 
     n_simulations: int
     model: NullModel = NullModel.EDGES
     path: Path | None = None
-    initial_layer: Callable[[str], Layer] | None = field(default=None, compare=False, repr=False)
+    initial: InitialLayers | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         if self.model is NullModel.RANDOM:
@@ -45,6 +55,10 @@ class Null:
         if self.model in [*Shuffle]:
             return f"shuffle:{self.n_simulations}:{self.model}"
         return f"{self.model}:{self.n_simulations}"
+
+    def only(self, name: str) -> Self:
+        """Return the null hypothesis of one layer, by its name."""
+        return self if self.initial is None else replace(self, initial=self.initial.only(name))
 
     @property
     def is_of_strongest(self) -> bool:

@@ -63,9 +63,9 @@ def null_distribution(
 
 def _kept_by_initial(name: str, null: Null, n_kept: int, threads: int) -> int:
     """Return how many edges of their own forest the strongest initial weights of a layer keep."""
-    if null.initial_layer is None:
+    if null.initial is None:
         raise OptionError("the null 'initial' needs the initial weights of a checkpoint")
-    initial = null.initial_layer(name)
+    initial = null.initial.read(name)
     forest = spanning_forest(initial, threads=threads)
     (strongest,) = strongest_weights(initial, forest, [min(n_kept, forest.n_edges)], threads)
     return strongest.n_kept_of(forest, initial, threads)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import ldexp
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,10 @@ class NumberFormat:
     n_bits: int
     first_special: int
     infinity: int | None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what to pickle: the name, as there is one object for each format."""
+        return _known, (self.name,)
 
     @cached_property
     def code_dtype(self) -> np.dtype[np.unsignedinteger]:
@@ -95,6 +100,10 @@ class NumberFormat:
                 return _E4M3FN_VALUES[magnitudes]
             case _:
                 raise ValueError(f"no such number format: {self.name}")
+
+
+def _known(name: str) -> NumberFormat:
+    return NUMBER_FORMATS[name]
 
 
 def _e4m3fn(code: int) -> float:

@@ -10,6 +10,7 @@ from topoimp.checkpoint.safetensors_file import TensorFile, only_tensors, open_s
 from topoimp.checkpoint.state_dicts import Content
 from topoimp.checkpoint.torch_file import is_torch_file, open_torch
 from topoimp.errors import CheckpointError, OptionError
+from topoimp.sources import source
 
 
 def open_checkpoint(path: AnyPath, *, key: str | None = None) -> Checkpoint:
@@ -40,7 +41,7 @@ def _opened(path: Path, key: str | None, content: Content) -> Checkpoint:
         _check_distinct(files, path)
     else:
         files = _indexed(paths.shard_of, files, path)
-    return Checkpoint(path, files, paths)
+    return Checkpoint(path, files, paths, source(_opened, path, key, content))
 
 
 def open_checkpoints(

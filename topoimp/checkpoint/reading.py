@@ -1,12 +1,13 @@
 """Read the tensors of an opened checkpoint on demand; also of torch tensors in memory."""
 
+import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,9 +24,11 @@ from topoimp.checkpoint.masked_weights import (
 )
 from topoimp.checkpoint.number_format import NUMBER_FORMATS
 from topoimp.checkpoint.safetensors_file import Advice, TensorFile
+from topoimp.checkpoint.stamps import stamp_of
 from topoimp.checkpoint.torch_file import torch_tensors
 from topoimp.errors import CheckpointError
 from topoimp.kernels.threads import pieces
+from topoimp.sources import Source
 
 if TYPE_CHECKING:
     import torch
@@ -39,11 +42,25 @@ class Checkpoint:
         path: the file, index or folder that the user named.
         files: the files with tensors, in the order of their names.
         paths: the paths of all of its files.
+        source: how it was opened. It is pickled as its source and stamp, and opened again by the process that needs it,
+            once; None for tensors in memory, which cannot be pickled.
     """
 
     path: Path
     files: tuple[TensorFile, ...]
     paths: CheckpointFiles
+    source: "Source[Checkpoint] | None" = field(default=None, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what to pickle: no tensor, and no header."""
+        if self.source is None:
+            raise TypeError(f"{self.path}: tensors in memory cannot be pickled as a checkpoint")
+        return _opened_again, (self.source, self.path, self.stamp)
+
+    @cached_property
+    def stamp(self) -> str:
+        """A checksum of headers, sizes and pages (``topoimp.checkpoint.stamps``)."""
+        return stamp_of(self.files)
 
     @cached_property
     def tensors(self) -> Mapping[str, TensorInfo]:
@@ -192,6 +209,19 @@ class Checkpoint:
                 self.done_with(part.name, first * size, last * size)
         product.flags.writeable = False
         return product
+
+
+@lru_cache(maxsize=16)
+def _opened_again(source: Source[Checkpoint], path: Path, stamp: str) -> Checkpoint:
+    """Return a checkpoint, as it was named, in another process or on another machine, where it must be the same."""
+    try:
+        opened = replace(source.made(), path=path)
+        is_same = opened.stamp == stamp
+    except CheckpointError as error:
+        raise CheckpointError(f"{error} (on {platform.node()})") from error
+    if not is_same:
+        raise CheckpointError(f"{source.arguments[0]}: is another file on {platform.node()} than where the work began")
+    return opened
 
 
 def tensors_as_checkpoint(

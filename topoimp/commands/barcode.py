@@ -19,9 +19,9 @@ from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.by_name import ALL_LAYERS
 from topoimp.layers.layer import Layer
 from topoimp.layers.notes import notes_on
-from topoimp.layers.records import LayerPatterns
+from topoimp.layers.records import LayerInfo, LayerPatterns
 from topoimp.layers.scored import with_scores
-from topoimp.layers.streaming import LayerStream, Look, counted
+from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
@@ -223,7 +223,7 @@ def _looked_at(
     """Return the barcodes of all layers, their rows, and by layer name the forest or the barcodes of filters."""
     infos = stream.layers.infos
     if stream.layers.patterns.view is View.SPATIAL:
-        unrolled = SpatialBarcodes(stream.each(_forest_or_filters(stream)), scale)
+        unrolled = SpatialBarcodes(stream.each_with(_forest_or_filters, stream.layers.by_name), scale)
         return unrolled, spatial_barcode_rows(infos, unrolled, p), unrolled.found
 
     found = stream.each(_forest_and_edges)
@@ -241,16 +241,11 @@ def _forest_and_edges(layer: Layer, threads: int) -> tuple[Forest, int]:
     return forest, forest.n_edges if n_edges is None else n_edges
 
 
-def _forest_or_filters(stream: LayerStream) -> Look[Forest | FilterBarcodes]:
-    """Return a function that finds the forest of a dense layer, or the barcodes of a convolution's filters."""
-
-    def look(layer: Layer, threads: int) -> Forest | FilterBarcodes:
-        info = stream.layers.by_name[layer.name]
-        if info.input_size is None:
-            return spanning_forest(layer, threads=threads)
-        return filter_barcodes(layer, info.shape[2:], info.input_size, threads=threads)
-
-    return look
+def _forest_or_filters(layer: Layer, info: LayerInfo, threads: int) -> Forest | FilterBarcodes:
+    """Return the forest of a dense layer, or the barcodes of a convolution's filters."""
+    if info.input_size is None:
+        return spanning_forest(layer, threads=threads)
+    return filter_barcodes(layer, info.shape[2:], info.input_size, threads=threads)
 
 
 def _check_by_gudhi(stream: LayerStream, found: Mapping[str, Forest | FilterBarcodes], limit: int) -> set[str]:

@@ -1,7 +1,10 @@
 """Report how far layers can be pruned before their barcodes must change, and before magnitude pruning changes them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from topoimp.chance.null import Null
 from topoimp.chance.overlap import Overlap, overlap_of
 from topoimp.checkpoint import AnyPath, open_checkpoint
 from topoimp.choices import PictureSize, View
@@ -9,7 +12,7 @@ from topoimp.commands.bound_options import USUAL_BOUNDS, BoundOptions, options_w
 from topoimp.commands.bound_pictures import BoundResults
 from topoimp.commands.bound_rows import checkpoint_rows, spatial_rows
 from topoimp.commands.chance_columns import density_rows
-from topoimp.commands.densities import parse_densities
+from topoimp.commands.densities import Density, parse_densities
 from topoimp.commands.evaluated_outputs import evaluation_settings
 from topoimp.commands.initial_weights import with_initial_weights
 from topoimp.commands.pages import with_files
@@ -113,17 +116,15 @@ def _bounds_of(
     densities = parse_densities(options.densities)
     nulls = with_initial_weights(options.nulls, layers)
     columns = patterns_as_meant(options.output_columns, layers.infos).values()
-    infos = layers.by_name
+    by_layer = {
+        info.name: _Asked(
+            by_column=any(matches_layer(info, pattern) for pattern in columns),
+            nulls=[null.only(info.name) for null in nulls],
+        )
+        for info in layers.infos
+    }
 
-    def look(layer: Layer, n_threads: int) -> tuple[LayerBound, Overlap, list[Row]]:
-        forest = spanning_forest(layer, threads=n_threads)
-        by_column = any(matches_layer(infos[layer.name], pattern) for pattern in columns)
-        bound = layer_bound(layer, forest, by_column=by_column, threads=n_threads)
-        overlap = overlap_of(layer, forest, n_threads)
-        at_densities = density_rows(layer, forest, densities, nulls=nulls, seed=options.seed, threads=n_threads)
-        return bound, overlap, at_densities
-
-    found = stream.each(look)
+    found = stream.each_with(_BoundsOfLayer(densities, options.seed), by_layer)
     bounds = {name: bound for name, (bound, _, _) in found.items()}
     overlaps = [overlap for _, overlap, _ in found.values()]
     rows = checkpoint_rows(
@@ -131,3 +132,26 @@ def _bounds_of(
     )
     rows += with_holm([row for _, _, at_densities in found.values() for row in at_densities])
     return rows, options.settings()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked about one layer: null models, and whether its outputs are its columns."""
+
+    by_column: bool
+    nulls: Sequence[Null]
+
+
+@dataclass(frozen=True)
+class _BoundsOfLayer:
+    """Finds the bounds of a layer, and the forest edges kept at densities; ``seed`` is that of simulations."""
+
+    densities: Sequence[Density]
+    seed: int
+
+    def __call__(self, layer: Layer, asked: _Asked, threads: int) -> tuple[LayerBound, Overlap, list[Row]]:
+        forest = spanning_forest(layer, threads=threads)
+        bound = layer_bound(layer, forest, by_column=asked.by_column, threads=threads)
+        overlap = overlap_of(layer, forest, threads)
+        rows = density_rows(layer, forest, self.densities, nulls=asked.nulls, seed=self.seed, threads=threads)
+        return bound, overlap, rows

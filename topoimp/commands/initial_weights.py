@@ -1,13 +1,13 @@
 """The weights that a network was trained from, for the null model ``initial``."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoimp.chance.null import Null
 from topoimp.checkpoint import open_checkpoint
 from topoimp.choices import NullModel
-from topoimp.comparison.others import other_checkpoint
+from topoimp.comparison.others import OtherCheckpoint, other_checkpoint
 from topoimp.errors import OptionError
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import Layers
@@ -35,12 +35,22 @@ def _opened(null: Null, layers: Layers) -> Null:
     path = null.path or _of_run_folder(layers.checkpoint.path)
     initial = other_checkpoint(layers, select_layers(open_checkpoint(path), layers.patterns))
 
-    def initial_layer(name: str) -> Layer:
-        info = initial.infos[name]
-        initial.layers.have_ready(info)
-        return initial.layers.read(info)
+    return replace(null, initial=_InitialLayers(initial))
 
-    return replace(null, initial_layer=initial_layer)
+
+@dataclass(frozen=True)
+class _InitialLayers:
+    """The layers of the checkpoint that the others were trained from."""
+
+    checkpoint: OtherCheckpoint
+
+    def read(self, name: str) -> Layer:
+        info = self.checkpoint.infos[name]
+        self.checkpoint.layers.have_ready(info)
+        return self.checkpoint.layers.read(info)
+
+    def only(self, name: str) -> "_InitialLayers":
+        return _InitialLayers(self.checkpoint.only(name))
 
 
 def _of_run_folder(path: Path) -> Path:

@@ -15,6 +15,7 @@ from topoimp.chance.shuffling import strongest_weights
 from topoimp.comparison.others import LayerPair, Other, OtherCheckpoint
 from topoimp.kernels.threads import pieces
 from topoimp.layers.layer import Layer
+from topoimp.layers.records import LayerInfo, Layers
 from topoimp.layers.streaming import LayerStream
 from topoimp.topology.forest import Forest, spanning_forest
 
@@ -41,10 +42,36 @@ def compare_layers(
         CheckpointError: if a file cannot be read.
         LayerError: if a weight is NaN or infinite.
     """
-    infos = reference.layers.by_name
+    compared = reference.each_with(_BesideEach(seed), _by_layer(reference.layers, others, nulls))
+    return [[of_layer[number] for of_layer in compared.values()] for number in range(len(others))]
 
-    def look(layer: Layer, threads: int) -> list[LayerComparison]:
-        info = infos[layer.name]
+
+@dataclass(frozen=True)
+class _Compared:
+    """What one layer of a reference is compared with."""
+
+    info: LayerInfo
+    others: Sequence[Other]
+    nulls: Sequence[Null]
+
+
+def _by_layer(layers: Layers, others: Sequence[Other], nulls: Sequence[Null]) -> dict[str, _Compared]:
+    return {
+        info.name: _Compared(
+            info, [other.only(info.name) for other in others], [null.only(info.name) for null in nulls]
+        )
+        for info in layers.infos
+    }
+
+
+@dataclass(frozen=True)
+class _BesideEach:
+    """Compares a layer of the reference with the same layer of each other; ``seed`` is that of simulations."""
+
+    seed: int
+
+    def __call__(self, layer: Layer, compared: _Compared, threads: int) -> list[LayerComparison]:
+        info, others, nulls = compared.info, compared.others, compared.nulls
         others[0].will_need(info)
         forest = spanning_forest(layer, threads=threads)
 
@@ -56,14 +83,11 @@ def compare_layers(
             pairs.append(other.pair(info, layer, forest, threads))
 
         n_kept = [pair.n_kept for pair in pairs]
-        chances = forests_by_chance(layer, forest, n_kept, nulls=nulls, seed=seed, threads=threads)
+        chances = forests_by_chance(layer, forest, n_kept, nulls=nulls, seed=self.seed, threads=threads)
         return [
             LayerComparison(pair, _observed(chance, pair, other, layer, threads))
             for pair, chance, other in zip(pairs, chances, others, strict=True)
         ]
-
-    by_layer = reference.each(look)
-    return [[layer[number] for layer in by_layer.values()] for number in range(len(others))]
 
 
 def compare_in_turn(
@@ -74,27 +98,55 @@ def compare_in_turn(
     The reference of each other is the one before. The layers of one name are compared before those of the next are
     read, so that two layers are in memory, and each forest is found once. The rest is as in ``compare_layers``.
     """
-    infos = first.layers.by_name
+    compared = first.each_with(_InTurn(seed), _by_layer_in_turn(first.layers, others, nulls))
+    return [[of_layer[number] for of_layer in compared.values()] for number in range(len(others))]
 
-    def look(layer: Layer, threads: int) -> list[LayerComparison]:
-        info = infos[layer.name]
-        forest = spanning_forest(layer, threads=threads)
-        compared = []
+
+@dataclass(frozen=True)
+class _ComparedInTurn:
+    """What one layer of the first reference is compared with, one after the other."""
+
+    info: LayerInfo
+    others: Sequence[OtherCheckpoint]
+    nulls: Sequence[Null]
+
+
+def _by_layer_in_turn(
+    layers: Layers, others: Sequence[OtherCheckpoint], nulls: Sequence[Null]
+) -> dict[str, _ComparedInTurn]:
+    """Return the others of each layer; each other knows the layer by its name in the one before."""
+    by_layer = {}
+    for info in layers.infos:
+        name, of_layer = info.name, []
         for other in others:
+            of_layer.append(other.only(name))
+            name = other.infos[name].name
+        by_layer[info.name] = _ComparedInTurn(info, of_layer, [null.only(info.name) for null in nulls])
+    return by_layer
+
+
+@dataclass(frozen=True)
+class _InTurn:
+    """Compares a layer of each other with that of the one before; ``seed`` is that of simulations."""
+
+    seed: int
+
+    def __call__(self, layer: Layer, compared: _ComparedInTurn, threads: int) -> list[LayerComparison]:
+        info, nulls = compared.info, compared.nulls
+        forest = spanning_forest(layer, threads=threads)
+        found = []
+        for other in compared.others:
             other.will_need(info)
             pair = other.pair(info, layer, forest, threads)
-            (chance,) = forests_by_chance(layer, forest, [pair.n_kept], nulls=nulls, seed=seed, threads=threads)
-            compared.append(LayerComparison(pair, _observed(chance, pair, other, layer, threads)))
+            (chance,) = forests_by_chance(layer, forest, [pair.n_kept], nulls=nulls, seed=self.seed, threads=threads)
+            found.append(LayerComparison(pair, _observed(chance, pair, other, layer, threads)))
             other.reference.done_with(info)
 
             # The other is the reference of the next one.
             info = other.infos[info.name]
             layer = other.layers.read(info)
             forest = pair.other
-        return compared
-
-    by_layer = first.each(look)
-    return [[layer[number] for layer in by_layer.values()] for number in range(len(others))]
+        return found
 
 
 def _observed(chance: ForestByChance, pair: LayerPair, other: Other, layer: Layer, threads: int) -> ForestByChance:

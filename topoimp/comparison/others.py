@@ -7,7 +7,7 @@ is in memory.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -101,6 +101,9 @@ class Other(Protocol):
     def largest_unselected(self, of_reference: float | None, threads: int) -> float | None:
         """Return the largest finite |w| of the network's other layers, given that of the reference's."""
 
+    def only(self, name: str) -> Self:
+        """Return what the comparison of one layer needs, by its name in the reference."""
+
 
 @dataclass(frozen=True)
 class OtherCheckpoint:
@@ -164,6 +167,13 @@ class OtherCheckpoint:
         """Return the largest finite |w| of the network's other layers."""
         return largest_unselected(self.layers, threads)
 
+    def only(self, name: str) -> Self:
+        """Return what the comparison of one layer needs, by its name in the reference."""
+        info = self.infos[name]
+        masks = {info.tensor: self.masks[info.tensor]} if info.tensor in self.masks else {}
+        reference, layers = self.reference.only([name]), self.layers.only([info.name])
+        return replace(self, reference=reference, layers=layers, infos={name: info}, masks=masks)
+
 
 @dataclass(frozen=True)
 class ReferenceItself:
@@ -184,6 +194,10 @@ class ReferenceItself:
     def largest_unselected(self, of_reference: float | None, threads: int) -> float | None:  # noqa: ARG002  # of a protocol
         """Return that of the reference."""
         return of_reference
+
+    def only(self, name: str) -> Self:  # noqa: ARG002  # of a protocol
+        """Return itself."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -213,6 +227,10 @@ class MaskedReference:
     def largest_unselected(self, of_reference: float | None, threads: int) -> float | None:  # noqa: ARG002  # of a protocol
         """Return that of the reference."""
         return of_reference
+
+    def only(self, name: str) -> Self:
+        """Return what the comparison of one layer needs, by its name."""
+        return replace(self, reference=self.reference.only([name]), pruners={name: self.pruners[name]})
 
     def _masked(self, info: LayerInfo, layer: Layer, threads: int, norms: list[SquaredNorms]) -> Layer:
         """Return the layer under its mask, and add the squared norms of its pieces to a list.

@@ -5,9 +5,12 @@ may have no image. One folder can hold the files of all data sets: ``datasets/mn
 """
 
 import hashlib
+import platform
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 from topoimp.arrays import ByteArray
 from topoimp.choices import Data
 from topoimp.errors import DataError
+from topoimp.sources import Source
 
 N_CLASSES = 10
 """Classes of each data set that is known by name."""
@@ -29,6 +33,8 @@ class Images:
         train_images: shape (n, channels, height, width), float32, in [0, 1]; floats of an .npz file are not scaled.
         train_labels: shape (n,), int64, from 0.
         known_classes: number of classes of a data set that is known by name; None to count them from the labels.
+        source: where they were loaded from. With one, the images are pickled as their source and checksum, and loaded
+            again by the process that needs them; None for images made in memory, which are pickled as they are.
     """
 
     name: str
@@ -37,6 +43,7 @@ class Images:
     test_images: NDArray[np.float32]
     test_labels: NDArray[np.int64]
     known_classes: int | None = None
+    source: "Source[Images] | None" = field(default=None, compare=False)
 
     @property
     def image(self) -> tuple[int, int, int]:
@@ -51,12 +58,32 @@ class Images:
             return self.known_classes
         return 1 + int(max(self.train_labels.max(), self.test_labels.max()))
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Return what to pickle: where the images are, not the images, which can have hundreds of megabytes."""
+        if self.source is None:
+            return super().__reduce_ex__(protocol)
+        return _loaded_again, (self.source, self.sha256())
+
     def sha256(self) -> str:
         """Return a checksum of all images and labels in their order; the file format does not change it."""
+        return self._sha256
+
+    @cached_property
+    def _sha256(self) -> str:
         digest = hashlib.sha256()
         for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _loaded_again(source: Source[Images], sha256: str) -> Images:
+    """Return the images of a source, in another process or on another machine; they must be the same."""
+    images = replace(source.made(), source=source)
+    if images.sha256() != sha256:
+        found = f"holds other images on {platform.node()} (sha256 {images.sha256()[:12]}...) than where the work began"
+        raise DataError(f"{source}: {found} ({sha256[:12]}...)")
+    return images
 
 
 @dataclass(frozen=True)

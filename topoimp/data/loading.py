@@ -1,6 +1,8 @@
 """The word that names a data set in, its images out."""
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from topoimp.data.idx import idx_images
 from topoimp.data.images import N_CLASSES, Images
 from topoimp.data.npz import npz_images
 from topoimp.errors import OptionError
+from topoimp.sources import source
 
 NPZ = ".npz"
 
@@ -36,7 +39,7 @@ def load_images(data: Data | AnyPath, folder: AnyPath | None = None) -> Images:
     if str(data).endswith(NPZ):
         if folder is not None:
             raise OptionError(f"{data} is a file; `data_dir` is for the published files of known data sets")
-        return npz_images(Path(data))
+        return _from(npz_images, Path(data))
     if data not in list(Data):  # a path is no word
         known_names = ", ".join(Data)
         raise OptionError(f"there is no data set {str(data)!r}; known are {known_names}, and files that end in {NPZ}")
@@ -45,11 +48,17 @@ def load_images(data: Data | AnyPath, folder: AnyPath | None = None) -> Images:
     if known is Data.DIGITS:
         if folder is not None:
             raise OptionError("digits ships with scikit-learn; `data_dir` is for the other data sets")
-        return digits_images()
+        return _from(digits_images)
     folder = folder or os.environ.get(FOLDER_VARIABLE)
     if not folder:
-        return hub_images(known)
-    return cifar_images(Path(folder)) if known is Data.CIFAR10 else idx_images(known, Path(folder))
+        return _from(hub_images, known)
+    folder = Path(folder)
+    return _from(cifar_images, folder) if known is Data.CIFAR10 else _from(idx_images, known, folder)
+
+
+def _from(load: Callable[..., Images], *arguments: object) -> Images:
+    """Return the images that a function loads, with their source."""
+    return replace(load(*arguments), source=source(load, *arguments))
 
 
 def digits_images() -> Images:

@@ -4,11 +4,11 @@ Layers come in the natural order of their names (2 before 10), whatever the orde
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 import numpy as np
 
@@ -200,6 +200,10 @@ class Layers:
     def by_name(self) -> dict[str, LayerInfo]:
         """Each layer by its name, in order."""
         return {info.name: info for info in self.infos}
+
+    def only(self, names: Collection[str]) -> Self:
+        """Return some of the layers, by name: what a task that is about them needs."""
+        return replace(self, infos=tuple(self.by_name[name] for name in names), left_out=(), unselected=())
 
     def read(self, info: LayerInfo, threads: int = 1) -> Layer:
         """Return a layer with its weights; finding its forest checks that they are finite.

@@ -12,9 +12,9 @@ as one: it is no edge, and is pruned. Products are float64 if the weights or the
 float32, so that they are exact for float32; else float32.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 import numpy as np
 
@@ -149,6 +149,11 @@ class ScoredLayers(Layers):
         """Return the layers of another checkpoint with the same scores; ``others`` are they, by name in this one."""
         scores = {info.name: self.scores[name].of_weights(info.number_format) for name, info in others.items()}
         return _scored(layers, self.file, scores)
+
+    def only(self, names: Collection[str]) -> Self:
+        """Return some of the layers, by name."""
+        scores = {name: self.scores[name] for name in names}
+        return replace(super().only(names), weights=self.weights.only(names), scores=scores)
 
     def read(self, info: LayerInfo, threads: int = 1) -> Layer:
         """Return the scores of a layer.

@@ -6,20 +6,29 @@ on the number of threads.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from threading import Lock
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from topoimp.kernels.threads import OnStep, Window
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo, Layers
 
 Result = TypeVar("Result")
+OnLayer: TypeAlias = Callable[[], None]
 Look = Callable[[Layer, int], Result]
-"""A function of a layer and the number of threads that it may use; it must not keep the layer."""
+"""A function of a layer and the number of threads that it may use; it must not keep the layer.
+
+Looks at a checkpoint can be pickled, as workers may be given them: they are functions of a module, or frozen
+dataclasses with ``__call__``.
+"""
+
+Argument = TypeVar("Argument")
+LookWith = Callable[[Layer, Argument, int], Result]
+"""A look that takes an argument of the layer's own, such as its forest; other layers' are not sent with it."""
 
 LARGE = 1 << 26
 """Bytes from which a layer is large. Smaller layers run side by side, so that no core is idle between their parts."""
@@ -57,19 +66,44 @@ class InHand:
         return {self.layer.name: look(self.layer, self.threads)}
 
 
+class Workers(Protocol):
+    """Processes that look at layers in place of this one, possibly on other machines."""
+
+    def each(
+        self, layers: Layers, look: Callable[..., Result], arguments: Mapping[str, object] | None, on_layer: OnLayer
+    ) -> dict[str, Result]:
+        """Return the results as ``LayerStream.each``, or with arguments as ``LayerStream.each_with``, in any order."""
+
+
 @dataclass(frozen=True)
 class LayerStream:
     """The layers of a checkpoint, for any number of passes over them.
 
-    After each layer of a pass ``on_layer`` is called, possibly by several threads at once.
+    After each layer of a pass ``on_layer`` is called, possibly by several threads at once. The layers are looked at by
+    ``workers``; by this process if None.
     """
 
     layers: Layers
     threads: int
-    on_layer: Callable[[], None] = lambda: None
+    on_layer: OnLayer = lambda: None
+    workers: Workers | None = None
 
     def each(self, look: Look[Result]) -> dict[str, Result]:
         """Return the results of a function on each layer, by layer name, in the order of ``layers.infos``."""
+        if self.workers is not None:
+            return self._in_order(self.workers.each(self.layers, look, None, self.on_layer))
+        return self._each_here(look)
+
+    def each_with(self, look: LookWith[Argument, Result], arguments: Mapping[str, Argument]) -> dict[str, Result]:
+        """Return the results of a function on each layer and its own argument, which ``arguments`` has by name."""
+        if self.workers is not None:
+            return self._in_order(self.workers.each(self.layers, look, arguments, self.on_layer))
+        return self._each_here(lambda layer, threads: look(layer, arguments[layer.name], threads))
+
+    def _in_order(self, results: Mapping[str, Result]) -> dict[str, Result]:
+        return {name: results[name] for name in self.layers.by_name}
+
+    def _each_here(self, look: Look[Result]) -> dict[str, Result]:
         infos = self.layers.in_reading_order()
         window: Window[Result] = Window(self.threads, SIDE_BY_SIDE)
 
@@ -80,10 +114,10 @@ class LayerStream:
                 else:
                     window.finish()
                     window.results[info.name] = self._look(look, info, self.threads)
-        return {name: window.results[name] for name in self.layers.by_name}
+        return self._in_order(window.results)
 
     def look_at(self, name: str, look: Look[Result]) -> Result:
-        """Return the result of a function on one layer, which is read for it; ``on_layer`` is not called."""
+        """Return the result of a function on one layer, which this process reads; ``on_layer`` is not called."""
         alone = replace(self.layers, infos=(self.layers.by_name[name],))
         return LayerStream(alone, self.threads).each(look)[name]
 

@@ -152,15 +152,24 @@ def global_safe_count(stream: LayerStream, bounds: Mapping[str, LayerBound]) -> 
     n_bits = common_bits(info.number_format for info in infos.values())
     rank = int(ranks_of(np.array([tau]), n_bits)[0])
 
-    def count(layer: Layer, threads: int) -> int:
-        # Equal strengths are ordered by name, then by index.
-        end = layer.n_weights - 1 if infos[layer.name].place < infos[binding].place else -1
-        return count_by_strength(layer, Threshold(rank, end), n_bits=n_bits, threads=threads)
-
-    # The binding layer keeps its own safe count, so it is not read again.
+    # Equal strengths are ordered by name, then by index. The binding layer keeps its own safe count, so it is not read
+    # again.
     others = tuple(info for info in infos.values() if info.name != binding)
-    counts = replace(stream, layers=replace(stream.layers, infos=others)).each(count) if others else {}
+    ends = {info.name: info.n_weights - 1 if info.place < infos[binding].place else -1 for info in others}
+    of_others = replace(stream, layers=replace(stream.layers, infos=others))
+    counts = of_others.each_with(_CountAbove(rank, n_bits), ends) if others else {}
     return GlobalSafeCount(bounds[binding].safe_count + sum(counts.values()), binding)
+
+
+@dataclass(frozen=True)
+class _CountAbove:
+    """Counts a layer's weights above a rank, and those of this rank up to an index."""
+
+    rank: int
+    n_bits: int
+
+    def __call__(self, layer: Layer, end: int, threads: int) -> int:
+        return count_by_strength(layer, Threshold(self.rank, end), n_bits=self.n_bits, threads=threads)
 
 
 def binding_vertex(forest: Forest) -> Vertex | None:

@@ -11,6 +11,7 @@ from functools import partial
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class PackedMask:
         shape: of the tensor.
         bits: ceil(n / 8) bytes for n weights, the first weight in the lowest bit; bits beyond the last weight are 0.
         give_back: gives back the memory of bits that are mapped from a file.
+        source: the mask file and the name of the tensor in it, as which the mask is pickled; None for bits in memory.
 
     >>> PackedMask((2, 2), np.array([0b1001], np.uint8)).kept()
     array([[ True, False],
@@ -44,6 +46,11 @@ class PackedMask:
     shape: tuple[int, ...]
     bits: ByteArray
     give_back: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+    source: tuple[Checkpoint, str] | None = field(default=None, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what to pickle: the place of bits that lie in a file."""
+        return (PackedMask, (self.shape, self.bits)) if self.source is None else (_in_file, (*self.source, self.shape))
 
     @property
     def n_weights(self) -> int:
@@ -82,6 +89,10 @@ class PackedMask:
     def is_within(self, other: "PackedMask") -> bool:
         """Return whether ``other`` has the same shape and keeps all weights that this mask keeps."""
         return self.shape == other.shape and not np.any(self.bits & ~other.bits)
+
+
+def _in_file(file: Checkpoint, name: str, shape: tuple[int, ...]) -> PackedMask:
+    return PackedMask(shape, file.stored(name), partial(file.done_with, name), (file, name))
 
 
 Masks = Mapping[str, PackedMask]
@@ -152,7 +163,7 @@ def masks_in(file: Checkpoint) -> Masks:
         if tensor.dtype != "U8" or shape is None or min(shape, default=0) < 0 or tensor.shape != (mask_bytes(shape),):
             raise CheckpointError(f"{where} does not hold one bit for each weight of shape {shape}")
 
-        mask = PackedMask(tuple(shape), file.stored(name), partial(file.done_with, name))
+        mask = _in_file(file, name, tuple(shape))
         if mask.n_weights % 8 and mask.bits[-1] >> (mask.n_weights % 8):
             raise CheckpointError(f"{where} has bits set beyond its last weight")
         masks[name] = mask

@@ -92,4 +92,8 @@ def spanning_forest(layer: Layer, *, threads: int = 1) -> Forest:
 
 def spanning_forests(stream: LayerStream) -> dict[str, Forest]:
     """Return the maximum spanning forest of each layer of a checkpoint, by layer name."""
-    return stream.each(lambda layer, threads: spanning_forest(layer, threads=threads))
+    return stream.each(_forest_of)
+
+
+def _forest_of(layer: Layer, threads: int) -> Forest:
+    return spanning_forest(layer, threads=threads)
