@@ -67,7 +67,7 @@ from .prune_plan import show_plan, show_run_plan
 from .prune_rounds import show_rounds, sum_up_rounds
 from .prune_texts import parse_layer_rates, parse_layer_sparsities
 from .streams import note
-from .training_options import DataDir, Jobs, Seeds
+from .training_options import ClusterOption, DataDir, Jobs, KeepGoing, Seeds
 
 
 def _prune(
@@ -108,6 +108,8 @@ def _prune(
     timeout: Timeout = None,
     seeds: Seeds = None,
     jobs: Jobs = None,
+    cluster: ClusterOption = None,
+    keep_going: KeepGoing = False,
     data_dir: DataDir = None,
     evaluate: Evaluate = None,
     eval_timeout: EvalTimeout = None,
@@ -164,6 +166,8 @@ def _prune(
         "--timeout": timeout,
         "--seeds": seeds,
         "--jobs": jobs,
+        "--cluster": cluster,
+        "--keep-going": keep_going,
         "--strict": strict,
         "--dry-run": dry_run,
         "--compressed-size": compressed_size,
@@ -239,6 +243,9 @@ def _prune(
             trainer=trainer,
             timeout=timeout,
             seeds=seeds,
+            jobs=jobs,
+            cluster=cluster,
+            keep_going=keep_going,
             chain=chain,
             data_dir=data_dir,
             evaluate=evaluation,
@@ -253,7 +260,7 @@ def _prune(
         else:
             on_wait = partial(note, quiet=quiet)
             with working() as on_step:
-                iterative = trained.run(pictures, force=force, jobs=jobs, on_step=on_step, on_wait=on_wait)
+                iterative = trained.run(pictures, force=force, on_step=on_step, on_wait=on_wait)
             gates.apply(iterative.report.last_round())
             show(iterative.report, format, show_rounds)
             sum_up_rounds(iterative, format, quiet=quiet, verbose=verbose)

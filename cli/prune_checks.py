@@ -28,7 +28,7 @@ def check_training(options: Mapping[str, object], *, has_training: bool) -> None
         "--scores",
         "--compressed-size",
     )
-    of_training = ("--rewind", "--timeout", "--seeds", "--jobs")
+    of_training = ("--rewind", "--timeout", "--seeds", "--jobs", "--cluster", "--keep-going")
     if has_training:
         refuse({flag: options[flag] for flag in of_files}, "does not go with rounds that are trained")
     else:

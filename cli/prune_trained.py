@@ -41,6 +41,9 @@ class TrainedRounds:
     trainer: str | None
     timeout: float | None
     seeds: str | None
+    jobs: int | None
+    cluster: str | None
+    keep_going: bool
     chain: str | None
     data_dir: Path | None
     evaluate: "Evaluation | None"
@@ -78,7 +81,6 @@ class TrainedRounds:
         pictures: PictureArguments,
         *,
         force: bool,
-        jobs: int | None,
         on_step: "OnStep",
         on_wait: Callable[[str], None],
     ) -> "IterativePruning":
@@ -101,7 +103,9 @@ class TrainedRounds:
             strict=self.strict,
             force=force,
             threads=self.threads,
-            jobs=jobs,
+            jobs=self.jobs,
+            cluster=self.cluster,
+            keep_going=self.keep_going,
             on_step=on_step,
             on_wait=on_wait,
         )

@@ -13,7 +13,7 @@ from .options import Command, Force, Format, FormatOption, Quiet
 from .output import noting_compilation, show, show_notes, show_table
 from .progress import progress
 from .streams import note
-from .training_options import DataDir, Jobs, Seeds, parse_seeds, parse_sets
+from .training_options import ClusterOption, DataDir, Jobs, KeepGoing, Seeds, parse_seeds, parse_sets
 
 if TYPE_CHECKING:
     from topoimp.commands.train import Training
@@ -157,6 +157,8 @@ def _train(
     ] = None,
     seeds: Seeds = None,
     jobs: Jobs = None,
+    cluster: ClusterOption = None,
+    keep_going: KeepGoing = False,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -208,6 +210,8 @@ def _train(
             seed=seed or 0,
             seeds=parse_seeds(seeds),
             jobs=jobs,
+            cluster=cluster,
+            keep_going=keep_going,
             threads=threads,
             device=device,
             force=force,

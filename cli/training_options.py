@@ -39,6 +39,26 @@ Jobs = Annotated[
         rich_help_panel=TRAINING,
     ),
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS|local:N|slurm|FILE.yaml",
+        help="Machines that do the replicates: the scheduler of a Dask cluster (tcp://..., tls://..., or a .json file "
+        "with its address), local:N processes here, jobs of slurm, pbs, lsf or sge, or a file of settings for these.",
+        show_default="TOPOIMP_CLUSTER, or this machine",
+        rich_help_panel=TRAINING,
+    ),
+]
+KeepGoing = Annotated[
+    bool,
+    typer.Option(
+        "--keep-going",
+        help="Finish the other replicates if one fails.",
+        show_default="end them",
+        rich_help_panel=TRAINING,
+    ),
+]
 
 
 def parse_seeds(text: str | None) -> list[int] | None:

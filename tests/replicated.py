@@ -3,14 +3,15 @@
 import ctypes
 import multiprocessing
 import os
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
 from unittest.mock import patch
 
-from topoimp.checkpoint.locking import owned
+from topoimp.checkpoint.locking import ends_with, owned
+from topoimp.engine.child import end_with_parent
 from topoimp.errors import TrainingError
-from topoimp.rounds.replicates import end_with_parent
 
 
 def squared(task, on_step):
@@ -83,6 +84,7 @@ def staying(task, on_step):  # noqa: ARG001
 
 def holding(lock, connection):
     """Own a lock until the connection sends or closes, and tell the number of this process."""
+    ends_with(os.getppid())
     with owned(lock), suppress(EOFError):
         connection.send(os.getpid())
         connection.recv()
@@ -98,3 +100,57 @@ def _write_at_once(path):
     partial = path.with_suffix(".partial")
     partial.write_text(str(os.getpid()))
     partial.replace(path)
+
+
+def killed_before(task, on_step):  # noqa: ARG001
+    """Be killed as often as a file says, once less each time."""
+    path = Path(task)
+    n_times = int(path.read_text())
+    if n_times:
+        path.write_text(str(n_times - 1))
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def writing_unless_first(task, on_step):  # noqa: ARG001
+    path = Path(task)
+    if path.name != "third":
+        raise TrainingError(f"no file {path.name}")
+    path.touch()
+
+
+def slowly_squared(task, on_step):
+    on_step(1, 2)
+    time.sleep(1)
+    return task**2
+
+
+def marking_or_failing(task, on_step):  # noqa: ARG001
+    """Write the process id, and wait for a minute; or fail once another process has written its own."""
+    path = Path(task)
+    if path.name != "fails":
+        path.with_suffix(".process").write_text(f"{os.getpid()}\n")
+        time.sleep(60)
+    deadline = time.monotonic() + 60
+    while not list(path.parent.glob("*.process")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    raise TrainingError("the first task failed")
+
+
+def killing_its_worker(task, on_step):  # noqa: ARG001
+    """Kill the process that started this one as often as a file says, once less each time."""
+    path = Path(task)
+    n_times = int(path.read_text())
+    if n_times:
+        path.write_text(str(n_times - 1))
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    return os.getpid()
+
+
+def failing_at_once(task, on_step):  # noqa: ARG001
+    raise TrainingError(f"task {task} failed")
+
+
+def diverging(supervisor):  # noqa: ARG001
+    raise TrainingError("round 3: diverged")

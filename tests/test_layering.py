@@ -15,6 +15,7 @@ HOUSE = (
     "kernels",
     "checkpoint",
     "layers",
+    "engine",
     "topology",
     "network",
     "pruning",

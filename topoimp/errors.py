@@ -7,6 +7,7 @@
     ├── TrainingError        training failed, or its weights cannot be used
     ├── EvaluationError      the user's evaluation failed, or printed no numbers that can be used
     ├── OutputError          an output cannot be written, or exists already
+    ├── EngineError          a process or a machine that did the work failed, or cannot be used
     ├── OptionError          an argument is out of range, or contradicts another
     ├── MethodError          a method of the user's own raised an error, or returned no score for a weight
     ├── GateError            a condition that the caller set does not hold
@@ -42,6 +43,10 @@ class EvaluationError(TopoimpError):
 
 class OutputError(TopoimpError):
     """An output cannot be written, or exists already."""
+
+
+class EngineError(TopoimpError):
+    """A process or a machine that did the work failed, or cannot be used for it."""
 
 
 class OptionError(TopoimpError):

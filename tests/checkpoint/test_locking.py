@@ -5,7 +5,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from topoimp.checkpoint.locking import LockState, locked, owned, owner_of
+from topoimp.checkpoint.locking import LockState, ends_with, locked, owned, owner_of
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -17,6 +17,7 @@ def hold(path, connection, *, starts_another):
         child.start()
         child.join()
         return
+    ends_with(os.getppid())
     with owned(path), suppress(EOFError):
         connection.send(os.getpid())
         connection.recv()

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from topoimp.rounds.replicates import GRACE
+from topoimp.engine.child import GRACE
 from topoimp_cli.interruption import PATIENCE
 
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}

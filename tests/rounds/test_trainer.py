@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from topoimp.engine import child
 from topoimp.errors import OptionError, TrainingError
 from topoimp.programs.running import GRACE
-from topoimp.rounds import replicates
 from topoimp.rounds.run_folder import TrainingTask
 from topoimp.rounds.trainer import PLACEHOLDERS, Trainer, parse_trainer
 
@@ -246,7 +246,7 @@ def test_a_trainer_ends_when_the_process_that_started_it_is_killed(task):
 
 
 def test_a_trainer_has_less_time_to_end_than_the_replicate_that_runs_it():
-    assert GRACE < replicates.GRACE < 2
+    assert GRACE < child.GRACE < 2
 
 
 def _wait_for(path):

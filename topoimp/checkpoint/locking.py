@@ -117,12 +117,18 @@ def owned(
         time.sleep(_PAUSE)
 
 
-def _record_owner(path: Path) -> None:
-    """Write the machine, then this process and, if topoimp started it, its parent: process id and time of start."""
-    from multiprocessing import parent_process  # imported here, as most commands take no such lock
+_ends_with: list[int] = []
+"""The process with which this one ends, if there is one."""
 
-    parent = parent_process()
-    processes = [os.getpid()] + ([parent.pid] if parent is not None and parent.pid is not None else [])
+
+def ends_with(parent: int) -> None:
+    """Note that this process ends with the one that started it: once that has ended, its locks are waited for."""
+    _ends_with[:] = [parent]
+
+
+def _record_owner(path: Path) -> None:
+    """Write the machine, then this process and, if it ends with another, that one: process id and time of start."""
+    processes = [os.getpid(), *_ends_with]
     lines = [f"{this_machine()} {host_name()}", *(f"{process} {_started(process)}" for process in processes)]
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 

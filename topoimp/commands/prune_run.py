@@ -9,6 +9,7 @@ from topoimp.choices import PictureSize
 from topoimp.commands.prune_run_pictures import files_of_rounds
 from topoimp.commands.run_inputs import images_of, recipe_texts, seeds_requested
 from topoimp.commands.trained_rounds import IterativePruning, prune_seeds
+from topoimp.engine.cluster import Cluster, SideBySide
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.network.chain import Chain, graph_of_chain
@@ -18,7 +19,6 @@ from topoimp.reports.rows import chain_settings
 from topoimp.rounds.network_inputs import needs_images, plan_for_network, with_training
 from topoimp.rounds.planning import (
     Rewinding,
-    checked_jobs,
     deciding_settings,
     plan_of,
     rewinding_of,
@@ -51,6 +51,8 @@ def prune_run(
     force: bool = False,
     threads: int | None = None,
     jobs: int | None = None,
+    cluster: Cluster | None = None,
+    keep_going: bool = False,
     on_step: OnStep | None = None,
     on_wait: Callable[[str], None] = lambda _message: None,
 ) -> IterativePruning:
@@ -79,6 +81,8 @@ def prune_run(
         force: begin anew where rounds exist.
         threads: number of cores that pruning uses; no result depends on it.
         jobs: number of seeds pruned at the same time.
+        cluster: machines that prune the seeds (``topoimp.engine.cluster``), which share the file system.
+        keep_going: prune the other seeds if one fails.
         on_step: called with the steps done and their number.
         on_wait: called with a sentence before waiting for a killed run on the same rounds that is still ending.
 
@@ -100,7 +104,8 @@ def prune_run(
     requested = seeds_requested(run, seeds)
     rewinding = rewinding_of(rewind, rewind_from, recipe, options.preset)
     usual_jobs = 1 if trainer is not None else max(1, available_threads() // recipe.threads)
-    n_jobs = min(checked_jobs(jobs) or usual_jobs, len(requested))
+    side_by_side = SideBySide(jobs, cluster, keep_going)
+    n_jobs = min(side_by_side.jobs or usual_jobs, len(requested))
     trained = open_checkpoint(RunFiles(run).seed(requested[0]).trained)
     plan, layers = plan_of(options, trained, recipe, threads=threads_of(threads, n_jobs), strict=strict)
     plan = with_training(plan, has_images=trainer is None)
@@ -137,7 +142,8 @@ def prune_run(
         )
         for files in map(RunFiles(run).seed, requested)
     ]
-    return prune_seeds(run, tasks, layers, pictures, recipe_texts(run), n_jobs, on_step, on_wait)
+    texts = recipe_texts(run)
+    return prune_seeds(run, tasks, layers, pictures, texts, side_by_side, usual_jobs, on_step, on_wait)
 
 
 def prune_with_trainer(
@@ -159,6 +165,8 @@ def prune_with_trainer(
     force: bool = False,
     threads: int | None = None,
     jobs: int | None = None,
+    cluster: Cluster | None = None,
+    keep_going: bool = False,
     on_step: OnStep | None = None,
     on_wait: Callable[[str], None] = lambda _message: None,
 ) -> IterativePruning:
@@ -190,7 +198,8 @@ def prune_with_trainer(
     named = named if named.name not in ("", "..") else named.resolve()
     run = named.with_name(f"{named.name}.rounds") if output is None else Path(output)
     check_outside_hub_cache(run)
-    n_jobs = checked_jobs(jobs) or 1
+    side_by_side = SideBySide(jobs, cluster, keep_going)
+    n_jobs = side_by_side.jobs or 1
     graph = None if chain is None else graph_of_chain(checkpoint, chain)
     plan, layers = plan_of(options, checkpoint, None, chain=graph, threads=threads_of(threads, n_jobs), strict=strict)
     plan = plan_for_network(with_training(plan, has_images=False), None)
@@ -216,4 +225,5 @@ def prune_with_trainer(
         )
         for files in map(RunFiles(run).seed, [0] if seeds is None else seeds)
     ]
-    return prune_seeds(run, tasks, layers, pictures, checkpoint.metadata, n_jobs, on_step, on_wait, chain=graph)
+    texts = checkpoint.metadata
+    return prune_seeds(run, tasks, layers, pictures, texts, side_by_side, 1, on_step, on_wait, chain=graph)

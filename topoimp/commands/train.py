@@ -18,14 +18,13 @@ from topoimp.commands.training_recipe import (
 from topoimp.commands.training_task import SeedTraining, new_folder, train_seed
 from topoimp.commands.watching import check_watch_every, check_watched, watched_columns
 from topoimp.data import load_images
+from topoimp.engine.cluster import Cluster, SideBySide
 from topoimp.errors import CheckpointError, OptionError, OutputError
 from topoimp.kernels.threads import OnStep, available_threads
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report, rows_of_file
 from topoimp.reports.rows import Settings
-from topoimp.rounds.planning import checked_jobs
 from topoimp.rounds.recipe_file import RunRecipe, is_same_toml
-from topoimp.rounds.replicates import run_tasks
 from topoimp.rounds.run_folder import RunFiles, sha256_of
 from topoimp.training.recipes import Recipe
 
@@ -69,6 +68,8 @@ def train_run(
     seed: int = 0,
     seeds: Sequence[int] | None = None,
     jobs: int | None = None,
+    cluster: Cluster | None = None,
+    keep_going: bool = False,
     threads: int | None = None,
     device: str | None = None,
     force: bool = False,
@@ -101,7 +102,10 @@ def train_run(
         watch_every: steps between two records, at least 1; an epoch if None. Step 0 and the last are recorded too.
         seed: seed of the initial weights and of the order of the images; at least 0.
         seeds: several seeds in place of ``seed``; seeds that were trained already stay as they are.
-        jobs: number of seeds trained at the same time; as many as have cores of their own if None.
+        jobs: number of seeds trained at the same time; if None as many as have cores of their own, or on a cluster as
+            many as it has room for.
+        cluster: machines that train the seeds (``topoimp.engine.cluster``), which share the file system.
+        keep_going: train the other seeds if one fails.
         threads: threads per seed, which the last bits of the weights depend on; if None the recipe file's, else 1 for
             networks of up to a million parameters, and all cores for larger ones.
         device: ``cpu``, ``cuda``, or ``auto`` for CUDA where there is any; the recipe file's, else ``auto``, if None.
@@ -115,13 +119,14 @@ def train_run(
         TrainingError: if they are not those of the network, or training diverges.
         VerificationError: if a pruned weight is not zero at the end.
         OutputError: if the weights exist, or the folder has another recipe (without ``force``).
+        EngineError: if the cluster cannot be used, or processes were killed again and again.
     """
     requested = [seed] if seeds is None else list(seeds)
     for each in requested:
         check_seed(each, n_bits=63)
     if not requested or len(set(requested)) < len(requested):
         raise OptionError(f"the seeds are {requested}; at least one is needed, and each once")
-    n_jobs = checked_jobs(jobs)
+    side_by_side = SideBySide(jobs, cluster, keep_going)
     columns = watched_columns(watch)
     check_watch_every(watch_every, columns)
 
@@ -176,13 +181,14 @@ def train_run(
     with new_folder(run.folder, run.recipe):
         if is_new and not replaces_recipe:
             _write_recipe(run.recipe, text)
-        run_tasks(train_seed, tasks, jobs=n_jobs or max(1, available_threads() // resolved.threads), on_step=on_step)
+        side_by_side.run(train_seed, tasks, usual_jobs=max(1, available_threads() // resolved.threads), on_step=on_step)
         if not run.recipe.exists():  # another run that began with it has failed, and took it away
             _write_recipe(run.recipe, text)
     files = [run.seed(each) for each in requested]
     rows = [row for each in files for row in rows_of_file(each.metrics)]
     report = _report(rows, resolved, images.name, requested, columns, watch_every)
     notes = [] if len(new) == len(requested) else [_note_on_existing(len(requested) - len(new), len(requested))]
+    notes += side_by_side.notes()
     report = replace(report, inputs=inputs, outputs={"run": run.folder}, notes=notes)
     return Training(report, run.folder, [each.folder for each in files], len(tasks))
 

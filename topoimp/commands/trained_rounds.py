@@ -2,23 +2,24 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoimp.commands.evaluated_outputs import evaluation_settings
 from topoimp.commands.pages import PictureFiles
 from topoimp.commands.prune_run_pictures import RunResults, write_files_of_rounds
-from topoimp.errors import TopoimpError
+from topoimp.engine.cluster import SideBySide
+from topoimp.errors import OptionError, TopoimpError
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import Layers, natural
 from topoimp.network.chain import notes_on_chain
 from topoimp.network.graph import NetworkGraph
+from topoimp.pruning.methods.method import PruningMethod
 from topoimp.pruning.methods.own import can_be_sent
 from topoimp.reports.report import Report
 from topoimp.reports.rows import chain_settings, left_out, run_settings
 from topoimp.rounds.planning import NO_REWINDING
-from topoimp.rounds.replicates import run_tasks
 from topoimp.rounds.run_folder import RunFiles
 from topoimp.rounds.seed import SeedTask, await_ending_run, prune_seed
 from topoimp.rounds.table import rows_in, write_tables
@@ -47,7 +48,8 @@ def prune_seeds(
     layers: Layers,
     pictures: PictureFiles[RunResults],
     provenance: Mapping[str, str],
-    jobs: int,
+    side_by_side: SideBySide,
+    usual_jobs: int,
     on_step: OnStep | None,
     on_wait: Callable[[str], None],
     *,
@@ -57,8 +59,8 @@ def prune_seeds(
     for task in tasks:
         await_ending_run(task.rounds, on_wait)
     try:
-        jobs = jobs if can_be_sent(tasks[0].plan.scheme.method) else 1
-        n_new = sum(run_tasks(prune_seed, tasks, jobs=jobs, on_step=on_step))
+        side_by_side = _as_can_be_sent(side_by_side, tasks[0].plan.scheme.method)
+        n_new = sum(side_by_side.run(prune_seed, tasks, usual_jobs=usual_jobs, on_step=on_step))
     except BaseException:
         with suppress(TopoimpError):  # the first error is the one to report
             write_tables(run)
@@ -81,11 +83,22 @@ def prune_seeds(
     notes = [
         *notes_on(layers),
         *notes_on_chain(layers, chain),
+        *side_by_side.notes(),
         *_notes_on_rounds(folders, n_rounds, n_new, rewind=of_run["rewind"]),
     ]
     report = Report("prune", {"run": run}, shown, rows, left_out(layers), outputs, notes)
     report = write_files_of_rounds(pictures, run, report, provenance, force=tasks[0].force)
     return IterativePruning(report, folders, n_new, held)
+
+
+def _as_can_be_sent(side_by_side: SideBySide, method: PruningMethod) -> SideBySide:
+    """Return how seeds are pruned: one after the other, in this process, by a method that no other can have."""
+    if can_be_sent(method):
+        return side_by_side
+    if side_by_side.machines is not None:
+        needed = "a method that other machines can have: a function of a module that they import"
+        raise OptionError(f"`cluster` needs {needed}")
+    return replace(side_by_side, jobs=1, keep_going=False)
 
 
 def _notes_on_rounds(folders: Sequence[Path], n_rounds: int, n_new: int, *, rewind: str) -> list[str]:

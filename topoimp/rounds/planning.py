@@ -151,13 +151,6 @@ def _usual_layer_rates(usual: PruningDefaults, rate: float | None, infos: Sequen
     return {pattern: own * factor for pattern, own in rates if any(matches_layer(info, pattern) for info in infos)}
 
 
-def checked_jobs(jobs: int | None) -> int | None:
-    """Return the number of seeds pruned at the same time, None if it is left open; below 1 it is an OptionError."""
-    if jobs is not None and jobs < 1:
-        raise OptionError(f"the number of jobs is {jobs}; it must be at least 1")
-    return jobs
-
-
 def rounds_of(
     files: SeedFiles, scheme: Scheme, settings: Mapping[str, object], suffix: str, *, is_usual: bool
 ) -> PruningFiles:

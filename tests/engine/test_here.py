@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import replicated
 
-from topoimp.errors import TrainingError
-from topoimp.rounds.replicates import run_tasks
+from topoimp.engine.here import run_tasks
+from topoimp.errors import EngineError, TrainingError
 
 
 def test_results_come_in_the_order_of_the_tasks():
@@ -55,8 +55,35 @@ def test_a_process_that_is_ended_while_its_task_arrives_says_nothing(tmp_path, c
 
 
 def test_a_process_that_crashes_is_noticed():
-    with pytest.raises(ChildProcessError, match="a process that ran a replicate ended with status 9"):
+    with pytest.raises(ChildProcessError, match="a process that ran a task ended with status 9"):
         run_tasks(replicated.crashing, [0, 1], jobs=2)
+
+
+def two_files(folder, n_times):
+    """Tasks whose processes are killed before they do them, the first as often as said."""
+    for name, number in (("first", n_times), ("second", 0)):
+        (folder / name).write_text(str(number))
+    return [str(folder / name) for name in ("first", "second")]
+
+
+def test_a_task_whose_process_is_killed_is_begun_again_twice(tmp_path):
+    first, second = run_tasks(replicated.killed_before, two_files(tmp_path, 2), jobs=2)
+
+    assert len({first, second, os.getpid()}) == 3
+
+
+def test_a_task_whose_process_is_killed_again_and_again_is_an_error(tmp_path):
+    with pytest.raises(EngineError, match=r"the process of a task was ended 3 times, at last by SIGKILL; systems do"):
+        run_tasks(replicated.killed_before, two_files(tmp_path, 3), jobs=2)
+
+
+def test_other_tasks_go_on_if_they_are_to(tmp_path):
+    files = [str(tmp_path / name) for name in ("first", "second", "third")]
+
+    with pytest.raises(TrainingError, match=r"no file first \(2 of 3 failed; this is the first\)"):
+        run_tasks(replicated.writing_unless_first, files, jobs=1, keeps_going=True)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["third"]
 
 
 def test_processes_end_at_once_when_the_one_that_started_them_is_killed(tmp_path):
@@ -107,7 +134,7 @@ def test_a_process_that_does_not_end_when_it_is_told_to_is_killed(tmp_path):
 def test_a_script_is_not_run_again_by_the_processes_it_starts(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "import sys; import replicated; from topoimp.rounds.replicates import run_tasks\n"
+        "import sys; import replicated; from topoimp.engine.here import run_tasks\n"
         "print(run_tasks(replicated.doubled, [1, 2], jobs=2))\n"
     )
 
@@ -117,7 +144,7 @@ def test_a_script_is_not_run_again_by_the_processes_it_starts(tmp_path):
 
 
 def test_a_defect_is_shown_where_it_happened(capfd):
-    with pytest.raises(ChildProcessError, match="a process that ran a replicate ended with status 1"):
+    with pytest.raises(ChildProcessError, match="a process that ran a task ended with status 1"):
         run_tasks(replicated.defective, [0, 1], jobs=2)
 
     said = capfd.readouterr().err
@@ -132,7 +159,7 @@ def _environment():
 
 def _started(work, folder):
     code = (
-        "import sys; import replicated; from topoimp.rounds.replicates import run_tasks;"
+        "import sys; import replicated; from topoimp.engine.here import run_tasks;"
         "run_tasks(getattr(replicated, sys.argv[1]), [sys.argv[2] + '/a', sys.argv[2] + '/b'], jobs=2)"
     )
     command = [sys.executable, "-c", code, work, folder]

@@ -1,0 +1,243 @@
+"""Calls on a cluster of Dask; the one file that imports it.
+
+Dask begins a task again if its worker dies, and forgets it if the client does. It lets running threads go on: each call
+asks the state of its task on its worker, and ends its process once it is no longer wanted.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import dask
+import distributed
+from distributed.core import Status
+from distributed.scheduler import KilledWorker
+from distributed.security import Security
+
+from topoimp.engine.child import Call
+from topoimp.engine.handshake import Sealed, check_versions, versions_here
+from topoimp.engine.pool import Done, Failed, Post, Step
+from topoimp.errors import EngineError
+from topoimp.kernels.threads import available_threads
+
+PATIENCE = 60.0
+"""Seconds for which a first worker is waited for."""
+
+_CONNECT = 10.0
+"""Seconds for which a scheduler is waited for."""
+
+_CONFIGURATION = {
+    "distributed.admin.tick.limit": "1h",  # a long pass holds the interpreter's lock, and is no defect
+}
+
+
+@contextmanager
+def connected(address: str | None = None, *, scheduler_file: str | None = None) -> Iterator["DaskPool"]:
+    """Return the pool of a running cluster, by the address of its scheduler or the file that has it.
+
+    Raises:
+        EngineError: if no scheduler answers, no worker comes, or a worker has other versions.
+    """
+    named = address or str(scheduler_file)
+    with _quiet(), ExitStack() as stack:
+        try:
+            client = distributed.Client(
+                address, scheduler_file=scheduler_file, timeout=_CONNECT, set_as_default=False, name="topoimp"
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise EngineError(f"{named}: no scheduler answers there: {_first_line(error)}") from error
+        stack.callback(client.close, timeout=2)
+        yield _ready(client, named)
+
+
+@contextmanager
+def on_this_machine(n_workers: int) -> Iterator["DaskPool"]:
+    """Return the pool of a cluster of processes on this machine, which ends with the context; it speaks TLS."""
+    with _quiet(), dask.config.set(_CONFIGURATION), ExitStack() as stack:
+        security = Security.temporary()
+        cluster = distributed.LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            protocol="tls://",
+            security=security,
+            memory_limit=0,  # mapped files count as memory, and are not
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+        )
+        stack.callback(cluster.close, timeout=2)
+        client = distributed.Client(cluster, security=security, timeout=_CONNECT, set_as_default=False)
+        stack.callback(client.close, timeout=2)
+        yield _ready(client, f"local:{n_workers}")
+
+
+@contextmanager
+def in_queue(system: str, n_workers: int, settings: Mapping[str, Any]) -> Iterator["DaskPool"]:
+    """Return the pool of jobs that a queueing system starts; they end with the context, and speak TLS.
+
+    ``settings`` are those of dask-jobqueue, beside its own configuration files.
+    """
+    import dask_jobqueue
+
+    for name in ("cores", "memory"):
+        if settings.get(name) is None and dask.config.get(f"jobqueue.{system}.{name}", None) is None:
+            known = "a .yaml file as cluster, or jobqueue.yaml of Dask's configuration, says it"
+            raise EngineError(f"{system}: the {name} of a job are not known; {known}")
+    kinds = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
+    with _quiet(), dask.config.set(_CONFIGURATION), ExitStack() as stack:
+        security = Security.temporary()
+        try:
+            cluster = getattr(dask_jobqueue, kinds[system])(security=security, protocol="tls://", **settings)
+            stack.callback(cluster.close, timeout=10)
+            cluster.scale(jobs=n_workers)
+        except (OSError, ValueError, RuntimeError, TypeError) as error:
+            raise EngineError(f"{system}: its jobs cannot be started: {_first_line(error)}") from error
+        client = distributed.Client(cluster, security=security, timeout=_CONNECT, set_as_default=False)
+        stack.callback(client.close, timeout=2)
+        yield _ready(client, system, is_queued=True)
+
+
+def _ready(client: distributed.Client, named: str, *, is_queued: bool = False) -> "DaskPool":
+    """Wait for a worker, and compare versions with all workers that are there; later ones compare by themselves."""
+    try:
+        client.wait_for_workers(1, timeout=None if is_queued else PATIENCE)
+    except TimeoutError as error:
+        raise EngineError(f"{named}: no worker came within {PATIENCE:.0f} seconds") from error
+    found = client.run(_problem_there, versions_here(), on_error="return")
+    for worker, problem in found.items():
+        if isinstance(problem, Exception):
+            raise EngineError(f"{worker}: cannot run topoimp: {_first_line(problem)}") from problem
+        if problem is not None:
+            raise EngineError(f"{named}: {problem}")
+    return DaskPool(client, named)
+
+
+def _problem_there(versions: Mapping[str, str]) -> str | None:
+    """Return why a worker cannot be used; None if it can."""
+    try:
+        check_versions(versions)
+    except EngineError as error:
+        return str(error)
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Have Dask say nothing on its own; what matters becomes an error."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+class DaskPool:
+    """A pool over a cluster."""
+
+    def __init__(self, client: distributed.Client, named: str) -> None:
+        self._client = client
+        self._named = named
+        self._topic = f"topoimp-{uuid4().hex}"
+        self._posts: dict[int, Post] = {}
+        self._futures: dict[int, distributed.Future[Any]] = {}
+        client.subscribe_topic(self._topic, self._on_step)
+
+    def submit(self, number: int, call: Call[object], post: Post) -> None:
+        """Begin a call when a worker has room."""
+        self._posts[number] = post
+        future = self._client.submit(
+            _done_there,
+            Sealed.of(call),
+            self._topic,
+            number,
+            key=f"{self._topic}-{number}-{uuid4().hex}",
+            pure=False,
+        )
+        self._futures[number] = future
+        future.add_done_callback(lambda ended: self._on_end(number, ended, post))
+
+    def abandon(self) -> None:
+        """Have the scheduler forget all calls; their workers notice within a moment, and end their processes."""
+        futures = list(self._futures.values())
+        self._futures.clear()
+        if self._client.status == "running":
+            self._client.cancel(futures, force=True)
+
+    def _on_end(self, number: int, ended: distributed.Future[Any], post: Post) -> None:
+        """Post a result or an error, and have the cluster forget both."""
+        self._futures.pop(number, None)
+        try:
+            if ended.status == "finished":
+                post(Done(number, ended.result(timeout=_CONNECT)))
+            elif ended.status == "error":
+                post(Failed(number, self._error_of(ended)))
+            else:
+                post(Failed(number, EngineError(f"{self._named}: the scheduler is gone, or gave a task up")))
+        except BaseException as error:  # raised again by the one who wants the result
+            post(Failed(number, error))
+        ended.release()
+
+    def _error_of(self, ended: distributed.Future[Any]) -> BaseException:
+        error = ended.exception(timeout=_CONNECT)
+        if isinstance(error, KilledWorker):
+            place = getattr(error.last_worker, "address", "unknown")
+            times = f"{error.allowed_failures + 1} workers died while they did it, the last at {place}"
+            return EngineError(f"{self._named}: a task was given up: {times}")
+        return error if isinstance(error, BaseException) else EngineError(f"{self._named}: a task failed")
+
+    def _on_step(self, event: tuple[float, tuple[int, int, int]]) -> None:
+        number, n_done, n_steps = event[1]
+        post = self._posts.get(number)
+        if post is not None and number in self._futures:
+            post(Step(number, n_done, n_steps))
+
+
+def _done_there(sealed: Sealed[object], topic: str, number: int) -> object:
+    """Do a sealed call in a worker."""
+    worker = distributed.get_worker()
+    return sealed.done(_InWorker(worker, str(worker.get_current_task()), topic, number))
+
+
+_EVERY = 0.5
+"""Seconds between two reports of progress."""
+
+
+@dataclass
+class _InWorker:
+    """Asks the worker for the state of the task, and reports progress to those who listen to the topic."""
+
+    worker: distributed.Worker
+    task: str
+    topic: str
+    number: int
+    told: float = 0.0
+
+    @property
+    def threads(self) -> int:
+        """The cores of the worker's machine that are not for its other threads."""
+        return max(available_threads() // self.worker.state.nthreads, 1)
+
+    def is_wanted(self) -> bool:
+        """Whether the worker goes on, and the task has not been cancelled."""
+        state = self.worker.state.tasks.get(self.task)
+        is_at_work = self.worker.status in (Status.running, Status.paused)
+        return is_at_work and state is not None and state.state in ("executing", "long-running")
+
+    def step(self, n_done: int, n_steps: int) -> None:
+        """Report progress, not too often."""
+        if time.monotonic() - self.told >= _EVERY:
+            self.told = time.monotonic()
+            self.worker.log_event(self.topic, (self.number, n_done, n_steps))

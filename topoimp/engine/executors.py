@@ -1,0 +1,62 @@
+"""Calls on any ``concurrent.futures.Executor``, which a caller in Python may give."""
+
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Executor, Future
+from dataclasses import dataclass
+
+from topoimp.engine.child import Call
+from topoimp.engine.handshake import Sealed
+from topoimp.engine.pool import Done, Failed, Post
+from topoimp.errors import EngineError
+from topoimp.kernels.threads import available_threads
+
+
+class ExecutorPool:
+    """A pool over an executor; its processes are those of the caller, who decides when they end."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._futures: list[Future[object]] = []
+
+    def submit(self, number: int, call: Call[object], post: Post) -> None:
+        """Begin a call when the executor has room."""
+        future = self._executor.submit(done_unsupervised, Sealed.of(call))
+        self._futures.append(future)
+        future.add_done_callback(_posting(number, post))
+
+    def abandon(self) -> None:
+        """Cancel all calls that have not begun; an executor has no way to end others, whose results are dropped."""
+        for future in self._futures:
+            future.cancel()
+
+
+def _posting(number: int, post: Post) -> Callable[[Future[object]], None]:
+    def ended(future: Future[object]) -> None:
+        try:
+            post(Done(number, future.result()))
+        except CancelledError:
+            post(Failed(number, EngineError("the executor cancelled a task")))
+        except BaseException as error:  # raised again by the one who wants the result
+            post(Failed(number, error))
+
+    return ended
+
+
+@dataclass(frozen=True)
+class _Unsupervised:
+    """Nobody asks for progress, and every result is wanted."""
+
+    @property
+    def threads(self) -> int:
+        return available_threads()
+
+    def is_wanted(self) -> bool:
+        return True
+
+    def step(self, n_done: int, n_steps: int) -> None:
+        pass
+
+
+def done_unsupervised(sealed: Sealed[object]) -> object:
+    """Do a sealed call in the process of an executor."""
+    return sealed.done(_Unsupervised())

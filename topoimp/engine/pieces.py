@@ -1,0 +1,65 @@
+"""Layers in pieces of some hundred megabytes, each a call of its own: work is spread, and its overhead is small."""
+
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from topoimp.engine.child import Supervisor, UnwantedError
+from topoimp.layers.records import LayerInfo, Layers
+from topoimp.layers.streaming import LayerStream
+
+Result = TypeVar("Result")
+
+SMALLEST, LARGEST = 1 << 26, 1 << 30
+"""Bytes of weights from which a piece is whole, and at most, but for larger layers, which are pieces of their own."""
+
+USUAL_NUMBER = 64
+"""Pieces that a checkpoint is divided into if their size allows it."""
+
+
+def pieces_of(layers: Layers) -> list[list[str]]:
+    """Return the names of layers in pieces that follow each other in the files; the last piece may be small."""
+    infos = layers.in_reading_order()
+    usual = sum(map(_n_bytes, infos)) // USUAL_NUMBER
+    size = min(max(usual, SMALLEST), LARGEST)
+    pieces: list[list[str]] = []
+    filled = size
+    for info in infos:
+        if filled + _n_bytes(info) > size and filled:
+            pieces.append([])
+            filled = 0
+        pieces[-1].append(info.name)
+        filled += _n_bytes(info)
+    return pieces
+
+
+def _n_bytes(info: LayerInfo) -> int:
+    return info.n_weights * info.number_format.n_bits // 8
+
+
+@dataclass(frozen=True)
+class LookAtPiece(Generic[Result]):
+    """Looks at the layers of a piece; ``payload`` is the pickle of the layers, the look and the layers' arguments."""
+
+    payload: bytes
+
+    @staticmethod
+    def of(
+        layers: Layers, look: Callable[..., Result], arguments: Mapping[str, object] | None
+    ) -> "LookAtPiece[Result]":
+        """Return the call of a look at layers, with the arguments of these layers alone."""
+        own = None if arguments is None else {name: arguments[name] for name in layers.by_name}
+        return LookAtPiece(pickle.dumps((layers, look, own)))
+
+    def __call__(self, supervisor: Supervisor) -> Mapping[str, Result]:
+        """Return the results by layer name."""
+        content: tuple[Layers, Callable[..., Result], Mapping[str, object] | None] = pickle.loads(self.payload)  # noqa: S301  # of ``of``
+        layers, look, arguments = content
+
+        def check() -> None:
+            if not supervisor.is_wanted():
+                raise UnwantedError
+
+        stream = LayerStream(layers, supervisor.threads, check)
+        return stream.each(look) if arguments is None else stream.each_with(look, arguments)

@@ -1,0 +1,47 @@
+"""The places where calls are done, and what they tell: progress, results and errors, in any order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from topoimp.engine.child import Call
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call has done some of its steps."""
+
+    number: int
+    n_done: int
+    n_steps: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """A call has its result."""
+
+    number: int
+    result: object
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A call raised an error."""
+
+    number: int
+    error: BaseException
+
+
+Event: TypeAlias = Step | Done | Failed
+Post: TypeAlias = Callable[[Event], None]
+"""Called with what happens to a call, by any thread."""
+
+
+class Pool(Protocol):
+    """A place where calls are done side by side."""
+
+    def submit(self, number: int, call: Call[object], post: Post) -> None:
+        """Begin a call, now or when there is room; ``post`` is called with its steps, and once with its end."""
+
+    def abandon(self) -> None:
+        """End all calls that have not ended, with their processes."""
