@@ -5,19 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_nulls
-from topoimp.checkpoint import AnyPath, Content, Staging, open_checkpoint, open_checkpoints
+from topoimp.checkpoint import AnyPath, Content, Staging, open_checkpoints
 from topoimp.choices import Essential, PictureSize, RoundReference, check_seed, chosen
 from topoimp.commands.compare_evaluation import evaluated_files
-from topoimp.commands.compare_graph import facts_of_other, facts_of_round
+from topoimp.commands.compare_graph import facts_of_other
 from topoimp.commands.compare_measures import Measures
+from topoimp.commands.compare_own import own_report
 from topoimp.commands.compare_pictures import FIGURES, CompareResults, Deaths
 from topoimp.commands.compare_rows import notes_on_chance
 from topoimp.commands.compare_run import (
     check_selection,
-    compare_rounds,
     opened_other,
-    passes_over,
-    reference_of,
     selected,
 )
 from topoimp.commands.initial_weights import with_initial_weights
@@ -164,7 +162,7 @@ def comparison_report(
             if key is not None:
                 raise OptionError("`key` is given, but the checkpoints of rounds are safetensors files")
             of_rounds = chosen(RoundReference, reference or RoundReference.ROUND_0)
-            found, deaths = _own_report(paths, of_rounds, selection, measures)
+            found, deaths = own_report(paths, of_rounds, selection, measures)
         else:
             found, deaths = _reference_report(
                 paths,
@@ -180,52 +178,6 @@ def comparison_report(
         if outputs:
             staging.commit()
     return found
-
-
-def _own_report(
-    paths: Sequence[AnyPath], reference: RoundReference, selection: RoundSelection, measures: Measures
-) -> tuple[Report, Deaths]:
-    """Report the rounds in folders, each beside its own reference, with the deaths for a picture."""
-    without = [path for path in paths if not holds_rounds(Path(path))]
-    if without and without[0] != paths[0]:
-        no_reference = f"{paths[0]}: is a folder of rounds, and no reference for {without[0]}"
-        raise OptionError(f"{no_reference}; a checkpoint in it can be one")
-    if without:
-        raise OptionError(f"{without[0]}: holds no rounds of pruning; only rounds have references of their own")
-    if not paths:
-        raise OptionError("there is nothing to compare; at least one folder of rounds is needed")
-
-    files = [found for path in paths for found in files_of(Path(path), selection)]
-    passes = passes_over(files, reference)
-    if not passes:
-        raise OptionError("only round 0 is selected, and no round is before it")
-
-    evaluated = evaluated_files(
-        measures.evaluate, {file: reference_of(file, reference) for each in passes for file in each.rounds}
-    )
-    first = passes[0].layers(measures.patterns)
-    compared = compare_rounds(
-        passes,
-        reference,
-        measures.patterns,
-        nulls=measures.nulls,
-        seed=measures.seed,
-        threads=measures.threads,
-        on_layer=counted(measures.on_step, len(first.infos) * len(passes)),
-    )
-    rows: list[Row] = []
-    deaths: dict[tuple[str, str], MatchedDeaths] = {}
-    for file, layers, scales in compared:
-        of_round: Row = {"other": file.name, "pruning": file.pruning.name, "seed": file.seed, "round": file.round}
-        found = measures.rows(layers, scales, open_checkpoint(file.path), facts_of_round(file))
-        rows += [{**row, **of_round} for row in with_evaluation(found, evaluated.get(file.name, {}))]
-        deaths |= measures.deaths(file.name, layers, scales)
-
-    roles = ["run"] if len(paths) == 1 else [f"run-{number + 1}" for number in range(len(paths))]
-    settings = {**measures.settings(), "reference": reference, **selected(selection)}
-    inputs = dict(zip(roles, map(Path, paths), strict=True))
-    notes = [*notes_on(first), *notes_on_chance(rows, measures.nulls)]
-    return Report("compare", inputs, settings, with_holm(rows), left_out(first), notes=notes), deaths
 
 
 def _reference_report(

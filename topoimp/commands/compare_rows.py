@@ -9,7 +9,7 @@ from topoimp.chance.null import Null
 from topoimp.choices import Essential
 from topoimp.commands.barcode_rows import dead_columns
 from topoimp.comparison.comparison import LayerComparison
-from topoimp.comparison.others import LayerPair
+from topoimp.comparison.layer_pair import LayerPair
 from topoimp.comparison.retention_columns import retention_columns, retention_reasons
 from topoimp.comparison.scales import Scales
 from topoimp.comparison.weight_differences import jaccard

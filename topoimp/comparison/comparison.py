@@ -12,7 +12,8 @@ from topoimp.arrays import BoolArray
 from topoimp.chance.forest_by_chance import ForestByChance, forests_by_chance
 from topoimp.chance.null import Null
 from topoimp.chance.shuffling import strongest_weights
-from topoimp.comparison.others import LayerPair, Other, OtherCheckpoint
+from topoimp.comparison.layer_pair import LayerPair
+from topoimp.comparison.others import Other, OtherCheckpoint
 from topoimp.kernels.threads import pieces
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo, Layers

@@ -6,9 +6,11 @@ asks the state of its task on its worker, and ends its process once it is no lon
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -151,34 +153,27 @@ class DaskPool:
         self._client = client
         self._named = named
         self._topic = f"topoimp-{uuid4().hex}"
-        self._posts: dict[int, Post] = {}
-        self._futures: dict[int, distributed.Future[Any]] = {}
+        self._names = count()
+        self._at_work: dict[int, tuple[int, Post]] = {}
         client.subscribe_topic(self._topic, self._on_step)
 
-    def submit(self, number: int, call: Call[object], post: Post) -> None:
+    def submit(self, number: int, call: Call[object], post: Post) -> "distributed.Future[Any]":
         """Begin a call when a worker has room."""
-        self._posts[number] = post
-        future = self._client.submit(
-            _done_there,
-            Sealed.of(call),
-            self._topic,
-            number,
-            key=f"{self._topic}-{number}-{uuid4().hex}",
-            pure=False,
-        )
-        self._futures[number] = future
-        future.add_done_callback(lambda ended: self._on_end(number, ended, post))
+        name = next(self._names)
+        self._at_work[name] = number, post
+        key = f"{self._topic}-{name}"
+        future = self._client.submit(_done_there, Sealed.of(call), self._topic, name, key=key, pure=False)
+        future.add_done_callback(partial(self._on_end, name))
+        return future
 
-    def abandon(self) -> None:
-        """Have the scheduler forget all calls; their workers notice within a moment, and end their processes."""
-        futures = list(self._futures.values())
-        self._futures.clear()
+    def end(self, handles: "Sequence[distributed.Future[Any]]") -> None:
+        """Have the scheduler forget calls; their workers notice within a moment, and end their processes."""
         if self._client.status == "running":
-            self._client.cancel(futures, force=True)
+            self._client.cancel(list(handles), force=True)
 
-    def _on_end(self, number: int, ended: distributed.Future[Any], post: Post) -> None:
+    def _on_end(self, name: int, ended: "distributed.Future[Any]") -> None:
         """Post a result or an error, and have the cluster forget both."""
-        self._futures.pop(number, None)
+        number, post = self._at_work.pop(name)
         try:
             if ended.status == "finished":
                 post(Done(number, ended.result(timeout=_CONNECT)))
@@ -190,7 +185,7 @@ class DaskPool:
             post(Failed(number, error))
         ended.release()
 
-    def _error_of(self, ended: distributed.Future[Any]) -> BaseException:
+    def _error_of(self, ended: "distributed.Future[Any]") -> BaseException:
         error = ended.exception(timeout=_CONNECT)
         if isinstance(error, KilledWorker):
             place = getattr(error.last_worker, "address", "unknown")
@@ -199,16 +194,16 @@ class DaskPool:
         return error if isinstance(error, BaseException) else EngineError(f"{self._named}: a task failed")
 
     def _on_step(self, event: tuple[float, tuple[int, int, int]]) -> None:
-        number, n_done, n_steps = event[1]
-        post = self._posts.get(number)
-        if post is not None and number in self._futures:
+        name, n_done, n_steps = event[1]
+        if name in self._at_work:
+            number, post = self._at_work[name]
             post(Step(number, n_done, n_steps))
 
 
-def _done_there(sealed: Sealed[object], topic: str, number: int) -> object:
+def _done_there(sealed: Sealed[object], topic: str, name: int) -> object:
     """Do a sealed call in a worker."""
     worker = distributed.get_worker()
-    return sealed.done(_InWorker(worker, str(worker.get_current_task()), topic, number))
+    return sealed.done(_InWorker(worker, str(worker.get_current_task()), topic, name))
 
 
 _EVERY = 0.5
@@ -222,7 +217,7 @@ class _InWorker:
     worker: distributed.Worker
     task: str
     topic: str
-    number: int
+    name: int
     told: float = 0.0
 
     @property
@@ -240,4 +235,4 @@ class _InWorker:
         """Report progress, not too often."""
         if time.monotonic() - self.told >= _EVERY:
             self.told = time.monotonic()
-            self.worker.log_event(self.topic, (self.number, n_done, n_steps))
+            self.worker.log_event(self.topic, (self.name, n_done, n_steps))

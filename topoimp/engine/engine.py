@@ -85,18 +85,19 @@ class Engine:
         """Begin calls, and yield what happens until all have ended."""
         events: SimpleQueue[Event] = SimpleQueue()
         waiting = list(enumerate(calls))[::-1]
-        n_running = 0
+        running: dict[int, object] = {}
         try:
-            while waiting or n_running:
-                while waiting and (at_once is None or n_running < at_once):
-                    self.pool.submit(*waiting.pop(), events.put)
-                    n_running += 1
+            while waiting or running:
+                while waiting and (at_once is None or len(running) < at_once):
+                    number, call = waiting.pop()
+                    running[number] = self.pool.submit(number, call, events.put)
                 event = events.get()
-                n_running -= not isinstance(event, Step)
+                if not isinstance(event, Step):
+                    del running[event.number]
                 yield event
         finally:
-            if n_running:
-                self.pool.abandon()
+            if running:
+                self.pool.end(list(running.values()))
 
 
 def _together(errors: Sequence[BaseException], n_tasks: int) -> BaseException:

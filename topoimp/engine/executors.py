@@ -1,6 +1,6 @@
 """Calls on any ``concurrent.futures.Executor``, which a caller in Python may give."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass
 
@@ -16,17 +16,16 @@ class ExecutorPool:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._futures: list[Future[object]] = []
 
-    def submit(self, number: int, call: Call[object], post: Post) -> None:
+    def submit(self, number: int, call: Call[object], post: Post) -> Future[object]:
         """Begin a call when the executor has room."""
         future = self._executor.submit(done_unsupervised, Sealed.of(call))
-        self._futures.append(future)
         future.add_done_callback(_posting(number, post))
+        return future
 
-    def abandon(self) -> None:
-        """Cancel all calls that have not begun; an executor has no way to end others, whose results are dropped."""
-        for future in self._futures:
+    def end(self, handles: Sequence[Future[object]]) -> None:
+        """Cancel calls that have not begun; an executor has no way to end others, whose results are dropped."""
+        for future in handles:
             future.cancel()
 
 

@@ -28,30 +28,30 @@ def run_tasks(
     return Engine(Threads(), jobs).run(work, tasks, on_step=on_step, keeps_going=keeps_going)
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A call at work: its thread, and the event by which it learns that its result is no longer wanted."""
+
+    thread: threading.Thread
+    is_unwanted: threading.Event
+
+
 class Threads:
     """A pool of threads of this process, one for each call."""
 
-    def __init__(self) -> None:
-        self._is_abandoned = threading.Event()
-        self._threads: list[threading.Thread] = []
-
-    def submit(self, number: int, call: Call[object], post: Post) -> None:
+    def submit(self, number: int, call: Call[object], post: Post) -> _Running:
         """Begin a call in a thread of its own."""
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        self._threads.append(threading.Thread(target=self._do, args=(number, call, post)))
-        self._threads[-1].start()
+        is_unwanted = threading.Event()
+        thread = threading.Thread(target=_do, args=(call, _Supervisor(number, post, is_unwanted)))
+        thread.start()
+        return _Running(thread, is_unwanted)
 
-    def abandon(self) -> None:
-        """End all calls, and wait until their processes are gone."""
-        self._is_abandoned.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _do(self, number: int, call: Call[object], post: Post) -> None:
-        try:
-            post(Done(number, call(_Supervisor(number, post, self._is_abandoned))))
-        except BaseException as error:  # raised again by the one who wants the result
-            post(Failed(number, error))
+    def end(self, handles: Sequence[_Running]) -> None:
+        """End calls, and wait until their processes are gone."""
+        for running in handles:
+            running.is_unwanted.set()
+        for running in handles:
+            running.thread.join()
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class _Supervisor:
 
     number: int
     post: Post
-    is_abandoned: threading.Event
+    is_unwanted: threading.Event
 
     @property
     def threads(self) -> int:
@@ -68,9 +68,16 @@ class _Supervisor:
         return available_threads()
 
     def is_wanted(self) -> bool:
-        """Whether the pool has not been abandoned."""
-        return not self.is_abandoned.is_set()
+        """Whether the call has not been ended."""
+        return not self.is_unwanted.is_set()
 
     def step(self, n_done: int, n_steps: int) -> None:
         """Report progress."""
         self.post(Step(self.number, n_done, n_steps))
+
+
+def _do(call: Call[object], supervisor: _Supervisor) -> None:
+    try:
+        supervisor.post(Done(supervisor.number, call(supervisor)))
+    except BaseException as error:  # raised again by the one who wants the result
+        supervisor.post(Failed(supervisor.number, error))

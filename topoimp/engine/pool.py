@@ -1,8 +1,8 @@
 """The places where calls are done, and what they tell: progress, results and errors, in any order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from topoimp.engine.child import Call
 
@@ -38,10 +38,13 @@ Post: TypeAlias = Callable[[Event], None]
 
 
 class Pool(Protocol):
-    """A place where calls are done side by side."""
+    """A place where calls are done side by side; several threads may use it at the same time."""
 
-    def submit(self, number: int, call: Call[object], post: Post) -> None:
-        """Begin a call, now or when there is room; ``post`` is called with its steps, and once with its end."""
+    def submit(self, number: int, call: Call[object], post: Post) -> object:
+        """Begin a call, now or when there is room, and return its handle.
 
-    def abandon(self) -> None:
-        """End all calls that have not ended, with their processes."""
+        ``post`` is called with its steps, and once with its end; they have the ``number``.
+        """
+
+    def end(self, handles: Sequence[Any]) -> None:
+        """End calls that have not ended, by their handles, with their processes."""
