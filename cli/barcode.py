@@ -24,6 +24,7 @@ from .image_sizes import parse_image
 from .options import (
     Chain,
     CheckpointPaths,
+    ClusterOfLayers,
     Command,
     Exclude,
     FailIf,
@@ -123,14 +124,16 @@ def _barcode(
     fail_if: FailIf = None,
     junit: Junit = None,
     threads: Threads = None,
+    cluster: ClusterOfLayers = None,
     by: ByOption = By.LAYER,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
 ) -> None:
     """Print the zeroth-order topology of each layer of CHECKPOINT: components, deaths, neural persistence."""
     from topoimp.commands.barcode import barcode_report
-    from topoimp.commands.each_checkpoint import report_of_each
+    from topoimp.commands.each_checkpoint import AT_ONCE, report_of_each
     from topoimp.commands.tensor_list import tensor_list
+    from topoimp.engine.cluster import notes_on_cluster, workers_on
     from topoimp.reports.path_columns import GLUED, ON_PATHS, PERSISTENCES
 
     patterns = layer_patterns(include, exclude, groups, embeddings=True, view=view, input_sizes=input_sizes)
@@ -170,7 +173,10 @@ def _barcode(
     if chain is None:
         gates.refuse((*ON_PATHS, *GLUED, *PERSISTENCES), "needs --chain")
 
-    with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
+    for sentence in notes_on_cluster(cluster):
+        note(sentence, quiet=quiet)
+    looking = progress("looking at layers", quiet=quiet)
+    with noting_compilation(quiet=quiet), looking as on_step, workers_on(cluster) as workers:
         steps = parts_of(on_step, len(checkpoint))
         each = report_of_each(
             checkpoint,
@@ -201,8 +207,10 @@ def _barcode(
                 check_limit=check_limit,
                 force=force,
                 threads=threads,
+                cluster=workers,
                 on_step=next(steps),
             ),
+            at_once=1 if workers is None else AT_ONCE,
         )
     found = gates.apply_to_each(each)
     show(found, format, lambda report: show_barcodes(report, by))

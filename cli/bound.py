@@ -15,6 +15,7 @@ from .evaluation import EvalTimeout, Evaluate, evaluation_of
 from .gates import Gates
 from .image_sizes import parse_input_sizes
 from .options import (
+    ClusterOfLayers,
     Command,
     Embeddings,
     Exclude,
@@ -41,6 +42,7 @@ from .output import noting_compilation, show, show_notes, show_outputs
 from .picture_options import FigureName, PageFile, Plot, Size
 from .progress import parts_of, progress
 from .role_tables import By, ByOption, check_by
+from .streams import note
 
 
 def _bound(
@@ -126,6 +128,7 @@ def _bound(
     fail_if: FailIf = None,
     junit: Junit = None,
     threads: Threads = None,
+    cluster: ClusterOfLayers = None,
     by: ByOption = By.LAYER,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
@@ -134,7 +137,8 @@ def _bound(
     from topoimp.commands.bound import bound_report
     from topoimp.commands.bound_options import BoundOptions
     from topoimp.commands.bound_shapes import architecture_bound_report, shape_bound_report
-    from topoimp.commands.each_checkpoint import report_of_each
+    from topoimp.commands.each_checkpoint import AT_ONCE, report_of_each
+    from topoimp.engine.cluster import notes_on_cluster, workers_on
     from topoimp.pruning.schedule import DEFAULT_RATE
 
     if [not checkpoint, arch is None, not shapes].count(False) != 1:
@@ -206,7 +210,10 @@ def _bound(
 
     patterns = layer_patterns(include, exclude, groups, embeddings=embeddings, view=view, input_sizes=input_sizes)
 
-    with noting_compilation(quiet=quiet), progress("looking at layers", quiet=quiet) as on_step:
+    for sentence in notes_on_cluster(cluster):
+        note(sentence, quiet=quiet)
+    looking = progress("looking at layers", quiet=quiet)
+    with noting_compilation(quiet=quiet), looking as on_step, workers_on(cluster) as workers:
         steps = parts_of(on_step, len(checkpoint))
         each = report_of_each(
             checkpoint,
@@ -223,8 +230,10 @@ def _bound(
                 report=report,
                 force=force,
                 threads=threads,
+                cluster=workers,
                 on_step=next(steps),
             ),
+            at_once=1 if workers is None or evaluation is not None else AT_ONCE,
         )
     found = gates.apply_to_each(each)
     show_tables = show_graphs if view is View.SPATIAL else show_bounds

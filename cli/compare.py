@@ -12,6 +12,7 @@ from .evaluation import EvalTimeout, Evaluate, evaluation_of
 from .gates import Gates
 from .options import (
     Chain,
+    ClusterOfLayers,
     Command,
     Embeddings,
     Exclude,
@@ -140,6 +141,7 @@ def _compare(
     report: PageFile = None,
     force: Force = False,
     threads: Threads = None,
+    cluster: ClusterOfLayers = None,
     by: ByOption = By.LAYER,
     format: FormatOption = Format.TABLE,  # noqa: A002  # the option's word
     quiet: Quiet = False,
@@ -179,6 +181,7 @@ def _compare(
             report=report,
             force=force,
             threads=threads,
+            cluster=cluster,
             on_step=on_step,
         )
     shown = comparison_over_seeds(found) if over_seeds else found

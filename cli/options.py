@@ -126,6 +126,16 @@ Threads = Annotated[
         show_default="all cores",
     ),
 ]
+ClusterOfLayers = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS|local:N|slurm|FILE.yaml",
+        help="Machines that look at the layers: the scheduler of a Dask cluster (tcp://..., tls://..., or a .json file "
+        "with its address), local:N processes here, a job of slurm, pbs, lsf or sge, or a file of settings for these.",
+        show_default="TOPOIMP_CLUSTER, or this machine",
+    ),
+]
 ScaleOption = Annotated[
     Scale | None,
     typer.Option(

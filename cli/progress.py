@@ -27,17 +27,25 @@ def progress(title: str, *, quiet: bool) -> Iterator[OnStep]:
 
 
 def parts_of(on_step: OnStep, n_parts: int) -> Iterator[OnStep]:
-    """Return, for each part of a command in order, the function to call after its steps; parts count the same.
+    """Return, for each part of a command, the function to call after its steps; parts count the same.
 
     >>> first, second = parts_of(print, 2)
-    >>> second(3, 5)
-    8 10
+    >>> first(5, 5), second(3, 5)
+    1000 2000
+    1600 2000
+    (None, None)
     """
+    shares = [0.0] * n_parts
 
     def step(part: int, done: int, total: int) -> None:
-        on_step(part * total + done, n_parts * total)
+        shares[part] = done / total
+        on_step(round(_PARTS * sum(shares)), _PARTS * n_parts)
 
-    return (partial(step, part) for part in range(n_parts))
+    return iter([partial(step, part) for part in range(n_parts)])
+
+
+_PARTS = 1000
+"""Steps that each part counts for."""
 
 
 class _Lines:

@@ -119,10 +119,13 @@ def writing_unless_first(task, on_step):  # noqa: ARG001
     path.touch()
 
 
-def slowly_squared(task, on_step):
+def going_on_once_seen(task, on_step):
+    """Report a step, and wait until a file is there."""
     on_step(1, 2)
-    time.sleep(1)
-    return task**2
+    deadline = time.monotonic() + 60
+    while not Path(task).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return Path(task).exists()
 
 
 def marking_or_failing(task, on_step):  # noqa: ARG001

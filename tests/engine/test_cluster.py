@@ -5,16 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import ExitStack
 
 import dask_jobqueue
 import distributed
 import pytest
 import replicated
-from processes import PATIENCE, has_ended, wait_for
+from machines import ENVIRONMENT, TESTS, Machines, wait_for_file
+from processes import has_ended, wait_for
 
 from topoimp.checkpoint import open_checkpoint
 from topoimp.commands.prune_run import prune_run
@@ -28,56 +27,13 @@ from topoimp.layers.tensors import select_layers
 from topoimp.pruning.options import PruningOptions
 from topoimp.topology.forest import spanning_forests
 
-TESTS = Path(__file__).parent.parent
 SPAWN = multiprocessing.get_context("spawn")
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [TESTS, TESTS.parent]))}
-
-
-class Machines:
-    """A scheduler and workers, each a process of its own that can be killed; a nanny starts a worker again."""
-
-    def __init__(self, folder, stack):
-        self.file = folder / "scheduler.json"
-        self._stack = stack
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-show", "--no-dashboard")
-
-    def _start(self, program, *options):
-        command = [sys.executable, "-m", f"distributed.cli.dask_{program}", "--scheduler-file", self.file, *options]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen(command, env=ENVIRONMENT, cwd=TESTS.parent, start_new_session=True, **quiet)
-        self._stack.callback(process.wait)
-        self._stack.callback(_kill_group, process.pid)
-        return process
-
-    def start_worker(self):
-        options = ("--nthreads", "1", "--memory-limit", "0", "--no-dashboard", "--death-timeout", "60")
-        return self._start("worker", *options, "--host", "127.0.0.1")
-
-
-def _kill_group(number):
-    with suppress(ProcessLookupError):
-        os.killpg(number, signal.SIGKILL)
 
 
 @pytest.fixture
 def machines(tmp_path):
     with ExitStack() as stack:
         yield Machines(tmp_path, stack)
-
-
-@pytest.fixture(scope="module")
-def two_workers(tmp_path_factory):
-    """The file of a scheduler with two workers, whose nannies start them again."""
-    with ExitStack() as stack:
-        machines = Machines(tmp_path_factory.mktemp("two"), stack)
-        for _ in range(2):
-            machines.start_worker()
-        deadline = time.monotonic() + PATIENCE
-        while not machines.file.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        with distributed.Client(scheduler_file=str(machines.file), set_as_default=False) as client:
-            client.wait_for_workers(2, timeout=PATIENCE)
-        yield str(machines.file)
 
 
 def run(file, work, tasks, **options):
@@ -96,16 +52,18 @@ def test_results_come_in_order_from_processes_of_the_workers(two_workers):
     assert len({process for _, process in results} | {os.getpid()}) == 4
 
 
-def test_progress_is_passed_on(two_workers):
+def test_progress_is_passed_on_while_a_task_works(two_workers, tmp_path):
     told = []
 
-    SideBySide(cluster=two_workers).run(replicated.squared, [1], usual_jobs=1, on_step=lambda *step: told.append(step))
-    for _ in range(3):  # progress that comes after the result is dropped
-        SideBySide(cluster=two_workers).run(
-            replicated.slowly_squared, [1], usual_jobs=1, on_step=lambda *step: told.append(step)
-        )
+    def on_step(n_done, n_steps):
+        told.append((n_done, n_steps))
+        (tmp_path / "seen").touch()
 
-    assert (1, 2) in told
+    side_by_side = SideBySide(cluster=two_workers)
+    (seen,) = side_by_side.run(replicated.going_on_once_seen, [str(tmp_path / "seen")], usual_jobs=1, on_step=on_step)
+
+    assert seen
+    assert told == [(1, 2)]
 
 
 def test_seeds_on_a_cluster_have_the_bits_of_this_machine(two_workers, tmp_path):
@@ -122,7 +80,7 @@ def test_layers_on_a_cluster_have_the_forests_of_this_machine(two_workers):
     path = TESTS.parent / "sample_checkpoints" / "lenet-300-100-mnist.safetensors"
     stream = LayerStream(select_layers(open_checkpoint(path), LayerPatterns()), 1)
 
-    with SideBySide(cluster=two_workers).engine(3) as engine:
+    with cluster.opened(two_workers) as engine:
         there = spanning_forests(LayerStream(stream.layers, 1, workers=engine))
 
     for name, forest in spanning_forests(stream).items():
@@ -189,12 +147,6 @@ def test_no_process_is_left_if_the_scheduler_is_killed(machines, tmp_path):
         assert has_ended(number)
         with pytest.raises(EngineError, match="the scheduler is gone, or gave a task up"):
             running.result()
-
-
-def wait_for_file(path):
-    deadline = time.monotonic() + PATIENCE
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
 
 
 def test_a_scheduler_without_workers_is_given_up(machines, monkeypatch):

@@ -14,6 +14,7 @@ from topoimp.commands.barcode_rows import Barcodes, barcode_rows
 from topoimp.commands.pages import Page
 from topoimp.commands.pictures import Picture
 from topoimp.commands.spatial_barcode_rows import SpatialBarcodes, spatial_barcode_rows
+from topoimp.engine.cluster import Cluster, notes_on_cluster, workers_on
 from topoimp.errors import LayerError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.by_name import ALL_LAYERS
@@ -68,6 +69,7 @@ def barcode_report(
     check_limit: int | None = None,
     force: bool = False,
     threads: int | None = None,
+    cluster: Cluster | None = None,
     on_step: OnStep | None = None,
 ) -> Report:
     """Report the barcode of each layer of a checkpoint: components, cycles, deaths, neural persistence.
@@ -109,12 +111,15 @@ def barcode_report(
         check_limit: edges up to which it is not; ``topoimp.topology.gudhi_check.CHECK_LIMIT`` if None.
         force: replace existing files.
         threads: number of cores; all if None. No result depends on it.
+        cluster: machines that look at the layers in place of this one (``topoimp.engine.cluster``); figures, files and
+            GUDHI take this one.
         on_step: called with the number of steps done and of all steps.
 
     Raises:
         OptionError: if scale and convention contradict each other, a pattern matches nothing, a file's name does not
             end as its content needs, a curve is requested in the view ``spatial``, or no figure has null or image.
         OutputError: if a file exists (without ``force``) or cannot be written, or a picture has no matplotlib.
+        EngineError: if the cluster cannot be used.
         LayerError: if there is no layer that can be checked.
         VerificationError: if GUDHI finds other bars; nothing is written.
         TopoimpError: if the file or one of its layers cannot be used.
@@ -161,14 +166,15 @@ def barcode_report(
         **of_figures.settings(drawn),
     }
     with Staging(list(outputs.values()), force=force) as staging:
-        barcodes, rows, found = _looked_at(stream, scale, p)
+        with workers_on(cluster) as workers:
+            barcodes, rows, found = _looked_at(replace(stream, workers=workers), scale, p)
 
         if check:
             checked = _check_by_gudhi(stream, found, limit)
             are_all = len(checked) == len(found)
             rows = [{**row, "gudhi_agrees": True if are_all or row.get("layer") in checked else None} for row in rows]
 
-        notes = notes_on(layers)
+        notes = [*notes_on(layers), *notes_on_cluster(cluster)]
         if graph is not None:
             from topoimp.commands.barcode_graph import with_graph_columns
 
@@ -228,7 +234,7 @@ def _looked_at(
 
     found = stream.each(_forest_and_edges)
     forests = {name: forest for name, (forest, _) in found.items()}
-    unselected = None if scale is Scale.NONE else largest_unselected(stream.layers, stream.threads)
+    unselected = None if scale is Scale.NONE else largest_unselected(stream.layers, stream.threads, stream.workers)
     barcodes = Barcodes(forests, scale, unselected)
     rows = barcode_rows(infos, barcodes, {name: n_edges for name, (_, n_edges) in found.items()}, p)
     return barcodes, rows, barcodes.forests

@@ -17,13 +17,14 @@ from topoimp.commands.evaluated_outputs import evaluation_settings
 from topoimp.commands.initial_weights import with_initial_weights
 from topoimp.commands.pages import with_files
 from topoimp.comparison.retention_columns import with_holm
+from topoimp.engine.cluster import Cluster, notes_on_cluster, workers_on
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.layer import Layer
 from topoimp.layers.matching import matches_layer
 from topoimp.layers.notes import notes_on
 from topoimp.layers.records import LayerPatterns, Layers
 from topoimp.layers.scored import with_scores
-from topoimp.layers.streaming import LayerStream, counted
+from topoimp.layers.streaming import LayerStream, Workers, counted
 from topoimp.layers.tensors import select_layers
 from topoimp.programs.evaluation import Evaluation
 from topoimp.pruning.bounds import LayerBound, global_safe_count, layer_bound
@@ -50,6 +51,7 @@ def bound_report(
     report: AnyPath | None = None,
     force: bool = False,
     threads: int | None = None,
+    cluster: Cluster | None = None,
     on_step: OnStep | None = None,
 ) -> Report:
     """Report how far each layer of a checkpoint can be pruned.
@@ -70,6 +72,7 @@ def bound_report(
         report: an .html file for a page with this report and all figures (``topoimp.pages``).
         force: replace existing files.
         threads: number of cores; all if None. No result depends on it.
+        cluster: machines that look at the layers in place of this one (``topoimp.engine.cluster``).
         on_step: called with the number of steps done and of all steps.
 
     Raises:
@@ -77,6 +80,7 @@ def bound_report(
             view ``channel``, or the picture cannot be drawn.
         EvaluationError: if the evaluation fails.
         OutputError: if a file exists (without ``force``) or cannot be written, or a picture has no matplotlib.
+        EngineError: if the cluster cannot be used.
         TopoimpError: if the file or one of its layers cannot be used.
     """
     patterns = patterns or LayerPatterns()
@@ -89,7 +93,8 @@ def bound_report(
 
     def report_of() -> tuple[Report, BoundResults]:
         evaluated = {} if evaluate is None else evaluation_columns(evaluate.values(Path(path)))
-        rows, settings = _bounds_of(layers, options, thread_count(threads), on_step)
+        with workers_on(cluster) as workers:
+            rows, settings = _bounds_of(layers, options, thread_count(threads), on_step, workers)
         rows = with_evaluation(rows, evaluated)
         settings = {
             **key_settings(key, layers.checkpoint),
@@ -98,20 +103,27 @@ def bound_report(
             **settings,
         }
         settings |= evaluation_settings(evaluate)
-        found = Report("bound", inputs, settings, rows, left_out(layers), notes=[*notes_on(layers), *notes])
+        found = Report(
+            "bound",
+            inputs,
+            settings,
+            rows,
+            left_out(layers),
+            notes=[*notes_on(layers), *notes, *notes_on_cluster(cluster)],
+        )
         return found, BoundResults(rows, has_densities=bool(options.densities))
 
     return with_files(files, report_of, *layers.files, force=force)
 
 
 def _bounds_of(
-    layers: Layers, options: BoundOptions, threads: int, on_step: OnStep | None
+    layers: Layers, options: BoundOptions, threads: int, on_step: OnStep | None, workers: Workers | None
 ) -> tuple[list[Row], Settings]:
     """Return the rows about the layers, and the settings that they depend on: the options, or none of the shapes."""
     if layers.patterns.view is View.SPATIAL:
         return spatial_rows(layers.infos), {}
     n_looks = 2 * len(layers.infos) - 1  # all layers once, and for one order over all again, but for the one that binds
-    stream = LayerStream(layers, threads, counted(on_step, n_looks))
+    stream = LayerStream(layers, threads, counted(on_step, n_looks), workers)
 
     densities = parse_densities(options.densities)
     nulls = with_initial_weights(options.nulls, layers)

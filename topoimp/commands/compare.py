@@ -26,6 +26,7 @@ from topoimp.comparison.matched_deaths import MatchedDeaths
 from topoimp.comparison.others import MaskedReference, OtherCheckpoint
 from topoimp.comparison.retention_columns import with_holm
 from topoimp.comparison.scales import scales_of
+from topoimp.engine.cluster import Cluster, notes_on_cluster, workers_on
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.notes import notes_on, notes_on_files
@@ -74,6 +75,7 @@ def comparison_report(
     report: AnyPath | None = None,
     force: bool = False,
     threads: int | None = None,
+    cluster: Cluster | None = None,
     on_step: OnStep | None = None,
 ) -> Report:
     """Report, layer by layer, how much others have of a reference's topology, and how much chance would keep.
@@ -114,6 +116,7 @@ def comparison_report(
         report: an .html file for a page with this report and all figures (``topoimp.pages``).
         force: replace existing files.
         threads: cores to use; all if None. The result does not depend on it.
+        cluster: machines that look at the layers in place of this one (``topoimp.engine.cluster``).
         on_step: called after each layer.
 
     Returns:
@@ -128,6 +131,7 @@ def comparison_report(
             is no such round, seed or method.
         EvaluationError: if the evaluation fails.
         OutputError: if a file exists (without ``force``) or cannot be written, or a picture has no matplotlib.
+        EngineError: if the cluster cannot be used.
         TopoimpError: if a file, layer or pattern cannot be used.
     """
     check_paths(paths)
@@ -151,7 +155,8 @@ def comparison_report(
     files = PictureFiles(Picture(FIGURES, plot, figure, size), Page(FIGURES, report))
     outputs = list(files.by_role.values())
 
-    with Staging(outputs, force=force) as staging:
+    with workers_on(cluster) as workers, Staging(outputs, force=force) as staging:
+        measures = replace(measures, workers=workers)
         if reference is not None or (paths and holds_rounds(Path(paths[0]))):
             if across_seeds:
                 raise OptionError("`across_seeds` is given, but each round has a reference of its own seed")
@@ -174,6 +179,7 @@ def comparison_report(
                 chain=chain,
                 scores=scores,
             )
+        found = replace(found, notes=[*found.notes, *notes_on_cluster(cluster)])
         found = files.write(staging, found, CompareResults(found.rows, deaths))
         if outputs:
             staging.commit()
@@ -214,13 +220,13 @@ def _reference_report(
         check_origin(layers, finished, measures.threads)
     layers = with_scores(layers, scores)
     check_files(outputs, *layers.files)
-    stream = LayerStream(layers, measures.threads, counted(measures.on_step, len(layers.infos)))
+    stream = LayerStream(layers, measures.threads, counted(measures.on_step, len(layers.infos)), measures.workers)
     opened_others = [opened_other(file, each, layers) for file, each in zip(files, opened_files, strict=True)]
     masks = [file.path for file, other in zip(files, opened_others, strict=True) if isinstance(other, MaskedReference)]
     evaluated = evaluated_files(measures.evaluate, dict.fromkeys(files, Path(reference)), masks)
     nulls = with_initial_weights(measures.nulls, layers)
     compared = compare_layers(stream, opened_others, nulls=nulls, seed=measures.seed)
-    scales = scales_of(layers, opened_others, compared, measures.threads)
+    scales = scales_of(stream, opened_others, compared)
 
     # A single checkpoint or mask needs no column that names it.
     is_one = len(files) == 1 and not finished

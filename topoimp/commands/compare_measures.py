@@ -14,6 +14,7 @@ from topoimp.comparison.matched_deaths import matched_deaths
 from topoimp.comparison.scales import Scales
 from topoimp.kernels.threads import OnStep
 from topoimp.layers.records import LayerPatterns
+from topoimp.layers.streaming import Workers
 from topoimp.network.facts import PathFacts
 from topoimp.programs.evaluation import Evaluation
 from topoimp.reports.cells import Row
@@ -35,6 +36,7 @@ class Measures:
     on_step: OnStep | None
     is_drawn: bool
     evaluate: Evaluation | None = None
+    workers: Workers | None = None
 
     def rows(
         self, layers: Sequence[LayerComparison], scales: Scales, other: Checkpoint, facts: PathFacts | None

@@ -52,6 +52,7 @@ def own_report(
         nulls=measures.nulls,
         seed=measures.seed,
         threads=measures.threads,
+        workers=measures.workers,
         on_layer=counted(measures.on_step, len(first.infos) * len(passes)),
     )
     rows: list[Row] = []

@@ -14,7 +14,7 @@ from topoimp.comparison.others import MaskedReference, Other, OtherCheckpoint, R
 from topoimp.comparison.scales import Scales, scales_in_turn, scales_of
 from topoimp.errors import OptionError
 from topoimp.layers.records import LayerPatterns, Layers
-from topoimp.layers.streaming import LayerStream
+from topoimp.layers.streaming import LayerStream, Workers
 from topoimp.layers.tensors import select_layers
 from topoimp.pruning.applied_masks import is_mask_of, masks_for
 from topoimp.pruning.masks import is_mask, read_masks
@@ -65,6 +65,7 @@ def compare_rounds(
     nulls: Sequence[Null],
     seed: int,
     threads: int,
+    workers: Workers | None,
     on_layer: Callable[[], None],
 ) -> Iterator[tuple[ComparedFiles, list[LayerComparison], Scales]]:
     """Yield each round, its layers beside those of its reference, and their scales.
@@ -73,16 +74,16 @@ def compare_rounds(
     pass.
     """
     for each in passes:
-        stream = LayerStream(each.layers(patterns), threads, on_layer)
+        stream = LayerStream(each.layers(patterns), threads, on_layer, workers)
         of_seed = with_initial_weights(nulls, stream.layers)
         if reference is RoundReference.PREVIOUS:
             in_turn = _in_turn(each.rounds, stream.layers)
             compared = compare_in_turn(stream, in_turn, nulls=of_seed, seed=seed)
-            scales = scales_in_turn(stream.layers, in_turn, compared, threads)
+            scales = scales_in_turn(stream, in_turn, compared)
         else:
             others = [ReferenceItself() if file.round == 0 else _opened(file, stream.layers) for file in each.rounds]
             compared = compare_layers(stream, others, nulls=of_seed, seed=seed)
-            scales = scales_of(stream.layers, others, compared, threads)
+            scales = scales_of(stream, others, compared)
         yield from zip(each.rounds, compared, scales, strict=True)
 
 

@@ -1,11 +1,15 @@
-"""Report on several checkpoints, one after the other: the rows of all, and the errors of those that cannot be used."""
+"""Report on several checkpoints: the rows of all, and the errors of those that cannot be used."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoimp.errors import TopoimpError
 from topoimp.reports.report import Report
+
+AT_ONCE = 16
+"""Checkpoints that are reported on at the same time where a cluster looks at their layers."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,13 @@ class EachCheckpoint:
         raise type(first)(*messages, *more) from first
 
 
-def report_of_each(paths: Sequence[Path], report_of: Callable[[Path], Report]) -> EachCheckpoint:
+def report_of_each(paths: Sequence[Path], report_of: Callable[[Path], Report], *, at_once: int = 1) -> EachCheckpoint:
     """Report on checkpoints in their order; one that cannot be used takes nothing from the reports on the others.
 
     Args:
         paths: at least one.
         report_of: the function that reports on one of them.
+        at_once: number of them that are reported on at the same time, by threads.
 
     Returns:
         of one checkpoint, its report as it is. Of several, the rows of all, with the column ``checkpoint``; the inputs
@@ -61,15 +66,36 @@ def report_of_each(paths: Sequence[Path], report_of: Callable[[Path], Report]) -
     """
     reports: list[tuple[Path, Report]] = []
     failures: list[CheckpointFailure] = []
-    for path in paths:
-        try:
-            reports.append((path, report_of(path)))
-        except TopoimpError as error:
-            failures.append(CheckpointFailure(path, error))
+    for path, outcome in zip(paths, _outcomes(paths, report_of, at_once), strict=True):
+        if isinstance(outcome, Report):
+            reports.append((path, outcome))
+        else:
+            failures.append(CheckpointFailure(path, outcome))
 
     if not reports:
         return EachCheckpoint(None, failures)
     return EachCheckpoint(reports[0][1] if len(paths) == 1 else _together(reports), failures)
+
+
+def _outcomes(
+    paths: Sequence[Path], report_of: Callable[[Path], Report], at_once: int
+) -> Iterator[Report | TopoimpError]:
+    """Yield the report on each checkpoint, or the error that it ended with."""
+
+    def outcome_of(path: Path) -> Report | TopoimpError:
+        try:
+            return report_of(path)
+        except TopoimpError as error:
+            return error
+
+    if min(at_once, len(paths)) <= 1:
+        yield from map(outcome_of, paths)
+        return
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="topoimp-checkpoint")
+    try:
+        yield from pool.map(outcome_of, paths)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # after an interruption threads may wait for a cluster
 
 
 def _together(reports: Sequence[tuple[Path, Report]]) -> Report:

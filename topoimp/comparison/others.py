@@ -26,7 +26,6 @@ from topoimp.pruning.masks import Masks
 from topoimp.pruning.preservation import graph_of_mask, preservation_of, preservation_under_mask
 from topoimp.pruning.rules import Pruner, pruned_layer
 from topoimp.topology.forest import Forest, spanning_forest
-from topoimp.topology.own_scale import largest_unselected
 
 
 class Other(Protocol):
@@ -41,8 +40,9 @@ class Other(Protocol):
     def kept(self, info: LayerInfo, layer: Layer, threads: int) -> Callable[[int, int], BoolArray]:
         """Return the function that flags the weights kept of a part of a layer, by flat index."""
 
-    def largest_unselected(self, of_reference: float | None, threads: int) -> float | None:
-        """Return the largest finite |w| of the network's other layers, given that of the reference's."""
+    @property
+    def own_layers(self) -> Layers | None:
+        """The layers of the other's network; None if its layers that are not compared are those of the reference."""
 
     def only(self, name: str) -> Self:
         """Return what the comparison of one layer needs, by its name in the reference."""
@@ -106,9 +106,10 @@ class OtherCheckpoint:
             return partial(mask.part_of, other_info.block)
         return present_in(self.layers.read(other_info))
 
-    def largest_unselected(self, of_reference: float | None, threads: int) -> float | None:  # noqa: ARG002  # of a protocol
-        """Return the largest finite |w| of the network's other layers."""
-        return largest_unselected(self.layers, threads)
+    @property
+    def own_layers(self) -> Layers:
+        """The layers of the other's network."""
+        return self.layers
 
     def only(self, name: str) -> Self:
         """Return what the comparison of one layer needs, by its name in the reference."""
@@ -134,9 +135,9 @@ class ReferenceItself:
         """Return the function that flags the weights kept of a part of a layer, by flat index."""
         return present_in(layer)
 
-    def largest_unselected(self, of_reference: float | None, threads: int) -> float | None:  # noqa: ARG002  # of a protocol
-        """Return that of the reference."""
-        return of_reference
+    @property
+    def own_layers(self) -> None:
+        """None, as all other layers are those of the reference."""
 
     def only(self, name: str) -> Self:  # noqa: ARG002  # of a protocol
         """Return itself."""
@@ -167,9 +168,9 @@ class MaskedReference:
         """Return the function that flags the weights kept of a part of a layer, by flat index."""
         return present_in(self._masked(info, layer, threads, []))
 
-    def largest_unselected(self, of_reference: float | None, threads: int) -> float | None:  # noqa: ARG002  # of a protocol
-        """Return that of the reference."""
-        return of_reference
+    @property
+    def own_layers(self) -> None:
+        """None, as all other layers are those of the reference."""
 
     def only(self, name: str) -> Self:
         """Return what the comparison of one layer needs, by its name."""

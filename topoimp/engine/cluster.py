@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-Cluster: TypeAlias = str | Executor
+Cluster: TypeAlias = str | Executor | Engine
+"""The text of a cluster, an executor, or the engine over an open one."""
 
 VARIABLE = "TOPOIMP_CLUSTER"
 """Environment variable that names the cluster where no argument does."""
@@ -75,14 +76,11 @@ class SideBySide:
     @property
     def machines(self) -> Cluster | None:
         """The cluster, or that of the environment."""
-        return self.cluster if self.cluster is not None else os.environ.get(VARIABLE) or None
+        return named_or_usual(self.cluster)
 
     def notes(self) -> list[str]:
         """Return what users are to know about the cluster."""
-        cluster = self.machines
-        if isinstance(cluster, str) and cluster.startswith("tcp://") and not _is_loopback(cluster):
-            return [f"{cluster} is open to all who can reach it: they can run any code there; tls:// is not"]
-        return []
+        return notes_on_cluster(self.cluster)
 
     def run(
         self,
@@ -104,20 +102,58 @@ class SideBySide:
             return run_tasks(work, tasks, jobs=jobs, on_step=on_step, keeps_going=self.keep_going)
         if not tasks:
             return []
-        with self.engine(len(tasks)) as engine:
+        with opened(self.machines, n_jobs=self.jobs or len(tasks)) as engine:
+            engine = replace(engine, at_once=self.jobs)
             return engine.run(work, tasks, on_step=on_step, keeps_going=self.keep_going)
 
-    @contextmanager
-    def engine(self, n_tasks: int) -> Iterator[Engine]:
-        """Return the engine over the cluster, for a number of tasks; jobs of a queueing system are not more."""
-        cluster = self.machines
-        if cluster is None:
-            raise ValueError("there is no cluster")
-        if isinstance(cluster, Executor):
-            yield Engine(ExecutorPool(cluster), self.jobs)
-            return
-        with _pool(cluster, self.jobs, n_tasks) as pool:
-            yield Engine(pool, self.jobs)
+
+def named_or_usual(cluster: Cluster | None) -> Cluster | None:
+    """Return a cluster, or that of the environment if it is None; None if there is neither."""
+    return cluster if cluster is not None else os.environ.get(VARIABLE) or None
+
+
+def notes_on_cluster(cluster: Cluster | None) -> list[str]:
+    """Return what users are to know about a cluster."""
+    cluster = named_or_usual(cluster)
+    if isinstance(cluster, str) and cluster.startswith("tcp://") and not _is_loopback(cluster):
+        return [f"{cluster} is open to all who can reach it: they can run any code there; tls:// is not"]
+    return []
+
+
+@contextmanager
+def opened(cluster: Cluster, *, n_jobs: int = 1) -> Iterator[Engine]:
+    """Return the engine over a cluster; one that was opened before stays open.
+
+    A queueing system starts ``n_jobs`` jobs, unless its settings name another number.
+
+    Raises:
+        OptionError: if the text has no meaning.
+        EngineError: if the cluster cannot be used.
+    """
+    if isinstance(cluster, Engine):
+        yield cluster
+    elif isinstance(cluster, Executor):
+        yield Engine(ExecutorPool(cluster))
+    else:
+        _check(cluster)
+        with _pool(cluster, n_jobs) as pool:
+            yield Engine(pool)
+
+
+@contextmanager
+def workers_on(cluster: Cluster | None) -> Iterator[Engine | None]:
+    """Return the engine that looks at layers: over the cluster, or that of the environment; None if there is neither.
+
+    Raises:
+        OptionError: if the text of the cluster has no meaning.
+        EngineError: if the cluster cannot be used.
+    """
+    cluster = named_or_usual(cluster)
+    if cluster is None:
+        yield None
+        return
+    with opened(cluster) as engine:
+        yield engine
 
 
 def _check(text: str) -> None:
@@ -130,18 +166,18 @@ def _check(text: str) -> None:
         raise OptionError(f"the cluster is {text!r}; it must be {_FORMS}")
 
 
-def _pool(text: str, jobs: int | None, n_tasks: int) -> AbstractContextManager[Pool]:
+def _pool(text: str, n_jobs: int) -> AbstractContextManager[Pool]:
     """Return the pool of a cluster, a context."""
     dask_pool = _dask_pool()
     if text in QUEUES:
-        return dask_pool.in_queue(text, jobs or n_tasks, {})  # type: ignore[no-any-return]
+        return dask_pool.in_queue(text, n_jobs, {})  # type: ignore[no-any-return]
     if text.endswith(".json"):
         if not Path(text).is_file():
             raise EngineError(f"{text}: there is no such file of a scheduler")
         return dask_pool.connected(scheduler_file=text)  # type: ignore[no-any-return]
     if text.endswith((".yaml", ".yml")):
-        system, n_jobs, settings = read_settings(Path(text))
-        return dask_pool.in_queue(system, n_jobs or jobs or n_tasks, settings)  # type: ignore[no-any-return]
+        system, own, settings = read_settings(Path(text))
+        return dask_pool.in_queue(system, own or n_jobs, settings)  # type: ignore[no-any-return]
     if text.startswith("local:"):
         return dask_pool.on_this_machine(int(text.removeprefix("local:")))  # type: ignore[no-any-return]
     return dask_pool.connected(text)  # type: ignore[no-any-return]

@@ -17,7 +17,7 @@ from topoimp.choices import View
 from topoimp.kernels.threads import pieces
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import Layers
-from topoimp.layers.streaming import LayerStream
+from topoimp.layers.streaming import LayerStream, Workers
 from topoimp.topology.barcode import largest_strength
 from topoimp.topology.forest import Forest
 from topoimp.topology.strong_edges import collect_parts
@@ -35,10 +35,10 @@ def own_scale(forests: Iterable[Forest], unselected: float | None) -> float | No
 
 def scale_of(stream: LayerStream, forests: Mapping[str, Forest]) -> float | None:
     """Return the own scale of a checkpoint, given with the forests of its selected layers."""
-    return own_scale(forests.values(), largest_unselected(stream.layers, stream.threads))
+    return own_scale(forests.values(), largest_unselected(stream.layers, stream.threads, stream.workers))
 
 
-def largest_unselected(layers: Layers, threads: int) -> float | None:
+def largest_unselected(layers: Layers, threads: int, workers: Workers | None = None) -> float | None:
     """Return the largest finite |w| of the network's layers that are not selected; None if all their weights are 0.
 
     Raises:
@@ -48,7 +48,7 @@ def largest_unselected(layers: Layers, threads: int) -> float | None:
         return None
     # Flat: the largest weight is the same in every view, and the view channel would check that all are finite.
     infos = tuple(replace(info, view=View.MATRIX) for info in layers.unselected)
-    stream = LayerStream(replace(layers, infos=infos), threads)
+    stream = LayerStream(replace(layers, infos=infos), threads, workers=workers)
     return max(stream.each(largest_finite).values()) or None
 
 
