@@ -84,8 +84,8 @@ FLAGS_OF_BENCHMARKS = {"--work", "--only"}
 FLAGS_OF_MODELS = {"--length", "--local-dir"}
 """Flags of the evaluation of a model of Hugging Face, and of the program that downloads one."""
 
-FLAGS_OF_SCHEDULERS = {"--array", "--cpus-per-task", "--requeue"}
-"""Flags of SLURM."""
+FLAGS_OF_SCHEDULERS = {"--array", "--cpus-per-task", "--requeue", "--scheduler-file", "--nthreads", "--memory-limit"}
+"""Flags of SLURM and Dask."""
 
 
 def flags_in(source: str) -> list[str]:
