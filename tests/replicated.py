@@ -157,3 +157,13 @@ def failing_at_once(task, on_step):  # noqa: ARG001
 
 def diverging(supervisor):  # noqa: ARG001
     raise TrainingError("round 3: diverged")
+
+
+def long_marking(task, on_step):  # noqa: ARG001
+    """Write the process id, and wait until a file lets it go."""
+    path = Path(task)
+    path.with_suffix(".process").write_text(f"{os.getpid()}\n")
+    deadline = time.monotonic() + 300
+    while not path.with_name("go").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return "done"

@@ -149,6 +149,21 @@ def test_no_process_is_left_if_the_scheduler_is_killed(machines, tmp_path):
             running.result()
 
 
+def test_a_cluster_whose_workers_have_all_gone_is_given_up(machines, tmp_path, monkeypatch):
+    worker = machines.start_worker()
+    wait_for_file(machines.file)
+    monkeypatch.setattr(dask_pool, "PATIENCE", 60)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run, machines.file, replicated.marking_or_failing, [str(tmp_path / "one")])
+        wait_for(tmp_path / "one.process")
+
+        monkeypatch.setattr(dask_pool, "PATIENCE", 0.5)
+        os.killpg(worker.pid, signal.SIGKILL)  # with its nanny
+
+        with pytest.raises(EngineError, match=r"scheduler.json: there has been no worker for 0 seconds"):
+            running.result()
+
+
 def test_a_scheduler_without_workers_is_given_up(machines, monkeypatch):
     wait_for_file(machines.file)
     monkeypatch.setattr(dask_pool, "PATIENCE", 0.2)

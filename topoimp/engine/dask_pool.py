@@ -5,9 +5,10 @@ asks the state of its task on its worker, and ends its process once it is no lon
 """
 
 import logging
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -31,6 +32,9 @@ PATIENCE = 60.0
 
 _CONNECT = 10.0
 """Seconds for which a scheduler is waited for."""
+
+_EVERY = 0.5
+"""Seconds between two reports of progress, or two questions for workers."""
 
 _CONFIGURATION = {
     "distributed.admin.tick.limit": "1h",  # a long pass holds the interpreter's lock, and is no defect
@@ -116,7 +120,10 @@ def _ready(client: distributed.Client, named: str, *, is_queued: bool = False) -
             raise EngineError(f"{worker}: cannot run topoimp: {_first_line(problem)}") from problem
         if problem is not None:
             raise EngineError(f"{named}: {problem}")
-    return DaskPool(client, named)
+    pool = DaskPool(client, named)
+    if not is_queued:
+        threading.Thread(target=pool.watch, name="topoimp-cluster", daemon=True).start()
+    return pool
 
 
 def _problem_there(versions: Mapping[str, str]) -> str | None:
@@ -171,9 +178,31 @@ class DaskPool:
         if self._client.status == "running":
             self._client.cancel(list(handles), force=True)
 
+    def watch(self) -> None:
+        """Give all calls up once no worker has been there for a while; ends with the client."""
+        last = time.monotonic()
+        while self._client.status in ("running", "connecting"):
+            with suppress(OSError, TimeoutError, RuntimeError):  # the client ends, or is about to learn of a lost link
+                last = time.monotonic() if self._client.nthreads() else last
+            if time.monotonic() - last > PATIENCE:
+                error = EngineError(f"{self._named}: there has been no worker for {PATIENCE:.0f} seconds")
+                for name in list(self._at_work):
+                    self._fail(name, error)
+            time.sleep(_EVERY)
+
+    def _fail(self, name: int, error: EngineError) -> None:
+        """Post the failure of a call, unless it has just ended."""
+        ended = self._at_work.pop(name, None)
+        if ended is not None:
+            number, post = ended
+            post(Failed(number, error))
+
     def _on_end(self, name: int, ended: "distributed.Future[Any]") -> None:
         """Post a result or an error, and have the cluster forget both."""
-        number, post = self._at_work.pop(name)
+        at_work = self._at_work.pop(name, None)
+        if at_work is None:  # it was given up
+            return
+        number, post = at_work
         try:
             if ended.status == "finished":
                 post(Done(number, ended.result(timeout=_CONNECT)))
@@ -204,10 +233,6 @@ def _done_there(sealed: Sealed[object], topic: str, name: int) -> object:
     """Do a sealed call in a worker."""
     worker = distributed.get_worker()
     return sealed.done(_InWorker(worker, str(worker.get_current_task()), topic, name))
-
-
-_EVERY = 0.5
-"""Seconds between two reports of progress."""
 
 
 @dataclass
