@@ -1,15 +1,20 @@
 import tomllib
 from dataclasses import replace
+from shutil import copy
 
 import numpy as np
 import pytest
 from conftest import SHARED
 from safetensors.numpy import load_file
 
+from topoimp.checkpoint import Staging
 from topoimp.choices import Data, Recipes, Scope
 from topoimp.commands import train as training_command
 from topoimp.commands.train import train_run
+from topoimp.commands.training_task import train_seed
+from topoimp.engine.cluster import SideBySide
 from topoimp.errors import DataError, OptionError, OutputError, TrainingError
+from topoimp.rounds.run_folder import RunFiles
 from topoimp.training.recipes import PruningDefaults, recipe_for
 
 
@@ -191,14 +196,54 @@ def test_replicates_that_fail_leave_no_folder_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_seed_that_was_trained_before_its_task_is_begun_again_stays(tmp_path, monkeypatch):
+    """As where a machine fails after the weights are written and before the result is known."""
+    begun = []
+
+    def train_twice(task, on_step):
+        for _ in range(2):
+            begun.append(task.seed)
+            train_seed(task, on_step)
+
+    monkeypatch.setattr(training_command, "train_seed", train_twice)
+    train(tmp_path, jobs=1)
+    written = (tmp_path / "run/seed-0/model.safetensors").stat()
+
+    assert begun == [0, 0]
+    assert (tmp_path / "run/seed-0/model.safetensors").stat().st_ino == written.st_ino
+
+
+def test_a_seed_that_another_run_trains_meanwhile_stays(tmp_path, monkeypatch):
+    def train_beside_another(task, on_step):
+        partial = Staging.partial
+        train_seed(replace(task, run=RunFiles(tmp_path / "other")), on_step)
+
+        def partial_after_another(staging, target):
+            if not task.run.seed(0).trained.exists():
+                task.run.seed(0).folder.mkdir(exist_ok=True)
+                for path in RunFiles(tmp_path / "other").seed(0).in_order:
+                    copy(path, task.run.seed(0).folder)
+            return partial(staging, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Staging, "partial", partial_after_another)
+            train_seed(task, on_step)
+
+    monkeypatch.setattr(training_command, "train_seed", train_beside_another)
+    train(tmp_path, jobs=1)
+
+    names = ("init", "metrics", "model", "rewind")
+    assert sorted(path.stem for path in (tmp_path / "run/seed-0").iterdir()) == sorted(names)
+
+
 def test_the_recipe_comes_back_if_another_run_that_failed_took_it_away(tmp_path, monkeypatch):
-    run_all = training_command.run_tasks
+    run_all = SideBySide.run
 
     def run_while_another_fails(*args, **options):
         run_all(*args, **options)
         (tmp_path / "run/recipe.toml").unlink()
 
-    monkeypatch.setattr(training_command, "run_tasks", run_while_another_fails)
+    monkeypatch.setattr(SideBySide, "run", run_while_another_fails)
     train(tmp_path, seeds=[0])
 
     assert tomllib.loads((tmp_path / "run/recipe.toml").read_text())["model"] == "mlp:64-8-10"

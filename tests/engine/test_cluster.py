@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -13,7 +14,7 @@ import distributed
 import pytest
 import replicated
 from machines import ENVIRONMENT, TESTS, Machines, wait_for_file
-from processes import has_ended, wait_for
+from processes import PATIENCE, has_ended, wait_for
 
 from topoimp.checkpoint import open_checkpoint
 from topoimp.commands.prune_run import prune_run
@@ -85,6 +86,39 @@ def test_layers_on_a_cluster_have_the_forests_of_this_machine(two_workers):
 
     for name, forest in spanning_forests(stream).items():
         assert there[name].indices.tolist() == forest.indices.tolist()
+
+
+@pytest.mark.soak
+def test_eight_seeds_have_the_bits_of_this_machine_though_a_worker_is_killed_twice(two_workers, tmp_path):
+    out = tmp_path / "there"
+    with ThreadPoolExecutor(1) as pool:
+        for begin in (
+            lambda on: train_run("mlp:64-16-10", epochs=3, seeds=range(8), output=on, cluster=two_workers),
+            lambda on: prune_run(on, PruningOptions(rounds=3), cluster=two_workers),
+        ):
+            before = n_written(out)
+            running = pool.submit(begin, out)
+            for more in (4, 10):
+                kill_a_worker_after(out, before + more, running, two_workers)
+            running.result()
+
+    train_run("mlp:64-16-10", epochs=3, seeds=range(8), output=tmp_path / "here", jobs=1)
+    prune_run(tmp_path / "here", PruningOptions(rounds=3), jobs=1)
+    assert files_in(out) == files_in(tmp_path / "here")
+
+
+def n_written(folder):
+    return sum(1 for _ in folder.rglob("*.safetensors"))
+
+
+def kill_a_worker_after(folder, n_files, running, file):
+    """Kill a worker once a run has written some files."""
+    deadline = time.monotonic() + PATIENCE
+    while n_written(folder) < n_files and not running.done() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    with distributed.Client(scheduler_file=file, set_as_default=False) as client:
+        number = next(iter(client.run(os.getpid).values()))
+    os.kill(number, signal.SIGKILL)
 
 
 def test_a_relative_folder_is_that_of_the_command(two_workers, tmp_path, monkeypatch):

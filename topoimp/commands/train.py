@@ -1,6 +1,6 @@
 """Train small networks: a model and data in, a run folder with initial, rewind and trained weights out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -157,6 +157,8 @@ def train_run(
     is_new = _is_new_recipe(run, requested, text, force=force)
     keeps_existing = seeds is not None and not force
     new = [each for each in requested if not (keeps_existing and run.seed(each).trained.is_file())]
+    if not force:
+        _refuse_existing(path for each in new for path in run.seed(each).in_order)
     replaces_recipe = is_new and run.recipe.exists()  # a recipe is replaced together with the weights
     new_recipe = text if replaces_recipe else None
     steps = resolved.steps_to_watch(len(images.train_labels), watch_every)
@@ -191,6 +193,12 @@ def train_run(
     notes += side_by_side.notes()
     report = replace(report, inputs=inputs, outputs={"run": run.folder}, notes=notes)
     return Training(report, run.folder, [each.folder for each in files], len(tasks))
+
+
+def _refuse_existing(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.exists():
+            raise OutputError(f"{path}: exists already; `force` replaces it")
 
 
 def _note_on_existing(n_existing: int, n_seeds: int) -> str:

@@ -58,9 +58,12 @@ def prune_seeds(
     """Do the rounds of all seeds; write the tables of finished rounds, even if a seed fails, then picture and page."""
     for task in tasks:
         await_ending_run(task.rounds, on_wait)
+    n_rounds = tasks[0].plan.scheme.schedule.n_rounds
+    n_before = sum(0 if task.force else min(max(task.rounds.n_finished() - 1, 0), n_rounds) for task in tasks)
+    n_new = n_rounds * len(tasks) - n_before
     try:
         side_by_side = _as_can_be_sent(side_by_side, tasks[0].plan.scheme.method)
-        n_new = sum(side_by_side.run(prune_seed, tasks, usual_jobs=usual_jobs, on_step=on_step))
+        side_by_side.run(prune_seed, tasks, usual_jobs=usual_jobs, on_step=on_step)
     except BaseException:
         with suppress(TopoimpError):  # the first error is the one to report
             write_tables(run)
@@ -69,7 +72,6 @@ def prune_seeds(
 
     scheme = tasks[0].plan.scheme
     settings = tasks[0].settings
-    n_rounds = scheme.schedule.n_rounds
     rows = [row for task in tasks for row in rows_in(task.rounds, n_rounds)]
     last = [row for row in rows if row["round"] == n_rounds and row["level"] == "layer"]
     held = sorted({str(row["layer"]) for row in last if row["floor_binds"]}, key=natural)

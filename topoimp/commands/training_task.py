@@ -17,7 +17,7 @@ from topoimp.pruning.masks import Masks, read_masks
 from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.rounds.checks import check_held
-from topoimp.rounds.run_folder import RunFiles
+from topoimp.rounds.run_folder import RunFiles, SeedFiles
 from topoimp.training.recipes import Recipe
 
 
@@ -41,11 +41,24 @@ class SeedTraining:
 
 
 def train_seed(task: SeedTraining, on_step: OnStep) -> None:
-    """Train a network with one seed, and write its folder."""
+    """Train a network with one seed, and write its folder.
+
+    Weights that are there already stay, unless they are to be replaced: this task may have been begun before, on a
+    machine that failed once they were written, or another run trained the same seed meanwhile.
+    """
+    files = task.run.seed(task.seed)
+    if task.force or not files.trained.is_file():
+        try:
+            _train(task, files, on_step)
+        except OutputError:
+            if task.force or not files.trained.is_file():
+                raise
+
+
+def _train(task: SeedTraining, files: SeedFiles, on_step: OnStep) -> None:
     from topoimp.training.loop import Watch, Weights, train_network
     from topoimp.training.start import read_weights
 
-    files = task.run.seed(task.seed)
     recipe = task.recipe
     images = task.images
     replaced = [task.run.recipe] if task.new_recipe else []

@@ -78,17 +78,17 @@ _PARTS = 1000
 """Steps that progress counts for each round."""
 
 
-def prune_seed(task: SeedTask, on_step: OnStep) -> int:
-    """Do the rounds of one seed that are not finished, and return their number."""
+def prune_seed(task: SeedTask, on_step: OnStep) -> None:
+    """Do the rounds of one seed that are not finished."""
     _make_folder(task.rounds.folder.parent, task.rounds)
     with sole_run(task.rounds):
         if task.force:
             _remove_rounds(task.rounds)
         _settle(task.rounds, task.settings)
-        return _do_rounds(task, on_step)
+        _do_rounds(task, on_step)
 
 
-def _do_rounds(task: SeedTask, on_step: OnStep) -> int:
+def _do_rounds(task: SeedTask, on_step: OnStep) -> None:
     rewinding = task.rewinding
     rewind = None if rewinding.checkpoint is None else open_checkpoint(rewinding.checkpoint)
     if rewinding.step is not None:
@@ -109,7 +109,6 @@ def _do_rounds(task: SeedTask, on_step: OnStep) -> int:
     start = Start(task.files.seed, task.trained, rewind, _final_metrics(task.files.metrics))
     retrain = _retrain(task, is_fine_tuning=rewind is None, on_step=on_training_step)
     prune_iteratively(start, task.rounds, task.plan, retrain, evaluate=task.evaluate, on_round=on_round)
-    return n_done
 
 
 def _retrain(task: SeedTask, *, is_fine_tuning: bool, on_step: OnStep) -> Retrain:
