@@ -6,33 +6,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topoimp.checkpoint import AnyPath, Checkpoint, Staging, open_checkpoint
-from topoimp.choices import BarConvention, NeuralPersistence, PictureSize, Scale, View, chosen
+from topoimp.choices import BarConvention, NeuralPersistence, PictureSize, Scale, chosen
 from topoimp.commands.barcode_files import BarcodeFiles
+from topoimp.commands.barcode_looks import looked_at
 from topoimp.commands.barcode_picture_options import PictureOptions
 from topoimp.commands.barcode_pictures import FIGURES, BarcodeResults
-from topoimp.commands.barcode_rows import Barcodes, barcode_rows
 from topoimp.commands.pages import Page
 from topoimp.commands.pictures import Picture
-from topoimp.commands.spatial_barcode_rows import SpatialBarcodes, spatial_barcode_rows
 from topoimp.engine.cluster import Cluster, notes_on_cluster, workers_on
 from topoimp.errors import LayerError, OptionError
 from topoimp.kernels.threads import OnStep, thread_count
 from topoimp.layers.by_name import ALL_LAYERS
 from topoimp.layers.layer import Layer
 from topoimp.layers.notes import notes_on
-from topoimp.layers.records import LayerInfo, LayerPatterns
+from topoimp.layers.records import LayerPatterns
 from topoimp.layers.scored import with_scores
 from topoimp.layers.streaming import LayerStream, counted
 from topoimp.layers.tensors import select_layers
-from topoimp.reports.cells import Row
 from topoimp.reports.report import Report
 from topoimp.reports.rows import Settings, chain_settings, key_settings, left_out, pattern_settings, score_settings
 from topoimp.rounds.run_images import with_images_of_run
 from topoimp.topology.barcode import check_norm, scale_of_convention
-from topoimp.topology.filter_barcodes import FilterBarcodes, filter_barcodes
-from topoimp.topology.forest import Forest, spanning_forest
+from topoimp.topology.filter_barcodes import FilterBarcodes
+from topoimp.topology.forest import Forest
 from topoimp.topology.gudhi_check import check_barcode, check_filters, check_limit_of
-from topoimp.topology.own_scale import largest_unselected
 from topoimp.topology.vectors import VectorSettings
 from topoimp.writing.outputs import check_files
 
@@ -167,7 +164,9 @@ def barcode_report(
     }
     with Staging(list(outputs.values()), force=force) as staging:
         with workers_on(cluster) as workers:
-            barcodes, rows, found = _looked_at(replace(stream, workers=workers), scale, p)
+            barcodes, rows, found = looked_at(
+                replace(stream, workers=workers), scale, p, needs_forests=bool(outputs) or check
+            )
 
         if check:
             checked = _check_by_gudhi(stream, found, limit)
@@ -221,37 +220,6 @@ def _scale_and_convention(
             f"neural persistence {np_convention} has the scale {own}, not {scale}; leave one of the two out"
         )
     return own, np_convention
-
-
-def _looked_at(
-    stream: LayerStream, scale: Scale, p: float
-) -> tuple[Barcodes | SpatialBarcodes, list[Row], Mapping[str, Forest | FilterBarcodes]]:
-    """Return the barcodes of all layers, their rows, and by layer name the forest or the barcodes of filters."""
-    infos = stream.layers.infos
-    if stream.layers.patterns.view is View.SPATIAL:
-        unrolled = SpatialBarcodes(stream.each_with(_forest_or_filters, stream.layers.by_name), scale)
-        return unrolled, spatial_barcode_rows(infos, unrolled, p), unrolled.found
-
-    found = stream.each(_forest_and_edges)
-    forests = {name: forest for name, (forest, _) in found.items()}
-    unselected = None if scale is Scale.NONE else largest_unselected(stream.layers, stream.threads, stream.workers)
-    barcodes = Barcodes(forests, scale, unselected)
-    rows = barcode_rows(infos, barcodes, {name: n_edges for name, (_, n_edges) in found.items()}, p)
-    return barcodes, rows, barcodes.forests
-
-
-def _forest_and_edges(layer: Layer, threads: int) -> tuple[Forest, int]:
-    """Return a layer's forest, and the number of its weights that are not zero."""
-    forest = spanning_forest(layer, threads=threads)
-    n_edges = layer.n_edges_in_parallel()
-    return forest, forest.n_edges if n_edges is None else n_edges
-
-
-def _forest_or_filters(layer: Layer, info: LayerInfo, threads: int) -> Forest | FilterBarcodes:
-    """Return the forest of a dense layer, or the barcodes of a convolution's filters."""
-    if info.input_size is None:
-        return spanning_forest(layer, threads=threads)
-    return filter_barcodes(layer, info.shape[2:], info.input_size, threads=threads)
 
 
 def _check_by_gudhi(stream: LayerStream, found: Mapping[str, Forest | FilterBarcodes], limit: int) -> set[str]:

@@ -1,7 +1,7 @@
 """The barcodes of all layers at one scale, and the rows of a report about them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,32 +13,34 @@ from topoimp.layers.records import LayerInfo
 from topoimp.reports.cells import Row
 from topoimp.reports.rows import layer_columns, network_persistence_columns, persistence_columns
 from topoimp.topology.barcode import Unit, barcode_of_forest, largest_strength, reason_undefined, unit_of
-from topoimp.topology.components import largest_component
 from topoimp.topology.forest import Forest
+from topoimp.topology.forest_summary import ForestSummary
 from topoimp.topology.own_scale import own_scale
 from topoimp.topology.summaries import persistent_entropy, total_persistence
 
 
 @dataclass(frozen=True)
 class Barcodes:
-    """The maximum spanning forests of the selected layers, by name, and the scale of their barcodes.
+    """The summaries of the maximum spanning forests of the selected layers, by name, and the scale of their barcodes.
 
     ``unselected`` is the largest strength of the network's other layers; None without any, and at the scale ``none``.
+    ``forests`` has the forests themselves, if files or figures of bars need them; it is empty otherwise.
     """
 
-    forests: Mapping[str, Forest]
+    summaries: Mapping[str, ForestSummary]
     scale: Scale
     unselected: float | None = None
+    forests: Mapping[str, Forest] = field(default_factory=dict)
 
     @cached_property
     def largest(self) -> float | None:
         """The largest strength of the selected layers; None without edges."""
-        return largest_strength(self.forests.values())
+        return largest_strength(self.summaries.values())
 
     @cached_property
     def own_scale(self) -> float | None:
         """The own scale of the checkpoint; None without edges."""
-        return own_scale(self.forests.values(), self.unselected)
+        return own_scale(self.summaries.values(), self.unselected)
 
     def graphs(self) -> Iterator[tuple[str, Forest]]:
         """Yield the name and the forest of each layer, in order."""
@@ -49,8 +51,8 @@ class Barcodes:
         """The unit of each layer's strengths, by name."""
         network_largest = self.largest if self.scale is Scale.NONE else self.own_scale
         return {
-            name: unit_of(self.scale, network_largest=network_largest, layer_largest=forest.strongest)
-            for name, forest in self.forests.items()
+            name: unit_of(self.scale, network_largest=network_largest, layer_largest=summary.strongest)
+            for name, summary in self.summaries.items()
         }
 
 
@@ -64,7 +66,7 @@ def barcode_rows(infos: Sequence[LayerInfo], barcodes: Barcodes, n_edges: Mappin
 
 
 def _layer_row(info: LayerInfo, barcodes: Barcodes, n_edges: int, p: float) -> Row:
-    forest = barcodes.forests[info.name]
+    forest = barcodes.summaries[info.name]
     unit = barcodes.units[info.name]
     scale = barcodes.scale
     barcode = barcode_of_forest(forest)
@@ -79,9 +81,10 @@ def _layer_row(info: LayerInfo, barcodes: Barcodes, n_edges: int, p: float) -> R
         "density": n_edges / info.n_weights,
         "beta0": forest.n_components,
         "beta1": forest.n_cycles,
-        "largest_component": largest_component(forest),
-        "floor": len(forest.indices),
-        **dead_columns(forest),
+        "largest_component": forest.largest_component,
+        "floor": len(forest.strengths),
+        "dead_rows": forest.n_rows - forest.n_live_rows,
+        "dead_columns": forest.n_columns - forest.n_live_columns,
         "largest": forest.strongest,
         "tau": forest.weakest,
         "scale": divisor,
@@ -94,9 +97,9 @@ def _layer_row(info: LayerInfo, barcodes: Barcodes, n_edges: int, p: float) -> R
 
 
 def _network_row(rows: Sequence[Row], barcodes: Barcodes, p: float) -> Row:
-    forests = barcodes.forests.values()
+    forests = barcodes.summaries.values()
     scale = barcodes.scale
-    bars = [barcodes.units[name].persistences(barcode_of_forest(forest)) for name, forest in barcodes.forests.items()]
+    bars = [barcodes.units[name].persistences(barcode_of_forest(forest)) for name, forest in barcodes.summaries.items()]
     own = summaries(np.concatenate(bars), p)
     n_weights, n_edges = (sum(int(row[key] or 0) for row in rows) for key in ("n_weights", "n_edges"))
     reasons = [f"{row['undefined']} ({row['layer']})" for row in rows if row["undefined"]]
@@ -108,7 +111,7 @@ def _network_row(rows: Sequence[Row], barcodes: Barcodes, p: float) -> Row:
         "beta0": sum(forest.n_components for forest in forests),
         "beta1": sum(forest.n_cycles for forest in forests),
         "largest_component": max(int(row["largest_component"] or 0) for row in rows),
-        "floor": sum(len(forest.indices) for forest in forests),
+        "floor": sum(len(forest.strengths) for forest in forests),
         **{column: sum(int(row[column] or 0) for row in rows) for column in ("dead_rows", "dead_columns")},
         "largest": barcodes.largest,
         "tau": min((forest.weakest for forest in forests if forest.weakest is not None), default=None),

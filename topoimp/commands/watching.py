@@ -17,6 +17,7 @@ from topoimp.reports.report import rows_of_file
 from topoimp.reports.rows import PERSISTENCE_COLUMNS, TOTAL
 from topoimp.rounds.run_folder import SeedFiles
 from topoimp.topology.forest import Forest, spanning_forest
+from topoimp.topology.forest_summary import summary_of
 
 if TYPE_CHECKING:
     from topoimp.training.loop import Weights
@@ -79,7 +80,12 @@ def watched_rows(weights: "Weights", columns: Collection[str], threads: int) -> 
     found = LayerStream(layers, threads).each(look)
     forests = {name: forest for name, (forest, _) in found.items()}
     n_edges = {name: forest.n_edges for name, forest in forests.items()}
-    rows = barcode_rows(layers.infos, Barcodes(forests, Scale.NETWORK), n_edges, 2.0)
+    rows = barcode_rows(
+        layers.infos,
+        Barcodes({name: summary_of(forest) for name, forest in forests.items()}, Scale.NETWORK),
+        n_edges,
+        2.0,
+    )
 
     # The row of the network has the sums over the layers.
     overlapping = [n_overlapping for _, n_overlapping in found.values()]

@@ -10,6 +10,7 @@ compare edges by the total order, and the collected edges are a prefix of it, so
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -59,6 +60,22 @@ class Forest:
     def strongest(self) -> float | None:
         """Strength of the layer's strongest edge, which every maximum spanning forest contains; None without edges."""
         return float(self.strengths[0]) if len(self.strengths) else None
+
+
+class Deaths(Protocol):
+    """The strengths at which the components of a layer merge: of a forest, or of its summary."""
+
+    @property
+    def strengths(self) -> FloatArray:
+        """Strengths of the forest's edges, descending, shape (n,)."""
+
+    @property
+    def n_components(self) -> int:
+        """Connected components (beta0)."""
+
+    @property
+    def strongest(self) -> float | None:
+        """Strength of the strongest edge; None without edges."""
 
 
 def spanning_forest(layer: Layer, *, threads: int = 1) -> Forest:
