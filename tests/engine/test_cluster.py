@@ -321,15 +321,36 @@ def test_jobs_of_a_queueing_system_are_started_as_the_file_says(tmp_path, monkey
             options = {"processes": True, "dashboard_address": "127.0.0.1:0", "threads_per_worker": 1}
             super().__init__(n_workers=0, host="127.0.0.1", security=security, protocol=protocol, **options)
 
-        def scale(self, n=None, *, jobs=None):
-            asked.setdefault("jobs", jobs)
-            return super().scale(jobs if n is None else n)
+        def close(self, timeout=None):
+            asked["jobs"] = len(self.worker_spec)
+            return super().close(timeout)
 
     monkeypatch.setattr(dask_jobqueue, "SLURMCluster", Queue)
     (tmp_path / "c.yaml").write_text("scheduler: slurm\njobs: 2\ncores: 1\nmemory: 1GB\nqueue: short\n")
 
     assert run(tmp_path / "c.yaml", replicated.doubled, [1, 2, 3]) == [2, 4, 6]
     assert (asked["jobs"], asked["queue"], asked["protocol"]) == (2, "short", "tls://")
+
+
+def test_a_queueing_system_that_takes_no_jobs_says_why(tmp_path):
+    (tmp_path / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: invalid partition' >&2\nexit 1\n")
+    (tmp_path / "sbatch").chmod(0o755)
+    (tmp_path / "c.yaml").write_text("scheduler: slurm\ncores: 1\nmemory: 1GB\ninterface: lo\n")
+    arguments = ["train", "mlp:64-8-10", "--epochs", "1", "--cluster", "c.yaml", "--output", "run"]
+    environment = {**ENVIRONMENT, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "topoimp", *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr == "error: slurm: its jobs cannot be started: sbatch: error: invalid partition\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.yaml", "sbatch"]
 
 
 def test_a_queueing_system_without_its_settings_is_said():

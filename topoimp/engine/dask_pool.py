@@ -7,11 +7,14 @@ asks the state of its task on its worker, and ends its process once it is no lon
 import logging
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -83,7 +86,7 @@ def on_this_machine(n_workers: int) -> Iterator["DaskPool"]:
 
 
 @contextmanager
-def in_queue(system: str, n_workers: int, settings: Mapping[str, Any]) -> Iterator["DaskPool"]:
+def in_queue(system: str, n_jobs: int, settings: Mapping[str, Any]) -> Iterator["DaskPool"]:
     """Return the pool of jobs that a queueing system starts; they end with the context, and speak TLS.
 
     ``settings`` are those of dask-jobqueue, beside its own configuration files.
@@ -97,12 +100,18 @@ def in_queue(system: str, n_workers: int, settings: Mapping[str, Any]) -> Iterat
     kinds = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
     with _quiet(), dask.config.set(_CONFIGURATION), ExitStack() as stack:
         security = Security.temporary()
+        keys = stack.enter_context(TemporaryDirectory(prefix=".topoimp-keys-", dir="."))  # which all nodes can read
+        folder = settings.get("shared_temp_directory", str(Path(keys).absolute()))
+        options = {**settings, "security": security, "protocol": "tls://", "shared_temp_directory": folder}
+        n_processes = settings.get("processes") or dask.config.get(f"jobqueue.{system}.processes", None) or 1
         try:
-            cluster = getattr(dask_jobqueue, kinds[system])(security=security, protocol="tls://", **settings)
-            stack.callback(cluster.close, timeout=10)
-            cluster.scale(jobs=n_workers)
+            cluster = getattr(dask_jobqueue, kinds[system])(**options)
+            stack.callback(_close, cluster)
+            while len(cluster.worker_spec) < n_jobs * n_processes:
+                cluster.worker_spec.update(cluster.new_worker_spec())
+            cluster.sync(_submitted, cluster)  # ``scale`` would submit them too, and drop an error
         except (OSError, ValueError, RuntimeError, TypeError) as error:
-            raise EngineError(f"{system}: its jobs cannot be started: {_first_line(error)}") from error
+            raise EngineError(f"{system}: its jobs cannot be started: {_reason(error)}") from error
         client = distributed.Client(cluster, security=security, timeout=_CONNECT, set_as_default=False)
         stack.callback(client.close, timeout=2)
         yield _ready(client, system, is_queued=True)
@@ -135,6 +144,22 @@ def _problem_there(versions: Mapping[str, str]) -> str | None:
     return None
 
 
+def _close(cluster: Any) -> None:
+    """Cancel the jobs, and end the scheduler."""
+    with suppress(AssertionError):  # about jobs that could not be submitted
+        cluster.close(timeout=10)
+
+
+async def _submitted(cluster: Any) -> None:
+    await cluster
+
+
+def _reason(error: Exception) -> str:
+    """Return what a command of the queueing system said, or the first line of another error."""
+    lines = str(error).rpartition("stderr:")[2].split("\n")
+    return next((line.strip() for line in lines if line.strip()), type(error).__name__)
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
@@ -142,12 +167,15 @@ def _first_line(error: Exception) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Have Dask say nothing on its own; what matters becomes an error."""
-    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in ("distributed", "tornado")]
+    loggers = [logging.getLogger(name) for name in (*names, "asyncio")]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
