@@ -71,8 +71,8 @@ def status_after(forks, model):
 @pytest.mark.parametrize(
     ("slow", "how", "command", "sent"),
     [
-        ("topoimp.commands.barcode.spanning_forest", "waiting", "barcode {} --threads 2", signal.SIGTERM),
-        ("topoimp.commands.barcode.spanning_forest", "waiting", "barcode {} --threads 1", signal.SIGINT),
+        ("topoimp.commands.barcode_looks.spanning_forest", "waiting", "barcode {} --threads 2", signal.SIGTERM),
+        ("topoimp.commands.barcode_looks.spanning_forest", "waiting", "barcode {} --threads 1", signal.SIGINT),
         ("topoimp.topology.strong_edges.collect_strongest", "running", "bound {} --threads 1", signal.SIGTERM),
         ("topoimp.topology.strong_edges.collect_strongest", "running", "bound {} --threads 2", signal.SIGINT),
         ("topoimp.chance.simulation.generator_of", "running", "compare {} {} --null shuffle:2", signal.SIGTERM),
@@ -128,7 +128,7 @@ def test_a_signal_that_the_process_was_started_to_ignore_is_ignored(status_after
     status = status_after(
         signal.SIGINT,
         signal.SIGTERM,
-        slow="topoimp.commands.barcode.spanning_forest",
+        slow="topoimp.commands.barcode_looks.spanning_forest",
         how="waiting",
         arguments=["barcode", model],
         prelude="signal.signal(signal.SIGINT, signal.SIG_IGN)",
