@@ -49,7 +49,7 @@ bench: $(READY) ## measure beside peers and the limit; writes docs/performance.m
 	$(BIN)/python benchmarks/processes.py --scratch $(SCRATCH)
 	$(BIN)/python benchmarks/rounds.py
 	$(BIN)/python benchmarks/paths.py
-	$(BIN)/python benchmarks/paths.py
+	$(BIN)/python benchmarks/cluster.py
 
 bench-quick: $(READY) ## the same in two minutes, writing nothing
 	$(BIN)/python benchmarks/run.py --quick

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from topoimp.engine.engine import Engine, Work
 from topoimp.engine.executors import ExecutorPool
@@ -22,9 +22,6 @@ from topoimp.engine.here import run_tasks
 from topoimp.engine.pool import Pool
 from topoimp.errors import EngineError, OptionError
 from topoimp.kernels.threads import OnStep
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -168,27 +165,23 @@ def _check(text: str) -> None:
 
 def _pool(text: str, n_jobs: int) -> AbstractContextManager[Pool]:
     """Return the pool of a cluster, a context."""
-    dask_pool = _dask_pool()
-    if text in QUEUES:
-        return dask_pool.in_queue(text, n_jobs, {})  # type: ignore[no-any-return]
-    if text.endswith(".json"):
-        if not Path(text).is_file():
-            raise EngineError(f"{text}: there is no such file of a scheduler")
-        return dask_pool.connected(scheduler_file=text)  # type: ignore[no-any-return]
-    if text.endswith((".yaml", ".yml")):
-        system, own, settings = read_settings(Path(text))
-        return dask_pool.in_queue(system, own or n_jobs, settings)  # type: ignore[no-any-return]
-    if text.startswith("local:"):
-        return dask_pool.on_this_machine(int(text.removeprefix("local:")))  # type: ignore[no-any-return]
-    return dask_pool.connected(text)  # type: ignore[no-any-return]
-
-
-def _dask_pool() -> "ModuleType":
     try:
         from topoimp.engine import dask_pool
     except ImportError as error:
         raise EngineError(f"a cluster needs Dask ({error}): pip install 'topoimp[cluster]'") from error
-    return dask_pool
+
+    if text in QUEUES:
+        return dask_pool.in_queue(text, n_jobs, {})
+    if text.endswith(".json"):
+        if not Path(text).is_file():
+            raise EngineError(f"{text}: there is no such file of a scheduler")
+        return dask_pool.connected(scheduler_file=text)
+    if text.endswith((".yaml", ".yml")):
+        system, own, settings = read_settings(Path(text))
+        return dask_pool.in_queue(system, own or n_jobs, settings)
+    if text.startswith("local:"):
+        return dask_pool.on_this_machine(int(text.removeprefix("local:")))
+    return dask_pool.connected(text)
 
 
 def read_settings(path: Path) -> tuple[str, int | None, Mapping[str, Any]]:

@@ -174,7 +174,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.filterwarnings("ignore", module=r"(dask|distributed|dask_jobqueue|tornado)(\.|$)")
             yield
     finally:
         for logger, level in zip(loggers, before, strict=True):
