@@ -23,6 +23,7 @@ NAMES = [
     "Connection",
     "Data",
     "DataError",
+    "EngineError",
     "DeathHistogram",
     "DeepGraphPersistence",
     "EdgeCounts",

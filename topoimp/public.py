@@ -46,6 +46,7 @@ from topoimp.commands.trained_rounds import IterativePruning
 from topoimp.errors import (
     CheckpointError,
     DataError,
+    EngineError,
     EvaluationError,
     GateError,
     LayerError,
@@ -112,6 +113,7 @@ __all__ = [
     "DeathHistogram",
     "DeepGraphPersistence",
     "EdgeCounts",
+    "EngineError",
     "Essential",
     "Evaluation",
     "EvaluationError",
