@@ -330,6 +330,7 @@ def test_jobs_of_a_queueing_system_are_started_as_the_file_says(tmp_path, monkey
 
     assert run(tmp_path / "c.yaml", replicated.doubled, [1, 2, 3]) == [2, 4, 6]
     assert (asked["jobs"], asked["queue"], asked["protocol"]) == (2, "short", "tls://")
+    assert asked["worker_extra_args"] == ["--memory-limit", "0"]
 
 
 def test_a_queueing_system_that_takes_no_jobs_says_why(tmp_path):

@@ -102,7 +102,9 @@ def in_queue(system: str, n_jobs: int, settings: Mapping[str, Any]) -> Iterator[
         security = Security.temporary()
         keys = stack.enter_context(TemporaryDirectory(prefix=".topoimp-keys-", dir="."))  # which all nodes can read
         folder = settings.get("shared_temp_directory", str(Path(keys).absolute()))
+        arguments = [*settings.get("worker_extra_args", ()), "--memory-limit", "0"]  # as for ``on_this_machine``
         options = {**settings, "security": security, "protocol": "tls://", "shared_temp_directory": folder}
+        options["worker_extra_args"] = arguments
         n_processes = settings.get("processes") or dask.config.get(f"jobqueue.{system}.processes", None) or 1
         try:
             cluster = getattr(dask_jobqueue, kinds[system])(**options)
