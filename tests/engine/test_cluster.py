@@ -326,11 +326,14 @@ def test_jobs_of_a_queueing_system_are_started_as_the_file_says(tmp_path, monkey
             return super().close(timeout)
 
     monkeypatch.setattr(dask_jobqueue, "SLURMCluster", Queue)
-    (tmp_path / "c.yaml").write_text("scheduler: slurm\njobs: 2\ncores: 1\nmemory: 1GB\nqueue: short\n")
+    (tmp_path / "c.yaml").write_text(
+        "scheduler: slurm\njobs: 2\ncores: 1\nmemory: 1GB\nqueue: short\njob_script_prologue: [module load python]\n"
+    )
 
     assert run(tmp_path / "c.yaml", replicated.doubled, [1, 2, 3]) == [2, 4, 6]
     assert (asked["jobs"], asked["queue"], asked["protocol"]) == (2, "short", "tls://")
-    assert asked["worker_extra_args"] == ["--memory-limit", "0"]
+    assert asked["job_script_prologue"][0] == "module load python"
+    assert "export DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE=False" in asked["job_script_prologue"]
 
 
 def test_a_queueing_system_that_takes_no_jobs_says_why(tmp_path):

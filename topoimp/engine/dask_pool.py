@@ -44,6 +44,12 @@ _CONFIGURATION = {
 }
 
 
+_WITHOUT_LIMITS = [
+    f"export DASK_DISTRIBUTED__WORKER__MEMORY__{limit}=False" for limit in ("TARGET", "SPILL", "PAUSE", "TERMINATE")
+]
+"""Lines of a job's script: Dask counts mapped files as memory, and would pause or end a worker for them."""
+
+
 @contextmanager
 def connected(address: str | None = None, *, scheduler_file: str | None = None) -> Iterator["DaskPool"]:
     """Return the pool of a running cluster, by the address of its scheduler or the file that has it.
@@ -102,9 +108,8 @@ def in_queue(system: str, n_jobs: int, settings: Mapping[str, Any]) -> Iterator[
         security = Security.temporary()
         keys = stack.enter_context(TemporaryDirectory(prefix=".topoimp-keys-", dir="."))  # which all nodes can read
         folder = settings.get("shared_temp_directory", str(Path(keys).absolute()))
-        arguments = [*settings.get("worker_extra_args", ()), "--memory-limit", "0"]  # as for ``on_this_machine``
         options = {**settings, "security": security, "protocol": "tls://", "shared_temp_directory": folder}
-        options["worker_extra_args"] = arguments
+        options["job_script_prologue"] = [*settings.get("job_script_prologue", ()), *_WITHOUT_LIMITS]
         n_processes = settings.get("processes") or dask.config.get(f"jobqueue.{system}.processes", None) or 1
         try:
             cluster = getattr(dask_jobqueue, kinds[system])(**options)
