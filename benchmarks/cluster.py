@@ -1,4 +1,4 @@
-"""Measure what a cluster costs: connecting to it, a layer, a piece, and a large checkpoint beside two threads.
+"""Measure the time that a cluster adds to connect, for a layer and for a task, and two workers beside two threads.
 
 A scheduler and two workers of one thread each run on this machine, over loopback; the checkpoint is in the page cache.
 """
@@ -34,7 +34,7 @@ N_SMALL, N_PIECES = 2000, 500
 
 @dataclass(frozen=True)
 class Line:
-    """One measurement: medians of what is measured and of what it is held against, and what follows from both."""
+    """One measurement: the median times of the cluster and of this process alone, and the result computed from both."""
 
     what: str
     against: str

@@ -104,12 +104,17 @@ def _write_at_once(path):
 
 def killed_before(task, on_step):  # noqa: ARG001
     """Be killed as often as a file says, once less each time."""
-    path = Path(task)
+    _kill_if_left(Path(task), os.getpid())
+    return os.getpid()
+
+
+def _kill_if_left(path, process):
+    """Kill a process, unless a file says that it has been done often enough."""
     n_times = int(path.read_text())
     if n_times:
         path.write_text(str(n_times - 1))
-        os.kill(os.getpid(), signal.SIGKILL)
-    return os.getpid()
+        os.kill(process, signal.SIGKILL)
+        time.sleep(60)
 
 
 def writing_unless_first(task, on_step):  # noqa: ARG001
@@ -142,12 +147,7 @@ def marking_or_failing(task, on_step):  # noqa: ARG001
 
 def killing_its_worker(task, on_step):  # noqa: ARG001
     """Kill the process that started this one as often as a file says, once less each time."""
-    path = Path(task)
-    n_times = int(path.read_text())
-    if n_times:
-        path.write_text(str(n_times - 1))
-        os.kill(os.getppid(), signal.SIGKILL)
-        time.sleep(60)
+    _kill_if_left(Path(task), os.getppid())
     return os.getpid()
 
 

@@ -43,7 +43,7 @@ ADDRESSES = {"ctl": 1, "n1": 11, "n2": 12}
 
 
 def missing():
-    """Say what is missing for it; None if nothing is."""
+    """Return what this machine lacks for a SLURM, in words; None if it lacks nothing."""
     if os.geteuid() != 0:
         return "a SLURM of network namespaces needs root"
     absent = [program for program in PROGRAMS if shutil.which(program) is None]

@@ -4,10 +4,10 @@ import pickle
 
 
 def arrived(pickled):
-    """Give what another process makes of a pickle."""
+    """Return the object that another process unpickles."""
     return pickle.loads(pickled)  # noqa: S301  # made by a test
 
 
 def travelled(thing):
-    """Give what another process makes of a thing."""
+    """Return the object that another process gets when this one is sent."""
     return arrived(pickle.dumps(thing))

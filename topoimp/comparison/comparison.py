@@ -5,6 +5,7 @@ Each layer of the reference is read once.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -47,16 +48,19 @@ def compare_layers(
     return [[of_layer[number] for of_layer in compared.values()] for number in range(len(others))]
 
 
+SomeOther = TypeVar("SomeOther", bound=Other)
+
+
 @dataclass(frozen=True)
-class _Compared:
-    """What one layer of a reference is compared with."""
+class _Compared(Generic[SomeOther]):
+    """One layer of a reference, the others that it is compared with, and the null models."""
 
     info: LayerInfo
-    others: Sequence[Other]
+    others: Sequence[SomeOther]
     nulls: Sequence[Null]
 
 
-def _by_layer(layers: Layers, others: Sequence[Other], nulls: Sequence[Null]) -> dict[str, _Compared]:
+def _by_layer(layers: Layers, others: Sequence[Other], nulls: Sequence[Null]) -> dict[str, _Compared[Other]]:
     return {
         info.name: _Compared(
             info, [other.only(info.name) for other in others], [null.only(info.name) for null in nulls]
@@ -71,7 +75,7 @@ class _BesideEach:
 
     seed: int
 
-    def __call__(self, layer: Layer, compared: _Compared, threads: int) -> list[LayerComparison]:
+    def __call__(self, layer: Layer, compared: _Compared[Other], threads: int) -> list[LayerComparison]:
         info, others, nulls = compared.info, compared.others, compared.nulls
         others[0].will_need(info)
         forest = spanning_forest(layer, threads=threads)
@@ -103,18 +107,9 @@ def compare_in_turn(
     return [[of_layer[number] for of_layer in compared.values()] for number in range(len(others))]
 
 
-@dataclass(frozen=True)
-class _ComparedInTurn:
-    """What one layer of the first reference is compared with, one after the other."""
-
-    info: LayerInfo
-    others: Sequence[OtherCheckpoint]
-    nulls: Sequence[Null]
-
-
 def _by_layer_in_turn(
     layers: Layers, others: Sequence[OtherCheckpoint], nulls: Sequence[Null]
-) -> dict[str, _ComparedInTurn]:
+) -> dict[str, _Compared[OtherCheckpoint]]:
     """Return the others of each layer; each other knows the layer by its name in the one before."""
     by_layer = {}
     for info in layers.infos:
@@ -122,7 +117,7 @@ def _by_layer_in_turn(
         for other in others:
             of_layer.append(other.only(name))
             name = other.infos[name].name
-        by_layer[info.name] = _ComparedInTurn(info, of_layer, [null.only(info.name) for null in nulls])
+        by_layer[info.name] = _Compared(info, of_layer, [null.only(info.name) for null in nulls])
     return by_layer
 
 
@@ -132,7 +127,7 @@ class _InTurn:
 
     seed: int
 
-    def __call__(self, layer: Layer, compared: _ComparedInTurn, threads: int) -> list[LayerComparison]:
+    def __call__(self, layer: Layer, compared: _Compared[OtherCheckpoint], threads: int) -> list[LayerComparison]:
         info, nulls = compared.info, compared.nulls
         forest = spanning_forest(layer, threads=threads)
         found = []

@@ -1,4 +1,4 @@
-"""One layer in a reference and in another checkpoint: what both share, and what the other lacks."""
+"""One layer in a reference and in another checkpoint: the edges in both, and those that the other checkpoint lacks."""
 
 from dataclasses import dataclass
 from functools import cached_property

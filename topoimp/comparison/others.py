@@ -45,7 +45,7 @@ class Other(Protocol):
         """The layers of the other's network; None if its layers that are not compared are those of the reference."""
 
     def only(self, name: str) -> Self:
-        """Return what the comparison of one layer needs, by its name in the reference."""
+        """Return the part of this that compares one layer, by the layer's name in the reference."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class OtherCheckpoint:
         return self.layers
 
     def only(self, name: str) -> Self:
-        """Return what the comparison of one layer needs, by its name in the reference."""
+        """Return the part of this that compares one layer, by the layer's name in the reference."""
         info = self.infos[name]
         masks = {info.tensor: self.masks[info.tensor]} if info.tensor in self.masks else {}
         reference, layers = self.reference.only([name]), self.layers.only([info.name])
@@ -173,7 +173,7 @@ class MaskedReference:
         """None, as all other layers are those of the reference."""
 
     def only(self, name: str) -> Self:
-        """Return what the comparison of one layer needs, by its name."""
+        """Return the part of this that compares one layer, by the layer's name."""
         return replace(self, reference=self.reference.only([name]), pruners={name: self.pruners[name]})
 
     def _masked(self, info: LayerInfo, layer: Layer, threads: int, norms: list[SquaredNorms]) -> Layer:

@@ -16,7 +16,7 @@ from topoimp.arrays import FloatArray
 from topoimp.choices import NeuralPersistence, Scale, chosen
 from topoimp.errors import OptionError
 from topoimp.layers.layer import Layer
-from topoimp.topology.forest import Deaths, spanning_forest
+from topoimp.topology.forest import ForestCounts, spanning_forest
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Barcode:
             return Unit(1.0, scale).persistences(self)
 
 
-def largest_strength(forests: Iterable[Deaths]) -> float | None:
+def largest_strength(forests: Iterable[ForestCounts]) -> float | None:
     """Return the largest strength in several layers; None without edges."""
     return max((forest.strongest for forest in forests if forest.strongest is not None), default=None)
 
@@ -103,7 +103,7 @@ def barcode_of(layer: Layer, *, threads: int = 1) -> Barcode:
     return barcode_of_forest(spanning_forest(layer, threads=threads))
 
 
-def barcode_of_forest(forest: Deaths) -> Barcode:
+def barcode_of_forest(forest: ForestCounts) -> Barcode:
     """Return the barcode whose generators are the edges of a maximum spanning forest, given or summed up."""
     return Barcode(forest.strengths, forest.n_components)
 

@@ -10,7 +10,6 @@ compare edges by the total order, and the collected edges are a prefix of it, so
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -22,18 +21,15 @@ from topoimp.topology.boruvka import finish, joining
 from topoimp.topology.strong_edges import collect
 
 
-@dataclass(frozen=True)
-class Forest:
-    """The maximum spanning forest of a layer with ``n_edges`` edges, one forest edge per finite bar of its barcode.
+class ForestCounts:
+    """The counts of a forest, and the strengths of its edges: what a ``Forest`` and a ``ForestSummary`` share.
 
-    ``indices`` are the flat indices of the forest's edges, strongest first, equal ones by index, and ``strengths``
-    their exact |w|; both have the shape (n,).
+    ``strengths`` are the exact |w| of the forest's edges, descending, shape (n,).
     """
 
     n_rows: int
     n_columns: int
     n_edges: int
-    indices: IndexArray
     strengths: FloatArray
 
     @property
@@ -44,12 +40,12 @@ class Forest:
     @property
     def n_components(self) -> int:
         """Connected components (beta0); a row or column without edges is one."""
-        return self.n_vertices - len(self.indices)
+        return self.n_vertices - len(self.strengths)
 
     @property
     def n_cycles(self) -> int:
         """Independent cycles (beta1) of the layer."""
-        return self.n_edges - len(self.indices)
+        return self.n_edges - len(self.strengths)
 
     @property
     def weakest(self) -> float | None:
@@ -62,20 +58,19 @@ class Forest:
         return float(self.strengths[0]) if len(self.strengths) else None
 
 
-class Deaths(Protocol):
-    """The strengths at which the components of a layer merge: of a forest, or of its summary."""
+@dataclass(frozen=True)
+class Forest(ForestCounts):
+    """The maximum spanning forest of a layer with ``n_edges`` edges, one forest edge per finite bar of its barcode.
 
-    @property
-    def strengths(self) -> FloatArray:
-        """Strengths of the forest's edges, descending, shape (n,)."""
+    ``indices`` are the flat indices of the forest's edges, strongest first, equal ones by index, and ``strengths``
+    their exact |w|; both have the shape (n,).
+    """
 
-    @property
-    def n_components(self) -> int:
-        """Connected components (beta0)."""
-
-    @property
-    def strongest(self) -> float | None:
-        """Strength of the strongest edge; None without edges."""
+    n_rows: int
+    n_columns: int
+    n_edges: int
+    indices: IndexArray
+    strengths: FloatArray
 
 
 def spanning_forest(layer: Layer, *, threads: int = 1) -> Forest:

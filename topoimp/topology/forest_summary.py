@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from topoimp.arrays import FloatArray
 from topoimp.topology.components import components_of
-from topoimp.topology.forest import Forest
+from topoimp.topology.forest import Forest, ForestCounts
 
 
 @dataclass(frozen=True)
-class ForestSummary:
+class ForestSummary(ForestCounts):
     """The counts of a maximum spanning forest, and the strengths of its edges.
 
     Args:
@@ -34,26 +34,6 @@ class ForestSummary:
         """Return what to pickle: weights of few bits have few strengths, each of them many times."""
         counts = (self.n_rows, self.n_columns, self.n_live_rows, self.n_live_columns, self.n_edges)
         return _unpacked, (*counts, self.largest_component, *_packed(self.strengths))
-
-    @property
-    def n_components(self) -> int:
-        """Connected components (beta0); a row or column without edges is one."""
-        return self.n_rows + self.n_columns - len(self.strengths)
-
-    @property
-    def n_cycles(self) -> int:
-        """Independent cycles (beta1) of the layer."""
-        return self.n_edges - len(self.strengths)
-
-    @property
-    def weakest(self) -> float | None:
-        """Strength of the forest's weakest edge; None without edges."""
-        return float(self.strengths[-1]) if len(self.strengths) else None
-
-    @property
-    def strongest(self) -> float | None:
-        """Strength of the layer's strongest edge; None without edges."""
-        return float(self.strengths[0]) if len(self.strengths) else None
 
 
 def summary_of(forest: Forest) -> ForestSummary:

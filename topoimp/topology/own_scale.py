@@ -19,11 +19,11 @@ from topoimp.layers.layer import Layer
 from topoimp.layers.records import Layers
 from topoimp.layers.streaming import LayerStream, Workers
 from topoimp.topology.barcode import largest_strength
-from topoimp.topology.forest import Deaths
+from topoimp.topology.forest import ForestCounts
 from topoimp.topology.strong_edges import collect_parts
 
 
-def own_scale(forests: Iterable[Deaths], unselected: float | None) -> float | None:
+def own_scale(forests: Iterable[ForestCounts], unselected: float | None) -> float | None:
     """Return the own scale of a checkpoint from the forests of the selected layers and the largest |w| of the others.
 
     >>> own_scale([], 2.0)
@@ -33,7 +33,7 @@ def own_scale(forests: Iterable[Deaths], unselected: float | None) -> float | No
     return max(found, default=None)
 
 
-def scale_of(stream: LayerStream, forests: Mapping[str, Deaths]) -> float | None:
+def scale_of(stream: LayerStream, forests: Mapping[str, ForestCounts]) -> float | None:
     """Return the own scale of a checkpoint, given with the forests of its selected layers."""
     return own_scale(forests.values(), largest_unselected(stream.layers, stream.threads, stream.workers))
 
