@@ -13,7 +13,8 @@ def subject_of(report: Report) -> str:
     """Return the path of the checkpoint, or the number of several and the formats with their layers, for a title."""
     if "checkpoint" in report.inputs:
         return str(report.inputs["checkpoint"])
-    return f"{len(report.inputs)} checkpoints (all columns, and the layers: --format csv)"
+    n_used = len(report.inputs)  # others could not be read
+    return f"{n_used} checkpoint{'s' if n_used != 1 else ''} (all columns, and the layers: --format csv)"
 
 
 def show_checkpoints(

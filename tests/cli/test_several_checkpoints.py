@@ -51,6 +51,12 @@ def test_json_lists_the_networks(topoimp, paths):
     assert content["network"] == content["checkpoints"][-1]
 
 
+def test_a_single_one_of_several_that_can_be_used_is_counted_as_one(topoimp, paths, tmp_path):
+    lines = topoimp("barcode", paths[0], tmp_path / "none.safetensors", "-q").out.splitlines()
+
+    assert lines[0].startswith("1 checkpoint (all columns, ")
+
+
 @pytest.mark.parametrize("command", ["barcode", "bound"])
 def test_the_table_has_the_networks_in_the_columns_that_they_have(topoimp, paths, command):
     lines = topoimp(command, *reversed(paths), "-q").out.splitlines()

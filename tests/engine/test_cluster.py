@@ -310,6 +310,13 @@ def test_settings_that_are_none_are_said(tmp_path, text, message):
         cluster.read_settings(tmp_path / "c.yaml")
 
 
+def test_a_file_of_settings_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(
+        OptionError, match=r"c.yaml: cannot be read as settings of a cluster: No such file or directory$"
+    ):
+        cluster.read_settings(tmp_path / "c.yaml")
+
+
 def test_jobs_of_a_queueing_system_are_started_as_the_file_says(tmp_path, monkeypatch):
     """The queue is replaced by processes of this machine."""
     asked = {}

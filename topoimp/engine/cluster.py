@@ -195,7 +195,8 @@ def read_settings(path: Path) -> tuple[str, int | None, Mapping[str, Any]]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise OptionError(f"{path}: cannot be read as settings of a cluster: {str(error).splitlines()[0]}") from error
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise OptionError(f"{path}: cannot be read as settings of a cluster: {reason}") from error
     if not isinstance(content, dict) or content.get("scheduler") not in QUEUES:
         raise OptionError(f"{path}: names no scheduler; it needs one of {', '.join(QUEUES)}, as in 'scheduler: slurm'")
     jobs = content.get("jobs")
