@@ -21,10 +21,15 @@ def has_ended(process):
     """Wait for the end of a process that was killed."""
     begin = time.monotonic()
     while time.monotonic() - begin < PATIENCE:
-        try:
-            if Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except FileNotFoundError:
+        if not is_running(process):
             return True
         time.sleep(0.005)
     return False
+
+
+def is_running(process):
+    """Whether a process has not ended; a zombie has."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):  # the latter if it ends while its entry is read
+        return False

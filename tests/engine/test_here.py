@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import replicated
+from processes import is_running
 
 from topoimp.engine.here import run_tasks
 from topoimp.errors import EngineError, TrainingError
@@ -115,7 +116,7 @@ def test_an_interruption_is_said_once_and_processes_clean_up(tmp_path, send):
     send(process.pid, signal.SIGINT)  # to all processes of the group, as a terminal does, or to the first alone
     _, stderr = process.communicate()
 
-    assert not any(map(_is_running, numbers))
+    assert not any(map(is_running, numbers))
     assert len(list(tmp_path.glob("*.cleaned"))) == 2
     assert stderr.count("KeyboardInterrupt") == 1
     assert "Fatal" not in stderr
@@ -128,7 +129,7 @@ def test_a_process_that_does_not_end_when_it_is_told_to_is_killed(tmp_path):
     process.send_signal(signal.SIGINT)
     process.communicate()
 
-    assert not any(map(_is_running, numbers))
+    assert not any(map(is_running, numbers))
 
 
 def test_a_script_is_not_run_again_by_the_processes_it_starts(tmp_path):
@@ -177,13 +178,6 @@ def _wait_for(folder, suffix):
 
 def _wait_for_end_of(numbers):
     deadline = time.monotonic() + 10
-    while any(map(_is_running, numbers)) and time.monotonic() < deadline:
+    while any(map(is_running, numbers)) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not any(map(_is_running, numbers))
-
-
-def _is_running(number):
-    try:
-        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    assert not any(map(is_running, numbers))

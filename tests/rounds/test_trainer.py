@@ -4,11 +4,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import has_ended
 
 from topoimp.engine import child
 from topoimp.errors import OptionError, TrainingError
@@ -135,26 +135,14 @@ def test_a_trainer_that_was_killed_is_said(task):
 
 def test_what_a_trainer_started_is_ended_with_it(task):
     code = (
-        "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
+        "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
         "open(sys.argv[1], 'w').write(str(child.pid)); child.wait()"
     )
 
     with pytest.raises(TrainingError, match=r"the trainer took more than 1.5 s and was ended"):
         Trainer((sys.executable, "-c", code, "{out}"), timeout=1.5).retrain(task)
 
-    assert not _is_running(int(task.out.read_text()))
-
-
-def _is_running(process):
-    for _ in range(50):
-        try:
-            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            return False
-        if state == "Z":
-            return False
-        time.sleep(0.1)
-    return True
+    assert has_ended(int(task.out.read_text()))
 
 
 def test_an_interruption_ends_the_trainer(task, monkeypatch):
@@ -166,7 +154,7 @@ def test_an_interruption_ends_the_trainer(task, monkeypatch):
     begin = time.monotonic()
 
     with pytest.raises(KeyboardInterrupt):
-        python("import time; time.sleep(60)").retrain(task)
+        python("import time; time.sleep(600)").retrain(task)
 
     assert time.monotonic() - begin < 30
 
@@ -196,18 +184,18 @@ def test_what_is_shown_of_the_log_is_its_last_line_and_at_most_200_characters(ta
 
 def test_what_a_trainer_leaves_running_is_ended_once_it_has_ended(task):
     code = (
-        "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
+        "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
         "open(sys.argv[1], 'w').write(str(child.pid))"
     )
 
     python(code, "{out}").retrain(task)
 
-    assert not _is_running(int(task.out.read_text()))
+    assert has_ended(int(task.out.read_text()))
 
 
 STUBBORN = (
     "import os, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    "open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+    "open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
 )
 """A trainer that does not end when it is told to."""
 
@@ -224,7 +212,7 @@ def test_a_second_interruption_ends_a_trainer_that_does_not_listen(task, monkeyp
     with pytest.raises(KeyboardInterrupt):
         python(STUBBORN, "{out}").retrain(task)
 
-    assert not _is_running(int(task.out.read_text()))
+    assert has_ended(int(task.out.read_text()))
 
 
 def test_a_trainer_ends_when_the_process_that_started_it_is_killed(task):
@@ -242,7 +230,7 @@ def test_a_trainer_ends_when_the_process_that_started_it_is_killed(task):
     process.kill()
     process.wait()
 
-    assert not _is_running(int(task.out.read_text()))
+    assert has_ended(int(task.out.read_text()))
 
 
 def test_a_trainer_has_less_time_to_end_than_the_replicate_that_runs_it():

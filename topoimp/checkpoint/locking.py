@@ -153,7 +153,7 @@ def _started(process: int) -> str | None:
     try:
         state, *fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return None if state in "ZX" else fields[18]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter if it ends while its entry is read
         pass
     try:
         os.kill(process, 0)
