@@ -19,7 +19,7 @@ from processes import PATIENCE, has_ended, wait_for
 from topoimp.checkpoint import open_checkpoint
 from topoimp.commands.prune_run import prune_run
 from topoimp.commands.train import train_run
-from topoimp.engine import cluster, dask_pool, handshake
+from topoimp.engine import cluster, dask_clusters, dask_pool, handshake
 from topoimp.engine.cluster import SideBySide
 from topoimp.errors import EngineError, OptionError, TrainingError
 from topoimp.layers.records import LayerPatterns
@@ -198,16 +198,33 @@ def test_a_cluster_whose_workers_have_all_gone_is_given_up(machines, tmp_path, m
             running.result()
 
 
+def test_results_that_cannot_be_fetched_together_are_fetched_one_by_one_and_again(two_workers, monkeypatch):
+    fetch, failed = dask_pool.DaskPool._results_of, []
+
+    def fetch_one(pool, names):
+        if len(names) > 1:
+            raise OSError("a worker is gone")
+        if len(failed) < 3:
+            failed.append(names)
+            raise TimeoutError
+        return fetch(pool, names)
+
+    monkeypatch.setattr(dask_pool.DaskPool, "_results_of", fetch_one)
+
+    assert run(two_workers, replicated.doubled, list(range(8))) == [2 * number for number in range(8)]
+    assert len(failed) == 3
+
+
 def test_a_scheduler_without_workers_is_given_up(machines, monkeypatch):
     wait_for_file(machines.file)
-    monkeypatch.setattr(dask_pool, "PATIENCE", 0.2)
+    monkeypatch.setattr(dask_clusters, "_FIRST_WORKER", 0.2)
 
     with pytest.raises(EngineError, match=r"scheduler.json: no worker came within 0 seconds"):
         run(machines.file, replicated.doubled, [1])
 
 
 def test_an_address_without_a_scheduler_is_said(monkeypatch):
-    monkeypatch.setattr(dask_pool, "_CONNECT", 0.2)
+    monkeypatch.setattr(dask_clusters, "_CONNECT", 0.2)
 
     with pytest.raises(EngineError, match=r"tcp://127.0.0.1:9: no scheduler answers there: "):
         run("tcp://127.0.0.1:9", replicated.doubled, [1])
@@ -220,7 +237,7 @@ def test_a_file_of_a_scheduler_must_be_there(tmp_path):
 
 def test_workers_of_another_version_are_refused_before_any_work(two_workers, monkeypatch, tmp_path):
     other = {**handshake.versions_here(), "topoimp": "9.9"}
-    monkeypatch.setattr(dask_pool, "versions_here", lambda: other)
+    monkeypatch.setattr(dask_clusters, "versions_here", lambda: other)
 
     with pytest.raises(EngineError, match=r"has topoimp \S+, and the machine where the work began 9.9; all that work"):
         run(two_workers, replicated.writing_unless_first, [str(tmp_path / "third")])
@@ -370,8 +387,8 @@ def test_a_queueing_system_without_its_settings_is_said():
 
 
 def test_without_dask_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "topoimp.engine.dask_pool", None)
-    monkeypatch.delattr("topoimp.engine.dask_pool")
+    monkeypatch.setitem(sys.modules, "topoimp.engine.dask_clusters", None)
+    monkeypatch.delattr("topoimp.engine.dask_clusters")
 
     with pytest.raises(EngineError, match=r"a cluster needs Dask \(.*\): pip install 'topoimp\[cluster\]'"):
         run("local:1", replicated.doubled, [1])

@@ -166,22 +166,22 @@ def _check(text: str) -> None:
 def _pool(text: str, n_jobs: int) -> AbstractContextManager[Pool]:
     """Return the pool of a cluster, a context."""
     try:
-        from topoimp.engine import dask_pool
+        from topoimp.engine import dask_clusters
     except ImportError as error:
         raise EngineError(f"a cluster needs Dask ({error}): pip install 'topoimp[cluster]'") from error
 
     if text in QUEUES:
-        return dask_pool.in_queue(text, n_jobs, {})
+        return dask_clusters.in_queue(text, n_jobs, {})
     if text.endswith(".json"):
         if not Path(text).is_file():
             raise EngineError(f"{text}: there is no such file of a scheduler")
-        return dask_pool.connected(scheduler_file=text)
+        return dask_clusters.connected(scheduler_file=text)
     if text.endswith((".yaml", ".yml")):
         system, own, settings = read_settings(Path(text))
-        return dask_pool.in_queue(system, own or n_jobs, settings)
+        return dask_clusters.in_queue(system, own or n_jobs, settings)
     if text.startswith("local:"):
-        return dask_pool.on_this_machine(int(text.removeprefix("local:")))
-    return dask_pool.connected(text)
+        return dask_clusters.on_this_machine(int(text.removeprefix("local:")))
+    return dask_clusters.connected(text)
 
 
 def read_settings(path: Path) -> tuple[str, int | None, Mapping[str, Any]]:
