@@ -40,8 +40,9 @@ CheckpointPaths = Annotated[
     list[Path],
     typer.Argument(
         metavar="CHECKPOINT",
-        help="Checkpoints to read: .safetensors files, folders or indices of shards, or PyTorch files that are safe to "
-        "load. Of several, the table has the networks, and CSV and JSON also have the layers.",
+        help="Checkpoints to read: .safetensors files, folders or indices of shards, PyTorch files that are safe to "
+        "load, or addresses as in hf://org/model and s3://bucket/folder. Of several, the table has the networks, and "
+        "CSV and JSON also have the layers.",
         show_default=False,
     ),
 ]

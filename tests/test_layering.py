@@ -13,6 +13,7 @@ HOUSE = (
     "arrays",
     "sources",
     "kernels",
+    "stores",
     "checkpoint",
     "layers",
     "engine",

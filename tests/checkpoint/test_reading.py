@@ -30,6 +30,13 @@ def test_codes_are_read_only(write):
     assert not checkpoint.codes("a").flags.writeable
 
 
+def test_a_part_that_ends_before_it_begins_is_empty(write):
+    checkpoint = open_checkpoint(write({"a": np.arange(9.0).reshape(3, 3)}))
+
+    assert checkpoint.codes("a", 3, 2).size == 0
+    assert checkpoint.stored("a", 60, 7).size == 0
+
+
 def test_a_file_that_shrinks_while_it_is_read_is_noticed(write):
     path = write({"a": np.ones((2, 2))})
     checkpoint = open_checkpoint(path)

@@ -2,6 +2,7 @@
 
 import pytest
 from conftest import REPOSITORY
+from range_server import range_server
 
 from topoimp.checkpoint import open_checkpoint
 from topoimp.commands.barcode import barcode_report
@@ -74,6 +75,14 @@ def scores_of(folder):
 )
 def test_a_report_is_that_of_this_machine(engine, report):
     assert report(cluster=engine).to_json() == report().to_json()
+
+
+def test_workers_fetch_the_layers_of_a_store_themselves(engine):
+    with range_server() as server:
+        server.serve(SAMPLES)
+        path = server.url(LENET.name)
+
+        assert barcode_report(path, cluster=engine).to_json() == barcode_report(path).to_json()
 
 
 def test_scores_are_read_where_the_layers_are(engine, tmp_path):

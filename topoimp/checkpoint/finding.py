@@ -4,21 +4,17 @@ A checkpoint is a single file; an index of shards, which is JSON; or a folder, o
 the index or the shards. The other files of a folder (configuration, tokenizer) belong to it too.
 """
 
-import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import TypeAlias
 
 from topoimp.checkpoint.folders import OTHER_WEIGHTS, weights_of
 from topoimp.checkpoint.index import is_index, read_index
 from topoimp.checkpoint.torch_file import SUFFIXES
 from topoimp.errors import CheckpointError
-
-AnyPath: TypeAlias = str | os.PathLike[str]
-"""A path as callers may write it; each public function makes a ``Path`` of it where it enters."""
+from topoimp.stores import Address
 
 
 @dataclass(frozen=True)
@@ -30,12 +26,14 @@ class CheckpointFiles:
         shard_of: by tensor, its file's name in the index; None without an index.
         index: the index, or None.
         folder: the folder that is the checkpoint; None for a single file.
+        names: of a folder in a store, the names of all files in it and in its subfolders.
     """
 
     weights: tuple[Path, ...]
     shard_of: MappingProxyType[str, str] | None = None
     index: Path | None = None
     folder: Path | None = None
+    names: tuple[str, ...] = ()
 
 
 def find_files(path: Path) -> CheckpointFiles:
@@ -59,10 +57,15 @@ def find_files(path: Path) -> CheckpointFiles:
     if not is_index(index.name):
         return CheckpointFiles(weights, folder=folder)
     _check_kind(index)
-    shard_of = read_index(index)
-    shards = tuple(folder / name for name in sorted(set(shard_of.values())))
-    for shard in shards:
+    found = files_of_index(folder, index, read_index(index))
+    for shard in found.weights:
         _check_kind(shard)
+    return found
+
+
+def files_of_index(folder: Path, index: Path, shard_of: MappingProxyType[str, str]) -> CheckpointFiles:
+    """Return the files of a checkpoint in a folder, by its index and what that says."""
+    shards = tuple(folder / name for name in sorted(set(shard_of.values())))
     return CheckpointFiles(shards, shard_of, index, folder)
 
 
@@ -89,6 +92,12 @@ def other_files(paths: CheckpointFiles) -> tuple[list[Path], list[Path]]:
         return copied, left_out
 
     own = {*paths.weights, paths.index}
+    if isinstance(paths.folder, Address):
+        for file in (Path(name) for name in paths.names if not _is_hidden(PurePosixPath(name))):
+            if paths.folder / file not in own:
+                (left_out if _holds_weights(file) else copied).append(file)
+        return copied, left_out
+
     for file in _files_below(paths.folder, [paths.folder.resolve()]):
         if file in own:
             continue
@@ -98,6 +107,11 @@ def other_files(paths: CheckpointFiles) -> tuple[list[Path], list[Path]]:
             raise CheckpointError(f"{file}: is a link to {file.readlink()}, which is not there; {needed}")
         (copied if is_copied else left_out).append(file.relative_to(paths.folder))
     return copied, left_out
+
+
+def _is_hidden(file: PurePosixPath) -> bool:
+    """Whether a file lies in a hidden folder, or is one that macOS adds."""
+    return file.name.startswith("._") or any(folder.startswith(".") for folder in file.parts[:-1])
 
 
 def _holds_weights(file: Path) -> bool:

@@ -6,7 +6,7 @@ refused, with the names of the candidates, or with what the folder is.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from topoimp.checkpoint.index import is_index, read_index
@@ -46,18 +46,32 @@ def weights_of(folder: Path) -> tuple[Path, ...]:
         CheckpointError: if the folder holds no weights, several checkpoints, or shards of which some are missing.
     """
     names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(".") and entry.is_file())
+    chosen = chosen_weights(names, folder, lambda name: _has_weight_map(folder / name))
+    if chosen is None:
+        raise CheckpointError(f"{folder}: {_without_weights(folder, names)}")
+    return tuple(folder / name for name in chosen)
+
+
+def chosen_weights(names: Sequence[str], folder: Path, has_weight_map: Callable[[str], bool]) -> Sequence[str] | None:
+    """Return, of the names of a folder's files, the index, the one file of weights or all shards; None without weights.
+
+    ``has_weight_map`` tells whether an index is one of shards; it is asked of those whose names do not say it.
+
+    Raises:
+        CheckpointError: if the folder holds several checkpoints, or shards of which some are missing.
+    """
     for standard in PREFERRED:
         preferred = [name for name in (standard, f"{standard}.index.json") if name in names]
         if len(preferred) > 1:
             raise CheckpointError(f"{folder}: holds {preferred[0]} and {preferred[1]}; name the one that is meant")
         if preferred:
-            return (folder / preferred[0],)
+            return preferred
 
     # Any other names: an index, safetensors files, an index of PyTorch files, PyTorch files.
     indices = [name for name in names if is_index(name)]
     of_torch = [name for name in indices if any(f"{suffix}." in name for suffix in SUFFIXES)]
     of_safetensors = [name for name in indices if ".safetensors." in name]
-    unnamed = [name for name in indices if name not in (*of_torch, *of_safetensors) and _has_weight_map(folder / name)]
+    unnamed = [name for name in indices if name not in (*of_torch, *of_safetensors) and has_weight_map(name)]
     candidates = (
         [*of_safetensors, *unnamed],
         [name for name in names if name.endswith(".safetensors")],
@@ -65,9 +79,7 @@ def weights_of(folder: Path) -> tuple[Path, ...]:
         [name for name in names if name.endswith(SUFFIXES) and not _TRAINING_STATE.fullmatch(name)],
     )
     chosen = next(filter(None, candidates), None)
-    if chosen is None:
-        raise CheckpointError(f"{folder}: {_without_weights(folder, names)}")
-    return tuple(folder / name for name in _one_checkpoint(folder, chosen))
+    return None if chosen is None else _one_checkpoint(folder, chosen)
 
 
 def _has_weight_map(path: Path) -> bool:

@@ -23,8 +23,13 @@ def read_index(path: Path) -> MappingProxyType[str, str]:
     size = path.stat().st_size
     if size > MAX_INDEX_BYTES:
         raise CheckpointError(f"{path}: has {size} bytes; an index has at most {MAX_INDEX_BYTES}")
+    return parse_index(path.read_bytes(), path)
+
+
+def parse_index(text: bytes, path: Path) -> MappingProxyType[str, str]:
+    """Return the same of the bytes of an index; ``path`` names it in messages."""
     try:
-        entries = json.loads(path.read_bytes().decode())
+        entries = json.loads(text.decode())
     except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or nested too deeply
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise CheckpointError(f"{path}: is not JSON ({reason}); an index of shards is") from error

@@ -3,21 +3,25 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from topoimp.checkpoint.finding import AnyPath, find_files
+from topoimp.checkpoint.finding import CheckpointFiles, find_files
 from topoimp.checkpoint.other_formats import other_format
 from topoimp.checkpoint.reading import Checkpoint
+from topoimp.checkpoint.remote_file import open_remote
+from topoimp.checkpoint.remote_finding import find_remote_files
 from topoimp.checkpoint.safetensors_file import TensorFile, only_tensors, open_safetensors
 from topoimp.checkpoint.state_dicts import Content
 from topoimp.checkpoint.torch_file import is_torch_file, open_torch
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.sources import source
+from topoimp.stores import Address, AnyPath, as_place
 
 
 def open_checkpoint(path: AnyPath, *, key: str | None = None) -> Checkpoint:
     """Open a checkpoint: read and check its headers, and no tensor.
 
     Args:
-        path: a .safetensors file, a PyTorch file, an index of shards, or a folder with one of these.
+        path: a .safetensors file, a PyTorch file, an index of shards, or a folder with one of these; or the address of
+            one in a store or on the hub, without PyTorch files (docs/stores.md).
         key: the state dict to read of a PyTorch file that holds several, such as ``model.ema``; where training scripts
             usually keep the network's if None.
 
@@ -25,13 +29,12 @@ def open_checkpoint(path: AnyPath, *, key: str | None = None) -> Checkpoint:
         CheckpointError: if the path does not exist, or one of its files cannot be used.
         OptionError: if there is no state dict below ``key``.
     """
-    return _opened(Path(path), key, Content.WEIGHTS)
+    return _opened(as_place(path), key, Content.WEIGHTS)
 
 
 def _opened(path: Path, key: str | None, content: Content) -> Checkpoint:
     try:
-        paths = find_files(path)
-        files = tuple(_open_file(file, key, content) for file in paths.weights)
+        paths, files = _found_in_store(path, key) if isinstance(path, Address) else _found_here(path, key, content)
     except FileNotFoundError as error:
         raise CheckpointError(_missing(path, error)) from error
     except OSError as error:
@@ -65,10 +68,10 @@ def open_checkpoints(
     errors: list[OptionError] = []
     for each, its_content in [(path, Content.WEIGHTS), *((other, content) for other in others)]:
         try:
-            opened.append(_opened(Path(each), key, its_content))
+            opened.append(_opened(as_place(each), key, its_content))
         except OptionError as error:
             errors.append(error)
-            plain = _opened_without_choice(Path(each), its_content)
+            plain = _opened_without_choice(as_place(each), its_content)
             if plain is None:
                 raise
             opened.append(plain)
@@ -86,6 +89,19 @@ def _opened_without_choice(path: Path, content: Content) -> Checkpoint | None:
     return None if opened.other_keys else opened
 
 
+def _found_here(path: Path, key: str | None, content: Content) -> tuple[CheckpointFiles, tuple[TensorFile, ...]]:
+    paths = find_files(path)
+    return paths, tuple(_open_file(file, key, content) for file in paths.weights)
+
+
+def _found_in_store(address: Address, key: str | None) -> tuple[CheckpointFiles, tuple[TensorFile, ...]]:
+    paths = find_remote_files(address)
+    files = tuple(open_remote([Address(file) for file in paths.weights]))
+    if key is not None:
+        raise OptionError(_about_key(key, address))
+    return paths, files
+
+
 def _open_file(path: Path, key: str | None, content: Content) -> TensorFile:
     foreign = other_format(path)
     if foreign is not None:
@@ -93,8 +109,12 @@ def _open_file(path: Path, key: str | None, content: Content) -> TensorFile:
     if is_torch_file(path):
         return open_torch(path, key, content)
     if key is not None:
-        raise OptionError(f"`key` is {key!r}, and {path} is no PyTorch file, which alone has state dicts below keys")
+        raise OptionError(_about_key(key, path))
     return open_safetensors(path)
+
+
+def _about_key(key: str, path: Path) -> str:
+    return f"`key` is {key!r}, and {path} is no PyTorch file, which alone has state dicts below keys"
 
 
 def _missing(path: Path, error: FileNotFoundError) -> str:

@@ -12,6 +12,9 @@ from pathlib import Path
 N_BYTES = 512
 """First bytes that are read to recognise a format."""
 
+ARCHIVE = b"PK\x03\x04"
+"""First bytes of a zip archive, as PyTorch's files are."""
+
 _AGAIN = "download the file again"
 _EXPORT = "save the state dict with torch.save, or as safetensors"
 _EXPORT_NUMPY = "save its arrays with safetensors.numpy.save_file"
@@ -61,11 +64,13 @@ def other_format(path: Path) -> str | None:
     """
     with path.open("rb") as file:
         begin = file.read(N_BYTES)
+    return _archive(path) if begin.startswith(ARCHIVE) else format_that_begins(begin, path)
+
+
+def format_that_begins(begin: bytes, path: Path) -> str | None:
+    """Return the same of a file by its first bytes, and for a pickle by its name; None also for an archive."""
     if begin[4:9] == b"\0\0\0\0{":  # the header of a safetensors file
         return None
-    if begin.startswith(b"PK\x03\x04"):
-        return _archive(path)
-
     for pattern, format_ in _BEGINNINGS:
         if re.match(pattern, begin, re.DOTALL | re.IGNORECASE):
             return format_

@@ -126,15 +126,18 @@ class Checkpoint:
         weight = self.masked_weights.get(name)
         return [name] if weight is None else [weight.original.name, weight.mask.name]
 
-    def stored(self, name: str) -> ByteArray:
-        """Return a tensor's stored bytes, flat and read-only, without reading them yet; a masked weight is computed.
+    def stored(self, name: str, start: int = 0, stop: int | None = None) -> ByteArray:
+        """Return a tensor's stored bytes from ``start`` to ``stop``, flat and read-only.
+
+        Those of a file here are not read yet; those of a file in a store are fetched; a masked weight is computed.
 
         Raises:
-            CheckpointError: if the file shrank since it was opened, or cannot be read; or if a mask is not of 0 and 1.
+            CheckpointError: if the file changed since it was opened, or cannot be read; or if a mask is not of 0 and 1.
         """
         if name in self.masked_weights:
-            return self.codes(name).view(np.uint8)
-        return self.file_of[name].stored(self.stored_tensors[name])
+            return self.codes(name).view(np.uint8)[start:stop]
+        tensor = self.stored_tensors[name]
+        return self.file_of[name].stored(tensor, start, tensor.end - tensor.start if stop is None else stop)
 
     def codes(self, name: str, start: int = 0, stop: int | None = None) -> CodeArray:
         """Return the stored bits of a floating-point tensor, from its number ``start`` to ``stop``, as integers.
@@ -145,7 +148,8 @@ class Checkpoint:
             weight = self.masked_weights[name]
             return self._product(weight, start, prod(weight.original.shape) if stop is None else stop)
         dtype = NUMBER_FORMATS[self.stored_tensors[name].dtype].code_dtype.newbyteorder("<")
-        codes = self.stored(name).view(dtype)[start:stop]
+        size = dtype.itemsize
+        codes = self.stored(name, start * size, None if stop is None else stop * size).view(dtype)
         return codes if codes.flags.aligned else codes.copy()
 
     def flags(self, name: str, start: int, stop: int) -> BoolArray:
@@ -190,7 +194,7 @@ class Checkpoint:
             return flags_in(self.codes(name, start, stop).view(np.uint8), self.tensors[name].dtype)
         dtype = self.stored_tensors[name].dtype
         size = BITS[dtype] // 8
-        return flags_in(self.stored(name)[start * size : stop * size], dtype)
+        return flags_in(self.stored(name, start * size, stop * size), dtype)
 
     def _product(self, weight: MaskedWeight, start: int, stop: int) -> CodeArray:
         """Return the stored bits of a masked weight; the memory of its parts is released piece by piece."""

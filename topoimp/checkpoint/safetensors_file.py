@@ -20,6 +20,7 @@ from topoimp.arrays import ByteArray
 from topoimp.checkpoint.header import BITS, LENGTH_BYTES, HeaderError, TensorInfo, header_length, laid_out, parse_header
 from topoimp.checkpoint.torch_layout import LoadedFile
 from topoimp.errors import CheckpointError
+from topoimp.stores import Version
 
 MAX_MAPPED = 64
 """Files that stay mapped, each of which counts as an open file: a checkpoint can have more shards than may be open."""
@@ -41,7 +42,8 @@ class TensorFile:
         path: the file, or the name of tensors in memory in messages.
         tensors: in the order of the file.
         metadata: the texts stored with them.
-        stored: returns a tensor's bytes as safetensors stores them, flat and read-only, without reading them yet.
+        stored: returns a tensor's bytes from a start to a stop, as safetensors stores them, flat and read-only; those
+            of a mapped file without reading them yet.
         name_as_safetensors: the name of a copy.
         advise: advises the system on a tensor's bytes from a start to a stop; does nothing for tensors in memory.
         ties: by tensor, the earlier tensor that it shares all of its data with.
@@ -49,14 +51,15 @@ class TensorFile:
         unindexed: the names of the tensors that it holds and an index does not place in it.
         key: the key below which a PyTorch file keeps them; None if they are its whole content.
         other_keys: the keys of its other state dicts.
-        modified: the file's size in bytes and time of change when it was opened; None in memory.
+        modified: the file's size in bytes and time of change when it was opened; None in memory and in a store.
+        version: size and tag of a file in a store, of which all bytes must be; None here.
         loaded: the tensors of a PyTorch file as torch.load made them; None for others.
     """
 
     path: Path
     tensors: tuple[TensorInfo, ...]
     metadata: Mapping[str, str]
-    stored: Callable[[TensorInfo], ByteArray]
+    stored: Callable[[TensorInfo, int, int], ByteArray]
     name_as_safetensors: str
     advise: Callable[[Advice, TensorInfo, int, int], None] = lambda _advice, _tensor, _start, _stop: None
     ties: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +68,7 @@ class TensorFile:
     key: str | None = None
     other_keys: tuple[str, ...] = ()
     modified: tuple[int, int] | None = None
+    version: Version | None = None
     loaded: LoadedFile | None = None
 
     def check_unchanged(self) -> None:
@@ -84,7 +88,7 @@ def only_tensors(file: TensorFile, names: Container[str]) -> TensorFile:
     return replace(
         file,
         tensors=tuple(laid_out({name: (tensor.dtype, tensor.shape) for name, tensor in original.items()})),
-        stored=lambda tensor: file.stored(original[tensor.name]),
+        stored=lambda tensor, start, stop: file.stored(original[tensor.name], start, stop),
         advise=lambda advice, tensor, start, stop: file.advise(advice, original[tensor.name], start, stop),
         ties={name: first for name, first in file.ties.items() if name in original and first in original},
         unindexed=tuple(tensor.name for tensor in file.tensors if tensor.name not in original),
@@ -134,14 +138,13 @@ class _MappedData:
     start: int
     modified: tuple[int, int]
 
-    def stored(self, tensor: TensorInfo) -> ByteArray:
-        start = self.start + tensor.start
-        n_bytes = tensor.end - tensor.start
+    def stored(self, tensor: TensorInfo, start: int, stop: int) -> ByteArray:
+        begin = self.start + tensor.start
         mapping = self._mapping()
-        if mapping.size() < start + n_bytes:  # reading beyond the end would kill the process
+        if mapping.size() < begin + stop:  # reading beyond the end would kill the process
             reason = "ends too early; the file changed while it was read"
             raise CheckpointError(f"{self.path}: tensor {tensor.name!r} {reason}")
-        return np.frombuffer(mapping, np.uint8, n_bytes, start)
+        return np.frombuffer(mapping, np.uint8, max(stop - start, 0), begin + start)
 
     def advise(self, advice: Advice, tensor: TensorInfo, start: int, stop: int) -> None:
         begin = self.start + tensor.start + start

@@ -24,6 +24,7 @@ from pathlib import Path
 from topoimp.checkpoint.locking import LockState, locked
 from topoimp.checkpoint.machines import host_name, shares_locks, this_machine
 from topoimp.errors import OutputError
+from topoimp.stores import Address, as_place
 
 _RENAME_EXCHANGE, _RENAME_SWAP, _AT_FDCWD = 2, 2, -100
 """Arguments of renameat2 (Linux) and renamex_np (macOS): exchange two paths, relative to the current folder."""
@@ -136,6 +137,7 @@ class Staging:
                 state = self._locks.enter_context(locked(partial))
 
     def _check(self, target: Path) -> None:
+        check_is_here(target)
         places = [place.parent.resolve() / place.name for place in self._targets]
         if places.count(target.parent.resolve() / target.name) > 1:
             raise OutputError(f"{target}: named for two outputs; each needs a name of its own")
@@ -185,6 +187,13 @@ class Staging:
         for folder in reversed(self._made):
             with suppress(OSError):  # it holds an output
                 folder.rmdir()
+
+
+def check_is_here(target: Path) -> None:
+    """Raise an OutputError if an output is to lie in a store."""
+    if isinstance(as_place(target), Address):
+        needed = "outputs are written to this machine, and the store's own tools copy them there"
+        raise OutputError(f"{as_place(target)}: is in a store; {needed}")
 
 
 @contextmanager

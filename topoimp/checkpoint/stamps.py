@@ -1,7 +1,8 @@
 """The stamp of a checkpoint: a checksum by which another process or machine knows that it opened the same files.
 
 It is of the headers, of the sizes, and of pages of the data: reading all bytes would take as long as the work itself.
-Names of folders and times of change, which differ between machines, are not part of it.
+Names of folders and times of change, which differ between machines, are not part of it. Of a file in a store, the tag
+that the store gives to each version takes the place of the pages.
 """
 
 import hashlib
@@ -20,6 +21,9 @@ def stamp_of(files: Sequence[TensorFile]) -> str:
     for file in files:
         header = [(tensor.name, tensor.dtype, tensor.shape, tensor.start, tensor.end) for tensor in file.tensors]
         digest.update(repr((file.path.name, header, sorted(file.metadata.items()), file.key)).encode())
+        if file.version is not None:
+            digest.update(repr((file.version.n_bytes, file.version.tag)).encode())
+            continue
         try:
             _add_pages(digest, file, max(PAGES // len(files), 1))
         except OSError as error:

@@ -105,16 +105,25 @@ def torch_tensors(
 
 
 def _stored(
-    path: Path, values: Mapping[str, "torch.Tensor"], kept: Mapping[str, "torch.Tensor"], tensor: TensorInfo
+    path: Path,
+    values: Mapping[str, "torch.Tensor"],
+    kept: Mapping[str, "torch.Tensor"],
+    tensor: TensorInfo,
+    start: int,
+    stop: int,
 ) -> ByteArray:
-    """Return a tensor's bytes as safetensors stores them, read-only; copied only if they are masked or scattered."""
+    """Return a tensor's bytes from ``start`` to ``stop``, as safetensors stores them, read-only.
+
+    The tensor is copied only if it is masked or scattered.
+    """
     check_type(tensor, path)
     _check_repeats(tensor, values[tensor.name], path)
     stored = _bytes_of(values[tensor.name])
     if tensor.name not in kept:
-        return stored
+        return stored[start:stop]
     is_kept = _bytes_of(kept[tensor.name])
-    return np.multiply(stored.reshape(is_kept.size, -1), is_kept[:, None]).reshape(-1) if stored.size else stored
+    masked = np.multiply(stored.reshape(is_kept.size, -1), is_kept[:, None]) if stored.size else stored
+    return masked.reshape(-1)[start:stop]
 
 
 def _check_repeats(tensor: TensorInfo, value: "torch.Tensor", path: Path) -> None:

@@ -15,6 +15,7 @@ from topoimp.checkpoint.safetensors_file import TensorFile, check_type
 from topoimp.checkpoint.torch_writing import TorchWriter, copy_file
 from topoimp.errors import CheckpointError, OutputError
 from topoimp.kernels.threads import pieces
+from topoimp.stores import Address, fetch_whole
 
 _NAMES = {"<f8": "F64", "<f4": "F32", "<f2": "F16", "|u1": "U8", "<i8": "I64"}
 """By numpy's description of a type, its name in safetensors."""
@@ -127,9 +128,9 @@ class CheckpointCopy:
         """Write a tensor of the original unchanged."""
         if self._as_torch:  # the copy began with it
             return
-        stored = self._original.stored(name)
-        for start, stop in pieces(0, stored.size):
-            self.write(name, start, stored[start:stop])
+        tensor = self._original.stored_tensors[name]
+        for start, stop in pieces(0, tensor.end - tensor.start):
+            self.write(name, start, self._original.stored(name, start, stop))
             self._original.done_with(name, start, stop)
 
     def copy_other_files(self) -> None:
@@ -141,7 +142,7 @@ class CheckpointCopy:
             _copy_index(paths.index, self._original.files, self._place)
         for file in other_files(paths)[0]:
             (self._place / file).parent.mkdir(parents=True, exist_ok=True)
-            copy_file(paths.folder / file, self._place / file)
+            _copy(paths.folder / file, self._place / file)
 
     def close(self) -> None:
         """Close the files."""
@@ -165,7 +166,8 @@ def bytes_of_copy(original: Checkpoint, *, as_torch: bool = False) -> int:
     if as_torch:
         return original.path.stat().st_size
     folder = original.paths.folder or Path()
-    others = sum((folder / file).stat().st_size for file in other_files(original.paths)[0])
+    is_here = not isinstance(folder, Address)  # of a store's other files, which are small, no size is known
+    others = sum((folder / file).stat().st_size for file in other_files(original.paths)[0] if is_here)
     return others + sum(tensor.end - tensor.start for tensor in original.stored_tensors.values())
 
 
@@ -191,12 +193,20 @@ def _copy_index(index: Path, files: Sequence[TensorFile], place: Path) -> None:
     """Copy an index byte by byte, unless PyTorch shards become safetensors files under other names."""
     names = {file.path.name: file.name_as_safetensors for file in files}
     if all(name == new for name, new in names.items()):
-        copy_file(index, place / index.name)
+        _copy(index, place / index.name)
         return
     entries = json.loads(index.read_bytes())
     entries["weight_map"] = {tensor: names[name] for tensor, name in entries["weight_map"].items()}
     text = json.dumps(entries, indent=2) + "\n"
     (place / _name_of_index(index, files)).write_text(text, encoding="utf-8")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file of this machine or of a store."""
+    if isinstance(source, Address):
+        target.write_bytes(fetch_whole(source))
+    else:
+        copy_file(source, target)
 
 
 def _name_of_index(index: Path, files: Sequence[TensorFile]) -> str:

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from topoimp.checkpoint import AnyPath, Checkpoint, Staging, open_checkpoint
+from topoimp.checkpoint import AnyPath, Checkpoint, Staging, as_place, open_checkpoint
 from topoimp.choices import BarConvention, NeuralPersistence, PictureSize, Scale, chosen
 from topoimp.commands.barcode_files import BarcodeFiles
 from topoimp.commands.barcode_looks import looked_at
@@ -184,7 +183,7 @@ def barcode_report(
         files.write(staging, stream, barcodes)
         results = BarcodeResults(barcodes, rows, stream, of_figures)
         notes = [*notes, *picture.write(staging, results)]
-        inputs = {"checkpoint": Path(path)} | ({} if scores is None else {"scores": Path(scores)})
+        inputs = {"checkpoint": as_place(path)} | ({} if scores is None else {"scores": as_place(scores)})
         found_report = Report("barcode", inputs, settings, rows, left_out(layers), outputs, notes)
         page.write(staging, found_report, results, provenance=layers.checkpoint.metadata)
         if outputs:

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from topoimp.chance.null import Null
 from topoimp.chance.overlap import Overlap, overlap_of
-from topoimp.checkpoint import AnyPath, open_checkpoint
+from topoimp.checkpoint import AnyPath, as_place, open_checkpoint
 from topoimp.choices import PictureSize, View
 from topoimp.commands.bound_options import USUAL_BOUNDS, BoundOptions, options_with_pictures
 from topoimp.commands.bound_pictures import BoundResults
@@ -89,10 +88,10 @@ def bound_report(
         patterns.check_matrix_view("densities are of weights, and need")
     patterns = with_images_of_run(patterns, path)
     layers = with_scores(select_layers(open_checkpoint(path, key=key), patterns), scores)
-    inputs = {"checkpoint": Path(path)} | ({} if scores is None else {"scores": Path(scores)})
+    inputs = {"checkpoint": as_place(path)} | ({} if scores is None else {"scores": as_place(scores)})
 
     def report_of() -> tuple[Report, BoundResults]:
-        evaluated = {} if evaluate is None else evaluation_columns(evaluate.values(Path(path)))
+        evaluated = {} if evaluate is None else evaluation_columns(evaluate.values(as_place(path)))
         with workers_on(cluster) as workers:
             rows, settings = _bounds_of(layers, options, thread_count(threads), on_step, workers)
         rows = with_evaluation(rows, evaluated)

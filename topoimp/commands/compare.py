@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from topoimp.chance.null import NULLS_OF_EDGES, Null, parse_nulls
-from topoimp.checkpoint import AnyPath, Content, Staging, open_checkpoints
+from topoimp.checkpoint import AnyPath, Content, Staging, as_place, open_checkpoints
 from topoimp.choices import Essential, PictureSize, RoundReference, check_seed, chosen
 from topoimp.commands.compare_evaluation import evaluated_files
 from topoimp.commands.compare_graph import facts_of_other
@@ -203,7 +203,7 @@ def _reference_report(
         raise OptionError(f"{given}; at least one other is needed")
     reference, *others = paths
 
-    files = [found for other in others for found in files_of(Path(other), selection)]
+    files = [found for other in others for found in files_of(as_place(other), selection)]
     opened, *opened_files = open_checkpoints(
         reference, [file.path for file in files], key=key, content=Content.WEIGHTS_OR_MASK
     )
@@ -223,7 +223,7 @@ def _reference_report(
     stream = LayerStream(layers, measures.threads, counted(measures.on_step, len(layers.infos)), measures.workers)
     opened_others = [opened_other(file, each, layers) for file, each in zip(files, opened_files, strict=True)]
     masks = [file.path for file, other in zip(files, opened_others, strict=True) if isinstance(other, MaskedReference)]
-    evaluated = evaluated_files(measures.evaluate, dict.fromkeys(files, Path(reference)), masks)
+    evaluated = evaluated_files(measures.evaluate, dict.fromkeys(files, as_place(reference)), masks)
     nulls = with_initial_weights(measures.nulls, layers)
     compared = compare_layers(stream, opened_others, nulls=nulls, seed=measures.seed)
     scales = scales_of(stream, opened_others, compared)
@@ -247,8 +247,8 @@ def _reference_report(
     if finished:
         settings |= {"across_seeds": across_seeds, **selected(selection)}
     roles = ["other"] if len(others) == 1 else [f"other-{number + 1}" for number in range(len(others))]
-    inputs = dict(zip(["reference", *roles], map(Path, paths), strict=True))
-    inputs |= {} if scores is None else {"scores": Path(scores)}
+    inputs = dict(zip(["reference", *roles], map(as_place, paths), strict=True))
+    inputs |= {} if scores is None else {"scores": as_place(scores)}
     passed_over = left_out(layers) | {
         f"{each.path}: {name}": why for each in opened_files for name, why in left_out_of_files(each).items()
     }

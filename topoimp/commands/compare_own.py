@@ -1,9 +1,8 @@
 """Report the rounds of prunings, each beside a reference of its own: its unpruned network, or the round before."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from topoimp.checkpoint import AnyPath, open_checkpoint
+from topoimp.checkpoint import AnyPath, as_place, open_checkpoint
 from topoimp.choices import RoundReference
 from topoimp.commands.compare_evaluation import evaluated_files
 from topoimp.commands.compare_graph import facts_of_round
@@ -27,7 +26,7 @@ def own_report(
     paths: Sequence[AnyPath], reference: RoundReference, selection: RoundSelection, measures: Measures
 ) -> tuple[Report, Deaths]:
     """Report the rounds in folders, each beside its own reference, with the deaths for a picture."""
-    without = [path for path in paths if not holds_rounds(Path(path))]
+    without = [path for path in paths if not holds_rounds(as_place(path))]
     if without and without[0] != paths[0]:
         no_reference = f"{paths[0]}: is a folder of rounds, and no reference for {without[0]}"
         raise OptionError(f"{no_reference}; a checkpoint in it can be one")
@@ -36,7 +35,7 @@ def own_report(
     if not paths:
         raise OptionError("there is nothing to compare; at least one folder of rounds is needed")
 
-    files = [found for path in paths for found in files_of(Path(path), selection)]
+    files = [found for path in paths for found in files_of(as_place(path), selection)]
     passes = passes_over(files, reference)
     if not passes:
         raise OptionError("only round 0 is selected, and no round is before it")
@@ -65,6 +64,6 @@ def own_report(
 
     roles = ["run"] if len(paths) == 1 else [f"run-{number + 1}" for number in range(len(paths))]
     settings = {**measures.settings(), "reference": reference, **selected(selection)}
-    inputs = dict(zip(roles, map(Path, paths), strict=True))
+    inputs = dict(zip(roles, map(as_place, paths), strict=True))
     notes = [*notes_on(first), *notes_on_chance(rows, measures.nulls)]
     return Report("compare", inputs, settings, with_holm(rows), left_out(first), notes=notes), deaths

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from topoimp.checkpoint import as_place
 from topoimp.errors import TopoimpError
 from topoimp.reports.report import Report
 
@@ -64,6 +65,7 @@ def report_of_each(paths: Sequence[Path], report_of: Callable[[Path], Report], *
         are ``checkpoint-1`` and so on, the settings those of the first, the tensors left out are named
         ``PATH: NAME``, and each note begins with its path.
     """
+    paths = [as_place(path) for path in paths]
     reports: list[tuple[Path, Report]] = []
     failures: list[CheckpointFailure] = []
     for path, outcome in zip(paths, _outcomes(paths, report_of, at_once), strict=True):

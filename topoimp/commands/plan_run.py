@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from topoimp.checkpoint import AnyPath, bytes_of_copy, open_checkpoint
+from topoimp.checkpoint import AnyPath, as_local, bytes_of_copy, open_checkpoint
 from topoimp.choices import Scope
 from topoimp.commands.chance_columns import with_retention_iid
 from topoimp.commands.pruning_job import DRY_RUN
@@ -61,7 +61,7 @@ def plan_run(
         DataError: if the images are needed and cannot be read, or differ from those of the recipe.
         GateError: if ``strict`` and the first round's target is below a floor.
     """
-    run = Path(run)
+    run = as_local(run)
     recorded = read_recipe(run)
     recipe = recorded.recipe
     files = [RunFiles(run).seed(seed) for seed in seeds_requested(run, seeds)]

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from topoimp.checkpoint import AnyPath, open_checkpoint
+from topoimp.checkpoint import AnyPath, as_local, open_checkpoint
+from topoimp.checkpoint.staging import check_is_here
 from topoimp.choices import PictureSize
 from topoimp.commands.prune_run_pictures import files_of_rounds
 from topoimp.commands.run_inputs import images_of, recipe_texts, seeds_requested
@@ -98,7 +99,7 @@ def prune_run(
         VerificationError: if a round differs from its plan; the rounds before remain.
     """
     pictures = files_of_rounds(plot, figure, size, report, force=force)
-    run = Path(run)
+    run = as_local(run)
     recorded = read_recipe(run)
     recipe = recorded.recipe
     requested = seeds_requested(run, seeds)
@@ -184,7 +185,7 @@ def prune_with_trainer(
         TopoimpError: as ``prune_run``.
     """
     pictures = files_of_rounds(plot, figure, size, report, force=force)
-    path = Path(path)
+    path = as_local(path)
     rewinding = rewinding_of(rewind, rewind_from, None, options.preset)
     checkpoint = open_checkpoint(path)
     if checkpoint.ties:
@@ -197,6 +198,7 @@ def prune_with_trainer(
     named = checkpoint.paths.folder or path.with_suffix("")
     named = named if named.name not in ("", "..") else named.resolve()
     run = named.with_name(f"{named.name}.rounds") if output is None else Path(output)
+    check_is_here(run)
     check_outside_hub_cache(run)
     side_by_side = SideBySide(jobs, cluster, keep_going)
     n_jobs = side_by_side.jobs or 1

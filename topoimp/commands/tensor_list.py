@@ -1,8 +1,6 @@
 """List the tensors of a checkpoint: which of them are layers, and which rule decides it."""
 
-from pathlib import Path
-
-from topoimp.checkpoint import AnyPath, open_checkpoint
+from topoimp.checkpoint import AnyPath, as_place, open_checkpoint
 from topoimp.errors import CheckpointError
 from topoimp.layers.by_name import ALL_LAYERS
 from topoimp.layers.notes import notes_on
@@ -44,7 +42,7 @@ def tensor_list(path: AnyPath, *, key: str | None = None, patterns: LayerPattern
         rows.append({**name, **(_columns_of_layer(each) if isinstance(each, LayerInfo) else _columns_of_other(each))})
     settings: Settings = {**key_settings(key, checkpoint), **pattern_settings(patterns), "list": True}
     others = left_out_of_files(checkpoint)
-    return Report("barcode", {"checkpoint": Path(path)}, settings, rows, others, notes=notes_on(layers))
+    return Report("barcode", {"checkpoint": as_place(path)}, settings, rows, others, notes=notes_on(layers))
 
 
 def _columns_of_layer(info: LayerInfo) -> Row:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoimp.architectures import parse_architecture
-from topoimp.checkpoint import AnyPath, Staging
+from topoimp.checkpoint import AnyPath, Staging, as_local
+from topoimp.checkpoint.staging import check_is_here
 from topoimp.choices import Data, Optimizer, Recipes, check_seed
 from topoimp.commands.training_recipe import (
     check_inputs,
@@ -151,7 +152,8 @@ def train_run(
     resolved = resolved_recipe(source, model, images, options, changes)
 
     run = RunFiles(Path(f"{model.replace(':', '-')}-{images.name}") if output is None else Path(output))
-    inputs = {role: Path(path) for role, path in (("init", init), ("mask", mask)) if path is not None}
+    check_is_here(run.folder)
+    inputs = {role: as_local(path) for role, path in (("init", init), ("mask", mask)) if path is not None}
     sums = {f"{role}_sha256": _sha256_of_input(path) for role, path in inputs.items()}
     text = RunRecipe(resolved, images.name, images.sha256(), **sums).to_toml()
     is_new = _is_new_recipe(run, requested, text, force=force)

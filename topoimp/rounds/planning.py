@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoimp.architectures import parse_architecture
-from topoimp.checkpoint import AnyPath, Checkpoint, open_checkpoint
+from topoimp.checkpoint import AnyPath, Checkpoint, as_local, open_checkpoint
 from topoimp.choices import Preset, Scope, chosen
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import available_threads, thread_count
@@ -53,7 +53,7 @@ def rewinding_of(
     if rewind_from is not None and rewind is not None:
         raise OptionError(f"`rewind` is {rewind}, and `rewind_from` names weights; give only one of them")
     if rewind_from is not None:
-        return Rewinding(checkpoint=Path(rewind_from))
+        return Rewinding(checkpoint=as_local(rewind_from))
     if rewind == NO_REWINDING:
         return Rewinding()
     if recipe is None:

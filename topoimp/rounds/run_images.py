@@ -1,10 +1,9 @@
 """The images of a run folder's checkpoints, from its recipe: of the data, and under the convolutions."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from topoimp.architectures import ImageShape, parse_architecture, seen_images
-from topoimp.checkpoint import AnyPath
+from topoimp.checkpoint import AnyPath, as_place
 from topoimp.choices import SpatialConvention, View
 from topoimp.data.shapes import DATA_SHAPES
 from topoimp.layers.records import LayerPatterns
@@ -45,7 +44,7 @@ def image_of_run(path: AnyPath) -> ImageShape | None:
 
 def _recipe_of(path: AnyPath) -> RunRecipe | None:
     """Return the recipe of the run folder that a checkpoint lies in; None elsewhere."""
-    seed = seed_of(Path(path))
+    seed = seed_of(as_place(path))
     return None if seed is None else read_recipe(seed.folder.parent)
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise, product
 from pathlib import Path
 
-from topoimp.checkpoint import Checkpoint, files_of_copy, open_checkpoint, other_files
-from topoimp.checkpoint.staging import writable
+from topoimp.checkpoint import Address, Checkpoint, files_of_copy, open_checkpoint, other_files
+from topoimp.checkpoint.staging import check_is_here, writable
 from topoimp.checkpoint.torch_file import SUFFIXES as TORCH_SUFFIXES
 from topoimp.errors import CheckpointError, OptionError, OutputError
 from topoimp.pruning.masks import is_mask
@@ -83,12 +83,17 @@ def plan_outputs(
 ) -> Outputs:
     """Return the outputs of the pruning of a checkpoint: by default beside the input, the mask beside the output.
 
+    By default those of a checkpoint in a store lie in the current folder.
+
     ``copied`` is the checkpoint whose copy is written, if it is another one, to which the weights are rewound. A folder
     gives a folder, a file a file, and a PyTorch file a PyTorch file unless ``output`` ends in .safetensors.
 
     Raises:
         OptionError: if a name does not fit the type of the output, or a round of ``emit_rounds`` does not exist.
+        OutputError: if an output is to lie in a store.
     """
+    for named in filter(None, (output, mask_output)):
+        check_is_here(named)
     folder = checkpoint.paths.folder
     endings = [""] if folder is not None else _endings(copied or checkpoint)
     target = output or _default_output(checkpoint, endings[0])
@@ -127,6 +132,9 @@ def _endings(copied: Checkpoint) -> list[str]:
 def _default_output(checkpoint: Checkpoint, ending: str) -> Path:
     path = checkpoint.path
     folder = checkpoint.paths.folder
+    if isinstance(path, Address):  # a store is only read: the copy lies in the current folder
+        path = Path(path.name)
+        folder = None if folder is None else Path(folder.name.partition("@")[0])
     if folder is None:
         return path.with_name(f"{path.stem}.pruned{ending}")
     named = folder if folder.name not in ("", "..") else folder.resolve()
@@ -143,9 +151,10 @@ def check_files(targets: Sequence[Path], *sources: Checkpoint) -> None:
 
     Raises:
         OptionError: if a file is an input, contains one, or lies inside one.
-        OutputError: if a file is a link, or its path cannot be read.
+        OutputError: if a file is a link or in a store, or its path cannot be read.
     """
     for target in targets:
+        check_is_here(target)
         with writable(target):
             for source in sources:
                 _check_apart(target, source)
