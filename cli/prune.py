@@ -26,6 +26,7 @@ from .options import (
     Threads,
     Verbose,
     layer_patterns,
+    refuse,
 )
 from .output import show
 from .picture_options import FigureName, PageFile, PictureArguments, Plot, Size
@@ -33,6 +34,7 @@ from .prune_checks import check_dry_run, check_given_mask, check_mask, check_tra
 from .prune_file import FileToPrune
 from .prune_options import (
     ApplyMask,
+    ClusterOfPruning,
     CompressedSize,
     DryRun,
     EmitRounds,
@@ -67,7 +69,7 @@ from .prune_plan import show_plan, show_run_plan
 from .prune_rounds import show_rounds, sum_up_rounds
 from .prune_texts import parse_layer_rates, parse_layer_sparsities
 from .streams import note
-from .training_options import ClusterOption, DataDir, Jobs, KeepGoing, Seeds
+from .training_options import DataDir, Jobs, KeepGoing, Seeds
 
 
 def _prune(
@@ -108,7 +110,7 @@ def _prune(
     timeout: Timeout = None,
     seeds: Seeds = None,
     jobs: Jobs = None,
-    cluster: ClusterOption = None,
+    cluster: ClusterOfPruning = None,
     keep_going: KeepGoing = False,
     data_dir: DataDir = None,
     evaluate: Evaluate = None,
@@ -197,6 +199,7 @@ def _prune(
         compressed_size=compressed_size,
         strict=strict,
         threads=threads,
+        cluster=cluster,
     )
     mask = apply_mask or repair
     if mask is not None:
@@ -268,6 +271,7 @@ def _prune(
         return
 
     if dry_run:
+        refuse({"--cluster": cluster}, "does not go with --dry-run of a checkpoint, which looks at it on this machine")
         with working() as on_step:
             plan = file.plan(options, on_step)
         gates.apply(plan.report.last_round())

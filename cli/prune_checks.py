@@ -28,7 +28,7 @@ def check_training(options: Mapping[str, object], *, has_training: bool) -> None
         "--scores",
         "--compressed-size",
     )
-    of_training = ("--rewind", "--timeout", "--seeds", "--jobs", "--cluster", "--keep-going")
+    of_training = ("--rewind", "--timeout", "--seeds", "--jobs", "--keep-going")
     if has_training:
         refuse({flag: options[flag] for flag in of_files}, "does not go with rounds that are trained")
     else:
@@ -47,7 +47,9 @@ def check_mask(options: Mapping[str, object]) -> None:
 def check_given_mask(options: Mapping[str, object]) -> None:
     """Raise an OptionError if an option of rounds or methods is given beside a mask."""
     of_shuffle = () if options["--shuffle-mask"] is None else ("--seed",)
-    given = {flag: options[flag] for flag in (*_OF_ROUNDS, "--strict", "--dry-run") if flag not in of_shuffle}
+    given = {
+        flag: options[flag] for flag in (*_OF_ROUNDS, "--strict", "--dry-run", "--cluster") if flag not in of_shuffle
+    }
     mask = "--apply-mask" if options["--repair"] is None else "--repair"
     refuse({**given, "--epsilon": options["--epsilon"] or None}, f"does not go with {mask}: the mask decides alone")
 

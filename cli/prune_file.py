@@ -33,6 +33,7 @@ class FileToPrune:
     compressed_size: bool
     strict: bool
     threads: int | None
+    cluster: str | None
 
     def plan(self, options: "PruningOptions", on_step: "OnStep") -> "PruningPlan":
         """Return the rounds as they will be."""
@@ -75,6 +76,7 @@ class FileToPrune:
             strict=self.strict,
             force=force,
             threads=self.threads,
+            cluster=self.cluster,
             on_step=on_step,
         )
 

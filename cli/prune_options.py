@@ -274,3 +274,13 @@ DryRun = Annotated[
         "--dry-run", help="Print the rounds, their floors and barcodes, disk space and memory; write nothing."
     ),
 ]
+ClusterOfPruning = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS|local:N|slurm|FILE.yaml",
+        help="Machines that do the replicates of a run, or look at the layers of a checkpoint and write its shards: as "
+        "for train and barcode.",
+        show_default="TOPOIMP_CLUSTER, or this machine",
+    ),
+]

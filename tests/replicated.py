@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from topoimp.checkpoint.locking import ends_with, owned
 from topoimp.engine.child import end_with_parent
-from topoimp.errors import TrainingError
+from topoimp.errors import TrainingError, VerificationError
 
 
 def squared(task, on_step):
@@ -167,3 +167,18 @@ def long_marking(task, on_step):  # noqa: ARG001
     while not path.with_name("go").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     return "done"
+
+
+def failing_to_write(_shard, _threads, _check):
+    """Fail, as a worker that finds its shard to be wrong."""
+    raise VerificationError("this shard is not written")
+
+
+def killing_the_worker_of_the_fourth(path, threads, check):
+    """Return the name of a path; kill the worker if it is 3 and no worker was killed before."""
+    check()
+    assert threads >= 1
+    if path.name == "3" and not path.exists():
+        path.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return path.name

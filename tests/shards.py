@@ -6,10 +6,10 @@ import torch
 from safetensors.torch import save_file
 
 
-def write_shards(folder):
+def write_shards(folder, *, seed=0):
     """Write a checkpoint of three shards, each of another type, with an index and files beside; return its folder."""
     folder.mkdir()
-    rng = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(seed)
     shards = {
         f"model-0000{number}-of-00003.safetensors": {
             f"fc{number}.weight": torch.randn(30, 20, generator=rng).to(dtype),

@@ -57,8 +57,8 @@ class Names:
 
     layers: list
 
-    def each(self, look):
-        return {layer.name: look(layer, 1) for layer in self.layers}
+    def each_with(self, look, arguments):
+        return {layer.name: look(layer, arguments[layer.name], 1) for layer in self.layers}
 
 
 def selections_of(layers, targets):

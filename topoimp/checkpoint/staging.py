@@ -255,7 +255,8 @@ def remove(path: Path) -> None:
 def _sync_all(path: Path) -> None:
     """Sync a file, or a folder with everything in it."""
     for entry in path.iterdir() if path.is_dir() else ():
-        _sync_all(entry)
+        with suppress(FileNotFoundError):  # a file that its writer has removed meanwhile
+            _sync_all(entry)
     _sync(path)
 
 

@@ -24,14 +24,17 @@ _NAMES = {"<f8": "F64", "<f4": "F32", "<f2": "F16", "|u1": "U8", "<i8": "I64"}
 class TensorWriter:
     """A safetensors file in the making: its header and its space on the disk come first, its tensors piece by piece.
 
-    An existing file is replaced; a path of ``Staging`` makes the file appear whole.
+    An existing file is replaced, or with ``goes_on`` taken as it is, with the same header; a path of ``Staging`` makes
+    the file appear whole.
 
     Raises:
         OutputError: if the header is longer than readers accept.
         OSError: if the file cannot be written; a full disk is met before the first tensor is written.
     """
 
-    def __init__(self, path: Path, tensors: Sequence[TensorInfo], metadata: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: Path, tensors: Sequence[TensorInfo], metadata: Mapping[str, str], *, goes_on: bool = False
+    ) -> None:
         try:
             header = format_header(tensors, metadata)
         except HeaderError as error:
@@ -41,6 +44,10 @@ class TensorWriter:
         self._data_start = len(header)
         self._one_at_a_time = Lock()
         self._descriptor: int | None = None
+        if not goes_on:
+            self._begin(path, header, tensors)
+
+    def _begin(self, path: Path, header: bytes, tensors: Sequence[TensorInfo]) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
             _write_at(descriptor, header, 0)
@@ -79,7 +86,8 @@ class CheckpointCopy:
     """A copy of a checkpoint in the making: same names, order, types, layout and files; tensors come piece by piece.
 
     The copy is a file, or fills an existing folder if the original is one. A PyTorch file becomes a safetensors file,
-    or with ``as_torch`` a PyTorch file. ``metadata`` is added to that of each safetensors file.
+    or with ``as_torch`` a PyTorch file. ``metadata`` is added to that of each safetensors file. With ``goes_on`` the
+    files are there, and only tensors are written into them.
 
     Raises:
         CheckpointError: if safetensors lacks the type of a tensor, or a PyTorch file cannot be copied as one.
@@ -87,7 +95,13 @@ class CheckpointCopy:
     """
 
     def __init__(
-        self, place: Path, original: Checkpoint, metadata: Mapping[str, str], *, as_torch: bool = False
+        self,
+        place: Path,
+        original: Checkpoint,
+        metadata: Mapping[str, str],
+        *,
+        as_torch: bool = False,
+        goes_on: bool = False,
     ) -> None:
         self._place = place
         self._original = original
@@ -97,18 +111,18 @@ class CheckpointCopy:
         files_of_copy(original)  # refuses two files of one name
         try:
             for file in original.files:
-                self._writers[file.path] = self._writer(file, metadata)
+                self._writers[file.path] = self._writer(file, metadata, goes_on=goes_on)
         except BaseException:
             self.close()
             raise
 
-    def _writer(self, file: TensorFile, metadata: Mapping[str, str]) -> TensorWriter | TorchWriter:
+    def _writer(self, file: TensorFile, metadata: Mapping[str, str], *, goes_on: bool) -> TensorWriter | TorchWriter:
         target = self._place if self._original.paths.folder is None else self._place / file.name_as_safetensors
         if self._as_torch and file.loaded is not None:
             return TorchWriter(target, file.path, file.loaded)
         for tensor in file.tensors:
             check_type(tensor, file.path)
-        return TensorWriter(target, file.tensors, {**file.metadata, **metadata})
+        return TensorWriter(target, file.tensors, {**file.metadata, **metadata}, goes_on=goes_on)
 
     def __enter__(self) -> "CheckpointCopy":
         return self

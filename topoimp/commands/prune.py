@@ -13,12 +13,14 @@ from topoimp.commands.pages import Page, PictureFiles
 from topoimp.commands.pictures import Picture
 from topoimp.commands.prune_pictures import FIGURES, PruneResults
 from topoimp.commands.pruning_job import Pruning, PruningJob, plan_job
+from topoimp.engine.cluster import Cluster, named_or_usual, notes_on_cluster, workers_on
 from topoimp.errors import OptionError
 from topoimp.kernels.threads import OnStep
 from topoimp.network.chain import Chain
 from topoimp.programs.evaluation import Evaluation
 from topoimp.pruning.all_rounds import all_rounds
-from topoimp.pruning.methods.network_method import method_for
+from topoimp.pruning.methods.method import PruningMethod
+from topoimp.pruning.methods.network_method import NetworkMethod, method_for
 from topoimp.pruning.options import PruningOptions, Scheme
 from topoimp.pruning.round import Round, refuse_missed_targets, refuse_unfit_forests
 from topoimp.reports.cells import Row
@@ -49,6 +51,7 @@ def prune_checkpoint(
     strict: bool = False,
     force: bool = False,
     threads: int | None = None,
+    cluster: Cluster | None = None,
     on_step: OnStep | None = None,
 ) -> Pruning:
     """Prune a checkpoint in rounds without training between them; write the result, its mask and a table.
@@ -78,10 +81,14 @@ def prune_checkpoint(
         strict: write nothing if a target is below a floor, or edges of a forest do not fit in a pattern.
         force: replace existing outputs.
         threads: number of cores; all if None. No result depends on it.
+        cluster: machines that look at the layers, and write the files of a checkpoint in shards, in place of this one
+            (``topoimp.engine.cluster``); they can write where the outputs lie.
         on_step: called with the number of steps done and of all steps.
 
     Raises:
-        OptionError: if rounds, sparsity and rate do not fit, or the output is an input or in a Hugging Face cache.
+        OptionError: if rounds, sparsity and rate do not fit, the output is an input or in a Hugging Face cache, or the
+            method does not go with a cluster.
+        EngineError: if the cluster cannot be used.
         OutputError: if an output exists (without ``force``) or cannot be written, or the disk has too little room, or
             a package for a picture or for ``compressed_size`` is missing.
         GateError: if ``strict`` and a target is below a floor, or a forest does not fit.
@@ -117,10 +124,13 @@ def prune_checkpoint(
         scores,
     )
     settings = {**pruning_settings(scheme), **job.settings()}
+    if named_or_usual(cluster) is not None:
+        _check_layer_by_layer(scheme.method)
 
-    with job.staging(force=force) as staging:
+    with job.staging(force=force) as staging, workers_on(cluster) as workers:
         evaluation = OutputEvaluation.beside(evaluate, job.layers.checkpoint)
-        swept = all_rounds(job.stream, scheme)
+        on_workers = replace(job, stream=replace(job.stream, workers=workers))
+        swept = all_rounds(on_workers.stream, scheme)
         if strict:
             refuse_if_strict(swept.rounds, scheme)
 
@@ -131,7 +141,7 @@ def prune_checkpoint(
         for number, target in (*job.outputs.rounds.items(), (len(swept.rounds), job.outputs.checkpoint)):
             round_ = swept.rounds[number - 1]
             metadata = metadata_of(settings, number)
-            written = job.write(staging, target, round_.keeps, metadata, swept.forests, round_.layers)
+            written = on_workers.write(staging, target, round_.keeps, metadata, swept.forests, round_.layers)
             norms[number] = {name: layer.squared_norms for name, layer in written.items()}
             sizes[number] = job.sizes(staging, target, compressed=compressed_size)
             evaluated[number] = evaluation.columns(staging, target)
@@ -146,8 +156,16 @@ def prune_checkpoint(
         results = PruneResults(settings, rows, job.stream, swept.forests, swept.rounds[-1].keeps, scheme.seed)
         provenance = job.layers.checkpoint.metadata
         complete = job.report({**settings, **evaluation_settings(evaluate)}, rows, swept)
+        complete = replace(complete, notes=[*complete.notes, *notes_on_cluster(cluster)])
         found = pictures.write(staging, complete, results, provenance=provenance)
         return job.finish(staging, found, swept.rounds[-1].missed)
+
+
+def _check_layer_by_layer(method: PruningMethod) -> None:
+    """Raise an OptionError if a method looks at all layers together, and so cannot be given them one by one."""
+    if isinstance(method, NetworkMethod) or method.holds_all_layers:
+        reason = "looks at all layers in one memory, and does not go with a cluster"
+        raise OptionError(f"the method {method.name} {reason}; without one it prunes on this machine")
 
 
 def refuse_if_strict(rounds: Sequence[Round], scheme: Scheme) -> None:

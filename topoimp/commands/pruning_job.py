@@ -41,8 +41,10 @@ from topoimp.writing.model_card import write_model_card
 from topoimp.writing.outputs import Outputs, plan_outputs
 from topoimp.writing.pruned_copy import check_exchangeable, write_pruned_copy
 from topoimp.writing.rewinding import RewoundPruner, layers_to_rewind_to
+from topoimp.writing.shard_by_shard import can_be_written_by_shard, write_by_shard
 from topoimp.writing.sizes import Sizes, sizes_of
-from topoimp.writing.verification import WrittenLayer, verify_pruned
+from topoimp.writing.verification import verify_pruned
+from topoimp.writing.written_layers import WrittenLayer
 
 ONE_SHOT = "no training between rounds: they equal one shot at the last target"
 ROUND_BY_ROUND = "no training between rounds: paths are those of the weights that the round before keeps"
@@ -166,7 +168,9 @@ class PruningJob:
         layers = self.layers
         source = self.source
         if source is not layers:
-            pruners = {info.name: RewoundPruner(pruners[info.name], layers, info) for info in layers.infos}
+            pruners = {
+                info.name: RewoundPruner(pruners[info.name], layers.only([info.name]), info) for info in layers.infos
+            }
         place = staging.partial(target)
         mask = staging.partial(self.outputs.mask) if target == self.outputs.checkpoint else None
 
@@ -175,17 +179,20 @@ class PruningJob:
             self.stream.on_layer()
 
         with nullcontext() if mask is None else mask_writer(mask, mask_shapes(layers), metadata) as writer:
-            threads = self.stream.threads
-            write_pruned_copy(
-                place,
-                source,
-                pruners,
-                metadata,
-                masks=writer,
-                threads=threads,
-                as_torch=self.outputs.are_torch,
-                on_tensor=on_tensor,
-            )
+            workers = self.stream.workers
+            if workers is not None and can_be_written_by_shard(source):
+                write_by_shard(place, source, pruners, metadata, masks=writer, workers=workers, on_tensor=on_tensor)
+            else:
+                write_pruned_copy(
+                    place,
+                    source,
+                    pruners,
+                    metadata,
+                    masks=writer,
+                    threads=self.stream.threads,
+                    as_torch=self.outputs.are_torch,
+                    on_tensor=on_tensor,
+                )
         masks = None if mask is None else read_masks(mask)
         written = open_checkpoint(place, key=source.checkpoint.key if self.outputs.are_torch else None)
         verified = verify_pruned(written, self.stream, forests, masks=masks, expected=expected, source=source)

@@ -6,7 +6,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from topoimp.engine.child import Call, InChild
-from topoimp.engine.pieces import LookAtPiece, pieces_of
+from topoimp.engine.pieces import InWorker, LookAtPiece, pieces_of
 from topoimp.engine.pool import Done, Event, Failed, Pool, Step
 from topoimp.errors import TopoimpError
 from topoimp.kernels.threads import OnStep
@@ -80,6 +80,22 @@ class Engine:
                 for _ in pieces[event.number]:
                     on_layer()
         return results
+
+    def do(
+        self,
+        work: Callable[[Task, int, Callable[[], None]], Result],
+        tasks: Sequence[Task],
+        on_done: Callable[[int], None],
+    ) -> list[Result]:
+        """Return the results of a function on several tasks, in order (``layers.streaming.Workers``)."""
+        results: dict[int, Result] = {}
+        for event in self._events([InWorker.of(work, task) for task in tasks], self.at_once):
+            if isinstance(event, Failed):
+                raise event.error
+            if isinstance(event, Done):
+                results[event.number] = event.result  # type: ignore[assignment]  # of this work
+                on_done(event.number)
+        return [results[number] for number in range(len(tasks))]
 
     def _events(self, calls: Sequence[Call[object]], at_once: int | None) -> Iterator[Event]:
         """Begin calls, and yield what happens until all have ended."""

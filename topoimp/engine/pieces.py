@@ -39,6 +39,34 @@ def _n_bytes(info: LayerInfo) -> int:
 
 
 @dataclass(frozen=True)
+class InWorker(Generic[Result]):
+    """Does a task in the process of a worker; ``payload`` is the pickle of a function and its task."""
+
+    payload: bytes
+
+    @staticmethod
+    def of(work: Callable[..., Result], task: object) -> "InWorker[Result]":
+        """Return the call of a function on a task (``layers.streaming.Workers.do``)."""
+        return InWorker(pickle.dumps((work, task)))
+
+    def __call__(self, supervisor: Supervisor) -> Result:
+        """Return the result."""
+        content: tuple[Callable[..., Result], object] = pickle.loads(self.payload)  # noqa: S301  # of ``of``
+        work, task = content
+        return work(task, supervisor.threads, _check_of(supervisor))
+
+
+def _check_of(supervisor: Supervisor) -> Callable[[], None]:
+    """Return a function that ends a call whose result is no longer wanted."""
+
+    def check() -> None:
+        if not supervisor.is_wanted():
+            raise UnwantedError
+
+    return check
+
+
+@dataclass(frozen=True)
 class LookAtPiece(Generic[Result]):
     """Looks at the layers of a piece; ``payload`` is the pickle of the layers, the look and the layers' arguments."""
 
@@ -56,10 +84,5 @@ class LookAtPiece(Generic[Result]):
         """Return the results by layer name."""
         content: tuple[Layers, Callable[..., Result], Mapping[str, object] | None] = pickle.loads(self.payload)  # noqa: S301  # of ``of``
         layers, look, arguments = content
-
-        def check() -> None:
-            if not supervisor.is_wanted():
-                raise UnwantedError
-
-        stream = LayerStream(layers, supervisor.threads, check)
+        stream = LayerStream(layers, supervisor.threads, _check_of(supervisor))
         return stream.each(look) if arguments is None else stream.each_with(look, arguments)

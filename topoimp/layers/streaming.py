@@ -26,6 +26,8 @@ Looks at a checkpoint can be pickled, as workers may be given them: they are fun
 dataclasses with ``__call__``.
 """
 
+Task = TypeVar("Task")
+
 Argument = TypeVar("Argument")
 LookWith = Callable[[Layer, Argument, int], Result]
 """A look that takes an argument of the layer's own, such as its forest; other layers' are not sent with it."""
@@ -65,6 +67,10 @@ class InHand:
         """Return the result of a function on the layer, by its name."""
         return {self.layer.name: look(self.layer, self.threads)}
 
+    def each_with(self, look: LookWith[Argument, Result], arguments: Mapping[str, Argument]) -> dict[str, Result]:
+        """Return the result of a function on the layer and its own argument, by its name."""
+        return {self.layer.name: look(self.layer, arguments[self.layer.name], self.threads)}
+
 
 class Workers(Protocol):
     """Processes that look at layers in place of this one, possibly on other machines."""
@@ -73,6 +79,18 @@ class Workers(Protocol):
         self, layers: Layers, look: Callable[..., Result], arguments: Mapping[str, object] | None, on_layer: OnLayer
     ) -> dict[str, Result]:
         """Return the results as ``LayerStream.each``, or with arguments as ``LayerStream.each_with``, in any order."""
+
+    def do(
+        self,
+        work: Callable[[Task, int, Callable[[], None]], Result],
+        tasks: Sequence[Task],
+        on_done: Callable[[int], None],
+    ) -> list[Result]:
+        """Return the results of a function on several tasks, in order.
+
+        The function takes a task, the number of threads to use, and a function to call now and then: it raises if the
+        result is no longer wanted. ``on_done`` is called with the number of each task that is done.
+        """
 
 
 @dataclass(frozen=True)

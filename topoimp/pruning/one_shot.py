@@ -5,29 +5,33 @@ and one sweep over the layers serves all rounds. The topology that a round keeps
 and the order of the weights if that is by strength; otherwise forests are found round by round.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from topoimp.arrays import BoolArray
 from topoimp.choices import Scope
-from topoimp.layers.layer import Layer
-from topoimp.layers.streaming import InHand, LayerStream
-from topoimp.pruning.block_pattern import LayerBlocks
-from topoimp.pruning.layer_rounds import layer_rounds, protects_forest
-from topoimp.pruning.lines import keep_lines
+from topoimp.layers.streaming import LayerStream
+from topoimp.pruning.layer_rounds import protects_forest
 from topoimp.pruning.methods.method import Rule, RuleInputs
 from topoimp.pruning.methods.network_method import NetworkMethod
 from topoimp.pruning.network_targets import network_target, total_target
 from topoimp.pruning.options import Scheme
-from topoimp.pruning.pattern_keep import keep_blocks
-from topoimp.pruning.round import LayerKeep, LayerRound, Round, Sweep, check_counts
-from topoimp.pruning.rules import keep_each, kept_of
+from topoimp.pruning.round import Round, Sweep, check_counts
+from topoimp.pruning.round_looks import (
+    ComparedInRounds,
+    InRounds,
+    KeptInRounds,
+    KnownForest,
+    OnKept,
+    OwnTargets,
+    Ranked,
+    flags_kept,
+    ignore,
+)
+from topoimp.pruning.rules import keep_each
 from topoimp.pruning.selection import Ranking
 from topoimp.topology.barcode import largest_strength
-from topoimp.topology.forest import Forest, spanning_forest, spanning_forests
-
-OnKept = Callable[[Layer, Forest, Sequence[int], int], None]
-"""Called with each layer in memory, its forest, the number of weights that each round keeps, and threads to use."""
+from topoimp.topology.forest import Forest, spanning_forests
 
 
 def sweep(
@@ -37,7 +41,7 @@ def sweep(
     only: int | None = None,
     n_edges: Mapping[str, int] | None = None,
     forests: Mapping[str, Forest] | None = None,
-    on_kept: OnKept = lambda _layer, _forest, _n_kept, _threads: None,
+    on_kept: OnKept = ignore,
 ) -> Sweep:
     """Prune in rounds without training between them; nothing is written.
 
@@ -47,7 +51,8 @@ def sweep(
         only: number of the one round to do, which methods of whole networks need; all rounds if None.
         n_edges: by layer name, the edges at round 0; those of the layers in the stream if None.
         forests: by layer name, the maximum spanning forests of the layers; found if None.
-        on_kept: called with each layer while it is in memory, possibly by several threads at once.
+        on_kept: called with each layer while it is in memory, possibly by several threads at once, and by the workers
+            of the stream if it has any.
 
     Raises:
         VerificationError: if a round keeps other counts than its targets; that is a defect of topoimp.
@@ -88,7 +93,7 @@ def _sweep_network(
         keeps = swept.rounds[0].keeps
 
         def kept() -> dict[str, BoolArray]:
-            return stream.each(lambda layer, threads: kept_of(keeps[layer.name], layer, threads))
+            return stream.each_with(flags_kept, keeps)
 
         if not method.replaces(kept, stream.layers.checkpoint):
             return swept
@@ -124,29 +129,11 @@ def _sweep_by_layer(
         n_edges = n_edges or {name: forest.n_edges for name, forest in forests.items()}
         shares = scheme.layer_targets(stream.layers.infos, n_edges)
 
-    def prune(layer: Layer, threads: int) -> tuple[Forest, Sequence[LayerKeep], list[LayerRound]]:
-        info = infos[layer.name]
-        forest = forests.get(layer.name) or spanning_forest(layer, threads=threads)
-        own = shares.get(layer.name) or scheme.schedule.targets_of(info, n_edges.get(layer.name, forest.n_edges))
-        targets = own[chosen]
-        by_column = scheme.has_output_columns(info)
-        keeps: Sequence[LayerKeep]
-        if scheme.pattern is not None:
-            keep = keep_blocks(layer, forest, rule, LayerBlocks(scheme.pattern, by_column), threads)
-            keeps, targets = [keep], [keep.n_kept]
-        elif scheme.scope is Scope.ROW:
-            keeps = keep_lines(info, layer, forest, targets, rule, by_column=by_column, threads=threads)
-        else:
-            in_hand = InHand(layer, threads)
-            kept = keep_each(
-                [info], {layer.name: forest}, targets, rule, in_hand, beside_unprotected=protects_forest(rule)
-            )
-            keeps = [keep[layer.name] for keep in kept]
-        on_kept(layer, forest, [keep.n_kept for keep in keeps], threads)
-        return forest, keeps, layer_rounds(layer, forest, targets, keeps, threads)
-
     # Each layer is read once, for its forest and for all rounds.
-    swept = stream.each(prune)
+    asked = {
+        name: OwnTargets(info, forests.get(name), n_edges.get(name), shares.get(name)) for name, info in infos.items()
+    }
+    swept = stream.each_with(InRounds(scheme, rule, chosen, on_kept), asked)
     rounds = []
     for k, number in enumerate(scheme.schedule.numbers[chosen]):
         keeps = {name: kept[k] for name, (_, kept, _) in swept.items()}
@@ -165,16 +152,9 @@ def _sweep_globally(
     forests: Mapping[str, Forest],
     on_kept: OnKept,
 ) -> Sweep:
-    infos = stream.layers.by_name
-
-    def rank(layer: Layer, threads: int) -> tuple[Forest, Ranking]:
-        forest = forests.get(layer.name) or spanning_forest(layer, threads=threads)
-        ranking = rule.ranking(infos[layer.name], forest)
-        ranking.prepare(layer, threads)
-        return forest, ranking
-
     # One pass over the layers for forests and rankings, and a few for the thresholds of all rounds.
-    ranked = stream.each(rank)
+    known = {name: KnownForest(info, forests.get(name)) for name, info in stream.layers.by_name.items()}
+    ranked = stream.each_with(Ranked(rule), known)
     forests = {name: forest for name, (forest, _) in ranked.items()}
     n_edges = n_edges or {name: forest.n_edges for name, forest in forests.items()}
     shared = scheme.schedule.shared_targets(stream.layers.infos, n_edges)
@@ -218,12 +198,8 @@ def _sweep_with_one_target(
     numbers = list(targets.values())
     keeps = keep_each(infos, forests, numbers, rule, stream, rankings, beside_unprotected=protects_forest(rule))
 
-    def compare(layer: Layer, threads: int) -> list[LayerRound]:
-        kept = [keep[layer.name] for keep in keeps]
-        on_kept(layer, forests[layer.name], [keep.n_kept for keep in kept], threads)
-        return layer_rounds(layer, forests[layer.name], [None] * len(targets), kept, threads)
-
-    by_layer = stream.each(compare)
+    kept = {info.name: KeptInRounds(forests[info.name], [keep[info.name] for keep in keeps]) for info in infos}
+    by_layer = stream.each_with(ComparedInRounds(on_kept), kept)
     rounds = [
         Round(number, target, keeps[k], {name: by_layer[name][k] for name in by_layer})
         for k, (number, target) in enumerate(targets.items())

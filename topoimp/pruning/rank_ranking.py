@@ -87,6 +87,28 @@ class RankRanking:
             yield first, self.ranks_in(layer, first, end)
 
 
+@dataclass(frozen=True)
+class RanksInArray:
+    """The ranks of a layer's weights, flat, from one index to another."""
+
+    ranks: CodeArray
+
+    def __call__(self, start: int, stop: int) -> CodeArray:
+        """Return the ranks of a part."""
+        return self.ranks[start:stop]
+
+
+@dataclass(frozen=True)
+class Permutation:
+    """The random ranks that a text determines, from one index to another."""
+
+    text: str
+
+    def __call__(self, start: int, stop: int) -> CodeArray:
+        """Return the ranks of a part."""
+        return permutation_keys(start, stop - start, self.text)
+
+
 def permutation_keys(start: int, n: int, text: str) -> CodeArray:
     """Return 64 random bits above 0 for each of n indices from ``start`` on; they depend on text and index alone.
 

@@ -179,8 +179,19 @@ def _counted_in_one_pass(
     if all(len(of_prefix) == len(rankings) for of_prefix in known):
         return known
     by_name = {ranking.info.name: ranking for ranking in rankings}
-    counted = source.each(lambda layer, threads: by_name[layer.name].count_digits(layer, shift, prefixes, threads))
+    counted = source.each_with(_CountDigits(shift, prefixes), by_name)
     return [[counted[name][place] for name in by_name] for place in range(len(prefixes))]
+
+
+@dataclass(frozen=True)
+class _CountDigits:
+    """Counts, for each prefix, the digits of the ranks of a layer."""
+
+    shift: int
+    prefixes: Prefixes
+
+    def __call__(self, layer: Layer, ranking: Ranking, threads: int) -> list[Digits]:
+        return ranking.count_digits(layer, self.shift, self.prefixes, threads)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Only a few pieces are in memory, whatever the size of a tensor: all threads prun
 them from there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import TypeAlias
@@ -41,20 +41,33 @@ def write_pruned_copy(
     the original is. Without ``masks`` no mask is written. ``metadata`` is added to that of safetensors files;
     ``on_tensor`` is called after each tensor.
     """
+    with CheckpointCopy(place, layers.checkpoint, metadata, as_torch=as_torch) as copy:
+        write_tensors(layers.checkpoint.tensors, copy, layers, pruners, masks, threads, on_tensor)
+        copy.copy_other_files()
+
+
+def write_tensors(
+    names: Iterable[str],
+    copy: CheckpointCopy,
+    layers: Layers,
+    pruners: Mapping[str, Pruner],
+    masks: TensorWriter | None,
+    threads: int,
+    on_tensor: Callable[[], None],
+) -> None:
+    """Write some tensors of a checkpoint into its copy, as ``write_pruned_copy`` writes all of them."""
     checkpoint = layers.checkpoint
     selected = layers.by_tensor()
-    with CheckpointCopy(place, checkpoint, metadata, as_torch=as_torch) as copy:
-        for name in checkpoint.tensors:
-            infos = selected.get(checkpoint.ties.get(name, name))
-            if infos:
-                parts = ((info, pruners[info.name].on(layers.read(info, threads), threads)) for info in infos)
-                _write_tensor(name, checkpoint, list(parts), copy, masks, threads)
-            else:
-                for stored in checkpoint.stored_as(name):
-                    copy.copy_tensor(stored)
-            checkpoint.done_with(name)
-            on_tensor()
-        copy.copy_other_files()
+    for name in names:
+        infos = selected.get(checkpoint.ties.get(name, name))
+        if infos:
+            parts = ((info, pruners[info.name].on(layers.read(info, threads), threads)) for info in infos)
+            _write_tensor(name, checkpoint, list(parts), copy, masks, threads)
+        else:
+            for stored in checkpoint.stored_as(name):
+                copy.copy_tensor(stored)
+        checkpoint.done_with(name)
+        on_tensor()
 
 
 def check_exchangeable(layers: Layers) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from topoimp.choices import Method
 from topoimp.layers.records import LayerInfo
 from topoimp.pruning.methods.method import RuleInputs
-from topoimp.pruning.rank_ranking import RankRanking, permutation_keys
+from topoimp.pruning.rank_ranking import Permutation, RankRanking
 from topoimp.topology.forest import Forest
 
 
@@ -24,8 +24,7 @@ class PermutationRule:
 
     def ranking(self, info: LayerInfo, forest: Forest) -> RankRanking:  # noqa: ARG002  # of a protocol
         """Return the ranking of a layer's weights, which depends on the seed, the layer's name and the index alone."""
-        text = f"{self.seed}:{info.name}"
-        return RankRanking(info, lambda start, stop: permutation_keys(start, stop - start, text), self.n_bits)
+        return RankRanking(info, Permutation(f"{self.seed}:{info.name}"), self.n_bits)
 
 
 @dataclass(frozen=True)

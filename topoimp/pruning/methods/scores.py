@@ -16,7 +16,7 @@ from topoimp.checkpoint.number_format import F32, F64
 from topoimp.layers.layer import Layer
 from topoimp.layers.records import LayerInfo
 from topoimp.layers.streaming import LayerSource
-from topoimp.pruning.rank_ranking import RankRanking
+from topoimp.pruning.rank_ranking import RankRanking, RanksInArray
 from topoimp.topology.forest import Forest
 
 
@@ -39,8 +39,7 @@ class RankRule:
 
     def ranking(self, info: LayerInfo, forest: Forest) -> RankRanking:  # noqa: ARG002  # of a protocol
         """Return the ranking of a layer's weights."""
-        ranks = self.ranks[info.name]
-        return RankRanking(info, lambda start, stop: ranks[start:stop], self.n_bits)
+        return RankRanking(info, RanksInArray(self.ranks[info.name]), self.n_bits)
 
 
 def ranks_of_scores(scores: NDArray[Any]) -> CodeArray:
