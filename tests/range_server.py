@@ -17,7 +17,8 @@ class RangeServer:
     Args:
         port: of this machine.
         files: by path, the bytes.
-        faults: for the next requests of files, one each: a status, ``cut`` (in the middle of the bytes), ``silent``
+        faults: for the next requests of files, one each: a status, ``cut`` (in the middle of the bytes), ``slow`` (a
+            kilobyte in a millisecond), ``silent``
             (until the end of the test), a function to call before the answer, or None.
         sends_ranges: whether it sends parts.
         token: the token that it wants, if any.
@@ -127,6 +128,12 @@ def _handler(served):
             if served.sends_ranges:
                 octets, status = octets[first : last + 1], 206
                 headers["Content-Range"] = f"bytes {first}-{last}/{len(served.files[path])}"
+            if fault == "slow":
+                self._answer(status, headers, octets, n_sent=0)
+                for start in range(0, len(octets), 1000):
+                    self.wfile.write(octets[start : start + 1000])
+                    served.is_over.wait(0.001)
+                return
             self._answer(status, headers, octets, n_sent=len(octets) // 2 if fault == "cut" else None)
 
         def _answer(self, status, headers, octets=b"", n_sent=None):

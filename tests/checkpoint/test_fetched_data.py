@@ -15,7 +15,8 @@ from topoimp.checkpoint import Advice, fetched_data
 from topoimp.checkpoint.fetched_data import FetchedData
 from topoimp.checkpoint.header import TensorInfo
 from topoimp.errors import CheckpointError
-from topoimp.stores import as_place, fetch_start, fetching
+from topoimp.stores import as_place, fetching
+from topoimp.stores.fetching import fetch_start
 
 OCTETS = np.random.default_rng(0).integers(0, 256, 1000, np.uint8)
 START = 37

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -129,6 +132,18 @@ def test_a_checkpoint_travels_as_its_address_and_is_opened_there(server, folder)
 
     assert_same(copy, opened)
     assert copy.path == opened.path
+
+
+def test_nothing_that_fetches_is_imported_for_a_file_of_this_machine(write):
+    code = (
+        "import sys; from topoimp.checkpoint import open_checkpoint; open_checkpoint(sys.argv[1]).codes('a');"
+        "print({'asyncio', 'obstore', 'urllib.request', 'topoimp.stores.fetching'} & {*sys.modules})"
+    )
+    path = write({"a": np.ones((2, 2))})
+
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "set()\n"
 
 
 def test_a_file_that_is_replaced_on_the_way_is_refused_where_it_arrives(server, write):

@@ -6,7 +6,8 @@ import pytest
 from range_server import range_server
 
 from topoimp.errors import CheckpointError
-from topoimp.stores import Address, as_place, fetch_range, fetch_start, fetch_whole, fetching
+from topoimp.stores import Address, as_place, fetching
+from topoimp.stores.fetching import fetch_range, fetch_start, fetch_whole
 
 OCTETS = np.random.default_rng(0).bytes(100_000)
 
@@ -109,6 +110,13 @@ def test_cuts_do_not_add_up_while_bytes_come(server):
     server.faults.extend(["cut"] * (fetching.ATTEMPTS + 2))
 
     assert fetch_start(address_of(server), 100_000)[1] == OCTETS
+
+
+def test_a_slow_server_is_waited_for(server):
+    server.faults.append("slow")
+
+    assert fetch_start(address_of(server), 100_000)[1] == OCTETS
+    assert len(server.requests) == 1
 
 
 def test_a_silent_server_is_asked_again(server, monkeypatch):

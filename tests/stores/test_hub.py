@@ -2,8 +2,10 @@ import pytest
 from range_server import range_server
 
 from topoimp.errors import CheckpointError
-from topoimp.stores import Address, fetch_whole, names_in
+from topoimp.stores import Address
+from topoimp.stores.fetching import fetch_whole
 from topoimp.stores.hub import _looked_up
+from topoimp.stores.listing import names_in
 
 COMMIT = "c" * 40
 FILES = {

@@ -3,7 +3,9 @@ from range_server import range_server
 from s3_server import s3_server
 
 from topoimp.errors import CheckpointError
-from topoimp.stores import Address, fetch_start, fetch_whole, fetching, is_listed, names_in
+from topoimp.stores import Address, fetching
+from topoimp.stores.fetching import fetch_start, fetch_whole
+from topoimp.stores.listing import is_listed, names_in
 
 
 @pytest.fixture(scope="module")

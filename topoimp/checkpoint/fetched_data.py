@@ -17,7 +17,8 @@ import numpy as np
 from topoimp.arrays import ByteArray
 from topoimp.checkpoint.header import TensorInfo
 from topoimp.checkpoint.safetensors_file import Advice
-from topoimp.stores import Address, Version, fetch_range
+from topoimp.stores import Address, Version
+from topoimp.stores.fetching import fetch_range
 
 BLOCK = 1 << 23
 """Bytes of a block, and of the shortest range of a long part."""

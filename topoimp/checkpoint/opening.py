@@ -6,8 +6,6 @@ from pathlib import Path
 from topoimp.checkpoint.finding import CheckpointFiles, find_files
 from topoimp.checkpoint.other_formats import other_format
 from topoimp.checkpoint.reading import Checkpoint
-from topoimp.checkpoint.remote_file import open_remote
-from topoimp.checkpoint.remote_finding import find_remote_files
 from topoimp.checkpoint.safetensors_file import TensorFile, only_tensors, open_safetensors
 from topoimp.checkpoint.state_dicts import Content
 from topoimp.checkpoint.torch_file import is_torch_file, open_torch
@@ -95,6 +93,9 @@ def _found_here(path: Path, key: str | None, content: Content) -> tuple[Checkpoi
 
 
 def _found_in_store(address: Address, key: str | None) -> tuple[CheckpointFiles, tuple[TensorFile, ...]]:
+    from topoimp.checkpoint.remote_file import open_remote
+    from topoimp.checkpoint.remote_finding import find_remote_files
+
     paths = find_remote_files(address)
     files = tuple(open_remote([Address(file) for file in paths.weights]))
     if key is not None:

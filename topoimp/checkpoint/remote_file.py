@@ -10,7 +10,8 @@ from topoimp.checkpoint.other_formats import ARCHIVE, N_BYTES, format_that_begin
 from topoimp.checkpoint.safetensors_file import TensorFile
 from topoimp.checkpoint.torch_file import SUFFIXES
 from topoimp.errors import CheckpointError
-from topoimp.stores import AT_ONCE, Address, fetch_start
+from topoimp.stores import Address
+from topoimp.stores.fetching import AT_ONCE, fetch_start
 
 _FIRST = 1 << 17
 """Bytes that are fetched first: more than most headers have, which so take one request."""

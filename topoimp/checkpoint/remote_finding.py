@@ -8,7 +8,9 @@ from topoimp.checkpoint.folders import OTHER_WEIGHTS, chosen_weights
 from topoimp.checkpoint.index import is_index, parse_index
 from topoimp.checkpoint.torch_file import SUFFIXES
 from topoimp.errors import CheckpointError
-from topoimp.stores import Address, fetch_whole, is_listed, names_in
+from topoimp.stores import Address
+from topoimp.stores.fetching import fetch_whole
+from topoimp.stores.listing import is_listed, names_in
 
 
 def find_remote_files(address: Address) -> CheckpointFiles:

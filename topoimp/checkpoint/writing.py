@@ -15,7 +15,7 @@ from topoimp.checkpoint.safetensors_file import TensorFile, check_type
 from topoimp.checkpoint.torch_writing import TorchWriter, copy_file
 from topoimp.errors import CheckpointError, OutputError
 from topoimp.kernels.threads import pieces
-from topoimp.stores import Address, fetch_whole
+from topoimp.stores import Address
 
 _NAMES = {"<f8": "F64", "<f4": "F32", "<f2": "F16", "|u1": "U8", "<i8": "I64"}
 """By numpy's description of a type, its name in safetensors."""
@@ -218,6 +218,8 @@ def _copy_index(index: Path, files: Sequence[TensorFile], place: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     """Copy a file of this machine or of a store."""
     if isinstance(source, Address):
+        from topoimp.stores.fetching import fetch_whole
+
         target.write_bytes(fetch_whole(source))
     else:
         copy_file(source, target)

@@ -5,6 +5,7 @@ Parts, name, suffix and parents are those of a path; the text is that of an addr
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path, PosixPath
 from typing import Self, TypeAlias
 from urllib.parse import unquote
@@ -72,6 +73,14 @@ class Address(PosixPath):
     def resolve(self, strict: bool = False) -> Self:  # noqa: ARG002  # as a path has it
         """Return itself: topoimp follows no links in stores."""
         return self
+
+
+@dataclass(frozen=True)
+class Version:
+    """Size and tag of an object when its first bytes were fetched; later bytes must be of the same version."""
+
+    n_bytes: int
+    tag: str
 
 
 def as_place(path: AnyPath) -> Path:

@@ -19,7 +19,7 @@ import numpy as np
 
 from topoimp.arrays import ByteArray
 from topoimp.errors import CheckpointError
-from topoimp.stores.address import Address
+from topoimp.stores.address import Address, Version
 from topoimp.stores.clients import client_of
 from topoimp.stores.failures import may_pass, reason_of, status_in
 
@@ -43,14 +43,6 @@ MAX_WHOLE = 1 << 30
 """Limit on an object that is fetched as a whole, such as an index or a tokenizer."""
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Version:
-    """Size and tag of an object when its first bytes were fetched; later bytes must be of the same version."""
-
-    n_bytes: int
-    tag: str
 
 
 def fetch_start(address: Address, n_bytes: int) -> tuple[Version, bytes]:
