@@ -29,6 +29,15 @@ def test_the_objects_of_a_bucket_are_listed():
     assert len(names_in(Address("s3://models"))) == 4
 
 
+def test_a_bucket_of_too_many_objects_is_no_checkpoint(monkeypatch):
+    monkeypatch.setattr(fetching, "MAX_LISTED", 3)
+
+    with pytest.raises(
+        CheckpointError, match=r"^s3://models: holds more than 3 files, subfolders counted; name a folder"
+    ):
+        names_in(Address("s3://models"))
+
+
 def test_a_folder_without_objects_is_empty():
     assert names_in(Address("s3://models/none")) == []
 

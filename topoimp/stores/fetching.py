@@ -42,6 +42,9 @@ _CHUNK = 1 << 20
 MAX_WHOLE = 1 << 30
 """Limit on an object that is fetched as a whole, such as an index or a tokenizer."""
 
+MAX_LISTED = 20_000
+"""Limit on the files of a folder and its subfolders: a checkpoint has fewer, and a bucket may have millions."""
+
 Result = TypeVar("Result")
 
 
@@ -144,8 +147,13 @@ async def _listed(folder: Address, client: "ObjectStore", name: str) -> list[str
     inside = f"{name}/" if name else ""
 
     async def names() -> list[str]:
-        pages = obstore.list(client, prefix=inside)
-        return sorted([each["path"].removeprefix(inside) async for page in pages for each in page])
+        found: list[str] = []
+        async for page in obstore.list(client, prefix=inside):
+            found += [each["path"].removeprefix(inside) for each in page]
+            if len(found) > MAX_LISTED:
+                needed = "name a folder or a file in it"
+                raise CheckpointError(f"{folder}: holds more than {MAX_LISTED:,} files, subfolders counted; {needed}")
+        return sorted(found)
 
     return await _persistent(folder, names)
 
