@@ -50,6 +50,7 @@ bench: $(READY) ## measure beside peers and the limit; writes docs/performance.m
 	$(BIN)/python benchmarks/rounds.py
 	$(BIN)/python benchmarks/paths.py
 	$(BIN)/python benchmarks/cluster.py
+	-$(BIN)/python benchmarks/hosts.py # needs root
 
 bench-quick: $(READY) ## the same in two minutes, writing nothing
 	$(BIN)/python benchmarks/run.py --quick

@@ -50,7 +50,7 @@ def main() -> int:
     """Measure, and write the table; 0 if all is well."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--layers", type=int, default=8, help="layers of 4096 x 4096 of the large checkpoint")
+    parser.add_argument("--layers", type=int, default=32, help="layers of 4096 x 4096 of the large checkpoint")
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder, _workers(Path(folder)) as address:
@@ -109,10 +109,10 @@ def _lines(folder: Path, address: str, n_runs: int, n_layers: int) -> Iterator[L
 
 @contextmanager
 def _pieces_of_one_layer() -> Iterator[None]:
-    smallest, number = pieces.SMALLEST, pieces.USUAL_NUMBER
-    pieces.SMALLEST, pieces.USUAL_NUMBER = 1, 1 << 30
+    smallest, number = pieces.SMALLEST, pieces.PER_PLACE
+    pieces.SMALLEST, pieces.PER_PLACE = 1, 1 << 30
     yield
-    pieces.SMALLEST, pieces.USUAL_NUMBER = smallest, number
+    pieces.SMALLEST, pieces.PER_PLACE = smallest, number
 
 
 def _both(layers: Layers, engine: Engine, n_runs: int) -> tuple[float, float]:

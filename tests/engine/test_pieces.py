@@ -33,7 +33,7 @@ def infos_of(sizes):
     ],
 )
 def test_pieces_have_layers_that_follow_each_other_up_to_a_size(sizes, expected):
-    found = pieces.pieces_of(infos_of(sizes))
+    found = pieces.pieces_of(infos_of(sizes), 16)
 
     assert [len(piece) for piece in found] == expected
     assert [name for piece in found for name in piece] == [f"w{k}" for k in range(len(sizes))]

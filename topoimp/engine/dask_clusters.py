@@ -107,13 +107,16 @@ def in_queue(system: str, n_jobs: int, settings: Mapping[str, Any]) -> Iterator[
             raise EngineError(f"{system}: its jobs cannot be started: {_reason(error)}") from error
         client = distributed.Client(cluster, security=security, timeout=_CONNECT, set_as_default=False)
         stack.callback(client.close, timeout=2)
-        yield _ready(client, system, is_queued=True)
+        yield _ready(client, system, n_queued=len(cluster.worker_spec))
 
 
-def _ready(client: distributed.Client, named: str, *, is_queued: bool = False) -> DaskPool:
-    """Wait for a worker, and compare versions with all workers that are there; later ones compare by themselves."""
+def _ready(client: distributed.Client, named: str, *, n_queued: int = 0) -> DaskPool:
+    """Wait for a worker, and compare versions with all workers that are there; later ones compare by themselves.
+
+    Workers in a queue are waited for without an end.
+    """
     try:
-        client.wait_for_workers(1, timeout=None if is_queued else _FIRST_WORKER)
+        client.wait_for_workers(1, timeout=None if n_queued else _FIRST_WORKER)
     except TimeoutError as error:
         raise EngineError(f"{named}: no worker came within {_FIRST_WORKER:.0f} seconds") from error
     found = client.run(_problem_there, versions_here(), on_error="return")
@@ -122,8 +125,8 @@ def _ready(client: distributed.Client, named: str, *, is_queued: bool = False) -
             raise EngineError(f"{worker}: cannot run topoimp: {_first_line(problem)}") from problem
         if problem is not None:
             raise EngineError(f"{named}: {problem}")
-    pool = DaskPool(client, named)
-    if not is_queued:
+    pool = DaskPool(client, named, max(n_queued, 1))
+    if not n_queued:
         threading.Thread(target=pool.watch, name="topoimp-cluster", daemon=True).start()
     return pool
 

@@ -46,15 +46,21 @@ class _AtWork:
 
 
 class DaskPool:
-    """A pool over a cluster."""
+    """A pool over a cluster; ``n_expected`` workers may come that are not there yet."""
 
-    def __init__(self, client: distributed.Client, named: str) -> None:
+    def __init__(self, client: distributed.Client, named: str, n_expected: int = 1) -> None:
         self._client = client
         self._named = named
+        self._n_expected = n_expected
         self._topic = f"topoimp-{uuid4().hex}"
         self._names = count()
         self._at_work: dict[int, _AtWork] = {}
         client.subscribe_topic(self._topic, self._on_step)
+
+    @property
+    def n_places(self) -> int:
+        """The threads of all workers, or the workers that are expected if they are more."""
+        return max(sum(map(int, self._client.nthreads().values())), self._n_expected)
 
     def submit(self, number: int, call: Call[object], post: Post) -> "distributed.Future[Any]":
         """Begin a call when a worker has room."""

@@ -69,7 +69,7 @@ class Engine:
         on_layer: Callable[[], None],
     ) -> dict[str, Result]:
         """Return the results of a function on each layer, by name, in any order (``layers.streaming.Workers``)."""
-        pieces = pieces_of(layers)
+        pieces = pieces_of(layers, self.pool.n_places)
         calls = [LookAtPiece.of(layers.only(names), look, arguments) for names in pieces]
         results: dict[str, Result] = {}
         for event in self._events(calls, None):

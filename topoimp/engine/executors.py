@@ -17,6 +17,11 @@ class ExecutorPool:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
 
+    @property
+    def n_places(self) -> int:
+        """The number of cores here: an executor does not say how many calls it does at the same time."""
+        return available_threads()
+
     def submit(self, number: int, call: Call[object], post: Post) -> Future[object]:
         """Begin a call when the executor has room."""
         future = self._executor.submit(done_unsupervised, Sealed.of(call))

@@ -39,6 +39,11 @@ class _Running:
 class Threads:
     """A pool of threads of this process, one for each call."""
 
+    @property
+    def n_places(self) -> int:
+        """The number of cores."""
+        return available_threads()
+
     def submit(self, number: int, call: Call[object], post: Post) -> _Running:
         """Begin a call in a thread of its own."""
         is_unwanted = threading.Event()

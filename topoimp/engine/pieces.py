@@ -11,17 +11,20 @@ from topoimp.layers.streaming import LayerStream
 
 Result = TypeVar("Result")
 
-SMALLEST, LARGEST = 1 << 26, 1 << 30
+SMALLEST, LARGEST = 1 << 27, 1 << 30
 """Bytes of weights from which a piece is whole, and at most, but for larger layers, which are pieces of their own."""
 
-USUAL_NUMBER = 64
-"""Pieces that a checkpoint is divided into if their size allows it."""
+PER_PLACE = 4
+"""Pieces for each place, if their size allows it: each costs some milliseconds, and with few some places end early."""
 
 
-def pieces_of(layers: Layers) -> list[list[str]]:
-    """Return the names of layers in pieces that follow each other in the files; the last piece may be small."""
+def pieces_of(layers: Layers, n_places: int) -> list[list[str]]:
+    """Return the names of layers in pieces for some places, where one of them is looked at at a time.
+
+    Pieces follow each other in the files; the last one may be small.
+    """
     infos = layers.in_reading_order()
-    usual = sum(map(_n_bytes, infos)) // USUAL_NUMBER
+    usual = sum(map(_n_bytes, infos)) // (PER_PLACE * n_places)
     size = min(max(usual, SMALLEST), LARGEST)
     pieces: list[list[str]] = []
     filled = size

@@ -40,6 +40,10 @@ Post: TypeAlias = Callable[[Event], None]
 class Pool(Protocol):
     """A place where calls are done side by side; several threads may use it at the same time."""
 
+    @property
+    def n_places(self) -> int:
+        """The number of calls that are done at the same time, from 1, as far as it is known."""
+
     def submit(self, number: int, call: Call[object], post: Post) -> object:
         """Begin a call, now or when there is room, and return its handle.
 
