@@ -117,3 +117,23 @@ def test_running_work_has_ended_when_an_error_leaves_the_context():
         leave()
 
     assert ended.is_set()
+
+
+def test_the_error_of_an_older_task_comes_before_that_of_the_calling_thread():
+    begun = threading.Event()
+
+    def fail_later():
+        begun.wait()
+        raise ValueError("older")
+
+    def fail_at_once():
+        begun.set()
+        raise ValueError("newer")
+
+    def both_fail():
+        with Window(2, 100) as window:
+            window.add("a", 1, fail_later)
+            window.do("b", fail_at_once)
+
+    with pytest.raises(ValueError, match="older"):
+        both_fail()

@@ -16,7 +16,8 @@ from topoimp.layers.streaming import InHand, counted
 
 @pytest.fixture
 def sizes(monkeypatch):
-    """Have layers of 800 bytes count as large, and 2,000 bytes as much to look at side by side."""
+    """Have layers of 800 bytes count as large, none as small, and 2,000 bytes as much to look at side by side."""
+    monkeypatch.setattr(streaming, "SMALL", 0)
     monkeypatch.setattr(streaming, "LARGE", 800)
     monkeypatch.setattr(streaming, "SIDE_BY_SIDE", 2000)
 
@@ -41,6 +42,7 @@ def test_each_layer_is_looked_at_once_and_results_come_in_the_order_of_names(scr
     )
     seen = []
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streaming, "SMALL", 200)
         patch.setattr(streaming, "LARGE", 800)
         patch.setattr(streaming, "SIDE_BY_SIDE", 2000)
         patch.setattr(streaming, "AHEAD", 1500)
@@ -64,6 +66,25 @@ def test_small_layers_are_looked_at_side_by_side_and_large_ones_by_all_threads(w
         return threads
 
     assert stream_of(path, 2).each(look) == {"a": 1, "b": 1, "c": 2, "d": 1}
+
+
+def test_quick_looks_at_small_layers_are_those_of_the_calling_thread(write, monkeypatch):
+    monkeypatch.setattr(streaming, "LONG", float("inf"))
+    stream = stream_of(write({f"w{k}": np.ones((3, 3)) for k in range(40)}), 2)
+
+    found = stream.each(lambda _layer, threads: (threads, threading.current_thread() is threading.main_thread()))
+
+    assert set(found.values()) == {(1, True)}
+
+
+def test_long_looks_at_small_layers_are_those_of_other_threads_but_for_a_trial_now_and_then(write, monkeypatch):
+    monkeypatch.setattr(streaming, "LONG", 0.0)
+    stream = stream_of(write({f"w{k}": np.ones((3, 3)) for k in range(40)}), 2)
+
+    found = stream.each(lambda _layer, _threads: threading.current_thread() is threading.main_thread())
+
+    tried = [number for number, is_here in enumerate(found.values()) if is_here]
+    assert tried == [0, streaming.TRIED, 2 * streaming.TRIED]
 
 
 def test_fewer_layers_than_threads_are_looked_at_by_all_threads(write):

@@ -90,13 +90,21 @@ class Window(Generic[Result]):
     def add(self, name: str, size: int, work: Callable[[], Result]) -> None:
         """Run work() once its size fits; its result comes under the name."""
         if self._threads == 1:
-            self.results[name] = work()
+            self.do(name, work)
             return
 
         while self._running and self._size_running + size > self._size:
             self._finish_oldest()
         self._running.append((name, size, _pool(self._threads).submit(work)))
         self._size_running += size
+
+    def do(self, name: str, work: Callable[[], Result]) -> None:
+        """Run work() in the calling thread, beside the tasks that run; its result comes under the name."""
+        try:
+            self.results[name] = work()
+        except Exception:
+            self.finish()  # the error of an older task comes first
+            raise
 
     def finish(self) -> None:
         """Wait for all work that was added."""
