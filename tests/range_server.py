@@ -1,4 +1,4 @@
-"""A web server on this machine that sends ranges of files, and fails as it is told: stores and the hub for tests."""
+"""A web server on this machine that sends ranges of files and fails on request: a store, or a hub, for tests."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class RangeServer:
-    """What a server sends, how it fails, and what it was asked for.
+    """The files of a server, its faults, and the requests that it received.
 
     Args:
         port: of this machine.
@@ -23,6 +23,7 @@ class RangeServer:
         sends_ranges: whether it sends parts.
         token: the token that it wants, if any.
         redirects: whether it names another server, itself under another name, for the bytes.
+        redirects_models: whether it does so for the descriptions of models, without asking for a token there.
         requests: path and first and last byte of each request of a file.
         tokens: the token that came with each.
     """
@@ -33,6 +34,7 @@ class RangeServer:
     sends_ranges: bool = True
     token: str | None = None
     redirects: bool = False
+    redirects_models: bool = False
     requests: list[tuple[str, int, int]] = field(default_factory=list)
     tokens: list[str | None] = field(default_factory=list)
     is_over: threading.Event = field(default_factory=threading.Event)
@@ -78,8 +80,13 @@ def _handler(served):
         def do_GET(self):
             path = self.path.partition("?")[0].lstrip("/")
             token = self.headers.get("Authorization")
-            if path.startswith("api/models/"):
-                self._describe(path, token)
+            if path.startswith("api/models/") and served.redirects_models:
+                self._answer(302, {"Location": f"http://localhost:{served.port}/elsewhere/{path}"})
+                return
+            if path.startswith("elsewhere/api/"):
+                served.tokens.append(token)
+            if path.removeprefix("elsewhere/").startswith("api/models/"):
+                self._describe(path.removeprefix("elsewhere/"), token)
                 return
             if served.redirects and not path.startswith("elsewhere/"):
                 self._answer(302, {"Location": f"http://localhost:{served.port}/elsewhere/{path}?signature=secret"})

@@ -53,6 +53,14 @@ def test_the_token_is_sent_to_the_hub_and_not_to_the_servers_that_it_names(hub, 
     assert hub.tokens == [None]
 
 
+def test_the_token_is_not_sent_on_to_where_the_hub_sends_a_question_about_a_model(hub, monkeypatch):
+    hub.redirects_models = True
+    monkeypatch.setenv("HF_TOKEN", "mine")
+
+    assert "config.json" in names_in(Address("hf://org/model"))
+    assert hub.tokens == [None]
+
+
 def test_the_token_is_read_from_the_file_of_huggingface_hub(hub, tmp_path):
     hub.token = "mine"  # noqa: S105  # of no hub
     (tmp_path / "token").write_text("mine\n")

@@ -1,7 +1,7 @@
 """Models on the Hugging Face hub: ``hf://org/model@revision/file``, the revision ``main`` if none is given.
 
 A revision is read once: its commit names the files from then on, so that all files are of one commit. ``HF_ENDPOINT``,
-``HF_TOKEN``, ``HF_TOKEN_PATH`` and ``HF_HOME`` mean what they mean to huggingface_hub.
+``HF_TOKEN``, ``HF_TOKEN_PATH`` and ``HF_HOME`` have the meanings that huggingface_hub gives them.
 """
 
 import json
@@ -60,9 +60,11 @@ def _looked_up(endpoint: str, name: str, revision: str, token: str | None) -> tu
     """Return the commit of a revision, and the names of its files."""
     shown = f"hf://{name}" + ("" if revision == "main" else f"@{revision}")
     url = f"{endpoint}/api/models/{name}/revision/{quote(revision, safe='')}"
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(url)  # noqa: S310  # HF_ENDPOINT is the user's
+    if token is not None:
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_SECONDS) as answer:  # noqa: S310  # HF_ENDPOINT is the user's
+        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310  # HF_ENDPOINT is the user's
             entries = json.loads(answer.read(_MAX_BYTES))
         commit = entries["sha"]
         names = tuple(sorted(each["rfilename"] for each in entries["siblings"]))
