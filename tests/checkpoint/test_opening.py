@@ -66,3 +66,9 @@ def test_of_several_files_the_one_with_the_usual_name_is_meant(tmp_path, write):
     write({"b": np.ones((2, 2))}, "model.pruned.safetensors")
 
     assert list(open_checkpoint(tmp_path).tensors) == ["a"]
+
+
+@pytest.mark.parametrize("text", ["ftp://host/model.safetensors", "s3://", "hf:"])
+def test_an_address_of_an_unknown_store_or_of_nothing_is_told_what_addresses_are(text):
+    with pytest.raises(CheckpointError, match=r": no such file, and no address in a store; docs/stores\.md"):
+        open_checkpoint(text)

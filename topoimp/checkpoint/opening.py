@@ -11,7 +11,7 @@ from topoimp.checkpoint.state_dicts import Content
 from topoimp.checkpoint.torch_file import is_torch_file, open_torch
 from topoimp.errors import CheckpointError, OptionError
 from topoimp.sources import source
-from topoimp.stores import Address, AnyPath, as_place
+from topoimp.stores import Address, AnyPath, as_place, looks_like_address
 
 
 def open_checkpoint(path: AnyPath, *, key: str | None = None) -> Checkpoint:
@@ -119,6 +119,8 @@ def _about_key(key: str, path: Path) -> str:
 
 
 def _missing(path: Path, error: FileNotFoundError) -> str:
+    if looks_like_address(path):
+        return f"{path}: no such file, and no address in a store; docs/stores.md of topoimp has those that it reads"
     missing = Path(error.filename or path)
     return f"{path}: no such file" if missing == path else f"{path}: its index names {missing.name}, which is not there"
 

@@ -3,6 +3,6 @@
 Who fetches imports ``topoimp.stores.fetching`` and ``topoimp.stores.listing``, which take a while to load.
 """
 
-from topoimp.stores.address import Address, AnyPath, Version, as_local, as_place
+from topoimp.stores.address import Address, AnyPath, Version, as_local, as_place, looks_like_address
 
-__all__ = ["Address", "AnyPath", "Version", "as_local", "as_place"]
+__all__ = ["Address", "AnyPath", "Version", "as_local", "as_place", "looks_like_address"]

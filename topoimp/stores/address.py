@@ -18,7 +18,7 @@ AnyPath: TypeAlias = str | os.PathLike[str]
 SCHEMES = ("s3", "gs", "az", "https", "http", "hf")
 """The stores: of Amazon and those that speak as it does, of Google, of Azure, web servers, the Hugging Face hub."""
 
-_ADDRESS = re.compile(rf"(?:{'|'.join(SCHEMES)}):/")  # a Path has one of the two slashes left
+_ADDRESS = re.compile(rf"(?:{'|'.join(SCHEMES)}):/+[^/]")  # a Path has one of the two slashes left
 
 
 class Address(PosixPath):
@@ -96,6 +96,11 @@ def as_place(path: AnyPath) -> Path:
         return Path(path)
     before, mark, query = text.partition("?")
     return Address(before + mark + query.replace("/", "%2F") if text.startswith("http") else text)
+
+
+def looks_like_address(path: Path) -> bool:
+    """Return whether a path that names no file begins as an address does, with any scheme."""
+    return re.match(r"[a-z][a-z0-9+.-]+:(?:/|$)", str(path)) is not None
 
 
 def as_local(path: AnyPath) -> Path:

@@ -1,4 +1,4 @@
-"""The clients of stores, by obstore: the only file that imports it. The extra ``remote`` installs it.
+"""The clients of stores, by the package obstore, which the extra ``remote`` installs.
 
 Credentials are those that the stores' own tools take: of the environment, of a machine's role, and of the files of
 Google's and Amazon's tools, of which boto3 reads the latter.
