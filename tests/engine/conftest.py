@@ -7,6 +7,9 @@ import pytest
 from machines import Machines, wait_for_file
 from processes import PATIENCE
 
+from topoimp.engine import pieces
+from topoimp.engine.cluster import opened
+
 
 @pytest.fixture(scope="session")
 def two_workers(tmp_path_factory):
@@ -19,3 +22,12 @@ def two_workers(tmp_path_factory):
         with distributed.Client(scheduler_file=str(machines.file), set_as_default=False) as client:
             client.wait_for_workers(2, timeout=PATIENCE)
         yield str(machines.file)
+
+
+@pytest.fixture(scope="module")
+def engine(two_workers):
+    """The engine over two workers; each layer of a kilobyte is a piece of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "SMALLEST", 1 << 10)
+        with opened(two_workers) as found:
+            yield found

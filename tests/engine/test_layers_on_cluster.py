@@ -12,8 +12,6 @@ from topoimp.commands.compare import comparison_report
 from topoimp.commands.prune import prune_checkpoint
 from topoimp.commands.prune_run import prune_run
 from topoimp.commands.train import train_run
-from topoimp.engine import pieces
-from topoimp.engine.cluster import opened
 from topoimp.errors import CheckpointError
 from topoimp.layers.records import LayerPatterns
 from topoimp.layers.tensors import select_layers
@@ -21,15 +19,6 @@ from topoimp.pruning.options import PruningOptions
 
 SAMPLES = REPOSITORY / "sample_checkpoints"
 LENET, INIT = SAMPLES / "lenet-300-100-mnist.safetensors", SAMPLES / "lenet-300-100-mnist-init.safetensors"
-
-
-@pytest.fixture(scope="module")
-def engine(two_workers):
-    """The engine over two workers; each layer of a kilobyte is a piece of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pieces, "SMALLEST", 1 << 10)
-        with opened(two_workers) as found:
-            yield found
 
 
 @pytest.fixture(scope="module")

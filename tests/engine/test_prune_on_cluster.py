@@ -12,21 +12,10 @@ from shards import write_shards
 
 from topoimp.commands.apply_mask import apply_mask
 from topoimp.commands.prune import prune_checkpoint
-from topoimp.engine import pieces
-from topoimp.engine.cluster import opened
 from topoimp.errors import OptionError, VerificationError
 from topoimp.pruning.options import PruningOptions
 
 LENET, INIT = SAMPLES / "lenet-300-100-mnist.safetensors", SAMPLES / "lenet-300-100-mnist-init.safetensors"
-
-
-@pytest.fixture(scope="module")
-def engine(two_workers):
-    """The engine over two workers; each layer of a kilobyte is a piece of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pieces, "SMALLEST", 1 << 10)
-        with opened(two_workers) as found:
-            yield found
 
 
 @pytest.fixture(scope="module")
