@@ -151,7 +151,7 @@ async def _submitted(cluster: Any) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return what a command of the queueing system said, or the first line of another error."""
+    """Return the message of the queueing system's command, or the first line of another error."""
     lines = str(error).rpartition("stderr:")[2].split("\n")
     return next((line.strip() for line in lines if line.strip()), type(error).__name__)
 
